@@ -1,0 +1,157 @@
+// The one place that knows commands: a row a command (and subcommand) of Redis 7.0, which answers
+// every question that the proxy has about it. Nothing else switches on command names.
+
+#ifndef GEMEL_BACKEND_COMMAND_COMMAND_TABLE_H_
+#define GEMEL_BACKEND_COMMAND_COMMAND_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/command/local_command.h"
+#include "config/config.h"
+
+namespace gemel {
+
+// How a command is split over the shards.
+enum class Split : uint8_t {
+  kLocal,         // the proxy answers it itself; `local` says which of its handlers
+  kOneShard,      // whole, to the shard of its keys; keys on several shards: CROSSSLOT
+  kEachKey,       // cut up by key: MGET, MSET, DEL, UNLINK, EXISTS, TOUCH
+  kEachShard,     // whole, to every shard: DBSIZE, FLUSHALL, FLUSHDB, KEYS
+  kCursor,        // SCAN: one shard after the other
+  kAnyShard,      // RANDOMKEY: a random shard, the others where it has none
+  kNotSupported,  // known, and refused with a sentence
+};
+
+// How the replies of the parts become one reply.
+enum class Merge : uint8_t {
+  kNone,       // there is one part
+  kByKey,      // an array, one element a key, in argument order: MGET
+  kSum,        // integers are added: DEL, UNLINK, EXISTS, TOUCH, DBSIZE
+  kAllOk,      // +OK if all are: MSET, FLUSHALL, FLUSHDB
+  kConcat,     // arrays are joined: KEYS
+  kCursor,     // SCAN
+  kFirstFull,  // the first that is not nil: RANDOMKEY
+};
+
+// What the copies after the first must be sent.
+enum class SecondCopy : uint8_t {
+  kNone,       // nothing: a read
+  kSameBytes,  // the same bytes: a write with the same outcome on every copy
+  kNotYet,     // a write whose outcome may differ from copy to copy (SPOP, XADD *, scripts): refused
+               // on a shard of two copies, passed through on a shard of one
+};
+
+// Where a command's keys are. Names follow Redis's key specifications.
+enum class KeyRule : uint8_t {
+  kNone,     // no keys
+  kRange,    // first_key, last_key, key_step as COMMAND gives them
+  kMovable,  // `movable` says how to find them
+};
+
+// The ways in which keys move; see FindKeys.
+enum class Movable : uint8_t {
+  kNone,
+  kNumkeys,        // args[numkeys_at] keys, which follow it: EVAL, ZUNION, LMPOP, ...
+  kDestNumkeys,    // args[1], and args[2] keys from args[3]: ZUNIONSTORE, ...
+  kStreams,        // after STREAMS, the first half of what is left: XREAD, XREADGROUP
+  kSort,           // args[1], and the key after the last STORE: SORT
+  kGeoRadius,      // args[1], and the key after STORE or STOREDIST: GEORADIUS, GEORADIUSBYMEMBER
+  kMigrate,        // args[3], or what follows KEYS if args[3] is empty: MIGRATE
+};
+
+struct CommandRow {
+  std::string_view name;  // lower case; "config|get" for a subcommand
+  int16_t arity;          // as COMMAND says it, the name counted; negative is "at least"
+  uint32_t flags;         // kCmd* below
+  KeyRule key_rule = KeyRule::kNone;
+  int16_t first_key = 0;
+  int16_t last_key = 0;
+  int16_t key_step = 0;
+  Movable movable = Movable::kNone;
+  uint8_t numkeys_at = 0;
+  Split split = Split::kOneShard;
+  Merge merge = Merge::kNone;
+  SecondCopy second_copy = SecondCopy::kNone;
+  LocalCommand local = LocalCommand::kNone;
+  std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
+
+  bool IsWrite() const;
+  // Exactly one key, at args[1]: the planner's short way.
+  bool HasOneKey() const { return key_rule == KeyRule::kRange && first_key == 1 && last_key == 1; }
+};
+
+// Redis's own flags, as COMMAND names them, that the proxy uses or repeats in its COMMAND reply.
+enum : uint32_t {
+  kCmdWrite = 1u << 0,
+  kCmdReadonly = 1u << 1,
+  kCmdDenyOom = 1u << 2,
+  kCmdAdmin = 1u << 3,
+  kCmdPubSub = 1u << 4,
+  kCmdNoScript = 1u << 5,
+  kCmdBlocking = 1u << 6,
+  kCmdLoading = 1u << 7,
+  kCmdStale = 1u << 8,
+  kCmdFast = 1u << 9,
+  kCmdNoAuth = 1u << 10,     // allowed before AUTH
+  kCmdMayReplicate = 1u << 11,
+  kCmdMovableKeys = 1u << 12,
+  kCmdNoMulti = 1u << 13,
+  kCmdAllowBusy = 1u << 14,
+  kCmdSkipMonitor = 1u << 15,
+  kCmdSkipSlowlog = 1u << 16,
+  kCmdNoAsyncLoading = 1u << 17,
+  kCmdNoMandatoryKeys = 1u << 18,
+  kCmdContainer = 1u << 24,    // has subcommand rows; Find gives them for its second argument
+  kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
+                               // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
+  kCmdArgWrite = 1u << 26,     // a write only with some arguments
+};
+
+inline bool CommandRow::IsWrite() const { return (flags & kCmdWrite) != 0; }
+
+// The built-in rows, sorted by name.
+std::span<const CommandRow> BuiltinCommands();
+
+// The rows of one pool: the built-in ones and the operator's. Immutable once made, so that any
+// thread may look things up.
+class CommandTable {
+ public:
+  // `extra` may not repeat a built-in name (the config loader has checked it).
+  explicit CommandTable(const std::vector<ExtraCommand>& extra = {});
+  ~CommandTable();
+  CommandTable(const CommandTable&) = delete;
+  CommandTable& operator=(const CommandTable&) = delete;
+
+  // The row for a command, whatever its letters' case; null if unknown. For a container command with
+  // a known subcommand in args[1], the subcommand's row; with an unknown one, null; with none, the
+  // container's own row. `args` is not empty. Allocates nothing.
+  const CommandRow* Find(std::span<const std::string_view> args) const;
+
+  // All rows, subcommands too, sorted by name.
+  std::span<const CommandRow> rows() const;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+// Is the number of arguments (the name counted) right for the row?
+inline bool ArityFits(const CommandRow& row, size_t count) {
+  return row.arity >= 0 ? count == static_cast<size_t>(row.arity)
+                        : count >= static_cast<size_t>(-row.arity);
+}
+
+// Redis's own sentences (without the leading '-'): unknown command, unknown subcommand, wrong number
+// of arguments. `args` is the whole command as the client sent it.
+std::string UnknownCommandError(std::span<const std::string_view> args);
+std::string UnknownSubcommandError(std::span<const std::string_view> args);
+std::string ArityError(const CommandRow& row);
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_COMMAND_COMMAND_TABLE_H_

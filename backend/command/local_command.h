@@ -1,0 +1,55 @@
+// The commands that the proxy answers itself, one name a handler. Which handler runs is a matter of
+// the command table's row; the handlers live in proxy/local.
+
+#ifndef GEMEL_BACKEND_COMMAND_LOCAL_COMMAND_H_
+#define GEMEL_BACKEND_COMMAND_LOCAL_COMMAND_H_
+
+#include <cstdint>
+
+namespace gemel {
+
+enum class LocalCommand : uint8_t {
+  kNone,
+  kPing,
+  kEcho,
+  kQuit,
+  kReset,
+  kSelect,
+  kAuth,
+  kHello,
+  kTime,
+  kInfo,
+  kLolwut,
+  kReadonlyMode,  // READONLY, READWRITE, ASKING: answered as a server that is no cluster does
+  kClientId,
+  kClientInfo,
+  kClientList,
+  kClientKill,
+  kClientGetName,
+  kClientSetName,
+  kClientNoEvict,
+  kClientReply,
+  kClientPause,
+  kClientUnpause,
+  kClientHelp,
+  kCommand,
+  kCommandCount,
+  kCommandInfo,
+  kCommandDocs,
+  kCommandList,
+  kCommandGetKeys,
+  kCommandGetKeysAndFlags,
+  kCommandHelp,
+  kConfigGet,
+  kConfigSet,
+  kConfigResetStat,
+  kConfigHelp,
+  kProxyShards,
+  kProxyExplain,
+  kProxyHelp,
+  kCount,
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_COMMAND_LOCAL_COMMAND_H_

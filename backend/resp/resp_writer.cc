@@ -1,0 +1,51 @@
+#include "backend/resp/resp_writer.h"
+
+#include <charconv>
+
+namespace gemel {
+
+namespace {
+
+void AppendHeader(std::string* out, char type, int64_t value) {
+  char text[24];
+  text[0] = type;
+  char* end = std::to_chars(text + 1, text + sizeof(text) - 2, value).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  out->append(text, static_cast<size_t>(end - text));
+}
+
+}  // namespace
+
+void AppendSimple(std::string* out, std::string_view text) {
+  out->push_back('+');
+  out->append(text);
+  out->append("\r\n");
+}
+
+void AppendError(std::string* out, std::string_view text) {
+  out->push_back('-');
+  for (char c : text) out->push_back(c == '\r' || c == '\n' ? ' ' : c);
+  out->append("\r\n");
+}
+
+void AppendInteger(std::string* out, int64_t value) { AppendHeader(out, ':', value); }
+
+void AppendBulk(std::string* out, std::string_view bytes) {
+  AppendHeader(out, '$', static_cast<int64_t>(bytes.size()));
+  out->append(bytes);
+  out->append("\r\n");
+}
+
+void AppendNullBulk(std::string* out) { out->append("$-1\r\n"); }
+
+void AppendNullArray(std::string* out) { out->append("*-1\r\n"); }
+
+void AppendArrayHeader(std::string* out, int64_t count) { AppendHeader(out, '*', count); }
+
+void AppendCommand(std::string* out, std::span<const std::string_view> args) {
+  AppendArrayHeader(out, static_cast<int64_t>(args.size()));
+  for (std::string_view arg : args) AppendBulk(out, arg);
+}
+
+}  // namespace gemel

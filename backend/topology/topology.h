@@ -1,0 +1,99 @@
+// Who belongs to which shard, who is its primary, and which copies are in sync: an immutable
+// snapshot, changed only by edits.
+//
+// Invariants of every snapshot: a shard has one primary; the primary is in sync (so there is always
+// an authoritative copy, even while its node is down); a stale copy says why.
+
+#ifndef GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_
+#define GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel {
+
+enum class CopyState : uint8_t {
+  kInSync,
+  kStale,  // may lack writes: neither read nor promoted until repaired
+};
+
+struct CopyInfo {
+  std::string node;  // Address::ToString()
+  CopyState state = CopyState::kStale;
+  std::string run_id;  // of the process whose data this state speaks of; empty: not seen yet
+  std::string reason;  // why it is stale; empty when in sync
+};
+
+struct ShardInfo {
+  std::string name;
+  uint64_t epoch = 1;  // grows with each change of roles or states
+  uint32_t primary = 0;  // index into copies
+  // No state was known for this shard when it was made: what its nodes hold must be looked at before
+  // a replica may count as in sync.
+  bool adopted = false;
+  std::vector<CopyInfo> copies;  // in the order of the config
+
+  // The copy on `node`, or -1.
+  int IndexOf(std::string_view node) const;
+};
+
+struct Topology {
+  uint64_t epoch = 0;  // grows with each edit of any shard
+  // False while a proxy serves: if it is found false at a start, the last proxy did not stop in
+  // order, and writes in flight may have reached one copy only.
+  bool clean = true;
+  std::vector<ShardInfo> shards;
+
+  // The shard of that name, or -1.
+  int IndexOf(std::string_view shard) const;
+};
+
+enum class EditKind : uint8_t {
+  kMarkStale,   // node: a replica that missed or may have missed a write
+  kPromote,     // node: an in-sync replica becomes primary; the old primary is stale from then on
+  kHandOver,    // node: an in-sync replica becomes primary; the old primary stays in sync
+  kMarkInSync,  // node: a stale copy was made equal; run_id is that of its process
+  kSetRunId,    // node: the run_id of an in-sync copy whose state is kept
+  kOpen,        // this proxy serves now (clean = false); no shard, no node
+  kClose,       // this proxy stopped in order (clean = true); no shard, no node
+};
+
+// "promote", "mark stale", ...: for logs.
+std::string_view EditKindName(EditKind kind);
+
+struct Edit {
+  EditKind kind;
+  std::string shard;   // its name
+  std::string node;    // Address::ToString()
+  std::string run_id;  // for kMarkInSync and kSetRunId
+  std::string reason;  // why, in a few words
+};
+
+// Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit would
+// break an invariant: an unknown shard or node, marking the primary stale, promoting or handing over
+// to a stale copy. An edit that changes nothing (marking a stale copy stale) is legal and keeps
+// the epochs.
+std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::string* error);
+
+// What the config says of a shard.
+struct ShardMembers {
+  std::string name;
+  std::vector<std::string> nodes;  // the configured primary first
+};
+
+// The snapshot to begin with: what `stored` (from the state file, or null at the first start) knows of
+// the configured shards. Shards and nodes that the config no longer has are dropped; a shard that is
+// new is `adopted`, its replicas stale ("its data is not known yet"); a replica that is new to a
+// known shard is stale. A known primary that the config dropped: the first in-sync copy left is
+// promoted (epoch + 1), and if there is none, that is an error (nothing is returned; *error says
+// which shard and what the operator can do). If `stored` is not clean, every replica becomes stale
+// ("the proxy did not stop in order"), epochs + 1.
+std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
+                                        const Topology* stored, std::string* error);
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_

@@ -1,0 +1,30 @@
+// Where something listens: host:port, [v6]:port or unix:/path.
+
+#ifndef GEMEL_CONFIG_ADDRESS_H_
+#define GEMEL_CONFIG_ADDRESS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gemel {
+
+struct Address {
+  std::string host;   // without brackets; empty for a Unix socket
+  uint16_t port = 0;  // 0 for a Unix socket
+  std::string path;   // of a Unix socket, else empty
+
+  bool IsUnix() const { return !path.empty(); }
+  // The text that ParseAddress reads: "127.0.0.1:7101", "[::1]:7101", "unix:/tmp/a.sock".
+  std::string ToString() const;
+  bool operator==(const Address&) const = default;
+};
+
+// Reads an address. On failure returns nothing and sets *error to a phrase that says what was
+// expected, fit for the end of a sentence ("expected host:port, [v6]:port or unix:/path").
+std::optional<Address> ParseAddress(std::string_view text, std::string* error);
+
+}  // namespace gemel
+
+#endif  // GEMEL_CONFIG_ADDRESS_H_
