@@ -1,13 +1,13 @@
 // Is a node up? A pure function of what was seen and when.
 //
 // Hard evidence (refused, reset, unreachable) counts at once. Soft evidence (a probe without an
-// answer in time) must come `failures` times in a row. An answer clears both.
+// answer in time) must come `failures` times in a row. An answer clears both, and nothing else
+// does: a node that is down stays so until it answers.
 
 #ifndef GEMEL_BACKEND_HEALTH_FAILURE_DETECTOR_H_
 #define GEMEL_BACKEND_HEALTH_FAILURE_DETECTOR_H_
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace gemel {
@@ -32,10 +32,11 @@ class FailureDetector {
   NodeHealth OnHardError(uint64_t now_ms);  // refused, reset, no route
 
   NodeHealth health() const { return health_; }
-  uint32_t failures_in_row() const { return failures_in_row_; }
-  uint64_t since_ms() const { return since_ms_; }  // when health last changed
+  uint32_t failures_in_row() const { return failures_in_row_; }  // soft and hard ones
+  uint64_t since_ms() const { return since_ms_; }  // when health last changed; 0 while unknown
 
  private:
+  void CountFailure();
   NodeHealth Set(NodeHealth health, uint64_t now_ms);
   uint32_t threshold_;
   uint32_t failures_in_row_ = 0;

@@ -1,7 +1,7 @@
 // The topology on disk: roles, epochs and stale marks survive a restart here.
 //
-// A text file (TOML) that ends with a checksum line, replaced whole by write, fsync, rename and fsync of
-// the folder, so that a crash leaves the old one or the new one.
+// A text file (TOML) that ends with a checksum line, replaced whole by write, fsync, rename and
+// fsync of the folder, so that a crash leaves the old one or the new one.
 
 #ifndef GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
 #define GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
@@ -11,25 +11,28 @@
 #include <string_view>
 
 #include "backend/topology/topology.h"
+#include "backend/topology/unique_fd.h"
 
 namespace gemel {
 
-// Topology <-> text. Decode checks the checksum, the format version and the invariants; on failure it
-// returns nothing and sets *error to a sentence.
+// Topology <-> text. Decode checks the checksum, the format version and the invariants; on failure
+// it returns nothing and sets *error to a sentence. Names and reasons may be any bytes: those that
+// are not printable ASCII are written as \u00XX, a byte each. Epochs are below 2^63.
 std::string EncodeTopology(const Topology& topology);
 std::optional<Topology> DecodeTopology(std::string_view text, std::string* error);
 
-// A folder's state file, held by one process at a time (flock on a lock file beside it).
-// Blocking calls; any one thread at a time.
+// A folder's state file, held by one process at a time (flock on a lock file beside it, let go when
+// this object or the process goes). Blocking calls; any one thread at a time.
 class StateFile {
  public:
   StateFile() = default;
-  ~StateFile();
+  virtual ~StateFile() = default;
   StateFile(const StateFile&) = delete;
   StateFile& operator=(const StateFile&) = delete;
 
-  // Makes the folder if need be and takes its lock. False and *error (a sentence) if the folder cannot
-  // be made or written, or if another process holds it.
+  // Makes the folder if need be and takes its lock. False and *error (a sentence) if the folder
+  // cannot be made or written, or if another process (or another StateFile) holds it. Called once,
+  // first.
   bool Open(const std::string& folder, std::string* error);
 
   enum class ReadResult { kFound, kNone, kFailed };
@@ -41,10 +44,24 @@ class StateFile {
 
   const std::string& path() const { return path_; }
 
+ protected:
+  // fsync and rename in the folder; 0, or -1 and errno. Virtual for tests of failing disks.
+  virtual int Sync(int fd);
+  virtual int Rename(const char* from, const char* to);
+
  private:
-  std::string folder_;
+  bool Lock(std::string* error);
+  // Replaces the file's text. *replaced: whether the new text is in place, which it may be even if
+  // it is not known to be durable.
+  bool Replace(std::string_view text, bool* replaced, std::string* error);
+  std::optional<std::string> ReadText(std::string* error, bool* missing);
+  // `what` was tried, and failed with `code` (an errno).
+  std::string Failure(std::string_view what, int code) const;
+
+  std::string folder_;  // for messages
   std::string path_;
-  int lock_fd_ = -1;
+  UniqueFd folder_fd_;  // all files are opened by it, so that no chdir or rename leads elsewhere
+  UniqueFd lock_fd_;
 };
 
 }  // namespace gemel

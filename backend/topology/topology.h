@@ -1,8 +1,13 @@
 // Who belongs to which shard, who is its primary, and which copies are in sync: an immutable
 // snapshot, changed only by edits.
 //
-// Invariants of every snapshot: a shard has one primary; the primary is in sync (so there is always
-// an authoritative copy, even while its node is down); a stale copy says why.
+// Invariants of every snapshot (CheckTopology):
+//   - a shard has one primary;
+//   - the primary is in sync, so there is always an authoritative copy, even while its node is
+//   down;
+//   - a stale copy says why, a copy in sync has nothing to say;
+//   - in an adopted shard only the primary is in sync;
+//   - names of shards are unique, and so are the nodes of a shard; none is empty.
 
 #ifndef GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_
 #define GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_
@@ -25,23 +30,28 @@ struct CopyInfo {
   CopyState state = CopyState::kStale;
   std::string run_id;  // of the process whose data this state speaks of; empty: not seen yet
   std::string reason;  // why it is stale; empty when in sync
+
+  bool operator==(const CopyInfo&) const = default;
 };
 
 struct ShardInfo {
   std::string name;
-  uint64_t epoch = 1;  // grows with each change of roles or states
+  uint64_t epoch = 1;    // grows with each change of roles, states or members; from 1
   uint32_t primary = 0;  // index into copies
-  // No state was known for this shard when it was made: what its nodes hold must be looked at before
-  // a replica may count as in sync.
+  // No state was known for this shard when it was made: what its nodes hold must be looked at
+  // before a replica may count as in sync. Ends with the first replica that is marked in sync.
   bool adopted = false;
   std::vector<CopyInfo> copies;  // in the order of the config
 
   // The copy on `node`, or -1.
   int IndexOf(std::string_view node) const;
+
+  bool operator==(const ShardInfo&) const = default;
 };
 
 struct Topology {
-  uint64_t epoch = 0;  // grows with each edit of any shard
+  // Grows with each edit that changes anything, so equal epochs of one history are equal snapshots.
+  uint64_t epoch = 0;
   // False while a proxy serves: if it is found false at a start, the last proxy did not stop in
   // order, and writes in flight may have reached one copy only.
   bool clean = true;
@@ -49,7 +59,12 @@ struct Topology {
 
   // The shard of that name, or -1.
   int IndexOf(std::string_view shard) const;
+
+  bool operator==(const Topology&) const = default;
 };
+
+// Whether the invariants hold. If not, *error is a sentence that names the shard and the node.
+bool CheckTopology(const Topology& topology, std::string* error);
 
 enum class EditKind : uint8_t {
   kMarkStale,   // node: a replica that missed or may have missed a write
@@ -72,10 +87,13 @@ struct Edit {
   std::string reason;  // why, in a few words
 };
 
-// Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit would
-// break an invariant: an unknown shard or node, marking the primary stale, promoting or handing over
-// to a stale copy. An edit that changes nothing (marking a stale copy stale) is legal and keeps
-// the epochs.
+// Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit
+// would break an invariant: an unknown shard or node, marking the primary stale, promoting or
+// handing over to a stale copy, a run_id for a stale copy, an empty run_id. An edit that changes
+// nothing (marking a stale copy stale: the first reason stands) is legal and keeps the epochs.
+//
+// Marking a copy in sync that is in sync sets its run_id. That nothing was missed between the
+// repair and the edit is for the proposer to know.
 std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::string* error);
 
 // What the config says of a shard.
@@ -84,13 +102,17 @@ struct ShardMembers {
   std::vector<std::string> nodes;  // the configured primary first
 };
 
-// The snapshot to begin with: what `stored` (from the state file, or null at the first start) knows of
-// the configured shards. Shards and nodes that the config no longer has are dropped; a shard that is
-// new is `adopted`, its replicas stale ("its data is not known yet"); a replica that is new to a
-// known shard is stale. A known primary that the config dropped: the first in-sync copy left is
-// promoted (epoch + 1), and if there is none, that is an error (nothing is returned; *error says
-// which shard and what the operator can do). If `stored` is not clean, every replica becomes stale
-// ("the proxy did not stop in order"), epochs + 1.
+// The snapshot to begin with: what `stored` (from the state file, or null at the first start) knows
+// of the configured shards. Shards and nodes that the config no longer has are dropped; a shard
+// that is new is `adopted`, its replicas stale ("its data is not known yet"); a replica that is new
+// to a known shard is stale. A known primary stays the primary, wherever the config lists it. A
+// known primary that the config dropped: the first in-sync copy left is promoted (epoch + 1), and
+// if there is none, that is an error (nothing is returned; *error says which shard and what the
+// operator can do). If `stored` is not clean, every replica becomes stale ("the proxy did not stop
+// in order"; one that was stale keeps its reason), epochs + 1.
+//
+// The result is clean, whatever `stored` was: nothing was written through it yet. It need not be
+// made durable by itself; the kOpen edit with which a proxy begins to serve does that.
 std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
                                         const Topology* stored, std::string* error);
 

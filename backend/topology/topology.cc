@@ -1,0 +1,289 @@
+#include "backend/topology/topology.h"
+
+#include <utility>
+
+namespace gemel {
+namespace {
+
+constexpr std::string_view kUnknownData = "its data is not known yet";
+constexpr std::string_view kNewCopy = "it is new to the shard";
+constexpr std::string_view kNotClean = "the proxy did not stop in order";
+
+std::string Quoted(std::string_view name) { return '"' + std::string(name) + '"'; }
+
+std::string OfShard(const ShardInfo& shard, std::string_view node) {
+  return std::string(node) + " of shard " + Quoted(shard.name);
+}
+
+void MakeStale(CopyInfo* copy, std::string_view reason) {
+  copy->state = CopyState::kStale;
+  copy->reason = reason;
+}
+
+// The new primary must be in sync. `old_reason` is why the old one is stale from then on; empty: it
+// is not.
+void MakePrimary(ShardInfo* shard, uint32_t index, std::string_view old_reason) {
+  if (!old_reason.empty()) MakeStale(&shard->copies[shard->primary], old_reason);
+  shard->primary = index;
+  ++shard->epoch;
+}
+
+bool CheckShard(const ShardInfo& shard, std::string* error) {
+  const std::string where = "shard " + Quoted(shard.name);
+  if (shard.name.empty()) {
+    *error = "a shard has no name";
+  } else if (shard.epoch == 0) {
+    *error = where + " has no epoch";
+  } else if (shard.primary >= shard.copies.size()) {
+    *error = where + " has no primary";
+  } else if (shard.copies[shard.primary].state != CopyState::kInSync) {
+    *error = "the primary " + OfShard(shard, shard.copies[shard.primary].node) + " is stale";
+  } else {
+    for (uint32_t i = 0; i < shard.copies.size(); ++i) {
+      const CopyInfo& copy = shard.copies[i];
+      if (copy.node.empty()) {
+        *error = where + " has a copy without a node";
+      } else if (shard.IndexOf(copy.node) != static_cast<int>(i)) {
+        *error = where + " has " + copy.node + " twice";
+      } else if ((copy.state == CopyState::kStale) == copy.reason.empty()) {
+        *error = OfShard(shard, copy.node) + (copy.reason.empty()
+                                                  ? " is stale without a reason"
+                                                  : " is in sync but has a reason to be stale");
+      } else if (shard.adopted && i != shard.primary && copy.state == CopyState::kInSync) {
+        *error =
+            OfShard(shard, copy.node) + " is in sync though the data of the shard is not known";
+      } else {
+        continue;
+      }
+      return false;
+    }
+    return true;
+  }
+  return false;
+}
+
+ShardInfo NewShard(const ShardMembers& members) {
+  ShardInfo shard;
+  shard.name = members.name;
+  shard.adopted = true;
+  for (const std::string& node : members.nodes) {
+    CopyInfo& copy = shard.copies.emplace_back();
+    copy.node = node;
+    MakeStale(&copy, kUnknownData);
+  }
+  if (!shard.copies.empty()) {
+    shard.copies[0].state = CopyState::kInSync;
+    shard.copies[0].reason.clear();
+  }
+  return shard;
+}
+
+// The stored shard with the members of the config, in the config's order.
+std::optional<ShardInfo> KnownShard(const ShardMembers& members, const ShardInfo& stored,
+                                    bool clean, std::string* error) {
+  ShardInfo shard;
+  shard.name = members.name;
+  shard.epoch = stored.epoch;
+  shard.adopted = stored.adopted;
+  bool changed = members.nodes.size() != stored.copies.size();
+  int primary = -1;
+  int first_in_sync = -1;
+  for (const std::string& node : members.nodes) {
+    const int index = static_cast<int>(shard.copies.size());
+    const int known = stored.IndexOf(node);
+    CopyInfo& copy = shard.copies.emplace_back();
+    if (known < 0) {
+      copy.node = node;
+      MakeStale(&copy, kNewCopy);
+      changed = true;
+      continue;
+    }
+    copy = stored.copies[static_cast<size_t>(known)];
+    if (static_cast<uint32_t>(known) == stored.primary) primary = index;
+    if (copy.state == CopyState::kInSync && first_in_sync < 0) first_in_sync = index;
+  }
+  if (primary < 0) {
+    changed = true;
+    primary = first_in_sync;
+  }
+  if (primary < 0) {
+    *error =
+        "the config no longer has " + stored.copies[stored.primary].node +
+        ", the primary of shard " + Quoted(stored.name) +
+        ", and no other copy of it is in sync: put that node back until a replica is in sync, or"
+        " give the shard a new name to begin with what its nodes hold";
+    return std::nullopt;
+  }
+  shard.primary = static_cast<uint32_t>(primary);
+  if (!clean) {
+    changed = true;
+    for (uint32_t i = 0; i < shard.copies.size(); ++i) {
+      CopyInfo& copy = shard.copies[i];
+      if (i != shard.primary && copy.state == CopyState::kInSync) MakeStale(&copy, kNotClean);
+    }
+  }
+  if (changed) ++shard.epoch;
+  return shard;
+}
+
+// Applies an edit of a copy to `shard`. False and *error if it is illegal.
+bool EditCopy(ShardInfo* shard, const Edit& edit, std::string* error) {
+  const int found = shard->IndexOf(edit.node);
+  if (found < 0) {
+    *error = "shard " + Quoted(shard->name) + " has no node " + Quoted(edit.node);
+    return false;
+  }
+  const auto index = static_cast<uint32_t>(found);
+  CopyInfo& copy = shard->copies[index];
+  const bool is_primary = index == shard->primary;
+  const bool stale = copy.state == CopyState::kStale;
+
+  switch (edit.kind) {
+    case EditKind::kMarkStale:
+      if (is_primary) {
+        *error = OfShard(*shard, edit.node) + " is the primary, which cannot be stale";
+        return false;
+      }
+      if (stale) return true;
+      MakeStale(&copy, edit.reason.empty() ? "no reason was given" : std::string_view(edit.reason));
+      ++shard->epoch;
+      return true;
+
+    case EditKind::kPromote:
+    case EditKind::kHandOver:
+      if (is_primary) return true;
+      if (stale) {
+        *error = OfShard(*shard, edit.node) + " is stale and cannot be primary: " + copy.reason;
+        return false;
+      }
+      if (edit.kind == EditKind::kHandOver) {
+        MakePrimary(shard, index, "");
+      } else {
+        MakePrimary(
+            shard, index,
+            edit.reason.empty() ? "another copy was promoted" : std::string_view(edit.reason));
+      }
+      return true;
+
+    case EditKind::kMarkInSync:
+      if (edit.run_id.empty()) {
+        *error = OfShard(*shard, edit.node) + " cannot be in sync without a run_id";
+        return false;
+      }
+      copy.run_id = edit.run_id;
+      if (!stale) return true;
+      copy.state = CopyState::kInSync;
+      copy.reason.clear();
+      shard->adopted = false;
+      ++shard->epoch;
+      return true;
+
+    case EditKind::kSetRunId:
+      if (edit.run_id.empty()) {
+        *error = "the run_id of " + OfShard(*shard, edit.node) + " cannot become empty";
+        return false;
+      }
+      if (stale) {
+        *error = OfShard(*shard, edit.node) + " is stale and has no run_id to keep: " + copy.reason;
+        return false;
+      }
+      copy.run_id = edit.run_id;
+      return true;
+
+    case EditKind::kOpen:
+    case EditKind::kClose:
+      break;
+  }
+  *error = "this edit is not one of a copy";
+  return false;
+}
+
+}  // namespace
+
+int ShardInfo::IndexOf(std::string_view node) const {
+  for (size_t i = 0; i < copies.size(); ++i) {
+    if (copies[i].node == node) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+int Topology::IndexOf(std::string_view shard) const {
+  for (size_t i = 0; i < shards.size(); ++i) {
+    if (shards[i].name == shard) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+bool CheckTopology(const Topology& topology, std::string* error) {
+  for (size_t i = 0; i < topology.shards.size(); ++i) {
+    const ShardInfo& shard = topology.shards[i];
+    if (!CheckShard(shard, error)) return false;
+    if (topology.IndexOf(shard.name) != static_cast<int>(i)) {
+      *error = "there are two shards " + Quoted(shard.name);
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string_view EditKindName(EditKind kind) {
+  switch (kind) {
+    case EditKind::kMarkStale:
+      return "mark stale";
+    case EditKind::kPromote:
+      return "promote";
+    case EditKind::kHandOver:
+      return "hand over";
+    case EditKind::kMarkInSync:
+      return "mark in sync";
+    case EditKind::kSetRunId:
+      return "set run_id";
+    case EditKind::kOpen:
+      return "open";
+    case EditKind::kClose:
+      return "close";
+  }
+  return "?";
+}
+
+std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::string* error) {
+  Topology next = from;
+  if (edit.kind == EditKind::kOpen || edit.kind == EditKind::kClose) {
+    next.clean = edit.kind == EditKind::kClose;
+    if (next.clean != from.clean) ++next.epoch;
+    return next;
+  }
+  const int found = next.IndexOf(edit.shard);
+  if (found < 0) {
+    *error = "there is no shard " + Quoted(edit.shard);
+    return std::nullopt;
+  }
+  const auto index = static_cast<size_t>(found);
+  if (!EditCopy(&next.shards[index], edit, error)) return std::nullopt;
+  if (next.shards[index] != from.shards[index]) ++next.epoch;
+  return next;
+}
+
+std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
+                                        const Topology* stored, std::string* error) {
+  Topology topology;
+  for (const ShardMembers& shard : members) {
+    const int known = stored == nullptr ? -1 : stored->IndexOf(shard.name);
+    if (known < 0) {
+      topology.shards.push_back(NewShard(shard));
+      continue;
+    }
+    std::optional<ShardInfo> kept =
+        KnownShard(shard, stored->shards[static_cast<size_t>(known)], stored->clean, error);
+    if (!kept) return std::nullopt;
+    topology.shards.push_back(*std::move(kept));
+  }
+  if (!CheckTopology(topology, error)) return std::nullopt;
+  if (stored != nullptr) {
+    topology.epoch = stored->epoch;
+    if (topology != *stored) ++topology.epoch;
+  }
+  return topology;
+}
+
+}  // namespace gemel
