@@ -1,0 +1,304 @@
+#include "backend/link/link.h"
+
+#include <algorithm>
+
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+// From here on a frame gets a chunk of its own, and a reply's rest is read where it will lie.
+constexpr size_t kLarge = ChunkPool::kStandard;
+constexpr size_t kKeepPartial = 4096;
+
+// The value of "name:" in an INFO reply's text.
+std::string_view InfoField(std::string_view text, std::string_view name) {
+  size_t at = 0;
+  while (at < text.size()) {
+    size_t end = text.find('\n', at);
+    if (end == std::string_view::npos) end = text.size();
+    std::string_view line = text.substr(at, end - at);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ':') {
+      return line.substr(name.size() + 1);
+    }
+    at = end + 1;
+  }
+  return {};
+}
+
+}  // namespace
+
+Link::Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions options)
+    : owner_(owner), options_(std::move(options)), index_(index), out_(pool), ring_(64) {}
+
+void Link::Start(uint64_t now_ms) {
+  started_ = true;
+  now_ms_ = now_ms;
+  attempt_ms_ = now_ms;
+  state_ = State::kConnecting;
+  transport_->Connect();
+}
+
+void Link::Stop() {
+  started_ = false;
+  if (state_ == State::kDown) return;
+  transport_->Close();
+  Down("the link was stopped", false);
+}
+
+void Link::Fail(const std::string& reason, bool retry_now) {
+  if (state_ == State::kDown) return;
+  transport_->Close();
+  Down(reason, false);
+  if (retry_now) retry_at_ms_ = now_ms_;
+}
+
+void Link::Tick(uint64_t now_ms, uint32_t random) {
+  now_ms_ = now_ms;
+  switch (state_) {
+    case State::kDown:
+      if (!started_ || now_ms < retry_at_ms_) return;
+      // Jitter, so that many links do not knock all at once.
+      if (failed_attempts_ > 0 && now_ms < retry_at_ms_ + random % (options_.reconnect_min_ms + 1)) {
+        return;
+      }
+      attempt_ms_ = now_ms;
+      state_ = State::kConnecting;
+      transport_->Connect();
+      return;
+    case State::kConnecting:
+    case State::kHandshake:
+      if (now_ms >= attempt_ms_ + options_.connect_timeout_ms) {
+        transport_->Close();
+        Down("no connection within " + std::to_string(options_.connect_timeout_ms) + " ms", false);
+      }
+      return;
+    case State::kUp:
+      if (pending() > 0 && options_.request_timeout_ms > 0 &&
+          now_ms >= progress_ms_ + options_.request_timeout_ms) {
+        Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms", false);
+      }
+      return;
+  }
+}
+
+void Link::Push(Op* op, Chunk* chunk, size_t offset, size_t size) {
+  if (tail_ - head_ == ring_.size()) {
+    std::vector<Entry> grown(ring_.size() * 2);
+    for (size_t i = head_; i < tail_; ++i) {
+      grown[i - head_] = std::move(ring_[i & (ring_.size() - 1)]);
+    }
+    tail_ -= head_;
+    head_ = 0;
+    ring_ = std::move(grown);
+  }
+  if (head_ == tail_) progress_ms_ = now_ms_;
+  Entry& entry = ring_[tail_++ & (ring_.size() - 1)];
+  entry.op = op;
+  entry.chunk = ChunkRef(chunk);
+  entry.offset = offset;
+  entry.size = size;
+  pending_bytes_ += size;
+  if (!flush_wanted_) {
+    flush_wanted_ = true;
+    transport_->WantFlush();
+  }
+}
+
+Link::Entry Link::Pop() {
+  Entry entry = std::move(ring_[head_++ & (ring_.size() - 1)]);
+  pending_bytes_ -= entry.size;
+  return entry;
+}
+
+void Link::Send(Op* op, std::string_view frame) {
+  OutQueue::Placement placement = out_.Append(frame);
+  Push(op, placement.chunk, placement.offset, frame.size());
+}
+
+void Link::SendShared(Op* op, Chunk* chunk) {
+  out_.AppendChunk(chunk);
+  Push(op, chunk, 0, chunk->size);
+}
+
+void Link::Handshake(Step step, std::vector<std::string_view> args) {
+  std::string frame;
+  AppendCommand(&frame, args);
+  steps_.insert(steps_.begin(), step);
+  Send(nullptr, frame);
+}
+
+void Link::OnConnected(uint64_t now_ms) {
+  now_ms_ = now_ms;
+  state_ = State::kHandshake;
+  identity_ = NodeIdentity();
+  if (!options_.password.empty()) {
+    if (options_.user.empty()) {
+      Handshake(Step::kAuth, {"AUTH", options_.password});
+    } else {
+      Handshake(Step::kAuth, {"AUTH", options_.user, options_.password});
+    }
+  }
+  if (options_.database != 0) {
+    Handshake(Step::kSelect, {"SELECT", std::to_string(options_.database)});
+  }
+  Handshake(Step::kPing, {"PING"});
+  Handshake(Step::kInfo, {"INFO", "server"});
+  Handshake(Step::kRole, {"ROLE"});
+  Handshake(Step::kSize, {"DBSIZE"});
+}
+
+void Link::OnHandshakeReply(std::string_view reply) {
+  const Step step = steps_.back();
+  steps_.pop_back();
+  if (reply[0] == '-' && (step == Step::kAuth || step == Step::kSelect || step == Step::kPing)) {
+    Fail("the node refuses the connection: " + std::string(ReplyText(reply)), false);
+    return;
+  }
+  switch (step) {
+    case Step::kAuth:
+    case Step::kSelect:
+    case Step::kPing:
+      break;
+    case Step::kInfo:
+      identity_.run_id = InfoField(ReplyText(reply), "run_id");
+      break;
+    case Step::kRole: {
+      std::vector<std::string_view> parts;
+      if (SplitArray(reply, &parts) && !parts.empty()) {
+        identity_.is_replica = ReplyText(parts[0]) == "slave";
+      }
+      break;
+    }
+    case Step::kSize: {
+      int64_t keys = 0;
+      if (ParseInteger(ReplyText(reply), &keys)) identity_.keys = static_cast<uint64_t>(keys);
+      break;
+    }
+  }
+  if (!steps_.empty()) return;
+  state_ = State::kUp;
+  failed_attempts_ = 0;
+  ++connects_;
+  last_error_.clear();
+  owner_->OnLinkUp(this, identity_);
+}
+
+void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
+  now_ms_ = progress_ms_ = now_ms;
+  if (!partial_.empty()) {
+    partial_.Append({data, size});
+    OnDirect(0, now_ms);
+    return;
+  }
+  const uint64_t generation = generation_;
+  size_t used = 0;
+  while (used < size) {
+    const ReplyReader::Status status = reader_.Read(data + used, size - used, options_.limits);
+    if (status == ReplyReader::Status::kReply) {
+      const size_t length = reader_.size();
+      reader_.Next();
+      Consume(Reply{{data + used, length}, nullptr});
+      if (generation != generation_) return;
+      used += length;
+      continue;
+    }
+    if (status == ReplyReader::Status::kError) {
+      Fail("the node sent " + reader_.error(), false);
+      return;
+    }
+    const size_t rest = size - used;
+    if (reader_.needed() >= rest + kLarge) partial_.Grow(reader_.needed(), /*exact=*/true);
+    partial_.Append({data + used, rest});
+    return;
+  }
+}
+
+char* Link::DirectSpace(size_t* size) {
+  if (partial_.empty() || reader_.needed() < partial_.size() + kLarge) return nullptr;
+  *size = reader_.needed() - partial_.size();
+  return partial_.Grow(*size, /*exact=*/true);
+}
+
+void Link::OnDirect(size_t size, uint64_t now_ms) {
+  now_ms_ = progress_ms_ = now_ms;
+  partial_.Commit(size);
+  // Taken out, so that an end of the connection on the way does not free what is being read.
+  ByteBuffer buffer = std::move(partial_);
+  const uint64_t generation = generation_;
+  size_t used = 0;
+  while (used < buffer.size()) {
+    const char* start = buffer.data() + used;
+    const size_t rest = buffer.size() - used;
+    const ReplyReader::Status status = reader_.Read(start, rest, options_.limits);
+    if (status == ReplyReader::Status::kNeedMore) break;
+    if (status == ReplyReader::Status::kError) {
+      Fail("the node sent " + reader_.error(), false);
+      return;
+    }
+    const size_t length = reader_.size();
+    reader_.Next();
+    const bool alone = used == 0 && length == buffer.size();
+    Consume(Reply{{start, length}, alone ? &buffer : nullptr});
+    if (generation != generation_) return;
+    if (alone) {
+      buffer.Clear(kKeepPartial);
+      break;
+    }
+    used += length;
+  }
+  if (used > 0) buffer.Consume(used);
+  if (buffer.empty()) buffer.Clear(kKeepPartial);
+  partial_ = std::move(buffer);
+}
+
+void Link::Consume(const Reply& reply) {
+  if (reply.bytes[0] == '>') return;  // a push message belongs to no request
+  if (head_ == tail_) {
+    Fail("the node sent a reply that nothing was asked for", false);
+    return;
+  }
+  Entry entry = Pop();
+  if (entry.op == nullptr) {
+    OnHandshakeReply(reply.bytes);
+    return;
+  }
+  owner_->OnLinkReply(this, entry.op, reply, entry.frame());
+}
+
+void Link::OnClosed(const std::string& reason, bool refused, uint64_t now_ms) {
+  now_ms_ = now_ms;
+  if (state_ != State::kDown) Down(reason, refused);
+}
+
+void Link::Down(const std::string& reason, bool refused) {
+  const bool was_up = state_ == State::kUp;
+  state_ = State::kDown;
+  ++generation_;
+  last_error_ = reason;
+  out_.Clear();
+  flush_wanted_ = false;
+  reader_ = ReplyReader();
+  partial_.Clear();
+  steps_.clear();
+  std::vector<Entry> lost;
+  lost.reserve(pending());
+  while (head_ != tail_) lost.push_back(Pop());
+  head_ = tail_ = 0;
+  if (!was_up) ++failed_attempts_;
+  const uint32_t doublings = std::min(failed_attempts_, 10u);
+  const uint64_t wait = was_up ? 0
+                               : std::min<uint64_t>(options_.reconnect_max_ms,
+                                                    uint64_t{options_.reconnect_min_ms}
+                                                        << (doublings > 0 ? doublings - 1 : 0));
+  retry_at_ms_ = now_ms_ + wait;
+  for (const Entry& entry : lost) {
+    if (entry.op != nullptr) owner_->OnLinkLost(this, entry.op, entry.frame());
+  }
+  owner_->OnLinkDown(this, reason, refused);
+}
+
+}  // namespace gemel

@@ -1,0 +1,172 @@
+// One pipelined connection to a node: what is sent keeps its place in line until it is answered, and
+// what is lost with the connection is handed back, each with its bytes.
+//
+// Logic only: a LinkTransport moves the bytes (uv_link.h does, and so does the simulator).
+
+#ifndef GEMEL_BACKEND_LINK_LINK_H_
+#define GEMEL_BACKEND_LINK_LINK_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/bytes/byte_buffer.h"
+#include "backend/bytes/out_queue.h"
+#include "backend/resp/reply_reader.h"
+#include "backend/shard/request.h"
+
+namespace gemel {
+
+struct Op;
+class Link;
+
+// What a node says of itself when a connection is made.
+struct NodeIdentity {
+  std::string run_id;
+  bool is_replica = false;  // ROLE says slave
+  uint64_t keys = 0;        // DBSIZE of the link's database
+};
+
+class LinkOwner {
+ public:
+  virtual ~LinkOwner() = default;
+  // The connection is made and the node ready: AUTH and SELECT are done, it is not loading.
+  virtual void OnLinkUp(Link* link, const NodeIdentity& identity) = 0;
+  // The reply to the oldest unanswered op. `frame` is what was sent. Both are valid during the call.
+  virtual void OnLinkReply(Link* link, Op* op, const Reply& reply, std::string_view frame) = 0;
+  // The connection is gone (the link is kDown already): first each op that was not answered, oldest
+  // first, then once the reason. `refused` is hard evidence: nobody listens there.
+  virtual void OnLinkLost(Link* link, Op* op, std::string_view frame) = 0;
+  virtual void OnLinkDown(Link* link, const std::string& reason, bool refused) = 0;
+};
+
+// Moves a link's bytes. Calls back OnConnected, OnData and OnClosed, never from inside its methods.
+class LinkTransport {
+ public:
+  virtual ~LinkTransport() = default;
+  virtual void Connect() = 0;
+  // Ends the connection or the attempt. No call back comes from it any more.
+  virtual void Close() = 0;
+  // There is output: flush it at the end of the loop turn.
+  virtual void WantFlush() = 0;
+};
+
+struct LinkOptions {
+  std::string name;  // the node's address
+  std::string user;
+  std::string password;
+  uint32_t database = 0;
+  ReplyLimits limits;
+  uint32_t connect_timeout_ms = 1000;
+  uint32_t request_timeout_ms = 5000;
+  uint32_t reconnect_min_ms = 20;
+  uint32_t reconnect_max_ms = 1000;
+};
+
+class Link {
+ public:
+  enum class State : uint8_t { kDown, kConnecting, kHandshake, kUp };
+
+  // `owner` and `pool` must outlive the link. The transport is given before Start.
+  Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions options);
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  void set_transport(LinkTransport* transport) { transport_ = transport; }
+
+  // Begins to connect. From then on Tick reconnects by itself, with back-off and jitter.
+  void Start(uint64_t now_ms);
+  // Ends the connection for a reason of the owner's; what is in flight is handed back.
+  // With `retry_now` the next attempt is made at the next Tick, else after the back-off.
+  void Fail(const std::string& reason, bool retry_now);
+  // Ends it for good.
+  void Stop();
+  // Time passes: reconnects, and gives up connections and nodes that do not answer.
+  // `random` is any number, for the jitter.
+  void Tick(uint64_t now_ms, uint32_t random);
+
+  // Sends, in order. Only in state kUp. The bytes are copied, or the chunk is shared.
+  void Send(Op* op, std::string_view frame);
+  void SendShared(Op* op, Chunk* chunk);
+
+  // --- for the transport ---
+  void OnConnected(uint64_t now_ms);
+  // Bytes came. They need not outlive the call.
+  void OnData(const char* data, size_t size, uint64_t now_ms);
+  // A large reply's rest can be read where it will lie: if this is not null, read at most *size bytes to
+  // it and say with OnDirect how many came.
+  char* DirectSpace(size_t* size);
+  void OnDirect(size_t size, uint64_t now_ms);
+  // The connection could not be made, or it ended. `refused`: hard evidence.
+  void OnClosed(const std::string& reason, bool refused, uint64_t now_ms);
+  OutQueue& out() { return out_; }
+
+  State state() const { return state_; }
+  bool up() const { return state_ == State::kUp; }
+  uint32_t index() const { return index_; }
+  const std::string& name() const { return options_.name; }
+  size_t pending() const { return tail_ - head_; }
+  size_t pending_bytes() const { return pending_bytes_; }
+  const NodeIdentity& identity() const { return identity_; }
+  const std::string& last_error() const { return last_error_; }
+  // No attempt has ended yet since the last time it was up (or since Start).
+  bool hopeful() const { return failed_attempts_ == 0; }
+  uint64_t connects() const { return connects_; }
+
+ private:
+  // One request in line.
+  struct Entry {
+    Op* op = nullptr;
+    ChunkRef chunk;
+    size_t offset = 0;
+    size_t size = 0;
+    std::string_view frame() const { return {chunk->data + offset, size}; }
+  };
+  enum class Step : uint8_t { kAuth, kSelect, kPing, kInfo, kRole, kSize };
+
+  void Push(Op* op, Chunk* chunk, size_t offset, size_t size);
+  Entry Pop();
+  void Scan(const char* data, size_t size, size_t* used);
+  void Consume(const Reply& reply);
+  void BeginHandshake();
+  void OnHandshakeReply(std::string_view reply);
+  void Down(const std::string& reason, bool refused);
+  void Handshake(Step step, std::vector<std::string_view> args);
+
+  LinkOwner* owner_;
+  LinkTransport* transport_ = nullptr;
+  LinkOptions options_;
+  uint32_t index_;
+  State state_ = State::kDown;
+  bool started_ = false;
+  bool flush_wanted_ = false;
+
+  OutQueue out_;
+  std::vector<Entry> ring_;  // a power of two; [head_, tail_) modulo its size
+  size_t head_ = 0;
+  size_t tail_ = 0;
+  size_t pending_bytes_ = 0;
+
+  ReplyReader reader_;
+  ByteBuffer partial_;  // an unfinished reply
+  std::vector<Step> steps_;  // handshake replies still to come, the next one last
+  NodeIdentity identity_;
+
+  uint64_t now_ms_ = 0;
+  uint64_t progress_ms_ = 0;  // when it last answered, or when waiting began
+  uint64_t attempt_ms_ = 0;
+  uint64_t retry_at_ms_ = 0;
+  uint32_t failed_attempts_ = 0;
+  uint64_t connects_ = 0;
+  uint64_t generation_ = 0;  // grows when the connection ends, so that loops notice
+  std::string last_error_;
+
+ public:
+  // The transport has flushed, or dropped, what was queued: the next Send asks again.
+  void FlushDone() { flush_wanted_ = false; }
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_LINK_LINK_H_

@@ -1,0 +1,150 @@
+#include "backend/resp/reply_reader.h"
+
+#include <cstring>
+
+#include "backend/resp/request_reader.h"
+
+namespace gemel {
+
+namespace {
+
+// A header line longer than this is no number.
+constexpr size_t kMaxHeader = 32;
+
+// The simple types: one line and nothing more.
+bool IsLine(char type) {
+  return type == '+' || type == '-' || type == ':' || type == '_' || type == ',' || type == '#' ||
+         type == '(';
+}
+
+bool IsString(char type) { return type == '$' || type == '=' || type == '!'; }
+
+bool IsAggregate(char type) {
+  return type == '*' || type == '%' || type == '~' || type == '>' || type == '|';
+}
+
+}  // namespace
+
+ReplyReader::Status ReplyReader::Fail(std::string_view text) {
+  error_ = text;
+  return Status::kError;
+}
+
+ReplyReader::Status ReplyReader::Read(const char* data, size_t size, const ReplyLimits& limits) {
+  // The short way: a fresh, whole, short bulk string or line.
+  if (at_ == 0 && size >= 4) {
+    if (data[0] == '$') {
+      size_t length = 0;
+      size_t i = 1;
+      for (; i < 7 && i < size && data[i] >= '0' && data[i] <= '9'; ++i) {
+        length = length * 10 + static_cast<size_t>(data[i] - '0');
+      }
+      const size_t end = i + 2 + length + 2;
+      if (i > 1 && i < size && data[i] == '\r' && end <= size && length <= limits.max_bulk) {
+        at_ = end;
+        return Status::kReply;
+      }
+    }
+  }
+  return ReadSlow(data, size, limits);
+}
+
+ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
+                                          const ReplyLimits& limits) {
+  while (true) {
+    while (left_ == 0) {
+      if (outer_.empty()) return Status::kReply;
+      left_ = outer_.back();
+      outer_.pop_back();
+    }
+    if (at_ >= size) {
+      needed_ = at_ + 1;
+      return Status::kNeedMore;
+    }
+    const char type = data[at_];
+    const bool line = IsLine(type);
+    if (!line && !IsString(type) && !IsAggregate(type)) {
+      return Fail("a reply of unknown type");
+    }
+    const char* start = data + at_ + 1;
+    const size_t rest = size - at_ - 1;
+    const char* cr = static_cast<const char*>(std::memchr(start, '\r', rest));
+    const size_t length = cr == nullptr ? rest : static_cast<size_t>(cr - start);
+    if (length > (line ? limits.max_bulk : kMaxHeader)) return Fail("a reply header too long");
+    if (cr == nullptr || static_cast<size_t>(cr - data) + 1 >= size) {
+      needed_ = size + 1;
+      return Status::kNeedMore;
+    }
+    const size_t next = static_cast<size_t>(cr - data) + 2;
+    if (line) {
+      at_ = next;
+      --left_;
+      continue;
+    }
+    int64_t count = 0;
+    if (!ParseInteger({start, length}, &count) || count < -1) {
+      return Fail("a reply with a bad length");
+    }
+    if (IsString(type)) {
+      if (count > static_cast<int64_t>(limits.max_bulk)) return Fail("a reply string too long");
+      const size_t end = count < 0 ? next : next + static_cast<size_t>(count) + 2;
+      if (end > size) {
+        needed_ = end;
+        return Status::kNeedMore;
+      }
+      at_ = end;
+      --left_;
+      continue;
+    }
+    uint64_t values = count < 0 ? 0 : static_cast<uint64_t>(count);
+    if (type == '%' || type == '|') values *= 2;
+    // An attribute does not count as a value: the value it describes follows.
+    const uint64_t after = type == '|' ? left_ : left_ - 1;
+    at_ = next;
+    if (values == 0) {
+      left_ = after;
+      continue;
+    }
+    if (outer_.size() >= limits.max_depth) return Fail("a reply nested too deeply");
+    outer_.push_back(after);
+    left_ = values;
+  }
+}
+
+bool SplitArray(std::string_view reply, std::vector<std::string_view>* elements) {
+  if (reply.size() < 4 || reply[0] != '*') return false;
+  const size_t cr = reply.find('\r');
+  int64_t count = 0;
+  if (cr == std::string_view::npos || !ParseInteger(reply.substr(1, cr - 1), &count) || count < 0) {
+    return false;
+  }
+  ReplyLimits limits;
+  limits.max_bulk = reply.size();
+  limits.max_depth = 1024;
+  ReplyReader reader;
+  size_t at = cr + 2;
+  for (; count > 0; --count) {
+    if (reader.Read(reply.data() + at, reply.size() - at, limits) != ReplyReader::Status::kReply) {
+      return false;
+    }
+    elements->push_back(reply.substr(at, reader.size()));
+    at += reader.size();
+    reader.Next();
+  }
+  return true;
+}
+
+std::string_view ReplyText(std::string_view reply) {
+  if (reply.size() < 3) return {};
+  const size_t cr = reply.find('\r');
+  if (cr == std::string_view::npos) return {};
+  if (reply[0] == '+' || reply[0] == '-' || reply[0] == ':') return reply.substr(1, cr - 1);
+  int64_t length = 0;
+  if (reply[0] != '$' || !ParseInteger(reply.substr(1, cr - 1), &length) || length < 0 ||
+      cr + 2 + static_cast<size_t>(length) > reply.size()) {
+    return {};
+  }
+  return reply.substr(cr + 2, static_cast<size_t>(length));
+}
+
+}  // namespace gemel

@@ -1,0 +1,64 @@
+// Finds where a node's reply ends, RESP2 or RESP3, without building anything from it.
+// Spec: https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md
+
+#ifndef GEMEL_BACKEND_RESP_REPLY_READER_H_
+#define GEMEL_BACKEND_RESP_REPLY_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel {
+
+struct ReplyLimits {
+  uint64_t max_bulk = 512ull << 20;  // of one string
+  uint32_t max_depth = 32;           // of nested aggregates
+};
+
+class ReplyReader {
+ public:
+  enum class Status {
+    kReply,     // size() bytes are one whole reply
+    kNeedMore,  // call again with the same start and more bytes
+    kError,     // not RESP, or over a limit: error() says which; the connection cannot go on
+  };
+
+  // Scans one reply at the start of [data, data + size); resumes after kNeedMore, so that a reply in
+  // n pieces costs O(bytes + n). A RESP3 attribute belongs to the reply behind it. Allocates nothing
+  // unless aggregates are nested.
+  Status Read(const char* data, size_t size, const ReplyLimits& limits);
+
+  size_t size() const { return at_; }
+  // After kNeedMore: how many bytes from the reply's start are known to be needed.
+  size_t needed() const { return needed_; }
+  const std::string& error() const { return error_; }
+
+  // Makes ready for the next reply; called after kReply.
+  void Next() {
+    at_ = 0;
+    left_ = 1;
+  }
+
+ private:
+  Status ReadSlow(const char* data, size_t size, const ReplyLimits& limits);
+  Status Fail(std::string_view text);
+
+  size_t at_ = 0;      // all before it is scanned
+  uint64_t left_ = 1;  // values still to come on the innermost level
+  std::vector<uint64_t> outer_;  // the same of the levels around it
+  size_t needed_ = 0;
+  std::string error_;
+};
+
+// Of a whole array reply: the span of each element, whole frames, appended to *elements. False if the
+// reply is not an array (or is a null array).
+bool SplitArray(std::string_view reply, std::vector<std::string_view>* elements);
+
+// The text of a simple string, error, integer or bulk string reply; nothing of others or of nulls.
+std::string_view ReplyText(std::string_view reply);
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_RESP_REPLY_READER_H_

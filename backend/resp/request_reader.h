@@ -1,0 +1,82 @@
+// Cuts a client's bytes into commands, as Redis's own processMultibulkBuffer and
+// processInlineBuffer (networking.c, 7.0) do, with the same limits and error texts.
+//
+// Numbers are read as strictly and separators as leniently as Redis does, so that a frame that is
+// forwarded byte for byte means to the node what it meant here.
+
+#ifndef GEMEL_BACKEND_RESP_REQUEST_READER_H_
+#define GEMEL_BACKEND_RESP_REQUEST_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel {
+
+struct RequestLimits {
+  uint64_t max_bulk = 512ull << 20;
+  uint64_t max_args = 1024 * 1024;
+  uint64_t max_inline = 64 * 1024;
+  uint64_t max_request = 1024ull << 20;
+};
+
+class RequestReader {
+ public:
+  enum class Status {
+    kCommand,   // *args and frame() hold a command; consumed() bytes are used up
+    kNothing,   // an empty line or an empty array was skipped: consumed() bytes
+    kNeedMore,  // the frame is not whole yet: call again with the same start and more bytes
+    kError,     // error() is Redis's sentence; the connection cannot go on
+  };
+
+  // Reads one command from the start of [data, data + size). After kNeedMore the next call must begin
+  // at the same byte of the stream (the memory may have moved) and resumes, so that a frame that
+  // comes in n pieces costs O(bytes + n). `args` point into data or into this object, and are valid
+  // until either changes. Allocates nothing once warm, except for inline commands.
+  Status Read(const char* data, size_t size, const RequestLimits& limits,
+              std::vector<std::string_view>* args);
+
+  // The command's own bytes, always in multibulk form; valid as long as args are.
+  std::string_view frame() const { return frame_; }
+  size_t consumed() const { return consumed_; }
+  const std::string& error() const { return error_; }
+  // After kNeedMore: how many bytes from the frame's start are known to be needed.
+  size_t needed() const { return needed_; }
+
+ private:
+  Status ReadMultibulk(const char* data, size_t size, const RequestLimits& limits,
+                       std::vector<std::string_view>* args);
+  Status ReadInline(const char* data, size_t size, const RequestLimits& limits,
+                    std::vector<std::string_view>* args);
+  Status Fail(std::string_view text);
+  // At `at`: a type byte, a number, two bytes of separator. Sets *value and *next.
+  enum class Header { kOk, kNeedMore, kTooLong, kBadNumber };
+  static Header ReadHeader(const char* data, size_t size, size_t at, size_t max, int64_t* value,
+                           size_t* next);
+
+  std::string_view frame_;
+  size_t consumed_ = 0;
+  size_t needed_ = 0;
+  // Of an unfinished multibulk frame: where the next bulk's header begins, and how many bulks are
+  // still to come.
+  size_t resume_at_ = 0;
+  int64_t resume_left_ = 0;
+  std::string error_;
+  std::string inline_frame_;
+};
+
+// The arguments of a frame that RequestReader made (whole, multibulk, correct): its second reading.
+void SplitFrame(std::string_view frame, std::vector<std::string_view>* args);
+
+// Splits a line as redis-cli and inline commands do (sdssplitargs): blanks separate, "..." with
+// \n \r \t \b \a \xHH and \", '...' with \'. False for unbalanced quotes.
+bool SplitLine(std::string_view line, std::vector<std::string>* words);
+
+// Redis's string2ll: an optional '-', no '+', no leading zeros, no overflow.
+bool ParseInteger(std::string_view text, int64_t* value);
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_RESP_REQUEST_READER_H_
