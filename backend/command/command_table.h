@@ -42,8 +42,8 @@ enum class Merge : uint8_t {
 enum class SecondCopy : uint8_t {
   kNone,       // nothing: a read
   kSameBytes,  // the same bytes: a write with the same outcome on every copy
-  kNotYet,     // a write whose outcome may differ from copy to copy (SPOP, XADD *, scripts): refused
-               // on a shard of two copies, passed through on a shard of one
+  kNotYet,  // a write whose outcome may differ from copy to copy (SPOP, XADD *, scripts): refused
+            // on a shard of two copies, passed through on a shard of one
 };
 
 // Where a command's keys are. Names follow Redis's key specifications.
@@ -56,12 +56,27 @@ enum class KeyRule : uint8_t {
 // The ways in which keys move; see FindKeys.
 enum class Movable : uint8_t {
   kNone,
-  kNumkeys,        // args[numkeys_at] keys, which follow it: EVAL, ZUNION, LMPOP, ...
-  kDestNumkeys,    // args[1], and args[2] keys from args[3]: ZUNIONSTORE, ...
-  kStreams,        // after STREAMS, the first half of what is left: XREAD, XREADGROUP
-  kSort,           // args[1], and the key after the last STORE: SORT
-  kGeoRadius,      // args[1], and the key after STORE or STOREDIST: GEORADIUS, GEORADIUSBYMEMBER
-  kMigrate,        // args[3], or what follows KEYS if args[3] is empty: MIGRATE
+  kNumkeys,      // args[numkeys_at] keys, which follow it: EVAL, ZUNION, LMPOP, ...
+  kDestNumkeys,  // args[1], and args[2] keys from args[3]: ZUNIONSTORE, ...
+  kStreams,      // after STREAMS, the first half of what is left: XREAD, XREADGROUP
+  kSort,         // args[1], and the key after the last STORE: SORT
+  kGeoRadius,    // args[1], and the key after STORE or STOREDIST: GEORADIUS, GEORADIUSBYMEMBER
+  kMigrate,      // args[3], or what follows KEYS if args[3] is empty: MIGRATE
+};
+
+// Where the answer depends on the arguments: the functions in second_copy.h look at them. Most rows
+// have none, and cost one branch.
+enum class ArgRule : uint8_t {
+  kNone,
+  kXadd,         // a write of the same bytes only with a full ID and without "~"
+  kXtrim,        // the same bytes only without "~"
+  kXread,        // blocks with BLOCK: XREAD, XREADGROUP
+  kSort,         // a write only with STORE; BY and GET read keys that are not named
+  kSortRo,       // the same, without STORE
+  kStoreOption,  // a write only with STORE or STOREDIST: GEORADIUS, GEORADIUSBYMEMBER
+  kBitfield,     // a write only with SET or INCRBY
+  kPfcount,      // with one key it writes its cache into the value
+  kCopy,         // refused with DB
 };
 
 struct CommandRow {
@@ -73,14 +88,18 @@ struct CommandRow {
   int16_t last_key = 0;
   int16_t key_step = 0;
   Movable movable = Movable::kNone;
-  uint8_t numkeys_at = 0;
+  uint8_t numkeys_at = 0;  // kNumkeys: where numkeys is; kGeoRadius: where the options begin
   Split split = Split::kOneShard;
   Merge merge = Merge::kNone;
   SecondCopy second_copy = SecondCopy::kNone;
   LocalCommand local = LocalCommand::kNone;
+  ArgRule arg_rule = ArgRule::kNone;  // if any, ask second_copy.h, not the columns above
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
 
-  bool IsWrite() const;
+  // Can it change data? Asks what the copies must be sent, not Redis's write flag: EVAL has no such
+  // flag and may write, PFCOUNT is "readonly" and writes its cache. IsWriteFor (second_copy.h)
+  // tells for one invocation.
+  bool IsWrite() const { return second_copy != SecondCopy::kNone; }
   // Exactly one key, at args[1]: the planner's short way.
   bool HasOneKey() const { return key_rule == KeyRule::kRange && first_key == 1 && last_key == 1; }
 };
@@ -97,7 +116,7 @@ enum : uint32_t {
   kCmdLoading = 1u << 7,
   kCmdStale = 1u << 8,
   kCmdFast = 1u << 9,
-  kCmdNoAuth = 1u << 10,     // allowed before AUTH
+  kCmdNoAuth = 1u << 10,  // allowed before AUTH
   kCmdMayReplicate = 1u << 11,
   kCmdMovableKeys = 1u << 12,
   kCmdNoMulti = 1u << 13,
@@ -105,14 +124,13 @@ enum : uint32_t {
   kCmdSkipMonitor = 1u << 15,
   kCmdSkipSlowlog = 1u << 16,
   kCmdNoAsyncLoading = 1u << 17,
-  kCmdNoMandatoryKeys = 1u << 18,
+  kCmdNoMandatoryKeys = 1u << 18,  // numkeys may be 0
+  kCmdAsking = 1u << 19,
   kCmdContainer = 1u << 24,    // has subcommand rows; Find gives them for its second argument
   kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
                                // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
 };
-
-inline bool CommandRow::IsWrite() const { return (flags & kCmdWrite) != 0; }
 
 // The built-in rows, sorted by name.
 std::span<const CommandRow> BuiltinCommands();
@@ -127,10 +145,17 @@ class CommandTable {
   CommandTable(const CommandTable&) = delete;
   CommandTable& operator=(const CommandTable&) = delete;
 
-  // The row for a command, whatever its letters' case; null if unknown. For a container command with
-  // a known subcommand in args[1], the subcommand's row; with an unknown one, null; with none, the
-  // container's own row. `args` is not empty. Allocates nothing.
+  // The row for a command, whatever its letters' case; null if unknown. For a container command
+  // with a known subcommand in args[1], the subcommand's row; with an unknown one, null; with none,
+  // the container's own row. `args` is not empty. Allocates nothing.
   const CommandRow* Find(std::span<const std::string_view> args) const;
+
+  // The error for a command that Find does not know: UnknownSubcommandError where the container is
+  // known, else UnknownCommandError.
+  std::string NotFoundError(std::span<const std::string_view> args) const;
+
+  // The row of a full name ("get", "config|get"), whatever its letters' case; null if unknown.
+  const CommandRow* FindByName(std::string_view name) const;
 
   // All rows, subcommands too, sorted by name.
   std::span<const CommandRow> rows() const;
@@ -146,8 +171,8 @@ inline bool ArityFits(const CommandRow& row, size_t count) {
                         : count >= static_cast<size_t>(-row.arity);
 }
 
-// Redis's own sentences (without the leading '-'): unknown command, unknown subcommand, wrong number
-// of arguments. `args` is the whole command as the client sent it.
+// Redis's own sentences (without the leading '-'): unknown command, unknown subcommand, wrong
+// number of arguments. `args` is the whole command as the client sent it.
 std::string UnknownCommandError(std::span<const std::string_view> args);
 std::string UnknownSubcommandError(std::span<const std::string_view> args);
 std::string ArityError(const CommandRow& row);

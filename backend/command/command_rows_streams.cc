@@ -1,0 +1,111 @@
+// Streams, geo, scripts, publish/subscribe and transactions.
+
+#include "backend/command/row_builder.h"
+
+namespace gemel::rows {
+namespace {
+
+// clang-format off
+constexpr CommandRow kRows[] = {
+    // stream
+    Write("xack", -4, kFast, Key(1)),
+    Write("xadd", -5, kDenyOom | kFast, Key(1))
+        .By(ArgRule::kXadd,
+            "XADD on a shard of several copies needs a full ID and no \"~\" as yet: \"*\" would give "
+            "each copy another ID"),
+    Write("xautoclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
+    Write("xclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
+    Write("xdel", -3, kFast, Key(1)),
+    Container("xgroup"),
+    Write("xgroup|create", -5, kDenyOom, Key(2)),
+    Write("xgroup|createconsumer", 5, kDenyOom, Key(2)),
+    Write("xgroup|delconsumer", 5, kPlain, Key(2)),
+    Write("xgroup|destroy", 4, kPlain, Key(2)),
+    Row("xgroup|help", 2, kHelp, kNoKeys).AnyShard(),
+    Write("xgroup|setid", -5, kPlain, Key(2)),
+    Container("xinfo"),
+    Read("xinfo|consumers", 4, kPlain, Key(2)),
+    Read("xinfo|groups", 3, kPlain, Key(2)),
+    Row("xinfo|help", 2, kHelp, kNoKeys).AnyShard(),
+    Read("xinfo|stream", -3, kPlain, Key(2)),
+    Read("xlen", 2, kFast, Key(1)),
+    Read("xpending", -3, kPlain, Key(1)),
+    Read("xrange", -4, kPlain, Key(1)),
+    Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread),
+    Write("xreadgroup", -7, kBlocking, kStreams).NotYet(kNoClaim).By(ArgRule::kXread, kNoClaim),
+    Read("xrevrange", -4, kPlain, Key(1)),
+    Write("xsetid", -3, kDenyOom | kFast, Key(1)),
+    Write("xtrim", -4, kPlain, Key(1))
+        .By(ArgRule::kXtrim,
+            "XTRIM with \"~\" is not supported by gemel yet on a shard of several copies: each could "
+            "trim another number of entries"),
+
+    // geo
+    Write("geoadd", -5, kDenyOom, Key(1)),
+    Read("geodist", -4, kPlain, Key(1)),
+    Read("geohash", -2, kPlain, Key(1)),
+    Read("geopos", -2, kPlain, Key(1)),
+    Write("georadius", -6, kDenyOom, GeoRadius(6)).Flags(kCmdArgWrite).By(ArgRule::kStoreOption),
+    Read("georadius_ro", -6, kPlain, Key(1)),
+    Write("georadiusbymember", -5, kDenyOom, GeoRadius(5)).Flags(kCmdArgWrite)
+        .By(ArgRule::kStoreOption),
+    Read("georadiusbymember_ro", -5, kPlain, Key(1)),
+    Read("geosearch", -7, kPlain, Key(1)),
+    Write("geosearchstore", -8, kDenyOom, KeyRange(1, 2)),
+
+    // scripting
+    Row("eval", -3, kScript, Numkeys(2)).NotYet(kNoScripts),
+    Read("eval_ro", -3, kScript, Numkeys(2)),
+    Row("evalsha", -3, kScript, Numkeys(2)).NotYet(kNoScripts),
+    Read("evalsha_ro", -3, kScript, Numkeys(2)),
+    Row("fcall", -3, kScript, Numkeys(2)).NotYet(kNoScripts),
+    Read("fcall_ro", -3, kScript, Numkeys(2)),
+    Container("function"),
+    Refused("function|delete", 3, kCmdWrite | kNoScript, kNoFunctions),
+    Refused("function|dump", 2, kNoScript, kNoFunctions),
+    Refused("function|flush", -2, kCmdWrite | kNoScript, kNoFunctions),
+    Refused("function|help", 2, kHelp, kNoFunctions),
+    Refused("function|kill", 2, kNoScript | kAllowBusy, kNoFunctions),
+    Refused("function|list", -2, kNoScript, kNoFunctions),
+    Refused("function|load", -3, kCmdWrite | kDenyOom | kNoScript, kNoFunctions),
+    Refused("function|restore", -3, kCmdWrite | kDenyOom | kNoScript, kNoFunctions),
+    Refused("function|stats", 2, kNoScript | kAllowBusy, kNoFunctions),
+    Container("script"),
+    Refused("script|debug", 3, kNoScript, kNoScriptCache),
+    Refused("script|exists", -3, kNoScript, kNoScriptCache),
+    Refused("script|flush", -2, kNoScript, kNoScriptCache),
+    Refused("script|help", 2, kHelp, kNoScriptCache),
+    Refused("script|kill", 2, kNoScript | kAllowBusy, kNoScriptCache),
+    Refused("script|load", 3, kNoScript | kStale, kNoScriptCache),
+
+    // pubsub
+    Refused("psubscribe", -2, kPubSub | kConn, kNoPubSub),
+    Refused("publish", 3, kPubSub | kLoading | kStale | kFast, kNoPubSub),
+    Container("pubsub"),
+    Refused("pubsub|channels", -2, kPubSub | kLoading | kStale, kNoPubSub),
+    Refused("pubsub|help", 2, kHelp, kNoPubSub),
+    Refused("pubsub|numpat", 2, kPubSub | kLoading | kStale, kNoPubSub),
+    Refused("pubsub|numsub", -2, kPubSub | kLoading | kStale, kNoPubSub),
+    Refused("pubsub|shardchannels", -2, kPubSub | kLoading | kStale, kNoPubSub),
+    Refused("pubsub|shardnumsub", -2, kPubSub | kLoading | kStale, kNoPubSub),
+    Refused("punsubscribe", -1, kPubSub | kConn, kNoPubSub),
+    Refused("spublish", 3, kPubSub | kLoading | kStale | kFast, kNoPubSub, Key(1)),
+    Refused("ssubscribe", -2, kPubSub | kConn, kNoPubSub, KeyRange(1, -1)),
+    Refused("subscribe", -2, kPubSub | kConn, kNoPubSub),
+    Refused("sunsubscribe", -1, kPubSub | kConn, kNoPubSub, KeyRange(1, -1)),
+    Refused("unsubscribe", -1, kPubSub | kConn, kNoPubSub),
+
+    // transactions
+    Refused("discard", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
+    Refused("exec", 1, kConn | kCmdSkipSlowlog, kNoMultiExec),
+    Refused("multi", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
+    Refused("unwatch", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
+    Refused("watch", -2, kConn | kFast | kAllowBusy, kNoMultiExec, KeyRange(1, -1)),
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const CommandRow> StreamRows() { return kRows; }
+
+}  // namespace gemel::rows

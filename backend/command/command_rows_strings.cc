@@ -1,0 +1,99 @@
+// Strings, bitmaps, HyperLogLogs, and commands on keys of any type.
+
+#include "backend/command/row_builder.h"
+
+namespace gemel::rows {
+namespace {
+
+// clang-format off
+constexpr CommandRow kRows[] = {
+    // generic
+    Write("copy", -3, kDenyOom, KeyRange(1, 2)).By(ArgRule::kCopy, kNoDatabases),
+    Write("del", -2, kPlain, KeyRange(1, -1)).EachKey(Merge::kSum),
+    Read("dump", 2, kPlain, Key(1)),
+    Read("exists", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
+    Write("expire", -3, kFast, Key(1)),
+    Write("expireat", -3, kFast, Key(1)),
+    Read("expiretime", 2, kFast, Key(1)),
+    Read("keys", 2, kPlain, kNoKeys).EachShard(Merge::kConcat),
+    Refused("migrate", -6, kCmdWrite,
+        "MIGRATE is not supported by gemel: it would change one copy only", kMigrateKeys),
+    Refused("move", 3, kCmdWrite | kFast, kNoDatabases, Key(1)),
+    Container("object"),
+    Read("object|encoding", 3, kPlain, Key(2)),
+    Read("object|freq", 3, kPlain, Key(2)),
+    Row("object|help", 2, kHelp, kNoKeys).AnyShard(),
+    Read("object|idletime", 3, kPlain, Key(2)),
+    Read("object|refcount", 3, kPlain, Key(2)),
+    Write("persist", 2, kFast, Key(1)),
+    Write("pexpire", -3, kFast, Key(1)),
+    Write("pexpireat", -3, kFast, Key(1)),
+    Read("pexpiretime", 2, kFast, Key(1)),
+    Read("pttl", 2, kFast, Key(1)),
+    Read("randomkey", 1, kPlain, kNoKeys).AnyShard(),
+    Write("rename", 3, kPlain, KeyRange(1, 2)),
+    Write("renamenx", 3, kFast, KeyRange(1, 2)),
+    Write("restore", -4, kDenyOom, Key(1)),
+    Read("scan", -2, kPlain, kNoKeys).With(Split::kCursor, Merge::kCursor).PrimaryOnly(),
+    Write("sort", -2, kDenyOom, kSortKeys).Flags(kCmdArgWrite)
+        .By(ArgRule::kSort,
+            "SORT with BY, ALPHA and STORE is not supported by gemel yet on a shard of several "
+            "copies: the order of equal weights could differ"),
+    Read("sort_ro", -2, kPlain, Key(1)).Flags(kCmdMovableKeys).By(ArgRule::kSortRo),
+    Read("touch", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
+    Read("ttl", 2, kFast, Key(1)),
+    Read("type", 2, kFast, Key(1)),
+    Write("unlink", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
+    Refused("wait", 3, kNoScript,
+        "WAIT is not supported by gemel: with ack = \"all\" a write is answered once every in-sync "
+        "copy has it"),
+
+    // string
+    Write("append", 3, kDenyOom | kFast, Key(1)),
+    Write("decr", 2, kDenyOom | kFast, Key(1)),
+    Write("decrby", 3, kDenyOom | kFast, Key(1)),
+    Read("get", 2, kFast, Key(1)),
+    Write("getdel", 2, kFast, Key(1)),
+    Write("getex", -2, kFast, Key(1)),
+    Read("getrange", 4, kPlain, Key(1)),
+    Write("getset", 3, kDenyOom | kFast, Key(1)),
+    Write("incr", 2, kDenyOom | kFast, Key(1)),
+    Write("incrby", 3, kDenyOom | kFast, Key(1)),
+    Write("incrbyfloat", 3, kDenyOom | kFast, Key(1)),
+    Read("lcs", -3, kPlain, KeyRange(1, 2)),
+    Read("mget", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kByKey),
+    Write("mset", -3, kDenyOom, KeyRange(1, -1, 2)).EachKey(Merge::kAllOk),
+    Write("msetnx", -3, kDenyOom, KeyRange(1, -1, 2)),
+    Write("psetex", 4, kDenyOom, Key(1)),
+    Write("set", -3, kDenyOom, Key(1)),
+    Write("setex", 4, kDenyOom, Key(1)),
+    Write("setnx", 3, kDenyOom | kFast, Key(1)),
+    Write("setrange", 4, kDenyOom, Key(1)),
+    Read("strlen", 2, kFast, Key(1)),
+    Read("substr", 4, kPlain, Key(1)),
+
+    // bitmap
+    Read("bitcount", -2, kPlain, Key(1)),
+    Write("bitfield", -2, kDenyOom, Key(1)).Flags(kCmdArgWrite).By(ArgRule::kBitfield),
+    Read("bitfield_ro", -2, kFast, Key(1)),
+    Write("bitop", -4, kDenyOom, KeyRange(2, -1)),
+    Read("bitpos", -3, kPlain, Key(1)),
+    Read("getbit", 3, kFast, Key(1)),
+    Write("setbit", 4, kDenyOom, Key(1)),
+
+    // hyperloglog
+    Write("pfadd", -2, kDenyOom | kFast, Key(1)),
+    Read("pfcount", -2, kCmdMayReplicate, KeyRange(1, -1)).SameBytes().By(ArgRule::kPfcount),
+    Refused("pfdebug", 3, kCmdWrite | kAdmin | kDenyOom,
+        "PFDEBUG is not supported by gemel: ask the nodes (PROXY SHARDS names them)", Key(2)),
+    Write("pfmerge", -2, kDenyOom, KeyRange(1, -1)),
+    Refused("pfselftest", 1, kAdmin,
+        "PFSELFTEST is not supported by gemel: ask the nodes (PROXY SHARDS names them)"),
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const CommandRow> StringRows() { return kRows; }
+
+}  // namespace gemel::rows

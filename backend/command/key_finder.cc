@@ -1,0 +1,179 @@
+#include "backend/command/key_finder.h"
+
+#include "backend/command/ascii.h"
+
+namespace gemel {
+
+namespace {
+
+using Args = std::span<const std::string_view>;
+using Found = std::vector<uint32_t>;
+
+// A decimal number as Redis reads one: no sign, no leading zeros, no blanks. Larger than any number
+// of arguments is not a number here either.
+bool ParseCount(std::string_view text, size_t* value) {
+  if (text.empty() || text.size() > 9 || (text[0] == '0' && text.size() > 1)) return false;
+  size_t n = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return false;
+    n = n * 10 + static_cast<size_t>(c - '0');
+  }
+  *value = n;
+  return true;
+}
+
+void AddRun(size_t from, size_t count, Found* keys) {
+  for (size_t i = 0; i < count; ++i) keys->push_back(static_cast<uint32_t>(from + i));
+}
+
+bool FindRange(const CommandRow& row, Args args, Found* keys) {
+  const int64_t count = static_cast<int64_t>(args.size());
+  const int64_t first = row.first_key;
+  const int64_t step = row.key_step;
+  const int64_t last = row.last_key < 0 ? count + row.last_key : row.last_key;
+  if (first < 1 || step < 1 || last >= count) return false;
+  if (last < first) return ArityFits(row, args.size());  // none given, and none needed
+  // Each key has its whole step: MSET k v k is malformed.
+  if (row.last_key < 0 && (last - first + 1) % step != 0) return false;
+  for (int64_t i = first; i <= last; i += step) keys->push_back(static_cast<uint32_t>(i));
+  return true;
+}
+
+bool FindNumkeys(const CommandRow& row, size_t at, Args args, Found* keys) {
+  size_t count = 0;
+  if (at >= args.size() || !ParseCount(args[at], &count)) return false;
+  if (count > args.size() - at - 1) return false;
+  if (count == 0 && (row.flags & kCmdNoMandatoryKeys) == 0) return false;
+  AddRun(at + 1, count, keys);
+  return true;
+}
+
+// XREAD [COUNT n] [BLOCK ms] STREAMS key ... id ...; XREADGROUP has GROUP group consumer and NOACK.
+bool FindStreams(Args args, Found* keys) {
+  for (size_t i = 1; i < args.size(); ++i) {
+    if (EqualsLower(args[i], "streams")) {
+      const size_t rest = args.size() - i - 1;
+      if (rest == 0 || rest % 2 != 0) return false;
+      AddRun(i + 1, rest / 2, keys);
+      return true;
+    }
+    if (EqualsLower(args[i], "count") || EqualsLower(args[i], "block")) {
+      i += 1;
+    } else if (EqualsLower(args[i], "group")) {
+      i += 2;
+    } else if (!EqualsLower(args[i], "noack")) {
+      return false;
+    }
+  }
+  return false;
+}
+
+// The key, and what the last STORE names; the options' own arguments are no options.
+bool FindSort(Args args, Found* keys) {
+  if (args.size() < 2) return false;
+  size_t store = 0;
+  for (size_t i = 2; i < args.size(); ++i) {
+    if (EqualsLower(args[i], "limit")) {
+      i += 2;
+    } else if (EqualsLower(args[i], "get") || EqualsLower(args[i], "by")) {
+      i += 1;
+    } else if (EqualsLower(args[i], "store")) {
+      if (i + 1 == args.size()) return false;
+      store = ++i;
+    }
+  }
+  keys->push_back(1);
+  if (store != 0) keys->push_back(static_cast<uint32_t>(store));
+  return true;
+}
+
+// The key, and all that STORE or STOREDIST names: Redis stores to the last.
+bool FindGeoRadius(const CommandRow& row, Args args, Found* keys) {
+  if (args.size() < row.numkeys_at) return false;
+  keys->push_back(1);
+  for (size_t i = row.numkeys_at; i < args.size(); ++i) {
+    if (!EqualsLower(args[i], "store") && !EqualsLower(args[i], "storedist")) continue;
+    if (++i < args.size()) keys->push_back(static_cast<uint32_t>(i));
+  }
+  return true;
+}
+
+// MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH p] [AUTH2 u p] [KEYS key ...]
+bool FindMigrate(Args args, Found* keys) {
+  if (args.size() < 6) return false;
+  for (size_t i = 6; i < args.size(); ++i) {
+    if (EqualsLower(args[i], "keys")) {
+      if (!args[3].empty() || i + 1 == args.size()) return false;
+      AddRun(i + 1, args.size() - i - 1, keys);
+      return true;
+    }
+    if (EqualsLower(args[i], "auth")) {
+      i += 1;
+    } else if (EqualsLower(args[i], "auth2")) {
+      i += 2;
+    }
+  }
+  keys->push_back(3);
+  return true;
+}
+
+bool FindMovable(const CommandRow& row, Args args, Found* keys) {
+  switch (row.movable) {
+    case Movable::kNumkeys:
+      return FindNumkeys(row, row.numkeys_at, args, keys);
+    case Movable::kDestNumkeys:
+      keys->push_back(1);
+      return FindNumkeys(row, 2, args, keys);
+    case Movable::kStreams:
+      return FindStreams(args, keys);
+    case Movable::kSort:
+      return FindSort(args, keys);
+    case Movable::kGeoRadius:
+      return FindGeoRadius(row, args, keys);
+    case Movable::kMigrate:
+      return FindMigrate(args, keys);
+    case Movable::kNone:
+      break;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool FindKeys(const CommandRow& row, Args args, Found* keys) {
+  keys->clear();
+  bool ok = true;
+  if (row.key_rule == KeyRule::kRange) {
+    ok = FindRange(row, args, keys);
+  } else if (row.key_rule == KeyRule::kMovable) {
+    ok = FindMovable(row, args, keys);
+  }
+  if (!ok) keys->clear();
+  return ok;
+}
+
+std::string MalformedKeysError(const CommandRow& row, Args args) {
+  if (row.key_rule == KeyRule::kRange) return ArityError(row);
+  if (row.movable == Movable::kNumkeys || row.movable == Movable::kDestNumkeys) {
+    const size_t at = row.movable == Movable::kNumkeys ? row.numkeys_at : 2;
+    size_t count = 0;
+    if (at >= args.size()) return ArityError(row);
+    const bool number = ParseCount(args[at], &count);
+    if ((row.flags & kCmdNoMandatoryKeys) == 0) {
+      return number && count > 0 ? "ERR syntax error" : "ERR numkeys should be greater than 0";
+    }
+    if (number) return "ERR Number of keys can't be greater than number of args";
+    return args[at].starts_with('-') ? "ERR Number of keys can't be negative"
+                                     : "ERR value is not an integer or out of range";
+  }
+  if (row.movable == Movable::kStreams) {
+    for (std::string_view arg : args.subspan(1)) {
+      if (!EqualsLower(arg, "streams")) continue;
+      return "ERR Unbalanced '" + std::string(row.name) +
+             "' list of streams: for each stream key an ID or '$' must be specified.";
+    }
+  }
+  return "ERR syntax error";
+}
+
+}  // namespace gemel

@@ -1,0 +1,180 @@
+// Helpers with which the rows of command_rows_*.cc read well. Included by those files alone.
+
+#ifndef GEMEL_BACKEND_COMMAND_ROW_BUILDER_H_
+#define GEMEL_BACKEND_COMMAND_ROW_BUILDER_H_
+
+#include <span>
+#include <string_view>
+
+#include "backend/command/command_table.h"
+
+namespace gemel::rows {
+
+// The groups of rows, one a file; command_table.cc puts them together.
+std::span<const CommandRow> StringRows();      // strings, bitmaps, HyperLogLogs, any key
+std::span<const CommandRow> CollectionRows();  // lists, sets, sorted sets, hashes
+std::span<const CommandRow> StreamRows();      // streams, geo, scripts, publish/subscribe, MULTI
+std::span<const CommandRow> ServerRows();      // connection, server, cluster, PROXY
+
+// Redis's flags, short.
+inline constexpr uint32_t kPlain = 0;
+inline constexpr uint32_t kDenyOom = kCmdDenyOom;
+inline constexpr uint32_t kAdmin = kCmdAdmin;
+inline constexpr uint32_t kPubSub = kCmdPubSub;
+inline constexpr uint32_t kNoScript = kCmdNoScript;
+inline constexpr uint32_t kBlocking = kCmdBlocking;
+inline constexpr uint32_t kLoading = kCmdLoading;
+inline constexpr uint32_t kStale = kCmdStale;
+inline constexpr uint32_t kFast = kCmdFast;
+inline constexpr uint32_t kNoAuth = kCmdNoAuth;
+inline constexpr uint32_t kNoMulti = kCmdNoMulti;
+inline constexpr uint32_t kAllowBusy = kCmdAllowBusy;
+inline constexpr uint32_t kNoAsync = kCmdNoAsyncLoading;
+inline constexpr uint32_t kHelp = kCmdLoading | kCmdStale;  // every HELP subcommand's
+inline constexpr uint32_t kConn = kCmdNoScript | kCmdLoading | kCmdStale;
+inline constexpr uint32_t kScript =
+    kCmdNoScript | kCmdStale | kCmdSkipMonitor | kCmdNoMandatoryKeys;
+
+// Where the keys are.
+struct Keys {
+  KeyRule rule = KeyRule::kNone;
+  int16_t first = 0;
+  int16_t last = 0;
+  int16_t step = 0;
+  Movable movable = Movable::kNone;
+  uint8_t at = 0;
+};
+inline constexpr Keys kNoKeys{};
+constexpr Keys Key(int16_t at) { return {KeyRule::kRange, at, at, 1}; }
+constexpr Keys KeyRange(int16_t first, int16_t last, int16_t step = 1) {
+  return {KeyRule::kRange, first, last, step};
+}
+constexpr Keys Numkeys(uint8_t at) { return {KeyRule::kMovable, 0, 0, 0, Movable::kNumkeys, at}; }
+inline constexpr Keys kDestNumkeys{KeyRule::kMovable, 1, 1, 1, Movable::kDestNumkeys, 2};
+inline constexpr Keys kStreams{KeyRule::kMovable, 0, 0, 0, Movable::kStreams};
+inline constexpr Keys kSortKeys{KeyRule::kMovable, 1, 1, 1, Movable::kSort};
+inline constexpr Keys kMigrateKeys{KeyRule::kMovable, 3, 3, 1, Movable::kMigrate};
+constexpr Keys GeoRadius(uint8_t options) {
+  return {KeyRule::kMovable, 1, 1, 1, Movable::kGeoRadius, options};
+}
+
+// A row, with what differs from the usual added after it: Write("mset",
+// ...).EachKey(Merge::kAllOk).
+struct Row : CommandRow {
+  constexpr Row(std::string_view row_name, int row_arity, uint32_t row_flags, Keys keys) {
+    name = row_name;
+    arity = static_cast<int16_t>(row_arity);
+    flags = row_flags | (keys.rule == KeyRule::kMovable ? kCmdMovableKeys : 0u);
+    key_rule = keys.rule;
+    first_key = keys.first;
+    last_key = keys.last;
+    key_step = keys.step;
+    movable = keys.movable;
+    numkeys_at = keys.at;
+  }
+
+  constexpr Row With(Split s, Merge m) const {
+    Row row = *this;
+    row.split = s;
+    row.merge = m;
+    return row;
+  }
+  constexpr Row EachKey(Merge m) const { return With(Split::kEachKey, m); }
+  constexpr Row EachShard(Merge m) const { return With(Split::kEachShard, m); }
+  constexpr Row AnyShard() const { return With(Split::kAnyShard, Merge::kFirstFull); }
+  constexpr Row Flags(uint32_t more) const {
+    Row row = *this;
+    row.flags |= more;
+    return row;
+  }
+  constexpr Row PrimaryOnly() const { return Flags(kCmdPrimaryOnly); }
+  // Redis calls it a read, yet every copy must be sent it.
+  constexpr Row SameBytes() const {
+    Row row = *this;
+    row.second_copy = SecondCopy::kSameBytes;
+    return row;
+  }
+  // Its outcome may differ from copy to copy.
+  constexpr Row NotYet(std::string_view why) const {
+    Row row = *this;
+    row.second_copy = SecondCopy::kNotYet;
+    row.refusal = why;
+    return row;
+  }
+  // The arguments decide. `why` is for those invocations that are kNotYet or refused.
+  constexpr Row By(ArgRule rule, std::string_view why = {}) const {
+    Row row = *this;
+    row.arg_rule = rule;
+    row.refusal = why;
+    return row;
+  }
+};
+
+constexpr Row Read(std::string_view name, int arity, uint32_t flags, Keys keys) {
+  return Row(name, arity, flags | kCmdReadonly, keys);
+}
+constexpr Row Write(std::string_view name, int arity, uint32_t flags, Keys keys) {
+  Row row(name, arity, flags | kCmdWrite, keys);
+  row.second_copy = SecondCopy::kSameBytes;
+  return row;
+}
+constexpr Row Local(std::string_view name, int arity, uint32_t flags, LocalCommand local) {
+  Row row(name, arity, flags, kNoKeys);
+  row.split = Split::kLocal;
+  row.local = local;
+  return row;
+}
+constexpr Row Refused(std::string_view name, int arity, uint32_t flags, std::string_view why,
+                      Keys keys = kNoKeys) {
+  Row row(name, arity, flags, keys);
+  row.split = Split::kNotSupported;
+  row.second_copy = (flags & kCmdWrite) != 0 ? SecondCopy::kNotYet : SecondCopy::kNone;
+  row.refusal = why;
+  return row;
+}
+// The parent of the subcommands' rows. Alone it is never legal (COMMAND is, and is written out).
+constexpr Row Container(std::string_view name) {
+  return Refused(name, -2, kCmdContainer, "a subcommand is missing");
+}
+
+// Sentences that several rows share; each stands after "ERR ".
+inline constexpr std::string_view kNoBlocking =
+    "blocking commands are not supported by gemel yet: one would hold up a connection that all "
+    "clients share";
+inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
+inline constexpr std::string_view kNoMultiExec =
+    "transactions (MULTI, EXEC, DISCARD, WATCH, UNWATCH) are not supported by gemel yet";
+inline constexpr std::string_view kNoScripts =
+    "scripts are not supported by gemel yet on a shard of several copies: the outcome could differ "
+    "from copy to copy";
+inline constexpr std::string_view kNoScriptCache =
+    "the script cache is not supported by gemel yet: use EVAL_RO, or EVAL on a shard of one copy";
+inline constexpr std::string_view kNoFunctions =
+    "FUNCTION is not supported by gemel yet: load libraries on every node";
+inline constexpr std::string_view kNoClaim =
+    "consumer group reads are not supported by gemel yet on a shard of several copies: delivery "
+    "times would differ from copy to copy";
+inline constexpr std::string_view kNoCluster =
+    "gemel is not a Redis Cluster node: see PROXY SHARDS and PROXY EXPLAIN";
+inline constexpr std::string_view kNoAcl =
+    "ACL is not supported by gemel: users are a matter of its config and of each node";
+inline constexpr std::string_view kNoModules =
+    "MODULE is not supported by gemel: load modules on each node, and name their commands in "
+    "gemel's config";
+inline constexpr std::string_view kNoLatency =
+    "LATENCY is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
+inline constexpr std::string_view kNoSlowlog =
+    "SLOWLOG is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
+inline constexpr std::string_view kNoMemory =
+    "only MEMORY USAGE is supported by gemel: ask the nodes (PROXY SHARDS names them)";
+inline constexpr std::string_view kNoReplication =
+    "replication commands are not supported by gemel: the proxy itself keeps the copies equal";
+inline constexpr std::string_view kNoSaving =
+    "saving is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
+inline constexpr std::string_view kNoDatabases =
+    "gemel has one database: MOVE, SWAPDB and COPY with DB are not supported";
+inline constexpr std::string_view kNoTracking = "client-side caching is not supported by gemel yet";
+
+}  // namespace gemel::rows
+
+#endif  // GEMEL_BACKEND_COMMAND_ROW_BUILDER_H_

@@ -1,0 +1,134 @@
+#include "backend/command/second_copy.h"
+
+#include "backend/command/ascii.h"
+
+namespace gemel {
+
+namespace {
+
+using Args = std::span<const std::string_view>;
+
+constexpr std::string_view kNoBlock =
+    "BLOCK is not supported by gemel yet: it would hold up a connection that all clients share";
+
+bool Contains(Args args, size_t from, std::string_view lower) {
+  for (size_t i = from; i < args.size(); ++i) {
+    if (EqualsLower(args[i], lower)) return true;
+  }
+  return false;
+}
+
+// XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT n]] *|id field value ...
+// An ID that the node makes up ("*", "ms-*") differs from copy to copy; "~" trims by node layout.
+SecondCopy ForXadd(Args args) {
+  size_t i = 2;
+  while (i < args.size()) {
+    const std::string_view arg = args[i];
+    if (EqualsLower(arg, "nomkstream")) {
+      ++i;
+    } else if (EqualsLower(arg, "limit")) {
+      i += 2;
+    } else if (EqualsLower(arg, "maxlen") || EqualsLower(arg, "minid")) {
+      ++i;
+      if (i < args.size() && args[i] == "~") return SecondCopy::kNotYet;
+      if (i < args.size() && args[i] == "=") ++i;
+      ++i;
+    } else {
+      return arg.ends_with('*') ? SecondCopy::kNotYet : SecondCopy::kSameBytes;
+    }
+  }
+  return SecondCopy::kNotYet;  // malformed
+}
+
+// The options of SORT, as Redis's own parser reads them.
+struct SortOptions {
+  bool store = false;
+  bool alpha = false;
+  bool by_pattern = false;   // BY with a "*"
+  bool get_pattern = false;  // GET of anything but "#"
+};
+
+SortOptions ParseSort(Args args) {
+  SortOptions options;
+  for (size_t i = 2; i < args.size(); ++i) {
+    const size_t left = args.size() - i - 1;
+    if (EqualsLower(args[i], "alpha")) {
+      options.alpha = true;
+    } else if (EqualsLower(args[i], "limit") && left >= 2) {
+      i += 2;
+    } else if (EqualsLower(args[i], "store") && left >= 1) {
+      options.store = true;
+      ++i;
+    } else if (EqualsLower(args[i], "by") && left >= 1) {
+      options.by_pattern = args[++i].find('*') != std::string_view::npos;
+    } else if (EqualsLower(args[i], "get") && left >= 1) {
+      if (args[++i] != "#") options.get_pattern = true;
+    }
+  }
+  return options;
+}
+
+// With BY and ALPHA elements of equal weight keep the order of the source, which for a set is that
+// of a seeded hash table. Elsewhere Redis breaks ties itself, and sorts a set that is to be stored.
+SecondCopy ForSort(Args args) {
+  const SortOptions options = ParseSort(args);
+  if (!options.store) return SecondCopy::kNone;
+  return options.by_pattern && options.alpha ? SecondCopy::kNotYet : SecondCopy::kSameBytes;
+}
+
+// XREAD [COUNT n] [BLOCK ms] STREAMS ..., XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms]
+// [NOACK] STREAMS ...: a group or stream may be named "block".
+bool HasBlock(Args args) {
+  for (size_t i = 1; i < args.size(); ++i) {
+    if (EqualsLower(args[i], "streams")) return false;
+    if (EqualsLower(args[i], "block")) return true;
+    if (EqualsLower(args[i], "count")) {
+      i += 1;
+    } else if (EqualsLower(args[i], "group")) {
+      i += 2;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
+  switch (row.arg_rule) {
+    case ArgRule::kXadd:
+      return ForXadd(args);
+    case ArgRule::kXtrim:
+      return args.size() > 3 && args[3] == "~" ? SecondCopy::kNotYet : SecondCopy::kSameBytes;
+    case ArgRule::kSort:
+      return ForSort(args);
+    case ArgRule::kStoreOption:
+      return Contains(args, row.numkeys_at, "store") || Contains(args, row.numkeys_at, "storedist")
+                 ? SecondCopy::kSameBytes
+                 : SecondCopy::kNone;
+    case ArgRule::kBitfield:
+      return Contains(args, 2, "set") || Contains(args, 2, "incrby") ? SecondCopy::kSameBytes
+                                                                     : SecondCopy::kNone;
+    case ArgRule::kPfcount:
+      return args.size() > 2 ? SecondCopy::kNone : SecondCopy::kSameBytes;
+    case ArgRule::kNone:
+    case ArgRule::kXread:
+    case ArgRule::kSortRo:
+    case ArgRule::kCopy:
+      break;
+  }
+  return row.second_copy;
+}
+
+std::string_view RefusalByArgs(const CommandRow& row, Args args) {
+  if (row.arg_rule == ArgRule::kXread && HasBlock(args)) return kNoBlock;
+  if (row.arg_rule == ArgRule::kCopy && Contains(args, 3, "db")) return row.refusal;
+  return {};
+}
+
+bool ReadsUnnamedKeysByArgs(const CommandRow& row, Args args) {
+  if (row.arg_rule != ArgRule::kSort && row.arg_rule != ArgRule::kSortRo) return false;
+  const SortOptions options = ParseSort(args);
+  return options.by_pattern || options.get_pattern;
+}
+
+}  // namespace gemel
