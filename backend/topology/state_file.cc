@@ -156,15 +156,15 @@ StateFile::ReadResult StateFile::Read(Topology* topology, std::string* error) {
   const std::optional<std::string> text = ReadText(error, &missing);
   if (!text) {
     if (missing) return ReadResult::kNone;
-    *error +=
-        "; give this user the right to read it, or remove it to begin with what the nodes hold";
+    *error += "; give this user the right to read it";
     return ReadResult::kFailed;
   }
   std::string why;
   std::optional<Topology> decoded = DecodeTopology(*text, &why);
   if (!decoded) {
     *error = "the state file " + path_ + " cannot be used: " + why +
-             "; restore it from a backup, or remove it to begin with what the nodes hold";
+             "; restore it from a backup, or remove it to have the primaries of the config believed"
+             " (see first that they have the right data)";
     return ReadResult::kFailed;
   }
   *topology = *std::move(decoded);

@@ -111,7 +111,7 @@ std::optional<ShardInfo> KnownShard(const ShardMembers& members, const ShardInfo
         "the config no longer has " + stored.copies[stored.primary].node +
         ", the primary of shard " + Quoted(stored.name) +
         ", and no other copy of it is in sync: put that node back until a replica is in sync, or"
-        " give the shard a new name to begin with what its nodes hold";
+        " remove the state file to have the primaries of the config believed";
     return std::nullopt;
   }
   shard.primary = static_cast<uint32_t>(primary);

@@ -1,0 +1,252 @@
+// EditQueue: every done once and in order, whatever the disk does in between.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/topology/coordinator.h"
+
+namespace gemel {
+namespace {
+
+std::shared_ptr<const Topology> Pair() {
+  std::string error;
+  auto topology = InitialTopology({{"s", {"a", "b"}}}, nullptr, &error);
+  topology = Apply(*topology, {EditKind::kMarkInSync, "s", "b", "run", ""}, &error);
+  return std::make_shared<const Topology>(*topology);
+}
+
+Edit Stale(const std::string& node) { return {EditKind::kMarkStale, "s", node, "", "why"}; }
+Edit InSync(const std::string& node) { return {EditKind::kMarkInSync, "s", node, "run", ""}; }
+Edit Promote(const std::string& node) { return {EditKind::kPromote, "s", node, "", "why"}; }
+
+class Recorder {
+ public:
+  EditDone Next() {
+    return [this, id = given_++](const EditResult& result) {
+      ids.push_back(id);
+      results.push_back(result);
+    };
+  }
+
+  static void Run(const std::vector<EditQueue::Finished>& finished) {
+    for (const auto& f : finished) f.done(f.result);
+  }
+
+  std::vector<int> ids;
+  std::vector<EditResult> results;
+
+ private:
+  int given_ = 0;
+};
+
+TEST(EditQueue, EmptyHasNothingToDo) {
+  EditQueue queue(Pair());
+  std::vector<EditQueue::Finished> finished;
+  EXPECT_EQ(queue.BeginWrite(), nullptr);
+  EXPECT_FALSE(queue.NeedsEnd());
+  EXPECT_TRUE(queue.idle());
+  queue.EndWrite(true, "", &finished);  // no batch: nothing happens
+  EXPECT_TRUE(finished.empty());
+}
+
+TEST(EditQueue, AnEditTakesEffectOnlyWhenItIsDurable) {
+  const auto initial = Pair();
+  EditQueue queue(initial);
+  Recorder recorder;
+  queue.Add(Stale("b"), recorder.Next());
+  EXPECT_FALSE(queue.idle());
+  const auto next = queue.BeginWrite();
+  ASSERT_NE(next, nullptr);
+  EXPECT_EQ(next->epoch, initial->epoch + 1);
+  EXPECT_EQ(queue.current(), initial);
+  EXPECT_FALSE(queue.NeedsEnd());
+  EXPECT_FALSE(queue.idle());
+  std::vector<EditQueue::Finished> finished;
+  queue.EndWrite(true, "", &finished);
+  EXPECT_EQ(queue.current(), next);
+  EXPECT_TRUE(queue.idle());
+  EXPECT_TRUE(recorder.ids.empty());
+  Recorder::Run(finished);
+  ASSERT_EQ(recorder.ids, std::vector<int>{0});
+  EXPECT_TRUE(recorder.results[0].ok);
+  EXPECT_EQ(recorder.results[0].topology, next);
+}
+
+TEST(EditQueue, EditsDuringAWriteGoWithTheNextTogether) {
+  EditQueue queue(Pair());
+  Recorder recorder;
+  std::vector<EditQueue::Finished> finished;
+  queue.Add(Stale("b"), recorder.Next());
+  ASSERT_NE(queue.BeginWrite(), nullptr);
+  queue.Add(InSync("b"), recorder.Next());
+  queue.Add(Promote("b"), recorder.Next());
+  EXPECT_EQ(queue.BeginWrite(), nullptr) << "one write at a time";
+  EXPECT_FALSE(queue.NeedsEnd());
+  EXPECT_EQ(queue.waiting(), 3U);
+  queue.EndWrite(true, "", &finished);
+  EXPECT_EQ(finished.size(), 1U);
+  const auto next = queue.BeginWrite();
+  ASSERT_NE(next, nullptr);
+  EXPECT_EQ(next->shards[0].primary, 1U);
+  queue.EndWrite(true, "", &finished);
+  Recorder::Run(finished);
+  EXPECT_EQ(recorder.ids, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(recorder.results[1].topology, next);
+  EXPECT_EQ(recorder.results[2].topology, next);
+  EXPECT_EQ(queue.waiting(), 0U);
+}
+
+TEST(EditQueue, AnIllegalEditIsRefusedAlone) {
+  EditQueue queue(Pair());
+  Recorder recorder;
+  std::vector<EditQueue::Finished> finished;
+  queue.Add(Stale("a"), recorder.Next());
+  queue.Add(Stale("b"), recorder.Next());
+  queue.Add(Promote("b"), recorder.Next());  // legal before the edit ahead of it, not after
+  ASSERT_NE(queue.BeginWrite(), nullptr);
+  queue.EndWrite(true, "", &finished);
+  Recorder::Run(finished);
+  ASSERT_EQ(recorder.ids, (std::vector<int>{0, 1, 2}));
+  EXPECT_FALSE(recorder.results[0].ok);
+  EXPECT_FALSE(recorder.results[0].error.empty());
+  EXPECT_TRUE(recorder.results[1].ok);
+  EXPECT_TRUE(recorder.results[1].error.empty());
+  EXPECT_FALSE(recorder.results[2].ok);
+  for (const EditResult& result : recorder.results) EXPECT_EQ(result.topology, queue.current());
+}
+
+TEST(EditQueue, NothingToWriteStillGivesResults) {
+  const auto initial = Pair();
+  EditQueue queue(initial);
+  Recorder recorder;
+  std::vector<EditQueue::Finished> finished;
+  queue.Add(InSync("b"), recorder.Next());  // it is
+  queue.Add(Stale("a"), recorder.Next());   // refused
+  EXPECT_EQ(queue.BeginWrite(), nullptr);
+  EXPECT_TRUE(queue.NeedsEnd());
+  queue.EndWrite(true, "", &finished);
+  EXPECT_FALSE(queue.NeedsEnd());
+  Recorder::Run(finished);
+  ASSERT_EQ(recorder.ids, (std::vector<int>{0, 1}));
+  EXPECT_TRUE(recorder.results[0].ok);
+  EXPECT_FALSE(recorder.results[1].ok);
+  EXPECT_EQ(queue.current(), initial);
+}
+
+TEST(EditQueue, AFailedWriteFailsTheWholeBatch) {
+  const auto initial = Pair();
+  EditQueue queue(initial);
+  Recorder recorder;
+  std::vector<EditQueue::Finished> finished;
+  queue.Add(Stale("b"), recorder.Next());
+  queue.Add(Promote("b"), recorder.Next());
+  ASSERT_NE(queue.BeginWrite(), nullptr);
+  queue.EndWrite(false, "no space", &finished);
+  Recorder::Run(finished);
+  ASSERT_EQ(recorder.ids, (std::vector<int>{0, 1}));
+  for (const EditResult& result : recorder.results) {
+    EXPECT_FALSE(result.ok);
+    EXPECT_EQ(result.error, "no space");
+    EXPECT_EQ(result.topology, initial);
+  }
+  EXPECT_EQ(queue.current(), initial);
+  // Not poisoned: the same edit goes through once the disk does.
+  queue.Add(Stale("b"), recorder.Next());
+  ASSERT_NE(queue.BeginWrite(), nullptr);
+  finished.clear();
+  queue.EndWrite(true, "", &finished);
+  EXPECT_TRUE(finished[0].result.ok);
+}
+
+TEST(EditQueue, DoneMayAddEdits) {
+  EditQueue queue(Pair());
+  int second = 0;
+  queue.Add(Stale("b"), [&](const EditResult&) {
+    queue.Add(InSync("b"), [&](const EditResult& result) { second += result.ok ? 1 : 100; });
+  });
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_NE(queue.BeginWrite(), nullptr);
+    std::vector<EditQueue::Finished> finished;
+    queue.EndWrite(true, "", &finished);
+    Recorder::Run(finished);
+  }
+  EXPECT_EQ(second, 1);
+  EXPECT_TRUE(queue.idle());
+}
+
+// Random proposals, writes and failures. The disk is the last snapshot written; a replay of the
+// edits that were answered with ok must give exactly it.
+void RandomRun(uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto initial = Pair();
+  EditQueue queue(initial);
+  std::shared_ptr<const Topology> disk = initial;
+  std::shared_ptr<const Topology> writing;
+  std::vector<Edit> edits;
+  std::vector<size_t> answered;
+  std::vector<EditResult> results;
+  const auto end = [&](bool ok) {
+    std::vector<EditQueue::Finished> finished;
+    const auto before = queue.current();
+    if (ok && writing) disk = writing;
+    writing = nullptr;
+    queue.EndWrite(ok, "disk", &finished);
+    ASSERT_EQ(queue.current(), ok ? disk : before);
+    for (auto& f : finished) f.done(f.result);
+  };
+  for (int step = 0; step < 200 || !queue.idle(); ++step) {
+    const uint64_t dice = random() % 4;
+    if (dice < 2 && step < 200) {
+      edits.push_back({static_cast<EditKind>(random() % 7), random() % 10 == 0 ? "t" : "s",
+                       random() % 2 == 0 ? "a" : "b", "run" + std::to_string(random() % 2), "why"});
+      queue.Add(edits.back(), [&, id = edits.size() - 1](const EditResult& result) {
+        answered.push_back(id);
+        results.push_back(result);
+      });
+    } else if (dice == 2) {
+      const auto next = queue.BeginWrite();
+      if (next) {
+        ASSERT_EQ(writing, nullptr);
+        ASSERT_GT(next->epoch, disk->epoch);
+        writing = next;
+      } else if (queue.NeedsEnd()) {
+        ASSERT_NO_FATAL_FAILURE(end(true));
+      }
+    } else if (writing) {
+      ASSERT_NO_FATAL_FAILURE(end(random() % 3 != 0));
+    }
+  }
+  ASSERT_EQ(answered.size(), edits.size());
+  Topology replay = *initial;
+  for (size_t i = 0; i < answered.size(); ++i) {
+    ASSERT_EQ(answered[i], i);
+    ASSERT_EQ(results[i].ok, results[i].error.empty());
+    ASSERT_NE(results[i].topology, nullptr);
+    if (i > 0) {
+      ASSERT_GE(results[i].topology->epoch, results[i - 1].topology->epoch);
+    }
+    if (!results[i].ok) continue;
+    std::string error;
+    const std::optional<Topology> next = Apply(replay, edits[i], &error);
+    ASSERT_TRUE(next) << error;
+    replay = *next;
+  }
+  ASSERT_EQ(replay, *queue.current());
+  ASSERT_EQ(replay, *disk);
+}
+
+TEST(EditQueue, RandomRunsAnswerEachEditOnceAndInOrder) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ASSERT_NO_FATAL_FAILURE(RandomRun(seed));
+  }
+}
+
+}  // namespace
+}  // namespace gemel

@@ -1,0 +1,401 @@
+// Apply and InitialTopology: each rule by itself, then random histories that must keep the
+// invariants.
+
+#include "backend/topology/topology.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace gemel {
+namespace {
+
+// A shard "s" with an in-sync primary n1, an in-sync replica n2 and a stale replica n3.
+Topology Sample() {
+  Topology topology;
+  topology.epoch = 10;
+  ShardInfo shard;
+  shard.name = "s";
+  shard.epoch = 5;
+  shard.copies = {{"n1", CopyState::kInSync, "run1", ""},
+                  {"n2", CopyState::kInSync, "run2", ""},
+                  {"n3", CopyState::kStale, "run3", "it was away"}};
+  topology.shards.push_back(shard);
+  return topology;
+}
+
+Edit Make(EditKind kind, const std::string& node, const std::string& text = "") {
+  Edit edit{kind, "s", node, "", ""};
+  if (kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId) {
+    edit.run_id = text;
+  } else {
+    edit.reason = text;
+  }
+  return edit;
+}
+
+// The edit is legal and changes something of the shard's roles or states.
+ShardInfo Changed(const Edit& edit) {
+  std::string error;
+  const std::optional<Topology> next = Apply(Sample(), edit, &error);
+  EXPECT_TRUE(next) << error;
+  if (!next) return {};
+  EXPECT_EQ(next->epoch, 11U);
+  EXPECT_EQ(next->shards[0].epoch, 6U);
+  return next->shards[0];
+}
+
+void ExpectNoChange(const Edit& edit) {
+  std::string error;
+  const std::optional<Topology> next = Apply(Sample(), edit, &error);
+  ASSERT_TRUE(next) << error;
+  EXPECT_EQ(*next, Sample());
+}
+
+std::string Refusal(const Edit& edit) {
+  std::string error;
+  EXPECT_FALSE(Apply(Sample(), edit, &error));
+  return error;
+}
+
+TEST(Apply, MarkStale) {
+  const ShardInfo shard = Changed(Make(EditKind::kMarkStale, "n2", "a write timed out"));
+  EXPECT_EQ(shard.copies[1].state, CopyState::kStale);
+  EXPECT_EQ(shard.copies[1].reason, "a write timed out");
+  EXPECT_EQ(shard.primary, 0U);
+  EXPECT_FALSE(Changed(Make(EditKind::kMarkStale, "n2")).copies[1].reason.empty());
+  ExpectNoChange(Make(EditKind::kMarkStale, "n3", "again"));
+  EXPECT_EQ(Refusal(Make(EditKind::kMarkStale, "n1", "x")),
+            "n1 of shard \"s\" is the primary, which cannot be stale");
+}
+
+TEST(Apply, Promote) {
+  const ShardInfo shard = Changed(Make(EditKind::kPromote, "n2", "n1 refused the connection"));
+  EXPECT_EQ(shard.primary, 1U);
+  EXPECT_EQ(shard.copies[0].state, CopyState::kStale);
+  EXPECT_EQ(shard.copies[0].reason, "n1 refused the connection");
+  EXPECT_EQ(shard.copies[1].state, CopyState::kInSync);
+  EXPECT_FALSE(Changed(Make(EditKind::kPromote, "n2")).copies[0].reason.empty());
+  ExpectNoChange(Make(EditKind::kPromote, "n1", "x"));
+  EXPECT_EQ(Refusal(Make(EditKind::kPromote, "n3", "x")),
+            "n3 of shard \"s\" is stale and cannot be primary: it was away");
+}
+
+TEST(Apply, HandOver) {
+  const ShardInfo shard = Changed(Make(EditKind::kHandOver, "n2", "maintenance"));
+  EXPECT_EQ(shard.primary, 1U);
+  EXPECT_EQ(shard.copies[0].state, CopyState::kInSync);
+  EXPECT_EQ(shard.copies[0].reason, "");
+  ExpectNoChange(Make(EditKind::kHandOver, "n1"));
+  EXPECT_NE(Refusal(Make(EditKind::kHandOver, "n3")), "");
+}
+
+TEST(Apply, MarkInSync) {
+  const ShardInfo shard = Changed(Make(EditKind::kMarkInSync, "n3", "run9"));
+  EXPECT_EQ(shard.copies[2].state, CopyState::kInSync);
+  EXPECT_EQ(shard.copies[2].run_id, "run9");
+  EXPECT_EQ(shard.copies[2].reason, "");
+  ExpectNoChange(Make(EditKind::kMarkInSync, "n2", "run2"));
+  EXPECT_EQ(Refusal(Make(EditKind::kMarkInSync, "n3", "")),
+            "n3 of shard \"s\" cannot be in sync without a run_id");
+}
+
+TEST(Apply, MarkInSyncEndsAdoption) {
+  Topology topology = Sample();
+  topology.shards[0].adopted = true;
+  topology.shards[0].copies[1] = {"n2", CopyState::kStale, "", "not known"};
+  std::string error;
+  ASSERT_TRUE(CheckTopology(topology, &error)) << error;
+  std::optional<Topology> next = Apply(topology, Make(EditKind::kSetRunId, "n1", "r"), &error);
+  ASSERT_TRUE(next && next->shards[0].adopted);
+  next = Apply(*next, Make(EditKind::kMarkInSync, "n1", "r2"), &error);
+  ASSERT_TRUE(next && next->shards[0].adopted) << "the primary says nothing of the replicas";
+  next = Apply(*next, Make(EditKind::kMarkInSync, "n3", "r3"), &error);
+  ASSERT_TRUE(next);
+  EXPECT_FALSE(next->shards[0].adopted);
+}
+
+TEST(Apply, SetRunIdChangesNeitherRoleNorState) {
+  std::string error;
+  const std::optional<Topology> next =
+      Apply(Sample(), Make(EditKind::kSetRunId, "n1", "run8"), &error);
+  ASSERT_TRUE(next) << error;
+  EXPECT_EQ(next->epoch, 11U);
+  EXPECT_EQ(next->shards[0].epoch, 5U);
+  EXPECT_EQ(next->shards[0].copies[0].run_id, "run8");
+  ExpectNoChange(Make(EditKind::kSetRunId, "n1", "run1"));
+  EXPECT_NE(Refusal(Make(EditKind::kSetRunId, "n1", "")), "");
+  EXPECT_NE(Refusal(Make(EditKind::kSetRunId, "n3", "run8")), "");
+}
+
+TEST(Apply, OpenAndClose) {
+  std::string error;
+  const Topology closed = Sample();
+  const std::optional<Topology> open = Apply(closed, {EditKind::kOpen, "", "", "", ""}, &error);
+  ASSERT_TRUE(open);
+  EXPECT_FALSE(open->clean);
+  EXPECT_EQ(open->epoch, 11U);
+  EXPECT_EQ(open->shards, closed.shards);
+  EXPECT_EQ(*Apply(*open, {EditKind::kOpen, "", "", "", ""}, &error), *open);
+  const std::optional<Topology> again = Apply(*open, {EditKind::kClose, "", "", "", ""}, &error);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->clean);
+  EXPECT_EQ(again->epoch, 12U);
+}
+
+TEST(Apply, RefusesUnknownNames) {
+  for (EditKind kind : {EditKind::kMarkStale, EditKind::kPromote, EditKind::kHandOver,
+                        EditKind::kMarkInSync, EditKind::kSetRunId}) {
+    EXPECT_EQ(Refusal(Make(kind, "n4", "x")), "shard \"s\" has no node \"n4\"");
+    Edit edit = Make(kind, "n2", "x");
+    edit.shard = "t";
+    EXPECT_EQ(Refusal(edit), "there is no shard \"t\"");
+    EXPECT_NE(EditKindName(kind), "?");
+  }
+  EXPECT_EQ(EditKindName(EditKind::kMarkStale), "mark stale");
+}
+
+TEST(InitialTopology, FirstStartAdopts) {
+  std::string error;
+  const auto topology = InitialTopology({{"a", {"p", "r"}}, {"b", {"q"}}}, nullptr, &error);
+  ASSERT_TRUE(topology) << error;
+  EXPECT_EQ(topology->epoch, 0U);
+  EXPECT_TRUE(topology->clean);
+  ASSERT_EQ(topology->shards.size(), 2U);
+  const ShardInfo& a = topology->shards[0];
+  EXPECT_TRUE(a.adopted);
+  EXPECT_EQ(a.epoch, 1U);
+  EXPECT_EQ(a.primary, 0U);
+  EXPECT_EQ(a.copies[0], (CopyInfo{"p", CopyState::kInSync, "", ""}));
+  EXPECT_EQ(a.copies[1], (CopyInfo{"r", CopyState::kStale, "", "its data is not known yet"}));
+  EXPECT_EQ(topology->shards[1].copies.size(), 1U);
+}
+
+TEST(InitialTopology, KeepsWhatIsKnown) {
+  std::string error;
+  const Topology stored = Sample();
+  EXPECT_EQ(*InitialTopology({{"s", {"n1", "n2", "n3"}}}, &stored, &error), stored);
+
+  // Another order in the config: the roles stay.
+  const auto turned = InitialTopology({{"s", {"n3", "n2", "n1"}}}, &stored, &error);
+  ASSERT_TRUE(turned) << error;
+  EXPECT_EQ(turned->shards[0].primary, 2U);
+  EXPECT_EQ(turned->shards[0].copies[0], stored.shards[0].copies[2]);
+  EXPECT_EQ(turned->shards[0].epoch, 5U);
+}
+
+TEST(InitialTopology, DropsAndAddsMembers) {
+  std::string error;
+  const Topology stored = Sample();
+  const auto topology =
+      InitialTopology({{"new", {"x"}}, {"s", {"n1", "n4", "n2"}}}, &stored, &error);
+  ASSERT_TRUE(topology) << error;
+  EXPECT_EQ(topology->epoch, 11U);
+  EXPECT_TRUE(topology->shards[0].adopted);
+  const ShardInfo& s = topology->shards[1];
+  EXPECT_FALSE(s.adopted);
+  EXPECT_EQ(s.epoch, 6U);
+  EXPECT_EQ(s.IndexOf("n3"), -1);
+  EXPECT_EQ(s.copies[1].state, CopyState::kStale);
+  EXPECT_FALSE(s.copies[1].reason.empty());
+  EXPECT_EQ(s.copies[2], stored.shards[0].copies[1]);
+
+  const auto none = InitialTopology({{"new", {"x"}}}, &stored, &error);
+  ASSERT_TRUE(none) << error;
+  EXPECT_EQ(none->IndexOf("s"), -1);
+}
+
+TEST(InitialTopology, DroppedPrimaryPromotesOneInSync) {
+  std::string error;
+  const Topology stored = Sample();
+  const auto topology = InitialTopology({{"s", {"n3", "n2"}}}, &stored, &error);
+  ASSERT_TRUE(topology) << error;
+  EXPECT_EQ(topology->shards[0].primary, 1U);
+  EXPECT_EQ(topology->shards[0].copies[1].node, "n2");
+  EXPECT_EQ(topology->shards[0].copies[0].state, CopyState::kStale);
+  EXPECT_EQ(topology->shards[0].epoch, 6U);
+
+  EXPECT_FALSE(InitialTopology({{"s", {"n3", "n4"}}}, &stored, &error));
+  EXPECT_NE(error.find("shard \"s\""), std::string::npos) << error;
+  EXPECT_NE(error.find("n1"), std::string::npos) << error;
+  EXPECT_NE(error.find("remove the state file"), std::string::npos) << error;
+}
+
+TEST(InitialTopology, AfterADisorderlyStopReplicasAreStale) {
+  std::string error;
+  Topology stored = Sample();
+  stored.clean = false;
+  const auto topology = InitialTopology({{"s", {"n1", "n2", "n3"}}}, &stored, &error);
+  ASSERT_TRUE(topology) << error;
+  EXPECT_TRUE(topology->clean);  // so that kOpen is a change, and is written
+  EXPECT_EQ(topology->epoch, 11U);
+  const ShardInfo& shard = topology->shards[0];
+  EXPECT_EQ(shard.epoch, 6U);
+  EXPECT_EQ(shard.primary, 0U);
+  EXPECT_EQ(shard.copies[0], stored.shards[0].copies[0]);
+  EXPECT_EQ(shard.copies[1].state, CopyState::kStale);
+  EXPECT_EQ(shard.copies[1].reason, "the proxy did not stop in order");
+  EXPECT_EQ(shard.copies[2].reason, "it was away");
+}
+
+TEST(InitialTopology, RefusesMembersThatBreakTheInvariants) {
+  std::string error;
+  EXPECT_FALSE(InitialTopology({{"s", {}}}, nullptr, &error));
+  EXPECT_FALSE(InitialTopology({{"s", {"a", "a"}}}, nullptr, &error));
+  EXPECT_EQ(error, "shard \"s\" has a twice");
+  EXPECT_FALSE(InitialTopology({{"s", {"a"}}, {"s", {"b"}}}, nullptr, &error));
+  EXPECT_FALSE(InitialTopology({{"", {"a"}}}, nullptr, &error));
+  EXPECT_FALSE(InitialTopology({{"s", {""}}}, nullptr, &error));
+}
+
+TEST(CheckTopology, FindsEachBreach) {
+  const auto breach = [](auto change) {
+    Topology topology = Sample();
+    change(&topology.shards[0]);
+    std::string error;
+    return !CheckTopology(topology, &error) && !error.empty();
+  };
+  EXPECT_FALSE(breach([](ShardInfo*) {}));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->primary = 3; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->primary = 2; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->epoch = 0; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[2].reason = ""; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].reason = "x"; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[2].node = "n1"; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->adopted = true; }));
+}
+
+// The invariants as topology.h tells them, in other words than CheckTopology.
+void ExpectInvariants(const Topology& topology) {
+  std::string error;
+  ASSERT_TRUE(CheckTopology(topology, &error)) << error;
+  std::set<std::string> names;
+  for (const ShardInfo& shard : topology.shards) {
+    ASSERT_TRUE(names.insert(shard.name).second);
+    ASSERT_LT(shard.primary, shard.copies.size());
+    ASSERT_EQ(shard.copies[shard.primary].state, CopyState::kInSync);
+    for (const CopyInfo& copy : shard.copies) {
+      ASSERT_EQ(copy.state == CopyState::kStale, !copy.reason.empty());
+    }
+  }
+}
+
+bool SameRolesAndStates(const ShardInfo& a, const ShardInfo& b) {
+  return a.primary == b.primary && a.adopted == b.adopted &&
+         std::equal(a.copies.begin(), a.copies.end(), b.copies.begin(), b.copies.end(),
+                    [](const CopyInfo& x, const CopyInfo& y) {
+                      return x.node == y.node && x.state == y.state && x.reason == y.reason;
+                    });
+}
+
+class RandomHistory {
+ public:
+  explicit RandomHistory(uint64_t seed) : random_(seed) {}
+
+  void Run(int steps) {
+    std::string error;
+    std::optional<Topology> first = InitialTopology(RandomMembers(), nullptr, &error);
+    ASSERT_TRUE(first) << error;
+    now_ = *first;
+    ASSERT_NO_FATAL_FAILURE(ExpectInvariants(now_));
+    for (int i = 0; i < steps; ++i) {
+      if (Below(40) == 0) {
+        ASSERT_NO_FATAL_FAILURE(Restart());
+      } else {
+        ASSERT_NO_FATAL_FAILURE(Step());
+      }
+    }
+  }
+
+ private:
+  uint64_t Below(uint64_t n) { return random_() % n; }
+  std::string Name(const char* prefix, uint64_t n) { return prefix + std::to_string(Below(n)); }
+
+  std::vector<ShardMembers> RandomMembers() {
+    std::vector<ShardMembers> members;
+    for (int s = 0; s < 3; ++s) {
+      if (s > 0 && Below(4) == 0) continue;
+      std::vector<std::string> nodes = {"n0", "n1", "n2"};
+      std::shuffle(nodes.begin(), nodes.end(), random_);
+      nodes.resize(1 + Below(3));
+      members.push_back({"s" + std::to_string(s), nodes});
+    }
+    return members;
+  }
+
+  void Step() {
+    const Edit edit{static_cast<EditKind>(Below(7)), Name("s", 4), Name("n", 4),
+                    Below(8) == 0 ? "" : Name("run", 3), Below(4) == 0 ? "" : "why"};
+    const Topology before = now_;
+    std::string error;
+    std::optional<Topology> next = Apply(now_, edit, &error);
+    ASSERT_EQ(now_, before);
+    if (!next) {
+      ASSERT_FALSE(error.empty());
+      return;
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectInvariants(*next));
+    ASSERT_EQ(next->shards.size(), before.shards.size());
+    bool changed = next->clean != before.clean;
+    for (size_t i = 0; i < before.shards.size(); ++i) {
+      const ShardInfo& a = before.shards[i];
+      const ShardInfo& b = next->shards[i];
+      ASSERT_EQ(b.epoch, a.epoch + (SameRolesAndStates(a, b) ? 0 : 1));
+      if (a.name != edit.shard) {
+        ASSERT_EQ(a, b) << "an edit of one shard changed another";
+      }
+      changed = changed || a != b;
+    }
+    ASSERT_EQ(next->epoch, before.epoch + (changed ? 1 : 0));
+    now_ = *std::move(next);
+  }
+
+  // What was stale may have become in sync only by an edit, whatever the config says now.
+  void Restart() {
+    const std::vector<ShardMembers> members = RandomMembers();
+    std::string error;
+    std::optional<Topology> next = InitialTopology(members, &now_, &error);
+    if (!next) {
+      ASSERT_FALSE(error.empty());
+      return;
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectInvariants(*next));
+    ASSERT_GE(next->epoch, now_.epoch);
+    ASSERT_EQ(next->epoch == now_.epoch, *next == now_);
+    ASSERT_TRUE(next->clean);
+    for (const ShardInfo& shard : next->shards) {
+      const int index = now_.IndexOf(shard.name);
+      if (index < 0) continue;
+      const ShardInfo& old = now_.shards[static_cast<size_t>(index)];
+      ASSERT_GE(shard.epoch, old.epoch);
+      for (const CopyInfo& copy : shard.copies) {
+        if (copy.state != CopyState::kInSync) continue;
+        const int known = old.IndexOf(copy.node);
+        ASSERT_GE(known, 0);
+        ASSERT_EQ(copy, old.copies[static_cast<size_t>(known)]);
+        if (!now_.clean) {
+          ASSERT_EQ(shard.copies[shard.primary].node, copy.node);
+        }
+      }
+    }
+    now_ = *std::move(next);
+  }
+
+  std::mt19937_64 random_;
+  Topology now_;
+};
+
+TEST(Topology, RandomHistoriesKeepTheInvariants) {
+  for (uint64_t seed = 1; seed <= 3000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ASSERT_NO_FATAL_FAILURE(RandomHistory(seed).Run(100));
+  }
+}
+
+}  // namespace
+}  // namespace gemel
