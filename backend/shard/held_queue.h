@@ -1,0 +1,62 @@
+// Requests that a shard cannot send just now (its roles change, a copy is being handed over, a key is
+// being repaired), in the order in which they came. Bounded.
+
+#ifndef GEMEL_BACKEND_SHARD_HELD_QUEUE_H_
+#define GEMEL_BACKEND_SHARD_HELD_QUEUE_H_
+
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
+
+#include "backend/shard/request.h"
+
+namespace gemel {
+
+class HeldQueue {
+ public:
+  struct Held {
+    Request* request;
+    uint64_t since_ms;
+  };
+
+  explicit HeldQueue(size_t limit) : limit_(limit) {}
+
+  bool empty() const { return queue_.empty(); }
+  size_t size() const { return queue_.size(); }
+  bool full() const { return queue_.size() >= limit_; }
+  // A session with a held request may not overtake itself: its later ones are held too.
+  bool HasSession(uint64_t session) const { return sessions_.contains(session); }
+
+  // Keeps the request, with its frame copied into its own memory unless it owns it already.
+  void Push(Request* request, uint64_t now_ms) { Add({TakeFrame(request), now_ms}); }
+  // The same for one that was popped before: it keeps the time since which it waits.
+  void PushAgain(const Held& held) { Add({TakeFrame(held.request), held.since_ms}); }
+
+  Held Pop() {
+    Held held = queue_.front();
+    queue_.pop_front();
+    auto it = sessions_.find(held.request->session);
+    if (--it->second == 0) sessions_.erase(it);
+    return held;
+  }
+  const Held& front() const { return queue_.front(); }
+
+ private:
+  static Request* TakeFrame(Request* request) {
+    if (request->owned.empty()) request->owned.Append(request->frame);
+    request->frame = request->owned.view();
+    return request;
+  }
+  void Add(const Held& held) {
+    queue_.push_back(held);
+    ++sessions_[held.request->session];
+  }
+
+  size_t limit_;
+  std::deque<Held> queue_;
+  std::unordered_map<uint64_t, uint32_t> sessions_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_HELD_QUEUE_H_

@@ -1,0 +1,128 @@
+#include "backend/shard/key_repair.h"
+
+#include <bit>
+#include <vector>
+
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+std::string Frame(std::vector<std::string_view> args) {
+  std::string frame;
+  AppendCommand(&frame, args);
+  return frame;
+}
+
+}  // namespace
+
+bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
+  auto found = keys_.find(std::string(key));
+  if (found != keys_.end()) {
+    // What was in flight when the lock closed is in front of the DUMP: this repair covers it.
+    const Job& job = jobs_.at(found->second);
+    return !job.broken && (targets & ~job.targets) == 0;
+  }
+  if (keys_.size() >= limit_ || !host_->CanSendRepair(source)) return false;
+  const uint32_t id = next_id_++;
+  Job& job = jobs_[id];
+  job.key = key;
+  job.targets = targets;
+  keys_[job.key] = id;
+  Send(&job, id, source, kDump, Frame({"DUMP", key}));
+  Send(&job, id, source, kTtl, Frame({"PTTL", key}));
+  return true;
+}
+
+void KeyRepair::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
+  Op* op = host_->NewRepairOp();
+  op->repair_job = id;
+  op->repair_step = step;
+  ++job->in_flight;
+  host_->SendRepair(copy, op, frame);
+}
+
+void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
+  auto found = jobs_.find(op.repair_job);
+  if (found == jobs_.end()) return;
+  Job& job = found->second;
+  --job.in_flight;
+  if (op.repair_step == kApply) {
+    job.waiting &= ~Bit(copy);
+    if (reply[0] == '-') {
+      job.failed |= Bit(copy);
+      job.why = ReplyText(reply);
+    }
+    if (job.waiting == 0) Close(op.repair_job);
+    return;
+  }
+  if (reply[0] == '-' && !job.broken) {
+    job.broken = true;
+    job.why = ReplyText(reply);
+  }
+  if (op.repair_step == kDump) {
+    job.payload = ReplyText(reply);
+    return;
+  }
+  int64_t ttl_ms = 0;
+  if (!job.broken && !ParseInteger(ReplyText(reply), &ttl_ms)) {
+    job.broken = true;
+    job.why = "PTTL gave no number";
+  }
+  if (job.broken) {
+    Close(op.repair_job);
+    return;
+  }
+  Apply(&job, op.repair_job, ttl_ms);
+}
+
+void KeyRepair::Apply(Job* job, uint32_t id, int64_t ttl_ms) {
+  // -2: it expired between the two commands.
+  const bool gone = job->payload.empty() || ttl_ms == -2;
+  const std::string ttl = std::to_string(ttl_ms == -1 ? 0 : (ttl_ms == 0 ? 1 : ttl_ms));
+  const std::string frame = gone ? Frame({"DEL", job->key})
+                                 : Frame({"RESTORE", job->key, ttl, job->payload, "REPLACE"});
+  for (CopyMask rest = job->targets; rest != 0; rest &= rest - 1) {
+    const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
+    if (host_->CanSendRepair(copy)) {
+      job->waiting |= Bit(copy);
+      Send(job, id, copy, kApply, frame);
+    } else {
+      job->failed |= Bit(copy);
+      job->why = "the connection was lost";
+    }
+  }
+  if (job->waiting == 0) Close(id);
+}
+
+void KeyRepair::OnLost(uint32_t copy, const Op& op) {
+  auto found = jobs_.find(op.repair_job);
+  if (found == jobs_.end()) return;
+  Job& job = found->second;
+  --job.in_flight;
+  job.why = "the connection was lost";
+  if (op.repair_step == kApply) {
+    job.waiting &= ~Bit(copy);
+    job.failed |= Bit(copy);
+    if (job.waiting == 0) Close(op.repair_job);
+    return;
+  }
+  job.broken = true;
+  if (job.in_flight == 0) Close(op.repair_job);
+}
+
+void KeyRepair::Close(uint32_t id) {
+  auto found = jobs_.find(id);
+  Job job = std::move(found->second);
+  jobs_.erase(found);
+  keys_.erase(job.key);
+  const CopyMask failed = job.broken ? job.targets : job.failed;
+  const CopyMask repaired = job.targets & ~failed;
+  if (failed != 0) host_->OnKeyNotRepaired(job.key, failed, job.why);
+  if (repaired != 0 || failed == 0) host_->OnKeyRepaired(job.key, repaired);
+}
+
+}  // namespace gemel

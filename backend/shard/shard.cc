@@ -1,0 +1,383 @@
+// The data path: requests out, replies back.
+
+#include "backend/shard/shard.h"
+
+#include <bit>
+
+#include "backend/command/key_finder.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+// Above this a frame is shared by the links instead of copied to each.
+constexpr size_t kShareFrom = ChunkPool::kStandard;
+// A write of more keys than this that turns out to differ costs the copy its place.
+constexpr size_t kMaxRepairKeys = 64;
+constexpr size_t kMaxRepairJobs = 1024;
+
+// A node that cannot serve reads just now; another copy may.
+bool IsUnfitToRead(std::string_view reply) {
+  return reply.starts_with("-LOADING") || reply.starts_with("-MASTERDOWN") ||
+         reply.starts_with("-BUSY ") || reply.starts_with("-NOAUTH") ||
+         reply.starts_with("-CLUSTERDOWN");
+}
+
+}  // namespace
+
+Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
+             ShardEnv* env)
+    : options_(std::move(options)),
+      table_(table),
+      pool_(pool),
+      env_(env),
+      held_(options_.held_limit),
+      repair_(this, kMaxRepairJobs) {
+  for (uint32_t i = 0; i < options_.nodes.size(); ++i) {
+    auto copy = std::make_unique<Copy>(options_.probe_failures);
+    copy->link = std::make_unique<Link>(this, i, pool_, options_.nodes[i]);
+    copies_.push_back(std::move(copy));
+  }
+  SetInfo(info);
+}
+
+Shard::~Shard() = default;
+
+void Shard::Start() {
+  started_ms_ = env_->NowMs();
+  for (auto& copy : copies_) copy->link->Start(started_ms_);
+}
+
+void Shard::Stop() {
+  stopped_ = true;
+  for (auto& copy : copies_) copy->link->Stop();
+  while (!held_.empty()) {
+    Request* request = held_.Pop().request;
+    AnswerError(request, "CLUSTERDOWN shard '" + options_.name + "' is being stopped");
+  }
+}
+
+void Shard::Tick(uint64_t now_ms, uint32_t random) {
+  for (auto& copy : copies_) copy->link->Tick(now_ms, random += 0x9e3779b9u);
+  ExpireHeld(now_ms);
+  Reconcile();
+}
+
+void Shard::Transmit(Op* op, Request* request, CopyMask to) {
+  if (request->frame.size() < kShareFrom) {
+    for (; to != 0; to &= to - 1) {
+      copies_[static_cast<uint32_t>(std::countr_zero(to))]->link->Send(op, request->frame);
+    }
+    return;
+  }
+  ChunkRef chunk;
+  if (!request->owned.empty()) {
+    chunk = ChunkRef(pool_->Adopt(std::move(request->owned)));
+  } else {
+    chunk = ChunkRef(pool_->New(request->frame.size()));
+    std::memcpy(chunk->data, request->frame.data(), request->frame.size());
+    chunk->size = request->frame.size();
+  }
+  for (; to != 0; to &= to - 1) {
+    copies_[static_cast<uint32_t>(std::countr_zero(to))]->link->SendShared(op, chunk.get());
+  }
+}
+
+int Shard::PickRead(CopyMask among, bool primary_only) const {
+  among &= readable_;
+  if (among == 0) return -1;
+  const bool has_primary = (among & Bit(primary_)) != 0;
+  if (has_primary && (primary_only || options_.read_from == ReadFrom::kPrimary ||
+                      among == Bit(primary_))) {
+    return static_cast<int>(primary_);
+  }
+  CopyMask rest = among;
+  if (options_.read_from == ReadFrom::kReplica && rest != Bit(primary_)) rest &= ~Bit(primary_);
+  // Of the rest the one with the fewest requests pending; equal ones take turns.
+  int best = -1;
+  size_t best_pending = 0;
+  const uint32_t count = static_cast<uint32_t>(copies_.size());
+  ++rotor_;
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint32_t copy = (i + rotor_) % count;
+    if ((rest & Bit(copy)) == 0) continue;
+    const size_t pending = copies_[copy]->link->pending();
+    if (best < 0 || pending < best_pending) {
+      best = static_cast<int>(copy);
+      best_pending = pending;
+    }
+  }
+  return best;
+}
+
+void Shard::SendRead(Request* request) {
+  const int picked = PickRead(~CopyMask{0}, request->primary_only);
+  if (picked < 0) {
+    AnswerError(request, DownText());
+    return;
+  }
+  ++stats_.reads;
+  const uint32_t copy = static_cast<uint32_t>(picked);
+  Op* op = ops_.New();
+  op->kind = OpKind::kRead;
+  op->request = request;
+  op->tried = Bit(copy);
+  Transmit(op, request, Bit(copy));
+}
+
+void Shard::SendWrite(Request* request) {
+  ++stats_.writes;
+  ++writes_in_flight_;
+  ++writes_since_up_;
+  Op* op = ops_.New();
+  op->kind = OpKind::kWrite;
+  op->request = request;
+  op->pending = in_sync_;
+  Transmit(op, request, in_sync_);
+}
+
+void Shard::SubmitSlow(Request* request) {
+  if (request->kind == RequestKind::kReport) {
+    Report(request);
+    return;
+  }
+  if (request->kind == RequestKind::kExplain) {
+    Explain(request);
+    return;
+  }
+  if (held_.HasSession(request->session) || TouchesLockedKey(*request)) {
+    Hold(request);
+    return;
+  }
+  const bool read = request->kind == RequestKind::kRead;
+  if (read ? CanRead() : CanWrite()) {
+    read ? SendRead(request) : SendWrite(request);
+  } else if (Hopeful()) {
+    Hold(request);
+  } else {
+    AnswerError(request, DownText());
+  }
+}
+
+void Shard::Answer(Op* op, const Reply& reply) {
+  Request* request = op->request;
+  op->request = nullptr;
+  if (request != nullptr) request->sink->OnReply(request, reply);
+}
+
+void Shard::AnswerKept(Op* op) {
+  if (op->request != nullptr) Answer(op, Reply{op->reply(), op->large_reply()});
+}
+
+void Shard::AnswerError(Request* request, std::string_view text) {
+  ++stats_.errors;
+  std::string reply;
+  AppendError(&reply, text);
+  request->sink->OnReply(request, Reply{reply, nullptr});
+}
+
+void Shard::OpEnded(Op* op) {
+  if (op->kind == OpKind::kWrite) --writes_in_flight_;
+  ops_.Free(op);
+  if (writes_in_flight_ == 0 && drained_) [[unlikely]] {
+    std::function<void()> drained = std::move(drained_);
+    drained_ = nullptr;
+    drained();
+  }
+}
+
+void Shard::OnLinkReply(Link* link, Op* op, const Reply& reply, std::string_view frame) {
+  switch (op->kind) {
+    case OpKind::kRead:
+      OnReadReply(link, op, reply, frame);
+      return;
+    case OpKind::kWrite:
+      OnWriteReply(link, op, reply, frame);
+      return;
+    case OpKind::kRepair:
+      repair_.OnReply(link->index(), *op, reply.bytes);
+      OpEnded(op);
+      return;
+  }
+}
+
+void Shard::OnReadReply(Link*, Op* op, const Reply& reply, std::string_view frame) {
+  if (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes) && Retry(op, frame)) return;
+  Answer(op, reply);
+  OpEnded(op);
+}
+
+bool Shard::Retry(Op* op, std::string_view frame) {
+  const int picked = PickRead(~op->tried, /*primary_only=*/false);
+  if (picked < 0) return false;
+  ++stats_.fallbacks;
+  op->tried |= Bit(static_cast<uint32_t>(picked));
+  copies_[static_cast<uint32_t>(picked)]->link->Send(op, frame);
+  return true;
+}
+
+void Shard::OnWriteReply(Link* link, Op* op, const Reply& reply, std::string_view frame) {
+  const uint32_t copy = link->index();
+  op->pending &= ~Bit(copy);
+  op->applied |= Bit(copy);
+  if (!op->HasReply() && op->pending == 0 && op->lost == 0) {
+    // The only copy: nothing to wait for or to compare with.
+    Answer(op, reply);
+    OpEnded(op);
+    return;
+  }
+  // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
+  if (options_.ack != Ack::kAll && op->request != nullptr && op->pending != 0 &&
+      (options_.ack == Ack::kAny || copy == primary_)) {
+    size_t lag = 0;
+    for (CopyMask rest = op->pending; rest != 0; rest &= rest - 1) {
+      lag += copies_[static_cast<uint32_t>(std::countr_zero(rest))]->link->pending_bytes();
+    }
+    if (lag < options_.lag_bytes) {
+      if (!op->HasReply()) op->KeepReply(Reply{reply.bytes, nullptr});
+      Answer(op, Reply{reply.bytes, nullptr});
+    }
+  }
+  if (!op->HasReply()) {
+    op->KeepReply(reply);
+  } else if (op->reply() != reply.bytes &&
+             !(op->reply()[0] == '-' && reply.bytes[0] == '-')) {  // two refusals are no difference
+    if (copy == primary_) {
+      op->differ |= op->applied & ~Bit(copy);
+      op->KeepReply(reply);
+    } else {
+      op->differ |= Bit(copy);
+    }
+  }
+  if (op->pending == 0) FinishWrite(op, frame);
+}
+
+void Shard::FinishWrite(Op* op, std::string_view frame) {
+  const CopyMask differ = op->differ & in_sync_;
+  if (differ != 0) [[unlikely]] {
+    ++stats_.diverged;
+    // Against the primary's reply; without one (it was lost) the copies left are compared later.
+    SplitFrame(frame, &args_);
+    const CommandRow* row = table_->Find(args_);
+    const bool found = row != nullptr && FindKeys(*row, args_, &keys_) && !keys_.empty() &&
+                       keys_.size() <= kMaxRepairKeys && (op->applied & Bit(primary_)) != 0;
+    bool begun = found;
+    if (found) {
+      env_->Note(NoteLevel::kWarn, "shard '" + options_.name + "': the copies answered " +
+                                       std::string(args_[0]) + " differently; its " +
+                                       std::to_string(keys_.size()) + " key(s) are being repaired");
+      for (uint32_t key : keys_) begun = repair_.Begin(args_[key], primary_, differ) && begun;
+    }
+    if (!begun) {
+      for (CopyMask rest = differ; rest != 0; rest &= rest - 1) {
+        MarkUnsure(static_cast<uint32_t>(std::countr_zero(rest)),
+                   "it answered " + std::string(args_[0]) + " otherwise than the primary");
+      }
+    }
+    UpdateOpen();
+  }
+  if ((in_sync_ & ~op->applied) == 0) {
+    AnswerKept(op);
+    OpEnded(op);
+    if (differ != 0) Reconcile();
+    return;
+  }
+  // A copy that is in sync on disk missed it: the answer waits until that is put right.
+  op->waiting_since_ms = env_->NowMs();
+  waiting_.push_back(op);
+  if (!losing_ && !editing_) Reconcile();
+}
+
+void Shard::OnLinkLost(Link* link, Op* op, std::string_view frame) {
+  const uint32_t copy = link->index();
+  losing_ = true;
+  open_ = false;
+  up_ &= ~Bit(copy);
+  readable_ &= ~Bit(copy);
+  switch (op->kind) {
+    case OpKind::kRead: {
+      if (Retry(op, frame)) return;
+      // Nobody else now: it waits like one that has just come.
+      Request* request = op->request;
+      OpEnded(op);
+      request->owned.Clear();
+      request->frame = frame;
+      if (!stopped_ && Hopeful()) {
+        Hold(request);
+      } else {
+        AnswerError(request, DownText());
+      }
+      return;
+    }
+    case OpKind::kWrite:
+      op->pending &= ~Bit(copy);
+      op->lost |= Bit(copy);
+      if ((in_sync_ & Bit(copy)) != 0) MarkUnsure(copy, "its connection was lost with writes in it");
+      if (op->pending == 0) FinishWrite(op, frame);
+      return;
+    case OpKind::kRepair:
+      repair_.OnLost(copy, *op);
+      OpEnded(op);
+      return;
+  }
+}
+
+std::string Shard::DownText() const {
+  std::string text = "CLUSTERDOWN shard '" + options_.name + "' is down: ";
+  bool first = true;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    const Link& link = *copies_[i]->link;
+    if (!first) text += "; ";
+    first = false;
+    text += link.name();
+    text += i == primary_ ? " (primary) " : " (replica) ";
+    if ((in_sync_ & Bit(i)) == 0) {
+      text += "is stale: " + info_.copies[i].reason;
+    } else if (!link.up()) {
+      text += "cannot be reached: " + (link.last_error().empty() ? "not tried yet" : link.last_error());
+    } else if (copies_[i]->restarted) {
+      text += "has restarted and may hold old data";
+    } else {
+      text += "is up";
+    }
+  }
+  if (!edit_error_.empty()) text += "; the state cannot be saved: " + edit_error_;
+  return text;
+}
+
+std::string Shard::UnknownOutcomeText(const Op& op) const {
+  std::string nodes;
+  for (CopyMask rest = op.lost; rest != 0; rest &= rest - 1) {
+    if (!nodes.empty()) nodes += " and ";
+    nodes += copies_[static_cast<uint32_t>(std::countr_zero(rest))]->link->name();
+  }
+  return "CLUSTERDOWN shard '" + options_.name + "': the connection to " + nodes +
+         " was lost before it answered; the write may or may not have been applied";
+}
+
+void Shard::SendRepair(uint32_t copy, Op* op, std::string_view frame) {
+  copies_[copy]->link->Send(op, frame);
+}
+
+Op* Shard::NewRepairOp() {
+  Op* op = ops_.New();
+  op->kind = OpKind::kRepair;
+  return op;
+}
+
+void Shard::OnKeyRepaired(const std::string&, CopyMask copies) {
+  if (copies != 0) ++stats_.repaired;
+  UpdateOpen();
+}
+
+void Shard::OnKeyNotRepaired(const std::string&, CopyMask copies, const std::string& why) {
+  for (CopyMask rest = copies & in_sync_; rest != 0; rest &= rest - 1) {
+    MarkUnsure(static_cast<uint32_t>(std::countr_zero(rest)),
+               "a key that differed could not be repaired: " + why);
+  }
+  Reconcile();
+}
+
+}  // namespace gemel

@@ -1,0 +1,238 @@
+// One shard: orders its writes over its copies, knows which copies are in sync, answers reads from one
+// of them, and decides who must leave and who is promoted.
+//
+// Logic only, driven by events, on one thread (its owner worker's). Invariants:
+//  - A write goes to every in-sync copy or to none, on one link a copy, in one order.
+//  - A write is answered only when every copy that is in sync (durably) has applied it (ack = "all").
+//  - A copy that lost a write in flight, restarted, or is down leaves: it is marked stale through the
+//    coordinator, and until that is durable no write that it missed is answered.
+//  - The last in-sync copy never leaves; without its node the shard answers CLUSTERDOWN.
+
+#ifndef GEMEL_BACKEND_SHARD_SHARD_H_
+#define GEMEL_BACKEND_SHARD_SHARD_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/command/command_table.h"
+#include "backend/health/failure_detector.h"
+#include "backend/link/link.h"
+#include "backend/shard/held_queue.h"
+#include "backend/shard/key_repair.h"
+#include "backend/shard/op.h"
+#include "backend/shard/request.h"
+#include "backend/topology/coordinator.h"
+#include "backend/topology/topology.h"
+#include "config/config.h"
+
+namespace gemel {
+
+enum class NoteLevel : uint8_t { kInfo, kWarn, kError };
+
+// What a shard needs of the world around it.
+class ShardEnv {
+ public:
+  virtual ~ShardEnv() = default;
+  virtual uint64_t NowMs() = 0;
+  // See Coordinator::Propose: `done` comes later, on the shard's thread.
+  virtual void Propose(Edit edit, EditDone done) = 0;
+  // One line for the log.
+  virtual void Note(NoteLevel level, const std::string& text) = 0;
+};
+
+struct ShardOptions {
+  std::string name;
+  std::vector<LinkOptions> nodes;  // in the order of ShardInfo::copies
+  Ack ack = Ack::kAll;
+  ReadFrom read_from = ReadFrom::kPrimary;
+  uint32_t probe_failures = 3;
+  uint32_t held_limit = 64 * 1024;
+  uint32_t wait_ms = 5000;    // the longest a request is held, or waits for an edit
+  uint32_t start_ms = 1000;   // after Start, how long writes wait for all nodes to be heard from
+  size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
+                                 // and "any" wait for every copy
+};
+
+struct ShardStats {
+  uint64_t reads = 0;
+  uint64_t writes = 0;
+  uint64_t fallbacks = 0;     // reads sent to another copy after the first one failed
+  uint64_t held = 0;          // requests that had to wait
+  uint64_t errors = 0;        // requests that the shard itself answered with an error
+  uint64_t diverged = 0;      // writes to which the copies' replies differed
+  uint64_t repaired = 0;      // keys made equal after that
+  uint64_t promotions = 0;
+  uint64_t marked_stale = 0;
+  uint64_t resyncs = 0;
+};
+
+class Shard : public LinkOwner, private KeyRepair::Host {
+ public:
+  // `pool`, `table` and `env` must outlive it.
+  Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
+        ShardEnv* env);
+  ~Shard() override;
+
+  // Give each link its transport before Start.
+  Link* link(uint32_t copy) { return copies_[copy]->link.get(); }
+  uint32_t copy_count() const { return static_cast<uint32_t>(copies_.size()); }
+  void Start();
+  void Stop();
+  void Tick(uint64_t now_ms, uint32_t random);
+
+  // Takes a request, whose frame must be valid during the call, and answers it through its sink, once,
+  // maybe before it returns.
+  void Submit(Request* request) {
+    if (open_) [[likely]] {
+      if (request->kind == RequestKind::kRead) {
+        SendRead(request);
+        return;
+      }
+      if (request->kind == RequestKind::kWrite) {
+        SendWrite(request);
+        return;
+      }
+    }
+    SubmitSlow(request);
+  }
+
+  // A probe's outcome, from outside the data path.
+  enum class Probe : uint8_t { kAnswer, kTimeout, kHardError };
+  void OnProbe(uint32_t copy, Probe probe);
+
+  // --- for a resync ---
+  const ShardInfo& info() const { return info_; }
+  // A stale copy that can be resynced now: its node and the primary's are up. -1 if none.
+  int CopyToResync() const;
+  bool PrimaryReady() const;
+  // Writes are held from now on; *drained runs once those in flight are answered by all copies.
+  void Pause(std::function<void()> drained);
+  void Resume();
+  bool paused() const { return paused_; }
+  // Marks a stale copy in sync, while paused. `done(true)` once it is in effect.
+  void ProposeInSync(uint32_t copy, std::function<void(bool)> done);
+  // Of the node's present connection: changes when it is made anew.
+  uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
+  // What PROXY SHARDS says of the resync; empty for nothing.
+  void set_resync_note(uint32_t copy, std::string note);
+
+  // --- for reports ---
+  const ShardOptions& options() const { return options_; }
+  const ShardStats& stats() const { return stats_; }
+  ShardStats& stats() { return stats_; }
+  NodeHealth HealthOf(uint32_t copy) const;
+  size_t held() const { return held_.size(); }
+  CopyMask in_sync() const { return in_sync_; }
+  // Where a write would go now, and which copy would serve a read (-1: none) and why.
+  int ExplainRead(bool primary_only, std::string* why) const;
+  const std::string& resync_note(uint32_t copy) const { return copies_[copy]->resync_note; }
+
+  // --- LinkOwner ---
+  void OnLinkUp(Link* link, const NodeIdentity& identity) override;
+  void OnLinkReply(Link* link, Op* op, const Reply& reply, std::string_view frame) override;
+  void OnLinkLost(Link* link, Op* op, std::string_view frame) override;
+  void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
+
+ private:
+  struct Copy {
+    std::unique_ptr<Link> link;
+    FailureDetector detector;
+    bool unsure = false;     // lost writes in flight, or could not be repaired
+    bool restarted = false;  // another process than the one whose data the topology speaks of
+    std::string leave_reason;
+    std::string resync_note;
+    explicit Copy(uint32_t failures) : detector(failures) {}
+  };
+
+  // shard.cc: requests and replies
+  void SendRead(Request* request);
+  void SendWrite(Request* request);
+  void Transmit(Op* op, Request* request, CopyMask to);
+  void SubmitSlow(Request* request);
+  int PickRead(CopyMask among, bool primary_only) const;
+  bool Retry(Op* op, std::string_view frame);
+  void OnReadReply(Link* link, Op* op, const Reply& reply, std::string_view frame);
+  void OnWriteReply(Link* link, Op* op, const Reply& reply, std::string_view frame);
+  void FinishWrite(Op* op, std::string_view frame);
+  void Answer(Op* op, const Reply& reply);
+  void AnswerKept(Op* op);
+  void AnswerError(Request* request, std::string_view text);
+  void OpEnded(Op* op);
+  std::string DownText() const;
+  std::string UnknownOutcomeText(const Op& op) const;
+
+  // shard_hold.cc: what waits
+  void Hold(Request* request);
+  void ReleaseHeld();
+  void ExpireHeld(uint64_t now_ms);
+  bool TouchesLockedKey(const Request& request);
+  bool CanRead() const;
+  bool CanWrite() const;
+  bool Hopeful() const;
+
+  // shard_roles.cc: who is in and who must leave
+  void SetInfo(const ShardInfo& info);
+  void Reconcile();
+  bool MustLeave(uint32_t copy) const;
+  int PickAuthority();
+  int PickEmptyTwin() const;
+  void ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::string reason);
+  void OnEdit(EditKind kind, uint32_t copy, const EditResult& result);
+  void SettleWaiting();
+  void UpdateOpen();
+  void MarkUnsure(uint32_t copy, const std::string& why);
+  bool Starting() const;
+
+  // shard_report.cc
+  void Report(Request* request);
+  void Explain(Request* request);
+
+  // KeyRepair::Host
+  bool CanSendRepair(uint32_t copy) override { return copies_[copy]->link->up(); }
+  void SendRepair(uint32_t copy, Op* op, std::string_view frame) override;
+  Op* NewRepairOp() override;
+  void OnKeyRepaired(const std::string& key, CopyMask copies) override;
+  void OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why) override;
+
+  ShardOptions options_;
+  ShardInfo info_;
+  const CommandTable* table_;
+  ChunkPool* pool_;
+  ShardEnv* env_;
+  std::vector<std::unique_ptr<Copy>> copies_;
+  OpPool ops_;
+
+  bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked
+  CopyMask in_sync_ = 0;
+  CopyMask up_ = 0;       // the link is up and the node is the process it should be
+  CopyMask readable_ = 0;  // in sync, up and not leaving
+  uint32_t primary_ = 0;
+  bool losing_ = false;    // a link is handing back what it lost
+  mutable uint32_t rotor_ = 0;
+  bool editing_ = false;
+  bool paused_ = false;
+  bool stopped_ = false;
+  uint64_t started_ms_ = 0;
+  uint64_t retry_edit_ms_ = 0;
+  std::string edit_error_;
+  uint64_t writes_in_flight_ = 0;
+  uint64_t writes_since_up_ = 0;  // since the primary was last heard to be empty
+  std::function<void()> drained_;
+
+  HeldQueue held_;
+  bool releasing_ = false;
+  std::vector<Op*> waiting_;  // writes that a leaving copy missed, until its mark is durable
+  KeyRepair repair_;
+  ShardStats stats_;
+  std::vector<std::string_view> args_;  // scratch
+  std::vector<uint32_t> keys_;          // scratch
+  std::string text_;                    // scratch
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_SHARD_H_

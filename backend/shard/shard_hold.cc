@@ -1,0 +1,98 @@
+// What a shard cannot send just now waits, in order and with a bound in number and time.
+
+#include <unordered_set>
+
+#include "backend/command/key_finder.h"
+#include "backend/resp/request_reader.h"
+#include "backend/shard/shard.h"
+
+namespace gemel {
+
+bool Shard::CanRead() const { return readable_ != 0; }
+
+bool Shard::CanWrite() const {
+  return !paused_ && !editing_ && in_sync_ == readable_ && !Starting();
+}
+
+// Until the nodes are heard from, writes wait: two empty copies can still begin as equals.
+bool Shard::Starting() const {
+  if (in_sync_ == Bit(primary_) && copies_.size() == 1) return false;
+  if (env_->NowMs() >= started_ms_ + options_.start_ms) return false;
+  for (const auto& copy : copies_) {
+    if (!copy->link->up() && copy->link->hopeful()) return true;
+  }
+  return false;
+}
+
+// Is there reason to think that what waits can be sent soon?
+bool Shard::Hopeful() const {
+  if (stopped_) return false;
+  if (!edit_error_.empty() && !editing_) return false;
+  if (paused_ || editing_ || Starting()) return true;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & Bit(i)) == 0) continue;
+    if ((up_ & Bit(i)) != 0) return true;
+    if (!copies_[i]->link->up() && copies_[i]->link->hopeful()) return true;
+  }
+  return false;
+}
+
+void Shard::Hold(Request* request) {
+  if (held_.full()) {
+    AnswerError(request, "TRYAGAIN shard '" + options_.name +
+                             "' is changing its roles and too many requests wait for it already");
+    return;
+  }
+  ++stats_.held;
+  held_.Push(request, env_->NowMs());
+}
+
+void Shard::ReleaseHeld() {
+  const bool can_read = CanRead();
+  const bool can_write = CanWrite();
+  const bool hopeful = Hopeful();
+  if (releasing_ || (!can_read && !can_write && hopeful)) return;
+  releasing_ = true;
+  // One round over what waits now. What still cannot go is held again, and with it whatever the same
+  // session sent behind it.
+  std::unordered_set<uint64_t> blocked;
+  for (size_t left = held_.size(); left > 0; --left) {
+    const HeldQueue::Held held = held_.Pop();
+    Request* request = held.request;
+    const bool read = request->kind == RequestKind::kRead;
+    if (blocked.contains(request->session) || TouchesLockedKey(*request) ||
+        !(read ? can_read : can_write)) {
+      if (hopeful) {
+        blocked.insert(request->session);
+        held_.PushAgain(held);
+      } else {
+        AnswerError(request, DownText());
+      }
+      continue;
+    }
+    read ? SendRead(request) : SendWrite(request);
+  }
+  releasing_ = false;
+}
+
+void Shard::ExpireHeld(uint64_t now_ms) {
+  while (!held_.empty() && now_ms >= held_.front().since_ms + options_.wait_ms) {
+    AnswerError(held_.Pop().request, DownText());
+  }
+  if (!held_.empty()) UpdateOpen();
+  bool expired = false;
+  for (const Op* op : waiting_) expired |= now_ms >= op->waiting_since_ms + options_.wait_ms;
+  if (expired) SettleWaiting();
+}
+
+bool Shard::TouchesLockedKey(const Request& request) {
+  if (repair_.idle()) return false;
+  SplitFrame(request.frame, &args_);
+  if (!FindKeys(*request.row, args_, &keys_) || keys_.empty()) return true;
+  for (uint32_t key : keys_) {
+    if (repair_.IsLocked(args_[key])) return true;
+  }
+  return false;
+}
+
+}  // namespace gemel

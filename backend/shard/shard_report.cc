@@ -1,0 +1,100 @@
+// What a shard says of itself: its parts of PROXY SHARDS and PROXY EXPLAIN, as fragments of RESP2 that
+// the asker joins. Nothing is sent to any node.
+
+#include "backend/resp/resp_writer.h"
+#include "backend/shard/shard.h"
+
+namespace gemel {
+
+namespace {
+
+void AppendField(std::string* out, std::string_view name, std::string_view value) {
+  AppendBulk(out, name);
+  AppendBulk(out, value);
+}
+
+void AppendField(std::string* out, std::string_view name, uint64_t value) {
+  AppendBulk(out, name);
+  AppendInteger(out, static_cast<int64_t>(value));
+}
+
+}  // namespace
+
+void Shard::Report(Request* request) {
+  std::string out;
+  AppendArrayHeader(&out, 24);
+  AppendField(&out, "name", info_.name);
+  AppendField(&out, "epoch", info_.epoch);
+  AppendField(&out, "primary", info_.copies[primary_].node);
+  AppendField(&out, "held", held_.size());
+  AppendField(&out, "reads", stats_.reads);
+  AppendField(&out, "writes", stats_.writes);
+  AppendField(&out, "fallbacks", stats_.fallbacks);
+  AppendField(&out, "diverged", stats_.diverged);
+  AppendField(&out, "repaired", stats_.repaired);
+  AppendField(&out, "promotions", stats_.promotions);
+  AppendField(&out, "resyncs", stats_.resyncs);
+  AppendBulk(&out, "nodes");
+  AppendArrayHeader(&out, static_cast<int64_t>(copies_.size()));
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    const Link& link = *copies_[i]->link;
+    const bool in_sync = (in_sync_ & Bit(i)) != 0;
+    AppendArrayHeader(&out, 18);
+    AppendField(&out, "address", info_.copies[i].node);
+    AppendField(&out, "role", i == primary_ ? "primary" : "replica");
+    AppendField(&out, "state", in_sync ? "in-sync" : "stale");
+    AppendField(&out, "health", NodeHealthName(HealthOf(i)));
+    AppendField(&out, "link", link.up() ? "up" : "down");
+    AppendField(&out, "pending", link.pending());
+    AppendField(&out, "run_id", link.up() ? link.identity().run_id : info_.copies[i].run_id);
+    AppendField(&out, "reason", in_sync ? link.last_error() : info_.copies[i].reason);
+    AppendField(&out, "resync", copies_[i]->resync_note);
+  }
+  request->sink->OnReply(request, Reply{out, nullptr});
+}
+
+int Shard::ExplainRead(bool primary_only, std::string* why) const {
+  const int copy = PickRead(~CopyMask{0}, primary_only);
+  if (copy < 0) {
+    *why = DownText();
+    return copy;
+  }
+  if (in_sync_ == Bit(static_cast<uint32_t>(copy))) {
+    *why = "it is the only copy in sync";
+  } else if (primary_only) {
+    *why = "the command must be read from the primary";
+  } else if (options_.read_from == ReadFrom::kPrimary) {
+    *why = static_cast<uint32_t>(copy) == primary_ ? "reads go to the primary"
+                                                   : "reads go to the primary, which is not ready";
+  } else if (options_.read_from == ReadFrom::kReplica) {
+    *why = static_cast<uint32_t>(copy) == primary_ ? "reads go to a replica, and none is ready"
+                                                   : "reads go to a replica";
+  } else {
+    *why = "reads go to the copy with the fewest requests pending";
+  }
+  return copy;
+}
+
+void Shard::Explain(Request* request) {
+  const bool read = request->row == nullptr || !request->row->IsWrite();
+  std::string out;
+  AppendField(&out, "shard", info_.name);
+  AppendBulk(&out, "write_to");
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < copies_.size(); ++i) count += (in_sync_ >> i) & 1;
+  AppendArrayHeader(&out, count);
+  // The primary first: its reply is the client's.
+  AppendBulk(&out, info_.copies[primary_].node);
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if (i != primary_ && (in_sync_ & Bit(i)) != 0) AppendBulk(&out, info_.copies[i].node);
+  }
+  std::string why;
+  const int copy = ExplainRead(request->primary_only, &why);
+  AppendField(&out, "read_from", copy < 0 ? std::string_view()
+                                          : info_.copies[static_cast<uint32_t>(copy)].node);
+  if (!read) why = "a write goes to every copy in sync; a read: " + why;
+  AppendField(&out, "why", why);
+  request->sink->OnReply(request, Reply{out, nullptr});
+}
+
+}  // namespace gemel

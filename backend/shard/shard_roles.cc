@@ -1,0 +1,356 @@
+// Who is in sync, who must leave, who is promoted. Reconcile is called after every event and derives
+// the next step, if there is one, from the state alone.
+
+#include <bit>
+
+#include "backend/resp/resp_writer.h"
+#include "backend/shard/shard.h"
+
+namespace gemel {
+
+void Shard::SetInfo(const ShardInfo& info) {
+  info_ = info;
+  in_sync_ = 0;
+  for (uint32_t i = 0; i < info_.copies.size(); ++i) {
+    if (info_.copies[i].state == CopyState::kInSync) in_sync_ |= Bit(i);
+  }
+  primary_ = info_.primary;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & Bit(i)) != 0) continue;
+    // Being stale says all that there is to say.
+    copies_[i]->unsure = false;
+    copies_[i]->restarted = false;
+  }
+}
+
+NodeHealth Shard::HealthOf(uint32_t copy) const {
+  const NodeHealth seen = copies_[copy]->detector.health();
+  return seen == NodeHealth::kUnknown && copies_[copy]->link->up() ? NodeHealth::kUp : seen;
+}
+
+void Shard::MarkUnsure(uint32_t copy, const std::string& why) {
+  if (copies_[copy]->unsure) return;
+  copies_[copy]->unsure = true;
+  copies_[copy]->leave_reason = why;
+}
+
+void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
+  const uint32_t index = link->index();
+  Copy& copy = *copies_[index];
+  copy.detector.OnAnswer(env_->NowMs());
+  const std::string& known = info_.copies[index].run_id;
+  if ((in_sync_ & Bit(index)) == 0) {
+    up_ |= Bit(index);
+  } else if (known.empty()) {
+    up_ |= Bit(index);
+    // Not waited for: until it is durable a restart finds no run_id and learns it anew.
+    Edit edit{EditKind::kSetRunId, info_.name, info_.copies[index].node, identity.run_id,
+              "first contact"};
+    info_.copies[index].run_id = identity.run_id;
+    env_->Propose(std::move(edit), [](const EditResult&) {});
+  } else if (known == identity.run_id) {
+    up_ |= Bit(index);
+    copy.restarted = false;
+  } else {
+    copy.restarted = true;
+    copy.leave_reason = "it restarted and may have lost its data";
+    env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
+                                     " is another process than before (it restarted)");
+  }
+  if (index == primary_) writes_since_up_ = 0;
+  if (identity.is_replica && index == primary_) {
+    env_->Note(NoteLevel::kError, "shard '" + info_.name + "': the primary " + link->name() +
+                                      " is a REPLICAOF replica of another server and will refuse "
+                                      "writes; send it REPLICAOF NO ONE or name another primary");
+  }
+  Reconcile();
+}
+
+void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
+  const uint32_t index = link->index();
+  const bool was_up = (up_ & Bit(index)) != 0;
+  losing_ = false;
+  up_ &= ~Bit(index);
+  if (refused) copies_[index]->detector.OnHardError(env_->NowMs());
+  if (!copies_[index]->unsure) copies_[index]->leave_reason = reason;
+  if (was_up && !stopped_) {
+    env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': lost the connection to " +
+                                     link->name() + ": " + reason);
+  }
+  if (!stopped_) Reconcile();
+}
+
+void Shard::OnProbe(uint32_t index, Probe probe) {
+  Copy& copy = *copies_[index];
+  const uint64_t now_ms = env_->NowMs();
+  const NodeHealth before = copy.detector.health();
+  NodeHealth after = before;
+  switch (probe) {
+    case Probe::kAnswer:
+      after = copy.detector.OnAnswer(now_ms);
+      break;
+    case Probe::kTimeout:
+      after = copy.detector.OnTimeout(now_ms);
+      break;
+    case Probe::kHardError:
+      after = copy.detector.OnHardError(now_ms);
+      break;
+  }
+  if (after == before) return;
+  env_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
+             "shard '" + info_.name + "': node " + copy.link->name() + " is " +
+                 std::string(NodeHealthName(after)));
+  // A link to a node that is down would only keep what is in it waiting.
+  if (after == NodeHealth::kDown && copy.link->up()) {
+    copy.link->Fail("the node does not answer its health checks", false);
+  } else {
+    Reconcile();
+  }
+}
+
+bool Shard::MustLeave(uint32_t index) const {
+  const Copy& copy = *copies_[index];
+  if (copy.unsure || copy.restarted) return true;
+  if (copy.link->up()) return false;
+  return !copy.link->hopeful() || copy.detector.health() == NodeHealth::kDown;
+}
+
+// The copy whose data is the truth if somebody has to leave: up, and in no doubt. Where all are in
+// doubt, the doubts are weighed. -1: nobody can be named now, so nobody leaves.
+int Shard::PickAuthority() {
+  int best = -1;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & up_ & Bit(i)) == 0 || MustLeave(i)) continue;
+    if (best < 0 || i == primary_) best = static_cast<int>(i);
+  }
+  if (best >= 0) return best;
+
+  // Somebody without doubts may still come back.
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & Bit(i)) != 0 && !copies_[i]->unsure && !copies_[i]->restarted &&
+        copies_[i]->link->hopeful() && !copies_[i]->link->up()) {
+      return -1;
+    }
+  }
+  // All that are up lost writes in flight: their clients were told that the outcome is unknown, so either
+  // outcome is right.
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & up_ & Bit(i)) == 0 || copies_[i]->restarted) continue;
+    if (best < 0 || i == primary_) best = static_cast<int>(i);
+  }
+  if (best >= 0) {
+    copies_[static_cast<uint32_t>(best)]->unsure = false;
+    return best;
+  }
+  // All that are up restarted. One that is alone, or empty (misses, never old values), or the
+  // primary when the others restarted too, is what there is.
+  bool all_restarted = true;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & Bit(i)) != 0 && !(copies_[i]->restarted && copies_[i]->link->up())) {
+      all_restarted = false;
+    }
+  }
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    const Copy& copy = *copies_[i];
+    if ((in_sync_ & Bit(i)) == 0 || !copy.restarted || !copy.link->up()) continue;
+    if (!all_restarted && copy.link->identity().keys != 0) continue;
+    if (best < 0 || i == primary_) best = static_cast<int>(i);
+  }
+  return best;
+}
+
+// A stale copy that is equal to the primary all the same, because both are empty; -1 if there is none.
+int Shard::PickEmptyTwin() const {
+  const Link& primary = *copies_[primary_]->link;
+  if ((up_ & Bit(primary_)) == 0 || primary.identity().keys != 0 || writes_since_up_ != 0) return -1;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    const Link& link = *copies_[i]->link;
+    if ((in_sync_ & Bit(i)) == 0 && link.up() && link.identity().keys == 0 &&
+        !link.identity().is_replica) {
+      return static_cast<int>(i);
+    }
+  }
+  return -1;
+}
+
+void Shard::Reconcile() {
+  if (editing_ || stopped_ || env_->NowMs() < retry_edit_ms_) {
+    UpdateOpen();
+    return;
+  }
+  bool leaving = false;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    leaving |= (in_sync_ & Bit(i)) != 0 && MustLeave(i);
+  }
+  if (!leaving) edit_error_.clear();
+  if (leaving) {
+    const int authority = PickAuthority();
+    if (authority >= 0) {
+      const uint32_t chosen = static_cast<uint32_t>(authority);
+      if (copies_[chosen]->restarted) {
+        // What it holds is the truth from now on.
+        ProposeRole(EditKind::kSetRunId, chosen, copies_[chosen]->link->identity().run_id,
+                    "no other copy is left");
+      } else if (chosen != primary_ && MustLeave(primary_)) {
+        ProposeRole(EditKind::kPromote, chosen, {},
+                    copies_[primary_]->link->name() + ": " + copies_[primary_]->leave_reason);
+      } else {
+        for (uint32_t i = 0; i < copies_.size() && !editing_; ++i) {
+          if (i != primary_ && (in_sync_ & Bit(i)) != 0 && MustLeave(i)) {
+            ProposeRole(EditKind::kMarkStale, i, {}, copies_[i]->leave_reason);
+          }
+        }
+      }
+    }
+  } else if (const int twin = PickEmptyTwin(); twin >= 0 && !paused_) {
+    const uint32_t chosen = static_cast<uint32_t>(twin);
+    ProposeRole(EditKind::kMarkInSync, chosen, copies_[chosen]->link->identity().run_id,
+                "both copies are empty");
+  }
+  UpdateOpen();
+}
+
+void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::string reason) {
+  editing_ = true;
+  Edit edit{kind, info_.name, info_.copies[copy].node, std::move(run_id), std::move(reason)};
+  env_->Propose(std::move(edit),
+                [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
+}
+
+void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
+  editing_ = false;
+  if (!result.ok) {
+    edit_error_ = result.error;
+    retry_edit_ms_ = env_->NowMs() + 1000;
+    env_->Note(NoteLevel::kError, "shard '" + info_.name + "': could not " +
+                                      std::string(EditKindName(kind)) + " " +
+                                      info_.copies[copy].node + ": " + result.error);
+    UpdateOpen();
+    return;
+  }
+  edit_error_.clear();
+  const int index = result.topology->IndexOf(info_.name);
+  const uint32_t old_primary = primary_;
+  SetInfo(result.topology->shards[static_cast<uint32_t>(index)]);
+  const Link& link = *copies_[copy]->link;
+  if ((kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId) && link.up() &&
+      link.identity().run_id != info_.copies[copy].run_id) {
+    // It restarted while that became durable.
+    copies_[copy]->restarted = true;
+    copies_[copy]->leave_reason = "it restarted and may have lost its data";
+  }
+  const std::string& node = info_.copies[copy].node;
+  const std::string epoch = " (epoch " + std::to_string(info_.epoch) + ")";
+  switch (kind) {
+    case EditKind::kPromote:
+      ++stats_.promotions;
+      ++stats_.marked_stale;
+      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node + " to primary" +
+                                       epoch + "; " + info_.copies[old_primary].node +
+                                       " is stale: " + info_.copies[old_primary].reason);
+      break;
+    case EditKind::kMarkStale:
+      ++stats_.marked_stale;
+      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': " + node + " is stale" + epoch + ": " +
+                                       info_.copies[copy].reason);
+      break;
+    case EditKind::kMarkInSync:
+      env_->Note(NoteLevel::kInfo, "shard '" + info_.name + "': " + node + " is in sync" + epoch);
+      break;
+    case EditKind::kSetRunId:
+      copies_[copy]->restarted = link.identity().run_id != info_.copies[copy].run_id;
+      if (link.up()) up_ |= Bit(copy);
+      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': goes on with the data of " + node +
+                                       ", which restarted: no other copy is left");
+      break;
+    default:
+      break;
+  }
+  SettleWaiting();
+  Reconcile();
+}
+
+// Writes that some copy missed: answered once all that are in sync have applied them.
+void Shard::SettleWaiting() {
+  const uint64_t now_ms = env_->NowMs();
+  std::vector<Op*> waiting = std::move(waiting_);
+  waiting_.clear();
+  for (Op* op : waiting) {
+    const CopyMask missing = in_sync_ & ~op->applied;
+    if (missing == 0) {
+      AnswerKept(op);
+    } else if (op->applied == 0 || (missing == in_sync_) ||
+               now_ms >= op->waiting_since_ms + options_.wait_ms) {
+      // Nobody who has it is left, or nobody can say so durably.
+      if (op->request != nullptr) {
+        Request* request = op->request;
+        op->request = nullptr;
+        AnswerError(request, UnknownOutcomeText(*op));
+      }
+    } else {
+      waiting_.push_back(op);
+      continue;
+    }
+    OpEnded(op);
+  }
+}
+
+void Shard::UpdateOpen() {
+  readable_ = 0;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & up_ & Bit(i)) != 0 && !MustLeave(i)) readable_ |= Bit(i);
+  }
+  if (!waiting_.empty() && !editing_) SettleWaiting();
+  open_ = false;
+  if (!held_.empty()) ReleaseHeld();
+  open_ = CanWrite() && repair_.idle() && held_.empty();
+}
+
+int Shard::CopyToResync() const {
+  if (editing_ || !PrimaryReady()) return -1;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up()) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+bool Shard::PrimaryReady() const {
+  return !stopped_ && (up_ & in_sync_ & Bit(primary_)) != 0 && !MustLeave(primary_);
+}
+
+void Shard::Pause(std::function<void()> drained) {
+  paused_ = true;
+  UpdateOpen();
+  if (writes_in_flight_ == 0) {
+    drained();
+  } else {
+    drained_ = std::move(drained);
+  }
+}
+
+void Shard::Resume() {
+  paused_ = false;
+  drained_ = nullptr;
+  UpdateOpen();
+}
+
+void Shard::ProposeInSync(uint32_t copy, std::function<void(bool)> done) {
+  if (editing_ || !copies_[copy]->link->up()) {
+    done(false);
+    return;
+  }
+  editing_ = true;
+  Edit edit{EditKind::kMarkInSync, info_.name, info_.copies[copy].node,
+            copies_[copy]->link->identity().run_id, "resynced"};
+  env_->Propose(std::move(edit), [this, copy, done](const EditResult& result) {
+    OnEdit(EditKind::kMarkInSync, copy, result);
+    if (result.ok) ++stats_.resyncs;
+    done(result.ok);
+  });
+}
+
+void Shard::set_resync_note(uint32_t copy, std::string note) {
+  copies_[copy]->resync_note = std::move(note);
+}
+
+}  // namespace gemel
