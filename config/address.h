@@ -10,6 +10,8 @@
 
 namespace gemel {
 
+// As ParseAddress makes it, so that two spellings of one address are equal: a name is in lower
+// case, a v6 address in its shortest form.
 struct Address {
   std::string host;   // without brackets; empty for a Unix socket
   uint16_t port = 0;  // 0 for a Unix socket
@@ -21,8 +23,9 @@ struct Address {
   bool operator==(const Address&) const = default;
 };
 
-// Reads an address. On failure returns nothing and sets *error to a phrase that says what was
-// expected, fit for the end of a sentence ("expected host:port, [v6]:port or unix:/path").
+// Reads an address. The port is 1 to 65535, a Unix path absolute. No name is resolved. On failure
+// returns nothing and sets *error to a phrase that says what was expected, fit for the end of a
+// sentence ("expected host:port, [v6]:port or unix:/path").
 std::optional<Address> ParseAddress(std::string_view text, std::string* error);
 
 }  // namespace gemel

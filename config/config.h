@@ -36,6 +36,8 @@ struct ShardConfig {
 
   // Primary first, then the replicas, as in the file.
   std::vector<Address> Nodes() const;
+
+  bool operator==(const ShardConfig&) const = default;
 };
 
 // [ring]
@@ -44,16 +46,22 @@ struct RingConfig {
   uint32_t points = 1024;  // virtual nodes of a shard of weight 1
   std::string hash = "xxh3";
   std::string hash_tag = "{}";  // exactly two characters, or empty for none
+
+  bool operator==(const RingConfig&) const = default;
 };
 
 // [write]
 struct WriteConfig {
   Ack ack = Ack::kAll;
+
+  bool operator==(const WriteConfig&) const = default;
 };
 
 // [read]
 struct ReadConfig {
   ReadFrom from = ReadFrom::kPrimary;
+
+  bool operator==(const ReadConfig&) const = default;
 };
 
 // [health]
@@ -61,44 +69,52 @@ struct HealthConfig {
   uint32_t interval_ms = 500;  // between PING probes of a node
   uint32_t timeout_ms = 1000;  // a probe not answered in this time has failed
   uint32_t failures = 3;       // failed probes in a row that make a silent node count as down
+
+  bool operator==(const HealthConfig&) const = default;
 };
 
 // [limits]: every queue, buffer, table and wait has its bound here (sizes in bytes).
 struct LimitsConfig {
-  uint32_t max_clients = 10000;              // over all workers
-  uint64_t max_bulk = 512ull << 20;          // proto-max-bulk-len
-  uint32_t max_args = 1024 * 1024;           // arguments of one command
-  uint32_t max_inline = 64 * 1024;           // an inline command's line
-  uint32_t max_reply_depth = 32;             // nesting of a reply
-  uint64_t max_request = 1024ull << 20;      // one whole command
-  uint32_t client_pending = 16 * 1024;       // requests of one client not answered yet; above it
-                                             // the client is not read from
-  uint64_t client_output = 32ull << 20;      // replies a slow client has not taken; above it the
-                                             // client is not read from
+  uint32_t max_clients = 10000;                 // over all workers
+  uint64_t max_bulk = 512ull << 20;             // proto-max-bulk-len
+  uint32_t max_args = 1024 * 1024;              // arguments of one command
+  uint32_t max_inline = 64 * 1024;              // an inline command's line
+  uint32_t max_reply_depth = 32;                // nesting of a reply
+  uint64_t max_request = 1024ull << 20;         // one whole command
+  uint32_t client_pending = 16 * 1024;          // requests of one client not answered yet; above it
+                                                // the client is not read from
+  uint64_t client_output = 32ull << 20;         // replies a slow client has not taken; above it the
+                                                // client is not read from
   uint64_t client_output_hard = 1024ull << 20;  // above it the client is closed
-  uint64_t node_pending_bytes = 64ull << 20;    // bytes waiting for or unanswered by one node; above
-                                                // it the clients of that node are not read from
-  uint32_t node_pending = 256 * 1024;        // requests waiting for or unanswered by one node
-  uint32_t shard_held = 64 * 1024;           // requests held while a shard changes its roles; above
-                                             // it they are answered with TRYAGAIN
+  uint64_t node_pending_bytes = 64ull << 20;  // bytes waiting for or unanswered by one node; above
+                                              // it the clients of that node are not read from
+  uint32_t node_pending = 256 * 1024;         // requests waiting for or unanswered by one node
+  uint32_t shard_held = 64 * 1024;  // requests held while a shard changes its roles; above
+                                    // it they are answered with TRYAGAIN
+
+  bool operator==(const LimitsConfig&) const = default;
 };
 
-// [timeouts], milliseconds unless named otherwise; 0 means none.
+// [timeouts], milliseconds unless named otherwise; 0 means none (but a reconnect always waits).
 struct TimeoutsConfig {
-  uint32_t connect_ms = 1000;   // a connection to a node
-  uint32_t request_ms = 5000;   // a request a node has not answered: the link is given up
-  uint32_t idle_s = 0;          // Redis's "timeout": a client that says nothing
-  uint32_t drain_ms = 5000;     // after SIGTERM, to answer what is in flight
+  uint32_t connect_ms = 1000;        // a connection to a node
+  uint32_t request_ms = 5000;        // a request a node has not answered: the link is given up
+  uint32_t idle_s = 0;               // Redis's "timeout": a client that says nothing
+  uint32_t drain_ms = 5000;          // after SIGTERM, to answer what is in flight
   uint32_t reconnect_min_ms = 20;    // the first wait before a reconnect; doubles, with jitter
   uint32_t reconnect_max_ms = 1000;  // the longest wait before a reconnect
-  uint32_t keepalive_s = 60;    // TCP keepalive on clients and nodes
+  uint32_t keepalive_s = 60;         // TCP keepalive on clients and nodes
+
+  bool operator==(const TimeoutsConfig&) const = default;
 };
 
 // [resync]
 struct ResyncConfig {
-  uint32_t pause_ms = 1000;      // the longest pause of a shard's writes at the hand-over
-  uint32_t timeout_s = 3600;     // a whole copy that takes longer starts again
-  uint32_t retry_ms = 1000;      // between attempts
+  uint32_t pause_ms = 1000;   // the longest pause of a shard's writes at the hand-over
+  uint32_t timeout_s = 3600;  // a whole copy that takes longer starts again
+  uint32_t retry_ms = 1000;   // between attempts
+
+  bool operator==(const ResyncConfig&) const = default;
 };
 
 // [[command]]: a module's command that the built-in table does not know.
@@ -106,10 +122,12 @@ struct ExtraCommand {
   std::string name;  // lower case
   int arity = -1;    // as COMMAND says it: negative is "at least"
   bool write = false;
-  int first_key = 1;  // 0: no keys
-  int last_key = 1;   // negative counts from the end
+  int first_key = 1;  // 0: no keys; then last_key and key_step are 0 too
+  int last_key = 1;   // negative counts from the end; a file without it means first_key
   int key_step = 1;
   bool deterministic = false;  // a write that gives the same outcome on every copy
+
+  bool operator==(const ExtraCommand&) const = default;
 };
 
 // A pool: its own listeners, ring and shards. The file of today describes one.
@@ -127,22 +145,30 @@ struct PoolConfig {
   TimeoutsConfig timeouts;
   ResyncConfig resync;
   std::vector<ExtraCommand> commands;
+
+  bool operator==(const PoolConfig&) const = default;
 };
 
 // [log]
 struct LogConfig {
   LogLevel level = LogLevel::kInfo;
-  std::string file;                   // empty: stderr
+  std::string file;                     // empty: stderr
   uint64_t rotate_bytes = 64ull << 20;  // the size at which the file is rotated
   uint32_t rotate_files = 5;            // rotated files kept
+
+  bool operator==(const LogConfig&) const = default;
 };
 
 struct Config {
-  std::string file;         // where it was read from, for messages
-  uint32_t workers = 1;     // event-loop threads; the file's 0 is already resolved to the cores
-  std::string state_dir = "state";  // absolute, or as the file says it, relative to the file's folder
+  std::string file;      // where it was read from, for messages
+  uint32_t workers = 1;  // event-loop threads; the file's 0 is already resolved to the cores
+  // Paths here and in `log` are absolute or relative to the process: a relative path in the file
+  // starts from the file's folder and is already joined with it.
+  std::string state_dir = "state";
   LogConfig log;
   std::vector<PoolConfig> pools;
+
+  bool operator==(const Config&) const = default;
 };
 
 }  // namespace gemel

@@ -1,0 +1,127 @@
+#include "config/config_load.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "config/config_check.h"
+#include "config/config_mistakes.h"
+#include "config/config_scan.h"
+#include "config/config_sections.h"
+#include "config/config_text.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr size_t kMaxFile = 16 << 20;
+constexpr uint32_t kMaxWorkers = 256;
+
+std::string ErrnoText(int code) { return std::generic_category().message(code); }
+
+// Relative paths of the file start from its folder, wherever the process was started.
+std::string Resolve(const std::string& file, const std::string& path) {
+  if (path.empty()) return path;
+  return (std::filesystem::path(file).parent_path() / path).string();
+}
+
+// The whole file, or nothing and *message. Reads no more than the limit, so that a device or pipe
+// without an end does no harm.
+std::optional<std::string> ReadFile(const std::string& path, std::string* message) {
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  if (path.empty()) {
+    *message = "no file name, expected that of a configuration file";
+    return std::nullopt;
+  }
+  std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rbe"));
+  if (file == nullptr) {
+    *message = "cannot open it: " + ErrnoText(errno) + ", expected a readable file";
+    return std::nullopt;
+  }
+  std::string text;
+  std::unique_ptr<char[]> chunk(new char[64 << 10]);
+  size_t got = 0;
+  do {
+    errno = 0;
+    got = std::fread(chunk.get(), 1, 64 << 10, file.get());
+    text.append(chunk.get(), got);
+  } while (got > 0 && text.size() <= kMaxFile);
+  if (std::ferror(file.get()) != 0) {
+    const int code = errno;
+    *message = code == EISDIR ? "is a folder, expected a file"
+                              : "cannot read it: " + ErrnoText(code) + ", expected a readable file";
+    return std::nullopt;
+  }
+  return text;
+}
+
+// toml++ throws: everything that calls it is below this function, behind one catch.
+std::optional<Config> ParseAndCheck(std::string_view text, const std::string& file,
+                                    Mistakes* mistakes) {
+  const toml::table table = toml::parse(text, std::string_view(file));
+  Config config;
+  config.file = file;
+  PoolPlaces places;
+  config.pools.emplace_back();
+  ReadSections(table, &config, &places, mistakes);
+  // The values go together only if each of them is good.
+  if (mistakes->empty()) CheckPool(config.pools[0], places, mistakes);
+  if (!mistakes->empty()) return std::nullopt;
+  config.state_dir = Resolve(file, config.state_dir);
+  config.log.file = Resolve(file, config.log.file);
+  if (config.workers == 0) {
+    config.workers = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxWorkers);
+  }
+  return config;
+}
+
+}  // namespace
+
+std::string ConfigError::ToString() const {
+  if (line == 0) return file + ": " + message;
+  return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
+}
+
+std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error) {
+  std::string message;
+  std::optional<std::string> text = ReadFile(path, &message);
+  if (!text) {
+    *error = ConfigError{path, 0, 0, std::move(message)};
+    return std::nullopt;
+  }
+  return LoadConfigText(*text, path, error);
+}
+
+std::optional<Config> LoadConfigText(std::string_view text, const std::string& file,
+                                     ConfigError* error) {
+  Mistakes mistakes(file);
+  if (text.size() > kMaxFile) {
+    mistakes.Add({}, "is larger than " + FormatSize(kMaxFile) + ", expected a configuration file");
+  } else if (text.empty()) {
+    mistakes.Add({}, "is empty, expected a configuration with at least one section [[shard]]");
+  } else if (std::optional<Unsafe> unsafe = FindUnsafe(text)) {
+    mistakes.Add(unsafe->place, std::move(unsafe->message));
+  } else {
+    try {
+      std::optional<Config> config = ParseAndCheck(text, file, &mistakes);
+      if (config) return config;
+    } catch (const toml::parse_error& bad) {
+      const toml::source_position at = bad.source().begin;
+      mistakes.Add({at.line, at.column}, "not TOML: " + OneLine(bad.description()));
+    } catch (const std::exception& bad) {  // out of memory
+      mistakes.Add({}, std::string("cannot be read: ") + OneLine(bad.what()));
+    }
+  }
+  *error = mistakes.first();
+  return std::nullopt;
+}
+
+}  // namespace gemel

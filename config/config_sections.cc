@@ -1,0 +1,334 @@
+#include "config/config_sections.h"
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "config/config_text.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr size_t kMaxListens = 64;
+constexpr size_t kMaxShards = 4096;
+constexpr size_t kMaxReplicas = 15;
+constexpr size_t kMaxCommands = 4096;
+constexpr size_t kMaxName = 64;
+constexpr size_t kMaxUser = 256;
+
+constexpr uint64_t kKb = 1ull << 10;
+constexpr uint64_t kMb = 1ull << 20;
+constexpr uint64_t kGb = 1ull << 30;
+
+constexpr int64_t kMinuteMs = 60 * 1000;
+constexpr int64_t kHourMs = 60 * kMinuteMs;
+constexpr int64_t kDayS = 24 * 60 * 60;
+
+constexpr char kAddress[] = "an address such as \"127.0.0.1:6379\" or \"unix:/run/redis.sock\"";
+constexpr char kAddresses[] = "an array of addresses such as [\"127.0.0.1:6379\"]";
+
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool HasControl(std::string_view text) { return std::any_of(text.begin(), text.end(), IsControl); }
+
+bool IsName(std::string_view text, std::string_view punctuation, bool upper) {
+  auto allowed = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (upper && c >= 'A' && c <= 'Z') ||
+           punctuation.find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= kMaxName && std::all_of(text.begin(), text.end(), allowed);
+}
+
+bool ToAddress(TableReader& table, std::string_view key, const std::string& text, Place place,
+               Address* address) {
+  std::string error;
+  std::optional<Address> parsed = ParseAddress(text, &error);
+  if (!parsed) {
+    table.Reject(key, place, "bad address " + Quote(text) + ", " + error);
+    return false;
+  }
+  *address = std::move(*parsed);
+  return true;
+}
+
+// An array of addresses. Returns its place if there is one and all of it is good.
+std::optional<Place> ReadAddresses(TableReader& table, std::string_view key, size_t most,
+                                   std::vector<Address>* addresses, std::vector<Place>* places) {
+  std::vector<TableReader::Item> items;
+  std::optional<Place> place = table.Strings(key, kAddresses, most, &items);
+  if (!place) return std::nullopt;
+  addresses->clear();
+  bool good = true;
+  for (const TableReader::Item& item : items) {
+    Address address;
+    good = ToAddress(table, key, item.text, item.place, &address) && good;
+    addresses->push_back(std::move(address));
+    places->push_back(item.place);
+  }
+  return good ? place : std::nullopt;
+}
+
+void ReadUser(TableReader& table, std::string* user, std::string* password) {
+  std::optional<Place> place = table.String("user", "a string", user);
+  const bool has_password = table.Secret("password", password) && !password->empty();
+  if (!place) return;
+  if (user->size() > kMaxUser || HasControl(*user) || user->find(' ') != std::string::npos) {
+    table.Reject("user", *place,
+                 "bad user name " + Quote(*user) +
+                     ", expected at most 256 characters without spaces and control characters");
+  } else if (!user->empty() && !has_password && !table.IsWrong("password")) {
+    table.Reject("user", *place,
+                 "user " + Quote(*user) + " has no password, expected one beside it");
+  }
+}
+
+void ReadPath(TableReader& table, std::string_view key, bool may_be_empty, std::string* path) {
+  std::optional<Place> place = table.String(key, "a path as a string", path);
+  if (!place) return;
+  if (path->empty() && !may_be_empty) {
+    table.Reject(key, *place, "empty path, expected that of a folder");
+  } else if (HasControl(*path)) {
+    table.Reject(key, *place, "bad path " + Quote(*path) + ", expected no control characters");
+  }
+}
+
+void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
+  PoolConfig& pool = config->pools[0];
+  pool.listen = {Address{"127.0.0.1", 6380, ""}};
+  auto listen = ReadAddresses(table, "listen", kMaxListens, &pool.listen, &places->listen);
+  if (listen && pool.listen.empty()) {
+    table.Reject("listen", *listen, "expected at least one address, found none");
+  }
+  table.Integer("workers", 0, 256, &config->workers);
+  ReadPath(table, "state_dir", false, &config->state_dir);
+  ReadUser(table, &pool.user, &pool.password);
+  table.Finish();
+}
+
+void ReadRing(TableReader table, RingConfig* ring, PoolPlaces* places) {
+  table.Choice<std::string>("distribution", {{"ring", "ring"}}, &ring->distribution);
+  places->points = table.Integer("points", 1, 65536, &ring->points);
+  table.Choice<std::string>("hash", {{"xxh3", "xxh3"}}, &ring->hash);
+  constexpr char kTag[] = "two characters such as \"{}\", or \"\" for none";
+  if (auto place = table.String("hash_tag", kTag, &ring->hash_tag)) {
+    const std::string& tag = ring->hash_tag;
+    bool ascii = std::all_of(tag.begin(), tag.end(),
+                             [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    if (!tag.empty() && (tag.size() != 2 || !ascii || HasControl(tag))) {
+      table.Reject("hash_tag", *place, std::string("expected ") + kTag + ", found " + Quote(tag));
+    }
+  }
+  table.Finish();
+}
+
+void ReadShard(TableReader table, ShardConfig* shard, ShardPlaces* places) {
+  places->head = table.place();
+  constexpr char kName[] = "1 to 64 of the characters A-Z a-z 0-9 _ . : -";
+  if (auto place = table.String("name", "a string", &shard->name)) {
+    places->name = *place;
+    if (!IsName(shard->name, "_.:-", true)) {
+      table.Reject("name", *place, "bad name " + Quote(shard->name) + ", expected " + kName);
+    }
+  } else if (!table.Has("name")) {
+    table.Missing("name", std::string("a name of ") + kName);
+  }
+  std::string primary;
+  if (auto place = table.String("primary", kAddress, &primary)) {
+    places->primary = *place;
+    ToAddress(table, "primary", primary, *place, &shard->primary);
+  } else if (!table.Has("primary")) {
+    table.Missing("primary", kAddress);
+  }
+  ReadAddresses(table, "replicas", kMaxReplicas, &shard->replicas, &places->replicas);
+  places->weight = table.Integer("weight", 1, 1000, &shard->weight);
+  ReadUser(table, &shard->user, &shard->password);
+  table.Integer("database", 0, 1023, &shard->database);
+  table.Finish();
+}
+
+void ReadWrite(TableReader table, WriteConfig* write) {
+  table.Choice<Ack>("ack", {{"all", Ack::kAll}, {"primary", Ack::kPrimary}, {"any", Ack::kAny}},
+                    &write->ack);
+  table.Finish();
+}
+
+void ReadRead(TableReader table, ReadConfig* read) {
+  table.Choice<ReadFrom>("from",
+                         {{"primary", ReadFrom::kPrimary},
+                          {"replica", ReadFrom::kReplica},
+                          {"balanced", ReadFrom::kBalanced}},
+                         &read->from);
+  table.Finish();
+}
+
+void ReadHealth(TableReader table, HealthConfig* health) {
+  table.Integer("interval_ms", 10, kHourMs, &health->interval_ms);
+  table.Integer("timeout_ms", 10, kHourMs, &health->timeout_ms);
+  table.Integer("failures", 1, 1000, &health->failures);
+  table.Finish();
+}
+
+// The bound `key` must not be below `other`; the mistake is put where the file says one of them.
+void CheckOrder(TableReader& table, std::string_view key, std::optional<Place> place, bool in_order,
+                std::string_view other, std::optional<Place> other_place, const std::string& value,
+                const std::string& other_value) {
+  if (in_order || table.IsWrong(key) || table.IsWrong(other) || (!place && !other_place)) return;
+  table.Reject(place ? key : other, place ? *place : *other_place,
+               "expected " + std::string(key) + " (" + value + ") to be at least " +
+                   std::string(other) + " (" + other_value + ")");
+}
+
+void ReadLimits(TableReader table, LimitsConfig* limits) {
+  table.Integer("max_clients", 1, 1000 * 1000, &limits->max_clients);
+  auto max_bulk = table.Size("max_bulk", kKb, 16 * kGb, &limits->max_bulk);
+  table.Integer("max_args", 16, 16 * 1024 * 1024, &limits->max_args);
+  table.Size("max_inline", 64, 64 * kMb, &limits->max_inline);
+  table.Integer("max_reply_depth", 1, 1024, &limits->max_reply_depth);
+  auto max_request = table.Size("max_request", kKb, 64 * kGb, &limits->max_request);
+  table.Integer("client_pending", 1, 16 * 1024 * 1024, &limits->client_pending);
+  auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
+  auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
+  table.Size("node_pending_bytes", kKb, 64 * kGb, &limits->node_pending_bytes);
+  table.Integer("node_pending", 1, 16 * 1024 * 1024, &limits->node_pending);
+  table.Integer("shard_held", 1, 16 * 1024 * 1024, &limits->shard_held);
+  CheckOrder(table, "max_request", max_request, limits->max_request >= limits->max_bulk, "max_bulk",
+             max_bulk, FormatSize(limits->max_request), FormatSize(limits->max_bulk));
+  CheckOrder(table, "client_output_hard", hard, limits->client_output_hard >= limits->client_output,
+             "client_output", output, FormatSize(limits->client_output_hard),
+             FormatSize(limits->client_output));
+  table.Finish();
+}
+
+void ReadTimeouts(TableReader table, TimeoutsConfig* timeouts) {
+  table.Integer("connect_ms", 0, kHourMs, &timeouts->connect_ms);
+  table.Integer("request_ms", 0, kHourMs, &timeouts->request_ms);
+  table.Integer("idle_s", 0, 365 * kDayS, &timeouts->idle_s);
+  table.Integer("drain_ms", 0, kHourMs, &timeouts->drain_ms);
+  // Not 0: a dead node would be tried again without a pause.
+  auto least = table.Integer("reconnect_min_ms", 1, kHourMs, &timeouts->reconnect_min_ms);
+  auto most = table.Integer("reconnect_max_ms", 1, kHourMs, &timeouts->reconnect_max_ms);
+  table.Integer("keepalive_s", 0, 32767, &timeouts->keepalive_s);  // the kernel's own bound
+  CheckOrder(table, "reconnect_max_ms", most,
+             timeouts->reconnect_max_ms >= timeouts->reconnect_min_ms, "reconnect_min_ms", least,
+             std::to_string(timeouts->reconnect_max_ms),
+             std::to_string(timeouts->reconnect_min_ms));
+  table.Finish();
+}
+
+void ReadResync(TableReader table, ResyncConfig* resync) {
+  table.Integer("pause_ms", 1, kMinuteMs, &resync->pause_ms);
+  table.Integer("timeout_s", 1, 7 * kDayS, &resync->timeout_s);
+  table.Integer("retry_ms", 10, kHourMs, &resync->retry_ms);
+  table.Finish();
+}
+
+void ReadLog(TableReader table, LogConfig* log) {
+  table.Choice<LogLevel>("level",
+                         {{"debug", LogLevel::kDebug},
+                          {"info", LogLevel::kInfo},
+                          {"warn", LogLevel::kWarn},
+                          {"error", LogLevel::kError}},
+                         &log->level);
+  ReadPath(table, "file", true, &log->file);
+  table.Size("rotate_bytes", 4 * kKb, 1024 * kGb, &log->rotate_bytes);
+  table.Integer("rotate_files", 0, 1000, &log->rotate_files);
+  table.Finish();
+}
+
+// The keys' positions must fit one another and, where the arity is fixed, the arguments.
+void CheckKeys(TableReader& table, const ExtraCommand& command, std::optional<Place> last,
+               std::optional<Place> step) {
+  if (table.IsWrong("first_key")) return;
+  if (command.first_key == 0) {
+    for (auto [key, place, value] : {std::tuple("last_key", last, command.last_key),
+                                     std::tuple("key_step", step, command.key_step)}) {
+      if (place && value != 0) {
+        table.Reject(key, *place, "expected 0 or nothing, because first_key = 0 means no keys");
+      }
+    }
+    return;
+  }
+  if (step && command.key_step == 0) {
+    table.Reject("key_step", *step, "expected at least 1, because the command has keys");
+  }
+  if (last && command.last_key >= 0 && command.last_key < command.first_key) {
+    table.Reject("last_key", *last,
+                 "expected at least first_key (" + std::to_string(command.first_key) +
+                     "), or a negative number, which counts from the end");
+  }
+}
+
+void ReadCommand(TableReader table, ExtraCommand* command, Place* name_place) {
+  constexpr int kMaxArgs = 1024;
+  if (auto place = table.String("name", "a string", &command->name)) {
+    *name_place = *place;
+    if (!IsName(command->name, "_.-", false)) {
+      table.Reject("name", *place,
+                   "bad command name " + Quote(command->name) +
+                       ", expected 1 to 64 of the characters a-z 0-9 _ . - (lower case)");
+    }
+  } else if (!table.Has("name")) {
+    table.Missing("name", "the name of a command in lower case");
+  }
+  auto arity = table.Integer("arity", -kMaxArgs, kMaxArgs, &command->arity);
+  if (arity && command->arity == 0) {
+    table.Reject("arity", *arity,
+                 "expected the number of arguments with the name, or if negative the least number, "
+                 "but not 0");
+  }
+  table.Bool("write", &command->write);
+  auto first = table.Integer("first_key", 0, kMaxArgs, &command->first_key);
+  auto last = table.Integer("last_key", -kMaxArgs, kMaxArgs, &command->last_key);
+  auto step = table.Integer("key_step", 0, kMaxArgs, &command->key_step);
+  CheckKeys(table, *command, last, step);
+  if (!last || command->first_key == 0) command->last_key = command->first_key;
+  if (command->first_key == 0) command->key_step = 0;
+  if (arity && command->arity > 0 && !table.IsWrong("first_key") && !table.IsWrong("last_key")) {
+    const int args = command->arity - 1;
+    const bool first_out = command->first_key > args;
+    if (first_out || command->last_key > args) {
+      table.Reject(first_out ? "first_key" : "last_key",
+                   first_out ? first.value_or(*arity) : last.value_or(*arity),
+                   "expected at most " + std::to_string(args) + ", because arity = " +
+                       std::to_string(command->arity) + " leaves no more arguments");
+    }
+  }
+  auto deterministic = table.Bool("deterministic", &command->deterministic);
+  if (deterministic && command->deterministic && !command->write && !table.IsWrong("write")) {
+    table.Reject("deterministic", *deterministic,
+                 "expected write = true beside it, because it says what a write does");
+  }
+  table.Finish();
+}
+
+}  // namespace
+
+void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, Mistakes* mistakes) {
+  PoolConfig& pool = config->pools[0];
+  TableReader root(&file, "", mistakes);
+  auto section = [&](const char* key) {
+    return TableReader(root.Section(key), "[" + std::string(key) + "]", mistakes);
+  };
+  ReadProxy(section("proxy"), config, places);
+  ReadRing(section("ring"), &pool.ring, places);
+  for (const toml::table* table : root.Sections("shard", kMaxShards)) {
+    ReadShard(TableReader(table, "[[shard]]", mistakes), &pool.shards.emplace_back(),
+              &places->shards.emplace_back());
+  }
+  ReadWrite(section("write"), &pool.write);
+  ReadRead(section("read"), &pool.read);
+  ReadHealth(section("health"), &pool.health);
+  ReadLimits(section("limits"), &pool.limits);
+  ReadTimeouts(section("timeouts"), &pool.timeouts);
+  ReadResync(section("resync"), &pool.resync);
+  for (const toml::table* table : root.Sections("command", kMaxCommands)) {
+    ReadCommand(TableReader(table, "[[command]]", mistakes), &pool.commands.emplace_back(),
+                &places->commands.emplace_back());
+  }
+  ReadLog(section("log"), &config->log);
+  root.Finish();
+}
+
+}  // namespace gemel

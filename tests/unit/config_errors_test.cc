@@ -1,0 +1,565 @@
+// Every mistake of a config file: its message, whole, and its exact place.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config_load.h"
+
+namespace gemel {
+namespace {
+
+constexpr char kShard[] = "[[shard]]\nname = \"s\"\nprimary = \"127.0.0.1:7001\"\n";
+
+// "@@" in `text` stands before the place that the error must name; without it, the whole file.
+struct Case {
+  std::string text;
+  std::string message;
+};
+
+void Expect(const std::vector<Case>& cases) {
+  for (const Case& test : cases) {
+    std::string text = test.text;
+    uint32_t line = 0;
+    uint32_t column = 0;
+    if (size_t mark = text.find("@@"); mark != std::string::npos) {
+      text.erase(mark, 2);
+      ASSERT_EQ(text.find("@@"), std::string::npos);
+      line = 1;
+      column = 1;
+      const bool bom = text.substr(0, 3) == "\xef\xbb\xbf";  // has no column
+      for (char c : std::string_view(text).substr(0, mark).substr(bom ? 3 : 0)) {
+        bool within = (static_cast<unsigned char>(c) & 0xc0) == 0x80;  // a UTF-8 character
+        column = c == '\n' ? 1 : column + (within ? 0 : 1);
+        if (c == '\n') line++;
+      }
+    }
+    SCOPED_TRACE(text);
+    ConfigError error;
+    EXPECT_FALSE(LoadConfigText(text, "g.toml", &error));
+    EXPECT_EQ(error.message, test.message);
+    EXPECT_EQ(error.file, "g.toml");
+    EXPECT_EQ(error.line, line);
+    EXPECT_EQ(error.column, column);
+  }
+}
+
+// The text followed by a good shard.
+std::string Sharded(const std::string& text) { return text + "\n" + kShard; }
+// A good shard followed by the text, which may add to it.
+std::string InShard(const std::string& text) { return kShard + text + "\n"; }
+
+TEST(ConfigErrors, ToString) {
+  EXPECT_EQ((ConfigError{"a/g.toml", 12, 3, "bad"}).ToString(), "a/g.toml:12:3: bad");
+  EXPECT_EQ((ConfigError{"a/g.toml", 0, 0, "bad"}).ToString(), "a/g.toml: bad");
+}
+
+TEST(ConfigErrors, Syntax) {
+  const std::string start = "not TOML: Error while parsing ";
+  const std::string control =
+      start +
+      "string: unescaped control characters other than TAB (U+0009) are explicitly prohibited";
+  Expect({
+      {"a@@", start + "key-value pair: encountered end-of-file"},
+      {"[proxy@@\n", start + "table header: expected ']', saw '\\n'"},
+      {"[proxy]\nworkers = 1 @@2\n",
+       start + "key-value pair: expected a comment or whitespace, saw '2'"},
+      {"[proxy]\nlisten = [\"a:1\"\n@@workers = 1\n",
+       start + "array: expected comma or closing ']', saw 'w'"},
+      {"[proxy]\nworkers = 1\nworkers = @@2\n",
+       start + "key-value pair: cannot redefine existing integer 'workers'"},
+      {"[proxy]\n@@[proxy]\n", start + "table header: cannot redefine existing table 'proxy'"},
+      {"[log]\nlevel = \"info@@\n", control},
+      {"a = \"\\@@q\"", start + "string: unknown escape sequence '\\q'"},
+      {std::string("a = \"x@@\0\"", 10), control},
+      {"a = \"x@@\x1b\"", control},
+      {std::string("@@\0", 3),
+       start + "root table: expected keys, tables, whitespace or comments, saw '\\u0000'"},
+      {"a = 1 # \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\nb = '\xc3\xa9@@\xff'",
+       "not text, expected UTF-8"},
+      {"a = \"@@\xc0\x80\"", "not text, expected UTF-8"},          // too long
+      {"a = \"@@\xe0\x9f\xbf\"", "not text, expected UTF-8"},      // too long
+      {"a = \"@@\xed\xa0\x80\"", "not text, expected UTF-8"},      // a surrogate
+      {"a = \"@@\xf4\x90\x80\x80\"", "not text, expected UTF-8"},  // above U+10FFFF
+      {"a = \"x\"\n#@@\xe2\x82", "not text, expected UTF-8"},      // cut
+      {"a = \"@@\xff\"", "not text, expected UTF-8"},
+      {"@@\xff\xfe", "not text, expected UTF-8"},
+  });
+}
+
+TEST(ConfigErrors, NotAscii) {
+  const std::string message =
+      "a non-ASCII character outside strings and comments or after a backslash, expected ASCII "
+      "here";
+  Expect({
+      {"@@\xc3\xa9 = 1\n", message},
+      {"a = 1\n@@\xc3\xa9 = 1\n", message},
+      {"a\n = 1 @@\xc2\xa0# x\n", message},  // a no-break space
+      {"\xef\xbb\xbf@@\xef\xbb\xbf", message},
+      {"a = 07:32:0@@\xcf\xa5\n", message},
+      {"'\xc3\xa9' = @@\xc3\xa9\n", message},
+      {"a = \"\\@@\xc3\xa9\"\n", message},
+      {"a = \"\"\"\\@@\xc3\xa9\"\"\"\n", message},
+      {"a = \"\"\"x\\\\\\ \r\n\t\n @@\xc3\xa9\"\"\"\n", message},
+  });
+  ConfigError error;
+  EXPECT_TRUE(LoadConfigText(
+      "\xef\xbb\xbf# \xc3\xa9\n[proxy]\npassword = \"\\\\\xc3\xa9\"\nstate_dir = '\\\xc3\xa9'\n"
+      "[log]\nfile = \"\"\"\xc3\xa9\\\n x\xc3\xa9 \xc3\xa9\"\"\"\n" +
+          std::string(kShard),
+      "g.toml", &error))
+      << error.ToString();
+}
+
+TEST(ConfigErrors, UnknownKeys) {
+  Expect({
+      {Sharded("[proxy]\n@@worker = 1"),
+       "unknown key \"worker\" in [proxy], did you mean workers?"},
+      {Sharded("[proxy]\n  @@Listen = []"),
+       "unknown key \"Listen\" in [proxy], did you mean listen?"},
+      {Sharded("proxy.@@lisen = []"), "unknown key \"lisen\" in [proxy], did you mean listen?"},
+      {Sharded("proxy = { @@lisen = [] }"),
+       "unknown key \"lisen\" in [proxy], did you mean listen?"},
+      {Sharded("[proxy]\n@@tls = true"),
+       "unknown key \"tls\" in [proxy], expected one of listen, workers, state_dir, user, "
+       "password"},
+      {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
+       "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
+      {Sharded("[ring]\n@@seed = 1"),
+       "unknown key \"seed\" in [ring], expected one of distribution, points, hash, hash_tag"},
+      {InShard("@@master = \"a:1\""),
+       "unknown key \"master\" in [[shard]], expected one of name, primary, replicas, weight, "
+       "user, "
+       "password, database"},
+      {Sharded("[write]\n@@acks = \"all\""), "unknown key \"acks\" in [write], did you mean ack?"},
+      {Sharded("[write]\n@@wait = 1"), "unknown key \"wait\" in [write], expected one of ack"},
+      {Sharded("[read]\n@@form = \"all\""), "unknown key \"form\" in [read], did you mean from?"},
+      {Sharded("[health]\n@@interval = 1"),
+       "unknown key \"interval\" in [health], expected one of interval_ms, timeout_ms, failures"},
+      {Sharded("[limits]\n@@max_client = 1"),
+       "unknown key \"max_client\" in [limits], did you mean max_clients?"},
+      {Sharded("[limits]\n@@x = 1"),
+       "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
+       "max_inline, "
+       "max_reply_depth, max_request, client_pending, client_output, client_output_hard, "
+       "node_pending_bytes, node_pending, shard_held"},
+      {Sharded("[timeouts]\n@@x = 1"),
+       "unknown key \"x\" in [timeouts], expected one of connect_ms, request_ms, idle_s, drain_ms, "
+       "reconnect_min_ms, reconnect_max_ms, keepalive_s"},
+      {Sharded("[resync]\n@@x = 1"),
+       "unknown key \"x\" in [resync], expected one of pause_ms, timeout_s, retry_ms"},
+      {Sharded("[log]\n@@x = 1"),
+       "unknown key \"x\" in [log], expected one of level, file, rotate_bytes, rotate_files"},
+      {Sharded("[[command]]\nname = \"a.b\"\n@@x = 1"),
+       "unknown key \"x\" in [[command]], expected one of name, arity, write, first_key, last_key, "
+       "key_step, deterministic"},
+      {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
+       "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, state_dir, user, "
+       "password"},
+  });
+}
+
+TEST(ConfigErrors, UnknownSections) {
+  const std::string all =
+      "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
+      "[timeouts], "
+      "[resync], [[command]], [log]";
+  Expect({
+      {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},
+      {Sharded("[@@timeout]"), "unknown section \"timeout\", did you mean [timeouts]?"},
+      {Sharded("[[@@shards]]\nname = \"a\""),
+       "unknown section \"shards\", did you mean [[shard]]?"},
+      {Sharded("[@@cluster]"), "unknown section \"cluster\", " + all},
+      {Sharded("[@@cluster.x]"), "unknown section \"cluster\", " + all},
+      {Sharded("@@workers = 2"), "unknown key \"workers\" outside any section, " + all},
+      {Sharded("@@logs = 2"), "unknown key \"logs\" outside any section, did you mean [log]?"},
+      {Sharded("[proxy.@@listen2]"), "unknown key \"listen2\" in [proxy], did you mean listen?"},
+  });
+}
+
+TEST(ConfigErrors, WrongSections) {
+  Expect({
+      {Sharded("proxy = @@5"), "proxy: expected one section [proxy], found the integer 5"},
+      {Sharded("@@[[ring]]"), "ring: expected one section [ring], found an array of tables"},
+      {"@@[shard]\nname = \"a\"\n",
+       "shard: expected sections [[shard]] in double brackets, found a table"},
+      {"shard = @@\"a\"\n",
+       "shard: expected sections [[shard]] in double brackets, found the string \"a\""},
+      {"shard = [@@1]\n",
+       "shard: expected sections [[shard]] in double brackets, found the integer 1"},
+      {Sharded("@@[command]\nname = \"a\""),
+       "command: expected sections [[command]] in double brackets, found a table"},
+  });
+}
+
+TEST(ConfigErrors, WrongTypes) {
+  const std::string addresses =
+      "expected an array of addresses such as [\"127.0.0.1:6379\"], found ";
+  const std::string address =
+      "expected an address such as \"127.0.0.1:6379\" or \"unix:/run/redis.sock\", found ";
+  Expect({
+      {Sharded("[proxy]\nlisten = @@\"127.0.0.1:1\""),
+       "[proxy] listen: " + addresses + "the string \"127.0.0.1:1\""},
+      {Sharded("[proxy]\nlisten = [\"127.0.0.1:1\",\n  @@6380]"),
+       "[proxy] listen: " + addresses + "the integer 6380"},
+      {Sharded("[proxy]\nworkers = @@\"two\""),
+       "[proxy] workers: expected an integer from 0 to 256, found the string \"two\""},
+      {Sharded("[proxy]\nworkers = @@1.0"),
+       "[proxy] workers: expected an integer from 0 to 256, found the float 1"},
+      {Sharded("[proxy]\nstate_dir = @@false"),
+       "[proxy] state_dir: expected a path as a string, found false"},
+      {Sharded("[proxy]\nuser = @@1979-05-27"),
+       "[proxy] user: expected a string, found a date or time"},
+      // A password is not shown.
+      {Sharded("[proxy]\npassword = @@12345"),
+       "[proxy] password: expected a string, found an integer"},
+      {Sharded("[proxy]\npassword = @@1.5"), "[proxy] password: expected a string, found a float"},
+      {Sharded("[proxy]\npassword = @@true"),
+       "[proxy] password: expected a string, found a boolean"},
+      {Sharded("[proxy]\npassword = @@[\"a\"]"),
+       "[proxy] password: expected a string, found an array"},
+      {InShard("password = @@12345"), "[[shard]] password: expected a string, found an integer"},
+      {"[[shard]]\nname = @@1\nprimary = \"a:1\"\n",
+       "[[shard]] name: expected a string, found the integer 1"},
+      {"[[shard]]\nname = \"a\"\nprimary = @@7001\n",
+       "[[shard]] primary: " + address + "the integer 7001"},
+      {"[[shard]]\nname = \"a\"\nprimary = @@[\"a:1\"]\n",
+       "[[shard]] primary: " + address + "an array"},
+      {InShard("replicas = @@\"a:1\""), "[[shard]] replicas: " + addresses + "the string \"a:1\""},
+      {InShard("replicas = [@@[]]"), "[[shard]] replicas: " + addresses + "an array"},
+      {InShard("weight = @@{}"),
+       "[[shard]] weight: expected an integer from 1 to 1000, found a table"},
+      {InShard("database = @@\"0\""),
+       "[[shard]] database: expected an integer from 0 to 1023, found the string \"0\""},
+      {Sharded("[log]\nfile = @@[{}]"),
+       "[log] file: expected a path as a string, found an array of tables"},
+      {Sharded("[[command]]\nname = @@1"),
+       "[[command]] name: expected a string, found the integer 1"},
+      {Sharded("[[command]]\nname = \"a\"\nwrite = @@1"),
+       "[[command]] write: expected true or false, found the integer 1"},
+      {Sharded("[[command]]\nname = \"a\"\ndeterministic = @@\"yes\""),
+       "[[command]] deterministic: expected true or false, found the string \"yes\""},
+  });
+}
+
+TEST(ConfigErrors, Choices) {
+  Expect({
+      {Sharded("[write]\nack = @@\"none\""),
+       "[write] ack: expected one of \"all\", \"primary\", \"any\", found the string \"none\""},
+      {Sharded("[write]\nack = @@\"ALL\""),
+       "[write] ack: expected one of \"all\", \"primary\", \"any\", found the string \"ALL\""},
+      {Sharded("[write]\nack = @@1"),
+       "[write] ack: expected one of \"all\", \"primary\", \"any\", found the integer 1"},
+      {Sharded("[read]\nfrom = @@\"any\""),
+       "[read] from: expected one of \"primary\", \"replica\", \"balanced\", found the string "
+       "\"any\""},
+      {Sharded("[log]\nlevel = @@\"trace\""),
+       "[log] level: expected one of \"debug\", \"info\", \"warn\", \"error\", found the string "
+       "\"trace\""},
+      {Sharded("[ring]\ndistribution = @@\"ketama\""),
+       "[ring] distribution: expected \"ring\", found the string \"ketama\""},
+      {Sharded("[ring]\nhash = @@\"fnv1a_64\""),
+       "[ring] hash: expected \"xxh3\", found the string \"fnv1a_64\""},
+  });
+}
+
+TEST(ConfigErrors, HashTag) {
+  const std::string expected =
+      "[ring] hash_tag: expected two characters such as \"{}\", or \"\" for none, found ";
+  Expect({
+      {Sharded("[ring]\nhash_tag = @@\"{\""), expected + "\"{\""},
+      {Sharded("[ring]\nhash_tag = @@\"{{}}\""), expected + "\"{{}}\""},
+      {Sharded("[ring]\nhash_tag = @@\"\xc3\xa9\""), expected + "\"\xc3\xa9\""},
+      {Sharded("[ring]\nhash_tag = @@\"a\\n\""), expected + "\"a\\x0a\""},
+      {Sharded("[ring]\nhash_tag = @@1"), expected + "the integer 1"},
+  });
+}
+
+TEST(ConfigErrors, Addresses) {
+  Expect({
+      {Sharded("[proxy]\nlisten = [\"127.0.0.1:1\", @@\"127.0.0.1\"]"),
+       "[proxy] listen: bad address \"127.0.0.1\", expected host:port, [v6]:port or unix:/path"},
+      {Sharded("[proxy]\nlisten = [@@\"127.0.0.1:0\"]"),
+       "[proxy] listen: bad address \"127.0.0.1:0\", expected a port from 1 to 65535"},
+      {Sharded("[proxy]\nlisten = @@[]"),
+       "[proxy] listen: expected at least one address, found none"},
+      {"[[shard]]\nname = \"a\"\nprimary = @@\"127.0.0.1:0\"\n",
+       "[[shard]] primary: bad address \"127.0.0.1:0\", expected a port from 1 to 65535"},
+      {"[[shard]]\nname = \"a\"\nprimary = @@\"\"\n",
+       "[[shard]] primary: bad address \"\", expected host:port, [v6]:port or unix:/path"},
+      {"[[shard]]\nname = \"a\"\nprimary = @@\"::1:7001\"\n",
+       "[[shard]] primary: bad address \"::1:7001\", expected a v6 address to be in brackets, as "
+       "in "
+       "[::1]:6380"},
+      {InShard("replicas = [\"a:1\",\n            @@\"a:b\"]"),
+       "[[shard]] replicas: bad address \"a:b\", expected a port from 1 to 65535"},
+      // Columns count characters, not bytes.
+      {InShard("user = \"\xc3\xa9\"\npassword = \"p\"\nreplicas = ['unix:/\xc3\xa9', @@'b']"),
+       "[[shard]] replicas: bad address \"b\", expected host:port, [v6]:port or unix:/path"},
+      {InShard(
+           "replicas = [\"r:1\", \"r:2\", \"r:3\", \"r:4\", \"r:5\", \"r:6\", \"r:7\", \"r:8\", "
+           "\"r:9\", \"r:10\", \"r:11\", \"r:12\", \"r:13\", \"r:14\", \"r:15\", @@\"r:16\"]"),
+       "[[shard]] replicas: expected at most 15 of them"},
+  });
+}
+
+TEST(ConfigErrors, Names) {
+  const std::string expected = ", expected 1 to 64 of the characters A-Z a-z 0-9 _ . : -";
+  auto named = [](const std::string& name) {
+    return "[[shard]]\nname = @@\"" + name + "\"\nprimary = \"a:1\"\n";
+  };
+  Expect({
+      {named(""), "[[shard]] name: bad name \"\"" + expected},
+      {named("a b"), "[[shard]] name: bad name \"a b\"" + expected},
+      {named("a/b"), "[[shard]] name: bad name \"a/b\"" + expected},
+      {named("\xc3\xa9"), "[[shard]] name: bad name \"\xc3\xa9\"" + expected},
+      {named("a\\u0000"), "[[shard]] name: bad name \"a\\x00\"" + expected},
+      {named(std::string(65, 'a')),
+       "[[shard]] name: bad name \"" + std::string(64, 'a') + "...\"" + expected},
+  });
+}
+
+TEST(ConfigErrors, UsersAndPaths) {
+  const std::string user =
+      ", expected at most 256 characters without spaces and control characters";
+  Expect({
+      {Sharded("[proxy]\nuser = @@\"app\""),
+       "[proxy] user: user \"app\" has no password, expected one beside it"},
+      {Sharded("[proxy]\npassword = \"\"\nuser = @@\"app\""),
+       "[proxy] user: user \"app\" has no password, expected one beside it"},
+      {InShard("user = @@\"app\""),
+       "[[shard]] user: user \"app\" has no password, expected one beside it"},
+      {InShard("password = \"p\"\nuser = @@\"a b\""),
+       "[[shard]] user: bad user name \"a b\"" + user},
+      {InShard("password = \"p\"\nuser = @@\"a\\n\""),
+       "[[shard]] user: bad user name \"a\\x0a\"" + user},
+      {InShard("password = \"p\"\nuser = @@\"" + std::string(257, 'u') + "\""),
+       "[[shard]] user: bad user name \"" + std::string(64, 'u') + "...\"" + user},
+      // The wrong password is the mistake, not the user that lacks one.
+      {InShard("user = \"app\"\npassword = @@1"),
+       "[[shard]] password: expected a string, found an integer"},
+      {Sharded("[proxy]\nstate_dir = @@\"\""),
+       "[proxy] state_dir: empty path, expected that of a folder"},
+      {Sharded("[proxy]\nstate_dir = @@\"a\\u0000b\""),
+       "[proxy] state_dir: bad path \"a\\x00b\", expected no control characters"},
+      {Sharded("[log]\nfile = @@\"a\\nb\""),
+       "[log] file: bad path \"a\\x0ab\", expected no control characters"},
+  });
+}
+
+TEST(ConfigErrors, Missing) {
+  const std::string name =
+      "[[shard]] has no name, expected a name of 1 to 64 of the characters A-Z a-z 0-9 _ . : -";
+  const std::string primary =
+      "[[shard]] has no primary, expected an address such as \"127.0.0.1:6379\" or "
+      "\"unix:/run/redis.sock\"";
+  Expect({
+      {"# nothing\n", "no shard, expected at least one section [[shard]]"},
+      {"[proxy]\nworkers = 2\n", "no shard, expected at least one section [[shard]]"},
+      {"shard = []\n", "no shard, expected at least one section [[shard]]"},
+      {"\n  @@[[shard]]\nprimary = \"a:1\"\n", name},
+      {"[[shard]]\nname = \"a\"\nprimary = \"a:1\"\n\n@@[[shard]]\nname = \"b\"\n", primary},
+      {Sharded("@@[[command]]\narity = 2"),
+       "[[command]] has no name, expected the name of a command in lower case"},
+      // What is written wrongly comes first: here it is why something is missing.
+      {"[[shard]]\nname = \"a\"\n@@primry = \"a:1\"\n",
+       "unknown key \"primry\" in [[shard]], did you mean primary?"},
+      {"[[@@shrd]]\nname = \"a\"\n", "unknown section \"shrd\", did you mean [[shard]]?"},
+  });
+}
+
+TEST(ConfigErrors, FirstOfTheFile) {
+  Expect({
+      {"[log]\nlevel = @@1\n[proxy]\nworkers = \"x\"\n",
+       "[log] level: expected one of \"debug\", \"info\", \"warn\", \"error\", found the integer "
+       "1"},
+      {Sharded("[proxy]\n@@zzzzz = 1\nworkers = 999\n"),
+       "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, state_dir, user, "
+       "password"},
+      {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
+       "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},
+  });
+}
+
+TEST(ConfigErrors, Duplicates) {
+  const std::string a = "[[shard]]\nname = \"a\"\nprimary = \"127.0.0.1:7101\"\n";
+  const std::string copy = "expected another server for each copy";
+  Expect({
+      {a + "[[shard]]\nname = @@\"a\"\nprimary = \"127.0.0.1:7102\"\n",
+       "shard name \"a\" is given twice, first at line 2, expected another name"},
+      {a + "replicas = [@@\"127.0.0.1:7101\"]\n",
+       "node \"127.0.0.1:7101\" is twice in shard \"a\", first at line 3, " + copy},
+      {a + "replicas = [\"r:1\",\n @@\"R:1\"]\n",
+       "node \"r:1\" is twice in shard \"a\", first at line 4, " + copy},
+      {a + "replicas = [@@\"localhost:7101\"]\n",
+       "node \"localhost:7101\" is twice in shard \"a\", first at line 3, " + copy},
+      {a + "replicas = [\"[::2]:1\", @@\"[0::2]:1\"]\n",
+       "node \"[::2]:1\" is twice in shard \"a\", first at line 4, " + copy},
+      {a + "replicas = [\"r:1\"]\n[[shard]]\nname = \"b\"\nprimary = @@\"r:1\"\n",
+       "node \"r:1\" is in two shards, \"a\" (line 4) and \"b\", " + copy},
+      {a + "[[shard]]\nname = \"b\"\nprimary = \"r:1\"\nreplicas = [@@\"127.0.0.1:7101\"]\n",
+       "node \"127.0.0.1:7101\" is in two shards, \"a\" (line 3) and \"b\", " + copy},
+      {Sharded("[proxy]\nlisten = [\"127.0.0.1:1\", @@\"127.0.0.1:1\"]"),
+       "listen address \"127.0.0.1:1\" is given twice, first at line 2, expected each one once"},
+      {Sharded("[proxy]\nlisten = [\"unix:/a\", \"[::1]:1\",\n@@\"[0:0::1]:1\"]"),
+       "listen address \"[::1]:1\" is given twice, first at line 2, expected each one once"},
+      {Sharded("[[command]]\nname = \"a.b\"\n[[command]]\nname = @@\"a.b\""),
+       "command \"a.b\" is given twice, first at line 2, expected each one once"},
+  });
+}
+
+TEST(ConfigErrors, ListensOnANode) {
+  auto message = [](const std::string& node, const std::string& where) {
+    return "node \"" + node + "\" is also an address that gemel listens on (" + where +
+           "), expected the address of a Redis server";
+  };
+  auto with = [](const std::string& listen, const std::string& node) {
+    return "[proxy]\nlisten = [\"" + listen + "\"]\n[[shard]]\nname = \"a\"\nprimary = @@\"" +
+           node + "\"\n";
+  };
+  Expect({
+      {with("10.0.0.1:1", "10.0.0.1:1"), message("10.0.0.1:1", "at line 2")},
+      {with("unix:/a", "unix:/a"), message("unix:/a", "at line 2")},
+      {with("127.0.0.1:1", "localhost:1"), message("localhost:1", "at line 2")},
+      {with("localhost:1", "127.0.0.1:1"), message("127.0.0.1:1", "at line 2")},
+      {with("0.0.0.0:1", "127.0.0.1:1"), message("127.0.0.1:1", "at line 2")},
+      {with("0.0.0.0:1", "localhost:1"), message("localhost:1", "at line 2")},
+      {with("[::]:1", "[::1]:1"), message("[::1]:1", "at line 2")},
+      {with("[::]:1", "127.0.0.1:1"), message("127.0.0.1:1", "at line 2")},
+      {"[[shard]]\nname = \"a\"\nprimary = \"r:1\"\nreplicas = [@@\"127.0.0.1:6380\"]\n",
+       message("127.0.0.1:6380", "by default")},
+  });
+  ConfigError error;
+  for (auto [listen, node] : {std::pair("0.0.0.0:1", "127.0.0.1:2"),
+                              {"0.0.0.0:1", "10.0.0.1:1"},
+                              {"0.0.0.0:1", "[::1]:1"},
+                              {"127.0.0.1:1", "[::1]:1"}}) {
+    std::string text = with(listen, node);
+    text.erase(text.find("@@"), 2);
+    EXPECT_TRUE(LoadConfigText(text, "g.toml", &error)) << error.ToString() << "\n" << text;
+  }
+}
+
+TEST(ConfigErrors, TotalPoints) {
+  auto message = [](const std::string& shard, const std::string& total) {
+    return "with shard \"" + shard + "\" the ring has " + total +
+           " points, expected weight times points of all shards to be at most 4194304";
+  };
+  const std::string a = "[[shard]]\nname = \"a\"\nprimary = \"a:1\"\n";
+  const std::string b = "[[shard]]\nname = \"b\"\nprimary = \"b:1\"\n";
+  Expect({
+      {"[ring]\npoints = 65536\n" + a + "weight = @@65\n", message("a", "4259840")},
+      {"[ring]\npoints = @@65536\n" + a + "weight = 64\n" + b, message("b", "4259840")},
+  });
+  ConfigError error;
+  EXPECT_TRUE(LoadConfigText("ring.points = 65536\n" + a + "weight = 64\n", "g.toml", &error));
+
+  std::string many;  // with the default points, and at last the default weight
+  for (int i = 0; i < 5; i++) {
+    const std::string text = std::to_string(i + 1);
+    many += i < 4 ? "" : "@@";
+    many += "[[shard]]\nname = \"" + text + "\"\nprimary = \"a:" + text + "\"\n";
+    many += i < 4 ? "weight = 1000\n" : "";
+  }
+  many += "[[shard]]\nname = \"z\"\nprimary = \"z:1\"\nweight = 96\n";
+  // 4 * 1000 + 1 + 95 is the most: without the last shard it is good.
+  many.erase(many.find("@@"), 2);
+  many.insert(many.rfind("96"), "@@");
+  Expect({{many, message("z", "4195328")}});
+}
+
+TEST(ConfigErrors, Order) {
+  Expect({
+      {Sharded("[limits]\nmax_bulk = \"2gb\"\nmax_request = @@\"1gb\""),
+       "[limits] max_request: expected max_request (1gb) to be at least max_bulk (2gb)"},
+      {Sharded("[limits]\nmax_bulk = @@\"2gb\""),
+       "[limits] max_bulk: expected max_request (1gb) to be at least max_bulk (2gb)"},
+      {Sharded("[limits]\nmax_request = @@\"100mb\""),
+       "[limits] max_request: expected max_request (100mb) to be at least max_bulk (512mb)"},
+      {Sharded("[limits]\nclient_output_hard = @@\"16mb\""),
+       "[limits] client_output_hard: expected client_output_hard (16mb) to be at least "
+       "client_output "
+       "(32mb)"},
+      {Sharded("[limits]\nclient_output = @@\"2gb\""),
+       "[limits] client_output: expected client_output_hard (1gb) to be at least client_output "
+       "(2gb)"},
+      {Sharded("[timeouts]\nreconnect_min_ms = @@1001"),
+       "[timeouts] reconnect_min_ms: expected reconnect_max_ms (1000) to be at least "
+       "reconnect_min_ms (1001)"},
+      {Sharded("[timeouts]\nreconnect_max_ms = @@19"),
+       "[timeouts] reconnect_max_ms: expected reconnect_max_ms (19) to be at least "
+       "reconnect_min_ms "
+       "(20)"},
+      // The wrong value is the mistake, not what follows from its default.
+      {Sharded("[limits]\nmax_bulk = \"2gb\"\nmax_request = @@\"lots\""),
+       "[limits] max_request: expected a size from 1kb to 64gb (bytes, or a string such as "
+       "\"64mb\"), "
+       "found the string \"lots\""},
+  });
+}
+
+TEST(ConfigErrors, Commands) {
+  auto command = [](const std::string& lines) {
+    return Sharded("[[command]]\nname = \"a.b\"\n" + lines);
+  };
+  auto named = [](const std::string& name) {
+    return Sharded("[[command]]\nname = @@\"" + name + "\"");
+  };
+  const std::string name = ", expected 1 to 64 of the characters a-z 0-9 _ . - (lower case)";
+  Expect({
+      {named(""), "[[command]] name: bad command name \"\"" + name},
+      {named("JSON.SET"), "[[command]] name: bad command name \"JSON.SET\"" + name},
+      {named("a b"), "[[command]] name: bad command name \"a b\"" + name},
+      {named("a|b"), "[[command]] name: bad command name \"a|b\"" + name},
+      {named(std::string(65, 'a')),
+       "[[command]] name: bad command name \"" + std::string(64, 'a') + "...\"" + name},
+      {command("arity = @@0"),
+       "[[command]] arity: expected the number of arguments with the name, or if negative the "
+       "least "
+       "number, but not 0"},
+      {command("arity = @@1025"),
+       "[[command]] arity: expected an integer from -1024 to 1024, found the integer 1025"},
+      {command("first_key = @@-1"),
+       "[[command]] first_key: expected an integer from 0 to 1024, found the integer -1"},
+      {command("last_key = @@-1025"),
+       "[[command]] last_key: expected an integer from -1024 to 1024, found the integer -1025"},
+      {command("key_step = @@-1"),
+       "[[command]] key_step: expected an integer from 0 to 1024, found the integer -1"},
+      {command("key_step = @@0"),
+       "[[command]] key_step: expected at least 1, because the command has keys"},
+      {command("last_key = @@0"),
+       "[[command]] last_key: expected at least first_key (1), or a negative number, which counts "
+       "from the end"},
+      {command("first_key = 3\nlast_key = @@2"),
+       "[[command]] last_key: expected at least first_key (3), or a negative number, which counts "
+       "from the end"},
+      {command("first_key = 0\nlast_key = @@1"),
+       "[[command]] last_key: expected 0 or nothing, because first_key = 0 means no keys"},
+      {command("first_key = 0\nkey_step = @@1"),
+       "[[command]] key_step: expected 0 or nothing, because first_key = 0 means no keys"},
+      {command("arity = 2\nfirst_key = @@2"),
+       "[[command]] first_key: expected at most 1, because arity = 2 leaves no more arguments"},
+      {command("arity = 2\nlast_key = @@2"),
+       "[[command]] last_key: expected at most 1, because arity = 2 leaves no more arguments"},
+      {command("arity = @@1"),
+       "[[command]] first_key: expected at most 0, because arity = 1 leaves no more arguments"},
+      {command("deterministic = @@true"),
+       "[[command]] deterministic: expected write = true beside it, because it says what a write "
+       "does"},
+      {command("write = false\ndeterministic = @@true"),
+       "[[command]] deterministic: expected write = true beside it, because it says what a write "
+       "does"},
+      // The wrong value is the mistake, not what follows from its default.
+      {command("deterministic = true\nwrite = @@1"),
+       "[[command]] write: expected true or false, found the integer 1"},
+      {command("arity = 1\nfirst_key = @@\"0\""),
+       "[[command]] first_key: expected an integer from 0 to 1024, found the string \"0\""},
+      {command("last_key = 0\nfirst_key = @@\"0\""),
+       "[[command]] first_key: expected an integer from 0 to 1024, found the string \"0\""},
+  });
+}
+
+}  // namespace
+}  // namespace gemel
