@@ -4,8 +4,8 @@ namespace gemel {
 
 namespace {
 
-constexpr int kMaxKeyParts = 8;   // a.b.c has 3
-constexpr int kMaxBrackets = 16;  // arrays and tables within one another
+constexpr int kMaxKeyParts = 8;      // a.b.c has 3
+constexpr size_t kMaxBrackets = 16;  // arrays and tables within one another
 
 // The length of the character that `text`, not empty, starts with; 0 if it is none.
 size_t CharacterLength(std::string_view text) {
@@ -26,8 +26,8 @@ size_t CharacterLength(std::string_view text) {
   return too_long || surrogate || too_large ? 0 : length;
 }
 
-// Reads just enough of TOML to tell strings and comments from the rest. Where the text is no TOML
-// it may see nonsense, but the parser stops there, too.
+// Reads just enough of TOML to tell keys, values, strings and comments apart, as toml++ does. Where
+// the text is no TOML it may see nonsense, but there the parser stops, too.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
@@ -35,42 +35,61 @@ class Scanner {
   std::optional<Unsafe> Run() {
     if (text_.substr(0, 3) == "\xef\xbb\xbf") at_ = 3;  // a byte order mark, which has no column
     while (at_ < text_.size()) {
-      switch (text_[at_]) {
-        case '#':
-          while (at_ < text_.size() && text_[at_] != '\n') Step();
-          continue;
-        case '"':
-        case '\'':
-          if (!SkipString()) return NotAscii();
-          continue;
-        case '.':
-          if (++dots_ >= kMaxKeyParts) return TooDeep();
-          break;
-        case '[':
-        case '{':
-          if (++brackets_ > kMaxBrackets) return TooDeep();
-          dots_ = 0;
-          break;
-        case ']':
-        case '}':
-          if (brackets_ > 0) brackets_--;
-          dots_ = 0;
-          break;
-        case ',':
-        case '=':
-        case '\n':
-          dots_ = 0;
-          break;
-        default:
-          if (!IsAscii(text_[at_])) return NotAscii();
-          break;
+      const char c = text_[at_];
+      if (c == '#') {
+        while (at_ < text_.size() && text_[at_] != '\n') Step();
+      } else if ((c == '"' || c == '\'') && state_ != State::kAfter) {
+        if (!SkipString()) return NotAscii();
+        if (state_ == State::kValue) state_ = State::kAfter;
+      } else if (!IsAscii(c)) {
+        return NotAscii();
+      } else if (IsBlank(c)) {
+        if (c == '\n' && open_.empty()) Enter(State::kKey);
+        Step();
+      } else {
+        if (!TakeMark(c)) return TooDeep();
+        Step();
       }
-      Step();
     }
     return std::nullopt;
   }
 
  private:
+  enum class State {
+    kKey,    // in a key, or before one
+    kValue,  // before a value
+    kAfter,  // in a number or word, or behind a value: a quote opens no string here
+  };
+
+  static bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+  void Enter(State state) {
+    state_ = state;
+    dots_ = 0;
+  }
+
+  // Any other character. False if it nests too deep.
+  bool TakeMark(char c) {
+    if (c == ']' || c == '}') {
+      if (!open_.empty()) open_.pop_back();
+      Enter(State::kAfter);
+    } else if (c == ',') {
+      if (!open_.empty()) Enter(open_.back() == '[' ? State::kValue : State::kKey);
+    } else if (state_ == State::kValue) {
+      if (c != '[' && c != '{') {
+        Enter(State::kAfter);
+        return true;
+      }
+      open_ += c;
+      Enter(c == '[' ? State::kValue : State::kKey);
+    } else if (state_ == State::kKey) {
+      if (c == '.') dots_++;
+      if (c == '=') Enter(State::kValue);
+      if (c == '[') open_ += 'h';  // the head of a section, which is a key
+    }
+    return open_.size() <= kMaxBrackets && dots_ < kMaxKeyParts;
+  }
+
   static bool IsAscii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
   Unsafe TooDeep() const {
@@ -116,9 +135,11 @@ class Scanner {
       } else if (many_lines && Quotes(quote, 3) == 3) {
         Step(Quotes(quote, 5));  // up to two quotes may stand before the closing three
         return true;
-      } else if (!many_lines && (text_[at_] == quote || text_[at_] == '\n')) {
+      } else if (!many_lines && text_[at_] == quote) {
         Step();
         return true;
+      } else if (!many_lines && text_[at_] == '\n') {
+        return true;  // never closed
       } else {
         Step();
       }
@@ -129,8 +150,7 @@ class Scanner {
   // What follows a backslash: one character, or white space that joins two lines.
   bool SkipEscape(bool many_lines) {
     const size_t start = at_;
-    auto is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
-    while (many_lines && at_ < text_.size() && is_space(text_[at_])) Step();
+    while (many_lines && at_ < text_.size() && IsBlank(text_[at_])) Step();
     if (at_ < text_.size() && !IsAscii(text_[at_])) return false;
     if (at_ == start) Step(1);
     return true;
@@ -139,8 +159,9 @@ class Scanner {
   std::string_view text_;
   size_t at_ = 0;
   Place place_{1, 1};
-  int dots_ = 0;
-  int brackets_ = 0;
+  State state_ = State::kKey;
+  std::string open_;  // the brackets around: '[', '{', or 'h' for that of a section's head
+  int dots_ = 0;      // in this key
 };
 
 }  // namespace

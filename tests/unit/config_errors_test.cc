@@ -99,6 +99,10 @@ TEST(ConfigErrors, NotAscii) {
       {"a\n = 1 @@\xc2\xa0# x\n", message},  // a no-break space
       {"\xef\xbb\xbf@@\xef\xbb\xbf", message},
       {"a = 07:32:0@@\xcf\xa5\n", message},
+      {"a = 1_'@@\xc3\xa9'\n", message},
+      {"a = 1.'@@\xc3\xa9'\n", message},
+      {"a = 1 '@@\xc3\xa9'\n", message},
+      {"a = [1, '\xc3\xa9' '@@\xc3\xa9']\n", message},
       {"'\xc3\xa9' = @@\xc3\xa9\n", message},
       {"a = \"\\@@\xc3\xa9\"\n", message},
       {"a = \"\"\"\\@@\xc3\xa9\"\"\"\n", message},
@@ -107,6 +111,7 @@ TEST(ConfigErrors, NotAscii) {
   ConfigError error;
   EXPECT_TRUE(LoadConfigText(
       "\xef\xbb\xbf# \xc3\xa9\n[proxy]\npassword = \"\\\\\xc3\xa9\"\nstate_dir = '\\\xc3\xa9'\n"
+      "listen = [ 'unix:/\xc3\xa9' , # \xc3\xa9\r\n 'unix:/\xc3\xa9\xc3\xa9' ]\nuser='\xc3\xa9'\n"
       "[log]\nfile = \"\"\"\xc3\xa9\\\n x\xc3\xa9 \xc3\xa9\"\"\"\n" +
           std::string(kShard),
       "g.toml", &error))
