@@ -1,0 +1,74 @@
+#include "tests/e2e/proxy_process.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+namespace gemel::e2e {
+namespace {
+
+bool SanitizerSpoke(const std::string& log) {
+  return log.find("Sanitizer") != std::string::npos ||
+         log.find("runtime error:") != std::string::npos;
+}
+
+std::string Tail(const std::string& log) {
+  constexpr size_t kMost = 8000;
+  return log.size() <= kMost ? log : "... " + log.substr(log.size() - kMost);
+}
+
+}  // namespace
+
+std::string GemelBinary() { return GEMEL_BINARY; }
+
+ProxyProcess::~ProxyProcess() {
+  const bool ran = process_.running();
+  const int code = ran ? Stop() : 0;
+  const std::string log = Log();
+  if (code != 0 || SanitizerSpoke(log)) {
+    ADD_FAILURE() << "the proxy ended with " << code << "; its log:\n" << Tail(log);
+  } else if (testing::Test::HasFailure()) {
+    std::cerr << "the proxy's log:\n" << Tail(log) << std::endl;
+  }
+}
+
+void ProxyProcess::Start(const std::string& config) {
+  WriteFile(config_path(), config);
+  Restart();
+}
+
+void ProxyProcess::Restart() {
+  process_.Start({GemelBinary(), "-c", config_path()}, folder() + "/log");
+  const bool accepts = Eventually([this] {
+    if (!process_.running()) return true;
+    try {
+      Client client(port());
+      return true;
+    } catch (const std::runtime_error&) {
+      return false;
+    }
+  });
+  if (!accepts || !process_.running()) {
+    throw std::runtime_error("gemel does not serve; its log:\n" + Tail(Log()));
+  }
+}
+
+int ProxyProcess::Stop() {
+  process_.Signal(SIGTERM);
+  const int code = process_.Wait();
+  process_.Kill();
+  return code;
+}
+
+uint64_t ProxyProcess::ResidentBytes() const {
+  std::istringstream status(ReadFile("/proc/" + std::to_string(pid()) + "/status"));
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoull(line.substr(6)) * 1024;
+  }
+  throw std::runtime_error("no VmRSS of the proxy");
+}
+
+}  // namespace gemel::e2e
