@@ -11,8 +11,8 @@ constexpr CommandRow kRows[] = {
     Write("xack", -4, kFast, Key(1)),
     Write("xadd", -5, kDenyOom | kFast, Key(1))
         .By(ArgRule::kXadd,
-            "XADD on a shard of several copies needs a full ID and no \"~\" as yet: \"*\" would give "
-            "each copy another ID"),
+            "XADD on a shard of several copies needs a full ID and no \"~\" as yet: \"*\" would "
+            "give each copy another ID"),
     Write("xautoclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
     Write("xclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
     Write("xdel", -3, kFast, Key(1)),
@@ -37,8 +37,8 @@ constexpr CommandRow kRows[] = {
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),
     Write("xtrim", -4, kPlain, Key(1))
         .By(ArgRule::kXtrim,
-            "XTRIM with \"~\" is not supported by gemel yet on a shard of several copies: each could "
-            "trim another number of entries"),
+            "XTRIM with \"~\" is not supported by gemel yet on a shard of several copies: each "
+            "could trim another number of entries"),
 
     // geo
     Write("geoadd", -5, kDenyOom, Key(1)),

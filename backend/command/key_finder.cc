@@ -48,24 +48,27 @@ bool FindNumkeys(const CommandRow& row, size_t at, Args args, Found* keys) {
   return true;
 }
 
-// XREAD [COUNT n] [BLOCK ms] STREAMS key ... id ...; XREADGROUP has GROUP group consumer and NOACK.
-bool FindStreams(Args args, Found* keys) {
+// Where the keys begin in XREAD [COUNT n] [BLOCK ms] STREAMS key ... id ...; XREADGROUP has GROUP
+// group consumer and NOACK too. 0 if there is no STREAMS where one may be.
+size_t StreamsBegin(Args args) {
   for (size_t i = 1; i < args.size(); ++i) {
-    if (EqualsLower(args[i], "streams")) {
-      const size_t rest = args.size() - i - 1;
-      if (rest == 0 || rest % 2 != 0) return false;
-      AddRun(i + 1, rest / 2, keys);
-      return true;
-    }
+    if (EqualsLower(args[i], "streams")) return i + 1;
     if (EqualsLower(args[i], "count") || EqualsLower(args[i], "block")) {
       i += 1;
     } else if (EqualsLower(args[i], "group")) {
       i += 2;
     } else if (!EqualsLower(args[i], "noack")) {
-      return false;
+      return 0;
     }
   }
-  return false;
+  return 0;
+}
+
+bool FindStreams(Args args, Found* keys) {
+  const size_t begin = StreamsBegin(args);
+  if (begin == 0 || begin == args.size() || (args.size() - begin) % 2 != 0) return false;
+  AddRun(begin, (args.size() - begin) / 2, keys);
+  return true;
 }
 
 // The key, and what the last STORE names; the options' own arguments are no options.
@@ -166,12 +169,9 @@ std::string MalformedKeysError(const CommandRow& row, Args args) {
     return args[at].starts_with('-') ? "ERR Number of keys can't be negative"
                                      : "ERR value is not an integer or out of range";
   }
-  if (row.movable == Movable::kStreams) {
-    for (std::string_view arg : args.subspan(1)) {
-      if (!EqualsLower(arg, "streams")) continue;
-      return "ERR Unbalanced '" + std::string(row.name) +
-             "' list of streams: for each stream key an ID or '$' must be specified.";
-    }
+  if (row.movable == Movable::kStreams && StreamsBegin(args) != 0) {
+    return "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
+           "specified.";
   }
   return "ERR syntax error";
 }

@@ -1,0 +1,133 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "backend/command/second_copy.h"
+
+namespace gemel {
+namespace {
+
+using Args = std::vector<std::string_view>;
+
+// Words apart by blanks.
+Args Split(std::string_view line) {
+  Args args;
+  while (!line.empty()) {
+    const size_t end = std::min(line.find(' '), line.size());
+    args.push_back(line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return args;
+}
+
+const CommandRow& RowOf(const Args& args) {
+  static const CommandTable table;
+  return *table.Find(args);
+}
+
+SecondCopy For(std::string_view line) {
+  const Args args = Split(line);
+  return SecondCopyFor(RowOf(args), args);
+}
+std::string_view Refusal(std::string_view line) {
+  const Args args = Split(line);
+  return RefusalFor(RowOf(args), args);
+}
+
+constexpr SecondCopy kNone = SecondCopy::kNone;
+constexpr SecondCopy kSame = SecondCopy::kSameBytes;
+constexpr SecondCopy kNotYet = SecondCopy::kNotYet;
+
+struct Case {
+  const char* line;
+  SecondCopy expected;
+};
+
+TEST(SecondCopy, ByRow) {
+  for (const Case& c :
+       {Case{"get k", kNone}, Case{"SET k v EX 10", kSame}, Case{"spop s", kNotYet},
+        Case{"zpopmin z", kSame}, Case{"eval x 0", kNotYet}, Case{"eval_ro x 0", kNone},
+        Case{"xclaim s g c 0 1-1", kNotYet}, Case{"xreadgroup group g c streams s >", kNotYet},
+        Case{"xread streams s 0", kNone}, Case{"copy a b", kSame}, Case{"flushall", kSame},
+        Case{"xgroup create s g $", kSame}, Case{"getex k", kSame}, Case{"touch k", kNone}}) {
+    EXPECT_EQ(For(c.line), c.expected) << c.line;
+  }
+}
+
+TEST(SecondCopy, ByArguments) {
+  for (const Case& c : {Case{"xadd s 1-1 f v", kSame},
+                        Case{"xadd s 5 f v", kSame},
+                        Case{"xadd s * f v", kNotYet},
+                        Case{"xadd s 5-* f v", kNotYet},
+                        Case{"xadd s NOMKSTREAM 1-1 f *", kSame},
+                        Case{"xadd s nomkstream * f v", kNotYet},
+                        Case{"xadd s MAXLEN 5 1-1 f v", kSame},
+                        Case{"xadd s MAXLEN = 5 1-1 f v", kSame},
+                        Case{"xadd s MAXLEN ~ 5 1-1 f v", kNotYet},
+                        Case{"xadd s MINID ~ 5 LIMIT 2 1-1 f v", kNotYet},
+                        Case{"xadd s MINID 5 * f v", kNotYet},
+                        Case{"xadd s maxlen = 5 limit 2 1-1 f *", kSame},
+                        Case{"xadd s maxlen 5 minid 6", kNotYet},
+                        Case{"xtrim s MAXLEN 5", kSame},
+                        Case{"xtrim s MAXLEN = 5", kSame},
+                        Case{"xtrim s MINID ~ 5", kNotYet},
+                        Case{"sort k", kNone},
+                        Case{"sort k by w_* alpha", kNone},
+                        Case{"sort k STORE d", kSame},
+                        Case{"sort k by w_* store d", kSame},
+                        Case{"sort k by w_* ALPHA store d", kNotYet},
+                        Case{"sort k by nosort alpha store d", kSame},
+                        Case{"sort k by store", kNone},
+                        Case{"sort k get store", kNone},
+                        Case{"sort k limit 0 1 store d", kSame},
+                        Case{"sort_ro k by w_*", kNone},
+                        Case{"georadius k 0 0 1 m", kNone},
+                        Case{"georadius k 0 0 1 m STOREDIST d", kSame},
+                        Case{"georadius store 0 0 1 m", kNone},
+                        Case{"georadiusbymember k store 1 m", kNone},
+                        Case{"georadiusbymember k m 1 m store d", kSame},
+                        Case{"bitfield k GET u8 0", kNone},
+                        Case{"bitfield k", kNone},
+                        Case{"bitfield k get u8 0 Set u8 0 1", kSame},
+                        Case{"bitfield k incrby u8 0 1", kSame},
+                        Case{"pfcount k", kSame},
+                        Case{"pfcount k l", kNone}}) {
+    EXPECT_EQ(For(c.line), c.expected) << c.line;
+    const Args args = Split(c.line);
+    EXPECT_EQ(IsWriteFor(RowOf(args), args), c.expected != kNone) << c.line;
+    EXPECT_TRUE(c.expected != kNotYet || !RowOf(args).refusal.empty()) << c.line;
+  }
+}
+
+TEST(SecondCopy, Refusals) {
+  for (const char* line :
+       {"monitor", "blpop k 0", "multi", "subscribe c", "xread block 0 streams s 0",
+        "XREAD COUNT 1 BLOCK 0 STREAMS s 0", "xreadgroup group g c block 5 streams s >",
+        "copy a b DB 1", "copy a b replace db 0"}) {
+    EXPECT_FALSE(Refusal(line).empty()) << line;
+  }
+  for (const char* line : {"get k", "xread streams block 0", "xread count block streams s 0",
+                           "xreadgroup group block block streams s >", "copy db db",
+                           "copy a b replace", "sort k store d", "xadd s * f v", "spop s"}) {
+    EXPECT_EQ(Refusal(line), "") << line;
+  }
+}
+
+TEST(SecondCopy, UnnamedKeys) {
+  const auto unnamed = [](std::string_view line) {
+    const Args args = Split(line);
+    return ReadsUnnamedKeys(RowOf(args), args);
+  };
+  for (const char* line : {"sort k by w_*", "sort k get #  get o_*", "sort k get x",
+                           "sort_ro k BY w_*->f", "sort k limit 0 1 get a* store d"}) {
+    EXPECT_TRUE(unnamed(line)) << line;
+  }
+  for (const char* line :
+       {"sort k", "sort k by nosort", "sort k get #", "sort_ro k alpha", "get k", "copy a b"}) {
+    EXPECT_FALSE(unnamed(line)) << line;
+  }
+}
+
+}  // namespace
+}  // namespace gemel
