@@ -49,7 +49,7 @@ struct Finished {
 
 // Runs a program to its end.
 Finished RunProgram(const std::vector<std::string>& command, const std::string& input = "",
-                    std::chrono::seconds patience = std::chrono::seconds(120));
+                    std::chrono::seconds patience = std::chrono::seconds(60));
 
 // A folder under the system's temporary folder, removed with all that is in it.
 class TempFolder {

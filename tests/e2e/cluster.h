@@ -20,9 +20,9 @@ struct ClusterOptions {
   int workers = 1;
   // Lines of TOML by section, in place of the defaults of that section here: {"limits",
   // "max_clients = 5"}.
-  std::map<std::string, std::string> sections;
-  std::string shard_lines;  // further lines of every [[shard]]
-  Words redis_options;
+  std::map<std::string, std::string> sections = {};
+  std::string shard_lines = {};  // further lines of every [[shard]]
+  Words redis_options = {};
 };
 
 // What PROXY SHARDS says of a node and a shard.

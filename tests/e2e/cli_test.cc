@@ -1,0 +1,224 @@
+// The program itself: its flags, its exit codes, what it says when it cannot start or is told to
+// stop.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/raw_socket.h"
+
+namespace gemel::e2e {
+namespace {
+
+constexpr const char* kShard = "[[shard]]\nname = \"a\"\nprimary = \"127.0.0.1:7101\"\n";
+
+// Runs gemel with a config file of that text; its name in the output is replaced by FILE.
+Finished RunWithConfig(const std::string& text, const Words& flags) {
+  TempFolder folder;
+  const std::string file = folder.path() + "/gemel.toml";
+  WriteFile(file, text);
+  Words command = {GemelBinary()};
+  command.insert(command.end(), flags.begin(), flags.end());
+  command.insert(command.end(), {"-c", file});
+  Finished finished = RunProgram(command);
+  for (size_t at; (at = finished.output.find(file)) != std::string::npos;) {
+    finished.output.replace(at, file.size(), "FILE");
+  }
+  return finished;
+}
+
+TEST(Cli, VersionIsOneLine) {
+  for (const char* flag : {"--version", "-V"}) {
+    const Finished finished = RunProgram({GemelBinary(), flag});
+    EXPECT_EQ(finished.exit_code, 0) << flag;
+    EXPECT_TRUE(finished.output.starts_with("gemel ")) << finished.output;
+    EXPECT_EQ(std::count(finished.output.begin(), finished.output.end(), '\n'), 1);
+  }
+}
+
+TEST(Cli, HelpNamesTheFlags) {
+  for (const char* flag : {"--help", "-h"}) {
+    const Finished finished = RunProgram({GemelBinary(), flag});
+    EXPECT_EQ(finished.exit_code, 0) << flag;
+    for (const char* part : {"-c", "-t", "--version"}) {
+      EXPECT_NE(finished.output.find(part), std::string::npos) << part << finished.output;
+    }
+  }
+}
+
+TEST(Cli, NoConfigOrUnknownFlagIsAnError) {
+  EXPECT_NE(RunProgram({GemelBinary(), "--nonsense"}).exit_code, 0);
+  const Finished missing = RunProgram({GemelBinary(), "-t", "-c", "/nonexistent/gemel.toml"});
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.output.find("/nonexistent/gemel.toml"), std::string::npos) << missing.output;
+}
+
+TEST(Cli, GoodConfigIsOk) {
+  const Finished finished = RunWithConfig(kShard, {"-t"});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.output, "FILE: ok\n");
+}
+
+TEST(Cli, TheExampleConfigIsOk) {
+  const std::string file = std::string(GEMEL_SOURCE) + "/config/gemel.toml";
+  const Finished finished = RunProgram({GemelBinary(), "-t", "-c", file});
+  EXPECT_EQ(finished.exit_code, 0);
+  EXPECT_EQ(finished.output, file + ": ok\n");
+}
+
+TEST(Cli, BadConfigSaysWhere) {
+  struct Case {
+    std::string text;
+    const char* expected;  // the output begins with it
+  };
+  const std::vector<Case> cases = {
+      {std::string("[proxy]\nlisten = [\n"), "FILE:"},
+      {std::string("[proxy]\n  wrokers = 2\n") + kShard, "FILE:2:3: "},
+      {std::string("[proxy]\nworkers = \"two\"\n") + kShard, "FILE:2:"},
+      {std::string("[nonsense]\na = 1\n") + kShard, "FILE:1:"},
+      {std::string(kShard) + kShard, "FILE:"},
+      {std::string("[[shard]]\nname = \"a\"\nprimary = \"127.0.0.1\"\n"), "FILE:3:"},
+      {std::string(kShard) + "replicas = [\"127.0.0.1:7101\"]\n", "FILE:4:"},
+      {std::string("[proxy]\nworkers = 1\n"), "FILE"},
+  };
+  for (const Case& bad : cases) {
+    for (const Words& flags : {Words{"-t"}, Words{}}) {  // a start refuses it with the same words
+      const Finished finished = RunWithConfig(bad.text, flags);
+      EXPECT_EQ(finished.exit_code, 1) << bad.text << finished.output;
+      EXPECT_NE(finished.output.find(bad.expected), std::string::npos) << finished.output;
+    }
+  }
+}
+
+TEST(Cli, UnresolvableHostSaysWhere) {
+  for (const Words& flags : {Words{"-t"}, Words{}}) {
+    const Finished finished =
+        RunWithConfig("[[shard]]\nname = \"a\"\nprimary = \"no-such-host.invalid:7101\"\n", flags);
+    EXPECT_EQ(finished.exit_code, 1) << finished.output;
+    EXPECT_NE(finished.output.find("FILE"), std::string::npos) << finished.output;
+    EXPECT_NE(finished.output.find("no-such-host.invalid"), std::string::npos) << finished.output;
+  }
+}
+
+TEST(Cli, PortInUseSaysWhich) {
+  RedisNode other;
+  const Finished finished =
+      RunWithConfig("[proxy]\nlisten = [\"" + other.address() + "\"]\n" + kShard, {});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.output.find(other.address()), std::string::npos) << finished.output;
+  EXPECT_NE(finished.output.find("in use"), std::string::npos) << finished.output;
+}
+
+TEST(Cli, OneProxyForAStateFolder) {
+  Cluster cluster;
+  FreePort port;
+  std::string config = cluster.Config();
+  const std::string old = std::to_string(cluster.proxy().port());
+  config.replace(config.find(old), old.size(), std::to_string(port.number()));
+  const std::string file = cluster.proxy().folder() + "/second.toml";
+  WriteFile(file, config);
+  const Finished finished = RunProgram({GemelBinary(), "-c", file});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_NE(finished.output.find("state"), std::string::npos) << finished.output;
+}
+
+TEST(Cli, ListensOnUnixSockets) {
+  RedisNode node;
+  ProxyProcess proxy;
+  const std::string path = proxy.folder() + "/gemel.sock";
+  proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) + "\", \"unix:" +
+              path + "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node.address() + "\"\n");
+  const Finished cli = RunProgram({"redis-cli", "-s", path, "SET", "k", "v"});
+  EXPECT_EQ(cli.output, "OK\n");
+  EXPECT_EQ(Client(proxy.port())("GET", "k"), "v");
+  // A stop leaves no socket behind, and the next start does not stumble over one that was left.
+  EXPECT_EQ(proxy.Stop(), 0);
+  proxy.Restart();
+  proxy.Kill();
+  proxy.Restart();
+  EXPECT_EQ(RunProgram({"redis-cli", "-s", path, "GET", "k"}).output, "v\n");
+}
+
+TEST(Cli, TermAndIntStopInOrder) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    RedisNode node;
+    ProxyProcess proxy;
+    proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+                "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node.address() + "\"\n");
+    Client idle(proxy.port());
+    EXPECT_EQ(idle("PING"), "PONG");
+    proxy.Signal(signal);
+    EXPECT_EQ(proxy.Wait(), 0);
+    EXPECT_TRUE(idle.IsClosed());
+  }
+}
+
+TEST(Cli, TermAnswersWhatIsInFlight) {
+  RedisNode node;
+  ProxyProcess proxy;
+  proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+              "\"]\n[timeouts]\ndrain_ms = 20000\nrequest_ms = 20000\n[health]\ntimeout_ms = "
+              "20000\n[[shard]]\nname = \"a\"\nprimary = \"" +
+              node.address() + "\"\n");
+  Client client(proxy.port());
+  EXPECT_EQ(client("SET", "k", "v"), "OK");
+  RawSocket socket(proxy.port());
+  node.Pause();
+  for (int i = 0; i < 100; ++i) socket.Send(Encode({"GET", "k"}));
+  // All of them have reached the proxy once it has read another command after them.
+  EXPECT_TRUE(Eventually([&] {
+    const Reply shards = Client(proxy.port())("PROXY", "SHARDS");
+    return shards.items[0].Field("nodes").items[0].Field("pending").integer >= 100;
+  }));
+  proxy.Signal(SIGTERM);
+  EXPECT_TRUE(Eventually([&] {  // it accepts no more
+    try {
+      Client late(proxy.port());
+      return false;
+    } catch (const std::runtime_error&) {
+      return true;
+    }
+  }));
+  node.Resume();
+  std::string expected;
+  for (int i = 0; i < 100; ++i) expected += "$1\r\nv\r\n";
+  EXPECT_EQ(socket.ReadUntilClosed(), expected);
+  EXPECT_EQ(proxy.Wait(), 0);
+}
+
+TEST(Cli, TermDoesNotWaitLongerThanTheDrainTime) {
+  RedisNode node;
+  ProxyProcess proxy;
+  proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+              "\"]\n[timeouts]\ndrain_ms = 200\nrequest_ms = 0\n[health]\ntimeout_ms = "
+              "60000\n[[shard]]\nname = \"a\"\nprimary = \"" +
+              node.address() + "\"\n");
+  RawSocket socket(proxy.port());
+  node.Pause();
+  socket.Send(Encode({"GET", "k"}));
+  proxy.Signal(SIGTERM);
+  EXPECT_EQ(proxy.Wait(), 0);
+}
+
+TEST(Cli, HangupKeepsServing) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("SET", "k", "v"), "OK");
+  cluster.proxy().Signal(SIGHUP);  // reserved for reload
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(client("GET", "k"), "v");
+  EXPECT_TRUE(cluster.proxy().running());
+}
+
+TEST(Cli, LogsToAFile) {
+  RedisNode node;
+  ProxyProcess proxy;
+  const std::string log = proxy.folder() + "/gemel.log";
+  proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+              "\"]\n[log]\nlevel = \"info\"\nfile = \"gemel.log\"\n[[shard]]\nname = \"a\"\n"
+              "primary = \"" +
+              node.address() + "\"\n");
+  EXPECT_TRUE(Eventually([&] { return !ReadFile(log).empty(); })) << proxy.Log();
+}
+
+}  // namespace
+}  // namespace gemel::e2e

@@ -1,0 +1,191 @@
+// What the proxy answers itself, as a Redis server of one database would.
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/raw_socket.h"
+
+namespace gemel::e2e {
+namespace {
+
+// The commands that change a connection, word for word as Redis answers them.
+void CompareConnectionCommands(uint16_t actual_port, uint16_t expected_port,
+                               const std::vector<Words>& script) {
+  Client actual(actual_port);
+  Client expected(expected_port);
+  for (const Words& words : script) {
+    std::string line;
+    for (const std::string& word : words) line += word + " ";
+    EXPECT_EQ(actual.Run(words), expected.Run(words).Text()) << line;
+  }
+}
+
+TEST(LocalCommands, AnswerAsRedis) {
+  RedisNode oracle({"--databases", "1"});
+  Cluster cluster({.shards = 1});
+  CompareConnectionCommands(cluster.proxy().port(), oracle.port(),
+                            {
+                                {"PING"},
+                                {"ping", "hello"},
+                                {"PING", "a", "b"},
+                                {"ECHO", "hello"},
+                                {"ECHO"},
+                                {"SELECT", "0"},
+                                {"SELECT", "1"},
+                                {"SELECT", "-1"},
+                                {"SELECT", "abc"},
+                                {"AUTH", "secret"},
+                                {"AUTH", "default", "anything"},
+                                {"AUTH", "nobody", "secret"},
+                                {"AUTH"},
+                                {"AUTH", "a", "b", "c"},
+                                {"CLIENT", "GETNAME"},
+                                {"CLIENT", "SETNAME", "tester"},
+                                {"CLIENT", "GETNAME"},
+                                {"CLIENT", "SETNAME", "has space"},
+                                {"CLIENT", "NO-EVICT", "on"},
+                                {"CLIENT", "NOSUCH"},
+                                {"CLIENT"},
+                                {"RESET"},
+                                {"CLIENT", "GETNAME"},
+                                {"COMMAND", "GETKEYS", "MSET", "a", "1", "b", "2"},
+                                {"COMMAND", "GETKEYS", "GET"},
+                                {"CONFIG", "GET", "save"},
+                                {"CONFIG", "GET", "appendonly"},
+                                {"CONFIG", "GET", "nosuchparameter"},
+                                {"HELLO", "abc"},
+                                {"HELLO", "2", "AUTH", "nobody", "secret"},
+                                {"HELLO", "2", "NOSUCH"},
+                                {"PING"},
+                            });
+}
+
+TEST(LocalCommands, PasswordsAnswerAsRedis) {
+  RedisNode oracle({"--requirepass", "secret"});
+  Cluster cluster({.shards = 1});
+  // A second proxy before the same node, which wants a password.
+  ProxyProcess proxy;
+  proxy.Start(
+      "[proxy]\npassword = \"secret\"\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+      "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + cluster.node(0, 0).address() + "\"\n");
+  CompareConnectionCommands(proxy.port(), oracle.port(),
+                            {
+                                {"GET", "k"},
+                                {"PING"},
+                                {"MGET", "a", "b"},
+                                {"NOSUCH"},
+                                {"AUTH", "wrong"},
+                                {"AUTH", "default", "wrong"},
+                                {"AUTH", "nobody", "secret"},
+                                {"GET", "k"},
+                                {"HELLO", "2", "AUTH", "default", "wrong"},
+                                {"AUTH", "secret"},
+                                {"GET", "k"},
+                                {"RESET"},
+                                {"GET", "k"},
+                                {"AUTH", "default", "secret"},
+                                {"GET", "k"},
+                            });
+  Client client(proxy.port());
+  EXPECT_EQ(client("HELLO", "2", "AUTH", "default", "secret", "SETNAME", "me").kind,
+            Reply::Kind::kArray);
+  EXPECT_EQ(client("CLIENT", "GETNAME"), "me");
+  EXPECT_EQ(client("GET", "k"), "(nil)");
+}
+
+TEST(LocalCommands, Hello) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  for (const Words& words : {Words{"HELLO"}, Words{"HELLO", "2"}}) {
+    const Reply hello = client.Run(words);
+    EXPECT_EQ(hello.Field("server"), "redis");
+    EXPECT_TRUE(hello.Field("version").bytes.starts_with("7.")) << hello;
+    EXPECT_EQ(hello.Field("proto"), ":2");
+    EXPECT_EQ(hello.Field("mode"), "standalone");
+    EXPECT_EQ(hello.Field("role"), "master");
+    EXPECT_EQ(hello.Field("modules"), "[]");
+  }
+  EXPECT_EQ(client("HELLO", "3"), "-NOPROTO unsupported protocol version");
+  EXPECT_EQ(client("PING"), "PONG");
+}
+
+TEST(LocalCommands, ClientsAreListedAndKilled) {
+  for (const int workers : {1, 2}) {
+    Cluster cluster({.shards = 1, .workers = workers});
+    std::vector<std::unique_ptr<Client>> clients;
+    std::set<int64_t> ids;
+    for (int i = 0; i < 8; ++i) {
+      clients.push_back(std::make_unique<Client>(cluster.proxy().port()));
+      EXPECT_EQ((*clients.back())("CLIENT", "SETNAME", "client-" + std::to_string(i)), "OK");
+      ids.insert((*clients.back())("CLIENT", "ID").integer);
+    }
+    EXPECT_EQ(ids.size(), 8u);
+    EXPECT_NE((*clients[0])("CLIENT", "INFO").bytes.find("name=client-0"), std::string::npos);
+    const std::string list = (*clients[0])("CLIENT", "LIST").bytes;
+    for (int i = 0; i < 8; ++i) {
+      EXPECT_NE(list.find("name=client-" + std::to_string(i)), std::string::npos) << list;
+    }
+    const std::string id = std::to_string((*clients[7])("CLIENT", "ID").integer);
+    EXPECT_EQ((*clients[0])("CLIENT", "KILL", "ID", id), ":1");
+    EXPECT_TRUE(clients[7]->IsClosed());
+    EXPECT_EQ((*clients[6])("PING"), "PONG");
+  }
+}
+
+TEST(LocalCommands, CommandTellsOfTheTable) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  EXPECT_GT(client("COMMAND", "COUNT").integer, 150);
+  const Reply all = client("COMMAND");
+  EXPECT_EQ(static_cast<int64_t>(all.items.size()), client("COMMAND", "COUNT").integer);
+  const Reply info = client("COMMAND", "INFO", "get", "nosuch");
+  ASSERT_EQ(info.items.size(), 2u) << info;
+  EXPECT_EQ(info.items[0].items.at(0), "get");
+  EXPECT_EQ(info.items[0].items.at(1), ":2");
+  EXPECT_EQ(info.items[1], "(nil)");
+  EXPECT_EQ(client("COMMAND", "DOCS", "get").kind, Reply::Kind::kArray);
+  EXPECT_EQ(client("COMMAND", "LIST").kind, Reply::Kind::kArray);
+}
+
+TEST(LocalCommands, InfoHasWhatToolsRead) {
+  Cluster cluster({.shards = 2});
+  Client client = cluster.Connect();
+  for (int i = 0; i < 10; ++i) client("SET", "k" + std::to_string(i), "v");
+  const std::string info = client("INFO").bytes;
+  // redis-cli --stat reads these, clients the version and the role.
+  for (const char* field :
+       {"redis_version:7.", "used_memory:", "connected_clients:", "blocked_clients:",
+        "total_commands_processed:", "total_connections_received:", "role:master", "loading:0"}) {
+    EXPECT_NE(info.find(std::string("\r\n") + field), std::string::npos) << field << "\n" << info;
+  }
+  EXPECT_NE(client("INFO", "server").bytes.find("redis_version:"), std::string::npos);
+  EXPECT_EQ(client("INFO", "server").bytes.find("connected_clients:"), std::string::npos);
+  EXPECT_EQ(client("INFO", "nosuchsection"), "");
+}
+
+TEST(LocalCommands, TimeIsNow) {
+  Cluster cluster({.shards = 1});
+  const Reply reply = cluster.Connect()("TIME");
+  ASSERT_EQ(reply.items.size(), 2u);
+  EXPECT_NEAR(std::stod(reply.items[0].bytes), static_cast<double>(time(nullptr)), 30);
+}
+
+TEST(LocalCommands, QuitClosesAndTellsSo) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("QUIT"), "OK");
+  EXPECT_TRUE(client.IsClosed());
+}
+
+TEST(LocalCommands, ClientReplyOffAndSkip) {
+  Cluster cluster({.shards = 1});
+  RawSocket socket(cluster.proxy().port());
+  socket.Send("CLIENT REPLY OFF\r\nSET k v\r\nPING\r\nCLIENT REPLY ON\r\nGET k\r\n");
+  socket.Send("CLIENT REPLY SKIP\r\nPING\r\nPING\r\nQUIT\r\n");
+  EXPECT_EQ(socket.ReadUntilClosed(), "+OK\r\n$1\r\nv\r\n+PONG\r\n+OK\r\n");
+}
+
+}  // namespace
+}  // namespace gemel::e2e

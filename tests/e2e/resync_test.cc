@@ -1,0 +1,113 @@
+// A stale copy that comes back is made equal, while clients go on.
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/load.h"
+
+namespace gemel::e2e {
+namespace {
+
+ClusterOptions Options() { return {.shards = 1, .sections = {{"health", kImpatientProbes}}}; }
+
+TEST(Resync, KilledReplicaComesBackEqual) {
+  Cluster cluster(Options());
+  Client client = cluster.Connect();
+  for (int i = 0; i < 500; ++i) client("SET", "k" + std::to_string(i), "v");
+  cluster.node(0, 1).Kill();
+  for (int i = 250; i < 750; ++i) ASSERT_EQ(client("SET", "k" + std::to_string(i), "w"), "OK");
+  client("HSET", "h", "f", "v");
+  client("EXPIRE", "h", "10000");
+  cluster.node(0, 1).Start();
+  EXPECT_TRUE(cluster.WaitUntilInSync());
+  cluster.ExpectCopiesEqual();
+  EXPECT_EQ(cluster.node(0, 1).Connect()("DBSIZE"), ":751");
+  // It is an ordinary server again, and is written to.
+  EXPECT_EQ(cluster.node(0, 1).Connect()("ROLE").items.at(0), "master");
+  EXPECT_EQ(client("SET", "after", "v"), "OK");
+  EXPECT_EQ(cluster.node(0, 1).Connect()("GET", "after"), "v");
+}
+
+TEST(Resync, UnderLoad) {
+  Cluster cluster(Options());
+  Load load(cluster.proxy().port(), {.threads = 3, .pipeline = 8});
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(load.WaitForMore(300));
+    cluster.node(0, 1).Kill();
+    EXPECT_TRUE(load.WaitForMore(300));
+    cluster.node(0, 1).Start();
+    ASSERT_TRUE(cluster.WaitUntilInSync());
+    EXPECT_TRUE(load.WaitForMore(300));
+  }
+  load.Stop();
+  load.Verify(cluster.proxy().port());
+  cluster.ExpectCopiesEqual();
+}
+
+TEST(Resync, OldPrimaryServesAgain) {
+  Cluster cluster(Options());
+  Client client = cluster.Connect();
+  client("SET", "k", "1");
+  cluster.node(0, 0).Kill();
+  EXPECT_EQ(client("INCR", "k"), ":2");
+  cluster.node(0, 0).Start();
+  EXPECT_TRUE(cluster.WaitUntilInSync());
+  cluster.node(0, 1).Kill();  // the promoted one: back to the first
+  EXPECT_EQ(client("INCR", "k"), ":3");
+  EXPECT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 0)));
+  cluster.node(0, 1).Start();
+  cluster.ExpectCopiesEqual();
+}
+
+TEST(Resync, NodeThatDiesInTheMiddleIsTriedAgain) {
+  Cluster cluster(Options());
+  Client client = cluster.Connect();
+  const std::string value(100000, 'v');
+  for (int i = 0; i < 300; ++i) ASSERT_EQ(client("SET", "k" + std::to_string(i), value), "OK");
+  for (int round = 0; round < 3; ++round) {
+    cluster.node(0, 1).Kill();
+    ASSERT_EQ(client("INCR", "n"), ":" + std::to_string(round + 1));
+    cluster.node(0, 1).Start();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50 * round));  // some way into the copy
+    cluster.node(0, 1).Kill();
+    cluster.node(0, 1).Start();
+  }
+  EXPECT_TRUE(cluster.WaitUntilInSync());
+  cluster.ExpectCopiesEqual();
+}
+
+TEST(Resync, DataAlreadyThereAtTheFirstStart) {
+  // A gemel put before servers that differ: the primary of the config is right.
+  RedisNode primary;
+  RedisNode replica;
+  primary.Connect()("SET", "k", "right");
+  replica.Connect()("SET", "k", "wrong");
+  replica.Connect()("SET", "other", "wrong");
+  ProxyProcess proxy;
+  proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+              "\"]\n[read]\nfrom = \"replica\"\n[[shard]]\nname = \"a\"\nprimary = \"" +
+              primary.address() + "\"\nreplicas = [\"" + replica.address() + "\"]\n");
+  Client client(proxy.port());
+  EXPECT_EQ(client("GET", "k"), "right");
+  EXPECT_EQ(client("GET", "other"), "(nil)");
+  EXPECT_TRUE(Eventually([&] { return replica.Digest() == primary.Digest(); }));
+  EXPECT_EQ(client("SET", "k", "new"), "OK");
+  EXPECT_TRUE(Eventually([&] { return replica.Connect()("GET", "k") == "new"; }));
+}
+
+TEST(Resync, DivergedKeysAreMadeEqual) {
+  // Somebody changes one copy behind the proxy's back: the first write whose replies differ shows
+  // it.
+  Cluster cluster(Options());
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("RPUSH", "list", "a", "b"), ":2");
+  cluster.node(0, 1).Connect()("RPUSH", "list", "bypassed");
+  EXPECT_EQ(client("RPUSH", "list", "c"), ":3");
+  EXPECT_TRUE(
+      Eventually([&] { return cluster.node(0, 1).Digest() == cluster.node(0, 0).Digest(); }));
+  EXPECT_EQ(client("LRANGE", "list", "0", "-1"), "[a b c]");
+  cluster.ExpectCopiesEqual();
+}
+
+}  // namespace
+}  // namespace gemel::e2e
