@@ -144,7 +144,7 @@ class Lab:
 def find(program: str) -> str:
     path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/local/sbin")
     if path is None:
-        raise BenchError(f"{program} is not installed (scripts/install bench installs it)")
+        raise BenchError(f"{program} is not installed: scripts/install bench")
     return path
 
 

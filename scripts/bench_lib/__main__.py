@@ -1,0 +1,162 @@
+"""Measures gemel side by side with nutcracker, haproxy (TCP mode) and redis itself.
+
+Everything runs on loopback, is started by this script and stopped by it. The load is redis-benchmark:
+GET and SET of 64 bytes, 50 clients, pipeline depths 1, 16 and 128, 100,000 keys. Repetitions are
+interleaved (each repetition measures every setup once before the next begins) and every figure is a
+median; ratios are taken within a repetition first. The figure that holds still on a noisy machine is
+the proxy's CPU time a request: utime + stime from /proc/PID/stat over the run, all threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import load, memory
+from .load import Case, Run
+from .process import BenchError
+from .report import Results
+from .resp import fill
+from .setups import DEFAULT, NAMES, Lab, Setup, find
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="3 repetitions of 1 s: a first look")
+    parser.add_argument("--reps", type=int, help="repetitions (default 5)")
+    parser.add_argument("--seconds", type=float, help="length of one run (default 2.5)")
+    parser.add_argument("--only", default=",".join(DEFAULT),
+                        help=f"setups, comma-separated, of: {', '.join(NAMES)}")
+    parser.add_argument("--ops", default="get,set", help="of: get, set")
+    parser.add_argument("--depths", default="1,16,128", help="pipeline depths")
+    parser.add_argument("--connections", type=int, default=1000,
+                        help="idle connections of the memory measurement (0: none)")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=ROOT / "build" / "bench.json")
+    parser.add_argument("--gemel", type=Path, metavar="PATH", default=ROOT / "build" / "gemel",
+                        help="measure this one (default: build/gemel, which is built first)")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
+    arguments = parser.parse_args()
+    arguments.reps = arguments.reps or (3 if arguments.quick else 5)
+    arguments.seconds = arguments.seconds or (1.0 if arguments.quick else 2.5)
+    arguments.only = [name for name in arguments.only.split(",") if name]
+    unknown = [name for name in arguments.only if name not in NAMES]
+    if unknown:
+        parser.error(f"unknown setup {unknown[0]!r}; expected some of {', '.join(NAMES)}")
+    arguments.cases = [Case(op, int(depth)) for op in arguments.ops.split(",")
+                       for depth in arguments.depths.split(",")]
+    if any(case.op not in ("get", "set") or case.depth < 1 for case in arguments.cases):
+        parser.error("--ops takes get and set, --depths whole numbers from 1")
+    if not 1 <= arguments.reps <= 100 or not 0.1 <= arguments.seconds <= 60:
+        parser.error("--reps is 1 to 100, --seconds 0.1 to 60")
+    if not 0 <= arguments.connections <= 3500:
+        parser.error("--connections is 0 to 3500")
+    return arguments
+
+
+def first_line(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    return (done.stdout + done.stderr).strip().splitlines()[0]
+
+
+def about(arguments: argparse.Namespace) -> dict:
+    versions = {"redis": first_line([find("redis-server"), "--version"])}
+    if "nutcracker" in arguments.only:
+        versions["nutcracker"] = first_line([find("nutcracker"), "-V"])
+    if "haproxy" in arguments.only:
+        versions["haproxy"] = first_line([find("haproxy"), "-v"])
+    if any(name.startswith("gemel") for name in arguments.only):
+        versions["gemel"] = first_line([str(arguments.gemel), "--version"])
+    return {"versions": versions, "cores": os.cpu_count(), "kernel": platform.release(),
+            "load_average": os.getloadavg()[0], "reps": arguments.reps,
+            "seconds": arguments.seconds, "clients": load.CLIENTS,
+            "value_bytes": load.VALUE_BYTES, "keys": load.KEYS}
+
+
+def measure_load(arguments: argparse.Namespace, lab: Lab) -> list[Run]:
+    setups = [lab.start(name) for name in arguments.only]
+    filled: set[int] = set()
+    for setup in setups:
+        shares_one_redis = not setup.name.startswith("gemel-2")
+        if shares_one_redis and 0 in filled:
+            continue
+        fill(setup.port, load.KEYS, load.VALUE_BYTES)
+        filled.add(0 if shares_one_redis else setup.port)
+
+    rates: dict[tuple[str, Case], float] = {}
+
+    def one(setup: Setup, case: Case, seconds: float, rep: int) -> Run:
+        key = (setup.name, case)
+        run = load.run_load(setup, case, int(rates.get(key, 20_000.0) * seconds), rep)
+        rates[key] = run.rps
+        lab.check_alive()
+        return run
+
+    for setup in setups:  # warm-up, and how many requests a run of the wanted length takes
+        for case in arguments.cases:
+            one(setup, case, 0.3, 0)
+            one(setup, case, 0.2, 0)
+    runs = []
+    for rep in range(1, arguments.reps + 1):
+        for case in arguments.cases:
+            for shift in range(len(setups)):  # each repetition begins with another setup
+                runs.append(one(setups[(rep + shift) % len(setups)], case, arguments.seconds, rep))
+        print(f"repetition {rep} of {arguments.reps} done", file=sys.stderr, flush=True)
+    order = {name: index for index, name in enumerate(NAMES)}
+    return sorted(runs, key=lambda run: (arguments.cases.index(run.case), order[run.setup], run.rep))
+
+
+def measure_memory(arguments: argparse.Namespace, lab: Lab) -> list[memory.Memory]:
+    results = []
+    for name in arguments.only if arguments.connections else []:
+        setup = lab.fresh_redis() if name == "redis" else lab.start(name)
+        result = memory.measure(setup, arguments.connections)
+        result.setup = name
+        results.append(result)
+        lab.stop(setup.proxy)
+    return results
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    # A TERM must run the clean-up below, like Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if any(name.startswith("gemel") for name in arguments.only):
+            if not os.access(arguments.gemel, os.X_OK):
+                raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
+            arguments.gemel = arguments.gemel.resolve()
+        facts = about(arguments)
+        for name, version in facts["versions"].items():
+            print(f"{name}: {version}")
+        print(f"{facts['cores']} cores, load average {facts['load_average']:.2f}, {arguments.reps} "
+              f"repetitions of {arguments.seconds:g} s, {load.CLIENTS} clients, one shard each",
+              flush=True)
+        with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
+            lab = Lab(Path(folder), arguments.gemel)
+            try:
+                memories = measure_memory(arguments, lab)
+                results = Results(measure_load(arguments, lab), memories)
+            finally:
+                lab.close()
+        print(results.table())
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        results.write_json(arguments.json, facts)
+        print(f"\nwritten: {arguments.json}")
+        return 1 if arguments.check and results.missed() else 0
+    except (BenchError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
