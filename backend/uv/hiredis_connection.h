@@ -1,0 +1,108 @@
+// One hiredis connection to a node: made on demand, AUTH and SELECT first, with timeouts of its
+// own. The probes and the control traffic are built on it.
+
+#ifndef GEMEL_BACKEND_UV_HIREDIS_CONNECTION_H_
+#define GEMEL_BACKEND_UV_HIREDIS_CONNECTION_H_
+
+#include <uv.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/uv/uv_timer.h"
+#include "config/address.h"
+
+struct redisAsyncContext;
+
+namespace gemel {
+
+// How a node is reached.
+struct HiredisNode {
+  Address address;
+  std::string user;
+  std::string password;  // empty: no AUTH
+  uint32_t database = 0;
+};
+
+struct HiredisReply {
+  enum class Kind : uint8_t {
+    kReply,
+    kError,    // the node answered with an error, maybe to AUTH or SELECT
+    kTimeout,  // not connected or not answered in time
+    kLost,     // the connection was closed, reset or broken by what came over it
+    kRefused,  // no connection could be made: refused, unreachable, not resolved
+  };
+  Kind kind = Kind::kReply;
+  // kReply: its text (an array's elements, nested ones too, one a line; nil is empty); else what
+  // went wrong, as a phrase.
+  std::string text;
+};
+
+using HiredisDone = std::function<void(const HiredisReply&)>;
+
+// Lives on one loop and its thread. After it is destroyed, the loop must turn until the handles
+// that it used are closed (uv_run returns 0 once nothing else is open).
+class HiredisConnection {
+ public:
+  // Does not connect yet. `loop` must outlive it and its handles.
+  HiredisConnection(uv_loop_t* loop, HiredisNode node);
+  // Drops the connection; commands not answered yet are never answered.
+  ~HiredisConnection();
+  HiredisConnection(const HiredisConnection&) = delete;
+  HiredisConnection& operator=(const HiredisConnection&) = delete;
+
+  // Sends a command, connecting first if need be. `done` runs once, later, never inside this call,
+  // and may destroy the connection. A command that is not answered within `timeout_ms` (counted
+  // from this call, connecting included) ends the connection, and with it every other command on
+  // it.
+  //
+  // Host names are resolved while the loop waits (getaddrinfo inside hiredis).
+  void Command(const std::vector<std::string>& args, uint32_t timeout_ms, HiredisDone done);
+
+  // Drops the connection without a word to those who wait. The next command makes a new one.
+  void Drop();
+
+  // Runs when the node ends a connection on which nothing was asked. May destroy the connection.
+  void set_on_idle_close(std::function<void()> on_idle_close) {
+    on_idle_close_ = std::move(on_idle_close);
+  }
+
+  const HiredisNode& node() const { return node_; }
+
+ private:
+  struct Pending {
+    uint64_t deadline_ms;
+    HiredisDone done;
+    bool handshake = false;
+  };
+
+  bool Connect();
+  bool Send(const std::vector<std::string>& args, Pending pending);
+  void Arm();
+  void OnTimer();
+  void OnReply(void* reply);
+  void OnConnect(bool ok);
+  void OnDisconnect();
+  void Forget();
+  void FailAll(HiredisReply reply);
+  void FailLater(HiredisReply reply);
+
+  uv_loop_t* loop_;
+  HiredisNode node_;
+  redisAsyncContext* context_ = nullptr;  // hiredis's own: freed by redisAsyncFree alone
+  bool connected_ = false;
+  UvTimer timer_;
+  std::deque<Pending> pending_;  // in the order in which they were sent
+  bool failing_ = false;         // what is pending fails at the next turn, as `failure_` says
+  HiredisReply failure_;
+  std::function<void()> on_idle_close_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_UV_HIREDIS_CONNECTION_H_

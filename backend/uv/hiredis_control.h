@@ -1,0 +1,36 @@
+// The ControlPort of a shard, over hiredis.
+
+#ifndef GEMEL_BACKEND_UV_HIREDIS_CONTROL_H_
+#define GEMEL_BACKEND_UV_HIREDIS_CONTROL_H_
+
+#include <uv.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/resync/control_port.h"
+#include "backend/uv/hiredis_connection.h"
+
+namespace gemel {
+
+// One connection a node, made by the first command. One loop, one thread; see HiredisConnection for
+// what the loop owes it at the end.
+class HiredisControl : public ControlPort {
+ public:
+  // `nodes` in the order of ShardInfo::copies. A command waits `timeout_ms` for its reply, the time
+  // to connect included.
+  HiredisControl(uv_loop_t* loop, std::vector<HiredisNode> nodes, uint32_t timeout_ms = 2000);
+  ~HiredisControl() override;
+
+  void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override;
+
+ private:
+  const uint32_t timeout_ms_;
+  std::vector<std::unique_ptr<HiredisConnection>> connections_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_UV_HIREDIS_CONTROL_H_

@@ -1,0 +1,66 @@
+// Health probes of one node: a PING every interval, on a connection of its own.
+
+#ifndef GEMEL_BACKEND_UV_HIREDIS_PROBE_H_
+#define GEMEL_BACKEND_UV_HIREDIS_PROBE_H_
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "backend/shard/shard.h"
+#include "backend/uv/hiredis_connection.h"
+#include "backend/uv/uv_timer.h"
+#include "config/config.h"
+
+namespace gemel {
+
+// What it reports:
+//   kAnswer     any reply, also an error. LOADING and MASTERDOWN count too: the process lives, and
+//               whether it can serve is for the link to find out, whose handshake they refuse. Were
+//               they failures, a copy that loads what a resync sends it would be called down and
+//               lose its link again and again.
+//   kTimeout    no reply within timeout_ms; the connection is made anew.
+//   kHardError  refused, unreachable, not resolved; or closed twice in a row. A connection that is
+//               closed once is tried again at once, so that a node that died is known at once.
+//
+// One loop, one thread; see HiredisConnection for what the loop owes it at the end.
+class HiredisProbe {
+ public:
+  using ReportFn = std::function<void(Shard::Probe)>;
+  using NoteFn = std::function<void(NoteLevel, const std::string&)>;
+
+  // `report` gets each outcome and may destroy the probe; `note` gets lines for the log.
+  HiredisProbe(uv_loop_t* loop, HiredisNode node, const HealthConfig& health, ReportFn report,
+               NoteFn note);
+  HiredisProbe(const HiredisProbe&) = delete;
+  HiredisProbe& operator=(const HiredisProbe&) = delete;
+
+  // The first probe goes out within one interval; `random` is any number, so that the probes of
+  // many nodes do not go out all at once.
+  void Start(uint32_t random);
+  // No report comes after this.
+  void Stop();
+
+ private:
+  void Send();
+  void OnReply(const HiredisReply& reply);
+  void Again(uint64_t began_ms);
+
+  uv_loop_t* loop_;
+  const uint32_t interval_ms_;
+  const uint32_t timeout_ms_;
+  ReportFn report_;
+  NoteFn note_;
+  HiredisConnection connection_;
+  UvTimer timer_;
+  uint64_t sent_ms_ = 0;
+  bool waiting_ = false;   // for a reply
+  bool repeated_ = false;  // this probe is the second try
+  bool auth_noted_ = false;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_UV_HIREDIS_PROBE_H_
