@@ -33,6 +33,7 @@ enum class RequestKind : uint8_t {
   kWrite,
   kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent
+  kWorker,   // asks a worker, no shard
 };
 
 struct Request {
@@ -56,6 +57,8 @@ struct Request {
   // --- used by its maker while it waits in a queue ---
   Request* next = nullptr;
   bool answered = false;
+  bool submitted = false;   // to a shard: its answer must be counted off
+  uint32_t sent_bytes = 0;  // what was counted
   ByteBuffer reply;     // kept until its turn comes
   uint32_t part = 0;    // of a split command: which part this is
 };

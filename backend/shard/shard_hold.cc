@@ -88,7 +88,7 @@ void Shard::ExpireHeld(uint64_t now_ms) {
 bool Shard::TouchesLockedKey(const Request& request) {
   if (repair_.idle()) return false;
   SplitFrame(request.frame, &args_);
-  if (!FindKeys(*request.row, args_, &keys_) || keys_.empty()) return true;
+  if (request.row == nullptr || !FindKeys(*request.row, args_, &keys_) || keys_.empty()) return true;
   for (uint32_t key : keys_) {
     if (repair_.IsLocked(args_[key])) return true;
   }

@@ -1,0 +1,110 @@
+// Brings a worker's requests to their shards: its own by a call, another worker's by a message.
+// Messages are collected and travel once a loop turn (see Outbox).
+
+#ifndef GEMEL_PROXY_DISPATCH_DISPATCHER_H_
+#define GEMEL_PROXY_DISPATCH_DISPATCHER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/shard/request.h"
+#include "backend/shard/shard.h"
+#include "proxy/dispatch/pool.h"
+
+namespace gemel {
+
+// A request on its way to the worker that owns its shard, or answered and on its way back.
+struct Message {
+  Request* request;
+  bool answered;
+};
+
+// Requests addressed to a worker, not to a shard (CLIENT LIST over all workers): it answers through
+// the request's sink.
+class WorkerRequestHandler {
+ public:
+  virtual ~WorkerRequestHandler() = default;
+  virtual void HandleWorkerRequest(Request* request) = 0;
+};
+
+// One worker's, used on its thread alone.
+class Dispatcher : private RequestSink {
+ public:
+  Dispatcher(const Pool* pool, uint32_t worker, uint32_t workers);
+  ~Dispatcher() override;
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // A shard that this worker owns.
+  void SetShard(uint32_t index, Shard* shard) { slots_[index].local = shard; }
+  void set_handler(WorkerRequestHandler* handler) { handler_ = handler; }
+
+  const Pool& pool() const { return *pool_; }
+  uint32_t worker() const { return worker_; }
+  uint32_t workers() const { return static_cast<uint32_t>(outboxes_.size()); }
+
+  // Requests are pooled. New gives an empty one; Free takes back one that is answered, on the worker
+  // that made it.
+  Request* New();
+  void Free(Request* request);
+
+  // Sends a request to its shard. The frame must be valid during the call. The answer comes to its
+  // sink, maybe at once.
+  void Submit(Request* request) {
+    Slot& slot = slots_[request->shard];
+    ++slot.pending;
+    slot.pending_bytes += request->frame.size();
+    request->sent_bytes = static_cast<uint32_t>(request->frame.size());
+    if (slot.local != nullptr) [[likely]] {
+      slot.local->Submit(request);
+    } else {
+      Forward(request, slot.owner);
+    }
+  }
+  // The same to a worker's own handler.
+  void SubmitToWorker(Request* request, uint32_t worker);
+
+  // A sink calls this first when a request that it submitted to a shard is answered.
+  void Answered(const Request& request) {
+    Slot& slot = slots_[request.shard];
+    --slot.pending;
+    slot.pending_bytes -= request.sent_bytes;
+  }
+  // So much waits for the shard that its clients are to be read from no further.
+  bool Congested(uint32_t shard) const {
+    const Slot& slot = slots_[shard];
+    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_;
+  }
+
+  // --- for the worker's loop ---
+  // What is to go to another worker; the loop takes it at the end of a turn.
+  std::vector<Message>& outbox(uint32_t worker) { return outboxes_[worker]; }
+  void Receive(const Message& message);
+
+ private:
+  struct Slot {
+    Shard* local = nullptr;
+    uint32_t owner = 0;
+    size_t pending = 0;
+    size_t pending_bytes = 0;
+  };
+
+  void Forward(Request* request, uint32_t worker);
+  // The answer to a request of another worker's.
+  void OnReply(Request* request, const Reply& reply) override;
+
+  const Pool* pool_;
+  uint32_t worker_;
+  std::vector<Slot> slots_;
+  std::vector<std::vector<Message>> outboxes_;
+  WorkerRequestHandler* handler_ = nullptr;
+  size_t pending_limit_;
+  size_t pending_bytes_limit_;
+  std::vector<std::unique_ptr<Request[]>> blocks_;
+  Request* free_ = nullptr;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_DISPATCH_DISPATCHER_H_

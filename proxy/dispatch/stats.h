@@ -1,0 +1,42 @@
+// A worker's counters. One worker writes, any thread may read.
+
+#ifndef GEMEL_PROXY_DISPATCH_STATS_H_
+#define GEMEL_PROXY_DISPATCH_STATS_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace gemel {
+
+// A number with one writer: no locked instruction is needed to add.
+class Counter {
+ public:
+  void Add(uint64_t value) {
+    value_.store(value_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+  }
+  void Sub(uint64_t value) {
+    value_.store(value_.load(std::memory_order_relaxed) - value, std::memory_order_relaxed);
+  }
+  void Set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct alignas(64) WorkerStats {
+  Counter commands;         // commands read from clients
+  Counter connections;      // clients accepted
+  Counter rejected;         // clients turned away at max_clients
+  Counter clients;          // clients connected now
+  Counter input_bytes;      // from clients
+  Counter output_bytes;     // to clients
+  Counter protocol_errors;  // clients closed for what they sent
+  Counter output_overruns;  // clients closed for what they did not take
+  Counter paused_clients;   // times a client was not read from, by back-pressure
+  Counter buffered;         // bytes in chunks now
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_DISPATCH_STATS_H_

@@ -1,0 +1,318 @@
+// CLIENT and its subcommands.
+
+#include "backend/command/ascii.h"
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+#include "proxy/local/local_commands.h"
+#include "proxy/session/gather.h"
+#include "proxy/session/session.h"
+
+namespace gemel {
+
+namespace {
+
+// One client as CLIENT LIST shows it, in Redis's own fields.
+std::string Describe(const Session& session, uint64_t now_ms) {
+  const auto seconds = [now_ms](uint64_t since_ms) {
+    return std::to_string(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
+  };
+  std::string line = "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
+                     " laddr=" + session.local() + " fd=0 name=" + session.name() +
+                     " age=" + seconds(session.created_ms()) +
+                     " idle=" + seconds(session.active_ms()) +
+                     " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" +
+                     std::to_string(session.input_bytes()) +
+                     " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
+                     std::to_string(session.pending()) + " omem=" +
+                     std::to_string(const_cast<Session&>(session).out().bytes()) +
+                     " tot-mem=0 events=" + (session.paused() ? "" : "r") + " cmd=";
+  line += session.last_command() == nullptr ? "NULL" : session.last_command()->name;
+  line += " user=" + session.user() + " redir=-1 resp=2";
+  return line;
+}
+
+void Bulk(Session& session, std::string_view text) {
+  std::string out;
+  AppendBulk(&out, text);
+  session.ReplyNow(out);
+}
+
+void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  std::string out;
+  AppendInteger(&out, static_cast<int64_t>(session.id()));
+  session.ReplyNow(out);
+}
+
+void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  Bulk(session, Describe(session, session.context().now_ms) + "\n");
+}
+
+void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  if (session.name().empty()) {
+    session.ReplyNow("$-1\r\n");
+  } else {
+    Bulk(session, session.name());
+  }
+}
+
+void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  for (char c : args[2]) {
+    if (c < '!' || c > '~') {
+      session.ReplyError("ERR Client names cannot contain spaces, newlines or special characters.");
+      return;
+    }
+  }
+  session.set_name(args[2]);
+  session.ReplyNow("+OK\r\n");
+}
+
+void ClientNoEvict(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  if (EqualsLower(args[2], "on") || EqualsLower(args[2], "off")) {
+    session.ReplyNow("+OK\r\n");
+  } else {
+    session.ReplyError("ERR syntax error");
+  }
+}
+
+void ClientReply(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  if (EqualsLower(args[2], "on")) {
+    session.ReplyNow("+OK\r\n");
+  } else if (EqualsLower(args[2], "off") || EqualsLower(args[2], "skip")) {
+    session.ReplyError("ERR CLIENT REPLY OFF and SKIP are not supported by gemel");
+  } else {
+    session.ReplyError("ERR syntax error");
+  }
+}
+
+void ClientPause(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  session.ReplyError("ERR CLIENT PAUSE is not supported by gemel");
+}
+
+void ClientUnpause(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  session.ReplyNow("+OK\r\n");
+}
+
+// The words behind CLIENT LIST or CLIENT KILL that choose clients.
+struct Filter {
+  bool old_form = false;  // CLIENT KILL addr:port
+  std::string_view addr;
+  std::string_view laddr;
+  std::string_view user;
+  std::vector<uint64_t> ids;
+  bool normal = true;  // TYPE
+  uint64_t skip_id = 0;
+
+  bool Matches(const Session& session) const {
+    if (!normal || session.id() == skip_id) return false;
+    if (!addr.empty() && session.peer() != addr) return false;
+    if (!laddr.empty() && session.local() != laddr) return false;
+    if (!user.empty() && session.user() != user) return false;
+    if (ids.empty()) return true;
+    for (uint64_t id : ids) {
+      if (session.id() == id) return true;
+    }
+    return false;
+  }
+};
+
+// Empty, or what is wrong. `own_id` is that of the asking session.
+std::string ReadFilter(LocalArgs args, bool kill, uint64_t own_id, Filter* filter) {
+  if (kill && args.size() == 3) {
+    filter->old_form = true;
+    filter->addr = args[2];
+    return {};
+  }
+  if (kill) filter->skip_id = own_id;
+  for (size_t at = 2; at < args.size();) {
+    const std::string_view word = args[at];
+    if (at + 1 >= args.size()) return "ERR syntax error";
+    const std::string_view value = args[at + 1];
+    if (EqualsLower(word, "id")) {
+      int64_t id = 0;
+      for (++at; at < args.size() && ParseInteger(args[at], &id); ++at) {
+        filter->ids.push_back(static_cast<uint64_t>(id));
+        if (kill) {
+          ++at;
+          break;
+        }
+      }
+      if (filter->ids.empty()) return "ERR client-id should be greater than 0";
+      continue;
+    }
+    if (EqualsLower(word, "type")) {
+      if (EqualsLower(value, "normal")) {
+        filter->normal = true;
+      } else if (EqualsLower(value, "master") || EqualsLower(value, "replica") ||
+                 EqualsLower(value, "slave") || EqualsLower(value, "pubsub")) {
+        filter->normal = false;
+      } else {
+        return "ERR Unknown client type '" + std::string(value) + "'";
+      }
+    } else if (kill && EqualsLower(word, "addr")) {
+      filter->addr = value;
+    } else if (kill && EqualsLower(word, "laddr")) {
+      filter->laddr = value;
+    } else if (kill && EqualsLower(word, "user")) {
+      filter->user = value;
+    } else if (kill && EqualsLower(word, "skipme")) {
+      if (EqualsLower(value, "no")) {
+        filter->skip_id = 0;
+      } else if (!EqualsLower(value, "yes")) {
+        return "ERR syntax error";
+      }
+    } else {
+      return "ERR syntax error";
+    }
+    at += 2;
+  }
+  return {};
+}
+
+// Asks every worker; the command is passed on with the asking session's id behind it.
+void AskWorkers(Session& session, const CommandRow& row, LocalArgs args, Gather::Finish finish) {
+  const std::string id = std::to_string(session.id());
+  std::vector<std::string_view> words(args.begin(), args.end());
+  words.push_back(id);
+  std::string frame;
+  AppendCommand(&frame, words);
+  Dispatcher* dispatcher = session.context().dispatcher;
+  Gather* gather = Gather::Make(dispatcher, session.Reserve(&row), std::move(finish));
+  for (uint32_t i = 0; i < dispatcher->workers(); ++i) gather->AddWorker(i, frame);
+  gather->Launch();
+}
+
+void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  Filter filter;
+  const std::string wrong = ReadFilter(args, /*kill=*/false, session.id(), &filter);
+  if (!wrong.empty()) {
+    session.ReplyError(wrong);
+    return;
+  }
+  AskWorkers(session, row, args, [](const std::vector<PartReply>& parts, std::string* out) {
+    std::string text;
+    for (const PartReply& part : parts) text += part.reply;
+    AppendBulk(out, text);
+  });
+}
+
+void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  Filter filter;
+  const std::string wrong = ReadFilter(args, /*kill=*/true, session.id(), &filter);
+  if (!wrong.empty()) {
+    session.ReplyError(wrong);
+    return;
+  }
+  const bool old_form = filter.old_form;
+  AskWorkers(session, row, args,
+             [old_form](const std::vector<PartReply>& parts, std::string* out) {
+               int64_t killed = 0;
+               for (const PartReply& part : parts) {
+                 int64_t here = 0;
+                 if (ParseInteger(part.reply, &here)) killed += here;
+               }
+               if (!old_form) {
+                 AppendInteger(out, killed);
+               } else if (killed > 0) {
+                 AppendSimple(out, "OK");
+               } else {
+                 AppendError(out, "ERR No such client");
+               }
+             });
+}
+
+void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  const std::string_view lines[] = {
+      "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+      "GETNAME",
+      "    Return the name of the current connection.",
+      "ID",
+      "    Return the ID of the current connection.",
+      "INFO",
+      "    Return information about the current client connection.",
+      "KILL <ip:port>",
+      "    Kill connection made from <ip:port>.",
+      "KILL <option> <value> [<option> <value> [...]]",
+      "    Kill connections: ADDR, LADDR, TYPE, USER, SKIPME, ID.",
+      "LIST [options ...]",
+      "    Return information about client connections: TYPE, ID.",
+      "SETNAME <name>",
+      "    Assign the name <name> to the current connection.",
+      "HELP",
+      "    Print this help.",
+  };
+  std::string out;
+  AppendArrayHeader(&out, static_cast<int64_t>(std::size(lines)));
+  for (std::string_view line : lines) AppendSimple(&out, line);
+  session.ReplyNow(out);
+}
+
+// Splits off the asking session's id, which AskWorkers put last.
+uint64_t OwnId(LocalArgs* args) {
+  int64_t id = 0;
+  ParseInteger(args->back(), &id);
+  *args = args->first(args->size() - 1);
+  return static_cast<uint64_t>(id);
+}
+
+}  // namespace
+
+std::string ListClients(LocalCommands& local, LocalArgs args) {
+  Filter filter;
+  const uint64_t own_id = OwnId(&args);
+  ReadFilter(args, /*kill=*/false, own_id, &filter);
+  std::string text;
+  local.directory().ForEachSession([&](Session& session) {
+    if (filter.Matches(session)) text += Describe(session, session.context().now_ms) + "\n";
+  });
+  return text;
+}
+
+std::string KillClients(LocalCommands& local, LocalArgs args) {
+  Filter filter;
+  const uint64_t own_id = OwnId(&args);
+  ReadFilter(args, /*kill=*/true, own_id, &filter);
+  std::vector<Session*> chosen;
+  local.directory().ForEachSession([&](Session& session) {
+    if (filter.Matches(session)) chosen.push_back(&session);
+  });
+  for (Session* session : chosen) {
+    if (session->id() == own_id) {
+      session->CloseAfterReplies();
+    } else {
+      local.directory().KillSession(*session);
+    }
+  }
+  return std::to_string(chosen.size());
+}
+
+LocalHandler ClientHandler(LocalCommand command) {
+  switch (command) {
+    case LocalCommand::kClientId:
+      return ClientId;
+    case LocalCommand::kClientInfo:
+      return ClientInfo;
+    case LocalCommand::kClientList:
+      return ClientList;
+    case LocalCommand::kClientKill:
+      return ClientKill;
+    case LocalCommand::kClientGetName:
+      return ClientGetName;
+    case LocalCommand::kClientSetName:
+      return ClientSetName;
+    case LocalCommand::kClientNoEvict:
+      return ClientNoEvict;
+    case LocalCommand::kClientReply:
+      return ClientReply;
+    case LocalCommand::kClientPause:
+      return ClientPause;
+    case LocalCommand::kClientUnpause:
+      return ClientUnpause;
+    case LocalCommand::kClientHelp:
+      return ClientHelp;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace gemel

@@ -1,0 +1,181 @@
+#include "proxy/local/config_names.h"
+
+#include "backend/command/ascii.h"
+
+namespace gemel {
+
+namespace {
+
+std::string Listeners(const PoolConfig& pool) {
+  std::string text;
+  for (const Address& address : pool.listen) {
+    if (!text.empty()) text += ' ';
+    text += address.ToString();
+  }
+  return text;
+}
+
+std::string_view Name(Ack ack) {
+  return ack == Ack::kAll ? "all" : (ack == Ack::kPrimary ? "primary" : "any");
+}
+
+std::string_view Name(ReadFrom from) {
+  return from == ReadFrom::kPrimary ? "primary"
+                                    : (from == ReadFrom::kReplica ? "replica" : "balanced");
+}
+
+std::string_view Name(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "";
+}
+
+// Does a character fit the class that begins behind its '['? *at is left behind the ']'.
+bool InClass(std::string_view pattern, size_t* at, char c) {
+  size_t i = *at;
+  const bool negated = i < pattern.size() && pattern[i] == '^';
+  if (negated) ++i;
+  bool found = false;
+  for (; i < pattern.size() && pattern[i] != ']'; ++i) {
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) ++i;
+    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
+      found |= AsciiLower(pattern[i]) <= c && c <= AsciiLower(pattern[i + 2]);
+      i += 2;
+    } else {
+      found |= AsciiLower(pattern[i]) == c;
+    }
+  }
+  *at = i < pattern.size() ? i + 1 : i;
+  return found != negated;
+}
+
+}  // namespace
+
+std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& pool) {
+  std::vector<ConfigValue> values;
+  const auto add = [&values](std::string_view name, std::string_view value) {
+    values.push_back({std::string(name), std::string(value)});
+  };
+  const auto number = [&add](std::string_view name, uint64_t value) {
+    add(name, std::to_string(value));
+  };
+  const LimitsConfig& limits = pool.limits;
+  const TimeoutsConfig& timeouts = pool.timeouts;
+  // Redis's names. What gemel has no notion of has the value that says so.
+  number("maxclients", limits.max_clients);
+  number("timeout", timeouts.idle_s);
+  number("tcp-keepalive", timeouts.keepalive_s);
+  number("proto-max-bulk-len", limits.max_bulk);
+  number("port", pool.listen.empty() ? 0 : pool.listen[0].port);
+  add("bind", pool.listen.empty() ? "" : pool.listen[0].host);
+  number("databases", 1);
+  add("save", "");
+  add("appendonly", "no");
+  number("maxmemory", 0);
+  add("maxmemory-policy", "noeviction");
+  number("io-threads", config.workers);
+  add("loglevel", Name(config.log.level));
+  add("logfile", config.log.file);
+  add("dir", config.state_dir);
+  // The file's names.
+  add("proxy.listen", Listeners(pool));
+  number("proxy.workers", config.workers);
+  add("proxy.state_dir", config.state_dir);
+  add("ring.distribution", pool.ring.distribution);
+  number("ring.points", pool.ring.points);
+  add("ring.hash", pool.ring.hash);
+  add("ring.hash_tag", pool.ring.hash_tag);
+  add("write.ack", Name(pool.write.ack));
+  add("read.from", Name(pool.read.from));
+  number("health.interval_ms", pool.health.interval_ms);
+  number("health.timeout_ms", pool.health.timeout_ms);
+  number("health.failures", pool.health.failures);
+  number("limits.max_clients", limits.max_clients);
+  number("limits.max_bulk", limits.max_bulk);
+  number("limits.max_args", limits.max_args);
+  number("limits.max_inline", limits.max_inline);
+  number("limits.max_reply_depth", limits.max_reply_depth);
+  number("limits.max_request", limits.max_request);
+  number("limits.client_pending", limits.client_pending);
+  number("limits.client_output", limits.client_output);
+  number("limits.client_output_hard", limits.client_output_hard);
+  number("limits.node_pending_bytes", limits.node_pending_bytes);
+  number("limits.node_pending", limits.node_pending);
+  number("limits.shard_held", limits.shard_held);
+  number("timeouts.connect_ms", timeouts.connect_ms);
+  number("timeouts.request_ms", timeouts.request_ms);
+  number("timeouts.idle_s", timeouts.idle_s);
+  number("timeouts.drain_ms", timeouts.drain_ms);
+  number("timeouts.reconnect_min_ms", timeouts.reconnect_min_ms);
+  number("timeouts.reconnect_max_ms", timeouts.reconnect_max_ms);
+  number("timeouts.keepalive_s", timeouts.keepalive_s);
+  number("resync.pause_ms", pool.resync.pause_ms);
+  number("resync.timeout_s", pool.resync.timeout_s);
+  number("resync.retry_ms", pool.resync.retry_ms);
+  add("log.level", Name(config.log.level));
+  add("log.file", config.log.file);
+  number("log.rotate_bytes", config.log.rotate_bytes);
+  number("log.rotate_files", config.log.rotate_files);
+  return values;
+}
+
+bool GlobMatches(std::string_view pattern, std::string_view text) {
+  // The usual two-pointer walk: on a mismatch only the last '*' takes one character more, so that the
+  // work is bounded by the product of the lengths.
+  size_t p = 0;
+  size_t t = 0;
+  size_t star = std::string_view::npos;
+  size_t star_text = 0;
+  while (t < text.size()) {
+    const char c = AsciiLower(text[t]);
+    size_t next = p;
+    bool fits = false;
+    if (p < pattern.size()) {
+      switch (pattern[p]) {
+        case '*':
+          star = p++;
+          star_text = t;
+          continue;
+        case '?':
+          fits = true;
+          next = p + 1;
+          break;
+        case '[':
+          next = p + 1;
+          fits = InClass(pattern, &next, c);
+          break;
+        case '\\':
+          if (p + 1 < pattern.size()) {
+            fits = AsciiLower(pattern[p + 1]) == c;
+            next = p + 2;
+            break;
+          }
+          [[fallthrough]];
+        default:
+          fits = AsciiLower(pattern[p]) == c;
+          next = p + 1;
+      }
+    }
+    if (fits) {
+      p = next;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++star_text;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace gemel

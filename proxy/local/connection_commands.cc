@@ -1,0 +1,181 @@
+// PING, ECHO, QUIT, RESET, SELECT, AUTH, HELLO, READONLY and the like.
+
+#include "backend/command/ascii.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+#include "proxy/local/local_commands.h"
+#include "proxy/session/session.h"
+
+namespace gemel {
+
+namespace {
+
+// Compares in a time that does not tell how much of it is right.
+bool SameSecret(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i]) ^
+                  static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]);
+  }
+  return difference == 0;
+}
+
+void Ok(Session& session) { session.ReplyNow("+OK\r\n"); }
+
+void Ping(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  if (args.size() > 2) {
+    session.ReplyError(ArityError(row));
+  } else if (args.size() == 2) {
+    std::string out;
+    AppendBulk(&out, args[1]);
+    session.ReplyNow(out);
+  } else {
+    session.ReplyNow("+PONG\r\n");
+  }
+}
+
+void Echo(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  std::string out;
+  AppendBulk(&out, args[1]);
+  session.ReplyNow(out);
+}
+
+void Quit(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  Ok(session);
+  session.CloseAfterReplies();
+}
+
+void Reset(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  session.set_name({});
+  session.set_authenticated(session.context().pool->config().password.empty());
+  session.ReplyNow("+RESET\r\n");
+}
+
+void Select(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  int64_t database = 0;
+  if (!ParseInteger(args[1], &database)) {
+    session.ReplyError("ERR value is not an integer or out of range");
+  } else if (database != 0) {
+    session.ReplyError("ERR DB index is out of range");
+  } else {
+    Ok(session);
+  }
+}
+
+// True if the client may go on; else it has been answered.
+bool Authenticate(Session& session, std::string_view user, std::string_view password) {
+  const PoolConfig& config = session.context().pool->config();
+  if (!config.password.empty() && user == session.user() &&
+      SameSecret(password, config.password)) {
+    session.set_authenticated(true);
+    return true;
+  }
+  // Without a password of ours every client is the default user already, as with Redis's nopass.
+  if (config.password.empty() && user == "default") return true;
+  session.ReplyError("WRONGPASS invalid username-password pair or user is disabled.");
+  return false;
+}
+
+void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  if (args.size() > 3) {
+    session.ReplyError("ERR syntax error");
+    return;
+  }
+  const PoolConfig& config = session.context().pool->config();
+  if (args.size() == 2 && config.password.empty()) {
+    session.ReplyError(
+        "ERR AUTH <password> called without any password configured for the default user. Are you "
+        "sure your configuration is correct?");
+    return;
+  }
+  const std::string_view user = args.size() == 3 ? args[1] : std::string_view(session.user());
+  if (Authenticate(session, user, args.back())) Ok(session);
+}
+
+void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
+  size_t at = 1;
+  if (args.size() > 1) {
+    int64_t version = 0;
+    if (!ParseInteger(args[1], &version)) {
+      session.ReplyError("ERR Protocol version is not an integer or out of range");
+      return;
+    }
+    // The links to the nodes are shared by all clients and speak RESP2.
+    if (version != 2) {
+      session.ReplyError("NOPROTO unsupported protocol version");
+      return;
+    }
+    at = 2;
+  }
+  std::string_view name = session.name();
+  bool authenticated = session.authenticated();
+  while (at < args.size()) {
+    if (EqualsLower(args[at], "auth") && at + 2 < args.size()) {
+      if (!Authenticate(session, args[at + 1], args[at + 2])) return;
+      authenticated = true;
+      at += 3;
+    } else if (EqualsLower(args[at], "setname") && at + 1 < args.size()) {
+      name = args[at + 1];
+      at += 2;
+    } else {
+      session.ReplyError("ERR Syntax error in HELLO option '" + std::string(args[at]) + "'");
+      return;
+    }
+  }
+  if (!authenticated) {
+    session.ReplyError(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
+        "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
+        "RESP protocol version at the same time");
+    return;
+  }
+  session.set_name(std::string(name));
+  std::string out;
+  AppendArrayHeader(&out, 14);
+  AppendBulk(&out, "server");
+  AppendBulk(&out, "redis");
+  AppendBulk(&out, "version");
+  AppendBulk(&out, local.process().version);
+  AppendBulk(&out, "proto");
+  AppendInteger(&out, 2);
+  AppendBulk(&out, "id");
+  AppendInteger(&out, static_cast<int64_t>(session.id()));
+  AppendBulk(&out, "mode");
+  AppendBulk(&out, "standalone");
+  AppendBulk(&out, "role");
+  AppendBulk(&out, "master");
+  AppendBulk(&out, "modules");
+  AppendArrayHeader(&out, 0);
+  session.ReplyNow(out);
+}
+
+void ReadonlyMode(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  session.ReplyError("ERR This instance has cluster support disabled");
+}
+
+}  // namespace
+
+LocalHandler ConnectionHandler(LocalCommand command) {
+  switch (command) {
+    case LocalCommand::kPing:
+      return Ping;
+    case LocalCommand::kEcho:
+      return Echo;
+    case LocalCommand::kQuit:
+      return Quit;
+    case LocalCommand::kReset:
+      return Reset;
+    case LocalCommand::kSelect:
+      return Select;
+    case LocalCommand::kAuth:
+      return Auth;
+    case LocalCommand::kHello:
+      return Hello;
+    case LocalCommand::kReadonlyMode:
+      return ReadonlyMode;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace gemel

@@ -1,0 +1,80 @@
+// The commands that the proxy answers itself. The command table's row says which handler runs.
+
+#ifndef GEMEL_PROXY_LOCAL_LOCAL_COMMANDS_H_
+#define GEMEL_PROXY_LOCAL_LOCAL_COMMANDS_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/command/command_table.h"
+#include "config/config.h"
+#include "proxy/dispatch/stats.h"
+
+namespace gemel {
+
+class Session;
+
+// What the handlers need to know of the process. Shared read-only by all workers.
+struct ProcessInfo {
+  const Config* config = nullptr;
+  std::string version;
+  std::string executable;
+  uint64_t started_ms = 0;  // of the clock of SessionContext::now_ms
+  uint64_t pid = 0;
+  std::string run_id;                        // 40 hex digits, new at each start
+  std::vector<const WorkerStats*> stats;     // one a worker
+  std::function<int64_t()> unix_time_us;     // wall clock
+  std::function<uint64_t()> resident_bytes;  // of the process
+};
+
+// A worker's sessions, for CLIENT LIST and CLIENT KILL.
+class SessionDirectory {
+ public:
+  virtual ~SessionDirectory() = default;
+  virtual void ForEachSession(const std::function<void(Session&)>& visit) = 0;
+  // Ends a session's connection without waiting for its replies.
+  virtual void KillSession(Session& session) = 0;
+};
+
+using LocalArgs = std::span<const std::string_view>;
+
+class LocalCommands {
+ public:
+  // Both outlive it.
+  LocalCommands(const ProcessInfo* process, SessionDirectory* directory);
+
+  // Answers a command whose row says kLocal, in its turn (maybe later, if others must be asked).
+  void Run(Session& session, const CommandRow& row, LocalArgs args);
+
+  // The part of another worker's CLIENT LIST or CLIENT KILL that concerns this one: the frame of a
+  // kWorker request. Returns the fragment of the reply.
+  std::string RunForOtherWorker(LocalArgs args);
+
+  const ProcessInfo& process() const { return *process_; }
+  SessionDirectory& directory() const { return *directory_; }
+
+ private:
+  const ProcessInfo* process_;
+  SessionDirectory* directory_;
+};
+
+// One handler a command; `row` is what was asked.
+using LocalHandler = void (*)(LocalCommands&, Session&, const CommandRow&, LocalArgs);
+
+// By group, in the files of the same names. Null for commands of other groups.
+LocalHandler ConnectionHandler(LocalCommand command);
+LocalHandler ClientHandler(LocalCommand command);
+LocalHandler ServerHandler(LocalCommand command);
+LocalHandler ProxyHandler(LocalCommand command);
+
+// CLIENT LIST and CLIENT KILL on this worker's own sessions; see RunForOtherWorker.
+std::string ListClients(LocalCommands& local, LocalArgs args);
+std::string KillClients(LocalCommands& local, LocalArgs args);
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_LOCAL_LOCAL_COMMANDS_H_

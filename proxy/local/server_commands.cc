@@ -1,0 +1,259 @@
+// INFO, CONFIG, TIME, LOLWUT.
+
+#include <cstdio>
+
+#include "backend/command/ascii.h"
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+#include "proxy/local/config_names.h"
+#include "proxy/local/local_commands.h"
+#include "proxy/session/gather.h"
+#include "proxy/session/session.h"
+
+namespace gemel {
+
+namespace {
+
+void Time(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+  const int64_t now_us = local.process().unix_time_us();
+  std::string out;
+  AppendArrayHeader(&out, 2);
+  AppendBulk(&out, std::to_string(now_us / 1000000));
+  AppendBulk(&out, std::to_string(now_us % 1000000));
+  session.ReplyNow(out);
+}
+
+void Lolwut(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+  std::string out;
+  AppendBulk(&out, "  ( )( )\n\nTwo rings made as one. gemel " + local.process().version + "\n");
+  session.ReplyNow(out);
+}
+
+// "1.50M", as Redis writes sizes for people.
+std::string HumanBytes(uint64_t bytes) {
+  char text[32];
+  const double size = static_cast<double>(bytes);
+  if (bytes < 1024) {
+    std::snprintf(text, sizeof(text), "%lluB", static_cast<unsigned long long>(bytes));
+  } else if (bytes < 1024 * 1024) {
+    std::snprintf(text, sizeof(text), "%.2fK", size / 1024);
+  } else if (bytes < 1024ull * 1024 * 1024) {
+    std::snprintf(text, sizeof(text), "%.2fM", size / (1024 * 1024));
+  } else {
+    std::snprintf(text, sizeof(text), "%.2fG", size / (1024.0 * 1024 * 1024));
+  }
+  return text;
+}
+
+uint64_t Sum(const ProcessInfo& process, Counter WorkerStats::*counter) {
+  uint64_t sum = 0;
+  for (const WorkerStats* stats : process.stats) sum += (stats->*counter).Get();
+  return sum;
+}
+
+class InfoText {
+ public:
+  void Section(std::string_view name) {
+    if (!text_.empty()) text_ += "\r\n";
+    text_ += "# ";
+    text_ += name;
+    text_ += "\r\n";
+  }
+  void Field(std::string_view name, std::string_view value) {
+    text_ += name;
+    text_ += ':';
+    text_ += value;
+    text_ += "\r\n";
+  }
+  void Field(std::string_view name, uint64_t value) { Field(name, std::to_string(value)); }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+// The sections that are known here; `wanted` is lower case, or empty for all.
+std::string MakeInfo(const LocalCommands& local, Session& session,
+                     const std::vector<std::string>& wanted) {
+  const ProcessInfo& process = local.process();
+  const SessionContext& context = session.context();
+  const PoolConfig& pool = context.pool->config();
+  InfoText info;
+  const auto wants = [&wanted](std::string_view section) {
+    if (wanted.empty()) return true;
+    for (const std::string& name : wanted) {
+      if (name == section || name == "all" || name == "everything" || name == "default") return true;
+    }
+    return false;
+  };
+  if (wants("server")) {
+    const uint64_t uptime_s = (context.now_ms - process.started_ms) / 1000;
+    info.Section("Server");
+    info.Field("redis_version", "7.0.15");  // the command set that is spoken
+    info.Field("gemel_version", process.version);
+    info.Field("redis_mode", "standalone");
+    info.Field("multiplexing_api", "libuv");
+    info.Field("process_id", process.pid);
+    info.Field("run_id", process.run_id);
+    info.Field("tcp_port", pool.listen.empty() ? 0 : pool.listen[0].port);
+    info.Field("uptime_in_seconds", uptime_s);
+    info.Field("uptime_in_days", uptime_s / 86400);
+    info.Field("executable", process.executable);
+    info.Field("config_file", process.config->file);
+    info.Field("io_threads_active", "0");
+    info.Field("workers", process.config->workers);
+  }
+  if (wants("clients")) {
+    info.Section("Clients");
+    info.Field("connected_clients", Sum(process, &WorkerStats::clients));
+    info.Field("cluster_connections", uint64_t{0});
+    info.Field("maxclients", pool.limits.max_clients);
+    info.Field("blocked_clients", uint64_t{0});
+  }
+  if (wants("memory")) {
+    const uint64_t resident = process.resident_bytes();
+    info.Section("Memory");
+    info.Field("used_memory", resident);
+    info.Field("used_memory_human", HumanBytes(resident));
+    info.Field("used_memory_rss", resident);
+    info.Field("used_memory_rss_human", HumanBytes(resident));
+    info.Field("buffered_bytes", Sum(process, &WorkerStats::buffered));
+    info.Field("maxmemory", uint64_t{0});
+    info.Field("maxmemory_human", "0B");
+    info.Field("mem_allocator", "libc");
+  }
+  if (wants("stats")) {
+    info.Section("Stats");
+    info.Field("total_connections_received", Sum(process, &WorkerStats::connections));
+    info.Field("total_commands_processed", Sum(process, &WorkerStats::commands));
+    info.Field("total_net_input_bytes", Sum(process, &WorkerStats::input_bytes));
+    info.Field("total_net_output_bytes", Sum(process, &WorkerStats::output_bytes));
+    info.Field("rejected_connections", Sum(process, &WorkerStats::rejected));
+    info.Field("client_protocol_errors", Sum(process, &WorkerStats::protocol_errors));
+    info.Field("client_output_overruns", Sum(process, &WorkerStats::output_overruns));
+    info.Field("client_pauses", Sum(process, &WorkerStats::paused_clients));
+  }
+  if (wants("replication")) {
+    info.Section("Replication");
+    info.Field("role", "master");
+    info.Field("connected_slaves", uint64_t{0});
+  }
+  if (wants("cluster")) {
+    info.Section("Cluster");
+    info.Field("cluster_enabled", uint64_t{0});
+  }
+  if (wants("proxy")) {
+    info.Section("Proxy");
+    info.Field("pool", pool.name);
+    info.Field("shards", pool.shards.size());
+  }
+  return info.Take();
+}
+
+void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
+  std::vector<std::string> wanted;
+  for (std::string_view arg : args.subspan(1)) {
+    std::string name(arg);
+    for (char& c : name) c = AsciiLower(c);
+    wanted.push_back(std::move(name));
+  }
+  bool keyspace = wanted.empty();
+  for (const std::string& name : wanted) {
+    keyspace |= name == "keyspace" || name == "all" || name == "everything" || name == "default";
+  }
+  std::string text = MakeInfo(local, session, wanted);
+  if (!keyspace) {
+    std::string out;
+    AppendBulk(&out, text);
+    session.ReplyNow(out);
+    return;
+  }
+  // The number of keys is the nodes' to tell.
+  const SessionContext& context = session.context();
+  Gather* gather = Gather::Make(
+      context.dispatcher, session.Reserve(&row),
+      [text](const std::vector<PartReply>& parts, std::string* out) {
+        int64_t keys = 0;
+        for (const PartReply& part : parts) {
+          int64_t here = 0;
+          if (ParseInteger(ReplyText(part.reply), &here)) keys += here;
+        }
+        std::string whole = text;
+        if (!whole.empty()) whole += "\r\n";
+        whole += "# Keyspace\r\n";
+        if (keys > 0) whole += "db0:keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
+        AppendBulk(out, whole);
+      });
+  const CommandRow* dbsize = context.pool->table().FindByName("dbsize");
+  for (uint32_t i = 0; i < context.pool->shards().size(); ++i) {
+    gather->AddShard(i, RequestKind::kRead, dbsize, "*1\r\n$6\r\nDBSIZE\r\n");
+  }
+  gather->Launch();
+}
+
+void ConfigGet(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
+  const std::vector<ConfigValue> values =
+      ConfigValues(*local.process().config, session.context().pool->config());
+  std::vector<const ConfigValue*> chosen;
+  for (const ConfigValue& value : values) {
+    for (std::string_view pattern : args.subspan(2)) {
+      if (GlobMatches(pattern, value.name)) {
+        chosen.push_back(&value);
+        break;
+      }
+    }
+  }
+  std::string out;
+  AppendArrayHeader(&out, static_cast<int64_t>(chosen.size() * 2));
+  for (const ConfigValue* value : chosen) {
+    AppendBulk(&out, value->name);
+    AppendBulk(&out, value->value);
+  }
+  session.ReplyNow(out);
+}
+
+void ConfigSet(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  session.ReplyError("ERR CONFIG SET is not supported yet by gemel: edit its TOML file");
+}
+
+void ConfigResetStat(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  session.ReplyError(
+      "ERR CONFIG RESETSTAT is not supported by gemel: its counters only grow, take differences");
+}
+
+void ConfigHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  std::string out;
+  AppendArrayHeader(&out, 5);
+  AppendSimple(&out, "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+  AppendSimple(&out, "GET <pattern>");
+  AppendSimple(&out, "    Return parameters matching the glob-like <pattern> and their values.");
+  AppendSimple(&out, "HELP");
+  AppendSimple(&out, "    Print this help.");
+  session.ReplyNow(out);
+}
+
+}  // namespace
+
+LocalHandler ServerHandler(LocalCommand command) {
+  switch (command) {
+    case LocalCommand::kTime:
+      return Time;
+    case LocalCommand::kInfo:
+      return Info;
+    case LocalCommand::kLolwut:
+      return Lolwut;
+    case LocalCommand::kConfigGet:
+      return ConfigGet;
+    case LocalCommand::kConfigSet:
+      return ConfigSet;
+    case LocalCommand::kConfigResetStat:
+      return ConfigResetStat;
+    case LocalCommand::kConfigHelp:
+      return ConfigHelp;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace gemel

@@ -1,0 +1,240 @@
+// Bytes in, replies out, in order.
+
+#include "proxy/session/session.h"
+
+#include <algorithm>
+
+#include "backend/resp/resp_writer.h"
+#include "proxy/local/local_commands.h"
+
+namespace gemel {
+
+namespace {
+
+// Replies from here on are handed over instead of copied, where that is possible.
+constexpr size_t kLarge = ChunkPool::kStandard;
+constexpr size_t kKeepReply = 512;
+
+}  // namespace
+
+Session::Session(SessionContext* context, uint64_t id, std::string peer, std::string local)
+    : context_(context),
+      id_(id),
+      out_(context->chunks),
+      authenticated_(context->pool->config().password.empty()),
+      peer_(std::move(peer)),
+      local_(std::move(local)),
+      created_ms_(context->now_ms),
+      active_ms_(context->now_ms) {}
+
+Session::~Session() = default;
+
+const std::string& Session::user() const {
+  static const std::string kDefault = "default";
+  const std::string& user = context_->pool->config().user;
+  return user.empty() ? kDefault : user;
+}
+
+bool Session::MustPause() const {
+  const LimitsConfig& limits = context_->pool->config().limits;
+  return pending_ >= limits.client_pending || out_.bytes() > limits.client_output ||
+         uint64_t{pending_} * mean_reply_ > limits.client_output ||
+         context_->dispatcher->Congested(congested_shard_);
+}
+
+// Handles the whole requests in the bytes; returns how many bytes are used up. What is left is an
+// unfinished request, or belongs to a session that is paused or closing.
+size_t Session::Parse(const char* data, size_t size) {
+  size_t used = 0;
+  while (used < size && !closing_) {
+    if (MustPause()) {
+      paused_ = true;
+      context_->stats->paused_clients.Add(1);
+      transport_->PauseReading();
+      break;
+    }
+    switch (reader_.Read(data + used, size - used, context_->pool->request_limits(),
+                         &context_->args)) {
+      case RequestReader::Status::kCommand:
+        used += reader_.consumed();
+        Handle(reader_.frame());
+        continue;
+      case RequestReader::Status::kNothing:
+        used += reader_.consumed();
+        continue;
+      case RequestReader::Status::kNeedMore:
+        if (!authenticated_ && reader_.needed() > 64 * 1024) {
+          ReplyError("ERR Protocol error: unauthenticated bulk length");
+          closing_ = true;
+          return size;
+        }
+        return used;
+      case RequestReader::Status::kError:
+        context_->stats->protocol_errors.Add(1);
+        ReplyError(reader_.error());
+        closing_ = true;
+        return size;
+    }
+  }
+  return closing_ ? size : used;
+}
+
+void Session::OnData(const char* data, size_t size) {
+  context_->stats->input_bytes.Add(size);
+  active_ms_ = context_->now_ms;
+  if (closing_) return;
+  if (!input_.empty()) {
+    input_.Append({data, size});
+    ParseInput();
+    return;
+  }
+  const size_t used = Parse(data, size);
+  if (used == size) return;
+  const size_t rest = size - used;
+  if (!paused_ && reader_.needed() >= rest + kLarge) input_.Grow(reader_.needed(), /*exact=*/true);
+  input_.Append({data + used, rest});
+}
+
+char* Session::DirectSpace(size_t* size) {
+  if (paused_ || closing_ || input_.empty() || reader_.needed() < input_.size() + kLarge) {
+    return nullptr;
+  }
+  *size = reader_.needed() - input_.size();
+  return input_.Grow(*size, /*exact=*/true);
+}
+
+void Session::OnDirect(size_t size) {
+  context_->stats->input_bytes.Add(size);
+  active_ms_ = context_->now_ms;
+  input_.Commit(size);
+  ParseInput();
+}
+
+void Session::ParseInput() {
+  if (paused_) return;
+  // A large request's memory may be handed on by SendOne.
+  direct_ = true;
+  const size_t used = Parse(input_.data(), input_.size());
+  direct_ = false;
+  if (input_.empty()) return;  // handed on
+  input_.Consume(std::min(used, input_.size()));
+  if (input_.empty()) input_.Clear();
+}
+
+void Session::Resume() {
+  if (!paused_ || MustPause()) return;
+  paused_ = false;
+  ParseInput();
+  if (!paused_) transport_->ResumeReading();
+}
+
+void Session::OnClosed() {
+  closed_ = true;
+  closing_ = true;
+  out_.Clear();
+  input_.Clear();
+  // What is answered already is of no use now; what is in flight frees itself when it is.
+  while (head_ != nullptr && head_->answered) Pop();
+}
+
+void Session::Drain() {
+  closing_ = true;
+  input_.Clear();
+  if (!flush_wanted_) {
+    flush_wanted_ = true;
+    transport_->WantFlush();
+  }
+}
+
+void Session::ReleaseMemory() {
+  if (out_.empty()) out_.ReleaseMemory();
+}
+
+Request* Session::Reserve(const CommandRow* row) {
+  Request* request = context_->dispatcher->New();
+  request->sink = this;
+  request->row = row;
+  request->session = id_;
+  if (tail_ == nullptr) {
+    head_ = request;
+  } else {
+    tail_->next = request;
+  }
+  tail_ = request;
+  ++pending_;
+  return request;
+}
+
+void Session::Pop() {
+  Request* request = head_;
+  head_ = request->next;
+  if (head_ == nullptr) tail_ = nullptr;
+  --pending_;
+  context_->dispatcher->Free(request);
+}
+
+void Session::Append(const Reply& reply) {
+  if (closed_) return;
+  const size_t size = reply.bytes.size();
+  mean_reply_ += static_cast<uint32_t>((static_cast<int64_t>(std::min<size_t>(size, 1u << 30)) -
+                                        static_cast<int64_t>(mean_reply_)) /
+                                       8);
+  if (out_.bytes() > 0 &&
+      out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
+    overrun_ = true;
+    return;
+  }
+  if (reply.buffer != nullptr && size >= kLarge) {
+    out_.AppendChunk(context_->chunks->Adopt(std::move(*reply.buffer)));
+  } else {
+    out_.Append(reply.bytes);
+  }
+  if (!flush_wanted_) {
+    flush_wanted_ = true;
+    transport_->WantFlush();
+  }
+}
+
+void Session::OnReply(Request* request, const Reply& reply) {
+  if (request->submitted) context_->dispatcher->Answered(*request);
+  if (request != head_) {
+    request->answered = true;
+    if (closed_) return;
+    if (reply.buffer != &request->reply) {
+      if (reply.buffer != nullptr) {
+        request->reply = std::move(*reply.buffer);
+      } else {
+        request->reply.Clear(kKeepReply);
+        request->reply.Append(reply.bytes);
+      }
+    }
+    return;
+  }
+  Append(reply);
+  Pop();
+  while (head_ != nullptr && head_->answered) {
+    Append(Reply{head_->reply.view(), &head_->reply});
+    Pop();
+  }
+  if (closing_ && head_ == nullptr && !flush_wanted_) {
+    flush_wanted_ = true;
+    transport_->WantFlush();
+  }
+}
+
+void Session::ReplyNow(std::string_view frame) {
+  if (head_ == nullptr) {
+    Append(Reply{frame, nullptr});
+    return;
+  }
+  Request* request = Reserve(nullptr);
+  OnReply(request, Reply{frame, nullptr});
+}
+
+void Session::ReplyError(std::string_view text) {
+  std::string frame;
+  AppendError(&frame, text);
+  ReplyNow(frame);
+}
+
+}  // namespace gemel

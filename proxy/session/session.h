@@ -1,0 +1,158 @@
+// One client's conversation: its bytes become requests, its replies go out in the order of its
+// requests.
+//
+// Logic only: a SessionTransport moves the bytes (uv_session.h does, and so can a simulator).
+
+#ifndef GEMEL_PROXY_SESSION_SESSION_H_
+#define GEMEL_PROXY_SESSION_SESSION_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/bytes/byte_buffer.h"
+#include "backend/bytes/out_queue.h"
+#include "backend/command/command_table.h"
+#include "backend/resp/request_reader.h"
+#include "backend/shard/request.h"
+#include "proxy/dispatch/dispatcher.h"
+#include "proxy/dispatch/stats.h"
+
+namespace gemel {
+
+class Session;
+class LocalCommands;
+
+// Moves a session's bytes. Never calls the session back from inside its methods.
+class SessionTransport {
+ public:
+  virtual ~SessionTransport() = default;
+  // There is output, or the session wants to end: look at the end of the loop turn.
+  virtual void WantFlush() = 0;
+  // The session takes no bytes for now; Session::Resume is to be tried at the end of each turn.
+  virtual void PauseReading() = 0;
+  virtual void ResumeReading() = 0;
+};
+
+// What a worker's sessions share. Outlives them.
+struct SessionContext {
+  const Pool* pool = nullptr;
+  Dispatcher* dispatcher = nullptr;
+  ChunkPool* chunks = nullptr;
+  WorkerStats* stats = nullptr;
+  LocalCommands* local = nullptr;
+  uint64_t now_ms = 0;                  // of the loop turn
+  std::vector<std::string_view> args;   // scratch: the command being handled
+  std::vector<uint32_t> keys;           // scratch: its keys
+  std::string text;                     // scratch: a reply made here
+};
+
+class Session : public RequestSink {
+ public:
+  // `id` is unique in the process. `context` outlives the session.
+  Session(SessionContext* context, uint64_t id, std::string peer, std::string local);
+  ~Session() override;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void set_transport(SessionTransport* transport) { transport_ = transport; }
+
+  // --- for the transport ---
+  // Bytes came. They need not outlive the call.
+  void OnData(const char* data, size_t size);
+  // A large request's rest can be read where it will lie: see Link::DirectSpace.
+  char* DirectSpace(size_t* size);
+  void OnDirect(size_t size);
+  // The client hung up, or its connection broke. Its requests in flight run on.
+  void OnClosed();
+  // Tries to go on after PauseReading.
+  void Resume();
+  OutQueue& out() { return out_; }
+  // All is sent that will be, and the connection is to be ended.
+  bool WantsClose() const { return closing_ && head_ == nullptr && out_.empty(); }
+  // It is closed and nothing refers to it any more: it may be destroyed.
+  bool Finished() const { return closed_ && pending_ == 0; }
+  // Ends it soon: nothing more is read, and what is in flight is answered.
+  void Drain();
+  // Too much waits to be taken by the client.
+  bool Overrun() const { return overrun_; }
+  // Gives back what an idle session need not hold.
+  void ReleaseMemory();
+
+  // --- RequestSink ---
+  void OnReply(Request* request, const Reply& reply) override;
+
+  // --- for the local commands ---
+  SessionContext& context() { return *context_; }
+  uint64_t id() const { return id_; }
+  const std::string& peer() const { return peer_; }
+  const std::string& local() const { return local_; }
+  const std::string& name() const { return name_; }
+  void set_name(std::string_view name) { name_ = name; }
+  const std::string& user() const;
+  bool authenticated() const { return authenticated_; }
+  void set_authenticated(bool value) { authenticated_ = value; }
+  uint64_t created_ms() const { return created_ms_; }
+  uint64_t active_ms() const { return active_ms_; }
+  uint64_t commands() const { return commands_; }
+  const CommandRow* last_command() const { return last_command_; }
+  size_t input_bytes() const { return input_.size(); }
+  uint32_t pending() const { return pending_; }
+  bool paused() const { return paused_; }
+  // The connection ends once what was asked before is answered.
+  void CloseAfterReplies() { closing_ = true; }
+  // A whole reply frame, in its turn.
+  void ReplyNow(std::string_view frame);
+  void ReplyError(std::string_view text);
+  // A place in the line of replies, for an answer that comes later. `sink` of the request is this
+  // session; whoever answers calls OnReply.
+  Request* Reserve(const CommandRow* row);
+
+ private:
+  size_t Parse(const char* data, size_t size);
+  void ParseInput();
+  bool MustPause() const;
+
+  // session_plan.cc
+  void Handle(std::string_view frame);
+  void Plan(const CommandRow& row, std::string_view frame);
+  void SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame);
+  bool MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard);
+
+  void Append(const Reply& reply);
+  void Pop();
+
+  SessionContext* context_;
+  SessionTransport* transport_ = nullptr;
+  uint64_t id_;
+  RequestReader reader_;
+  ByteBuffer input_;   // an unfinished request, or what a paused session has not handled yet
+  OutQueue out_;
+  Request* head_ = nullptr;  // requests not answered to the client yet, oldest first
+  Request* tail_ = nullptr;
+  uint32_t pending_ = 0;
+  uint32_t mean_reply_ = 64;  // bytes, a moving average: what the pending ones may bring
+  uint32_t congested_shard_ = 0;
+  bool paused_ = false;
+  bool closing_ = false;
+  bool closed_ = false;
+  bool overrun_ = false;
+  bool flush_wanted_ = false;
+  bool authenticated_ = false;
+  bool direct_ = false;
+  std::string peer_;
+  std::string local_;
+  std::string name_;
+  uint64_t created_ms_;
+  uint64_t active_ms_;
+  uint64_t commands_ = 0;
+  const CommandRow* last_command_ = nullptr;
+
+ public:
+  void FlushDone() { flush_wanted_ = false; }
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SESSION_SESSION_H_

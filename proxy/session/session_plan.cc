@@ -1,0 +1,197 @@
+// From a command's arguments to the shards it goes to.
+
+#include "backend/command/key_finder.h"
+#include "backend/command/second_copy.h"
+#include "backend/resp/resp_writer.h"
+#include "proxy/local/local_commands.h"
+#include "proxy/session/gather.h"
+#include "proxy/session/session.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr size_t kHandOver = ChunkPool::kStandard;
+
+// The name and the arguments behind the keys' shards stay; of the keys (each `step` arguments) those
+// of one shard.
+struct SplitPart {
+  uint32_t shard;
+  std::vector<std::string_view> args;
+  std::vector<uint32_t> places;
+};
+
+}  // namespace
+
+void Session::Handle(std::string_view frame) {
+  SessionContext& context = *context_;
+  ++commands_;
+  context.stats->commands.Add(1);
+  const CommandRow* row = context.pool->table().Find(context.args);
+  if (row == nullptr) [[unlikely]] {
+    ReplyError(context.pool->table().NotFoundError(context.args));
+    return;
+  }
+  last_command_ = row;
+  if (!ArityFits(*row, context.args.size())) [[unlikely]] {
+    ReplyError(ArityError(*row));
+    return;
+  }
+  if (!authenticated_ && (row->flags & kCmdNoAuth) == 0) [[unlikely]] {
+    ReplyError("NOAUTH Authentication required.");
+    return;
+  }
+  // The short way: one key, and nothing depends on the arguments.
+  if (row->split == Split::kOneShard && row->HasOneKey() && row->arg_rule == ArgRule::kNone) {
+    const uint32_t shard = context.pool->ShardOf(context.args[1]);
+    if (row->second_copy == SecondCopy::kNone) {
+      SendOne(*row, shard, /*write=*/false, frame);
+    } else if (MayWrite(*row, row->second_copy, shard)) {
+      SendOne(*row, shard, /*write=*/true, frame);
+    }
+    return;
+  }
+  Plan(*row, frame);
+}
+
+bool Session::MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard) {
+  if (second == SecondCopy::kNotYet && context_->pool->shards()[shard].copies > 1) {
+    ReplyError("ERR " + std::string(row.refusal));
+    return false;
+  }
+  return true;
+}
+
+void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame) {
+  Request* request = Reserve(&row);
+  request->shard = shard;
+  request->kind = write ? RequestKind::kWrite : RequestKind::kRead;
+  request->primary_only = (row.flags & kCmdPrimaryOnly) != 0;
+  request->submitted = true;
+  if (direct_ && frame.size() >= kHandOver && frame.size() == input_.size() &&
+      frame.data() == input_.data()) {
+    request->owned = std::move(input_);
+  }
+  request->frame = frame;
+  congested_shard_ = shard;
+  context_->dispatcher->Submit(request);
+}
+
+void Session::Plan(const CommandRow& row, std::string_view frame) {
+  SessionContext& context = *context_;
+  const Pool& pool = *context.pool;
+  const std::vector<std::string_view>& args = context.args;
+  if (row.split == Split::kLocal) {
+    context.local->Run(*this, row, args);
+    return;
+  }
+  if (const std::string_view refusal = RefusalFor(row, args); !refusal.empty()) {
+    ReplyError("ERR " + std::string(refusal));
+    return;
+  }
+  if (!FindKeys(row, args, &context.keys)) {
+    ReplyError(MalformedKeysError(row, args));
+    return;
+  }
+  const uint32_t shards = static_cast<uint32_t>(pool.shards().size());
+  if (shards > 1 && ReadsUnnamedKeys(row, args)) {
+    ReplyError("ERR " + std::string(kUnnamedKeysRefusal));
+    return;
+  }
+  const SecondCopy second = SecondCopyFor(row, args);
+  const bool write = second != SecondCopy::kNone;
+  const RequestKind kind = write ? RequestKind::kWrite : RequestKind::kRead;
+  const Merge merge = row.merge;
+  const uint32_t random = static_cast<uint32_t>(commands_ * 0x9e3779b97f4a7c15ull >> 40);
+  auto finish = [merge, random](const std::vector<PartReply>& parts, std::string* out) {
+    MergeReplies(merge, parts, random, out);
+  };
+
+  switch (row.split) {
+    case Split::kOneShard:
+    case Split::kEachKey: {
+      const uint32_t first = context.keys.empty() ? 0 : pool.ShardOf(args[context.keys[0]]);
+      bool one = true;
+      for (uint32_t key : context.keys) one = one && pool.ShardOf(args[key]) == first;
+      if (one) {
+        if (!write || MayWrite(row, second, first)) SendOne(row, first, write, frame);
+        return;
+      }
+      if (row.split == Split::kOneShard) {
+        ReplyError("CROSSSLOT Keys in request don't hash to the same slot");
+        return;
+      }
+      const uint32_t step = static_cast<uint32_t>(row.key_step);
+      std::vector<SplitPart> parts;
+      std::vector<int32_t> part_of(shards, -1);
+      for (uint32_t i = 0; i < context.keys.size(); ++i) {
+        const uint32_t shard = pool.ShardOf(args[context.keys[i]]);
+        if (part_of[shard] < 0) {
+          part_of[shard] = static_cast<int32_t>(parts.size());
+          parts.push_back({shard, {args[0]}, {}});
+        }
+        SplitPart& part = parts[static_cast<uint32_t>(part_of[shard])];
+        for (uint32_t j = 0; j < step; ++j) part.args.push_back(args[context.keys[i] + j]);
+        part.places.push_back(i);
+      }
+      Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
+      for (SplitPart& part : parts) {
+        context.text.clear();
+        AppendCommand(&context.text, part.args);
+        gather->AddShard(part.shard, kind, &row, context.text, std::move(part.places));
+      }
+      gather->Launch();
+      return;
+    }
+    case Split::kEachShard:
+    case Split::kAnyShard: {
+      if (shards == 1 || row.merge == Merge::kNone) {
+        if (!write || MayWrite(row, second, 0)) SendOne(row, 0, write, frame);
+        return;
+      }
+      for (uint32_t shard = 0; write && shard < shards; ++shard) {
+        if (!MayWrite(row, second, shard)) return;
+      }
+      Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
+      for (uint32_t shard = 0; shard < shards; ++shard) gather->AddShard(shard, kind, &row, frame);
+      gather->Launch();
+      return;
+    }
+    case Split::kCursor: {
+      uint64_t node_cursor = 0;
+      uint32_t shard = 0;
+      if (!DecodeCursor(args[1], shards, &node_cursor, &shard)) {
+        ReplyError("ERR invalid cursor");
+        return;
+      }
+      const std::string cursor = std::to_string(node_cursor);
+      std::vector<std::string_view> node_args(args.begin(), args.end());
+      node_args[1] = cursor;
+      context.text.clear();
+      AppendCommand(&context.text, node_args);
+      Gather* gather = Gather::Make(
+          context.dispatcher, Reserve(&row),
+          [shard, shards](const std::vector<PartReply>& parts, std::string* out) {
+            std::vector<std::string_view> halves;
+            uint64_t next = 0;
+            uint32_t zero = 0;
+            if (!SplitArray(parts[0].reply, &halves) || halves.size() != 2 ||
+                !DecodeCursor(ReplyText(halves[0]), 1, &next, &zero)) {
+              out->append(parts[0].reply);
+              return;
+            }
+            AppendArrayHeader(out, 2);
+            AppendBulk(out, EncodeCursor(next, shard, shards));
+            out->append(halves[1]);
+          });
+      gather->AddShard(shard, kind, &row, context.text);
+      gather->Launch();
+      return;
+    }
+    case Split::kLocal:
+    case Split::kNotSupported:
+      return;  // answered above
+  }
+}
+
+}  // namespace gemel
