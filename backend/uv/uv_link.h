@@ -1,0 +1,57 @@
+// Carries a Link's bytes over libuv.
+
+#ifndef GEMEL_BACKEND_UV_UV_LINK_H_
+#define GEMEL_BACKEND_UV_UV_LINK_H_
+
+#include <uv.h>
+
+#include <vector>
+
+#include "backend/link/link.h"
+#include "backend/uv/uv_stream.h"
+#include "config/address.h"
+
+namespace gemel {
+
+class UvLink;
+
+// What the links of a worker share.
+struct UvLinkContext {
+  uv_loop_t* loop = nullptr;
+  std::vector<UvLink*> dirty;      // links with output to flush at the end of the turn
+  std::vector<char> read_buffer;   // replies are read here, and cut up before the next read
+  uint32_t keepalive_s = 60;
+};
+
+class UvLink : public LinkTransport, private UvStreamEvents {
+ public:
+  // All outlive it.
+  UvLink(UvLinkContext* context, Link* link, Address address);
+  ~UvLink() override;
+
+  // --- LinkTransport ---
+  void Connect() override;
+  void Close() override;
+  void WantFlush() override { context_->dirty.push_back(this); }
+
+  // The end of the loop turn.
+  void Flush();
+
+ private:
+  void OnStreamConnected() override;
+  char* OnStreamBuffer(size_t* size) override;
+  void OnStreamData(char* data, size_t size) override;
+  void OnStreamEnd(int code) override;
+  void OnStreamWritable() override { stream_.Flush(&link_->out()); }
+  uint64_t NowMs() const { return uv_now(context_->loop); }
+
+  UvLinkContext* context_;
+  Link* link_;
+  Address address_;
+  UvStream stream_;
+  bool direct_ = false;  // the last buffer was the link's own
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_UV_UV_LINK_H_
