@@ -5,7 +5,6 @@
 #include <set>
 
 #include "tests/e2e/cluster.h"
-#include "tests/e2e/raw_socket.h"
 
 namespace gemel::e2e {
 namespace {
@@ -179,12 +178,15 @@ TEST(LocalCommands, QuitClosesAndTellsSo) {
   EXPECT_TRUE(client.IsClosed());
 }
 
-TEST(LocalCommands, ClientReplyOffAndSkip) {
+TEST(LocalCommands, ClientReplyOffIsRefusedAndNotIgnored) {
   Cluster cluster({.shards = 1});
-  RawSocket socket(cluster.proxy().port());
-  socket.Send("CLIENT REPLY OFF\r\nSET k v\r\nPING\r\nCLIENT REPLY ON\r\nGET k\r\n");
-  socket.Send("CLIENT REPLY SKIP\r\nPING\r\nPING\r\nQUIT\r\n");
-  EXPECT_EQ(socket.ReadUntilClosed(), "+OK\r\n$1\r\nv\r\n+PONG\r\n+OK\r\n");
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("CLIENT", "REPLY", "ON"), "OK");
+  for (const char* mode : {"OFF", "SKIP"}) {
+    EXPECT_NE(client("CLIENT", "REPLY", mode).Text().find("not supported"), std::string::npos);
+  }
+  EXPECT_EQ(client("CLIENT", "REPLY", "MAYBE"), "-ERR syntax error");
+  EXPECT_EQ(client("PING"), "PONG");
 }
 
 }  // namespace
