@@ -113,6 +113,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void Pause(std::function<void()> drained);
   void Resume();
   bool paused() const { return paused_; }
+  // Every write that was sent has been answered by every copy that it went to.
+  bool Quiet() const { return writes_in_flight_ == 0 && waiting_.empty(); }
   // Marks a stale copy in sync, while paused. `done(true)` once it is in effect.
   void ProposeInSync(uint32_t copy, std::function<void(bool)> done);
   // Of the node's present connection: changes when it is made anew.

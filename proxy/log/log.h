@@ -1,0 +1,26 @@
+// The process's log, by spdlog, with a limit on how many lines a second clients and nodes can cause.
+
+#ifndef GEMEL_PROXY_LOG_LOG_H_
+#define GEMEL_PROXY_LOG_LOG_H_
+
+#include <string>
+
+#include "backend/shard/shard.h"
+#include "config/config.h"
+
+namespace gemel {
+
+// Opens the log: stderr, or a file that is rotated. False and *error (a sentence) if the file cannot
+// be opened. Once, before any thread is started.
+bool OpenLog(const LogConfig& config, std::string* error);
+
+// One line. Any thread. Above some hundred lines a second further ones are counted instead of
+// written, and the count is told afterwards.
+void Log(NoteLevel level, const std::string& text);
+
+// Writes out what is buffered.
+void FlushLog();
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_LOG_LOG_H_

@@ -1,0 +1,169 @@
+#include "proxy/worker/uv_listener.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace gemel {
+
+namespace {
+
+constexpr int kBacklog = 1024;
+
+std::string Sentence(const Address& address, int code) {
+  std::string text = "cannot listen on " + address.ToString() + ": " + std::strerror(code);
+  if (code == EADDRINUSE) {
+    text += "; another process listens there: stop it or choose another address in [proxy] listen";
+  } else if (code == EADDRNOTAVAIL) {
+    text += "; it is no address of this machine";
+  } else if (code == EACCES) {
+    text += "; ports below 1024 and other users' folders need permission";
+  }
+  return text;
+}
+
+UniqueFd MakeSocket(const sockaddr* address, socklen_t size, bool share, int* code) {
+  UniqueFd socket(
+      ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  if (socket.get() < 0) {
+    *code = errno;
+    return {};
+  }
+  if (address->sa_family != AF_UNIX) {
+    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (share) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (address->sa_family == AF_INET6) {
+      setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+  }
+  if (::bind(socket.get(), address, size) != 0 || (!share && ::listen(socket.get(), kBacklog) != 0)) {
+    *code = errno;
+    return {};
+  }
+  return socket;
+}
+
+// A socket's file that is left from a process that died is in the way of bind.
+bool ClearOldSocket(const sockaddr_un& address, int* code) {
+  struct stat status {};
+  if (::lstat(address.sun_path, &status) != 0) return true;
+  if (!S_ISSOCK(status.st_mode)) {
+    *code = EEXIST;
+    return false;
+  }
+  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+    *code = EADDRINUSE;
+    return false;
+  }
+  ::unlink(address.sun_path);
+  return true;
+}
+
+}  // namespace
+
+std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std::string* error) {
+  std::vector<UniqueFd> sockets;
+  int code = 0;
+  if (address.IsUnix()) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (address.path.size() >= sizeof(name.sun_path)) {
+      *error = "cannot listen on " + address.ToString() + ": the path is longer than " +
+               std::to_string(sizeof(name.sun_path) - 1) + " bytes";
+      return {};
+    }
+    std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
+    UniqueFd first;
+    if (ClearOldSocket(name, &code)) {
+      first = MakeSocket(reinterpret_cast<const sockaddr*>(&name), sizeof(name), false, &code);
+    }
+    if (first.get() < 0) {
+      *error = Sentence(address, code);
+      return {};
+    }
+    for (uint32_t i = 1; i < count; ++i) sockets.emplace_back(::dup(first.get()));
+    sockets.push_back(std::move(first));
+    return sockets;
+  }
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  const int status = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(),
+                                   &hints, &found);
+  if (status != 0) {
+    *error = "cannot listen on " + address.ToString() + ": the host is not known (" +
+             ::gai_strerror(status) + ")";
+    return {};
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
+  if (count > 1) {
+    // SO_REUSEPORT would let us share the port with another gemel without a word: so first ask
+    // for it alone.
+    if (MakeSocket(found->ai_addr, found->ai_addrlen, false, &code).get() < 0) {
+      *error = Sentence(address, code);
+      return {};
+    }
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    UniqueFd socket = MakeSocket(found->ai_addr, found->ai_addrlen, count > 1, &code);
+    if (socket.get() < 0) {
+      *error = Sentence(address, code);
+      return {};
+    }
+    sockets.push_back(std::move(socket));
+  }
+  return sockets;
+}
+
+struct UvListener::Handle {
+  UvListener* owner;
+  bool is_unix;
+  union {
+    uv_handle_t any;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+};
+
+UvListener::UvListener(uv_loop_t* loop, UniqueFd socket, bool unix_socket,
+                       OnConnection on_connection)
+    : handle_(new Handle{}), on_connection_(std::move(on_connection)) {
+  handle_->owner = this;
+  handle_->is_unix = unix_socket;
+  if (unix_socket) {
+    uv_pipe_init(loop, &handle_->pipe, 0);
+    uv_pipe_open(&handle_->pipe, socket.Release());
+  } else {
+    uv_tcp_init(loop, &handle_->tcp);
+    uv_tcp_open(&handle_->tcp, socket.Release());
+  }
+  handle_->any.data = handle_;
+}
+
+UvListener::~UvListener() {
+  handle_->owner = nullptr;
+  uv_close(&handle_->any, [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
+}
+
+bool UvListener::Start(std::string* error) {
+  const int status = uv_listen(&handle_->stream, kBacklog, [](uv_stream_t* stream, int result) {
+    UvListener* self = static_cast<Handle*>(stream->data)->owner;
+    if (self != nullptr && result == 0) {
+      self->on_connection_(stream, static_cast<Handle*>(stream->data)->is_unix);
+    }
+  });
+  if (status != 0) *error = uv_strerror(status);
+  return status == 0;
+}
+
+}  // namespace gemel

@@ -1,0 +1,44 @@
+// Listening sockets: made by hand, because each worker has its own on the same address (SO_REUSEPORT),
+// then given to libuv.
+
+#ifndef GEMEL_PROXY_WORKER_UV_LISTENER_H_
+#define GEMEL_PROXY_WORKER_UV_LISTENER_H_
+
+#include <uv.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/topology/unique_fd.h"
+#include "config/address.h"
+
+namespace gemel {
+
+// Binds an address for `count` workers. Returns a socket for each, or nothing and *error (a sentence:
+// the port is in use, the address is not this machine's, ...). For TCP each is a socket of its own;
+// for a Unix socket they share one. A Unix socket's file that nobody listens on is replaced.
+std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std::string* error);
+
+// Accepts on one socket, on one loop. The loop must turn after it is destroyed.
+class UvListener {
+ public:
+  using OnConnection = std::function<void(uv_stream_t* server, bool unix_socket)>;
+  // Takes the socket. `on_connection` must accept from the stream it is given.
+  UvListener(uv_loop_t* loop, UniqueFd socket, bool unix_socket, OnConnection on_connection);
+  ~UvListener();
+  UvListener(const UvListener&) = delete;
+  UvListener& operator=(const UvListener&) = delete;
+
+  bool Start(std::string* error);
+
+ private:
+  struct Handle;
+  Handle* handle_;  // freed by its close callback
+  OnConnection on_connection_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_WORKER_UV_LISTENER_H_

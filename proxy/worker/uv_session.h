@@ -1,0 +1,71 @@
+// Carries a Session's bytes over libuv.
+
+#ifndef GEMEL_PROXY_WORKER_UV_SESSION_H_
+#define GEMEL_PROXY_WORKER_UV_SESSION_H_
+
+#include <uv.h>
+
+#include <vector>
+
+#include "backend/uv/uv_stream.h"
+#include "proxy/session/session.h"
+
+namespace gemel {
+
+class UvSession;
+
+// What the sessions of a worker share.
+struct UvSessionContext {
+  uv_loop_t* loop = nullptr;
+  SessionContext session;
+  std::vector<UvSession*> dirty;   // with output, or to be closed, at the end of the turn
+  std::vector<UvSession*> paused;  // to be tried again at the end of each turn
+  std::vector<UvSession*> ended;   // the connection is over
+  std::vector<char> read_buffer;
+  uint32_t keepalive_s = 60;
+};
+
+class UvSession : public SessionTransport, private UvStreamEvents {
+ public:
+  // `context` outlives it.
+  UvSession(UvSessionContext* context, uint64_t id);
+  ~UvSession() override;
+
+  // Takes a connection that waits at the listener; false if there is none.
+  bool Accept(uv_stream_t* server, bool unix_socket);
+
+  Session& session() { return *session_; }
+  // The end of the loop turn: writes what is queued, closes what wants to be closed.
+  void Flush();
+  // Tries to read on after back-pressure; true if it is not paused any more.
+  bool TryResume();
+  // Ends the connection now.
+  void Kill();
+  bool ended() const { return ended_; }
+
+  size_t index = 0;  // in the worker's list
+
+ private:
+  void WantFlush() override;
+  void PauseReading() override;
+  void ResumeReading() override { stream_.StartReading(); }
+
+  char* OnStreamBuffer(size_t* size) override;
+  void OnStreamData(char* data, size_t size) override;
+  void OnStreamEnd(int code) override;
+  void OnStreamWritable() override { WantFlush(); }
+  void End();
+
+  UvSessionContext* context_;
+  UvStream stream_;
+  uint64_t id_;
+  std::unique_ptr<Session> session_;
+  bool dirty_ = false;
+  bool paused_listed_ = false;
+  bool direct_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_WORKER_UV_SESSION_H_
