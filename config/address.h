@@ -16,11 +16,16 @@ struct Address {
   std::string host;   // without brackets; empty for a Unix socket
   uint16_t port = 0;  // 0 for a Unix socket
   std::string path;   // of a Unix socket, else empty
+  // Where the config file says it, from 1; 0 if it does not. No part of what it is equal to.
+  uint32_t line = 0;
+  uint32_t column = 0;
 
   bool IsUnix() const { return !path.empty(); }
   // The text that ParseAddress reads: "127.0.0.1:7101", "[::1]:7101", "unix:/tmp/a.sock".
   std::string ToString() const;
-  bool operator==(const Address&) const = default;
+  bool operator==(const Address& other) const {
+    return host == other.host && port == other.port && path == other.path;
+  }
 };
 
 // Reads an address. The port is 1 to 65535, a Unix path absolute. No name is resolved. On failure

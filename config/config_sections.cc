@@ -50,6 +50,8 @@ bool ToAddress(TableReader& table, std::string_view key, const std::string& text
     return false;
   }
   *address = std::move(*parsed);
+  address->line = place.line;
+  address->column = place.column;
   return true;
 }
 

@@ -1,0 +1,61 @@
+// gemel's command line.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+#include "backend/command/command_table.h"
+#include "config/config_load.h"
+#include "proxy/log/log.h"
+#include "proxy/server/uv_server.h"
+
+namespace {
+
+constexpr char kDefaultConfig[] = "gemel.toml";
+
+// Says what is wrong with the config; false if anything is.
+bool Load(const std::string& file, std::optional<gemel::Config>* config) {
+  gemel::ConfigError error;
+  *config = gemel::LoadConfigFile(file, &error);
+  if (*config) {
+    const std::optional<gemel::ConfigError> unresolved = gemel::CheckHosts(**config);
+    if (!unresolved) return true;
+    error = *unresolved;
+  }
+  std::cerr << error.ToString() << "\n";
+  return false;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("gemel: a Redis-protocol cache proxy that keeps two equal copies of every key");
+  std::string file = kDefaultConfig;
+  bool test = false;
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.set_version_flag("-V,--version", std::string("gemel ") + GEMEL_VERSION,
+                       "Print the version and exit");
+  app.add_option("-c,--conf", file, "The configuration file (TOML)")->capture_default_str();
+  app.add_flag("-t,--test-conf", test, "Check the configuration file and exit");
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    std::optional<gemel::Config> config;
+    if (!Load(file, &config)) return 1;
+    if (test) {
+      std::cout << file << ": ok\n";
+      return 0;
+    }
+    std::string error;
+    if (!gemel::OpenLog(config->log, &error)) {
+      std::cerr << error << "\n";
+      return 1;
+    }
+    return gemel::RunServer(*config, GEMEL_VERSION, argv[0]);
+  } catch (const std::exception& failure) {
+    std::cerr << "gemel cannot go on: " << failure.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,259 @@
+#include "proxy/server/uv_server.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <random>
+#include <thread>
+
+#include "backend/topology/state_file.h"
+#include "backend/uv/uv_coordinator.h"
+#include "proxy/log/log.h"
+#include "proxy/worker/uv_worker.h"
+
+namespace gemel {
+
+namespace {
+
+std::string RandomHex(size_t digits) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::random_device random;
+  std::string text;
+  while (text.size() < digits) text += kDigits[random() % 16];
+  return text;
+}
+
+int64_t UnixTimeUs() {
+  timeval now{};
+  gettimeofday(&now, nullptr);
+  return int64_t{now.tv_sec} * 1000000 + now.tv_usec;
+}
+
+uint64_t ResidentBytes() {
+  size_t bytes = 0;
+  return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
+}
+
+std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
+  std::vector<ShardMembers> members;
+  for (const ShardConfig& shard : pool.shards) {
+    ShardMembers member{shard.name, {}};
+    for (const Address& node : shard.Nodes()) member.nodes.push_back(node.ToString());
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+class Server {
+ public:
+  Server(const Config& config, const std::string& version, const std::string& executable)
+      : config_(config), pool_(config.pools[0], config.workers) {
+    process_.config = &config_;
+    process_.version = version;
+    process_.executable = executable;
+    process_.pid = static_cast<uint64_t>(getpid());
+    process_.run_id = RandomHex(40);
+    process_.unix_time_us = UnixTimeUs;
+    process_.resident_bytes = ResidentBytes;
+  }
+
+  int Run() {
+    std::string error;
+    if (!Begin(&error)) {
+      Log(NoteLevel::kError, error);
+      return 1;
+    }
+    for (uint32_t i = 1; i < config_.workers; ++i) {
+      threads_.emplace_back([worker = shared_.workers[i].get()] { worker->Run(); });
+    }
+    shared_.workers[0]->Run();
+    for (std::thread& thread : threads_) thread.join();
+    for (const Address& address : config_.pools[0].listen) {
+      if (address.IsUnix()) ::unlink(address.path.c_str());
+    }
+    Log(NoteLevel::kInfo, exit_code_ == 0 ? "stopped" : "stopped, but the state was not saved");
+    FlushLog();
+    return exit_code_;
+  }
+
+ private:
+  bool Begin(std::string* error) {
+    auto file = std::make_unique<StateFile>();
+    if (!file->Open(config_.state_dir, error)) return false;
+    Topology stored;
+    const StateFile::ReadResult found = file->Read(&stored, error);
+    if (found == StateFile::ReadResult::kFailed) return false;
+    const bool known = found == StateFile::ReadResult::kFound;
+    if (known && !stored.clean) {
+      Log(NoteLevel::kWarn,
+          "the last proxy did not stop in order: every replica is resynced before it counts again");
+    }
+    std::optional<Topology> initial =
+        InitialTopology(MembersOf(config_.pools[0]), known ? &stored : nullptr, error);
+    if (!initial) return false;
+
+    // The listeners first: what is most likely to be wrong must not touch the state.
+    std::vector<std::vector<UniqueFd>> sockets;
+    for (const Address& address : config_.pools[0].listen) {
+      sockets.push_back(BindListeners(address, config_.workers, error));
+      if (sockets.back().empty()) return false;
+    }
+    shared_.pool = &pool_;
+    shared_.process = &process_;
+    for (uint32_t i = 0; i < config_.workers; ++i) {
+      shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, i));
+      process_.stats.push_back(&shared_.workers.back()->stats());
+    }
+    uv_loop_t* loop = shared_.workers[0]->loop();
+    process_.started_ms = uv_now(loop);
+    coordinator_ = std::make_unique<UvCoordinator>(
+        loop, std::move(file), std::make_shared<const Topology>(std::move(*initial)));
+    for (auto& worker : shared_.workers) {
+      UvWorker* target = worker.get();
+      worker->set_coordinator(coordinator_->FrontFor(
+          [target](std::function<void()> task) { target->Post(std::move(task)); }));
+    }
+    if (!Open(error)) return false;
+
+    const std::shared_ptr<const Topology> topology = coordinator_->current();
+    for (uint32_t i = 0; i < pool_.shards().size(); ++i) {
+      shared_.workers[pool_.shards()[i].owner]->AddShard(i, topology->shards[i]);
+    }
+    for (size_t i = 0; i < sockets.size(); ++i) {
+      const Address& address = config_.pools[0].listen[i];
+      for (uint32_t j = 0; j < config_.workers; ++j) {
+        shared_.workers[j]->AddListener(std::move(sockets[i][j]), address.IsUnix());
+      }
+      Log(NoteLevel::kInfo, "listening on " + address.ToString());
+    }
+    WatchSignals(loop);
+    Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
+                              std::to_string(pool_.shards().size()) + " shards with " +
+                              std::to_string(config_.workers) + " worker(s); pid " +
+                              std::to_string(process_.pid));
+    return true;
+  }
+
+  // Makes durable that a proxy serves: if the next one finds that, this one did not stop in order.
+  bool Open(std::string* error) {
+    bool ended = false;
+    EditResult opened;
+    std::unique_ptr<Coordinator> front = coordinator_->FrontFor(
+        [worker = shared_.workers[0].get()](std::function<void()> task) {
+          worker->Post(std::move(task));
+        });
+    front->Propose(Edit{EditKind::kOpen, {}, {}, {}, "start"}, [&](const EditResult& result) {
+      opened = result;
+      ended = true;
+    });
+    while (!ended) uv_run(shared_.workers[0]->loop(), UV_RUN_ONCE);
+    if (!opened.ok) *error = opened.error;
+    return opened.ok;
+  }
+
+  void WatchSignals(uv_loop_t* loop) {
+    const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    for (size_t i = 0; i < std::size(signals); ++i) {
+      uv_signal_init(loop, &signals_[i]);
+      signals_[i].data = this;
+      uv_signal_start(
+          &signals_[i],
+          [](uv_signal_t* handle, int number) {
+            static_cast<Server*>(handle->data)->OnSignal(number);
+          },
+          signals[i]);
+    }
+  }
+
+  void OnSignal(int number) {
+    if (number == SIGHUP) {
+      Log(NoteLevel::kInfo, "SIGHUP: a reload is not supported yet; nothing was changed");
+      return;
+    }
+    if (stopping_) return;
+    stopping_ = true;
+    Log(NoteLevel::kInfo, std::string(number == SIGTERM ? "SIGTERM" : "SIGINT") +
+                              ": stopping; what is in flight is answered first");
+    draining_ = config_.workers;
+    const uint64_t drain_ms = config_.pools[0].timeouts.drain_ms;
+    for (auto& worker : shared_.workers) {
+      UvWorker* target = worker.get();
+      target->Post([this, target, drain_ms] {
+        target->Drain(drain_ms, [this, target] {
+          const bool quiet = target->Quiet();
+          shared_.workers[0]->Post([this, quiet] { OnDrained(quiet); });
+        });
+      });
+    }
+  }
+
+  void OnDrained(bool quiet) {
+    clean_ = clean_ && quiet;
+    if (--draining_ > 0) return;
+    if (!clean_) {
+      Log(NoteLevel::kWarn, "some writes were not answered by all copies in time: the replicas are "
+                            "resynced at the next start");
+    }
+    coordinator_->Close(clean_, [this](const EditResult& result) {
+      if (!result.ok) exit_code_ = 1;
+      for (auto& worker : shared_.workers) {
+        UvWorker* target = worker.get();
+        target->Post([target] { target->Stop(); });
+      }
+      for (uv_signal_t& handle : signals_) {
+        uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
+      }
+    });
+  }
+
+  const Config config_;
+  Pool pool_;
+  ProcessInfo process_;
+  UvWorker::Shared shared_;
+  std::unique_ptr<UvCoordinator> coordinator_;
+  std::vector<std::thread> threads_;
+  uv_signal_t signals_[3];
+  bool stopping_ = false;
+  bool clean_ = true;
+  uint32_t draining_ = 0;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+std::optional<ConfigError> CheckHosts(const Config& config) {
+  for (const PoolConfig& pool : config.pools) {
+    for (const ShardConfig& shard : pool.shards) {
+      for (const Address& node : shard.Nodes()) {
+        if (node.IsUnix()) continue;
+        addrinfo hints{};
+        hints.ai_socktype = SOCK_STREAM;
+        addrinfo* found = nullptr;
+        const int status = ::getaddrinfo(node.host.c_str(), nullptr, &hints, &found);
+        if (status != 0) {
+          ConfigError error;
+          error.file = config.file;
+          error.line = node.line;
+          error.column = node.column;
+          error.message = "the host of node " + node.ToString() + " of shard '" + shard.name +
+                          "' cannot be resolved: " + ::gai_strerror(status);
+          return error;
+        }
+        ::freeaddrinfo(found);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+int RunServer(const Config& config, const std::string& version, const std::string& executable) {
+  std::signal(SIGPIPE, SIG_IGN);
+  Server server(config, version, executable);
+  return server.Run();
+}
+
+}  // namespace gemel
