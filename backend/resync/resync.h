@@ -25,7 +25,7 @@ namespace gemel {
 
 class Resync {
  public:
-  // `shard`, `port` and `env` must outlive it. A timeout_s of 0 is none.
+  // `shard`, `port` and `env` must outlive it.
   Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig config);
   // Lets held writes go. The shard must still be there; callbacks that come later do nothing.
   ~Resync();
@@ -65,12 +65,11 @@ class Resync {
   int PickCopy();
   void Begin(uint32_t copy);
   void CheckNotSwapped();
-  void OnSizes(uint64_t primary_keys, uint64_t copy_keys);
   void SetAuth();
-  void SetAuthUser();
   void FindPrimary();
   void SendReplicaOf();
   void Poll();
+  void PollLater();
   void OnCopyPolled(const ControlReply& reply);
   void OnPrimaryPolled(const Replication& copy, const ControlReply& reply);
   void BeginPause();
@@ -90,9 +89,11 @@ class Resync {
   // Why the attempt must end, or empty.
   std::string Obstacle() const;
   bool SameProcess() const;
+  std::string NotOurReplica(const Replication& seen) const;
   void Fail(const std::string& why);
   void End();
-  void Note(NoteLevel level, const std::string& text);
+  // Logs, unless the same was logged within `again_ms`.
+  void Note(NoteLevel level, const std::string& text, uint64_t again_ms);
   void SetNote(const std::string& note);
   const std::string& NameOf(uint32_t copy) const { return shard_->info().copies[copy].node; }
 
@@ -113,6 +114,7 @@ class Resync {
   uint64_t began_ms_ = 0;
   uint64_t paused_ms_ = 0;
   uint64_t heard_ms_ = 0;      // when the copy last answered a poll
+  uint64_t link_up_ms_ = 0;    // when its master link was last seen up or copying
   uint64_t next_poll_ms_ = 0;  // 0: one is under way
   int64_t best_lag_ = -1;
   uint32_t polls_without_gain_ = 0;
@@ -120,6 +122,7 @@ class Resync {
   int64_t target_ = -1;
 
   uint64_t retry_at_ms_ = 0;
+  uint32_t failed_pauses_ = 0;    // in a row
   uint32_t next_copy_ = 0;        // where the search for a copy begins
   std::vector<bool> seen_empty_;  // by copy: it was the primary of an adopted shard, empty
   std::vector<bool> ours_;        // by copy: its data was overwritten by us already

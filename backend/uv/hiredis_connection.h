@@ -17,6 +17,7 @@
 #include "config/address.h"
 
 struct redisAsyncContext;
+struct redisReply;
 
 namespace gemel {
 
@@ -32,9 +33,10 @@ struct HiredisReply {
   enum class Kind : uint8_t {
     kReply,
     kError,    // the node answered with an error, maybe to AUTH or SELECT
-    kTimeout,  // not connected or not answered in time
+    kTimeout,  // not connected or not answered in time; or its name could not be resolved
     kLost,     // the connection was closed, reset or broken by what came over it
-    kRefused,  // no connection could be made: refused, unreachable, not resolved
+    kRefused,  // no connection could be made: refused, reset, unreachable
+    kUnable,   // this process failed (no descriptors, no memory): says nothing of the node
   };
   Kind kind = Kind::kReply;
   // kReply: its text (an array's elements, nested ones too, one a line; nil is empty); else what
@@ -74,21 +76,25 @@ class HiredisConnection {
   const HiredisNode& node() const { return node_; }
 
  private:
+  struct Callbacks;
   struct Pending {
     uint64_t deadline_ms;
-    HiredisDone done;
-    bool handshake = false;
+    uint32_t timeout_ms;
+    HiredisDone done;  // null: of the handshake
   };
 
   bool Connect();
-  bool Send(const std::vector<std::string>& args, Pending pending);
+  void Send(const std::vector<std::string>& args, Pending pending);
+  void OnReply(const redisReply* reply);
+  void OnDisconnect();
   void Arm();
   void OnTimer();
-  void OnReply(void* reply);
-  void OnConnect(bool ok);
-  void OnDisconnect();
+  // The context is no longer ours: hiredis frees it.
   void Forget();
+  // Frees the context, if there is one.
+  void Release();
   void FailAll(HiredisReply reply);
+  // At the next turn; Arm must follow.
   void FailLater(HiredisReply reply);
 
   uv_loop_t* loop_;

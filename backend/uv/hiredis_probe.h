@@ -21,9 +21,11 @@ namespace gemel {
 //               whether it can serve is for the link to find out, whose handshake they refuse. Were
 //               they failures, a copy that loads what a resync sends it would be called down and
 //               lose its link again and again.
-//   kTimeout    no reply within timeout_ms; the connection is made anew.
-//   kHardError  refused, unreachable, not resolved; or closed twice in a row. A connection that is
-//               closed once is tried again at once, so that a node that died is known at once.
+//   kTimeout    no reply within timeout_ms (the connection is made anew), or a name that cannot be
+//               resolved.
+//   kHardError  refused, unreachable; or closed twice in a row. A connection that is closed once is
+//               made anew at once, so that a node that died is known at once.
+//   nothing     when this process could not probe at all (no descriptors left).
 //
 // One loop, one thread; see HiredisConnection for what the loop owes it at the end.
 class HiredisProbe {
@@ -45,8 +47,10 @@ class HiredisProbe {
 
  private:
   void Send();
+  void Ping();
+  void OnIdleClose();
   void OnReply(const HiredisReply& reply);
-  void Again(uint64_t began_ms);
+  void NoteTrouble(const HiredisReply& reply);
 
   uv_loop_t* loop_;
   const uint32_t interval_ms_;
@@ -56,9 +60,10 @@ class HiredisProbe {
   HiredisConnection connection_;
   UvTimer timer_;
   uint64_t sent_ms_ = 0;
+  bool started_ = false;
   bool waiting_ = false;   // for a reply
   bool repeated_ = false;  // this probe is the second try
-  bool auth_noted_ = false;
+  bool noted_ = false;     // what is wrong was logged
 };
 
 }  // namespace gemel

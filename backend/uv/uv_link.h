@@ -18,8 +18,8 @@ class UvLink;
 // What the links of a worker share.
 struct UvLinkContext {
   uv_loop_t* loop = nullptr;
-  std::vector<UvLink*> dirty;      // links with output to flush at the end of the turn
-  std::vector<char> read_buffer;   // replies are read here, and cut up before the next read
+  std::vector<UvLink*> dirty;     // links with output to flush at the end of the turn
+  std::vector<char> read_buffer;  // replies are read here, and cut up before the next read
   uint32_t keepalive_s = 60;
 };
 

@@ -1,5 +1,5 @@
-// One TCP or Unix-socket connection on a libuv loop: reads into a buffer of the owner's choice, writes an
-// OutQueue without copying it.
+// One TCP or Unix-socket connection on a libuv loop: reads into a buffer of the owner's choice,
+// writes an OutQueue without copying it.
 
 #ifndef GEMEL_BACKEND_UV_UV_STREAM_H_
 #define GEMEL_BACKEND_UV_UV_STREAM_H_
@@ -50,9 +50,9 @@ class UvStream {
   void StartReading();
   void StopReading();
 
-  // Writes as much of `out` as the socket takes now and arranges for the rest; `out` must live until
-  // Close. Returns how many bytes were taken at once; 0 while an earlier write waits or on an error
-  // (which comes as OnStreamEnd).
+  // Writes as much of `out` as the socket takes now and arranges for the rest; `out` must live
+  // until Close. Returns how many bytes were taken at once; 0 while an earlier write waits or on an
+  // error (which comes as OnStreamEnd).
   size_t Flush(OutQueue* out);
 
   bool open() const { return handle_ != nullptr; }
