@@ -1,0 +1,83 @@
+#include "backend/uv/hiredis_loop.h"
+
+#include <hiredis/async.h>
+
+#include <memory>
+
+namespace gemel {
+
+namespace {
+
+// Belongs to the context until it is freed, then to the loop until the handle is closed.
+struct Watch {
+  uv_poll_t poll;
+  redisAsyncContext* context = nullptr;  // null once it is freed
+  int events = 0;
+
+  void Apply() {
+    if (events == 0) {
+      uv_poll_stop(&poll);
+    } else {
+      uv_poll_start(&poll, events, &Watch::OnPoll);
+    }
+  }
+
+  static void OnPoll(uv_poll_t* poll, int status, int ready) {
+    Watch* watch = static_cast<Watch*>(poll->data);
+    // After an error reading and writing are what tells which one.
+    if (status != 0) ready = watch->events;
+    if ((ready & UV_READABLE) != 0 && watch->context != nullptr) {
+      redisAsyncContext* context = watch->context;
+      if ((context->c.flags & REDIS_CONNECTED) != 0 && context->replies.head == nullptr) {
+        // The end, or something that nobody asked for, at which hiredis 0.14 would assert.
+        redisAsyncDisconnect(context);
+      } else {
+        redisAsyncHandleRead(context);
+      }
+    }
+    if ((ready & UV_WRITABLE) != 0 && watch->context != nullptr) {
+      redisAsyncHandleWrite(watch->context);
+    }
+    if (status != 0 && watch->context != nullptr) watch->Apply();  // libuv has stopped it
+  }
+
+  template <int kEvent>
+  static void Add(void* data) {
+    Watch* watch = static_cast<Watch*>(data);
+    watch->events |= kEvent;
+    watch->Apply();
+  }
+
+  template <int kEvent>
+  static void Remove(void* data) {
+    Watch* watch = static_cast<Watch*>(data);
+    watch->events &= ~kEvent;
+    watch->Apply();
+  }
+
+  static void Cleanup(void* data) {
+    Watch* watch = static_cast<Watch*>(data);
+    watch->context = nullptr;
+    uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll), [](uv_handle_t* closed) {
+      std::unique_ptr<Watch>(static_cast<Watch*>(closed->data)).reset();
+    });
+  }
+};
+
+}  // namespace
+
+bool AttachToLoop(redisAsyncContext* context, uv_loop_t* loop) {
+  auto watch = std::make_unique<Watch>();
+  if (uv_poll_init(loop, &watch->poll, context->c.fd) != 0) return false;
+  watch->poll.data = watch.get();
+  watch->context = context;
+  context->ev.addRead = &Watch::Add<UV_READABLE>;
+  context->ev.delRead = &Watch::Remove<UV_READABLE>;
+  context->ev.addWrite = &Watch::Add<UV_WRITABLE>;
+  context->ev.delWrite = &Watch::Remove<UV_WRITABLE>;
+  context->ev.cleanup = &Watch::Cleanup;
+  context->ev.data = watch.release();
+  return true;
+}
+
+}  // namespace gemel

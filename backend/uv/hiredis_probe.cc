@@ -1,0 +1,111 @@
+#include "backend/uv/hiredis_probe.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gemel {
+
+namespace {
+
+using Kind = HiredisReply::Kind;
+
+// A node that closes every connection at once is not asked more often than this.
+constexpr uint64_t kAtOnceMs = 50;
+
+bool IsAboutPassword(const std::string& error) {
+  return error.starts_with("NOAUTH") || error.starts_with("WRONGPASS") ||
+         error.starts_with("ERR AUTH") || error.starts_with("ERR invalid password") ||
+         error.starts_with("ERR Client sent AUTH");
+}
+
+}  // namespace
+
+HiredisProbe::HiredisProbe(uv_loop_t* loop, HiredisNode node, const HealthConfig& health,
+                           ReportFn report, NoteFn note)
+    : loop_(loop),
+      interval_ms_(health.interval_ms),
+      timeout_ms_(health.timeout_ms),
+      report_(std::move(report)),
+      note_(std::move(note)),
+      connection_(loop, std::move(node)),
+      timer_(loop, [this] { Send(); }) {
+  connection_.set_on_idle_close([this] { OnIdleClose(); });
+}
+
+void HiredisProbe::Start(uint32_t random) {
+  started_ = true;
+  timer_.Set(random % std::max(interval_ms_, 1u));
+}
+
+void HiredisProbe::Stop() {
+  started_ = false;
+  timer_.Stop();
+  connection_.Drop();
+}
+
+void HiredisProbe::Send() {
+  sent_ms_ = uv_now(loop_);
+  waiting_ = true;
+  repeated_ = false;
+  Ping();
+}
+
+void HiredisProbe::Ping() {
+  connection_.Command({"PING"}, timeout_ms_, [this](const HiredisReply& reply) { OnReply(reply); });
+}
+
+void HiredisProbe::OnIdleClose() {
+  if (!started_ || waiting_) return;
+  const uint64_t now_ms = uv_now(loop_);
+  timer_.Set(now_ms >= sent_ms_ + kAtOnceMs ? 0 : sent_ms_ + kAtOnceMs - now_ms);
+}
+
+void HiredisProbe::OnReply(const HiredisReply& reply) {
+  if (reply.kind == Kind::kLost && !repeated_) {
+    repeated_ = true;
+    Ping();
+    return;
+  }
+  waiting_ = false;
+  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t next_ms = sent_ms_ + interval_ms_;
+  timer_.Set(next_ms > now_ms ? next_ms - now_ms : 0);
+  NoteTrouble(reply);
+  // Kept alive here, since the report may destroy the probe.
+  const ReportFn report = report_;
+  switch (reply.kind) {
+    case Kind::kReply:
+    case Kind::kError:
+      report(Shard::Probe::kAnswer);
+      return;
+    case Kind::kTimeout:
+      report(Shard::Probe::kTimeout);
+      return;
+    case Kind::kLost:
+    case Kind::kRefused:
+      report(Shard::Probe::kHardError);
+      return;
+    case Kind::kUnable:
+      return;
+  }
+}
+
+// What the operator has to put right, once.
+void HiredisProbe::NoteTrouble(const HiredisReply& reply) {
+  if (reply.kind == Kind::kReply) {
+    noted_ = false;
+    return;
+  }
+  if (noted_) return;
+  const std::string name = connection_.node().address.ToString();
+  if (reply.kind == Kind::kError && IsAboutPassword(reply.text)) {
+    noted_ = true;
+    note_(NoteLevel::kError, "node " + name + " refuses gemel's user or password (" + reply.text +
+                                 "): check user and password of its [[shard]]");
+  } else if (reply.kind == Kind::kUnable) {
+    noted_ = true;
+    note_(NoteLevel::kError, "node " + name + " cannot be probed: " + reply.text);
+  }
+}
+
+}  // namespace gemel
