@@ -110,6 +110,9 @@ void Link::Push(Op* op, Chunk* chunk, size_t offset, size_t size) {
 
 Link::Entry Link::Pop() {
   Entry entry = std::move(ring_[head_++ & (ring_.size() - 1)]);
+  // What its successors will need is long out of the cache when thousands are in line.
+  const size_t mask = ring_.size() - 1;
+  __builtin_prefetch(ring_[(head_ + 3) & mask].op, 1);
   pending_bytes_ -= entry.size;
   return entry;
 }

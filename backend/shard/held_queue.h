@@ -43,7 +43,7 @@ class HeldQueue {
 
  private:
   static Request* TakeFrame(Request* request) {
-    if (request->owned.empty()) request->owned.Append(request->frame);
+    if (!request->owns_frame()) request->OwnedForWriting().Append(request->frame);
     request->frame = request->owned.view();
     return request;
   }

@@ -22,50 +22,55 @@ constexpr CopyMask Bit(uint32_t copy) { return CopyMask{1} << copy; }
 
 enum class OpKind : uint8_t { kRead, kWrite, kRepair };
 
-struct Op {
+// Two cache lines, of which a read and a short reply touch only the first.
+struct alignas(64) Op {
   OpKind kind = OpKind::kRead;
   uint8_t repair_step = 0;
-  uint32_t repair_job = 0;
-  Request* request = nullptr;  // null once answered
   CopyMask pending = 0;        // sent, not answered
   CopyMask applied = 0;        // answered
   CopyMask lost = 0;           // the connection ended first: the outcome there is not known
   CopyMask differ = 0;         // answered otherwise than the primary
   CopyMask tried = 0;          // a read: where it was sent so far
-  uint64_t waiting_since_ms = 0;
+  Request* request = nullptr;  // null once answered
   Op* next_free = nullptr;
 
   // The reply that the client will get, while others are waited for.
   bool HasReply() const { return reply_size_ > 0; }
   std::string_view reply() const {
-    return large_.empty() ? std::string_view(small_, reply_size_) : large_.view();
+    return reply_size_ != kInLarge ? std::string_view(small_, reply_size_) : large_.view();
   }
   void KeepReply(const Reply& reply) {
-    reply_size_ = static_cast<uint32_t>(reply.bytes.size() <= sizeof(small_) ? reply.bytes.size()
-                                                                             : sizeof(small_));
-    large_.Clear();
     if (reply.bytes.size() <= sizeof(small_)) {
+      reply_size_ = static_cast<uint32_t>(reply.bytes.size());
       std::memcpy(small_, reply.bytes.data(), reply.bytes.size());
-    } else if (reply.buffer != nullptr) {
+      return;
+    }
+    reply_size_ = kInLarge;
+    if (reply.buffer != nullptr) {
       large_ = std::move(*reply.buffer);
     } else {
+      large_.Clear();
       large_.Append(reply.bytes);
     }
   }
-  ByteBuffer* large_reply() { return large_.empty() ? nullptr : &large_; }
+  ByteBuffer* large_reply() { return reply_size_ == kInLarge ? &large_ : nullptr; }
 
   void Reset() {
-    kind = OpKind::kRead;
+    if (reply_size_ == kInLarge) large_.Clear();
+    reply_size_ = 0;
     request = nullptr;
     pending = applied = lost = differ = tried = 0;
-    reply_size_ = 0;
-    large_.Clear();
   }
 
  private:
+  static constexpr uint32_t kInLarge = ~0u;
   uint32_t reply_size_ = 0;
-  char small_[40];
+  char small_[36];
   ByteBuffer large_;
+
+ public:
+  uint64_t waiting_since_ms = 0;
+  uint32_t repair_job = 0;
 };
 
 // Ops for one thread, reused.
@@ -75,6 +80,7 @@ class OpPool {
     if (free_ == nullptr) Refill();
     Op* op = free_;
     free_ = op->next_free;
+    __builtin_prefetch(free_, 1);
     ++in_use_;
     return op;
   }

@@ -36,31 +36,42 @@ enum class RequestKind : uint8_t {
   kWorker,   // asks a worker, no shard
 };
 
-struct Request {
+// What every request needs on its way lies in the first cache line: thousands are in flight at a time,
+// and the rest is touched only where flags say so.
+struct alignas(64) Request {
   RequestSink* sink = nullptr;
+  Request* next = nullptr;  // for its maker, while it waits in a queue
   const CommandRow* row = nullptr;
-  uint64_t session = 0;  // requests of one session keep their order
-  uint32_t shard = 0;    // index in the pool
-  RequestKind kind = RequestKind::kRead;
-  bool primary_only = false;
-
   // What is to be sent: one multibulk command. Set for Submit, which copies or takes it.
   std::string_view frame;
+  uint64_t session = 0;     // requests of one session keep their order
+  uint32_t shard = 0;       // index in the pool
+  uint32_t sent_bytes = 0;  // what its dispatcher counted
+  RequestKind kind = RequestKind::kRead;
+  bool primary_only = false;
+  bool submitted = false;    // to a shard: its answer must be counted off
+  bool answered = false;     // its reply waits in `reply` for its turn
+  bool has_buffers = false;  // `owned` or `reply` may hold something
+
+  // --- the second line ---
   // Owns the frame's memory when it is set: requests that are large, or on their way to another
   // worker, or made by the proxy. A shard may take it over.
   ByteBuffer owned;
-
-  // --- used by the worker that carries it to another (see Dispatcher) ---
-  RequestSink* origin_sink = nullptr;
+  ByteBuffer reply;  // kept until its turn comes
+  RequestSink* origin_sink = nullptr;  // of one that came from another worker (see Dispatcher)
   uint32_t origin_worker = 0;
+  uint32_t part = 0;  // of a split command: which part this is
 
-  // --- used by its maker while it waits in a queue ---
-  Request* next = nullptr;
-  bool answered = false;
-  bool submitted = false;   // to a shard: its answer must be counted off
-  uint32_t sent_bytes = 0;  // what was counted
-  ByteBuffer reply;     // kept until its turn comes
-  uint32_t part = 0;    // of a split command: which part this is
+  // The two, to be filled: whoever frees the request looks only if these were called.
+  ByteBuffer& OwnedForWriting() {
+    has_buffers = true;
+    return owned;
+  }
+  ByteBuffer& ReplyForWriting() {
+    has_buffers = true;
+    return reply;
+  }
+  bool owns_frame() const { return has_buffers && !owned.empty(); }
 };
 
 }  // namespace gemel

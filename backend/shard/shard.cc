@@ -73,7 +73,7 @@ void Shard::Transmit(Op* op, Request* request, CopyMask to) {
     return;
   }
   ChunkRef chunk;
-  if (!request->owned.empty()) {
+  if (request->owns_frame()) {
     chunk = ChunkRef(pool_->Adopt(std::move(request->owned)));
   } else {
     chunk = ChunkRef(pool_->New(request->frame.size()));

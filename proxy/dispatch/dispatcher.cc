@@ -33,13 +33,17 @@ Request* Dispatcher::New() {
   }
   Request* request = free_;
   free_ = request->next;
+  __builtin_prefetch(free_, 1);
   request->next = nullptr;
   return request;
 }
 
 void Dispatcher::Free(Request* request) {
-  request->owned.Clear(kKeepBytes);
-  request->reply.Clear(kKeepBytes);
+  if (request->has_buffers) {
+    request->owned.Clear(kKeepBytes);
+    request->reply.Clear(kKeepBytes);
+    request->has_buffers = false;
+  }
   request->sink = nullptr;
   request->row = nullptr;
   request->kind = RequestKind::kRead;
@@ -52,7 +56,7 @@ void Dispatcher::Free(Request* request) {
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {
-  if (request->owned.empty()) request->owned.Append(request->frame);
+  if (!request->owns_frame()) request->OwnedForWriting().Append(request->frame);
   request->frame = request->owned.view();
   request->origin_worker = worker_;
   outboxes_[worker].push_back({request, false});
@@ -85,10 +89,11 @@ void Dispatcher::Receive(const Message& message) {
 void Dispatcher::OnReply(Request* request, const Reply& reply) {
   request->sink = request->origin_sink;
   if (reply.buffer != nullptr) {
-    request->reply = std::move(*reply.buffer);
+    request->ReplyForWriting() = std::move(*reply.buffer);
   } else {
-    request->reply.Clear(kKeepBytes);
-    request->reply.Append(reply.bytes);
+    ByteBuffer& kept = request->ReplyForWriting();
+    kept.Clear(kKeepBytes);
+    kept.Append(reply.bytes);
   }
   outboxes_[request->origin_worker].push_back({request, true});
 }

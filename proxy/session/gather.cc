@@ -14,7 +14,7 @@ Request* Gather::NewPart(std::string_view frame) {
   request->sink = this;
   request->session = parent_->session;
   request->part = static_cast<uint32_t>(parts_.size());
-  request->owned.Append(frame);
+  request->OwnedForWriting().Append(frame);
   request->frame = request->owned.view();
   return request;
 }
@@ -51,10 +51,11 @@ void Gather::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) dispatcher_->Answered(*request);
   if (reply.buffer != &request->reply) {
     if (reply.buffer != nullptr) {
-      request->reply = std::move(*reply.buffer);
+      request->ReplyForWriting() = std::move(*reply.buffer);
     } else {
-      request->reply.Clear();
-      request->reply.Append(reply.bytes);
+      ByteBuffer& kept = request->ReplyForWriting();
+      kept.Clear();
+      kept.Append(reply.bytes);
     }
   }
   if (--left_ == 0) Complete();

@@ -202,10 +202,11 @@ void Session::OnReply(Request* request, const Reply& reply) {
     if (closed_) return;
     if (reply.buffer != &request->reply) {
       if (reply.buffer != nullptr) {
-        request->reply = std::move(*reply.buffer);
+        request->ReplyForWriting() = std::move(*reply.buffer);
       } else {
-        request->reply.Clear(kKeepReply);
-        request->reply.Append(reply.bytes);
+        ByteBuffer& kept = request->ReplyForWriting();
+        kept.Clear(kKeepReply);
+        kept.Append(reply.bytes);
       }
     }
     return;

@@ -70,7 +70,7 @@ void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::st
   request->submitted = true;
   if (direct_ && frame.size() >= kHandOver && frame.size() == input_.size() &&
       frame.data() == input_.data()) {
-    request->owned = std::move(input_);
+    request->OwnedForWriting() = std::move(input_);
   }
   request->frame = frame;
   congested_shard_ = shard;
