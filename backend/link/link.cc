@@ -85,7 +85,7 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   }
 }
 
-void Link::Push(Op* op, Chunk* chunk, size_t offset, size_t size) {
+void Link::Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
   if (tail_ - head_ == ring_.size()) {
     std::vector<Entry> grown(ring_.size() * 2);
     for (size_t i = head_; i < tail_; ++i) {
@@ -97,7 +97,7 @@ void Link::Push(Op* op, Chunk* chunk, size_t offset, size_t size) {
   }
   if (head_ == tail_) progress_ms_ = now_ms_;
   Entry& entry = ring_[tail_++ & (ring_.size() - 1)];
-  entry.op = op;
+  entry.item = item;
   entry.chunk = ChunkRef(chunk);
   entry.offset = offset;
   entry.size = size;
@@ -112,19 +112,19 @@ Link::Entry Link::Pop() {
   Entry entry = std::move(ring_[head_++ & (ring_.size() - 1)]);
   // What its successors will need is long out of the cache when thousands are in line.
   const size_t mask = ring_.size() - 1;
-  __builtin_prefetch(ring_[(head_ + 3) & mask].op, 1);
+  __builtin_prefetch(ring_[(head_ + 3) & mask].item, 1);
   pending_bytes_ -= entry.size;
   return entry;
 }
 
-void Link::Send(Op* op, std::string_view frame) {
+void Link::Send(LinkItem* item, std::string_view frame) {
   OutQueue::Placement placement = out_.Append(frame);
-  Push(op, placement.chunk, placement.offset, frame.size());
+  Push(item, placement.chunk, placement.offset, frame.size());
 }
 
-void Link::SendShared(Op* op, Chunk* chunk) {
+void Link::SendShared(LinkItem* item, Chunk* chunk) {
   out_.AppendChunk(chunk);
-  Push(op, chunk, 0, chunk->size);
+  Push(item, chunk, 0, chunk->size);
 }
 
 void Link::Handshake(Step step, std::vector<std::string_view> args) {
@@ -267,11 +267,11 @@ void Link::Consume(const Reply& reply) {
     return;
   }
   Entry entry = Pop();
-  if (entry.op == nullptr) {
+  if (entry.item == nullptr) {
     OnHandshakeReply(reply.bytes);
     return;
   }
-  owner_->OnLinkReply(this, entry.op, reply, entry.frame());
+  owner_->OnLinkReply(this, entry.item, reply, entry.frame());
 }
 
 void Link::OnClosed(const std::string& reason, bool refused, uint64_t now_ms) {
@@ -301,7 +301,7 @@ void Link::Down(const std::string& reason, bool refused) {
                                                         << (doublings > 0 ? doublings - 1 : 0));
   retry_at_ms_ = now_ms_ + wait;
   for (const Entry& entry : lost) {
-    if (entry.op != nullptr) owner_->OnLinkLost(this, entry.op, entry.frame());
+    if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }
   owner_->OnLinkDown(this, reason, refused);
 }

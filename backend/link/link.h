@@ -13,12 +13,11 @@
 
 #include "backend/bytes/byte_buffer.h"
 #include "backend/bytes/out_queue.h"
+#include "backend/link/link_item.h"
 #include "backend/resp/reply_reader.h"
-#include "backend/shard/request.h"
 
 namespace gemel {
 
-struct Op;
 class Link;
 
 // What a node says of itself when a connection is made.
@@ -33,11 +32,11 @@ class LinkOwner {
   virtual ~LinkOwner() = default;
   // The connection is made and the node ready: AUTH and SELECT are done, it is not loading.
   virtual void OnLinkUp(Link* link, const NodeIdentity& identity) = 0;
-  // The reply to the oldest unanswered op. `frame` is what was sent. Both are valid during the call.
-  virtual void OnLinkReply(Link* link, Op* op, const Reply& reply, std::string_view frame) = 0;
-  // The connection is gone (the link is kDown already): first each op that was not answered, oldest
+  // The reply to the oldest unanswered item. `frame` is what was sent. Both are valid during the call.
+  virtual void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) = 0;
+  // The connection is gone (the link is kDown already): first each item that was not answered, oldest
   // first, then once the reason. `refused` is hard evidence: nobody listens there.
-  virtual void OnLinkLost(Link* link, Op* op, std::string_view frame) = 0;
+  virtual void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) = 0;
   virtual void OnLinkDown(Link* link, const std::string& reason, bool refused) = 0;
 };
 
@@ -87,8 +86,8 @@ class Link {
   void Tick(uint64_t now_ms, uint32_t random);
 
   // Sends, in order. Only in state kUp. The bytes are copied, or the chunk is shared.
-  void Send(Op* op, std::string_view frame);
-  void SendShared(Op* op, Chunk* chunk);
+  void Send(LinkItem* item, std::string_view frame);
+  void SendShared(LinkItem* item, Chunk* chunk);
 
   // --- for the transport ---
   void OnConnected(uint64_t now_ms);
@@ -117,7 +116,7 @@ class Link {
  private:
   // One request in line.
   struct Entry {
-    Op* op = nullptr;
+    LinkItem* item = nullptr;
     ChunkRef chunk;
     size_t offset = 0;
     size_t size = 0;
@@ -125,7 +124,7 @@ class Link {
   };
   enum class Step : uint8_t { kAuth, kSelect, kPing, kInfo, kRole, kSize };
 
-  void Push(Op* op, Chunk* chunk, size_t offset, size_t size);
+  void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size);
   Entry Pop();
   void Scan(const char* data, size_t size, size_t* used);
   void Consume(const Reply& reply);

@@ -25,7 +25,7 @@ class HeldQueue {
   size_t size() const { return queue_.size(); }
   bool full() const { return queue_.size() >= limit_; }
   // A session with a held request may not overtake itself: its later ones are held too.
-  bool HasSession(uint64_t session) const { return sessions_.contains(session); }
+  bool HasSession(uint32_t session) const { return sessions_.contains(session); }
 
   // Keeps the request, with its frame copied into its own memory unless it owns it already.
   void Push(Request* request, uint64_t now_ms) { Add({TakeFrame(request), now_ms}); }
@@ -43,8 +43,7 @@ class HeldQueue {
 
  private:
   static Request* TakeFrame(Request* request) {
-    if (!request->owns_frame()) request->OwnedForWriting().Append(request->frame);
-    request->frame = request->owned.view();
+    request->OwnFrame();
     return request;
   }
   void Add(const Held& held) {
@@ -54,7 +53,7 @@ class HeldQueue {
 
   size_t limit_;
   std::deque<Held> queue_;
-  std::unordered_map<uint64_t, uint32_t> sessions_;
+  std::unordered_map<uint32_t, uint32_t> sessions_;
 };
 
 }  // namespace gemel

@@ -1,4 +1,5 @@
-// A shard's own record of one request in flight: which copies have it, which have answered.
+// A shard's own record of one write in flight: which copies have it, which have answered. (A read is on
+// one link at a time and needs none.)
 // Made, used and freed by the shard alone, so that it may outlive the answer to the client.
 
 #ifndef GEMEL_BACKEND_SHARD_OP_H_
@@ -17,22 +18,19 @@ namespace gemel {
 
 // A set of a shard's copies, one bit each.
 using CopyMask = uint32_t;
-constexpr uint32_t kMaxCopies = 32;
+constexpr uint32_t kMaxCopies = 16;  // the config allows as many
 constexpr CopyMask Bit(uint32_t copy) { return CopyMask{1} << copy; }
 
-enum class OpKind : uint8_t { kRead, kWrite, kRepair };
+// Two cache lines, of which a write with a short reply touches only the first.
+struct alignas(64) Op : LinkItem {
+  Op() : LinkItem(LinkItem::Kind::kWrite) {}
 
-// Two cache lines, of which a read and a short reply touch only the first.
-struct alignas(64) Op {
-  OpKind kind = OpKind::kRead;
   uint8_t repair_step = 0;
   CopyMask pending = 0;        // sent, not answered
   CopyMask applied = 0;        // answered
   CopyMask lost = 0;           // the connection ended first: the outcome there is not known
   CopyMask differ = 0;         // answered otherwise than the primary
-  CopyMask tried = 0;          // a read: where it was sent so far
   Request* request = nullptr;  // null once answered
-  Op* next_free = nullptr;
 
   // The reply that the client will get, while others are waited for.
   bool HasReply() const { return reply_size_ > 0; }
@@ -58,14 +56,15 @@ struct alignas(64) Op {
   void Reset() {
     if (reply_size_ == kInLarge) large_.Clear();
     reply_size_ = 0;
+    item_kind = LinkItem::Kind::kWrite;
     request = nullptr;
-    pending = applied = lost = differ = tried = 0;
+    pending = applied = lost = differ = 0;
   }
 
  private:
   static constexpr uint32_t kInLarge = ~0u;
   uint32_t reply_size_ = 0;
-  char small_[36];
+  char small_[40];
   ByteBuffer large_;
 
  public:
@@ -77,33 +76,26 @@ struct alignas(64) Op {
 class OpPool {
  public:
   Op* New() {
-    if (free_ == nullptr) Refill();
-    Op* op = free_;
-    free_ = op->next_free;
-    __builtin_prefetch(free_, 1);
-    ++in_use_;
+    if (free_.empty()) Refill();
+    Op* op = free_.back();
+    free_.pop_back();
+    if (free_.size() >= kAhead) __builtin_prefetch(free_[free_.size() - kAhead], 1);
     return op;
   }
   void Free(Op* op) {
     op->Reset();
-    op->next_free = free_;
-    free_ = op;
-    --in_use_;
+    free_.push_back(op);
   }
-  size_t in_use() const { return in_use_; }
 
  private:
   void Refill() {
     constexpr size_t kBlock = 64;
     blocks_.push_back(std::make_unique<Op[]>(kBlock));
-    for (size_t i = 0; i < kBlock; ++i) {
-      blocks_.back()[i].next_free = free_;
-      free_ = &blocks_.back()[i];
-    }
+    for (size_t i = kBlock; i > 0; --i) free_.push_back(&blocks_.back()[i - 1]);
   }
+  static constexpr size_t kAhead = 4;
   std::vector<std::unique_ptr<Op[]>> blocks_;
-  Op* free_ = nullptr;
-  size_t in_use_ = 0;
+  std::vector<Op*> free_;
 };
 
 }  // namespace gemel

@@ -4,21 +4,16 @@
 #define GEMEL_BACKEND_SHARD_REQUEST_H_
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "backend/bytes/byte_buffer.h"
+#include "backend/link/link_item.h"
 
 namespace gemel {
 
 struct CommandRow;
 struct Request;
-
-// A reply's bytes, one whole frame (or, for kReport requests, a fragment of one).
-struct Reply {
-  std::string_view bytes;
-  // If set: a buffer that holds the bytes and nothing else, and that the receiver may take over.
-  ByteBuffer* buffer = nullptr;
-};
 
 // Who gets a reply. Called once a request, on the thread that submitted it.
 class RequestSink {
@@ -36,43 +31,48 @@ enum class RequestKind : uint8_t {
   kWorker,   // asks a worker, no shard
 };
 
-// What every request needs on its way lies in the first cache line: thousands are in flight at a time,
-// and the rest is touched only where flags say so.
-struct alignas(64) Request {
+// What a request needs only on its longer ways.
+struct RequestExtra {
+  // Owns the frame's memory: requests that are large, or on their way to another worker, or made by
+  // the proxy. A shard may take it over.
+  ByteBuffer owned;
+  ByteBuffer reply;                    // kept until its turn comes
+  RequestSink* origin_sink = nullptr;  // of one that came from another worker (see Dispatcher)
+  uint32_t origin_worker = 0;
+};
+
+// One cache line, because thousands are in flight at a time.
+struct Request : LinkItem {
+  Request() : LinkItem(LinkItem::Kind::kRequest) {}
+
+  RequestKind kind = RequestKind::kRead;
+  bool primary_only = false;
+  bool submitted = false;  // to a shard: its answer must be counted off
+  bool answered = false;   // its reply waits in the extra for its turn
+  uint32_t session = 0;    // requests of one session keep their order
+  uint16_t shard = 0;      // index in the pool
+  uint16_t tried = 0;      // the shard's: the copies that this read was sent to
   RequestSink* sink = nullptr;
   Request* next = nullptr;  // for its maker, while it waits in a queue
   const CommandRow* row = nullptr;
   // What is to be sent: one multibulk command. Set for Submit, which copies or takes it.
   std::string_view frame;
-  uint64_t session = 0;     // requests of one session keep their order
-  uint32_t shard = 0;       // index in the pool
-  uint32_t sent_bytes = 0;  // what its dispatcher counted
-  RequestKind kind = RequestKind::kRead;
-  bool primary_only = false;
-  bool submitted = false;    // to a shard: its answer must be counted off
-  bool answered = false;     // its reply waits in `reply` for its turn
-  bool has_buffers = false;  // `owned` or `reply` may hold something
+  std::unique_ptr<RequestExtra> extra;
 
-  // --- the second line ---
-  // Owns the frame's memory when it is set: requests that are large, or on their way to another
-  // worker, or made by the proxy. A shard may take it over.
-  ByteBuffer owned;
-  ByteBuffer reply;  // kept until its turn comes
-  RequestSink* origin_sink = nullptr;  // of one that came from another worker (see Dispatcher)
-  uint32_t origin_worker = 0;
-  uint32_t part = 0;  // of a split command: which part this is
-
-  // The two, to be filled: whoever frees the request looks only if these were called.
-  ByteBuffer& OwnedForWriting() {
-    has_buffers = true;
-    return owned;
+  // Made when first needed, and kept.
+  RequestExtra& Extra() {
+    if (extra == nullptr) extra = std::make_unique<RequestExtra>();
+    return *extra;
   }
-  ByteBuffer& ReplyForWriting() {
-    has_buffers = true;
-    return reply;
+  bool owns_frame() const { return extra != nullptr && !extra->owned.empty(); }
+  // Makes the frame its own memory, unless it is already.
+  void OwnFrame() {
+    if (owns_frame()) return;
+    Extra().owned.Append(frame);
+    frame = extra->owned.view();
   }
-  bool owns_frame() const { return has_buffers && !owned.empty(); }
 };
+static_assert(sizeof(Request) <= 64);
 
 }  // namespace gemel
 

@@ -17,6 +17,7 @@ constexpr size_t kShareFrom = ChunkPool::kStandard;
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
 constexpr size_t kMaxRepairJobs = 1024;
+static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 // A node that cannot serve reads just now; another copy may.
 bool IsUnfitToRead(std::string_view reply) {
@@ -65,23 +66,23 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   Reconcile();
 }
 
-void Shard::Transmit(Op* op, Request* request, CopyMask to) {
+void Shard::Transmit(LinkItem* item, Request* request, CopyMask to) {
   if (request->frame.size() < kShareFrom) {
     for (; to != 0; to &= to - 1) {
-      copies_[static_cast<uint32_t>(std::countr_zero(to))]->link->Send(op, request->frame);
+      copies_[static_cast<uint32_t>(std::countr_zero(to))]->link->Send(item, request->frame);
     }
     return;
   }
   ChunkRef chunk;
   if (request->owns_frame()) {
-    chunk = ChunkRef(pool_->Adopt(std::move(request->owned)));
+    chunk = ChunkRef(pool_->Adopt(std::move(request->extra->owned)));
   } else {
     chunk = ChunkRef(pool_->New(request->frame.size()));
     std::memcpy(chunk->data, request->frame.data(), request->frame.size());
     chunk->size = request->frame.size();
   }
   for (; to != 0; to &= to - 1) {
-    copies_[static_cast<uint32_t>(std::countr_zero(to))]->link->SendShared(op, chunk.get());
+    copies_[static_cast<uint32_t>(std::countr_zero(to))]->link->SendShared(item, chunk.get());
   }
 }
 
@@ -120,11 +121,8 @@ void Shard::SendRead(Request* request) {
   }
   ++stats_.reads;
   const uint32_t copy = static_cast<uint32_t>(picked);
-  Op* op = ops_.New();
-  op->kind = OpKind::kRead;
-  op->request = request;
-  op->tried = Bit(copy);
-  Transmit(op, request, Bit(copy));
+  request->tried = static_cast<uint16_t>(Bit(copy));
+  Transmit(request, request, Bit(copy));
 }
 
 void Shard::SendWrite(Request* request) {
@@ -132,7 +130,6 @@ void Shard::SendWrite(Request* request) {
   ++writes_in_flight_;
   ++writes_since_up_;
   Op* op = ops_.New();
-  op->kind = OpKind::kWrite;
   op->request = request;
   op->pending = in_sync_;
   Transmit(op, request, in_sync_);
@@ -179,7 +176,7 @@ void Shard::AnswerError(Request* request, std::string_view text) {
 }
 
 void Shard::OpEnded(Op* op) {
-  if (op->kind == OpKind::kWrite) --writes_in_flight_;
+  if (op->item_kind == LinkItem::Kind::kWrite) --writes_in_flight_;
   ops_.Free(op);
   if (writes_in_flight_ == 0 && drained_) [[unlikely]] {
     std::function<void()> drained = std::move(drained_);
@@ -188,38 +185,37 @@ void Shard::OpEnded(Op* op) {
   }
 }
 
-void Shard::OnLinkReply(Link* link, Op* op, const Reply& reply, std::string_view frame) {
-  switch (op->kind) {
-    case OpKind::kRead:
-      OnReadReply(link, op, reply, frame);
+void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) {
+  switch (item->item_kind) {
+    case LinkItem::Kind::kRequest: {
+      Request* request = static_cast<Request*>(item);
+      if (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes) && Retry(request, frame)) return;
+      request->sink->OnReply(request, reply);
       return;
-    case OpKind::kWrite:
-      OnWriteReply(link, op, reply, frame);
+    }
+    case LinkItem::Kind::kWrite:
+      OnWriteReply(link->index(), static_cast<Op*>(item), reply, frame);
       return;
-    case OpKind::kRepair:
+    case LinkItem::Kind::kRepair: {
+      Op* op = static_cast<Op*>(item);
       repair_.OnReply(link->index(), *op, reply.bytes);
       OpEnded(op);
       return;
+    }
   }
 }
 
-void Shard::OnReadReply(Link*, Op* op, const Reply& reply, std::string_view frame) {
-  if (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes) && Retry(op, frame)) return;
-  Answer(op, reply);
-  OpEnded(op);
-}
-
-bool Shard::Retry(Op* op, std::string_view frame) {
-  const int picked = PickRead(~op->tried, /*primary_only=*/false);
+// Sends a read to another copy; false if there is none that it was not sent to.
+bool Shard::Retry(Request* request, std::string_view frame) {
+  const int picked = PickRead(~CopyMask{request->tried}, /*primary_only=*/false);
   if (picked < 0) return false;
   ++stats_.fallbacks;
-  op->tried |= Bit(static_cast<uint32_t>(picked));
-  copies_[static_cast<uint32_t>(picked)]->link->Send(op, frame);
+  request->tried |= static_cast<uint16_t>(Bit(static_cast<uint32_t>(picked)));
+  copies_[static_cast<uint32_t>(picked)]->link->Send(request, frame);
   return true;
 }
 
-void Shard::OnWriteReply(Link* link, Op* op, const Reply& reply, std::string_view frame) {
-  const uint32_t copy = link->index();
+void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame) {
   op->pending &= ~Bit(copy);
   op->applied |= Bit(copy);
   if (!op->HasReply() && op->pending == 0 && op->lost == 0) {
@@ -290,37 +286,37 @@ void Shard::FinishWrite(Op* op, std::string_view frame) {
   if (!losing_ && !editing_) Reconcile();
 }
 
-void Shard::OnLinkLost(Link* link, Op* op, std::string_view frame) {
+void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const uint32_t copy = link->index();
   losing_ = true;
   open_ = false;
   up_ &= ~Bit(copy);
   readable_ &= ~Bit(copy);
-  switch (op->kind) {
-    case OpKind::kRead: {
-      if (Retry(op, frame)) return;
-      // Nobody else now: it waits like one that has just come.
-      Request* request = op->request;
-      OpEnded(op);
-      request->owned.Clear();
-      request->frame = frame;
-      if (!stopped_ && Hopeful()) {
-        Hold(request);
-      } else {
-        AnswerError(request, DownText());
-      }
-      return;
-    }
-    case OpKind::kWrite:
-      op->pending &= ~Bit(copy);
-      op->lost |= Bit(copy);
-      if ((in_sync_ & Bit(copy)) != 0) MarkUnsure(copy, "its connection was lost with writes in it");
-      if (op->pending == 0) FinishWrite(op, frame);
-      return;
-    case OpKind::kRepair:
-      repair_.OnLost(copy, *op);
-      OpEnded(op);
-      return;
+  if (item->item_kind == LinkItem::Kind::kRequest) {
+    OnReadLost(static_cast<Request*>(item), frame);
+    return;
+  }
+  Op* op = static_cast<Op*>(item);
+  if (op->item_kind == LinkItem::Kind::kRepair) {
+    repair_.OnLost(copy, *op);
+    OpEnded(op);
+    return;
+  }
+  op->pending &= ~Bit(copy);
+  op->lost |= Bit(copy);
+  if ((in_sync_ & Bit(copy)) != 0) MarkUnsure(copy, "its connection was lost with writes in it");
+  if (op->pending == 0) FinishWrite(op, frame);
+}
+
+void Shard::OnReadLost(Request* request, std::string_view frame) {
+  if (Retry(request, frame)) return;
+  // Nobody else now: it waits like one that has just come.
+  if (request->extra != nullptr) request->extra->owned.Clear();
+  request->frame = frame;
+  if (Hopeful()) {
+    Hold(request);
+  } else {
+    AnswerError(request, DownText());
   }
 }
 
@@ -363,7 +359,7 @@ void Shard::SendRepair(uint32_t copy, Op* op, std::string_view frame) {
 
 Op* Shard::NewRepairOp() {
   Op* op = ops_.New();
-  op->kind = OpKind::kRepair;
+  op->item_kind = LinkItem::Kind::kRepair;
   return op;
 }
 

@@ -135,8 +135,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   // --- LinkOwner ---
   void OnLinkUp(Link* link, const NodeIdentity& identity) override;
-  void OnLinkReply(Link* link, Op* op, const Reply& reply, std::string_view frame) override;
-  void OnLinkLost(Link* link, Op* op, std::string_view frame) override;
+  void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
+  void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override;
   void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
 
  private:
@@ -153,12 +153,12 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   // shard.cc: requests and replies
   void SendRead(Request* request);
   void SendWrite(Request* request);
-  void Transmit(Op* op, Request* request, CopyMask to);
+  void Transmit(LinkItem* item, Request* request, CopyMask to);
   void SubmitSlow(Request* request);
   int PickRead(CopyMask among, bool primary_only) const;
-  bool Retry(Op* op, std::string_view frame);
-  void OnReadReply(Link* link, Op* op, const Reply& reply, std::string_view frame);
-  void OnWriteReply(Link* link, Op* op, const Reply& reply, std::string_view frame);
+  bool Retry(Request* request, std::string_view frame);
+  void OnReadLost(Request* request, std::string_view frame);
+  void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
   void FinishWrite(Op* op, std::string_view frame);
   void Answer(Op* op, const Reply& reply);
   void AnswerKept(Op* op);

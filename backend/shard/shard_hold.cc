@@ -55,7 +55,7 @@ void Shard::ReleaseHeld() {
   releasing_ = true;
   // One round over what waits now. What still cannot go is held again, and with it whatever the same
   // session sent behind it.
-  std::unordered_set<uint64_t> blocked;
+  std::unordered_set<uint32_t> blocked;
   for (size_t left = held_.size(); left > 0; --left) {
     const HeldQueue::Held held = held_.Pop();
     Request* request = held.request;

@@ -22,43 +22,29 @@ Dispatcher::Dispatcher(const Pool* pool, uint32_t worker, uint32_t workers)
 
 Dispatcher::~Dispatcher() = default;
 
-Request* Dispatcher::New() {
-  if (free_ == nullptr) {
-    constexpr size_t kBlock = 128;
-    blocks_.push_back(std::make_unique<Request[]>(kBlock));
-    for (size_t i = 0; i < kBlock; ++i) {
-      blocks_.back()[i].next = free_;
-      free_ = &blocks_.back()[i];
-    }
-  }
-  Request* request = free_;
-  free_ = request->next;
-  __builtin_prefetch(free_, 1);
-  request->next = nullptr;
-  return request;
+void Dispatcher::Refill() {
+  constexpr size_t kBlock = 128;
+  blocks_.push_back(std::make_unique<Request[]>(kBlock));
+  for (size_t i = kBlock; i > 0; --i) free_.push_back(&blocks_.back()[i - 1]);
 }
 
 void Dispatcher::Free(Request* request) {
-  if (request->has_buffers) {
-    request->owned.Clear(kKeepBytes);
-    request->reply.Clear(kKeepBytes);
-    request->has_buffers = false;
+  if (request->extra != nullptr) {
+    request->extra->owned.Clear(kKeepBytes);
+    request->extra->reply.Clear(kKeepBytes);
   }
-  request->sink = nullptr;
-  request->row = nullptr;
   request->kind = RequestKind::kRead;
   request->primary_only = false;
-  request->answered = false;
   request->submitted = false;
-  request->frame = {};
-  request->next = free_;
-  free_ = request;
+  request->answered = false;
+  request->next = nullptr;
+  request->row = nullptr;
+  free_.push_back(request);
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {
-  if (!request->owns_frame()) request->OwnedForWriting().Append(request->frame);
-  request->frame = request->owned.view();
-  request->origin_worker = worker_;
+  request->OwnFrame();
+  request->extra->origin_worker = worker_;
   outboxes_[worker].push_back({request, false});
 }
 
@@ -74,10 +60,10 @@ void Dispatcher::SubmitToWorker(Request* request, uint32_t worker) {
 void Dispatcher::Receive(const Message& message) {
   Request* request = message.request;
   if (message.answered) {
-    request->sink->OnReply(request, Reply{request->reply.view(), &request->reply});
+    request->sink->OnReply(request, Reply{request->extra->reply.view(), &request->extra->reply});
     return;
   }
-  request->origin_sink = request->sink;
+  request->Extra().origin_sink = request->sink;
   request->sink = this;
   if (request->kind == RequestKind::kWorker) {
     handler_->HandleWorkerRequest(request);
@@ -87,15 +73,21 @@ void Dispatcher::Receive(const Message& message) {
 }
 
 void Dispatcher::OnReply(Request* request, const Reply& reply) {
-  request->sink = request->origin_sink;
+  RequestExtra& extra = *request->extra;
+  request->sink = extra.origin_sink;
+  KeepReply(request, reply);
+  outboxes_[extra.origin_worker].push_back({request, true});
+}
+
+void Dispatcher::KeepReply(Request* request, const Reply& reply) {
+  ByteBuffer& kept = request->Extra().reply;
+  if (reply.buffer == &kept) return;
   if (reply.buffer != nullptr) {
-    request->ReplyForWriting() = std::move(*reply.buffer);
+    kept = std::move(*reply.buffer);
   } else {
-    ByteBuffer& kept = request->ReplyForWriting();
     kept.Clear(kKeepBytes);
     kept.Append(reply.bytes);
   }
-  outboxes_[request->origin_worker].push_back({request, true});
 }
 
 }  // namespace gemel

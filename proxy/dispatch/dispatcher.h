@@ -46,7 +46,13 @@ class Dispatcher : private RequestSink {
 
   // Requests are pooled. New gives an empty one; Free takes back one that is answered, on the worker
   // that made it.
-  Request* New();
+  Request* New() {
+    if (free_.empty()) [[unlikely]] Refill();
+    Request* request = free_.back();
+    free_.pop_back();
+    if (free_.size() >= kAhead) __builtin_prefetch(free_[free_.size() - kAhead], 1);
+    return request;
+  }
   void Free(Request* request);
 
   // Sends a request to its shard. The frame must be valid during the call. The answer comes to its
@@ -55,7 +61,7 @@ class Dispatcher : private RequestSink {
     Slot& slot = slots_[request->shard];
     ++slot.pending;
     slot.pending_bytes += request->frame.size();
-    request->sent_bytes = static_cast<uint32_t>(request->frame.size());
+    request->submitted = true;
     if (slot.local != nullptr) [[likely]] {
       slot.local->Submit(request);
     } else {
@@ -69,13 +75,16 @@ class Dispatcher : private RequestSink {
   void Answered(const Request& request) {
     Slot& slot = slots_[request.shard];
     --slot.pending;
-    slot.pending_bytes -= request.sent_bytes;
+    slot.pending_bytes -= request.frame.size();  // which moves, but keeps its size
   }
   // So much waits for the shard that its clients are to be read from no further.
   bool Congested(uint32_t shard) const {
     const Slot& slot = slots_[shard];
     return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_;
   }
+
+  // Keeps a reply with its request, until its turn comes.
+  static void KeepReply(Request* request, const Reply& reply);
 
   // --- for the worker's loop ---
   // What is to go to another worker; the loop takes it at the end of a turn.
@@ -90,6 +99,9 @@ class Dispatcher : private RequestSink {
     size_t pending_bytes = 0;
   };
 
+  static constexpr size_t kAhead = 8;  // requests that New fetches into the cache beforehand
+
+  void Refill();
   void Forward(Request* request, uint32_t worker);
   // The answer to a request of another worker's.
   void OnReply(Request* request, const Reply& reply) override;
@@ -102,7 +114,7 @@ class Dispatcher : private RequestSink {
   size_t pending_limit_;
   size_t pending_bytes_limit_;
   std::vector<std::unique_ptr<Request[]>> blocks_;
-  Request* free_ = nullptr;
+  std::vector<Request*> free_;
 };
 
 }  // namespace gemel

@@ -13,19 +13,17 @@ Request* Gather::NewPart(std::string_view frame) {
   Request* request = dispatcher_->New();
   request->sink = this;
   request->session = parent_->session;
-  request->part = static_cast<uint32_t>(parts_.size());
-  request->OwnedForWriting().Append(frame);
-  request->frame = request->owned.view();
+  request->frame = frame;
+  request->OwnFrame();
   return request;
 }
 
 void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
                       std::string_view frame, std::vector<uint32_t> places) {
   Request* request = NewPart(frame);
-  request->shard = shard;
+  request->shard = static_cast<uint16_t>(shard);
   request->kind = kind;
   request->row = row;
-  request->submitted = true;
   parts_.push_back({request, shard, false, std::move(places)});
 }
 
@@ -49,15 +47,7 @@ void Gather::Launch() {
 
 void Gather::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) dispatcher_->Answered(*request);
-  if (reply.buffer != &request->reply) {
-    if (reply.buffer != nullptr) {
-      request->ReplyForWriting() = std::move(*reply.buffer);
-    } else {
-      ByteBuffer& kept = request->ReplyForWriting();
-      kept.Clear();
-      kept.Append(reply.bytes);
-    }
-  }
+  Dispatcher::KeepReply(request, reply);
   if (--left_ == 0) Complete();
 }
 
@@ -67,7 +57,7 @@ void Gather::Complete() {
   for (Part& part : parts_) {
     replies.push_back({part.to_worker ? std::string_view()
                                       : std::string_view(dispatcher_->pool().shards()[part.shard].name),
-                       part.request->reply.view(), std::move(part.places)});
+                       part.request->extra->reply.view(), std::move(part.places)});
   }
   std::string whole;
   finish_(replies, &whole);

@@ -13,7 +13,6 @@ namespace {
 
 // Replies from here on are handed over instead of copied, where that is possible.
 constexpr size_t kLarge = ChunkPool::kStandard;
-constexpr size_t kKeepReply = 512;
 
 }  // namespace
 
@@ -154,7 +153,7 @@ Request* Session::Reserve(const CommandRow* row) {
   Request* request = context_->dispatcher->New();
   request->sink = this;
   request->row = row;
-  request->session = id_;
+  request->session = static_cast<uint32_t>(id_);
   if (tail_ == nullptr) {
     head_ = request;
   } else {
@@ -200,21 +199,14 @@ void Session::OnReply(Request* request, const Reply& reply) {
   if (request != head_) {
     request->answered = true;
     if (closed_) return;
-    if (reply.buffer != &request->reply) {
-      if (reply.buffer != nullptr) {
-        request->ReplyForWriting() = std::move(*reply.buffer);
-      } else {
-        ByteBuffer& kept = request->ReplyForWriting();
-        kept.Clear(kKeepReply);
-        kept.Append(reply.bytes);
-      }
-    }
+    Dispatcher::KeepReply(request, reply);
     return;
   }
   Append(reply);
   Pop();
   while (head_ != nullptr && head_->answered) {
-    Append(Reply{head_->reply.view(), &head_->reply});
+    ByteBuffer& kept = head_->extra->reply;
+    Append(Reply{kept.view(), &kept});
     Pop();
   }
   if (closing_ && head_ == nullptr && !flush_wanted_) {

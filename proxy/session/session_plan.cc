@@ -64,13 +64,12 @@ bool Session::MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard)
 
 void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame) {
   Request* request = Reserve(&row);
-  request->shard = shard;
+  request->shard = static_cast<uint16_t>(shard);
   request->kind = write ? RequestKind::kWrite : RequestKind::kRead;
   request->primary_only = (row.flags & kCmdPrimaryOnly) != 0;
-  request->submitted = true;
   if (direct_ && frame.size() >= kHandOver && frame.size() == input_.size() &&
       frame.data() == input_.data()) {
-    request->OwnedForWriting() = std::move(input_);
+    request->Extra().owned = std::move(input_);
   }
   request->frame = frame;
   congested_shard_ = shard;
