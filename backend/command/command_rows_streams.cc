@@ -11,8 +11,8 @@ constexpr CommandRow kRows[] = {
     Write("xack", -4, kFast, Key(1)),
     Write("xadd", -5, kDenyOom | kFast, Key(1))
         .By(ArgRule::kXadd,
-            "XADD on a shard of several copies needs a full ID and no \"~\" as yet: \"*\" would "
-            "give each copy another ID"),
+            "XADD without a full ID, or with \"~\", is not supported yet by gemel on a shard of "
+            "several copies: \"*\" would give each copy another ID"),
     Write("xautoclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
     Write("xclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
     Write("xdel", -3, kFast, Key(1)),

@@ -128,7 +128,7 @@ void Shard::SendRead(Request* request) {
 void Shard::SendWrite(Request* request) {
   ++stats_.writes;
   ++writes_in_flight_;
-  ++writes_since_up_;
+  ++writes_sent_;
   Op* op = ops_.New();
   op->request = request;
   op->pending = in_sync_;

@@ -140,11 +140,16 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
 
  private:
+  static constexpr uint64_t kNotEmpty = ~uint64_t{0};
   struct Copy {
     std::unique_ptr<Link> link;
     FailureDetector detector;
     bool unsure = false;     // lost writes in flight, or could not be repaired
     bool restarted = false;  // another process than the one whose data the topology speaks of
+    bool was_up = false;     // for the log
+    bool run_id_unsaved = false;
+    // writes_sent_ when it connected, if it was empty then.
+    uint64_t empty_at = kNotEmpty;
     std::string leave_reason;
     std::string resync_note;
     explicit Copy(uint32_t failures) : detector(failures) {}
@@ -187,6 +192,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void SettleWaiting();
   void UpdateOpen();
   void MarkUnsure(uint32_t copy, const std::string& why);
+  void SaveRunId(uint32_t copy);
   bool Starting() const;
 
   // shard_report.cc
@@ -222,7 +228,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   uint64_t retry_edit_ms_ = 0;
   std::string edit_error_;
   uint64_t writes_in_flight_ = 0;
-  uint64_t writes_since_up_ = 0;  // since the primary was last heard to be empty
+  uint64_t writes_sent_ = 0;
   std::function<void()> drained_;
 
   HeldQueue held_;

@@ -2,6 +2,7 @@
 // the next step, if there is one, from the state alone.
 
 #include <bit>
+#include <utility>
 
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard.h"
@@ -9,10 +10,15 @@
 namespace gemel {
 
 void Shard::SetInfo(const ShardInfo& info) {
+  std::vector<CopyInfo> before = std::move(info_.copies);
   info_ = info;
   in_sync_ = 0;
   for (uint32_t i = 0; i < info_.copies.size(); ++i) {
-    if (info_.copies[i].state == CopyState::kInSync) in_sync_ |= Bit(i);
+    CopyInfo& copy = info_.copies[i];
+    if (copy.state != CopyState::kInSync) continue;
+    in_sync_ |= Bit(i);
+    // What was learnt counts even if it could not be saved.
+    if (copy.run_id.empty() && i < before.size()) copy.run_id = before[i].run_id;
   }
   primary_ = info_.primary;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
@@ -20,6 +26,8 @@ void Shard::SetInfo(const ShardInfo& info) {
     // Being stale says all that there is to say.
     copies_[i]->unsure = false;
     copies_[i]->restarted = false;
+    // One that left because it restarted was not counted as up.
+    if (copies_[i]->link->up()) up_ |= Bit(i);
   }
 }
 
@@ -37,17 +45,16 @@ void Shard::MarkUnsure(uint32_t copy, const std::string& why) {
 void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   const uint32_t index = link->index();
   Copy& copy = *copies_[index];
+  copy.was_up = true;
+  copy.empty_at = identity.keys == 0 && !identity.is_replica ? writes_sent_ : kNotEmpty;
   copy.detector.OnAnswer(env_->NowMs());
   const std::string& known = info_.copies[index].run_id;
   if ((in_sync_ & Bit(index)) == 0) {
     up_ |= Bit(index);
   } else if (known.empty()) {
     up_ |= Bit(index);
-    // Not waited for: until it is durable a restart finds no run_id and learns it anew.
-    Edit edit{EditKind::kSetRunId, info_.name, info_.copies[index].node, identity.run_id,
-              "first contact"};
     info_.copies[index].run_id = identity.run_id;
-    env_->Propose(std::move(edit), [](const EditResult&) {});
+    SaveRunId(index);
   } else if (known == identity.run_id) {
     up_ |= Bit(index);
     copy.restarted = false;
@@ -57,7 +64,6 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
                                      " is another process than before (it restarted)");
   }
-  if (index == primary_) writes_since_up_ = 0;
   if (identity.is_replica && index == primary_) {
     env_->Note(NoteLevel::kError, "shard '" + info_.name + "': the primary " + link->name() +
                                       " is a REPLICAOF replica of another server and will refuse "
@@ -66,9 +72,21 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   Reconcile();
 }
 
+// Not waited for: until it is durable a restart finds no run_id and learns it anew.
+void Shard::SaveRunId(uint32_t copy) {
+  copies_[copy]->run_id_unsaved = false;
+  const CopyInfo& info = info_.copies[copy];
+  env_->Propose(Edit{EditKind::kSetRunId, info_.name, info.node, info.run_id, "first contact"},
+                [this, copy](const EditResult& result) {
+                  if (result.ok || (in_sync_ & Bit(copy)) == 0) return;
+                  copies_[copy]->run_id_unsaved = true;
+                  retry_edit_ms_ = env_->NowMs() + 1000;
+                });
+}
+
 void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   const uint32_t index = link->index();
-  const bool was_up = (up_ & Bit(index)) != 0;
+  const bool was_up = std::exchange(copies_[index]->was_up, false);
   losing_ = false;
   up_ &= ~Bit(index);
   if (refused) copies_[index]->detector.OnHardError(env_->NowMs());
@@ -160,13 +178,14 @@ int Shard::PickAuthority() {
 }
 
 // A stale copy that is equal to the primary all the same, because both are empty; -1 if there is none.
+// Both were empty when they connected, and the shard has sent no write to anybody since.
 int Shard::PickEmptyTwin() const {
-  const Link& primary = *copies_[primary_]->link;
-  if ((up_ & Bit(primary_)) == 0 || primary.identity().keys != 0 || writes_since_up_ != 0) return -1;
+  if ((up_ & Bit(primary_)) == 0 || copies_[primary_]->empty_at != writes_sent_ ||
+      writes_in_flight_ != 0) {
+    return -1;
+  }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    const Link& link = *copies_[i]->link;
-    if ((in_sync_ & Bit(i)) == 0 && link.up() && link.identity().keys == 0 &&
-        !link.identity().is_replica) {
+    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && copies_[i]->empty_at == writes_sent_) {
       return static_cast<int>(i);
     }
   }
@@ -206,6 +225,10 @@ void Shard::Reconcile() {
     const uint32_t chosen = static_cast<uint32_t>(twin);
     ProposeRole(EditKind::kMarkInSync, chosen, copies_[chosen]->link->identity().run_id,
                 "both copies are empty");
+  } else {
+    for (uint32_t i = 0; i < copies_.size(); ++i) {
+      if (copies_[i]->run_id_unsaved && (in_sync_ & Bit(i)) != 0) SaveRunId(i);
+    }
   }
   UpdateOpen();
 }
@@ -350,6 +373,8 @@ void Shard::ProposeInSync(uint32_t copy, std::function<void(bool)> done) {
 }
 
 void Shard::set_resync_note(uint32_t copy, std::string note) {
+  // From its first word on a resync may put other data there than the connection began with.
+  if (!note.empty()) copies_[copy]->empty_at = kNotEmpty;
   copies_[copy]->resync_note = std::move(note);
 }
 

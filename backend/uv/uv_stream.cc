@@ -212,6 +212,10 @@ void UvStream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer)
   UvStream* self = static_cast<Handle*>(stream->data)->owner;
   if (self == nullptr || size == 0) return;
   if (size < 0) {
+    if (size == UV_EOF && self->events_->OnStreamInputEnd()) {
+      uv_read_stop(stream);
+      return;
+    }
     self->Close();
     self->events_->OnStreamEnd(static_cast<int>(size));
     return;

@@ -107,6 +107,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("limits.client_pending", limits.client_pending);
   number("limits.client_output", limits.client_output);
   number("limits.client_output_hard", limits.client_output_hard);
+  number("limits.buffered", limits.buffered);
   number("limits.node_pending_bytes", limits.node_pending_bytes);
   number("limits.node_pending", limits.node_pending);
   number("limits.shard_held", limits.shard_held);

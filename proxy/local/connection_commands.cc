@@ -92,7 +92,7 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (Authenticate(session, user, args.back())) Ok(session);
 }
 
-void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
+void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   size_t at = 1;
   if (args.size() > 1) {
     int64_t version = 0;
@@ -135,7 +135,7 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
   AppendBulk(&out, "server");
   AppendBulk(&out, "redis");
   AppendBulk(&out, "version");
-  AppendBulk(&out, local.process().version);
+  AppendBulk(&out, kRedisVersion);
   AppendBulk(&out, "proto");
   AppendInteger(&out, 2);
   AppendBulk(&out, "id");

@@ -18,6 +18,9 @@ namespace gemel {
 
 class Session;
 
+// The Redis whose commands are spoken: what clients that ask for a version are told.
+inline constexpr std::string_view kRedisVersion = "7.0.15";
+
 // What the handlers need to know of the process. Shared read-only by all workers.
 struct ProcessInfo {
   const Config* config = nullptr;

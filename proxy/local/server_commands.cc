@@ -90,7 +90,7 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
   if (wants("server")) {
     const uint64_t uptime_s = (context.now_ms - process.started_ms) / 1000;
     info.Section("Server");
-    info.Field("redis_version", "7.0.15");  // the command set that is spoken
+    info.Field("redis_version", kRedisVersion);
     info.Field("gemel_version", process.version);
     info.Field("redis_mode", "standalone");
     info.Field("multiplexing_api", "libuv");
@@ -122,6 +122,11 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("maxmemory", uint64_t{0});
     info.Field("maxmemory_human", "0B");
     info.Field("mem_allocator", "libc");
+  }
+  if (wants("persistence")) {
+    info.Section("Persistence");  // the nodes' business; tools look whether it is loading
+    info.Field("loading", uint64_t{0});
+    info.Field("async_loading", uint64_t{0});
   }
   if (wants("stats")) {
     info.Section("Stats");

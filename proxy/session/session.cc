@@ -13,6 +13,8 @@ namespace {
 
 // Replies from here on are handed over instead of copied, where that is possible.
 constexpr size_t kLarge = ChunkPool::kStandard;
+// How many requests a new client may have in flight until the size of its replies is known.
+constexpr uint64_t kFirstWindow = 64;
 
 }  // namespace
 
@@ -20,6 +22,7 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
     : context_(context),
       id_(id),
       out_(context->chunks),
+      mean_reply_(context->pool->config().limits.client_output / kFirstWindow),
       authenticated_(context->pool->config().password.empty()),
       peer_(std::move(peer)),
       local_(std::move(local)),
@@ -37,7 +40,8 @@ const std::string& Session::user() const {
 bool Session::MustPause() const {
   const LimitsConfig& limits = context_->pool->config().limits;
   return pending_ >= limits.client_pending || out_.bytes() > limits.client_output ||
-         uint64_t{pending_} * mean_reply_ > limits.client_output ||
+         pending_ * mean_reply_ > limits.client_output ||
+         (pending_ > 0 && context_->chunks->bytes_in_use() > context_->buffered_limit / 2) ||
          context_->dispatcher->Congested(congested_shard_);
 }
 
@@ -124,7 +128,17 @@ void Session::Resume() {
   if (!paused_ || MustPause()) return;
   paused_ = false;
   ParseInput();
-  if (!paused_) transport_->ResumeReading();
+  if (paused_) return;
+  if (input_ended_) {
+    Drain();
+  } else {
+    transport_->ResumeReading();
+  }
+}
+
+void Session::OnInputEnd() {
+  input_ended_ = true;
+  if (!paused_) Drain();
 }
 
 void Session::OnClosed() {
@@ -175,11 +189,13 @@ void Session::Pop() {
 void Session::Append(const Reply& reply) {
   if (closed_) return;
   const size_t size = reply.bytes.size();
-  mean_reply_ += static_cast<uint32_t>((static_cast<int64_t>(std::min<size_t>(size, 1u << 30)) -
-                                        static_cast<int64_t>(mean_reply_)) /
-                                       8);
-  if (out_.bytes() > 0 &&
-      out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
+  mean_reply_ = (mean_reply_ * 7 + size) / 8;
+  // When all clients together hold too much, those that take their replies slowly go first.
+  const LimitsConfig& limits = context_->pool->config().limits;
+  const uint64_t limit = context_->chunks->bytes_in_use() > context_->buffered_limit
+                             ? limits.client_output
+                             : limits.client_output_hard;
+  if (out_.bytes() > 0 && out_.bytes() + size > limit) {
     overrun_ = true;
     return;
   }

@@ -42,6 +42,7 @@ struct SessionContext {
   ChunkPool* chunks = nullptr;
   WorkerStats* stats = nullptr;
   LocalCommands* local = nullptr;
+  uint64_t buffered_limit = ~uint64_t{0};  // this worker's share of limits.buffered
   uint64_t now_ms = 0;                  // of the loop turn
   std::vector<std::string_view> args;   // scratch: the command being handled
   std::vector<uint32_t> keys;           // scratch: its keys
@@ -64,6 +65,8 @@ class Session : public RequestSink {
   // A large request's rest can be read where it will lie: see Link::DirectSpace.
   char* DirectSpace(size_t* size);
   void OnDirect(size_t size);
+  // The client will send no more; what it sent is still answered.
+  void OnInputEnd();
   // The client hung up, or its connection broke. Its requests in flight run on.
   void OnClosed();
   // Tries to go on after PauseReading.
@@ -132,11 +135,12 @@ class Session : public RequestSink {
   Request* head_ = nullptr;  // requests not answered to the client yet, oldest first
   Request* tail_ = nullptr;
   uint32_t pending_ = 0;
-  uint32_t mean_reply_ = 64;  // bytes, a moving average: what the pending ones may bring
+  uint64_t mean_reply_;  // bytes, a moving average: what the pending ones may bring
   uint32_t congested_shard_ = 0;
   bool paused_ = false;
   bool closing_ = false;
   bool closed_ = false;
+  bool input_ended_ = false;
   bool overrun_ = false;
   bool flush_wanted_ = false;
   bool authenticated_ = false;

@@ -73,6 +73,11 @@ void UvSession::OnStreamData(char* data, size_t size) {
   }
 }
 
+bool UvSession::OnStreamInputEnd() {
+  session_->OnInputEnd();
+  return !session_->WantsClose();
+}
+
 void UvSession::OnStreamEnd(int) { End(); }
 
 void UvSession::Kill() {

@@ -52,6 +52,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
 
   char* OnStreamBuffer(size_t* size) override;
   void OnStreamData(char* data, size_t size) override;
+  bool OnStreamInputEnd() override;
   void OnStreamEnd(int code) override;
   void OnStreamWritable() override { WantFlush(); }
   void End();

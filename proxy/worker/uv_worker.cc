@@ -80,6 +80,8 @@ UvWorker::UvWorker(Shared* shared, uint32_t index)
   session_context_.session.chunks = &chunks_;
   session_context_.session.stats = &stats_;
   session_context_.session.local = &local_;
+  session_context_.session.buffered_limit =
+      config.limits.buffered / shared->process->config->workers;
   session_context_.session.now_ms = uv_now(&loop_);
   dispatcher_.set_handler(this);
   tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });

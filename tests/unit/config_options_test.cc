@@ -66,6 +66,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.limits.client_pending, 16384u);
   EXPECT_EQ(pool.limits.client_output, 32u << 20);
   EXPECT_EQ(pool.limits.client_output_hard, 1u << 30);
+  EXPECT_EQ(pool.limits.buffered, uint64_t{4} << 30);
   EXPECT_EQ(pool.limits.node_pending_bytes, 64u << 20);
   EXPECT_EQ(pool.limits.node_pending, 262144u);
   EXPECT_EQ(pool.limits.shard_held, 65536u);
@@ -126,6 +127,7 @@ const std::vector<Number>& Numbers() {
        "", "client_output_hard = \"64gb\""},
       {"limits", "client_output_hard", kb, 64 * gb, true,
        GEMEL_FIELD(c.pools[0].limits.client_output_hard), "client_output = 1024"},
+      {"limits", "buffered", mb, 1024 * gb, true, GEMEL_FIELD(c.pools[0].limits.buffered)},
       {"limits", "node_pending_bytes", kb, 64 * gb, true,
        GEMEL_FIELD(c.pools[0].limits.node_pending_bytes)},
       {"limits", "node_pending", 1, 16777216, false, GEMEL_FIELD(c.pools[0].limits.node_pending)},

@@ -42,6 +42,8 @@ for line, answer in (("SET k v", "OK"), ("GET k", '"v"'), ("help get", "Get the 
     mark = len(shown)
     os.write(terminal, line.encode() + b"\r")
     read_until(answer, mark)
+    # redis-cli throws away what is typed before its next prompt.
+    read_until(prompt, shown.rindex(answer))
 os.write(terminal, b"exit\r")
 os.waitpid(pid, 0)
 print(shown)
