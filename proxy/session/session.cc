@@ -14,7 +14,7 @@ namespace {
 // Replies from here on are handed over instead of copied, where that is possible.
 constexpr size_t kLarge = ChunkPool::kStandard;
 // How many requests a new client may have in flight until the size of its replies is known.
-constexpr uint64_t kFirstWindow = 64;
+constexpr uint64_t kFirstWindow = 256;
 
 }  // namespace
 
