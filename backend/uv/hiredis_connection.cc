@@ -36,8 +36,9 @@ void AppendText(const redisReply& reply, std::string* text) {
 
 // Why there is no connection. `code`: errno, where hiredis says that it is an I/O error.
 HiredisReply ConnectFailure(const redisAsyncContext& context, int code) {
-  HiredisReply failure{Kind::kUnable, context.errstr != nullptr ? context.errstr : "no connection"};
-  if (context.err != REDIS_ERR_IO) {
+  // Of the inner context: the outer one's are not set yet when OnConnect is called.
+  HiredisReply failure{Kind::kUnable, context.c.errstr};
+  if (context.c.err != REDIS_ERR_IO) {
     failure.kind = Kind::kTimeout;  // its name cannot be resolved
     return failure;
   }

@@ -13,10 +13,9 @@
 #include "backend/command/command_table.h"
 #include "config/config.h"
 #include "proxy/dispatch/stats.h"
+#include "proxy/session/session.h"
 
 namespace gemel {
-
-class Session;
 
 // The Redis whose commands are spoken: what clients that ask for a version are told.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
@@ -45,13 +44,13 @@ class SessionDirectory {
 
 using LocalArgs = std::span<const std::string_view>;
 
-class LocalCommands {
+class LocalCommands : public LocalRunner {
  public:
   // Both outlive it.
   LocalCommands(const ProcessInfo* process, SessionDirectory* directory);
 
   // Answers a command whose row says kLocal, in its turn (maybe later, if others must be asked).
-  void Run(Session& session, const CommandRow& row, LocalArgs args);
+  void Run(Session& session, const CommandRow& row, LocalArgs args) override;
 
   // The part of another worker's CLIENT LIST or CLIENT KILL that concerns this one: the frame of a
   // kWorker request. Returns the fragment of the reply.

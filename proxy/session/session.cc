@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "backend/resp/resp_writer.h"
-#include "proxy/local/local_commands.h"
 
 namespace gemel {
 

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -22,7 +23,15 @@
 namespace gemel {
 
 class Session;
-class LocalCommands;
+
+// Answers the commands that are the proxy's own (proxy/local does).
+class LocalRunner {
+ public:
+  virtual ~LocalRunner() = default;
+  // The row says kLocal. Answers in the session's turn, maybe later.
+  virtual void Run(Session& session, const CommandRow& row,
+                   std::span<const std::string_view> args) = 0;
+};
 
 // Moves a session's bytes. Never calls the session back from inside its methods.
 class SessionTransport {
@@ -41,7 +50,7 @@ struct SessionContext {
   Dispatcher* dispatcher = nullptr;
   ChunkPool* chunks = nullptr;
   WorkerStats* stats = nullptr;
-  LocalCommands* local = nullptr;
+  LocalRunner* local = nullptr;
   uint64_t buffered_limit = ~uint64_t{0};  // this worker's share of limits.buffered
   uint64_t now_ms = 0;                  // of the loop turn
   std::vector<std::string_view> args;   // scratch: the command being handled

@@ -3,7 +3,6 @@
 #include "backend/command/key_finder.h"
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
-#include "proxy/local/local_commands.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
 
