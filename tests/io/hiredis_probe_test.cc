@@ -1,0 +1,170 @@
+// Health probes of real servers, and of some that misbehave.
+
+#include "backend/uv/hiredis_probe.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/redis_node.h"
+#include "tests/io/loop_fixture.h"
+#include "tests/io/raw_server.h"
+
+namespace gemel {
+namespace {
+
+using e2e::RedisNode;
+using Probe = Shard::Probe;
+
+class HiredisProbeTest : public LoopTest {
+ protected:
+  void Make(uint16_t port, uint32_t interval_ms, uint32_t timeout_ms) {
+    HealthConfig health;
+    health.interval_ms = interval_ms;
+    health.timeout_ms = timeout_ms;
+    probe_ = std::make_unique<HiredisProbe>(
+        &loop_, HiredisNode{{"127.0.0.1", port, {}}, {}, {}, 0}, health,
+        [this](Probe probe) {
+          seen_.push_back(probe);
+          if (on_report_) on_report_();
+        },
+        [this](NoteLevel, const std::string& text) { notes_.push_back(text); });
+    probe_->Start(0);
+  }
+
+  size_t Count(Probe probe) const {
+    return static_cast<size_t>(std::count(seen_.begin(), seen_.end(), probe));
+  }
+  bool Saw(Probe probe, size_t times = 1) {
+    return RunUntil([&] { return Count(probe) >= times; });
+  }
+
+  std::vector<Probe> seen_;
+  std::vector<std::string> notes_;
+  std::function<void()> on_report_;
+  std::unique_ptr<HiredisProbe> probe_;
+};
+
+TEST_F(HiredisProbeTest, AnswersAtTheInterval) {
+  RedisNode node;
+  Make(node.port(), 50, 5000);
+  const uint64_t start = uv_now(&loop_);
+  ASSERT_TRUE(Saw(Probe::kAnswer, 5));
+  EXPECT_GE(uv_now(&loop_) - start, 4 * 50U);
+  EXPECT_EQ(Count(Probe::kAnswer), seen_.size());
+  EXPECT_TRUE(notes_.empty());
+}
+
+TEST_F(HiredisProbeTest, NodeThatDiesIsKnownAtOnce) {
+  RedisNode node;
+  Make(node.port(), 3600 * 1000, 5000);
+  ASSERT_TRUE(Saw(Probe::kAnswer));
+  node.Kill();
+  ASSERT_TRUE(Saw(Probe::kHardError)) << "long before the next interval";
+  EXPECT_EQ(seen_.size(), 2U);
+}
+
+TEST_F(HiredisProbeTest, NobodyListens) {
+  e2e::FreePort nobody;
+  Make(nobody.number(), 20, 5000);
+  EXPECT_TRUE(Saw(Probe::kHardError, 3));
+  RedisNode node;
+  Make(node.port(), 20, 5000);
+  EXPECT_TRUE(Saw(Probe::kAnswer));
+}
+
+TEST_F(HiredisProbeTest, HangingNode) {
+  RedisNode node;
+  Make(node.port(), 20, 100);
+  ASSERT_TRUE(Saw(Probe::kAnswer));
+  node.Pause();
+  ASSERT_TRUE(Saw(Probe::kTimeout, 3));
+  EXPECT_EQ(Count(Probe::kHardError), 0U);
+  node.Resume();
+  const size_t answers = Count(Probe::kAnswer);
+  EXPECT_TRUE(Saw(Probe::kAnswer, answers + 1));
+}
+
+TEST_F(HiredisProbeTest, ConnectionThatIsKilledSaysNothingOfTheNode) {
+  RedisNode node;
+  Make(node.port(), 50, 5000);
+  ASSERT_TRUE(Saw(Probe::kAnswer));
+  for (int i = 0; i < 10; ++i) {
+    node.Connect()("CLIENT", "KILL", "TYPE", "normal");
+    const size_t answers = Count(Probe::kAnswer);
+    ASSERT_TRUE(Saw(Probe::kAnswer, answers + 1));
+  }
+  EXPECT_EQ(Count(Probe::kAnswer), seen_.size());
+}
+
+TEST_F(HiredisProbeTest, NodeThatWantsAPassword) {
+  RedisNode node({"--requirepass", "secret"});
+  Make(node.port(), 20, 5000);
+  ASSERT_TRUE(Saw(Probe::kAnswer, 5));
+  ASSERT_EQ(notes_.size(), 1U) << "once, not at every probe";
+  EXPECT_NE(notes_[0].find("refuses gemel's user or password (NOAUTH"), std::string::npos);
+}
+
+TEST_F(HiredisProbeTest, LoadingIsAnAnswer) {
+  RawServer server;
+  Make(server.port(), 20, 5000);
+  for (size_t i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(RunUntil([&] { return server.Accept() > 0 && !server.Received().empty(); }));
+    server.Send("-LOADING Redis is loading the dataset in memory\r\n");
+    ASSERT_TRUE(Saw(Probe::kAnswer, i));
+  }
+  EXPECT_TRUE(notes_.empty());
+}
+
+TEST_F(HiredisProbeTest, ServerThatClosesEveryConnection) {
+  RawServer server;
+  Make(server.port(), 100, 5000);
+  const uint64_t start = uv_now(&loop_);
+  ASSERT_TRUE(RunUntil([&] {
+    server.Accept();
+    server.CloseAll();
+    return Count(Probe::kHardError) >= 5;
+  }));
+  const uint64_t probes = (uv_now(&loop_) - start) / 100 + 1;
+  EXPECT_LE(server.Accept(), 3 * probes) << "no storm of connections";
+}
+
+TEST_F(HiredisProbeTest, ServerThatAnswersAndCloses) {
+  RawServer server;
+  Make(server.port(), 3600 * 1000, 5000);
+  const uint64_t start = uv_now(&loop_);
+  ASSERT_TRUE(RunUntil([&] {
+    if (server.Accept() > 0 && !server.Received().empty()) {
+      server.Send("+PONG\r\n");
+      server.CloseAll();
+    }
+    return Count(Probe::kAnswer) >= 5;
+  }));
+  EXPECT_GE(uv_now(&loop_) - start, 4 * 40U);
+}
+
+TEST_F(HiredisProbeTest, NothingComesAfterStop) {
+  RedisNode node;
+  Make(node.port(), 1, 5000);
+  ASSERT_TRUE(Saw(Probe::kAnswer, 3));
+  probe_->Stop();
+  const size_t seen = seen_.size();
+  RunFor(50);
+  EXPECT_EQ(seen_.size(), seen);
+}
+
+TEST_F(HiredisProbeTest, DestroyedByItsReport) {
+  RedisNode node;
+  e2e::FreePort nobody;
+  on_report_ = [this] { probe_.reset(); };
+  Make(node.port(), 1, 5000);
+  EXPECT_TRUE(Saw(Probe::kAnswer));
+  Make(nobody.number(), 1, 5000);
+  EXPECT_TRUE(Saw(Probe::kHardError));
+  RunFor(20);
+  EXPECT_EQ(seen_.size(), 2U);
+}
+
+}  // namespace
+}  // namespace gemel
