@@ -375,8 +375,6 @@ void Shard::ProposeInSync(uint32_t copy, std::function<void(bool)> done) {
 void Shard::set_resync_note(uint32_t copy, std::string note) {
   // Whoever resyncs it changes its data: what it said when it connected holds no more.
   if (!note.empty()) copies_[copy]->empty_at = kNotEmpty;
-  // From its first word on a resync may put other data there than the connection began with.
-  if (!note.empty()) copies_[copy]->empty_at = kNotEmpty;
   copies_[copy]->resync_note = std::move(note);
 }
 
