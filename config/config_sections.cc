@@ -192,7 +192,7 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   table.Integer("client_pending", 1, 16 * 1024 * 1024, &limits->client_pending);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
   auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
-  table.Size("buffered", kMb, 1024 * kGb, &limits->buffered);
+  table.Size("buffered", kKb, 1024 * kGb, &limits->buffered);
   table.Size("node_pending_bytes", kKb, 64 * kGb, &limits->node_pending_bytes);
   table.Integer("node_pending", 1, 16 * 1024 * 1024, &limits->node_pending);
   table.Integer("shard_held", 1, 16 * 1024 * 1024, &limits->shard_held);

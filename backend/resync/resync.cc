@@ -164,6 +164,7 @@ void Resync::Begin(uint32_t copy) {
   began_ms_ = env_->NowMs();
   next_poll_ms_ = 0;
   best_lag_ = -1;
+  first_offset_ = -1;
   polls_without_gain_ = 0;
   if (shard_->info().adopted && !ours_[copy]) {
     CheckNotSwapped();
@@ -323,6 +324,7 @@ void Resync::OnCopyPolled(const ControlReply& reply) {
     return;
   }
   if (!seen.link_up || seen.syncing) {
+    first_offset_ = -1;
     std::string note = "copying from " + NameOf(primary_);
     if (seen.syncing) link_up_ms_ = now_ms;
     if (seen.sync_left > 0) note += ", " + std::to_string(seen.sync_left) + " bytes left";
@@ -365,7 +367,12 @@ void Resync::OnPrimaryPolled(const Replication& copy, const ControlReply& reply)
   } else {
     ++polls_without_gain_;
   }
-  const bool near = lag < kSmallLag || polls_without_gain_ >= kPollsWithoutGain;
+  // After the copy a primary sends nothing until the replica's next acknowledgement, up to a second:
+  // a pause before the stream runs would only wait for that.
+  if (first_offset_ < 0) first_offset_ = copy.copy_offset;
+  const bool runs = lag == 0 || copy.copy_offset > first_offset_;
+  const bool near =
+      (runs && lag < kSmallLag) || polls_without_gain_ >= kPollsWithoutGain;
   if (near && shard_->link(copy_)->up()) {
     BeginPause();
   } else {

@@ -117,6 +117,7 @@ class Resync {
   uint64_t link_up_ms_ = 0;    // when its master link was last seen up or copying
   uint64_t next_poll_ms_ = 0;  // 0: one is under way
   int64_t best_lag_ = -1;
+  int64_t first_offset_ = -1;  // the copy's, when its link to the primary was first seen up
   uint32_t polls_without_gain_ = 0;
   std::string replid_;  // of the primary, and how far it was, when writes were drained
   int64_t target_ = -1;

@@ -127,7 +127,7 @@ const std::vector<Number>& Numbers() {
        "", "client_output_hard = \"64gb\""},
       {"limits", "client_output_hard", kb, 64 * gb, true,
        GEMEL_FIELD(c.pools[0].limits.client_output_hard), "client_output = 1024"},
-      {"limits", "buffered", mb, 1024 * gb, true, GEMEL_FIELD(c.pools[0].limits.buffered)},
+      {"limits", "buffered", kb, 1024 * gb, true, GEMEL_FIELD(c.pools[0].limits.buffered)},
       {"limits", "node_pending_bytes", kb, 64 * gb, true,
        GEMEL_FIELD(c.pools[0].limits.node_pending_bytes)},
       {"limits", "node_pending", 1, 16777216, false, GEMEL_FIELD(c.pools[0].limits.node_pending)},
