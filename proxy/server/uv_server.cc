@@ -38,6 +38,14 @@ uint64_t ResidentBytes() {
   return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
 }
 
+// The port accepts before the handlers are there: a signal that comes in between waits for them.
+void BlockSignals(int how) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(how, &signals, nullptr);
+}
+
 std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
   std::vector<ShardMembers> members;
   for (const ShardConfig& shard : pool.shards) {
@@ -167,6 +175,7 @@ class Server {
           },
           signals[i]);
     }
+    BlockSignals(SIG_UNBLOCK);
   }
 
   void OnSignal(int number) {
@@ -252,6 +261,7 @@ std::optional<ConfigError> CheckHosts(const Config& config) {
 
 int RunServer(const Config& config, const std::string& version, const std::string& executable) {
   std::signal(SIGPIPE, SIG_IGN);
+  BlockSignals(SIG_BLOCK);
   Server server(config, version, executable);
   return server.Run();
 }
