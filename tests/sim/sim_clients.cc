@@ -1,0 +1,111 @@
+// The clients of a run: pipelined requests, and what becomes of them.
+
+#include "backend/resp/resp_writer.h"
+#include "tests/sim/sim_world.h"
+
+namespace gemel::sim {
+
+void World::ClientTurn(size_t index) {
+  Client& client = clients_[index];
+  if (loop_.now_us() >= clients_end_us_) return;
+  if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
+    for (uint64_t more = loop_.Between(1, client.window);
+         more > 0 && client.outstanding < client.window; --more) {
+      Submit(&client);
+    }
+  }
+  loop_.After(loop_.Between(think_us_ / 4, think_us_), [this, index] { ClientTurn(index); });
+}
+
+void World::Submit(Client* client) {
+  if (requests_ >= quota_) return;
+  ++requests_;
+  ++client->outstanding;
+  SimOp* op = history_.Add();
+  op->client = client->id;
+  op->place = ++client->place;
+  op->shard = static_cast<uint16_t>(loop_.Random(options_.nodes.size()));
+  op->is_read = loop_.Chance(45);
+  op->key_kind = static_cast<KeyKind>(loop_.Random(3));
+  std::string value = std::to_string(client->id) + "." + std::to_string(client->place) + ";";
+  op->token = value;
+  op->key = ShardName(op->shard) + ":" + "rcl"[static_cast<size_t>(op->key_kind)] +
+            std::to_string(loop_.Random(keys_));
+  if (op->is_read) {
+    SubmitOp(op, {"GET", op->key});
+    return;
+  }
+  switch (op->key_kind) {
+    case KeyKind::kRegister:
+      op->is_delete = loop_.Chance(15);
+      if (op->is_delete) {
+        SubmitOp(op, {"DEL", op->key});
+      } else {
+        if (loop_.Chance(3)) op->token.resize(loop_.Between(1, 60000), 'v');
+        SubmitOp(op, {"SET", op->key, op->token});
+      }
+      return;
+    case KeyKind::kCounter:
+      SubmitOp(op, {"INCR", op->key});
+      return;
+    case KeyKind::kList:
+      if (loop_.Chance(5)) op->key = ShardName(op->shard) + ":x";
+      SubmitOp(op, {"APPEND", op->key, op->token});
+      return;
+  }
+}
+
+void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
+  op->sink = this;
+  op->session = static_cast<uint32_t>(op->client);
+  op->invoked_us = loop_.now_us();
+  op->kind = op->is_read ? RequestKind::kRead : RequestKind::kWrite;
+  std::vector<std::string_view> views(args.begin(), args.end());
+  op->row = Table().Find(views);
+  std::string frame;
+  AppendCommand(&frame, views);
+  if (loop_.Chance(20)) {
+    op->frame = frame;
+    op->OwnFrame();
+  } else {
+    op->frame = frame;  // gone when this returns, as the contract has it
+  }
+  proxy_->Submit(op);
+}
+
+void World::OnReply(Request* request, const Reply& reply) {
+  if (ignore_replies_) return;
+  SimOp* op = static_cast<SimOp*>(request);
+  if (op->outcome != SimOp::Outcome::kPending) {
+    Problem("answered twice: " + op->key + " " + op->token);
+    return;
+  }
+  if (reply.buffer != nullptr && loop_.Chance(50)) {
+    const ByteBuffer taken = std::move(*reply.buffer);
+    op->told = taken.view();
+  } else {
+    op->told = reply.bytes;
+  }
+  op->ended_us = loop_.now_us();
+  op->outcome = SimOp::Outcome::kOk;
+  if (op->told.empty()) {
+    Problem("an empty reply: " + op->key + " " + op->token);
+    return;
+  }
+  if (op->told[0] == '-') {
+    op->outcome = op->told.find("may or may not") == std::string::npos ? SimOp::Outcome::kRefused
+                                                                       : SimOp::Outcome::kUnknown;
+    Trace("error to client " + std::to_string(op->client) + " for " + op->key + " " + op->token +
+          ": " + op->told.substr(0, op->told.size() - 2));
+    if (mode_ != Mode::kManyFaults && options_.nodes[0].size() > 1) {
+      Problem("an error reached a client: " + op->told);
+    }
+  }
+  if (op->client == 0) return;
+  Client& client = clients_[op->client - 1];
+  --client.outstanding;
+  // From inside the reply, as a session that had stopped reading may.
+  if (loop_.Chance(25) && loop_.now_us() < clients_end_us_ && !proxy_going_) Submit(&client);
+}
+
+}  // namespace gemel::sim

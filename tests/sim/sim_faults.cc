@@ -1,0 +1,229 @@
+// What goes wrong in a run.
+
+#include <utility>
+
+#include "tests/sim/sim_world.h"
+
+namespace gemel::sim {
+
+void World::StartProxy() {
+  proxy_going_ = false;
+  proxy_ = std::make_unique<SimProxy>(&loop_, &disk_, &options_,
+                                      [this](const std::string& text) { Problem(text); });
+}
+
+void World::FaultTurn() {
+  if (faults_left_ == 0) return;
+  const bool well = faults_active_ == 0 && proxy_ != nullptr && !proxy_going_ &&
+                    proxy_->serving() && proxy_->Settled();
+  if (well || mode_ == Mode::kManyFaults) {
+    if (mode_ != Mode::kManyFaults || proxy_ != nullptr) {
+      --faults_left_;
+      BeginFault();
+      // Things that happen at about the same time.
+      while (mode_ == Mode::kManyFaults && faults_left_ > 0 && loop_.Chance(30)) {
+        --faults_left_;
+        BeginFault();
+      }
+    }
+  }
+  const bool one = mode_ == Mode::kOneFault;
+  loop_.After(loop_.Between(1000, one ? 30000 : 300000), [this] { FaultTurn(); });
+}
+
+void World::BeginFault() {
+  if (mode_ == Mode::kRestarts || (crashes_ && loop_.Chance(25))) {
+    if (loop_.Chance(50)) {
+      CrashProxy();
+    } else {
+      RestartProxy();
+    }
+    return;
+  }
+  FaultOnNode(loop_.Random(nodes_.size()), loop_.Random(11));
+}
+
+void World::EndLater(uint64_t after_us, size_t node, std::function<void()> end) {
+  ++faults_active_;
+  loop_.After(after_us, [this, node, end = std::move(end)] {
+    end();
+    Disturbed(node);
+    --faults_active_;
+  });
+}
+
+void World::FaultOnNode(size_t index, uint64_t kind) {
+  Node* node = nodes_[index].get();
+  const uint64_t while_us = loop_.Between(1000, loop_.Chance(50) ? 50000 : 900000);
+  const std::string where = " " + node->address() + " for " + std::to_string(while_us) + " us";
+  Disturbed(index);
+  if (kind < 9 && mode_ == Mode::kManyFaults && OtherIsNew(index)) check_.data_lost = true;
+  switch (kind) {
+    case 0:
+    case 1: {
+      const bool silently = loop_.Chance(20);
+      // A machine that lost its power is not back before its probes were refused.
+      const uint64_t away_us = silently    ? while_us + 200000
+                               : kind == 0 ? while_us
+                                           : loop_.Between(0, 5000);
+      if (!node->alive()) return;
+      Trace(std::string("fault: kill") + (silently ? " silently " : " ") + node->address() +
+            " for " + std::to_string(away_us) + " us");
+      KillNode(index, silently);
+      EndLater(away_us, index, [node] { node->Start(); });
+      return;
+    }
+    case 2:
+      Trace("fault: hang" + where);
+      node->Hang();
+      EndLater(while_us, index, [node] { node->Resume(); });
+      return;
+    case 3:
+    case 4:
+      Trace("fault: reset " + node->address());
+      node->ResetAll();
+      return;
+    case 5:
+      Trace("fault: reset and refuse" + where);
+      node->ResetAll();
+      node->Refuse(true);
+      EndLater(while_us, index, [node] { node->Refuse(false); });
+      return;
+    case 6:
+      Trace("fault: slow" + where);
+      node->Slow(loop_.Between(100, loop_.Chance(30) ? 80000 : 5000));
+      EndLater(while_us, index, [node] { node->Slow(0); });
+      return;
+    case 7: {
+      const uint64_t count = loop_.Between(1, 5);
+      Trace("fault: " + std::to_string(count) + " probes time out of " + node->address());
+      if (proxy_ != nullptr) proxy_->FailProbes(node, static_cast<uint32_t>(count));
+      EndLater(count * 150000, index, [] {});
+      return;
+    }
+    case 8:
+      Trace("fault: cut off" + where);
+      node->CutOff();
+      EndLater(while_us, index, [node] { node->Heal(); });
+      return;
+    case 9:
+    case 10: {
+      const std::string key = ShardName(shard_of_[index]) + ":x";
+      Trace("fault: tamper with " + key + " of " + node->address());
+      if (!node->data().contains(key)) return;
+      if (loop_.Chance(50)) {
+        node->data().erase(key);
+      } else {
+        node->data()[key] += "tampered;";
+      }
+      return;
+    }
+  }
+}
+
+// Notes whether data may be lost with it: whether there is nobody left who surely has it.
+void World::KillNode(size_t index, bool silently) {
+  constexpr uint64_t kCalm = 1000 * 1000;
+  bool somebody = false;
+  if (disk_.durable && disk_.failing_percent == 0 && proxy_ != nullptr && proxy_->serving()) {
+    const size_t shard = shard_of_[index];
+    for (size_t other = 0; other < nodes_.size(); ++other) {
+      if (other == index || shard_of_[other] != shard) continue;
+      const Node& node = *nodes_[other];
+      const ShardInfo& info = disk_.durable->shards[shard];
+      const CopyInfo& copy = info.copies[static_cast<size_t>(info.IndexOf(node.address()))];
+      somebody |= copy.state == CopyState::kInSync && copy.run_id == node.run_id() &&
+                  node.healthy() &&
+                  (mode_ == Mode::kOneFault || disturbed_us_[other] == 0 ||
+                   loop_.now_us() > disturbed_us_[other] + kCalm);
+    }
+  }
+  if (!somebody) {
+    Trace("data may be lost with it");
+    check_.data_lost = true;
+  }
+  nodes_[index]->Kill(silently);
+  if (proxy_ != nullptr && !silently) proxy_->ResetProbe(nodes_[index].get());
+}
+
+// Has another copy lost its memory, and not been made equal again?
+bool World::OtherIsNew(size_t index) const {
+  for (size_t other = 0; other < nodes_.size(); ++other) {
+    if (other == index || shard_of_[other] != shard_of_[index]) continue;
+    if (!disk_.durable || !nodes_[other]->alive()) return true;
+    const ShardInfo& info = disk_.durable->shards[shard_of_[other]];
+    const CopyInfo& copy = info.copies[static_cast<size_t>(info.IndexOf(nodes_[other]->address()))];
+    if (copy.state != CopyState::kInSync || copy.run_id != nodes_[other]->run_id()) return true;
+  }
+  return false;
+}
+
+void World::HealAll() {
+  for (auto& node : nodes_) {
+    node->Start();
+    node->Refuse(false);
+    node->Slow(0);
+    node->Resume();
+  }
+  disk_.failing_percent = 0;
+}
+
+void World::CrashProxy() {
+  if (proxy_ == nullptr || proxy_going_) return;
+  Trace("fault: the proxy crashes");
+  for (size_t i = 0; i < nodes_.size(); ++i) Disturbed(i);
+  TakeStats();
+  proxy_going_ = true;
+  ignore_replies_ = true;
+  proxy_.reset();
+  ignore_replies_ = false;
+  for (SimOp& op : history_.ops()) {
+    if (op.outcome != SimOp::Outcome::kPending) continue;
+    op.outcome = SimOp::Outcome::kUnknown;
+    op.ended_us = loop_.now_us();
+    if (op.client > 0) --clients_[op.client - 1].outstanding;
+  }
+  ++faults_active_;
+  loop_.After(loop_.Between(0, 200000), [this] {
+    --faults_active_;
+    StartProxy();
+  });
+}
+
+void World::RestartProxy() {
+  if (proxy_ == nullptr || proxy_going_ || !proxy_->serving()) return;
+  Trace("fault: the proxy is restarted in order");
+  proxy_going_ = true;
+  ++faults_active_;
+  // Drained first: what is in flight is answered, and nothing new is taken.
+  const uint64_t limit_us = loop_.now_us() + 1000 * 1000;
+  auto drain = std::make_shared<std::function<void()>>();
+  *drain = [this, limit_us, drain] {
+    bool busy = !Idle();
+    for (size_t i = 0; i < options_.nodes.size(); ++i) {
+      Shard* shard = proxy_->shard(i);
+      for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
+        busy |= shard->link(copy)->pending() > 0;
+      }
+    }
+    if (busy && loop_.now_us() < limit_us) {
+      loop_.After(1000, *drain);
+      return;
+    }
+    auto again = [this] {
+      TakeStats();
+      proxy_going_ = false;
+      --faults_active_;
+      CrashProxy();
+    };
+    if (busy) {
+      again();  // it takes too long: not in order
+    } else {
+      proxy_->Close([this, again] { loop_.After(0, again); });
+    }
+    loop_.After(0, [drain] { *drain = nullptr; });
+  };
+  loop_.After(0, *drain);
+}
+
+}  // namespace gemel::sim

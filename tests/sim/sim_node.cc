@@ -1,0 +1,351 @@
+#include "tests/sim/sim_node.h"
+
+#include <utility>
+
+#include "backend/resp/resp_writer.h"
+
+namespace gemel::sim {
+
+namespace {
+
+// A whole multibulk command at the start of *in is cut off into *args. Written apart from the
+// reader under test.
+bool CutCommand(std::string* in, std::vector<std::string>* args) {
+  size_t at = 0;
+  auto number = [&](char type, int64_t* value) {
+    const size_t end = in->find("\r\n", at);
+    if (end == std::string::npos || (*in)[at] != type) return false;
+    *value = std::stoll(in->substr(at + 1, end - at - 1));
+    at = end + 2;
+    return true;
+  };
+  int64_t count = 0;
+  if (in->empty() || !number('*', &count)) return false;
+  args->clear();
+  for (; count > 0; --count) {
+    int64_t length = 0;
+    if (at >= in->size() || !number('$', &length)) return false;
+    if (in->size() < at + static_cast<size_t>(length) + 2) return false;
+    args->push_back(in->substr(at, static_cast<size_t>(length)));
+    at += static_cast<size_t>(length) + 2;
+  }
+  in->erase(0, at);
+  return true;
+}
+
+std::string Simple(std::string_view text) { return "+" + std::string(text) + "\r\n"; }
+std::string Integer(int64_t value) { return ":" + std::to_string(value) + "\r\n"; }
+std::string Bulk(std::string_view text) {
+  std::string out;
+  AppendBulk(&out, text);
+  return out;
+}
+
+bool IsWrite(const std::string& name) {
+  return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" || name == "RESTORE";
+}
+
+}  // namespace
+
+Node::Node(Loop* loop, std::string address) : loop_(loop), address_(std::move(address)) {
+  run_id_ = address_ + "#0";
+  NewReplid();
+}
+
+uint64_t Node::Delay() {
+  const uint64_t extra = extra_us_ > 0 ? loop_->Between(extra_us_ / 2, extra_us_) : 0;
+  return extra + loop_->Between(20, loop_->Chance(5) ? 3000 : 300);
+}
+
+void Node::Connect(const ConnectionPtr& connection) {
+  connection->node = this;
+  loop_->After(Delay(), [this, connection] {
+    auto arrive = [this, connection] {
+      if (!connection->connected) return;
+      if (!alive_ || refusing_) {
+        if (auto closed = std::move(connection->closed)) {
+          connection->CloseClientEnd();
+          closed(true);
+        }
+        return;
+      }
+      connections_.push_back(connection);
+      const auto connected = connection->connected;
+      connected();
+    };
+    if (cut_off_) {
+      stopped_.push_back(arrive);
+    } else {
+      arrive();
+    }
+  });
+}
+
+void Node::Send(const ConnectionPtr& connection, std::string bytes) {
+  // Never sooner than what was sent to this node before, on whichever connection: what is left of
+  // an older connection is read first.
+  while (!bytes.empty()) {
+    const size_t part = loop_->Chance(20) ? loop_->Between(1, bytes.size()) : bytes.size();
+    last_arrival_us_ = std::max(last_arrival_us_, loop_->now_us() + Delay());
+    loop_->At(last_arrival_us_,
+              [this, connection, piece = bytes.substr(0, part)] { Arrive(connection, piece); });
+    bytes.erase(0, part);
+  }
+}
+
+void Node::CloseByClient(const ConnectionPtr& connection) {
+  connection->CloseClientEnd();
+  Drop(connection, loop_->Chance(50) ? 5000 : 0);
+}
+
+void Node::Drop(const ConnectionPtr& connection, uint64_t after_us) {
+  if (after_us == 0) {
+    connection->node_open = false;
+    std::erase(connections_, connection);
+    return;
+  }
+  loop_->After(after_us, [this, connection] { Drop(connection, 0); });
+}
+
+void Node::Arrive(const ConnectionPtr& connection, const std::string& bytes) {
+  if (!alive_) return;
+  if (hung_ || cut_off_) {
+    stopped_.push_back([this, connection, bytes] { Arrive(connection, bytes); });
+    return;
+  }
+  if (!connection->node_open) {
+    End(connection);  // a process that knows nothing of it answers with a reset
+    return;
+  }
+  connection->in += bytes;
+  Process(connection);
+}
+
+void Node::Process(const ConnectionPtr& connection) {
+  std::vector<std::string> args;
+  std::string replies;
+  while (CutCommand(&connection->in, &args)) replies += Execute(args);
+  if (!replies.empty()) Reply(connection, std::move(replies));
+}
+
+void Node::Reply(const ConnectionPtr& connection, std::string bytes) {
+  while (!bytes.empty()) {
+    const size_t part = loop_->Chance(20) ? loop_->Between(1, bytes.size()) : bytes.size();
+    uint64_t& last = connection->last_to_client_us;
+    last = std::max(last, loop_->now_us() + Delay());
+    loop_->At(last, [this, connection, piece = bytes.substr(0, part)] {
+      auto arrive = [connection, piece] {
+        // A copy, for it may be closed on the way.
+        if (const auto to_client = connection->to_client) to_client(piece);
+      };
+      if (cut_off_) {
+        stopped_.push_back(arrive);
+      } else {
+        arrive();
+      }
+    });
+    bytes.erase(0, part);
+  }
+}
+
+void Node::Kill(bool silently) {
+  alive_ = hung_ = false;
+  data_.clear();
+  stopped_.clear();
+  loading_until_us_ = 0;
+  if (!silently) {
+    ResetAll();
+  } else {
+    for (const ConnectionPtr& connection : connections_) connection->node_open = false;
+    connections_.clear();
+  }
+  LoseReplicas();
+  ReplicaOf(nullptr);
+}
+
+void Node::Start() {
+  if (alive_) return;
+  alive_ = true;
+  run_id_ = address_ + "#" + std::to_string(++starts_);
+  offset_ = 0;
+  NewReplid();
+  if (loop_->Chance(20)) Load(loop_->Between(1000, 100000));
+}
+
+void Node::Load(uint64_t for_us) { loading_until_us_ = loop_->now_us() + for_us; }
+
+void Node::Hang() { hung_ = alive_; }
+
+void Node::Resume() {
+  hung_ = false;
+  Heal();
+}
+
+void Node::CutOff() { cut_off_ = true; }
+
+void Node::Heal() {
+  if (hung_) {
+    cut_off_ = false;
+    return;
+  }
+  cut_off_ = false;
+  std::deque<std::function<void()>> stopped = std::move(stopped_);
+  stopped_.clear();
+  // All that waited comes before what is sent from now on.
+  for (auto& event : stopped) event();
+}
+
+void Node::End(const ConnectionPtr& connection) {
+  loop_->After(loop_->Between(10, 300), [connection] {
+    if (auto closed = std::move(connection->closed)) {
+      connection->CloseClientEnd();
+      closed(false);
+    }
+  });
+}
+
+void Node::ResetAll() {
+  std::vector<ConnectionPtr> all = connections_;
+  for (const ConnectionPtr& connection : all) {
+    // What was under way to a living process may still be read by it.
+    Drop(connection, alive_ && loop_->Chance(50) ? loop_->Between(1, 2000) : 0);
+    End(connection);
+  }
+  if (!alive_) connections_.clear();
+}
+
+std::string Node::Info() const {
+  std::string text =
+      "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n# Replication\r\n";
+  text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";
+  if (master_ != nullptr) {
+    const size_t colon = master_->address_.rfind(':');
+    text += "master_host:" + master_->address_.substr(0, colon) + "\r\n";
+    text += "master_port:" + master_->address_.substr(colon + 1) + "\r\n";
+    text += std::string("master_link_status:") + (synced_ ? "up" : "down") + "\r\n";
+    text += std::string("master_sync_in_progress:") + (synced_ ? "0" : "1") + "\r\n";
+    text += "slave_repl_offset:" + std::to_string(offset_) + "\r\n";
+  }
+  text += "master_replid:" + replid_ + "\r\n";
+  text += "master_repl_offset:" + std::to_string(offset_) + "\r\n";
+  return text;
+}
+
+std::string Node::Execute(const std::vector<std::string>& args) {
+  const std::string& name = args[0];
+  if (name == "INFO") return Bulk(Info());
+  if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
+  if (name == "PING") return Simple("PONG");
+  if (name == "AUTH" || name == "SELECT" || name == "CONFIG") return Simple("OK");
+  if (name == "ROLE") {
+    std::string out = "*3\r\n" + Bulk(master_ != nullptr ? "slave" : "master");
+    return out + Integer(0) + "*0\r\n";
+  }
+  if (name == "DBSIZE") return Integer(static_cast<int64_t>(data_.size()));
+  if (name == "REPLICAOF") {
+    Node* master = args[1] == "NO" ? nullptr : find_(args[1] + ":" + args[2]);
+    if (master != nullptr ? master != master_ : master_ != nullptr) ReplicaOf(master);
+    return Simple("OK");
+  }
+  if (name == "GET") {
+    auto found = data_.find(args[1]);
+    return found == data_.end() ? "$-1\r\n" : Bulk(found->second);
+  }
+  if (name == "DUMP") {
+    auto found = data_.find(args[1]);
+    return found == data_.end() ? "$-1\r\n" : Bulk("dump:" + found->second);
+  }
+  if (name == "PTTL") return Integer(data_.contains(args[1]) ? -1 : -2);
+  if (!IsWrite(name)) return "-ERR unknown command '" + name + "'\r\n";
+  if (master_ != nullptr) return "-READONLY You can't write against a read only replica.\r\n";
+  std::string reply = Write(args);
+  ++offset_;
+  for (Replica& replica : replicas_) {
+    Node* node = replica.node;
+    const uint64_t number = replica.sync_number;
+    replica.last_us = std::max(replica.last_us, loop_->now_us() + loop_->Between(20, 1000));
+    loop_->At(replica.last_us, [node, number, args] {
+      if (!node->alive_ || node->master_ == nullptr || node->sync_number_ != number) return;
+      node->Write(args);
+      ++node->offset_;
+    });
+  }
+  return reply;
+}
+
+std::string Node::Write(const std::vector<std::string>& args) {
+  const std::string& name = args[0];
+  const std::string& key = args[1];
+  if (name == "SET") {
+    data_[key] = args[2];
+    return Simple("OK");
+  }
+  if (name == "DEL") return Integer(static_cast<int64_t>(data_.erase(key)));
+  if (name == "INCR") {
+    const int64_t value = (data_.contains(key) ? std::stoll(data_[key]) : 0) + 1;
+    data_[key] = std::to_string(value);
+    return Integer(value);
+  }
+  if (name == "APPEND") {
+    data_[key] += args[2];
+    return Integer(static_cast<int64_t>(data_[key].size()));
+  }
+  data_[key] = args[3].substr(5);  // RESTORE
+  return Simple("OK");
+}
+
+void Node::LoseReplicas() {
+  std::vector<Replica> replicas = std::move(replicas_);
+  replicas_.clear();
+  for (Replica& replica : replicas) {
+    if (replica.node->master_ != this || replica.node->sync_number_ != replica.sync_number)
+      continue;
+    ++replica.node->sync_number_;
+    replica.node->synced_ = false;
+    replica.node->Sync();
+  }
+}
+
+void Node::ReplicaOf(Node* master) {
+  if (master_ != nullptr) {
+    std::erase_if(master_->replicas_,
+                  [this](const Replica& replica) { return replica.node == this; });
+  }
+  ++sync_number_;
+  if (master_ != nullptr && master == nullptr) NewReplid();
+  master_ = master;
+  synced_ = false;
+  LoseReplicas();
+  if (master_ != nullptr) Sync();
+}
+
+// Takes a whole copy of the master, when that can be had, and then its stream.
+void Node::Sync() {
+  const uint64_t number = sync_number_;
+  loop_->After(loop_->Between(1000, 40000), [this, number] {
+    if (number != sync_number_ || master_ == nullptr || !alive_) return;
+    if (!master_->healthy() || !healthy() || (master_->master_ != nullptr && !master_->synced_)) {
+      Sync();
+      return;
+    }
+    data_ = master_->data_;
+    offset_ = master_->offset_;
+    replid_ = master_->replid_;
+    synced_ = true;
+    master_->replicas_.push_back({this, number, 0});
+  });
+}
+
+void Node::Control(const std::vector<std::string>& args,
+                   std::function<void(const std::string&)> done) {
+  last_control_us_ = std::max(last_control_us_, loop_->now_us() + Delay());
+  loop_->At(last_control_us_, [this, args, done] {
+    if (!alive_ || hung_ || cut_off_ || refusing_) {
+      loop_->After(20000, [done] { done(""); });
+      return;
+    }
+    loop_->After(Delay(), [done, reply = Execute(args)] { done(reply); });
+  });
+}
+
+}  // namespace gemel::sim

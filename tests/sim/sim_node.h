@@ -1,0 +1,130 @@
+// A mini-Redis that can die, hang, be cut off, answer slowly and replicate, and the connections to
+// it.
+
+#ifndef GEMEL_TESTS_SIM_SIM_NODE_H_
+#define GEMEL_TESTS_SIM_SIM_NODE_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/sim_loop.h"
+
+namespace gemel::sim {
+
+class Node;
+
+// One connection to a node. The proxy's end goes with `to_client` and `closed`.
+struct Connection {
+  Node* node = nullptr;
+  bool node_open = true;
+  std::string in;  // at the node: a command that is not whole yet
+  uint64_t last_to_client_us = 0;
+  // Null once the client's end is closed.
+  std::function<void()> connected;
+  std::function<void(std::string_view)> to_client;
+  std::function<void(bool refused)> closed;
+
+  void CloseClientEnd() {
+    connected = nullptr;
+    to_client = nullptr;
+    closed = nullptr;
+  }
+};
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+class Node {
+ public:
+  Node(Loop* loop, std::string address);
+
+  // --- the client's side ---
+  void Connect(const ConnectionPtr& connection);
+  void Send(const ConnectionPtr& connection, std::string bytes);
+  // The client ends it. What it sent before may still be read.
+  void CloseByClient(const ConnectionPtr& connection);
+
+  // --- faults ---
+  void Kill(bool silently);  // the memory is lost; silently: nobody is told (the power went)
+  void Start();              // another process: a new run_id, empty
+  void Hang();
+  void Resume();
+  void CutOff();  // nothing comes through, in both ways, and nothing is lost
+  void Heal();
+  void ResetAll();  // all connections end; the process lives
+  void Refuse(bool refuse) { refusing_ = refuse; }
+  void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
+  void Load(uint64_t for_us);  // answers LOADING for a while
+
+  bool alive() const { return alive_; }
+  bool healthy() const { return alive_ && !hung_ && !cut_off_ && !refusing_ && !Loading(); }
+  bool hung() const { return hung_; }
+  bool cut_off() const { return cut_off_; }
+  uint64_t extra_us() const { return extra_us_; }
+  bool Loading() const { return loop_->now_us() < loading_until_us_; }
+  const std::string& address() const { return address_; }
+  const std::string& run_id() const { return run_id_; }
+  std::map<std::string, std::string>& data() { return data_; }
+  uint64_t starts() const { return starts_; }
+
+  // Who is reachable by which address, for REPLICAOF.
+  void set_find(std::function<Node*(const std::string&)> find) { find_ = std::move(find); }
+  bool is_replica() const { return master_ != nullptr; }
+  // A command over a control connection of its own: the reply comes later through `done`, empty if
+  // the node cannot be reached. In order.
+  void Control(const std::vector<std::string>& args, std::function<void(const std::string&)> done);
+
+ private:
+  void Arrive(const ConnectionPtr& connection, const std::string& bytes);
+  void Process(const ConnectionPtr& connection);
+  void Reply(const ConnectionPtr& connection, std::string bytes);
+  void End(const ConnectionPtr& connection);  // tells the client that it ended
+  void Drop(const ConnectionPtr& connection, uint64_t after_us);
+  std::string Execute(const std::vector<std::string>& args);
+  std::string Write(const std::vector<std::string>& args);
+  std::string Info() const;
+  void ReplicaOf(Node* master);
+  void Sync();
+  void LoseReplicas();
+  void NewReplid() { replid_ = address_ + "/" + std::to_string(++replids_); }
+  uint64_t Delay();
+
+  Loop* loop_;
+  std::string address_;
+  std::function<Node*(const std::string&)> find_;
+  bool alive_ = true;
+  bool hung_ = false;
+  bool cut_off_ = false;
+  bool refusing_ = false;
+  uint64_t extra_us_ = 0;
+  uint64_t loading_until_us_ = 0;
+  std::string run_id_;
+  uint64_t starts_ = 0;
+  std::map<std::string, std::string> data_;
+  std::vector<ConnectionPtr> connections_;
+  uint64_t last_arrival_us_ = 0;
+  std::deque<std::function<void()>> stopped_;  // what waits for Resume or Heal, in order
+
+  // Replication.
+  Node* master_ = nullptr;
+  bool synced_ = false;
+  std::string replid_;
+  uint64_t replids_ = 0;
+  uint64_t last_control_us_ = 0;
+  uint64_t sync_number_ = 0;  // to tell an old stream from the present one
+  uint64_t offset_ = 0;
+  struct Replica {
+    Node* node;
+    uint64_t sync_number;
+    uint64_t last_us;
+  };
+  std::vector<Replica> replicas_;
+};
+
+}  // namespace gemel::sim
+
+#endif  // GEMEL_TESTS_SIM_SIM_NODE_H_

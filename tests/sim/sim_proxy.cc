@@ -1,0 +1,299 @@
+#include "tests/sim/sim_proxy.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace gemel::sim {
+
+const CommandTable& Table() {
+  static const CommandTable table;
+  return table;
+}
+
+std::string ShardName(size_t shard) { return "s" + std::to_string(shard); }
+
+// Carries a link's bytes over a Connection.
+class SimProxy::Transport : public LinkTransport {
+ public:
+  Transport(SimProxy* proxy, Node* node, Link* link, size_t shard, uint32_t copy)
+      : proxy_(proxy), node_(node), link_(link), shard_(shard), copy_(copy) {}
+  ~Transport() override { Close(); }
+
+  void Connect() override {
+    Close();
+    connection_ = std::make_shared<Connection>();
+    connection_->connected = [this] { link_->OnConnected(proxy_->NowMs()); };
+    connection_->to_client = [this](std::string_view bytes) { Receive(bytes); };
+    connection_->closed = [this](bool refused) {
+      connection_ = nullptr;
+      link_->OnClosed(refused ? "refused" : "reset", refused, proxy_->NowMs());
+    };
+    node_->Connect(connection_);
+  }
+  void Close() override {
+    if (connection_ == nullptr) return;
+    if (connection_->node != nullptr) node_->CloseByClient(connection_);
+    connection_->CloseClientEnd();
+    connection_ = nullptr;
+  }
+  void WantFlush() override {
+    proxy_->Later(proxy_->loop_->Between(0, 20), [this] { Flush(); });
+  }
+
+ private:
+  void Flush() {
+    link_->FlushDone();
+    if (connection_ == nullptr || link_->out().empty()) return;
+    std::string bytes;
+    link_->out().ForEach([&bytes](const char* data, size_t size) {
+      bytes.append(data, size);
+      return true;
+    });
+    link_->out().Consume(bytes.size());
+    const ShardInfo& durable = proxy_->disk_->durable->shards[shard_];
+    if (durable.copies[copy_].state == CopyState::kStale &&
+        bytes.find("$3\r\nGET\r\n") != std::string::npos) {
+      proxy_->fail_("a read was sent to " + node_->address() + ", which is stale");
+    }
+    node_->Send(connection_, std::move(bytes));
+  }
+  void Receive(std::string_view bytes) {
+    size_t space = 0;
+    if (proxy_->loop_->Chance(50)) {
+      if (char* to = link_->DirectSpace(&space); to != nullptr) {
+        const size_t part = std::min(space, bytes.size());
+        std::memcpy(to, bytes.data(), part);
+        bytes.remove_prefix(part);
+        link_->OnDirect(part, proxy_->NowMs());
+      }
+    }
+    if (bytes.empty() || connection_ == nullptr) return;
+    // The memory goes at once, so that whoever keeps a part of it is found out.
+    const std::string copy(bytes);
+    link_->OnData(copy.data(), copy.size(), proxy_->NowMs());
+  }
+
+  SimProxy* proxy_;
+  Node* node_;
+  Link* link_;
+  size_t shard_;
+  uint32_t copy_;
+  ConnectionPtr connection_;
+};
+
+// The resync's commands to the nodes.
+class SimProxy::Port : public ControlPort {
+ public:
+  Port(SimProxy* proxy, size_t shard) : proxy_(proxy), shard_(shard) {}
+
+  void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override {
+    auto alive = std::weak_ptr<char>(proxy_->alive_);
+    proxy_->options_->nodes[shard_][copy]->Control(args, [alive, done](const std::string& bytes) {
+      if (!alive.expired()) done(ToReply(bytes));
+    });
+  }
+
+ private:
+  static ControlReply ToReply(const std::string& bytes) {
+    ControlReply reply;
+    if (bytes.empty()) {
+      reply.error = "no answer";
+    } else if (bytes[0] == '-') {
+      reply.error = ReplyText(bytes);
+    } else if (std::vector<std::string_view> parts; SplitArray(bytes, &parts)) {
+      reply.ok = true;
+      for (std::string_view part : parts) {
+        if (!reply.text.empty()) reply.text += '\n';
+        reply.text += ReplyText(part);
+      }
+    } else {
+      reply.ok = true;
+      reply.text = ReplyText(bytes);
+    }
+    return reply;
+  }
+  SimProxy* proxy_;
+  size_t shard_;
+};
+
+SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions* options,
+                   std::function<void(std::string)> fail)
+    : loop_(loop), disk_(disk), options_(options), fail_(std::move(fail)) {
+  std::vector<ShardMembers> members;
+  for (size_t i = 0; i < options_->nodes.size(); ++i) {
+    members.push_back({ShardName(i), {}});
+    for (const Node* node : options_->nodes[i]) members.back().nodes.push_back(node->address());
+  }
+  std::string error;
+  std::optional<Topology> initial =
+      InitialTopology(members, disk_->durable ? &*disk_->durable : nullptr, &error);
+  if (!initial) {
+    fail_("no topology to begin with: " + error);
+    return;
+  }
+  initial_ = std::make_shared<const Topology>(*std::move(initial));
+  coordinator_ = std::make_unique<SimCoordinator>(loop_, disk_, initial_);
+  Open();
+}
+
+SimProxy::~SimProxy() {
+  alive_.reset();
+  // The resyncs resume their shards, which then may send what is held: it never leaves this
+  // process.
+  serving_ = false;
+  resyncs_.clear();
+  transports_.clear();
+  shards_.clear();
+  coordinator_.reset();
+}
+
+void SimProxy::Later(uint64_t delay_us, std::function<void()> event) {
+  loop_->After(delay_us, [alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
+    if (!alive.expired()) event();
+  });
+}
+
+// A disk that fails now ends the process in life; here it is tried until it works.
+void SimProxy::Open() {
+  coordinator_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
+    if (!result.ok) {
+      Open();
+      return;
+    }
+    initial_ = result.topology;
+    StartShards();
+  });
+}
+
+void SimProxy::StartShards() {
+  for (size_t i = 0; i < options_->nodes.size(); ++i) {
+    ShardOptions options;
+    options.name = ShardName(i);
+    options.ack = options_->ack;
+    options.read_from = options_->read_from;
+    options.wait_ms = 500;
+    options.start_ms = 100;
+    for (const Node* node : options_->nodes[i]) {
+      LinkOptions link;
+      link.name = node->address();
+      link.connect_timeout_ms = 100;
+      link.request_timeout_ms = 500;
+      link.reconnect_min_ms = 4;
+      link.reconnect_max_ms = 100;
+      if (i == 1) link.password = "secret";
+      options.nodes.push_back(std::move(link));
+    }
+    shards_.push_back(
+        std::make_unique<Shard>(options, initial_->shards[i], &Table(), &pool_, this));
+    Shard* shard = shards_.back().get();
+    for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
+      transports_.push_back(
+          std::make_unique<Transport>(this, options_->nodes[i][copy], shard->link(copy), i, copy));
+      shard->link(copy)->set_transport(transports_.back().get());
+    }
+    ports_.push_back(std::make_unique<Port>(this, i));
+    ResyncConfig resync;
+    resync.pause_ms = 100;
+    resync.timeout_s = 2;
+    resync.retry_ms = 50;
+    resyncs_.push_back(std::make_unique<Resync>(shard, ports_.back().get(), this, resync));
+    shard->Start();
+    for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
+      failing_probes_[options_->nodes[i][copy]] = 0;
+      probed_start_[options_->nodes[i][copy]] = options_->nodes[i][copy]->starts();
+      Later(loop_->Between(0, 50000), [this, i, copy] { Probe(i, copy); });
+    }
+  }
+  serving_ = true;
+  Tick();
+}
+
+void SimProxy::Tick() {
+  if (!serving_) return;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->Tick(NowMs(), static_cast<uint32_t>(loop_->Random(1u << 30)));
+    resyncs_[i]->Tick(NowMs());
+  }
+  Later(10000, [this] { Tick(); });
+}
+
+void SimProxy::Probe(size_t shard, uint32_t copy) {
+  Node* node = options_->nodes[shard][copy];
+  Shard::Probe seen = Shard::Probe::kAnswer;
+  uint64_t after_us = loop_->Between(50, 1000);
+  if (uint32_t& failing = failing_probes_[node]; failing > 0) {
+    --failing;
+    seen = Shard::Probe::kTimeout;
+  } else if (uint64_t& start = probed_start_[node]; !node->alive() || start != node->starts()) {
+    seen = Shard::Probe::kHardError;  // refused, or the probe's own connection was reset
+    start = node->starts();
+  } else if (node->hung() || node->cut_off()) {
+    seen = Shard::Probe::kTimeout;
+  } else if (node->extra_us() > 0) {
+    after_us = node->extra_us();
+  }
+  if (seen == Shard::Probe::kTimeout) after_us = 100000;
+  Later(after_us, [this, shard, copy, seen] {
+    if (!serving_) return;
+    shards_[shard]->OnProbe(copy, seen);
+    Later(50000, [this, shard, copy] { Probe(shard, copy); });
+  });
+}
+
+void SimProxy::ResetProbe(const Node* node) {
+  if (!serving_) return;
+  probed_start_[node] = node->starts() + 1;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    for (uint32_t copy = 0; copy < shards_[i]->copy_count(); ++copy) {
+      if (options_->nodes[i][copy] != node) continue;
+      Later(loop_->Between(10, 300), [this, i, copy] {
+        if (serving_) shards_[i]->OnProbe(copy, Shard::Probe::kHardError);
+      });
+    }
+  }
+}
+
+bool SimProxy::Settled() const {
+  if (!serving_ || !coordinator_->idle()) return false;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    Shard& shard = *shards_[i];
+    if (shard.paused() || shard.held() > 0 || resyncs_[i]->active()) return false;
+    if (shard.in_sync() != Bit(shard.copy_count()) - 1) return false;
+    for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
+      if (!shard.link(copy)->up() || shard.link(copy)->pending() > 0) return false;
+      if (shard.HealthOf(copy) != NodeHealth::kUp) return false;
+      // Also what the proxy does not know yet counts: a fault is over when it has been dealt with.
+      const Node* node = options_->nodes[i][copy];
+      const std::string& run_id = node->run_id();
+      if (probed_start_.at(node) != node->starts()) return false;
+      if (shard.link(copy)->identity().run_id != run_id) return false;
+      if (shard.info().copies[copy].run_id != run_id) return false;
+    }
+  }
+  return true;
+}
+
+void SimProxy::Close(std::function<void()> done) {
+  for (auto& resync : resyncs_) resync.reset();
+  resyncs_.clear();
+  for (auto& shard : shards_) shard->Stop();
+  serving_ = false;
+  coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
+                        [done](const EditResult&) { done(); });
+}
+
+void SimProxy::Propose(Edit edit, EditDone done) {
+  if (options_->trace) {
+    Note(NoteLevel::kInfo, "edit: " + std::string(EditKindName(edit.kind)) + " " + edit.node + " " +
+                               edit.run_id + " (" + edit.reason + ")");
+  }
+  coordinator_->Propose(std::move(edit), std::move(done));
+}
+
+void SimProxy::Note(NoteLevel, const std::string& text) {
+  if (options_->trace) std::printf("%9.3f ms  %s\n", loop_->now_us() / 1000.0, text.c_str());
+}
+
+}  // namespace gemel::sim

@@ -1,0 +1,58 @@
+// Many seeds, each a run with faults of its own. SIM_SEED=n runs that one with a trace; SIM_RUNS=n
+// sets how many are run, and SIM_FIRST=n where they begin.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/sim/sim_world.h"
+
+namespace gemel::sim {
+namespace {
+
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST(Simulation, KeepsThePromises) {
+  const bool single = std::getenv("SIM_SEED") != nullptr;
+  const uint64_t first = single ? Setting("SIM_SEED", 1) : Setting("SIM_FIRST", 1);
+  const uint64_t runs = single ? 1 : Setting("SIM_RUNS", 3000);
+  uint64_t failures = 0;
+  ShardStats all;
+  size_t requests = 0;
+  for (uint64_t seed = first; seed < first + runs && failures < Setting("SIM_FAILURES", 5);
+       ++seed) {
+    World world(seed, single);
+    const std::vector<std::string>& problems = world.Run();
+    requests += world.requests();
+    all.promotions += world.stats().promotions;
+    all.marked_stale += world.stats().marked_stale;
+    all.resyncs += world.stats().resyncs;
+    all.diverged += world.stats().diverged;
+    all.repaired += world.stats().repaired;
+    all.fallbacks += world.stats().fallbacks;
+    all.held += world.stats().held;
+    all.errors += world.stats().errors;
+    if (problems.empty()) continue;
+    ++failures;
+    for (const std::string& problem : problems) {
+      ADD_FAILURE() << world.Describe() << "\n  " << problem << "\n  again: SIM_SEED=" << seed
+                    << " with --gtest_filter=Simulation.*";
+    }
+  }
+  RecordProperty("requests", std::to_string(requests));
+  std::printf(
+      "%llu runs, %zu requests; promotions %llu, stale %llu, resyncs %llu, diverged %llu, "
+      "repaired %llu, fallbacks %llu, held %llu, errors %llu\n",
+      static_cast<unsigned long long>(runs), requests,
+      static_cast<unsigned long long>(all.promotions),
+      static_cast<unsigned long long>(all.marked_stale),
+      static_cast<unsigned long long>(all.resyncs), static_cast<unsigned long long>(all.diverged),
+      static_cast<unsigned long long>(all.repaired), static_cast<unsigned long long>(all.fallbacks),
+      static_cast<unsigned long long>(all.held), static_cast<unsigned long long>(all.errors));
+}
+
+}  // namespace
+}  // namespace gemel::sim

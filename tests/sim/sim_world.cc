@@ -1,0 +1,216 @@
+// The run as a whole: set up, settled and checked.
+
+#include "tests/sim/sim_world.h"
+
+#include <cstdio>
+
+namespace gemel::sim {
+
+namespace {
+
+constexpr uint64_t kSecond = 1000 * 1000;
+constexpr uint64_t kSettleLimit = 30 * kSecond;
+constexpr uint64_t kAnswerLimit = 4 * kSecond;
+
+}  // namespace
+
+World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
+  const uint64_t kind = loop_.Random(100);
+  mode_ = kind < 45 ? Mode::kOneFault : kind < 80 ? Mode::kManyFaults : Mode::kRestarts;
+  const uint64_t shards = loop_.Chance(30) ? 2 : 1;
+  uint64_t copies = loop_.Chance(75) ? 2 : 3;
+  if (mode_ != Mode::kOneFault && loop_.Chance(5)) copies = 1;
+  for (uint64_t shard = 0; shard < shards; ++shard) {
+    options_.nodes.emplace_back();
+    for (uint64_t copy = 0; copy < copies; ++copy) {
+      nodes_.push_back(std::make_unique<Node>(
+          &loop_, "10.0." + std::to_string(shard) + "." + std::to_string(copy + 1) + ":6379"));
+      nodes_.back()->set_find([this](const std::string& address) -> Node* {
+        for (auto& node : nodes_) {
+          if (node->address() == address) return node.get();
+        }
+        return nullptr;
+      });
+      options_.nodes.back().push_back(nodes_.back().get());
+      shard_of_.push_back(shard);
+    }
+  }
+  disturbed_us_.resize(nodes_.size());
+  options_.trace = trace;
+  options_.read_from = static_cast<ReadFrom>(loop_.Random(3));
+  if (loop_.Chance(30)) options_.ack = loop_.Chance(50) ? Ack::kPrimary : Ack::kAny;
+  crashes_ = mode_ == Mode::kRestarts || (mode_ == Mode::kManyFaults && loop_.Chance(30));
+  check_.all_acks = options_.ack == Ack::kAll;
+  // What only one copy has acknowledged may be lost with it, if more goes wrong at the same time.
+  check_.data_lost = !check_.all_acks && mode_ != Mode::kOneFault;
+  if (mode_ == Mode::kManyFaults && loop_.Chance(20)) disk_.failing_percent = 30;
+  disk_.max_write_us = loop_.Chance(20) ? 60000 : 5000;
+  disk_.changed = [this] {
+    std::string error;
+    if (!CheckTopology(*disk_.durable, &error)) Problem("a topology that may not be: " + error);
+    if (crashes_ && faults_left_ > 0 && loop_.Chance(5)) {
+      --faults_left_;
+      loop_.After(loop_.Between(0, 200), [this] { CrashProxy(); });
+    }
+  };
+  quota_ = loop_.Between(200, 700);
+  keys_ = loop_.Between(1, 4);
+  think_us_ = loop_.Between(500, 8000);
+  clients_.resize(loop_.Between(1, 6));
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    clients_[i].id = i + 1;
+    clients_[i].window = static_cast<uint32_t>(loop_.Between(1, 12));
+  }
+  clients_end_us_ = loop_.Between(kSecond, 3 * kSecond);
+  faults_left_ = loop_.Between(1, mode_ == Mode::kOneFault ? 4 : 8);
+}
+
+World::~World() {
+  ignore_replies_ = true;
+  proxy_.reset();
+}
+
+std::string World::Describe() const {
+  std::string text = "seed " + std::to_string(seed_) + ": ";
+  text += mode_ == Mode::kOneFault     ? "one fault at a time"
+          : mode_ == Mode::kManyFaults ? "many faults"
+                                       : "restarts of the proxy";
+  text += ", " + std::to_string(options_.nodes.size()) + " shard(s) of " +
+          std::to_string(options_.nodes[0].size()) + ", ack ";
+  text += options_.ack == Ack::kAll ? "all" : options_.ack == Ack::kPrimary ? "primary" : "any";
+  text += ", reads from ";
+  text += options_.read_from == ReadFrom::kPrimary   ? "primary"
+          : options_.read_from == ReadFrom::kReplica ? "replica"
+                                                     : "balanced";
+  if (disk_.failing_percent > 0) text += ", a failing disk";
+  return text;
+}
+
+void World::Problem(const std::string& text) {
+  if (problems_.size() >= 3) return;  // the rest follows from these
+  Trace("PROBLEM: " + text);
+  problems_.push_back(text);
+  loop_.Stop();
+}
+
+void World::Trace(const std::string& text) const {
+  if (options_.trace) std::printf("%9.3f ms  %s\n", loop_.now_us() / 1000.0, text.c_str());
+}
+
+const std::vector<std::string>& World::Run() {
+  Trace(Describe());
+  StartProxy();
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    loop_.After(loop_.Between(0, 150000), [this, i] { ClientTurn(i); });
+  }
+  loop_.After(loop_.Between(0, 200000), [this] { FaultTurn(); });
+  loop_.After(100000, [this] { CheckBounds(); });
+  loop_.RunUntil(clients_end_us_);
+  faults_left_ = 0;
+  crashes_ = false;
+  Settle("after the faults");
+  // Only a write shows that a key was tampered with.
+  for (size_t shard = 0; shard < options_.nodes.size() && !loop_.stopped(); ++shard) {
+    SimOp* op = history_.Add();
+    op->shard = static_cast<uint16_t>(shard);
+    op->key = ShardName(shard) + ":x";
+    op->token = "end;";
+    SubmitOp(op, {"APPEND", op->key, op->token});
+  }
+  Settle("after the repair of keys");
+  if (!loop_.stopped()) CheckEnd();
+  TakeStats();
+  return problems_;
+}
+
+bool World::Idle() const {
+  for (const Client& client : clients_) {
+    if (client.outstanding > 0) return false;
+  }
+  return true;
+}
+
+void World::Settle(const char* what) {
+  HealAll();
+  const uint64_t limit = loop_.now_us() + kSettleLimit;
+  uint64_t still = 0;
+  // An edit that failed is tried again a second later.
+  if (loop_.now_us() >= clients_end_us_) loop_.RunUntil(loop_.now_us() + kSecond + kSecond / 5);
+  while (!loop_.stopped()) {
+    loop_.RunUntil(loop_.now_us() + 20000);
+    const bool settled = proxy_ != nullptr && !proxy_going_ && faults_active_ == 0 &&
+                         proxy_->serving() && proxy_->Settled() && Idle();
+    still = settled ? still + 1 : 0;
+    if (still == 5) return;
+    if (loop_.now_us() < limit) continue;
+    std::string text = std::string(what) + " it does not settle:";
+    if (proxy_ == nullptr || !proxy_->serving()) {
+      Problem(text + " no proxy");
+      return;
+    }
+    for (size_t i = 0; i < options_.nodes.size(); ++i) {
+      Shard* shard = proxy_->shard(i);
+      text += " in sync " + std::to_string(shard->in_sync()) + ", held " +
+              std::to_string(shard->held()) + (shard->paused() ? ", paused" : "");
+      for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
+        text += "; " + shard->link(copy)->name() + (shard->link(copy)->up() ? " up " : " down ") +
+                shard->info().copies[copy].reason + " / " + shard->resync_note(copy);
+      }
+    }
+    Problem(text);
+  }
+}
+
+void World::CheckBounds() {
+  while (oldest_pending_ < history_.ops().size() &&
+         history_.ops()[oldest_pending_].outcome != SimOp::Outcome::kPending) {
+    ++oldest_pending_;
+  }
+  if (oldest_pending_ < history_.ops().size()) {
+    const SimOp& op = history_.ops()[oldest_pending_];
+    if (loop_.now_us() > op.invoked_us + kAnswerLimit) {
+      Problem("not answered for " + std::to_string(kAnswerLimit / 1000) + " ms: client " +
+              std::to_string(op.client) + " " + op.key + " " + op.token);
+    }
+  }
+  loop_.After(100000, [this] { CheckBounds(); });
+}
+
+void World::CheckEnd() {
+  std::map<std::string, std::string> content;
+  for (size_t i = 0; i < options_.nodes.size(); ++i) {
+    const auto& nodes = options_.nodes[i];
+    content.insert(nodes[0]->data().begin(), nodes[0]->data().end());
+    for (size_t copy = 1; copy < nodes.size(); ++copy) {
+      if (nodes[copy]->data() == nodes[0]->data()) continue;
+      std::string text = nodes[0]->address() + " and " + nodes[copy]->address() + " differ:";
+      for (const auto& [key, value] : nodes[0]->data()) {
+        const auto found = nodes[copy]->data().find(key);
+        const std::string other = found == nodes[copy]->data().end() ? "(none)" : found->second;
+        if (other != value) text += " " + key + " '" + value + "' / '" + other + "'";
+      }
+      for (const auto& [key, value] : nodes[copy]->data()) {
+        if (!nodes[0]->data().contains(key)) text += " " + key + " (none) / '" + value + "'";
+      }
+      Problem(text.substr(0, 1000));
+    }
+  }
+  history_.Check(content, check_, [this](const std::string& text) { Problem(text); });
+}
+
+void World::TakeStats() {
+  if (proxy_ == nullptr || !proxy_->serving()) return;
+  for (size_t i = 0; i < options_.nodes.size(); ++i) {
+    const ShardStats& more = proxy_->shard(i)->stats();
+    stats_.fallbacks += more.fallbacks;
+    stats_.held += more.held;
+    stats_.errors += more.errors;
+    stats_.diverged += more.diverged;
+    stats_.repaired += more.repaired;
+    stats_.promotions += more.promotions;
+    stats_.marked_stale += more.marked_stale;
+    stats_.resyncs += more.resyncs;
+  }
+}
+
+}  // namespace gemel::sim

@@ -1,0 +1,102 @@
+// One simulated run: nodes, a proxy that may crash, clients and faults, all from one seed.
+
+#ifndef GEMEL_TESTS_SIM_SIM_WORLD_H_
+#define GEMEL_TESTS_SIM_SIM_WORLD_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/sim_history.h"
+#include "tests/sim/sim_proxy.h"
+
+namespace gemel::sim {
+
+class World : public RequestSink {
+ public:
+  explicit World(uint64_t seed, bool trace = false);
+  ~World() override;
+
+  // Runs until all is quiet, and checks. What was found wrong; empty if nothing.
+  const std::vector<std::string>& Run();
+  // What kind of run the seed makes.
+  std::string Describe() const;
+  // Over all lives of the proxy: for a look at what the runs cover.
+  const ShardStats& stats() const { return stats_; }
+  size_t requests() const { return requests_; }
+
+  void OnReply(Request* request, const Reply& reply) override;
+
+ private:
+  enum class Mode : uint8_t {
+    kOneFault,    // a node at a time, and the next one when all is well again: nobody may notice
+    kManyFaults,  // whatever comes
+    kRestarts,    // the proxy crashes or is restarted in order; the nodes live
+  };
+  struct Client {
+    uint64_t id = 0;
+    uint64_t place = 0;
+    uint32_t outstanding = 0;
+    uint32_t window = 1;
+  };
+
+  void Problem(const std::string& text);
+  void Trace(const std::string& text) const;
+
+  // Clients.
+  void ClientTurn(size_t client);
+  void Submit(Client* client);
+  void SubmitOp(SimOp* op, const std::vector<std::string>& args);
+  void CheckBounds();
+  bool Idle() const;
+
+  // Faults.
+  void FaultTurn();
+  void BeginFault();
+  void FaultOnNode(size_t node, uint64_t kind);
+  void EndLater(uint64_t after_us, size_t node, std::function<void()> end);
+  void Disturbed(size_t node) { disturbed_us_[node] = loop_.now_us(); }
+  bool OtherIsNew(size_t node) const;
+  void KillNode(size_t node, bool silently);
+  void HealAll();
+  void StartProxy();
+  void CrashProxy();
+  void RestartProxy();
+  void TakeStats();
+
+  // The end.
+  void Settle(const char* what);
+  void CheckEnd();
+
+  Loop loop_;
+  uint64_t seed_;
+  Mode mode_;
+  bool crashes_ = false;
+  Disk disk_;
+  ProxyOptions options_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<size_t> shard_of_;
+  std::vector<uint64_t> disturbed_us_;
+  std::unique_ptr<SimProxy> proxy_;
+  bool proxy_going_ = false;  // it is being stopped or started
+  bool ignore_replies_ = false;
+
+  History history_;
+  std::vector<Client> clients_;
+  size_t requests_ = 0;
+  size_t quota_ = 0;
+  size_t oldest_pending_ = 0;
+  uint64_t keys_ = 3;
+  uint64_t clients_end_us_ = 0;
+  uint64_t think_us_ = 2000;
+  uint64_t faults_left_ = 0;
+  uint64_t faults_active_ = 0;
+  CheckOptions check_;
+  ShardStats stats_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace gemel::sim
+
+#endif  // GEMEL_TESTS_SIM_SIM_WORLD_H_
