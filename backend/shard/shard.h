@@ -185,7 +185,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void SetInfo(const ShardInfo& info);
   void Reconcile();
   bool MustLeave(uint32_t copy) const;
-  int PickAuthority();
+  int PickAuthority() const;
   int PickEmptyTwin() const;
   void ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::string reason);
   void OnEdit(EditKind kind, uint32_t copy, const EditResult& result);

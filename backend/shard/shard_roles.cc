@@ -135,7 +135,7 @@ bool Shard::MustLeave(uint32_t index) const {
 
 // The copy whose data is the truth if somebody has to leave: up, and in no doubt. Where all are in
 // doubt, the doubts are weighed. -1: nobody can be named now, so nobody leaves.
-int Shard::PickAuthority() {
+int Shard::PickAuthority() const {
   int best = -1;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & up_ & Bit(i)) == 0 || MustLeave(i)) continue;
@@ -156,10 +156,7 @@ int Shard::PickAuthority() {
     if ((in_sync_ & up_ & Bit(i)) == 0 || copies_[i]->restarted) continue;
     if (best < 0 || i == primary_) best = static_cast<int>(i);
   }
-  if (best >= 0) {
-    copies_[static_cast<uint32_t>(best)]->unsure = false;
-    return best;
-  }
+  if (best >= 0) return best;
   // All that are up restarted. One that is alone, or empty (misses, never old values), or the
   // primary when the others restarted too, is what there is.
   bool all_restarted = true;
@@ -206,18 +203,23 @@ void Shard::Reconcile() {
     const int authority = PickAuthority();
     if (authority >= 0) {
       const uint32_t chosen = static_cast<uint32_t>(authority);
-      if (copies_[chosen]->restarted) {
-        // What it holds is the truth from now on.
-        ProposeRole(EditKind::kSetRunId, chosen, copies_[chosen]->link->identity().run_id,
-                    "no other copy is left");
-      } else if (chosen != primary_ && MustLeave(primary_)) {
+      if (chosen != primary_ && MustLeave(primary_)) {
         ProposeRole(EditKind::kPromote, chosen, {},
                     copies_[primary_]->link->name() + ": " + copies_[primary_]->leave_reason);
       } else {
         for (uint32_t i = 0; i < copies_.size() && !editing_; ++i) {
-          if (i != primary_ && (in_sync_ & Bit(i)) != 0 && MustLeave(i)) {
+          if (i != primary_ && i != chosen && (in_sync_ & Bit(i)) != 0 && MustLeave(i)) {
             ProposeRole(EditKind::kMarkStale, i, {}, copies_[i]->leave_reason);
           }
+        }
+      }
+      // Only once it is alone is a doubtful copy right: until then one without doubts may come back,
+      // and the two would not be equal.
+      if (!editing_ && in_sync_ == Bit(chosen)) {
+        copies_[chosen]->unsure = false;
+        if (copies_[chosen]->restarted) {
+          ProposeRole(EditKind::kSetRunId, chosen, copies_[chosen]->link->identity().run_id,
+                      "no other copy is left");
         }
       }
     }
