@@ -3,6 +3,7 @@
 #include "backend/shard/shard.h"
 
 #include <bit>
+#include <utility>
 
 #include "backend/command/key_finder.h"
 #include "backend/resp/request_reader.h"
@@ -54,6 +55,15 @@ void Shard::Start() {
 void Shard::Stop() {
   stopped_ = true;
   for (auto& copy : copies_) copy->link->Stop();
+  // Nobody will mark stale now what these missed.
+  std::vector<Op*> waiting = std::move(waiting_);
+  waiting_.clear();
+  for (Op* op : waiting) {
+    if (Request* request = std::exchange(op->request, nullptr); request != nullptr) {
+      AnswerError(request, UnknownOutcomeText(*op));
+    }
+    OpEnded(op);
+  }
   while (!held_.empty()) {
     Request* request = held_.Pop().request;
     AnswerError(request, "CLUSTERDOWN shard '" + options_.name + "' is being stopped");
@@ -251,7 +261,9 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
 }
 
 void Shard::FinishWrite(Op* op, std::string_view frame) {
-  const CopyMask differ = op->differ & in_sync_;
+  CopyMask differ = op->differ & in_sync_;
+  // The primary changed on the way: what is compared with the new one is not known any more.
+  if ((differ & Bit(primary_)) != 0) differ = op->applied & in_sync_ & ~Bit(primary_);
   if (differ != 0) [[unlikely]] {
     ++stats_.diverged;
     // Against the primary's reply; without one (it was lost) the copies left are compared later.
@@ -272,6 +284,9 @@ void Shard::FinishWrite(Op* op, std::string_view frame) {
                    "it answered " + std::string(args_[0]) + " otherwise than the primary");
       }
     }
+    // Such a copy does not have the write: the answer waits until it has it, or is durably stale.
+    op->differ = differ;
+    op->applied &= ~differ;
     UpdateOpen();
   }
   if ((in_sync_ & ~op->applied) == 0) {
@@ -345,6 +360,10 @@ std::string Shard::DownText() const {
 
 std::string Shard::UnknownOutcomeText(const Op& op) const {
   std::string nodes;
+  if (op.lost == 0) {
+    return "CLUSTERDOWN shard '" + options_.name +
+           "': not every copy has the write, which may or may not last";
+  }
   for (CopyMask rest = op.lost; rest != 0; rest &= rest - 1) {
     if (!nodes.empty()) nodes += " and ";
     nodes += copies_[static_cast<uint32_t>(std::countr_zero(rest))]->link->name();
@@ -365,6 +384,15 @@ Op* Shard::NewRepairOp() {
 
 void Shard::OnKeyRepaired(const std::string&, CopyMask copies) {
   if (copies != 0) ++stats_.repaired;
+  if (repair_.idle()) {
+    // What differed is equal by now, but for copies that could not be repaired.
+    for (Op* op : waiting_) {
+      for (CopyMask rest = op->differ & ~op->lost; rest != 0; rest &= rest - 1) {
+        const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
+        if (!copies_[copy]->unsure && !copies_[copy]->restarted) op->applied |= Bit(copy);
+      }
+    }
+  }
   UpdateOpen();
 }
 
