@@ -1,0 +1,58 @@
+// A link's transport for unit tests: records what was asked of it, and lets the test be the node.
+
+#ifndef GEMEL_TESTS_UNIT_FAKE_TRANSPORT_H_
+#define GEMEL_TESTS_UNIT_FAKE_TRANSPORT_H_
+
+#include <string>
+
+#include "backend/link/link.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+class FakeTransport : public LinkTransport {
+ public:
+  void Connect() override { ++connects; }
+  void Close() override { ++closes; }
+  void WantFlush() override { ++flushes; }
+
+  // Takes what was sent.
+  std::string Sent(Link* link) {
+    std::string bytes;
+    link->out().ForEach([&bytes](const char* data, size_t size) {
+      bytes.append(data, size);
+      return true;
+    });
+    link->out().Consume(bytes.size());
+    link->FlushDone();
+    return bytes;
+  }
+
+  int connects = 0;
+  int closes = 0;
+  int flushes = 0;
+};
+
+inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
+  link->OnData(bytes.data(), bytes.size(), now_ms);
+}
+
+// The replies to PING, INFO server, ROLE and DBSIZE.
+inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
+                                    bool is_replica = false) {
+  std::string out = "+PONG\r\n";
+  AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n");
+  out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
+  AppendInteger(&out, static_cast<int64_t>(keys));
+  return out;
+}
+
+inline std::string Command(std::vector<std::string_view> args) {
+  std::string out;
+  AppendCommand(&out, args);
+  return out;
+}
+
+}  // namespace gemel
+
+#endif  // GEMEL_TESTS_UNIT_FAKE_TRANSPORT_H_

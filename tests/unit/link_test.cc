@@ -1,0 +1,275 @@
+// A link: its handshake, its line of requests, and what it does when a connection fails.
+
+#include "backend/link/link.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tests/unit/fake_transport.h"
+
+namespace gemel {
+namespace {
+
+struct Item : LinkItem {
+  explicit Item(int n) : LinkItem(Kind::kRequest), number(n) {}
+  int number;
+};
+
+class LinkTest : public ::testing::Test, public LinkOwner {
+ protected:
+  void Make(LinkOptions options = {}) {
+    options.name = "node";
+    link_ = std::make_unique<Link>(this, 0, &pool_, options);
+    link_->set_transport(&transport_);
+    link_->Start(now_ms_);
+  }
+  void BringUp() {
+    Make();
+    link_->OnConnected(now_ms_);
+    transport_.Sent(link_.get());
+    Answer(link_.get(), HandshakeReplies("abc", 3), now_ms_);
+    log_.clear();
+  }
+
+  void OnLinkUp(Link*, const NodeIdentity& identity) override {
+    log_.push_back("up " + identity.run_id + " " + std::to_string(identity.keys) +
+                   (identity.is_replica ? " replica" : ""));
+  }
+  void OnLinkReply(Link*, LinkItem* item, const Reply& reply, std::string_view frame) override {
+    std::string bytes(reply.bytes);
+    if (reply.buffer != nullptr) {
+      EXPECT_EQ(reply.buffer->view(), reply.bytes);
+      ++buffers_;
+      if (take_buffers_) {
+        const ByteBuffer taken = std::move(*reply.buffer);
+        EXPECT_EQ(taken.view(), bytes);
+      }
+    }
+    if (bytes.size() > 40) bytes = std::to_string(bytes.size()) + " bytes";
+    bytes.erase(std::remove(bytes.begin(), bytes.end(), '\r'), bytes.end());
+    std::replace(bytes.begin(), bytes.end(), '\n', '.');
+    log_.push_back("reply " + std::to_string(static_cast<Item*>(item)->number) + " " + bytes +
+                   " to " + std::string(frame));
+    if (fail_on_reply_) link_->Fail("enough", false);
+  }
+  void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override {
+    EXPECT_EQ(link->state(), Link::State::kDown);
+    log_.push_back("lost " + std::to_string(static_cast<Item*>(item)->number) + " " +
+                   std::string(frame));
+  }
+  void OnLinkDown(Link*, const std::string& reason, bool refused) override {
+    log_.push_back("down " + reason + (refused ? " (refused)" : ""));
+  }
+  using Log = std::vector<std::string>;
+
+  ChunkPool pool_;
+  FakeTransport transport_;
+  std::unique_ptr<Link> link_;
+  uint64_t now_ms_ = 1000;
+  Log log_;
+  int buffers_ = 0;
+  bool take_buffers_ = false;
+  bool fail_on_reply_ = false;
+};
+
+TEST_F(LinkTest, ShakesHands) {
+  Make();
+  EXPECT_EQ(transport_.connects, 1);
+  link_->OnConnected(now_ms_);
+  EXPECT_EQ(link_->state(), Link::State::kHandshake);
+  EXPECT_EQ(transport_.flushes, 1);
+  EXPECT_EQ(transport_.Sent(link_.get()), Command({"PING"}) + Command({"INFO", "server"}) +
+                                              Command({"ROLE"}) + Command({"DBSIZE"}));
+  for (char c : HandshakeReplies("abc", 7, true)) Answer(link_.get(), std::string(1, c), now_ms_);
+  EXPECT_EQ(log_, Log{"up abc 7 replica"});
+  EXPECT_TRUE(link_->up());
+  EXPECT_EQ(link_->connects(), 1u);
+}
+
+TEST_F(LinkTest, AuthenticatesAndSelects) {
+  LinkOptions options;
+  options.user = "u";
+  options.password = "p";
+  options.database = 4;
+  Make(options);
+  link_->OnConnected(now_ms_);
+  EXPECT_TRUE(transport_.Sent(link_.get())
+                  .starts_with(Command({"AUTH", "u", "p"}) + Command({"SELECT", "4"})));
+  Answer(link_.get(), "+OK\r\n+OK\r\n" + HandshakeReplies("abc"), now_ms_);
+  EXPECT_TRUE(link_->up());
+}
+
+TEST_F(LinkTest, IsRefusedByANodeThatIsNotReady) {
+  for (const char* reply :
+       {"-LOADING Redis is loading\r\n", "-NOAUTH Authentication required.\r\n"}) {
+    Make();
+    link_->OnConnected(now_ms_);
+    log_.clear();
+    Answer(link_.get(), reply, now_ms_);
+    ASSERT_EQ(log_.size(), 1u);
+    EXPECT_TRUE(log_[0].starts_with("down the node refuses the connection: ")) << log_[0];
+    EXPECT_FALSE(link_->hopeful());
+  }
+}
+
+TEST_F(LinkTest, KnowsNoRunIdWhereItIsHidden) {
+  Make();
+  link_->OnConnected(now_ms_);
+  Answer(link_.get(), "+PONG\r\n-NOPERM no\r\n-NOPERM no\r\n-NOPERM no\r\n", now_ms_);
+  EXPECT_EQ(log_, Log{"up unknown 0"});
+}
+
+TEST_F(LinkTest, AnswersInLine) {
+  BringUp();
+  Item one(1), two(2), three(3);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  EXPECT_EQ(link_->pending(), 2u);
+  EXPECT_EQ(link_->pending_bytes(), 11u);
+  EXPECT_EQ(transport_.Sent(link_.get()), "firstsecond");
+  link_->Send(&three, "third");
+  Answer(link_.get(), "+a\r\n$2\r\nb");
+  Answer(link_.get(), "b\r\n>1\r\n+push\r\n:3\r\n");
+  EXPECT_EQ(log_,
+            (Log{"reply 1 +a. to first", "reply 2 $2.bb. to second", "reply 3 :3. to third"}));
+  EXPECT_EQ(link_->pending(), 0u);
+  EXPECT_EQ(link_->pending_bytes(), 0u);
+}
+
+TEST_F(LinkTest, HandsBackWhatIsLost) {
+  BringUp();
+  Item one(1), two(2), three(3);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  link_->Send(&three, "third");
+  Answer(link_.get(), "+a\r\n$3\r\nbb");
+  log_.clear();
+  link_->OnClosed("reset", false, now_ms_);
+  EXPECT_EQ(log_, (Log{"lost 2 second", "lost 3 third", "down reset"}));
+  EXPECT_TRUE(link_->out().empty());
+  EXPECT_EQ(link_->pending(), 0u);
+  // Nothing of the old connection is left in the new one.
+  link_->Tick(now_ms_, 0);
+  EXPECT_EQ(transport_.connects, 2);
+  link_->OnConnected(now_ms_);
+  log_.clear();
+  Answer(link_.get(), HandshakeReplies("def"), now_ms_);
+  EXPECT_EQ(log_, Log{"up def 0"});
+}
+
+TEST_F(LinkTest, MayEndInsideAReply) {
+  BringUp();
+  fail_on_reply_ = true;
+  Item one(1), two(2);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  Answer(link_.get(), "+a\r\n+b\r\n");
+  EXPECT_EQ(log_, (Log{"reply 1 +a. to first", "lost 2 second", "down enough"}));
+}
+
+TEST_F(LinkTest, EndsOnGarbageAndOnWhatNobodyAskedFor) {
+  BringUp();
+  Item one(1);
+  link_->Send(&one, "first");
+  Answer(link_.get(), "garbage\r\n");
+  EXPECT_EQ(log_, (Log{"lost 1 first", "down the node sent a reply of unknown type"}));
+  BringUp();
+  Answer(link_.get(), "+OK\r\n");
+  EXPECT_EQ(log_, Log{"down the node sent a reply that nothing was asked for"});
+}
+
+TEST_F(LinkTest, GivesUpASilentNode) {
+  BringUp();
+  link_->Tick(now_ms_ += 60000, 0);
+  EXPECT_TRUE(link_->up());  // nothing is asked, nothing is owed
+  Item one(1);
+  link_->Send(&one, "first");
+  link_->Tick(now_ms_ += 4999, 0);
+  EXPECT_TRUE(link_->up());
+  link_->Tick(now_ms_ += 1, 0);
+  EXPECT_EQ(log_, (Log{"lost 1 first", "down no answer within 5000 ms"}));
+}
+
+TEST_F(LinkTest, BacksOff) {
+  LinkOptions options;
+  options.reconnect_min_ms = 20;
+  options.reconnect_max_ms = 100;
+  Make(options);
+  for (uint64_t wait : {20, 40, 80, 100, 100}) {
+    const int before = transport_.connects;
+    link_->OnClosed("refused", true, now_ms_);
+    EXPECT_FALSE(link_->hopeful());
+    link_->Tick(now_ms_ += wait - 1, 0);
+    EXPECT_EQ(transport_.connects, before);
+    link_->Tick(now_ms_ += 1, 20);  // jitter
+    EXPECT_EQ(transport_.connects, before);
+    link_->Tick(now_ms_, 0);
+    EXPECT_EQ(transport_.connects, before + 1);
+  }
+  EXPECT_EQ(log_.back(), "down refused (refused)");
+  // An attempt that nobody answers ends by itself.
+  link_->Tick(now_ms_ += 1000, 0);
+  EXPECT_EQ(log_.back(), "down no connection within 1000 ms");
+  link_->Stop();
+  const int before = transport_.connects;
+  link_->Tick(now_ms_ += 100000, 0);
+  EXPECT_EQ(transport_.connects, before);
+}
+
+TEST_F(LinkTest, ReadsLargeRepliesWhereTheyWillLie) {
+  BringUp();
+  for (bool take : {false, true}) {
+    take_buffers_ = take;
+    buffers_ = 0;
+    log_.clear();
+    Item one(1), two(2);
+    link_->Send(&one, "first");
+    link_->Send(&two, "second");
+    std::string reply = "$100000\r\n" + std::string(100000, 'v') + "\r\n";
+    Answer(link_.get(), reply.substr(0, 50));
+    size_t at = 50;
+    size_t size = 0;
+    while (char* space = link_->DirectSpace(&size)) {
+      ASSERT_LE(size, reply.size() - at);
+      const size_t part = std::min<size_t>(size, 7777);
+      std::memcpy(space, reply.data() + at, part);
+      at += part;
+      link_->OnDirect(part, now_ms_);
+    }
+    // The last piece is too small for that, and brings the next reply along.
+    Answer(link_.get(), reply.substr(at) + "+b\r\n");
+    ASSERT_EQ(log_.size(), 2u);
+    EXPECT_TRUE(log_[0].starts_with("reply 1 100011 bytes")) << log_[0];
+    EXPECT_EQ(log_[1], "reply 2 +b. to second");
+    // A reply that is alone in its buffer can be taken over.
+    log_.clear();
+    link_->Send(&one, "first");
+    Answer(link_.get(), reply.substr(0, reply.size() - 1));
+    Answer(link_.get(), reply.substr(reply.size() - 1));
+    EXPECT_EQ(buffers_, 1);
+    link_->Send(&two, "second");
+    Answer(link_.get(), "+again\r\n");
+    EXPECT_EQ(log_.back(), "reply 2 +again. to second");
+  }
+}
+
+TEST_F(LinkTest, SharesAChunk) {
+  BringUp();
+  ByteBuffer buffer;
+  buffer.Append("a large frame");
+  Item one(1);
+  {
+    const ChunkRef chunk(pool_.Adopt(std::move(buffer)));
+    link_->SendShared(&one, chunk.get());
+  }
+  EXPECT_EQ(transport_.Sent(link_.get()), "a large frame");
+  link_->OnClosed("reset", false, now_ms_);
+  EXPECT_EQ(log_[0], "lost 1 a large frame");
+}
+
+}  // namespace
+}  // namespace gemel
