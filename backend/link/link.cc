@@ -168,8 +168,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
       break;
     case Step::kInfo:
       identity_.run_id = InfoField(ReplyText(reply), "run_id");
-      // A node that hides it (by ACL, or because it is no Redis) cannot be told from its successor.
-      if (identity_.run_id.empty()) identity_.run_id = "unknown";
+      if (identity_.run_id.empty()) identity_.run_id = kHiddenRunId;
       break;
     case Step::kRole: {
       std::vector<std::string_view> parts;

@@ -20,6 +20,10 @@ namespace gemel {
 
 class Link;
 
+// The run_id of a node that does not tell it (by ACL, or because it is no Redis). It cannot be told from its
+// successor.
+inline constexpr std::string_view kHiddenRunId = "unknown";
+
 // What a node says of itself when a connection is made.
 struct NodeIdentity {
   std::string run_id;

@@ -398,6 +398,19 @@ void Resync::OnDrained() {
       Fail("INFO replication of the primary lacks an offset");
       return;
     }
+    CheckPrimaryProcess();
+  });
+}
+
+// The process that told the offset must be the one whose data the shard speaks of: a primary that died
+// and is back, empty, may be noticed here before its link says so.
+void Resync::CheckPrimaryProcess() {
+  Demand(primary_, {"INFO", "server"}, [this](const ControlReply& reply) {
+    const std::string& known = shard_->link(primary_)->identity().run_id;
+    if (known != kHiddenRunId && reply.text.find("run_id:" + known) == std::string::npos) {
+      Fail("the primary is another process than before: it restarted");
+      return;
+    }
     PollHandOver();
   });
 }

@@ -74,6 +74,7 @@ class Resync {
   void OnPrimaryPolled(const Replication& copy, const ControlReply& reply);
   void BeginPause();
   void OnDrained();
+  void CheckPrimaryProcess();
   void PollHandOver();
   void OnHandOverPolled(const ControlReply& reply);
   void LeaveMaster();

@@ -29,6 +29,7 @@ struct alignas(64) Op : LinkItem {
   CopyMask pending = 0;        // sent, not answered
   CopyMask applied = 0;        // answered
   CopyMask lost = 0;           // the connection ended first: the outcome there is not known
+  CopyMask refused = 0;        // answered that it applies no writes at all
   CopyMask differ = 0;         // answered otherwise than the primary
   Request* request = nullptr;  // null once answered
 
@@ -58,7 +59,7 @@ struct alignas(64) Op : LinkItem {
     reply_size_ = 0;
     item_kind = LinkItem::Kind::kWrite;
     request = nullptr;
-    pending = applied = lost = differ = 0;
+    pending = applied = lost = refused = differ = 0;
   }
 
  private:

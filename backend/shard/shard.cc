@@ -27,6 +27,12 @@ bool IsUnfitToRead(std::string_view reply) {
          reply.starts_with("-CLUSTERDOWN");
 }
 
+// A node that applies no writes at all: it has not applied this one.
+bool IsUnfitToWrite(std::string_view reply) {
+  return reply.starts_with("-READONLY") || reply.starts_with("-MASTERDOWN") ||
+         reply.starts_with("-LOADING");
+}
+
 }  // namespace
 
 Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
@@ -227,8 +233,19 @@ bool Shard::Retry(Request* request, std::string_view frame) {
 
 void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame) {
   op->pending &= ~Bit(copy);
+  if (reply.bytes[0] == '-' && copies_.size() > 1 && IsUnfitToWrite(reply.bytes)) [[unlikely]] {
+    op->refused |= Bit(copy);
+    if (op->pending != 0) return;
+    if ((op->applied | op->lost) != 0) {
+      FinishWrite(op, frame);
+    } else {
+      Answer(op, reply);  // nobody has applied it: no harm is done
+      OpEnded(op);
+    }
+    return;
+  }
   op->applied |= Bit(copy);
-  if (!op->HasReply() && op->pending == 0 && op->lost == 0) {
+  if (!op->HasReply() && op->pending == 0 && (op->lost | op->refused) == 0) {
     // The only copy: nothing to wait for or to compare with.
     Answer(op, reply);
     OpEnded(op);
@@ -261,6 +278,10 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
 }
 
 void Shard::FinishWrite(Op* op, std::string_view frame) {
+  for (CopyMask rest = op->applied != 0 ? op->refused & in_sync_ : 0; rest != 0; rest &= rest - 1) {
+    MarkUnsure(static_cast<uint32_t>(std::countr_zero(rest)),
+               "it refused a write that another copy applied");
+  }
   CopyMask differ = op->differ & in_sync_;
   // The primary changed on the way: what is compared with the new one is not known any more.
   if ((differ & Bit(primary_)) != 0) differ = op->applied & in_sync_ & ~Bit(primary_);

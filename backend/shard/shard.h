@@ -145,6 +145,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     std::unique_ptr<Link> link;
     FailureDetector detector;
     bool unsure = false;     // lost writes in flight, or could not be repaired
+    uint64_t restarted_ms = 0;  // when that was seen
     bool restarted = false;  // another process than the one whose data the topology speaks of
     bool was_up = false;     // for the log
     bool run_id_unsaved = false;

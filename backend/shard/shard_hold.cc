@@ -16,7 +16,7 @@ bool Shard::CanWrite() const {
 
 // Until the nodes are heard from, writes wait: two empty copies can still begin as equals.
 bool Shard::Starting() const {
-  if (in_sync_ == Bit(primary_) && copies_.size() == 1) return false;
+  if (!info_.adopted || copies_.size() == 1) return false;
   if (env_->NowMs() >= started_ms_ + options_.start_ms) return false;
   for (const auto& copy : copies_) {
     if (!copy->link->up() && copy->link->hopeful()) return true;

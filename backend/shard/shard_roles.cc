@@ -55,11 +55,12 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
     up_ |= Bit(index);
     info_.copies[index].run_id = identity.run_id;
     SaveRunId(index);
-  } else if (known == identity.run_id) {
+  } else if (known == identity.run_id && known != kHiddenRunId) {
     up_ |= Bit(index);
     copy.restarted = false;
   } else {
     copy.restarted = true;
+    copy.restarted_ms = env_->NowMs();
     copy.leave_reason = "it restarted and may have lost its data";
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
                                      " is another process than before (it restarted)");
@@ -157,8 +158,9 @@ int Shard::PickAuthority() const {
     if (best < 0 || i == primary_) best = static_cast<int>(i);
   }
   if (best >= 0) return best;
-  // All that are up restarted. One that is alone, or empty (misses, never old values), or the
-  // primary when the others restarted too, is what there is.
+  // All that are up restarted. One that is alone, or the primary when the others restarted too, is what
+  // there is; or one that is empty (misses, never old values), once those that may still have the data
+  // had time to come back.
   bool all_restarted = true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) != 0 && !(copies_[i]->restarted && copies_[i]->link->up())) {
@@ -168,7 +170,10 @@ int Shard::PickAuthority() const {
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Copy& copy = *copies_[i];
     if ((in_sync_ & Bit(i)) == 0 || !copy.restarted || !copy.link->up()) continue;
-    if (!all_restarted && copy.link->identity().keys != 0) continue;
+    if (!all_restarted && (copy.link->identity().keys != 0 ||
+                           env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
+      continue;
+    }
     if (best < 0 || i == primary_) best = static_cast<int>(i);
   }
   return best;
@@ -262,6 +267,7 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
       link.identity().run_id != info_.copies[copy].run_id) {
     // It restarted while that became durable.
     copies_[copy]->restarted = true;
+    copies_[copy]->restarted_ms = env_->NowMs();
     copies_[copy]->leave_reason = "it restarted and may have lost its data";
   }
   const std::string& node = info_.copies[copy].node;

@@ -24,7 +24,7 @@ TEST(Resync, MakesAStaleCopyEqual) {
   world.log.erase(std::unique(world.log.begin(), world.log.end()), world.log.end());
   EXPECT_EQ(world.log,
             (Words{"1 REPLICAOF 10.0.0.1 7000", "1 INFO replication", "0 INFO replication",
-                   "1 INFO replication", "1 REPLICAOF NO ONE", "1 ROLE"}));
+                   "0 INFO server", "1 INFO replication", "1 REPLICAOF NO ONE", "1 ROLE"}));
   EXPECT_EQ(shown, (Words{"", "copying from 10.0.0.1:7000",
                           "copying from 10.0.0.1:7000, 77 bytes left", ""}));
   EXPECT_FALSE(world.shard().paused());
@@ -293,6 +293,17 @@ TEST(Resync, PrimaryAwayOnTheWay) {
   world.nodes[0].alive = true;
   world.nodes[1].sync_polls = 1;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
+}
+
+TEST(Resync, PrimaryThatRestartedUnseenIsNotTakenForItself) {
+  // Its link has not noticed yet that another process stands there.
+  World world({});
+  world.Start();
+  ASSERT_TRUE(world.RunUntil([&] { return !world.log.empty(); }));
+  world.nodes[0].run_id += "'";
+  EXPECT_TRUE(world.RunUntil([&] { return world.Noted("another process than before") > 0; }));
+  EXPECT_FALSE(world.InSync());
+  EXPECT_FALSE(world.shard().paused());
 }
 
 TEST(Resync, PrimaryChangesOnTheWay) {

@@ -329,6 +329,8 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
       }
     } else if (command == "INFO replication") {
       return {true, "", Replication(&node)};
+    } else if (command == "INFO server") {
+      return {true, "", "# Server\r\nrun_id:" + node.run_id + "\r\n"};
     }
     return {true, "", "OK"};
   }
