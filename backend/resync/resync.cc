@@ -407,7 +407,7 @@ void Resync::OnDrained() {
 void Resync::CheckPrimaryProcess() {
   Demand(primary_, {"INFO", "server"}, [this](const ControlReply& reply) {
     const std::string& known = shard_->link(primary_)->identity().run_id;
-    if (known != kHiddenRunId && reply.text.find("run_id:" + known) == std::string::npos) {
+    if (known != kHiddenRunId && reply.text.find("\nrun_id:" + known + "\r") == std::string::npos) {
       Fail("the primary is another process than before: it restarted");
       return;
     }

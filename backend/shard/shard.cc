@@ -205,7 +205,10 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest: {
       Request* request = static_cast<Request*>(item);
-      if (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes) && Retry(request, frame)) return;
+      // A copy may have come into doubt since it was asked.
+      const bool doubtful = (readable_ & Bit(link->index())) == 0 ||
+                            (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes));
+      if (doubtful && Retry(request, frame)) [[unlikely]] return;
       request->sink->OnReply(request, reply);
       return;
     }
@@ -235,13 +238,18 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
   op->pending &= ~Bit(copy);
   if (reply.bytes[0] == '-' && copies_.size() > 1 && IsUnfitToWrite(reply.bytes)) [[unlikely]] {
     op->refused |= Bit(copy);
+    copies_[copy]->refusing = true;
+    UpdateOpen();
     if (op->pending != 0) return;
     if ((op->applied | op->lost) != 0) {
       FinishWrite(op, frame);
-    } else {
-      Answer(op, reply);  // nobody has applied it: no harm is done
-      OpEnded(op);
+      return;
     }
+    // Nobody has applied it: no harm is done.
+    ForgiveRefusals(*op);
+    Answer(op, reply);
+    OpEnded(op);
+    UpdateOpen();
     return;
   }
   op->applied |= Bit(copy);
@@ -275,6 +283,12 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
     }
   }
   if (op->pending == 0) FinishWrite(op, frame);
+}
+
+void Shard::ForgiveRefusals(const Op& op) {
+  for (CopyMask rest = op.refused; rest != 0; rest &= rest - 1) {
+    copies_[static_cast<uint32_t>(std::countr_zero(rest))]->refusing = false;
+  }
 }
 
 void Shard::FinishWrite(Op* op, std::string_view frame) {

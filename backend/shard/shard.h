@@ -145,6 +145,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     std::unique_ptr<Link> link;
     FailureDetector detector;
     bool unsure = false;     // lost writes in flight, or could not be repaired
+    bool refusing = false;   // refused a write that others may have applied: not read until that is clear
     uint64_t restarted_ms = 0;  // when that was seen
     bool restarted = false;  // another process than the one whose data the topology speaks of
     bool was_up = false;     // for the log
@@ -165,6 +166,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool Retry(Request* request, std::string_view frame);
   void OnReadLost(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
+  void ForgiveRefusals(const Op& op);
   void FinishWrite(Op* op, std::string_view frame);
   void Answer(Op* op, const Reply& reply);
   void AnswerKept(Op* op);

@@ -24,6 +24,7 @@ void Shard::SetInfo(const ShardInfo& info) {
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) != 0) continue;
     // Being stale says all that there is to say.
+    copies_[i]->refusing = false;
     copies_[i]->unsure = false;
     copies_[i]->restarted = false;
     // One that left because it restarted was not counted as up.
@@ -313,6 +314,7 @@ void Shard::SettleWaiting() {
     } else if (op->applied == 0 || (missing == in_sync_) ||
                now_ms >= op->waiting_since_ms + options_.wait_ms) {
       // Nobody who has it is left, or nobody can say so durably.
+      if (op->applied == 0) ForgiveRefusals(*op);
       if (op->request != nullptr) {
         Request* request = op->request;
         op->request = nullptr;
@@ -329,7 +331,9 @@ void Shard::SettleWaiting() {
 void Shard::UpdateOpen() {
   readable_ = 0;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & up_ & Bit(i)) != 0 && !MustLeave(i)) readable_ |= Bit(i);
+    if ((in_sync_ & up_ & Bit(i)) != 0 && !copies_[i]->refusing && !MustLeave(i)) {
+      readable_ |= Bit(i);
+    }
   }
   if (!waiting_.empty() && !editing_) SettleWaiting();
   open_ = false;
