@@ -113,6 +113,7 @@ std::string EncodeCursor(uint64_t node_cursor, uint32_t shard, uint32_t shards) 
     ++shard;
     if (shard >= shards) return "0";
   }
+  if (node_cursor > (~uint64_t{0} - shard) / shards) return {};
   return std::to_string(node_cursor * shards + shard);
 }
 

@@ -28,8 +28,9 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
 std::string NameShard(std::string_view shard, std::string_view reply);
 
 // SCAN over shards: the node's cursor and the shard in one number. Encode gives the text of the cursor
-// to go on with after a node answered `node_cursor` on `shard`; "0" when all shards are done. Decode
-// is false for a cursor that no SCAN gave.
+// to go on with after a node answered `node_cursor` on `shard`; "0" when all shards are done, nothing
+// when both do not fit in 64 bits (Redis's own cursors are below the size of its table). Decode is
+// false for a text that is no cursor.
 std::string EncodeCursor(uint64_t node_cursor, uint32_t shard, uint32_t shards);
 bool DecodeCursor(std::string_view text, uint32_t shards, uint64_t* node_cursor, uint32_t* shard);
 

@@ -178,8 +178,14 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
               out->append(parts[0].reply);
               return;
             }
+            const std::string whole = EncodeCursor(next, shard, shards);
+            if (whole.empty()) {
+              AppendError(out, "ERR shard '" + std::string(parts[0].shard) +
+                                   "': a cursor too large for SCAN over several shards");
+              return;
+            }
             AppendArrayHeader(out, 2);
-            AppendBulk(out, EncodeCursor(next, shard, shards));
+            AppendBulk(out, whole);
             out->append(halves[1]);
           });
       gather->AddShard(shard, kind, &row, context.text);
