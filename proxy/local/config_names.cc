@@ -1,5 +1,7 @@
 #include "proxy/local/config_names.h"
 
+#include <algorithm>
+
 #include "backend/command/ascii.h"
 
 namespace gemel {
@@ -45,9 +47,12 @@ bool InClass(std::string_view pattern, size_t* at, char c) {
   if (negated) ++i;
   bool found = false;
   for (; i < pattern.size() && pattern[i] != ']'; ++i) {
-    if (pattern[i] == '\\' && i + 1 < pattern.size()) ++i;
-    if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
-      found |= AsciiLower(pattern[i]) <= c && c <= AsciiLower(pattern[i + 2]);
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      ++i;
+      found |= AsciiLower(pattern[i]) == c;
+    } else if (i + 2 < pattern.size() && pattern[i + 1] == '-') {
+      const auto [low, high] = std::minmax(pattern[i], pattern[i + 2]);
+      found |= AsciiLower(low) <= c && c <= AsciiLower(high);
       i += 2;
     } else {
       found |= AsciiLower(pattern[i]) == c;
@@ -89,6 +94,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   add("proxy.listen", Listeners(pool));
   number("proxy.workers", config.workers);
   add("proxy.state_dir", config.state_dir);
+  add("proxy.user", pool.user);
   add("ring.distribution", pool.ring.distribution);
   number("ring.points", pool.ring.points);
   add("ring.hash", pool.ring.hash);
