@@ -220,8 +220,10 @@ void Session::OnReply(Request* request, const Reply& reply) {
   Append(reply);
   Pop();
   while (head_ != nullptr && head_->answered) {
-    ByteBuffer& kept = head_->extra->reply;
-    Append(Reply{kept.view(), &kept});
+    if (!closed_) {  // else it may not have been kept
+      ByteBuffer& kept = head_->extra->reply;
+      Append(Reply{kept.view(), &kept});
+    }
     Pop();
   }
   if (closing_ && head_ == nullptr && !flush_wanted_) {
