@@ -57,12 +57,7 @@ void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArg
 }
 
 void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
-  for (char c : args[2]) {
-    if (c < '!' || c > '~') {
-      session.ReplyError("ERR Client names cannot contain spaces, newlines or special characters.");
-      return;
-    }
-  }
+  if (!CheckClientName(session, args[2])) return;
   session.set_name(args[2]);
   session.ReplyNow("+OK\r\n");
 }
@@ -256,6 +251,16 @@ uint64_t OwnId(LocalArgs* args) {
 }
 
 }  // namespace
+
+bool CheckClientName(Session& session, std::string_view name) {
+  for (char c : name) {
+    if (c < '!' || c > '~') {
+      session.ReplyError("ERR Client names cannot contain spaces, newlines or special characters.");
+      return false;
+    }
+  }
+  return true;
+}
 
 std::string ListClients(LocalCommands& local, LocalArgs args) {
   Filter filter;

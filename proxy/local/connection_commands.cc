@@ -115,6 +115,7 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
       authenticated = true;
       at += 3;
     } else if (EqualsLower(args[at], "setname") && at + 1 < args.size()) {
+      if (!CheckClientName(session, args[at + 1])) return;
       name = args[at + 1];
       at += 2;
     } else {

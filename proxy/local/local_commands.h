@@ -73,6 +73,9 @@ LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
 
+// Fit for CLIENT SETNAME; else the client has been answered.
+bool CheckClientName(Session& session, std::string_view name);
+
 // CLIENT LIST and CLIENT KILL on this worker's own sessions; see RunForOtherWorker.
 std::string ListClients(LocalCommands& local, LocalArgs args);
 std::string KillClients(LocalCommands& local, LocalArgs args);
