@@ -1,5 +1,7 @@
 // CLIENT and its subcommands.
 
+#include <optional>
+
 #include "backend/command/ascii.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -91,18 +93,18 @@ void ClientUnpause(LocalCommands&, Session& session, const CommandRow&, LocalArg
 // The words behind CLIENT LIST or CLIENT KILL that choose clients.
 struct Filter {
   bool old_form = false;  // CLIENT KILL addr:port
-  std::string_view addr;
-  std::string_view laddr;
-  std::string_view user;
+  std::optional<std::string_view> addr;
+  std::optional<std::string_view> laddr;
+  std::optional<std::string_view> user;
   std::vector<uint64_t> ids;
   bool normal = true;  // TYPE
   uint64_t skip_id = 0;
 
   bool Matches(const Session& session) const {
     if (!normal || session.id() == skip_id) return false;
-    if (!addr.empty() && session.peer() != addr) return false;
-    if (!laddr.empty() && session.local() != laddr) return false;
-    if (!user.empty() && session.user() != user) return false;
+    if (addr && session.peer() != *addr) return false;
+    if (laddr && session.local() != *laddr) return false;
+    if (user && session.user() != *user) return false;
     if (ids.empty()) return true;
     for (uint64_t id : ids) {
       if (session.id() == id) return true;
