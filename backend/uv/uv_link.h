@@ -34,7 +34,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void Close() override;
   void WantFlush() override { context_->dirty.push_back(this); }
 
-  // The end of the loop turn.
+  // The end of the loop turn. Writes what is queued, unless it is better collected: see uv_link.cc.
   void Flush();
 
  private:
@@ -43,6 +43,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void OnStreamData(char* data, size_t size) override;
   void OnStreamEnd(int code) override;
   void OnStreamWritable() override { stream_.Flush(&link_->out()); }
+  void Heard();
   uint64_t NowMs() const { return uv_now(context_->loop); }
 
   UvLinkContext* context_;
@@ -50,6 +51,9 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   Address address_;
   UvStream stream_;
   bool direct_ = false;  // the last buffer was the link's own
+  bool held_ = false;    // output is being collected until the node has answered
+  uint64_t asked_ns_ = 0;  // when the node was last written to with nothing unanswered; 0: answered
+  uint64_t answer_ns_ = 0;  // how long it takes to answer, a moving average
 };
 
 }  // namespace gemel
