@@ -152,10 +152,7 @@ void Session::OnClosed() {
 void Session::Drain() {
   closing_ = true;
   input_.Clear();
-  if (!flush_wanted_) {
-    flush_wanted_ = true;
-    transport_->WantFlush();
-  }
+  WantFlush();
 }
 
 void Session::ReleaseMemory() {
@@ -186,7 +183,7 @@ void Session::Pop() {
 }
 
 void Session::Append(const Reply& reply) {
-  if (closed_) return;
+  if (closed_ || overrun_) return;  // behind a gap no reply would be in its place
   const size_t size = reply.bytes.size();
   mean_reply_ = (mean_reply_ * 7 + size) / 8;
   // When all clients together hold too much, those that take their replies slowly go first.
@@ -196,6 +193,7 @@ void Session::Append(const Reply& reply) {
                              : limits.client_output_hard;
   if (out_.bytes() > 0 && out_.bytes() + size > limit) {
     overrun_ = true;
+    WantFlush();  // the socket may never be writable again: the transport looks now
     return;
   }
   if (reply.buffer != nullptr && size >= kLarge) {
@@ -203,10 +201,7 @@ void Session::Append(const Reply& reply) {
   } else {
     out_.Append(reply.bytes);
   }
-  if (!flush_wanted_) {
-    flush_wanted_ = true;
-    transport_->WantFlush();
-  }
+  WantFlush();
 }
 
 void Session::OnReply(Request* request, const Reply& reply) {
@@ -226,10 +221,7 @@ void Session::OnReply(Request* request, const Reply& reply) {
     }
     Pop();
   }
-  if (closing_ && head_ == nullptr && !flush_wanted_) {
-    flush_wanted_ = true;
-    transport_->WantFlush();
-  }
+  if (closing_ && head_ == nullptr) WantFlush();
 }
 
 void Session::ReplyNow(std::string_view frame) {

@@ -134,6 +134,11 @@ class Session : public RequestSink {
 
   void Append(const Reply& reply);
   void Pop();
+  void WantFlush() {
+    if (flush_wanted_) return;
+    flush_wanted_ = true;
+    transport_->WantFlush();
+  }
 
   SessionContext* context_;
   SessionTransport* transport_ = nullptr;
