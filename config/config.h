@@ -86,9 +86,9 @@ struct LimitsConfig {
   uint64_t client_output = 32ull << 20;         // replies a slow client has not taken; above it the
                                                 // client is not read from
   uint64_t client_output_hard = 1024ull << 20;  // above it the client is closed
-  uint64_t buffered = 4096ull << 20;  // all that waits for clients and nodes; above half of it clients
-                                      // are read from one request at a time, above it those over
-                                      // client_output are closed
+  uint64_t buffered = 4096ull << 20;  // all that waits for clients and nodes; above half of it
+                                      // clients are read from one request at a time, above it those
+                                      // over client_output are closed
   uint64_t node_pending_bytes = 64ull << 20;  // bytes waiting for or unanswered by one node; above
                                               // it the clients of that node are not read from
   uint32_t node_pending = 256 * 1024;         // requests waiting for or unanswered by one node

@@ -62,7 +62,8 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
     case State::kDown:
       if (!started_ || now_ms < retry_at_ms_) return;
       // Jitter, so that many links do not knock all at once.
-      if (failed_attempts_ > 0 && now_ms < retry_at_ms_ + random % (options_.reconnect_min_ms + 1)) {
+      if (failed_attempts_ > 0 &&
+          now_ms < retry_at_ms_ + random % (options_.reconnect_min_ms + 1)) {
         return;
       }
       attempt_ms_ = now_ms;

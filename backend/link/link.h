@@ -1,5 +1,5 @@
-// One pipelined connection to a node: what is sent keeps its place in line until it is answered, and
-// what is lost with the connection is handed back, each with its bytes.
+// One pipelined connection to a node: what is sent keeps its place in line until it is answered,
+// and what is lost with the connection is handed back, each with its bytes.
 //
 // Logic only: a LinkTransport moves the bytes (uv_link.h does, and so does the simulator).
 
@@ -20,8 +20,8 @@ namespace gemel {
 
 class Link;
 
-// The run_id of a node that does not tell it (by ACL, or because it is no Redis). It cannot be told from its
-// successor.
+// The run_id of a node that does not tell it (by ACL, or because it is no Redis). It cannot be told
+// from its successor.
 inline constexpr std::string_view kHiddenRunId = "unknown";
 
 // What a node says of itself when a connection is made.
@@ -36,10 +36,12 @@ class LinkOwner {
   virtual ~LinkOwner() = default;
   // The connection is made and the node ready: AUTH and SELECT are done, it is not loading.
   virtual void OnLinkUp(Link* link, const NodeIdentity& identity) = 0;
-  // The reply to the oldest unanswered item. `frame` is what was sent. Both are valid during the call.
-  virtual void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) = 0;
-  // The connection is gone (the link is kDown already): first each item that was not answered, oldest
-  // first, then once the reason. `refused` is hard evidence: nobody listens there.
+  // The reply to the oldest unanswered item. `frame` is what was sent. Both are valid during the
+  // call.
+  virtual void OnLinkReply(Link* link, LinkItem* item, const Reply& reply,
+                           std::string_view frame) = 0;
+  // The connection is gone (the link is kDown already): first each item that was not answered,
+  // oldest first, then once the reason. `refused` is hard evidence: nobody listens there.
   virtual void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) = 0;
   virtual void OnLinkDown(Link* link, const std::string& reason, bool refused) = 0;
 };
@@ -97,8 +99,8 @@ class Link {
   void OnConnected(uint64_t now_ms);
   // Bytes came. They need not outlive the call.
   void OnData(const char* data, size_t size, uint64_t now_ms);
-  // A large reply's rest can be read where it will lie: if this is not null, read at most *size bytes to
-  // it and say with OnDirect how many came.
+  // A large reply's rest can be read where it will lie: if this is not null, read at most *size
+  // bytes to it and say with OnDirect how many came.
   char* DirectSpace(size_t* size);
   void OnDirect(size_t size, uint64_t now_ms);
   // The connection could not be made, or it ended. `refused`: hard evidence.
@@ -152,7 +154,7 @@ class Link {
   size_t pending_bytes_ = 0;
 
   ReplyReader reader_;
-  ByteBuffer partial_;  // an unfinished reply
+  ByteBuffer partial_;       // an unfinished reply
   std::vector<Step> steps_;  // handshake replies still to come, the next one last
   NodeIdentity identity_;
 

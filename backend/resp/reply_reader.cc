@@ -40,7 +40,8 @@ ReplyReader::Status ReplyReader::Read(const char* data, size_t size, const Reply
         length = length * 10 + static_cast<size_t>(data[i] - '0');
       }
       const size_t end = i + 2 + length + 2;
-      if (i > 1 && (data[1] != '0' || i == 2) && i < size && data[i] == '\r' && end <= size && length <= limits.max_bulk) {
+      if (i > 1 && (data[1] != '0' || i == 2) && i < size && data[i] == '\r' && end <= size &&
+          length <= limits.max_bulk) {
         at_ = end;
         return Status::kReply;
       }

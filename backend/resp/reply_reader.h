@@ -25,9 +25,9 @@ class ReplyReader {
     kError,     // not RESP, or over a limit: error() says which; the connection cannot go on
   };
 
-  // Scans one reply at the start of [data, data + size); resumes after kNeedMore, so that a reply in
-  // n pieces costs O(bytes + n). A RESP3 attribute belongs to the reply behind it. Allocates nothing
-  // unless aggregates are nested.
+  // Scans one reply at the start of [data, data + size); resumes after kNeedMore, so that a reply
+  // in n pieces costs O(bytes + n). A RESP3 attribute belongs to the reply behind it. Allocates
+  // nothing unless aggregates are nested.
   Status Read(const char* data, size_t size, const ReplyLimits& limits);
 
   size_t size() const { return at_; }
@@ -45,15 +45,15 @@ class ReplyReader {
   Status ReadSlow(const char* data, size_t size, const ReplyLimits& limits);
   Status Fail(std::string_view text);
 
-  size_t at_ = 0;      // all before it is scanned
-  uint64_t left_ = 1;  // values still to come on the innermost level
+  size_t at_ = 0;                // all before it is scanned
+  uint64_t left_ = 1;            // values still to come on the innermost level
   std::vector<uint64_t> outer_;  // the same of the levels around it
   size_t needed_ = 0;
   std::string error_;
 };
 
-// Of a whole array reply: the span of each element, whole frames, appended to *elements. False if the
-// reply is not an array (or is a null array).
+// Of a whole array reply: the span of each element, whole frames, appended to *elements. False if
+// the reply is not an array (or is a null array).
 bool SplitArray(std::string_view reply, std::vector<std::string_view>* elements);
 
 // The text of a simple string, error, integer or bulk string reply; nothing of others or of nulls.

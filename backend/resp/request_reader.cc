@@ -58,7 +58,7 @@ RequestReader::Header RequestReader::ReadHeader(const char* data, size_t size, s
   if (static_cast<size_t>(cr - data) + 1 >= size) return Header::kNeedMore;  // the LF is not there
   *next = static_cast<size_t>(cr - data) + 2;
   return ParseInteger({start + 1, static_cast<size_t>(cr - start - 1)}, value) ? Header::kOk
-                                                                              : Header::kBadNumber;
+                                                                               : Header::kBadNumber;
 }
 
 RequestReader::Status RequestReader::Fail(std::string_view text) {

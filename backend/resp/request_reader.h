@@ -31,10 +31,10 @@ class RequestReader {
     kError,     // error() is Redis's sentence; the connection cannot go on
   };
 
-  // Reads one command from the start of [data, data + size). After kNeedMore the next call must begin
-  // at the same byte of the stream (the memory may have moved) and resumes, so that a frame that
-  // comes in n pieces costs O(bytes + n). `args` point into data or into this object, and are valid
-  // until either changes. Allocates nothing once warm, except for inline commands.
+  // Reads one command from the start of [data, data + size). After kNeedMore the next call must
+  // begin at the same byte of the stream (the memory may have moved) and resumes, so that a frame
+  // that comes in n pieces costs O(bytes + n). `args` point into data or into this object, and are
+  // valid until either changes. Allocates nothing once warm, except for inline commands.
   Status Read(const char* data, size_t size, const RequestLimits& limits,
               std::vector<std::string_view>* args);
 

@@ -14,11 +14,11 @@ namespace gemel {
 void AppendSimple(std::string* out, std::string_view text);  // +text
 // -text, where text begins with its prefix ("ERR ..."). CR and LF in it become spaces.
 void AppendError(std::string* out, std::string_view text);
-void AppendInteger(std::string* out, int64_t value);          // :value
-void AppendBulk(std::string* out, std::string_view bytes);    // $n bytes
-void AppendNullBulk(std::string* out);                        // $-1
-void AppendNullArray(std::string* out);                       // *-1
-void AppendArrayHeader(std::string* out, int64_t count);      // *count; `count` values must follow
+void AppendInteger(std::string* out, int64_t value);        // :value
+void AppendBulk(std::string* out, std::string_view bytes);  // $n bytes
+void AppendNullBulk(std::string* out);                      // $-1
+void AppendNullArray(std::string* out);                     // *-1
+void AppendArrayHeader(std::string* out, int64_t count);    // *count; `count` values must follow
 // A whole command: an array of bulk strings.
 void AppendCommand(std::string* out, std::span<const std::string_view> args);
 

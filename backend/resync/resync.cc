@@ -367,12 +367,11 @@ void Resync::OnPrimaryPolled(const Replication& copy, const ControlReply& reply)
   } else {
     ++polls_without_gain_;
   }
-  // After the copy a primary sends nothing until the replica's next acknowledgement, up to a second:
-  // a pause before the stream runs would only wait for that.
+  // After the copy a primary sends nothing until the replica's next acknowledgement, up to a
+  // second: a pause before the stream runs would only wait for that.
   if (first_offset_ < 0) first_offset_ = copy.copy_offset;
   const bool runs = lag == 0 || copy.copy_offset > first_offset_;
-  const bool near =
-      (runs && lag < kSmallLag) || polls_without_gain_ >= kPollsWithoutGain;
+  const bool near = (runs && lag < kSmallLag) || polls_without_gain_ >= kPollsWithoutGain;
   if (near && shard_->link(copy_)->up()) {
     BeginPause();
   } else {
@@ -402,8 +401,8 @@ void Resync::OnDrained() {
   });
 }
 
-// The process that told the offset must be the one whose data the shard speaks of: a primary that died
-// and is back, empty, may be noticed here before its link says so.
+// The process that told the offset must be the one whose data the shard speaks of: a primary that
+// died and is back, empty, may be noticed here before its link says so.
 void Resync::CheckPrimaryProcess() {
   Demand(primary_, {"INFO", "server"}, [this](const ControlReply& reply) {
     const std::string& known = shard_->link(primary_)->identity().run_id;

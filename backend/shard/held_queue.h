@@ -1,5 +1,5 @@
-// Requests that a shard cannot send just now (its roles change, a copy is being handed over, a key is
-// being repaired), in the order in which they came. Bounded.
+// Requests that a shard cannot send just now (its roles change, a copy is being handed over, a key
+// is being repaired), in the order in which they came. Bounded.
 
 #ifndef GEMEL_BACKEND_SHARD_HELD_QUEUE_H_
 #define GEMEL_BACKEND_SHARD_HELD_QUEUE_H_

@@ -83,8 +83,8 @@ void KeyRepair::Apply(Job* job, uint32_t id, int64_t ttl_ms) {
   // -2: it expired between the two commands.
   const bool gone = job->payload.empty() || ttl_ms == -2;
   const std::string ttl = std::to_string(ttl_ms == -1 ? 0 : (ttl_ms == 0 ? 1 : ttl_ms));
-  const std::string frame = gone ? Frame({"DEL", job->key})
-                                 : Frame({"RESTORE", job->key, ttl, job->payload, "REPLACE"});
+  const std::string frame =
+      gone ? Frame({"DEL", job->key}) : Frame({"RESTORE", job->key, ttl, job->payload, "REPLACE"});
   for (CopyMask rest = job->targets; rest != 0; rest &= rest - 1) {
     const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
     if (host_->CanSendRepair(copy)) {

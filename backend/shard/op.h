@@ -1,6 +1,6 @@
-// A shard's own record of one write in flight: which copies have it, which have answered. (A read is on
-// one link at a time and needs none.)
-// Made, used and freed by the shard alone, so that it may outlive the answer to the client.
+// A shard's own record of one write in flight: which copies have it, which have answered. (A read
+// is on one link at a time and needs none.) Made, used and freed by the shard alone, so that it may
+// outlive the answer to the client.
 
 #ifndef GEMEL_BACKEND_SHARD_OP_H_
 #define GEMEL_BACKEND_SHARD_OP_H_

@@ -106,8 +106,8 @@ int Shard::PickRead(CopyMask among, bool primary_only) const {
   among &= readable_;
   if (among == 0) return -1;
   const bool has_primary = (among & Bit(primary_)) != 0;
-  if (has_primary && (primary_only || options_.read_from == ReadFrom::kPrimary ||
-                      among == Bit(primary_))) {
+  if (has_primary &&
+      (primary_only || options_.read_from == ReadFrom::kPrimary || among == Bit(primary_))) {
     return static_cast<int>(primary_);
   }
   CopyMask rest = among;
@@ -208,7 +208,8 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       // A copy may have come into doubt since it was asked.
       const bool doubtful = (readable_ & Bit(link->index())) == 0 ||
                             (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes));
-      if (doubtful && Retry(request, frame)) [[unlikely]] return;
+      if (doubtful && Retry(request, frame)) [[unlikely]]
+        return;
       request->sink->OnReply(request, reply);
       return;
     }
@@ -382,7 +383,8 @@ std::string Shard::DownText() const {
     if ((in_sync_ & Bit(i)) == 0) {
       text += "is stale: " + info_.copies[i].reason;
     } else if (!link.up()) {
-      text += "cannot be reached: " + (link.last_error().empty() ? "not tried yet" : link.last_error());
+      text +=
+          "cannot be reached: " + (link.last_error().empty() ? "not tried yet" : link.last_error());
     } else if (copies_[i]->restarted) {
       text += "has restarted and may hold old data";
     } else {

@@ -1,10 +1,12 @@
-// One shard: orders its writes over its copies, knows which copies are in sync, answers reads from one
-// of them, and decides who must leave and who is promoted.
+// One shard: orders its writes over its copies, knows which copies are in sync, answers reads from
+// one of them, and decides who must leave and who is promoted.
 //
 // Logic only, driven by events, on one thread (its owner worker's). Invariants:
 //  - A write goes to every in-sync copy or to none, on one link a copy, in one order.
-//  - A write is answered only when every copy that is in sync (durably) has applied it (ack = "all").
-//  - A copy that lost a write in flight, restarted, or is down leaves: it is marked stale through the
+//  - A write is answered only when every copy that is in sync (durably) has applied it (ack =
+//  "all").
+//  - A copy that lost a write in flight, restarted, or is down leaves: it is marked stale through
+//  the
 //    coordinator, and until that is durable no write that it missed is answered.
 //  - The last in-sync copy never leaves; without its node the shard answers CLUSTERDOWN.
 
@@ -51,8 +53,8 @@ struct ShardOptions {
   ReadFrom read_from = ReadFrom::kPrimary;
   uint32_t probe_failures = 3;
   uint32_t held_limit = 64 * 1024;
-  uint32_t wait_ms = 5000;    // the longest a request is held, or waits for an edit
-  uint32_t start_ms = 1000;   // after Start, how long writes wait for all nodes to be heard from
+  uint32_t wait_ms = 5000;       // the longest a request is held, or waits for an edit
+  uint32_t start_ms = 1000;      // after Start, how long writes wait for all nodes to be heard from
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
 };
@@ -60,11 +62,11 @@ struct ShardOptions {
 struct ShardStats {
   uint64_t reads = 0;
   uint64_t writes = 0;
-  uint64_t fallbacks = 0;     // reads sent to another copy after the first one failed
-  uint64_t held = 0;          // requests that had to wait
-  uint64_t errors = 0;        // requests that the shard itself answered with an error
-  uint64_t diverged = 0;      // writes to which the copies' replies differed
-  uint64_t repaired = 0;      // keys made equal after that
+  uint64_t fallbacks = 0;  // reads sent to another copy after the first one failed
+  uint64_t held = 0;       // requests that had to wait
+  uint64_t errors = 0;     // requests that the shard itself answered with an error
+  uint64_t diverged = 0;   // writes to which the copies' replies differed
+  uint64_t repaired = 0;   // keys made equal after that
   uint64_t promotions = 0;
   uint64_t marked_stale = 0;
   uint64_t resyncs = 0;
@@ -84,8 +86,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void Stop();
   void Tick(uint64_t now_ms, uint32_t random);
 
-  // Takes a request, whose frame must be valid during the call, and answers it through its sink, once,
-  // maybe before it returns.
+  // Takes a request, whose frame must be valid during the call, and answers it through its sink,
+  // once, maybe before it returns.
   void Submit(Request* request) {
     if (open_) [[likely]] {
       if (request->kind == RequestKind::kRead) {
@@ -144,11 +146,12 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   struct Copy {
     std::unique_ptr<Link> link;
     FailureDetector detector;
-    bool unsure = false;     // lost writes in flight, or could not be repaired
-    bool refusing = false;   // refused a write that others may have applied: not read until that is clear
+    bool unsure = false;  // lost writes in flight, or could not be repaired
+    bool refusing =
+        false;  // refused a write that others may have applied: not read until that is clear
     uint64_t restarted_ms = 0;  // when that was seen
-    bool restarted = false;  // another process than the one whose data the topology speaks of
-    bool was_up = false;     // for the log
+    bool restarted = false;     // another process than the one whose data the topology speaks of
+    bool was_up = false;        // for the log
     bool run_id_unsaved = false;
     // writes_sent_ when it connected, if it was empty then.
     uint64_t empty_at = kNotEmpty;
@@ -219,10 +222,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked
   CopyMask in_sync_ = 0;
-  CopyMask up_ = 0;       // the link is up and the node is the process it should be
+  CopyMask up_ = 0;        // the link is up and the node is the process it should be
   CopyMask readable_ = 0;  // in sync, up and not leaving
   uint32_t primary_ = 0;
-  bool losing_ = false;    // a link is handing back what it lost
+  bool losing_ = false;  // a link is handing back what it lost
   mutable uint32_t rotor_ = 0;
   bool editing_ = false;
   bool paused_ = false;

@@ -53,8 +53,8 @@ void Shard::ReleaseHeld() {
   const bool hopeful = Hopeful();
   if (releasing_ || (!can_read && !can_write && hopeful)) return;
   releasing_ = true;
-  // One round over what waits now. What still cannot go is held again, and with it whatever the same
-  // session sent behind it.
+  // One round over what waits now. What still cannot go is held again, and with it whatever the
+  // same session sent behind it.
   std::unordered_set<uint32_t> blocked;
   for (size_t left = held_.size(); left > 0; --left) {
     const HeldQueue::Held held = held_.Pop();
@@ -88,7 +88,8 @@ void Shard::ExpireHeld(uint64_t now_ms) {
 bool Shard::TouchesLockedKey(const Request& request) {
   if (repair_.idle()) return false;
   SplitFrame(request.frame, &args_);
-  if (request.row == nullptr || !FindKeys(*request.row, args_, &keys_) || keys_.empty()) return true;
+  if (request.row == nullptr || !FindKeys(*request.row, args_, &keys_) || keys_.empty())
+    return true;
   for (uint32_t key : keys_) {
     if (repair_.IsLocked(args_[key])) return true;
   }

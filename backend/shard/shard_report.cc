@@ -1,5 +1,5 @@
-// What a shard says of itself: its parts of PROXY SHARDS and PROXY EXPLAIN, as fragments of RESP2 that
-// the asker joins. Nothing is sent to any node.
+// What a shard says of itself: its parts of PROXY SHARDS and PROXY EXPLAIN, as fragments of RESP2
+// that the asker joins. Nothing is sent to any node.
 
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard.h"
@@ -90,8 +90,8 @@ void Shard::Explain(Request* request) {
   }
   std::string why;
   const int copy = ExplainRead(request->primary_only, &why);
-  AppendField(&out, "read_from", copy < 0 ? std::string_view()
-                                          : info_.copies[static_cast<uint32_t>(copy)].node);
+  AppendField(&out, "read_from",
+              copy < 0 ? std::string_view() : info_.copies[static_cast<uint32_t>(copy)].node);
   if (!read) why = "a write goes to every copy in sync; a read: " + why;
   AppendField(&out, "why", why);
   request->sink->OnReply(request, Reply{out, nullptr});

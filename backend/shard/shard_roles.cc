@@ -1,5 +1,5 @@
-// Who is in sync, who must leave, who is promoted. Reconcile is called after every event and derives
-// the next step, if there is one, from the state alone.
+// Who is in sync, who must leave, who is promoted. Reconcile is called after every event and
+// derives the next step, if there is one, from the state alone.
 
 #include <bit>
 #include <utility>
@@ -152,16 +152,16 @@ int Shard::PickAuthority() const {
       return -1;
     }
   }
-  // All that are up lost writes in flight: their clients were told that the outcome is unknown, so either
-  // outcome is right.
+  // All that are up lost writes in flight: their clients were told that the outcome is unknown, so
+  // either outcome is right.
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & up_ & Bit(i)) == 0 || copies_[i]->restarted) continue;
     if (best < 0 || i == primary_) best = static_cast<int>(i);
   }
   if (best >= 0) return best;
-  // All that are up restarted. One that is alone, or the primary when the others restarted too, is what
-  // there is; or one that is empty (misses, never old values), once those that may still have the data
-  // had time to come back.
+  // All that are up restarted. One that is alone, or the primary when the others restarted too, is
+  // what there is; or one that is empty (misses, never old values), once those that may still have
+  // the data had time to come back.
   bool all_restarted = true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) != 0 && !(copies_[i]->restarted && copies_[i]->link->up())) {
@@ -171,8 +171,8 @@ int Shard::PickAuthority() const {
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Copy& copy = *copies_[i];
     if ((in_sync_ & Bit(i)) == 0 || !copy.restarted || !copy.link->up()) continue;
-    if (!all_restarted && (copy.link->identity().keys != 0 ||
-                           env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
+    if (!all_restarted &&
+        (copy.link->identity().keys != 0 || env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
       continue;
     }
     if (best < 0 || i == primary_) best = static_cast<int>(i);
@@ -180,15 +180,16 @@ int Shard::PickAuthority() const {
   return best;
 }
 
-// A stale copy that is equal to the primary all the same, because both are empty; -1 if there is none.
-// Both were empty when they connected, and the shard has sent no write to anybody since.
+// A stale copy that is equal to the primary all the same, because both are empty; -1 if there is
+// none. Both were empty when they connected, and the shard has sent no write to anybody since.
 int Shard::PickEmptyTwin() const {
   if ((up_ & Bit(primary_)) == 0 || copies_[primary_]->empty_at != writes_sent_ ||
       writes_in_flight_ != 0) {
     return -1;
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && copies_[i]->empty_at == writes_sent_) {
+    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() &&
+        copies_[i]->empty_at == writes_sent_) {
       return static_cast<int>(i);
     }
   }
@@ -219,8 +220,8 @@ void Shard::Reconcile() {
           }
         }
       }
-      // Only once it is alone is a doubtful copy right: until then one without doubts may come back,
-      // and the two would not be equal.
+      // Only once it is alone is a doubtful copy right: until then one without doubts may come
+      // back, and the two would not be equal.
       if (!editing_ && in_sync_ == Bit(chosen)) {
         copies_[chosen]->unsure = false;
         if (copies_[chosen]->restarted) {
@@ -283,8 +284,8 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
       break;
     case EditKind::kMarkStale:
       ++stats_.marked_stale;
-      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': " + node + " is stale" + epoch + ": " +
-                                       info_.copies[copy].reason);
+      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': " + node + " is stale" + epoch +
+                                       ": " + info_.copies[copy].reason);
       break;
     case EditKind::kMarkInSync:
       env_->Note(NoteLevel::kInfo, "shard '" + info_.name + "': " + node + " is in sync" + epoch);

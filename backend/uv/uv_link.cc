@@ -23,10 +23,10 @@ void UvLink::Connect() { stream_.Connect(address_, context_->keepalive_s); }
 void UvLink::Close() { stream_.Close(); }
 
 // Under load from many clients a turn brings only a few requests for a node, and each write costs a
-// system call here and, worse, a wake-up there. So while the node has something unanswered, little output
-// is collected until it has answered (what J. Nagle's algorithm does for a TCP connection, RFC 896): one batch
-// is on its way, the next one grows. Only if the node is near: a request waits for less than one of its
-// answers.
+// system call here and, worse, a wake-up there. So while the node has something unanswered, little
+// output is collected until it has answered (what J. Nagle's algorithm does for a TCP connection,
+// RFC 896): one batch is on its way, the next one grows. Only if the node is near: a request waits
+// for less than one of its answers.
 void UvLink::Flush() {
   link_->FlushDone();
   const size_t queued = link_->out().bytes();

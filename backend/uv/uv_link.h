@@ -50,8 +50,8 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   Link* link_;
   Address address_;
   UvStream stream_;
-  bool direct_ = false;  // the last buffer was the link's own
-  bool held_ = false;    // output is being collected until the node has answered
+  bool direct_ = false;    // the last buffer was the link's own
+  bool held_ = false;      // output is being collected until the node has answered
   uint64_t asked_ns_ = 0;  // when the node was last written to with nothing unanswered; 0: answered
   uint64_t answer_ns_ = 0;  // how long it takes to answer, a moving average
 };

@@ -25,8 +25,8 @@ class UvStreamEvents {
   virtual char* OnStreamBuffer(size_t* size) = 0;
   // `size` bytes were read to that place.
   virtual void OnStreamData(char* data, size_t size) = 0;
-  // The peer has said all it will, but may still listen. If this returns false the connection is ended,
-  // with OnStreamEnd(UV_EOF); if true the owner closes it when it is done.
+  // The peer has said all it will, but may still listen. If this returns false the connection is
+  // ended, with OnStreamEnd(UV_EOF); if true the owner closes it when it is done.
   virtual bool OnStreamInputEnd() { return false; }
   // The connection is over, or could not be made; nothing more is called. `code` is libuv's.
   virtual void OnStreamEnd(int code) = 0;

@@ -4,8 +4,8 @@ namespace gemel {
 
 namespace {
 
-// A pooled request keeps small buffers, so that a warm proxy does not allocate, and gives large ones
-// back.
+// A pooled request keeps small buffers, so that a warm proxy does not allocate, and gives large
+// ones back.
 constexpr size_t kKeepBytes = 512;
 
 }  // namespace

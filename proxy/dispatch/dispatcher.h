@@ -44,10 +44,11 @@ class Dispatcher : private RequestSink {
   uint32_t worker() const { return worker_; }
   uint32_t workers() const { return static_cast<uint32_t>(outboxes_.size()); }
 
-  // Requests are pooled. New gives an empty one; Free takes back one that is answered, on the worker
-  // that made it.
+  // Requests are pooled. New gives an empty one; Free takes back one that is answered, on the
+  // worker that made it.
   Request* New() {
-    if (free_.empty()) [[unlikely]] Refill();
+    if (free_.empty()) [[unlikely]]
+      Refill();
     Request* request = free_.back();
     free_.pop_back();
     if (free_.size() >= kAhead) __builtin_prefetch(free_[free_.size() - kAhead], 1);

@@ -1,5 +1,5 @@
-// What every worker knows of a pool of shards, made once and shared read-only: the ring, the command
-// table, the limits, and which worker owns which shard.
+// What every worker knows of a pool of shards, made once and shared read-only: the ring, the
+// command table, the limits, and which worker owns which shard.
 
 #ifndef GEMEL_PROXY_DISPATCH_POOL_H_
 #define GEMEL_PROXY_DISPATCH_POOL_H_

@@ -19,16 +19,15 @@ std::string Describe(const Session& session, uint64_t now_ms) {
   const auto seconds = [now_ms](uint64_t since_ms) {
     return std::to_string(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
   };
-  std::string line = "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
-                     " laddr=" + session.local() + " fd=0 name=" + session.name() +
-                     " age=" + seconds(session.created_ms()) +
-                     " idle=" + seconds(session.active_ms()) +
-                     " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" +
-                     std::to_string(session.input_bytes()) +
-                     " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-                     std::to_string(session.pending()) + " omem=" +
-                     std::to_string(const_cast<Session&>(session).out().bytes()) +
-                     " tot-mem=0 events=" + (session.paused() ? "" : "r") + " cmd=";
+  std::string line =
+      "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
+      " laddr=" + session.local() + " fd=0 name=" + session.name() +
+      " age=" + seconds(session.created_ms()) + " idle=" + seconds(session.active_ms()) +
+      " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(session.input_bytes()) +
+      " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
+      std::to_string(session.pending()) +
+      " omem=" + std::to_string(const_cast<Session&>(session).out().bytes()) +
+      " tot-mem=0 events=" + (session.paused() ? "" : "r") + " cmd=";
   line += session.last_command() == nullptr ? "NULL" : session.last_command()->name;
   line += " user=" + session.user() + " redir=-1 resp=2";
   return line;
@@ -201,21 +200,20 @@ void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalAr
     return;
   }
   const bool old_form = filter.old_form;
-  AskWorkers(session, row, args,
-             [old_form](const std::vector<PartReply>& parts, std::string* out) {
-               int64_t killed = 0;
-               for (const PartReply& part : parts) {
-                 int64_t here = 0;
-                 if (ParseInteger(part.reply, &here)) killed += here;
-               }
-               if (!old_form) {
-                 AppendInteger(out, killed);
-               } else if (killed > 0) {
-                 AppendSimple(out, "OK");
-               } else {
-                 AppendError(out, "ERR No such client");
-               }
-             });
+  AskWorkers(session, row, args, [old_form](const std::vector<PartReply>& parts, std::string* out) {
+    int64_t killed = 0;
+    for (const PartReply& part : parts) {
+      int64_t here = 0;
+      if (ParseInteger(part.reply, &here)) killed += here;
+    }
+    if (!old_form) {
+      AppendInteger(out, killed);
+    } else if (killed > 0) {
+      AppendSimple(out, "OK");
+    } else {
+      AppendError(out, "ERR No such client");
+    }
+  });
 }
 
 void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {

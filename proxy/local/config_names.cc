@@ -135,8 +135,8 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
 }
 
 bool GlobMatches(std::string_view pattern, std::string_view text) {
-  // The usual two-pointer walk: on a mismatch only the last '*' takes one character more, so that the
-  // work is bounded by the product of the lengths.
+  // The usual two-pointer walk: on a mismatch only the last '*' takes one character more, so that
+  // the work is bounded by the product of the lengths.
   size_t p = 0;
   size_t t = 0;
   size_t star = std::string_view::npos;

@@ -1,5 +1,5 @@
-// The options that CONFIG GET shows: under Redis's names where one exists, and under the file's dotted
-// names.
+// The options that CONFIG GET shows: under Redis's names where one exists, and under the file's
+// dotted names.
 
 #ifndef GEMEL_PROXY_LOCAL_CONFIG_NAMES_H_
 #define GEMEL_PROXY_LOCAL_CONFIG_NAMES_H_

@@ -65,8 +65,7 @@ void Select(LocalCommands&, Session& session, const CommandRow&, LocalArgs args)
 // True if the client may go on; else it has been answered.
 bool Authenticate(Session& session, std::string_view user, std::string_view password) {
   const PoolConfig& config = session.context().pool->config();
-  if (!config.password.empty() && user == session.user() &&
-      SameSecret(password, config.password)) {
+  if (!config.password.empty() && user == session.user() && SameSecret(password, config.password)) {
     session.set_authenticated(true);
     return true;
   }

@@ -70,15 +70,14 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
     heads.push_back(std::move(head));
     shards.push_back(pool.ShardOf(name));
   }
-  Gather* gather = Gather::Make(
-      context.dispatcher, session.Reserve(&row),
-      [heads](const std::vector<PartReply>& parts, std::string* out) {
-        AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
-        for (size_t i = 0; i < parts.size(); ++i) {
-          out->append(heads[i]);
-          out->append(parts[i].reply);
-        }
-      });
+  Gather* gather = Gather::Make(context.dispatcher, session.Reserve(&row),
+                                [heads](const std::vector<PartReply>& parts, std::string* out) {
+                                  AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
+                                  for (size_t i = 0; i < parts.size(); ++i) {
+                                    out->append(heads[i]);
+                                    out->append(parts[i].reply);
+                                  }
+                                });
   for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kExplain, asked, "");
   gather->Launch();
 }

@@ -83,7 +83,8 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
   const auto wants = [&wanted](std::string_view section) {
     if (wanted.empty()) return true;
     for (const std::string& name : wanted) {
-      if (name == section || name == "all" || name == "everything" || name == "default") return true;
+      if (name == section || name == "all" || name == "everything" || name == "default")
+        return true;
     }
     return false;
   };
@@ -176,20 +177,21 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   }
   // The number of keys is the nodes' to tell.
   const SessionContext& context = session.context();
-  Gather* gather = Gather::Make(
-      context.dispatcher, session.Reserve(&row),
-      [text](const std::vector<PartReply>& parts, std::string* out) {
-        int64_t keys = 0;
-        for (const PartReply& part : parts) {
-          int64_t here = 0;
-          if (ParseInteger(ReplyText(part.reply), &here)) keys += here;
-        }
-        std::string whole = text;
-        if (!whole.empty()) whole += "\r\n";
-        whole += "# Keyspace\r\n";
-        if (keys > 0) whole += "db0:keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
-        AppendBulk(out, whole);
-      });
+  Gather* gather =
+      Gather::Make(context.dispatcher, session.Reserve(&row),
+                   [text](const std::vector<PartReply>& parts, std::string* out) {
+                     int64_t keys = 0;
+                     for (const PartReply& part : parts) {
+                       int64_t here = 0;
+                       if (ParseInteger(ReplyText(part.reply), &here)) keys += here;
+                     }
+                     std::string whole = text;
+                     if (!whole.empty()) whole += "\r\n";
+                     whole += "# Keyspace\r\n";
+                     if (keys > 0)
+                       whole += "db0:keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
+                     AppendBulk(out, whole);
+                   });
   const CommandRow* dbsize = context.pool->table().FindByName("dbsize");
   for (uint32_t i = 0; i < context.pool->shards().size(); ++i) {
     gather->AddShard(i, RequestKind::kRead, dbsize, "*1\r\n$6\r\nDBSIZE\r\n");

@@ -1,4 +1,5 @@
-// The process's log, by spdlog, with a limit on how many lines a second clients and nodes can cause.
+// The process's log, by spdlog, with a limit on how many lines a second clients and nodes can
+// cause.
 
 #ifndef GEMEL_PROXY_LOG_LOG_H_
 #define GEMEL_PROXY_LOG_LOG_H_
@@ -10,8 +11,8 @@
 
 namespace gemel {
 
-// Opens the log: stderr, or a file that is rotated. False and *error (a sentence) if the file cannot
-// be opened. Once, before any thread is started.
+// Opens the log: stderr, or a file that is rotated. False and *error (a sentence) if the file
+// cannot be opened. Once, before any thread is started.
 bool OpenLog(const LogConfig& config, std::string* error);
 
 // One line. Any thread. Above some hundred lines a second further ones are counted instead of

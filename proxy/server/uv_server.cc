@@ -150,8 +150,8 @@ class Server {
   bool Open(std::string* error) {
     bool ended = false;
     EditResult opened;
-    std::unique_ptr<Coordinator> front = coordinator_->FrontFor(
-        [worker = shared_.workers[0].get()](std::function<void()> task) {
+    std::unique_ptr<Coordinator> front =
+        coordinator_->FrontFor([worker = shared_.workers[0].get()](std::function<void()> task) {
           worker->Post(std::move(task));
         });
     front->Propose(Edit{EditKind::kOpen, {}, {}, {}, "start"}, [&](const EditResult& result) {
@@ -204,8 +204,9 @@ class Server {
     clean_ = clean_ && quiet;
     if (--draining_ > 0) return;
     if (!clean_) {
-      Log(NoteLevel::kWarn, "some writes were not answered by all copies in time: the replicas are "
-                            "resynced at the next start");
+      Log(NoteLevel::kWarn,
+          "some writes were not answered by all copies in time: the replicas are "
+          "resynced at the next start");
     }
     coordinator_->Close(clean_, [this](const EditResult& result) {
       if (!result.ok) exit_code_ = 1;

@@ -55,8 +55,9 @@ void Gather::Complete() {
   std::vector<PartReply> replies;
   replies.reserve(parts_.size());
   for (Part& part : parts_) {
-    replies.push_back({part.to_worker ? std::string_view()
-                                      : std::string_view(dispatcher_->pool().shards()[part.shard].name),
+    replies.push_back({part.to_worker
+                           ? std::string_view()
+                           : std::string_view(dispatcher_->pool().shards()[part.shard].name),
                        part.request->extra->reply.view(), std::move(part.places)});
   }
   std::string whole;

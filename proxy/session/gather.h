@@ -1,4 +1,5 @@
-// A command that is split: sends its parts, collects their replies, and answers when the last has come.
+// A command that is split: sends its parts, collects their replies, and answers when the last has
+// come.
 
 #ifndef GEMEL_PROXY_SESSION_GATHER_H_
 #define GEMEL_PROXY_SESSION_GATHER_H_
@@ -14,7 +15,8 @@
 
 namespace gemel {
 
-// Owns itself: made by Make, gone when it has answered. It always answers, since every part is answered.
+// Owns itself: made by Make, gone when it has answered. It always answers, since every part is
+// answered.
 class Gather : public RequestSink {
  public:
   // Appends the whole reply to *out; the parts are in the order in which they were added.

@@ -41,7 +41,7 @@ bool Session::MustPause() const {
   return pending_ >= limits.client_pending || out_.bytes() > limits.client_output ||
          pending_ * mean_reply_ > limits.client_output ||
          (pending_ > 0 && context_->chunks->bytes_in_use() > context_->buffered_limit / 2) ||
-         context_->dispatcher->Congested(congested_shard_);
+         (last_shard_ != kNoShard && context_->dispatcher->Congested(last_shard_));
 }
 
 // Handles the whole requests in the bytes; returns how many bytes are used up. What is left is an
@@ -55,8 +55,8 @@ size_t Session::Parse(const char* data, size_t size) {
       transport_->PauseReading();
       break;
     }
-    switch (reader_.Read(data + used, size - used, context_->pool->request_limits(),
-                         &context_->args)) {
+    switch (
+        reader_.Read(data + used, size - used, context_->pool->request_limits(), &context_->args)) {
       case RequestReader::Status::kCommand:
         used += reader_.consumed();
         Handle(reader_.frame());

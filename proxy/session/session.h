@@ -7,8 +7,8 @@
 #define GEMEL_PROXY_SESSION_SESSION_H_
 
 #include <cstdint>
-#include <string>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -52,10 +52,10 @@ struct SessionContext {
   WorkerStats* stats = nullptr;
   LocalRunner* local = nullptr;
   uint64_t buffered_limit = ~uint64_t{0};  // this worker's share of limits.buffered
-  uint64_t now_ms = 0;                  // of the loop turn
-  std::vector<std::string_view> args;   // scratch: the command being handled
-  std::vector<uint32_t> keys;           // scratch: its keys
-  std::string text;                     // scratch: a reply made here
+  uint64_t now_ms = 0;                     // of the loop turn
+  std::vector<std::string_view> args;      // scratch: the command being handled
+  std::vector<uint32_t> keys;              // scratch: its keys
+  std::string text;                        // scratch: a reply made here
 };
 
 class Session : public RequestSink {
@@ -122,6 +122,8 @@ class Session : public RequestSink {
   Request* Reserve(const CommandRow* row);
 
  private:
+  static constexpr uint32_t kNoShard = ~uint32_t{0};
+
   size_t Parse(const char* data, size_t size);
   void ParseInput();
   bool MustPause() const;
@@ -130,6 +132,7 @@ class Session : public RequestSink {
   void Handle(std::string_view frame);
   void Plan(const CommandRow& row, std::string_view frame);
   void SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame);
+  void NoteShard(uint32_t shard);
   bool MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard);
 
   void Append(const Reply& reply);
@@ -144,13 +147,13 @@ class Session : public RequestSink {
   SessionTransport* transport_ = nullptr;
   uint64_t id_;
   RequestReader reader_;
-  ByteBuffer input_;   // an unfinished request, or what a paused session has not handled yet
+  ByteBuffer input_;  // an unfinished request, or what a paused session has not handled yet
   OutQueue out_;
   Request* head_ = nullptr;  // requests not answered to the client yet, oldest first
   Request* tail_ = nullptr;
   uint32_t pending_ = 0;
-  uint64_t mean_reply_;  // bytes, a moving average: what the pending ones may bring
-  uint32_t congested_shard_ = 0;
+  uint64_t mean_reply_;             // bytes, a moving average: what the pending ones may bring
+  uint32_t last_shard_ = kNoShard;  // of what was sent: if it is congested, nothing more is
   bool paused_ = false;
   bool closing_ = false;
   bool closed_ = false;

@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kHandOver = ChunkPool::kStandard;
 
-// The name and the arguments behind the keys' shards stay; of the keys (each `step` arguments) those
-// of one shard.
+// The name and the arguments behind the keys' shards stay; of the keys (each `step` arguments)
+// those of one shard.
 struct SplitPart {
   uint32_t shard;
   std::vector<std::string_view> args;
@@ -71,8 +71,13 @@ void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::st
     request->Extra().owned = std::move(input_);
   }
   request->frame = frame;
-  congested_shard_ = shard;
+  last_shard_ = shard;
   context_->dispatcher->Submit(request);
+}
+
+// One shard of several that a command went to: a congested one counts.
+void Session::NoteShard(uint32_t shard) {
+  if (last_shard_ == kNoShard || !context_->dispatcher->Congested(last_shard_)) last_shard_ = shard;
 }
 
 void Session::Plan(const CommandRow& row, std::string_view frame) {
@@ -139,6 +144,7 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
         gather->AddShard(part.shard, kind, &row, context.text, std::move(part.places));
       }
       gather->Launch();
+      for (const SplitPart& part : parts) NoteShard(part.shard);
       return;
     }
     case Split::kEachShard:
@@ -153,6 +159,7 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
       Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
       for (uint32_t shard = 0; shard < shards; ++shard) gather->AddShard(shard, kind, &row, frame);
       gather->Launch();
+      for (uint32_t shard = 0; shard < shards; ++shard) NoteShard(shard);
       return;
     }
     case Split::kCursor: {
@@ -190,6 +197,7 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
           });
       gather->AddShard(shard, kind, &row, context.text);
       gather->Launch();
+      last_shard_ = shard;
       return;
     }
     case Split::kLocal:

@@ -29,8 +29,7 @@ std::string Sentence(const Address& address, int code) {
 }
 
 UniqueFd MakeSocket(const sockaddr* address, socklen_t size, bool share, int* code) {
-  UniqueFd socket(
-      ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
   if (socket.get() < 0) {
     *code = errno;
@@ -43,7 +42,8 @@ UniqueFd MakeSocket(const sockaddr* address, socklen_t size, bool share, int* co
       setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     }
   }
-  if (::bind(socket.get(), address, size) != 0 || (!share && ::listen(socket.get(), kBacklog) != 0)) {
+  if (::bind(socket.get(), address, size) != 0 ||
+      (!share && ::listen(socket.get(), kBacklog) != 0)) {
     *code = errno;
     return {};
   }
@@ -97,8 +97,8 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const int status = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(),
-                                   &hints, &found);
+  const int status =
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (status != 0) {
     *error = "cannot listen on " + address.ToString() + ": the host is not known (" +
              ::gai_strerror(status) + ")";

@@ -1,5 +1,5 @@
-// Listening sockets: made by hand, because each worker has its own on the same address (SO_REUSEPORT),
-// then given to libuv.
+// Listening sockets: made by hand, because each worker has its own on the same address
+// (SO_REUSEPORT), then given to libuv.
 
 #ifndef GEMEL_PROXY_WORKER_UV_LISTENER_H_
 #define GEMEL_PROXY_WORKER_UV_LISTENER_H_
@@ -16,9 +16,10 @@
 
 namespace gemel {
 
-// Binds an address for `count` workers. Returns a socket for each, or nothing and *error (a sentence:
-// the port is in use, the address is not this machine's, ...). For TCP each is a socket of its own;
-// for a Unix socket they share one. A Unix socket's file that nobody listens on is replaced.
+// Binds an address for `count` workers. Returns a socket for each, or nothing and *error (a
+// sentence: the port is in use, the address is not this machine's, ...). For TCP each is a socket
+// of its own; for a Unix socket they share one. A Unix socket's file that nobody listens on is
+// replaced.
 std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std::string* error);
 
 // Accepts on one socket, on one loop. The loop must turn after it is destroyed.

@@ -12,8 +12,8 @@ UvSession::~UvSession() {
 
 bool UvSession::Accept(uv_stream_t* server, bool unix_socket) {
   if (!stream_.Accept(server, unix_socket, context_->keepalive_s)) return false;
-  session_ = std::make_unique<Session>(&context_->session, id_, stream_.PeerName(),
-                                       stream_.LocalName());
+  session_ =
+      std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
   stream_.StartReading();
   return true;

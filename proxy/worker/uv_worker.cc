@@ -53,21 +53,17 @@ UvWorker::UvWorker(Shared* shared, uint32_t index)
       env_(std::make_unique<Env>(this)),
       random_(0x9e3779b9u * (index + 1)) {
   uv_loop_init(&loop_);
-  uv_async_init(&loop_, &wake_, [](uv_async_t* handle) {
-    static_cast<UvWorker*>(handle->data)->OnWake();
-  });
+  uv_async_init(&loop_, &wake_,
+                [](uv_async_t* handle) { static_cast<UvWorker*>(handle->data)->OnWake(); });
   wake_.data = this;
   // After the timers and after the events: whatever was caused goes out before the loop sleeps.
   uv_prepare_init(&loop_, &prepare_);
   prepare_.data = this;
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
-    static_cast<UvWorker*>(handle->data)->Turn();
-  });
+  uv_prepare_start(&prepare_,
+                   [](uv_prepare_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
   uv_check_init(&loop_, &check_);
   check_.data = this;
-  uv_check_start(&check_, [](uv_check_t* handle) {
-    static_cast<UvWorker*>(handle->data)->Turn();
-  });
+  uv_check_start(&check_, [](uv_check_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
   const PoolConfig& config = shared->pool->config();
   link_context_.loop = &loop_;
   link_context_.read_buffer.resize(kReadBuffer);

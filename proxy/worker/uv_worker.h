@@ -1,4 +1,5 @@
-// One event-loop thread: its sessions, its shards with their links, probes and resyncs, and its mailbox.
+// One event-loop thread: its sessions, its shards with their links, probes and resyncs, and its
+// mailbox.
 
 #ifndef GEMEL_PROXY_WORKER_UV_WORKER_H_
 #define GEMEL_PROXY_WORKER_UV_WORKER_H_
@@ -115,7 +116,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   std::unique_ptr<UvTimer> second_;
 
   std::function<void()> drained_;
-  uint64_t drain_close_ms_ = 0;     // when sessions that are idle are closed
+  uint64_t drain_close_ms_ = 0;  // when sessions that are idle are closed
   uint64_t drain_deadline_ms_ = 0;
   uint32_t random_;
 };

@@ -62,13 +62,12 @@ TEST_P(Promotion, BothShardsTurnByTurn) {
 }
 
 TEST_P(Promotion, APrimaryThatBecomesReadOnlyLosesItsPlace) {
-  // Somebody makes the primary a REPLICAOF replica of its own replica: it refuses writes, which the other
-  // copy has applied.
+  // Somebody makes the primary a REPLICAOF replica of its own replica: it refuses writes, which the
+  // other copy has applied.
   Cluster cluster(Options(GetParam()));
   Load load(cluster.proxy().port(), {.threads = 3, .pipeline = 4});
   EXPECT_TRUE(load.WaitForMore(500));
-  cluster.node(0, 0).Connect()("REPLICAOF", "127.0.0.1",
-                               std::to_string(cluster.node(0, 1).port()));
+  cluster.node(0, 0).Connect()("REPLICAOF", "127.0.0.1", std::to_string(cluster.node(0, 1).port()));
   EXPECT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 1)));
   EXPECT_TRUE(cluster.WaitUntilInSync());
   EXPECT_TRUE(load.WaitForMore(500));

@@ -185,7 +185,8 @@ class FakeClient : public SessionTransport {
     session.OnClosed();
   }
   // The end of a loop turn. `take`: how many bytes the client's socket accepts.
-  void Turn(size_t take = ~size_t{0}) {
+  void Turn() { Turn(takes); }
+  void Turn(size_t take) {
     if (closed) return;
     if (session.paused()) session.Resume();
     if (!dirty && (session.out().empty() || take == 0)) return;  // a socket that becomes writable
@@ -194,6 +195,7 @@ class FakeClient : public SessionTransport {
     size_t taken = 0;
     session.out().ForEach([&](const char* data, size_t size) {
       size = std::min(size, take - taken);
+      if (size > 0) last_slice = {data, size};
       received.append(data, size);
       taken += size;
       return taken < take;
@@ -206,6 +208,8 @@ class FakeClient : public SessionTransport {
   Session session;
   std::string received;
   const char* last_direct = nullptr;
+  std::string_view last_slice;  // of the output, where it lay
+  size_t takes = ~size_t{0};    // a turn
   bool dirty = false;
   bool reading = true;
   bool closed = false;
