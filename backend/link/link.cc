@@ -49,11 +49,10 @@ void Link::Stop() {
   Down("the link was stopped", false);
 }
 
-void Link::Fail(const std::string& reason, bool retry_now) {
+void Link::Fail(const std::string& reason) {
   if (state_ == State::kDown) return;
   transport_->Close();
   Down(reason, false);
-  if (retry_now) retry_at_ms_ = now_ms_;
 }
 
 void Link::Tick(uint64_t now_ms, uint32_t random) {
@@ -80,7 +79,7 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
     case State::kUp:
       if (pending() > 0 && options_.request_timeout_ms > 0 &&
           now_ms >= progress_ms_ + options_.request_timeout_ms) {
-        Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms", false);
+        Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
       }
       return;
   }
@@ -159,7 +158,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
   const Step step = steps_.back();
   steps_.pop_back();
   if (reply[0] == '-' && (step == Step::kAuth || step == Step::kSelect || step == Step::kPing)) {
-    Fail("the node refuses the connection: " + std::string(ReplyText(reply)), false);
+    Fail("the node refuses the connection: " + std::string(ReplyText(reply)));
     return;
   }
   switch (step) {
@@ -212,7 +211,7 @@ void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
       continue;
     }
     if (status == ReplyReader::Status::kError) {
-      Fail("the node sent " + reader_.error(), false);
+      Fail("the node sent " + reader_.error());
       return;
     }
     const size_t rest = size - used;
@@ -241,7 +240,7 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
     const ReplyReader::Status status = reader_.Read(start, rest, options_.limits);
     if (status == ReplyReader::Status::kNeedMore) break;
     if (status == ReplyReader::Status::kError) {
-      Fail("the node sent " + reader_.error(), false);
+      Fail("the node sent " + reader_.error());
       return;
     }
     const size_t length = reader_.size();
@@ -263,7 +262,7 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
 void Link::Consume(const Reply& reply) {
   if (reply.bytes[0] == '>') return;  // a push message belongs to no request
   if (head_ == tail_) {
-    Fail("the node sent a reply that nothing was asked for", false);
+    Fail("the node sent a reply that nothing was asked for");
     return;
   }
   Entry entry = Pop();

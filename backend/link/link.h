@@ -83,8 +83,7 @@ class Link {
   // Begins to connect. From then on Tick reconnects by itself, with back-off and jitter.
   void Start(uint64_t now_ms);
   // Ends the connection for a reason of the owner's; what is in flight is handed back.
-  // With `retry_now` the next attempt is made at the next Tick, else after the back-off.
-  void Fail(const std::string& reason, bool retry_now);
+  void Fail(const std::string& reason);
   // Ends it for good.
   void Stop();
   // Time passes: reconnects, and gives up connections and nodes that do not answer.

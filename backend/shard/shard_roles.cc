@@ -122,7 +122,7 @@ void Shard::OnProbe(uint32_t index, Probe probe) {
                  std::string(NodeHealthName(after)));
   // A link to a node that is down would only keep what is in it waiting.
   if (after == NodeHealth::kDown && copy.link->up()) {
-    copy.link->Fail("the node does not answer its health checks", false);
+    copy.link->Fail("the node does not answer its health checks");
   } else {
     Reconcile();
   }

@@ -77,6 +77,20 @@ void EaseLoopback(uv_tcp_t* tcp) {
   if (loopback) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }
 
+// Points `buffers` at the first slices of `out`, as many as one write takes, and sets *bytes to
+// their size. Returns how many there are.
+unsigned FrontOf(const OutQueue& out, uv_buf_t (&buffers)[kMaxBuffers], size_t* bytes) {
+  constexpr size_t kMaxSlice = 1u << 30;
+  unsigned count = 0;
+  *bytes = 0;
+  out.ForEach([&](char* data, size_t size) {
+    buffers[count++] = uv_buf_init(data, static_cast<unsigned>(std::min(size, kMaxSlice)));
+    *bytes += buffers[count - 1].len;
+    return count < kMaxBuffers && size <= kMaxSlice;
+  });
+  return count;
+}
+
 // As uv_try_write, by send: which spares the kernel the way of files. Bytes taken or -errno.
 ssize_t SendNow(uv_os_fd_t fd, const uv_buf_t* buffers, unsigned count) {
   ssize_t sent = 0;
@@ -278,13 +292,8 @@ size_t UvStream::Flush(OutQueue* out) {
   size_t taken = 0;
   while (handle_ != nullptr && !handle_->writing && !out->empty()) {
     uv_buf_t buffers[kMaxBuffers];
-    unsigned count = 0;
     size_t bytes = 0;
-    out->ForEach([&](char* data, size_t size) {
-      buffers[count++] = uv_buf_init(data, static_cast<unsigned>(std::min<size_t>(size, 1u << 30)));
-      bytes += buffers[count - 1].len;
-      return count < kMaxBuffers && size <= (1u << 30);
-    });
+    unsigned count = FrontOf(*out, buffers, &bytes);
     const ssize_t written = SendNow(handle_->fd, buffers, count);
     if (written > 0) {
       out->Consume(static_cast<size_t>(written));
@@ -297,13 +306,7 @@ size_t UvStream::Flush(OutQueue* out) {
     // The socket is full: libuv goes on with what is at the front now.
     if (handle_->write == nullptr) handle_->write = std::make_unique<Handle::Write>();
     Handle::Write& write = *handle_->write;
-    count = 0;
-    write.bytes = 0;
-    out->ForEach([&](char* data, size_t size) {
-      buffers[count++] = uv_buf_init(data, static_cast<unsigned>(std::min<size_t>(size, 1u << 30)));
-      write.bytes += buffers[count - 1].len;
-      return count < kMaxBuffers && size <= (1u << 30);
-    });
+    count = FrontOf(*out, buffers, &write.bytes);
     write.out = out;
     write.request.data = handle_;
     const int status = uv_write(&write.request, &handle_->stream, buffers, count, OnWritten);

@@ -54,7 +54,7 @@ class LinkTest : public ::testing::Test, public LinkOwner {
     std::replace(bytes.begin(), bytes.end(), '\n', '.');
     log_.push_back("reply " + std::to_string(static_cast<Item*>(item)->number) + " " + bytes +
                    " to " + std::string(frame));
-    if (fail_on_reply_) link_->Fail("enough", false);
+    if (fail_on_reply_) link_->Fail("enough");
   }
   void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override {
     EXPECT_EQ(link->state(), Link::State::kDown);
