@@ -11,6 +11,9 @@ from .load import Case, Run
 from .memory import Memory
 
 BASE = "nutcracker"
+FLOOR = "floor"
+# Depth: the promise as a ratio to nutcracker, and what the floor's ratio was where the promise was made.
+GET_BARS = {1: (0.70, 0.55), 16: (0.24, 0.15), 128: (0.07, 0.02)}
 
 
 @dataclass
@@ -61,9 +64,13 @@ class Results:
 
     def bars(self) -> list[Bar]:
         bars = []
-        for depth, limit in ((1, 0.70), (16, 0.24), (128, 0.07)):
+        for depth, (limit, _) in GET_BARS.items():
             bars.append(Bar(f"CPU a GET, gemel-1 / nutcracker, depth {depth}", limit, True,
                             self.ratio("gemel-1", BASE, Case("get", depth), "cpu_us")))
+        # The same promises, free of how dear this machine's system calls are.
+        for depth, (limit, floor) in GET_BARS.items():
+            bars.append(Bar(f"CPU a GET, gemel-1 / the floor, depth {depth}", limit / floor, True,
+                            self.ratio("gemel-1", FLOOR, Case("get", depth), "cpu_us")))
         bars.append(Bar("CPU a SET to two copies, gemel-2 / nutcracker to one, depth 16", 0.40, True,
                         self.ratio("gemel-2", BASE, Case("set", 16), "cpu_us")))
         for op in ("get", "set"):

@@ -3,12 +3,14 @@
 All setups have one shard, so that each proxy does the same work a request. The setups of one copy share
 one redis-server; each setup of two copies has its own pair. Every proxy runs with its defaults but for
 addresses, the one thread (nbthread, workers) and where its log goes. nutcracker: fnv1a_64 and ketama, its
-default mbuf size, no timeout, one server connection.
+default mbuf size, no timeout, one server connection. "floor" (floor.cc) forwards nothing: an epoll loop that
+reads and answers, which tells what this machine charges for a client's bytes alone.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 from .process import BenchError, Process, free_port
 from .resp import Client
 
-NAMES = ("redis", "nutcracker", "haproxy", "gemel-1", "gemel-2", "gemel-1-w2", "gemel-2-w2")
+NAMES = ("redis", "floor", "nutcracker", "haproxy", "gemel-1", "gemel-2", "gemel-1-w2", "gemel-2-w2")
 DEFAULT = NAMES
 
 
@@ -47,6 +49,8 @@ class Lab:
         port = free_port()
         if name == "nutcracker":
             proxy = self._nutcracker(folder, port)
+        elif name == "floor":
+            proxy = self._floor(folder, port)
         elif name == "haproxy":
             proxy = self._haproxy(folder, port)
         else:
@@ -89,6 +93,15 @@ class Lab:
         if self._single is None:
             self._single = self._redis("redis")
         return self._single
+
+    def _floor(self, folder: Path, port: int) -> Process:
+        program = folder / "floor"
+        source = Path(__file__).resolve().parent / "floor.cc"
+        done = subprocess.run([find("g++"), "-std=c++20", "-O2", "-o", str(program), str(source)],
+                              capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            raise BenchError(f"{source} does not compile:\n{done.stderr[-2000:]}")
+        return self._spawn("floor", [str(program), str(port)], folder, port)
 
     def _nutcracker(self, folder: Path, port: int) -> Process:
         config = folder / "nutcracker.yml"
