@@ -116,6 +116,11 @@ struct ResyncConfig {
   uint32_t pause_ms = 1000;   // the longest pause of a shard's writes at the hand-over
   uint32_t timeout_s = 3600;  // a whole copy that takes longer starts again
   uint32_t retry_ms = 1000;   // between attempts
+  // A copy that missed writes, and did not restart, has only the keys of these writes repaired, if
+  // they are not more than so many, or take more memory; else all is copied.
+  uint64_t journal_keys = 1000000;
+  uint64_t journal_bytes = 64ull << 20;
+  uint32_t repair_keys_per_s = 20000;
 
   bool operator==(const ResyncConfig&) const = default;
 };

@@ -150,8 +150,23 @@ void Link::OnConnected(uint64_t now_ms) {
   }
   Handshake(Step::kPing, {"PING"});
   Handshake(Step::kInfo, {"INFO", "server"});
+  Handshake(Step::kClientId, {"CLIENT", "ID"});
   Handshake(Step::kRole, {"ROLE"});
   Handshake(Step::kSize, {"DBSIZE"});
+}
+
+// A process that hung, or that the network lost, may still have commands of the last connection to
+// read, and would apply them after what comes on this one. Only of the same process is the ID right.
+void Link::KillOldConnection() {
+  if (identity_.run_id != old_run_id_ || old_run_id_.empty() ||
+      old_run_id_ == kHiddenRunId) {
+    old_client_id_ = 0;
+    old_run_id_.clear();
+  } else if (old_client_id_ == 0) {
+    identity_.haunted = true;
+  } else {
+    Handshake(Step::kKillOld, {"CLIENT", "KILL", "ID", std::to_string(old_client_id_)});
+  }
 }
 
 void Link::OnHandshakeReply(std::string_view reply) {
@@ -169,6 +184,19 @@ void Link::OnHandshakeReply(std::string_view reply) {
     case Step::kInfo:
       identity_.run_id = InfoField(ReplyText(reply), "run_id");
       if (identity_.run_id.empty()) identity_.run_id = kHiddenRunId;
+      break;
+    case Step::kClientId:
+      if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
+      KillOldConnection();
+      break;
+    case Step::kKillOld:
+      // An integer (how many it found), or "No such client": either way it is over. Otherwise it may
+      // not be asked.
+      if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
+        identity_.haunted = true;
+      } else {
+        old_client_id_ = 0;
+      }
       break;
     case Step::kRole: {
       std::vector<std::string_view> parts;
@@ -293,6 +321,11 @@ void Link::Down(const std::string& reason, bool refused) {
   while (head_ != tail_) lost.push_back(Pop());
   head_ = tail_ = 0;
   if (!was_up) ++failed_attempts_;
+  if (was_up) {
+    // One after the other: while an old one could not be ended, the newer ones cannot make it good.
+    if (old_client_id_ == 0 || old_run_id_ != identity_.run_id) old_client_id_ = client_id_;
+    old_run_id_ = identity_.run_id;
+  }
   const uint32_t doublings = std::min(failed_attempts_, 10u);
   const uint64_t wait = was_up ? 0
                                : std::min<uint64_t>(options_.reconnect_max_ms,

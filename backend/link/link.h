@@ -29,6 +29,9 @@ struct NodeIdentity {
   std::string run_id;
   bool is_replica = false;  // ROLE says slave
   uint64_t keys = 0;        // DBSIZE of the link's database
+  // The last connection to this process could not be ended for sure: what was sent on it may still be
+  // applied, at any time.
+  bool haunted = false;
 };
 
 class LinkOwner {
@@ -127,7 +130,7 @@ class Link {
     size_t size = 0;
     std::string_view frame() const { return {chunk->data + offset, size}; }
   };
-  enum class Step : uint8_t { kAuth, kSelect, kPing, kInfo, kRole, kSize };
+  enum class Step : uint8_t { kAuth, kSelect, kPing, kInfo, kClientId, kRole, kSize, kKillOld };
 
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size);
   Entry Pop();
@@ -136,6 +139,7 @@ class Link {
   void BeginHandshake();
   void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);
+  void KillOldConnection();
   void Handshake(Step step, std::vector<std::string_view> args);
 
   LinkOwner* owner_;
@@ -156,6 +160,10 @@ class Link {
   ByteBuffer partial_;       // an unfinished reply
   std::vector<Step> steps_;  // handshake replies still to come, the next one last
   NodeIdentity identity_;
+  int64_t client_id_ = 0;  // what the node calls this connection; 0: not known
+  // The same of the last connection that was up, and its process, until it is surely over.
+  int64_t old_client_id_ = 0;
+  std::string old_run_id_;
 
   uint64_t now_ms_ = 0;
   uint64_t progress_ms_ = 0;  // when it last answered, or when waiting began

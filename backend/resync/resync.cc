@@ -147,7 +147,7 @@ int Resync::PickCopy() {
   const uint32_t count = shard_->copy_count();
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t copy = (next_copy_ + i) % count;
-    if (shard_->info().copies[copy].state == CopyState::kStale && shard_->link(copy)->up()) {
+    if (shard_->WantsResync(copy)) {
       return static_cast<int>(copy);
     }
   }
@@ -157,6 +157,7 @@ int Resync::PickCopy() {
 void Resync::Begin(uint32_t copy) {
   ++attempt_;
   state_ = State::kPreparing;
+  shard_->ForgetJournal(copy);
   copy_ = copy;
   primary_ = shard_->info().primary;
   connection_ = shard_->ConnectionOf(copy);

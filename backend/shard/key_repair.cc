@@ -11,6 +11,9 @@ namespace gemel {
 
 namespace {
 
+// A larger one would hold up the links for too long.
+constexpr size_t kMaxPayload = 64u << 20;
+
 std::string Frame(std::vector<std::string_view> args) {
   std::string frame;
   AppendCommand(&frame, args);
@@ -32,9 +35,25 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
   job.key = key;
   job.targets = targets;
   keys_[job.key] = id;
-  Send(&job, id, source, kDump, Frame({"DUMP", key}));
-  Send(&job, id, source, kTtl, Frame({"PTTL", key}));
+  job.source = source;
+  Ask(&job, id);
   return true;
+}
+
+void KeyRepair::Ask(Job* job, uint32_t id) {
+  Send(job, id, job->source, kDump, Frame({"DUMP", job->key}));
+  if (relative_) {
+    Send(job, id, job->source, kTtl, Frame({"PTTL", job->key}));
+  } else {
+    Send(job, id, job->source, kExpiry, Frame({"PEXPIRETIME", job->key}));
+  }
+}
+
+bool KeyRepair::Concerns(CopyMask copies) const {
+  for (const auto& [id, job] : jobs_) {
+    if ((job.targets & copies) != 0) return true;
+  }
+  return false;
 }
 
 void KeyRepair::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
@@ -59,32 +78,51 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     if (job.waiting == 0) Close(op.repair_job);
     return;
   }
-  if (reply[0] == '-' && !job.broken) {
-    job.broken = true;
-    job.why = ReplyText(reply);
-  }
   if (op.repair_step == kDump) {
-    job.payload = ReplyText(reply);
+    if (reply[0] == '-') {
+      job.broken = true;
+      job.why = ReplyText(reply);
+    } else if (ReplyText(reply).size() > kMaxPayload) {
+      job.broken = true;
+      job.why = "the key is too big";
+    } else {
+      job.payload = ReplyText(reply);
+    }
     return;
   }
-  int64_t ttl_ms = 0;
-  if (!job.broken && !ParseInteger(ReplyText(reply), &ttl_ms)) {
-    job.broken = true;
-    job.why = "PTTL gave no number";
-  }
-  if (job.broken) {
-    Close(op.repair_job);
-    return;
-  }
-  Apply(&job, op.repair_job, ttl_ms);
+  OnExpiry(&job, op.repair_job, op.repair_step, reply);
 }
 
-void KeyRepair::Apply(Job* job, uint32_t id, int64_t ttl_ms) {
-  // -2: it expired between the two commands.
-  const bool gone = job->payload.empty() || ttl_ms == -2;
-  const std::string ttl = std::to_string(ttl_ms == -1 ? 0 : (ttl_ms == 0 ? 1 : ttl_ms));
-  const std::string frame =
-      gone ? Frame({"DEL", job->key}) : Frame({"RESTORE", job->key, ttl, job->payload, "REPLACE"});
+void KeyRepair::OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view reply) {
+  if (!job->broken && step == kExpiry && reply.starts_with("-ERR unknown command")) {
+    relative_ = true;
+    if (host_->CanSendRepair(job->source)) {
+      Ask(job, id);
+      return;
+    }
+    job->broken = true;
+    job->why = "the connection was lost";
+  }
+  int64_t expiry_ms = 0;
+  if (!job->broken && (reply[0] == '-' || !ParseInteger(ReplyText(reply), &expiry_ms))) {
+    job->broken = true;
+    job->why = reply[0] == '-' ? ReplyText(reply) : "it told no time of expiry";
+  }
+  if (job->broken) {
+    Close(id);
+    return;
+  }
+  Apply(job, id, expiry_ms, step == kExpiry);
+}
+
+void KeyRepair::Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute) {
+  // -2: it expired between the two commands. -1: it never does.
+  const bool gone = job->payload.empty() || expiry_ms == -2;
+  std::string expiry = "0";
+  if (expiry_ms >= 0) expiry = std::to_string(expiry_ms == 0 ? 1 : expiry_ms);
+  std::vector<std::string_view> restore = {"RESTORE", job->key, expiry, job->payload, "REPLACE"};
+  if (absolute && expiry_ms >= 0) restore.push_back("ABSTTL");
+  const std::string frame = gone ? Frame({"DEL", job->key}) : Frame(restore);
   for (CopyMask rest = job->targets; rest != 0; rest &= rest - 1) {
     const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
     if (host_->CanSendRepair(copy)) {

@@ -25,7 +25,7 @@ class KeyRepair {
     virtual void SendRepair(uint32_t copy, Op* op, std::string_view frame) = 0;
     // The key's lock is open again; `copies` have it equal.
     virtual void OnKeyRepaired(const std::string& key, CopyMask copies) = 0;
-    // It could not be done: those copies must be treated as stale.
+    // It could not be done: those copies do not have it equal.
     virtual void OnKeyNotRepaired(const std::string& key, CopyMask copies,
                                   const std::string& why) = 0;
   };
@@ -33,6 +33,9 @@ class KeyRepair {
   KeyRepair(Host* host, size_t limit) : host_(host), limit_(limit) {}
 
   bool idle() const { return keys_.empty(); }
+  size_t size() const { return keys_.size(); }
+  // Some key is being repaired on one of these copies.
+  bool Concerns(CopyMask copies) const;
   bool IsLocked(std::string_view key) const {
     return !keys_.empty() && keys_.contains(std::string(key));
   }
@@ -47,9 +50,10 @@ class KeyRepair {
   void OnLost(uint32_t copy, const Op& op);
 
  private:
-  enum Step : uint8_t { kDump, kTtl, kApply };
+  enum Step : uint8_t { kDump, kExpiry, kTtl, kApply };
   struct Job {
     std::string key;
+    uint32_t source = 0;
     CopyMask targets = 0;
     CopyMask waiting = 0;  // targets whose answer is still to come
     CopyMask failed = 0;
@@ -59,12 +63,15 @@ class KeyRepair {
     std::string payload;  // of DUMP; empty: the key does not exist
   };
 
+  void Ask(Job* job, uint32_t id);
   void Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame);
-  void Apply(Job* job, uint32_t id, int64_t ttl_ms);
+  void OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view reply);
+  void Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute);
   void Close(uint32_t id);
 
   Host* host_;
   size_t limit_;
+  bool relative_ = false;  // the source knows no PEXPIRETIME (Redis before 7.0)
   uint32_t next_id_ = 1;
   std::unordered_map<uint32_t, Job> jobs_;
   std::unordered_map<std::string, uint32_t> keys_;

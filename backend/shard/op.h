@@ -25,7 +25,13 @@ constexpr CopyMask Bit(uint32_t copy) { return CopyMask{1} << copy; }
 struct alignas(64) Op : LinkItem {
   Op() : LinkItem(LinkItem::Kind::kWrite) {}
 
+  // What the kept reply is worth: that of a copy in sync is the client's.
+  enum class Kept : uint8_t { kNothing, kJoining, kRefusal, kReal };
+
   uint8_t repair_step = 0;
+  Kept kept = Kept::kNothing;
+  CopyMask sent = 0;           // to these copies
+  CopyMask joining = 0;        // of them: not in sync when it was sent, see shard_mend.cc
   CopyMask pending = 0;        // sent, not answered
   CopyMask applied = 0;        // answered
   CopyMask lost = 0;           // the connection ended first: the outcome there is not known
@@ -59,13 +65,15 @@ struct alignas(64) Op : LinkItem {
     reply_size_ = 0;
     item_kind = LinkItem::Kind::kWrite;
     request = nullptr;
+    kept = Kept::kNothing;
+    sent = joining = 0;
     pending = applied = lost = refused = differ = 0;
   }
 
  private:
   static constexpr uint32_t kInLarge = ~0u;
   uint32_t reply_size_ = 0;
-  char small_[40];
+  char small_[32];
   ByteBuffer large_;
 
  public:

@@ -27,10 +27,12 @@ bool IsUnfitToRead(std::string_view reply) {
          reply.starts_with("-CLUSTERDOWN");
 }
 
-// A node that applies no writes at all: it has not applied this one.
+// A node that applies no such writes just now: it has not applied this one.
 bool IsUnfitToWrite(std::string_view reply) {
   return reply.starts_with("-READONLY") || reply.starts_with("-MASTERDOWN") ||
-         reply.starts_with("-LOADING");
+         reply.starts_with("-LOADING") || reply.starts_with("-OOM") ||
+         reply.starts_with("-MISCONF") || reply.starts_with("-NOREPLICAS") ||
+         reply.starts_with("-BUSY ");
 }
 
 }  // namespace
@@ -80,6 +82,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   for (auto& copy : copies_) copy->link->Tick(now_ms, random += 0x9e3779b9u);
   ExpireHeld(now_ms);
   Reconcile();
+  Mend(now_ms);
 }
 
 void Shard::Transmit(LinkItem* item, Request* request, CopyMask to) {
@@ -145,10 +148,12 @@ void Shard::SendWrite(Request* request) {
   ++stats_.writes;
   ++writes_in_flight_;
   ++writes_sent_;
+  if (journaling_ != 0) [[unlikely]] RecordWrite(*request);
   Op* op = ops_.New();
   op->request = request;
-  op->pending = in_sync_;
-  Transmit(op, request, in_sync_);
+  op->joining = joining_;
+  op->sent = op->pending = targets_;
+  Transmit(op, request, targets_);
 }
 
 void Shard::SubmitSlow(Request* request) {
@@ -239,18 +244,15 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
   op->pending &= ~Bit(copy);
   if (reply.bytes[0] == '-' && copies_.size() > 1 && IsUnfitToWrite(reply.bytes)) [[unlikely]] {
     op->refused |= Bit(copy);
-    copies_[copy]->refusing = true;
-    UpdateOpen();
-    if (op->pending != 0) return;
-    if ((op->applied | op->lost) != 0) {
-      FinishWrite(op, frame);
-      return;
+    if ((op->joining & Bit(copy)) == 0) {
+      if (op->kept < Op::Kept::kRefusal) {
+        op->KeepReply(reply);
+        op->kept = Op::Kept::kRefusal;
+      }
+      copies_[copy]->refusing = true;
+      UpdateOpen();
     }
-    // Nobody has applied it: no harm is done.
-    ForgiveRefusals(*op);
-    Answer(op, reply);
-    OpEnded(op);
-    UpdateOpen();
+    if (op->pending == 0) FinishWrite(op, frame);
     return;
   }
   op->applied |= Bit(copy);
@@ -261,19 +263,29 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
     return;
   }
   // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
-  if (options_.ack != Ack::kAll && op->request != nullptr && op->pending != 0 &&
+  const bool joining = (op->joining & Bit(copy)) != 0;
+  if (options_.ack != Ack::kAll && op->request != nullptr && op->pending != 0 && !joining &&
       (options_.ack == Ack::kAny || copy == primary_)) {
     size_t lag = 0;
     for (CopyMask rest = op->pending; rest != 0; rest &= rest - 1) {
       lag += copies_[static_cast<uint32_t>(std::countr_zero(rest))]->link->pending_bytes();
     }
     if (lag < options_.lag_bytes) {
-      if (!op->HasReply()) op->KeepReply(Reply{reply.bytes, nullptr});
+      if (op->kept < Op::Kept::kReal) {
+        CompareWithJoining(op, reply.bytes);
+        op->KeepReply(Reply{reply.bytes, nullptr});
+        op->kept = Op::Kept::kReal;
+      }
       Answer(op, Reply{reply.bytes, nullptr});
     }
   }
-  if (!op->HasReply()) {
+  const Op::Kept worth = joining ? Op::Kept::kJoining : Op::Kept::kReal;
+  if (op->kept < worth) {
+    CompareWithJoining(op, reply.bytes);
     op->KeepReply(reply);
+    op->kept = worth;
+  } else if (joining && op->kept != Op::Kept::kReal) {
+    op->differ |= Bit(copy);  // nobody to compare with who is in sync
   } else if (op->reply() != reply.bytes &&
              !(op->reply()[0] == '-' && reply.bytes[0] == '-')) {  // two refusals are no difference
     if (copy == primary_) {
@@ -286,6 +298,13 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
   if (op->pending == 0) FinishWrite(op, frame);
 }
 
+// The copies that joined were quicker to answer than one that is in sync.
+void Shard::CompareWithJoining(Op* op, std::string_view bytes) {
+  if (op->kept == Op::Kept::kJoining && op->reply() != bytes) {
+    op->differ |= op->applied & op->joining;
+  }
+}
+
 void Shard::ForgiveRefusals(const Op& op) {
   for (CopyMask rest = op.refused; rest != 0; rest &= rest - 1) {
     copies_[static_cast<uint32_t>(std::countr_zero(rest))]->refusing = false;
@@ -293,6 +312,20 @@ void Shard::ForgiveRefusals(const Op& op) {
 }
 
 void Shard::FinishWrite(Op* op, std::string_view frame) {
+  if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
+    RecordKeys(op->sent, frame);
+    for (CopyMask rest = op->refused & joining_; rest != 0; rest &= rest - 1) {
+      LeaveJoin(static_cast<uint32_t>(std::countr_zero(rest)), "it refused a write");
+    }
+    if (((op->applied | op->lost) & ~op->joining) == 0) {
+      // Nobody who counts has applied it: no harm is done.
+      ForgiveRefusals(*op);
+      AnswerKept(op);
+      OpEnded(op);
+      UpdateOpen();
+      return;
+    }
+  }
   for (CopyMask rest = op->applied != 0 ? op->refused & in_sync_ : 0; rest != 0; rest &= rest - 1) {
     MarkUnsure(static_cast<uint32_t>(std::countr_zero(rest)),
                "it refused a write that another copy applied");
@@ -325,7 +358,7 @@ void Shard::FinishWrite(Op* op, std::string_view frame) {
     op->applied &= ~differ;
     UpdateOpen();
   }
-  if ((in_sync_ & ~op->applied) == 0) {
+  if (Missing(*op) == 0) {
     AnswerKept(op);
     OpEnded(op);
     if (differ != 0) Reconcile();
@@ -355,6 +388,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   }
   op->pending &= ~Bit(copy);
   op->lost |= Bit(copy);
+  if (copies_.size() > 1) RecordKeys(op->sent, frame);
   if ((in_sync_ & Bit(copy)) != 0) MarkUnsure(copy, "its connection was lost with writes in it");
   if (op->pending == 0) FinishWrite(op, frame);
 }
@@ -419,8 +453,9 @@ Op* Shard::NewRepairOp() {
   return op;
 }
 
-void Shard::OnKeyRepaired(const std::string&, CopyMask copies) {
+void Shard::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++stats_.repaired;
+  KeyClean(key, copies);
   if (repair_.idle()) {
     // What differed is equal by now, but for copies that could not be repaired.
     for (Op* op : waiting_) {
@@ -430,10 +465,18 @@ void Shard::OnKeyRepaired(const std::string&, CopyMask copies) {
       }
     }
   }
+  if (mending_) return;
   UpdateOpen();
+  StartRepairs();
 }
 
-void Shard::OnKeyNotRepaired(const std::string&, CopyMask copies, const std::string& why) {
+void Shard::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why) {
+  for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
+    const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
+    if (copies_[copy]->journal != nullptr) copies_[copy]->journal->Add(key);
+    copies_[copy]->grace_until_ms = std::min<uint64_t>(copies_[copy]->grace_until_ms, 1);
+    if ((joining_ & Bit(copy)) != 0) LeaveJoin(copy, "a key could not be repaired: " + why);
+  }
   for (CopyMask rest = copies & in_sync_; rest != 0; rest &= rest - 1) {
     MarkUnsure(static_cast<uint32_t>(std::countr_zero(rest)),
                "a key that differed could not be repaired: " + why);

@@ -23,6 +23,7 @@
 #include "backend/command/command_table.h"
 #include "backend/health/failure_detector.h"
 #include "backend/link/link.h"
+#include "backend/shard/dirty_keys.h"
 #include "backend/shard/held_queue.h"
 #include "backend/shard/key_repair.h"
 #include "backend/shard/op.h"
@@ -57,6 +58,11 @@ struct ShardOptions {
   uint32_t start_ms = 1000;      // after Start, how long writes wait for all nodes to be heard from
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
+  uint32_t grace_ms = 40;        // a copy whose connection was lost may come back so long: its keys in
+                                 // flight are repaired, and nobody leaves
+  size_t journal_keys = 1000000;        // dirty keys of one copy, above which it is copied whole
+  size_t journal_bytes = 64u << 20;     // the same in bytes
+  uint32_t repair_keys_per_s = 20000;  // of a copy that joins again
 };
 
 struct ShardStats {
@@ -66,10 +72,11 @@ struct ShardStats {
   uint64_t held = 0;       // requests that had to wait
   uint64_t errors = 0;     // requests that the shard itself answered with an error
   uint64_t diverged = 0;   // writes to which the copies' replies differed
-  uint64_t repaired = 0;   // keys made equal after that
+  uint64_t repaired = 0;   // keys made equal after that, or after a copy missed writes
   uint64_t promotions = 0;
   uint64_t marked_stale = 0;
   uint64_t resyncs = 0;
+  uint64_t rejoins = 0;  // copies that came back in sync by the repair of single keys
 };
 
 class Shard : public LinkOwner, private KeyRepair::Host {
@@ -108,6 +115,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   // --- for a resync ---
   const ShardInfo& info() const { return info_; }
+  // Nothing is known any more of what is right on this copy, which is about to be overwritten.
+  void ForgetJournal(uint32_t copy);
+  // A stale copy that needs a whole copy (its dirty keys are not known), and whose node is up.
+  bool WantsResync(uint32_t copy) const;
   // A stale copy that can be resynced now: its node and the primary's are up. -1 if none.
   int CopyToResync() const;
   bool PrimaryReady() const;
@@ -157,6 +168,13 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     uint64_t empty_at = kNotEmpty;
     std::string leave_reason;
     std::string resync_note;
+    // After a connection was lost: how long it may take to come back. 0: it is there, or never was.
+    uint64_t grace_until_ms = 0;
+    // What may be wrong there; null: nothing, or (forgotten) it is not known what.
+    std::unique_ptr<DirtyKeys> journal;
+    bool forgotten = false;
+    uint64_t join_at_ms = 0;      // not before
+    uint32_t join_failures = 0;   // in a row
     explicit Copy(uint32_t failures) : detector(failures) {}
   };
 
@@ -169,7 +187,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool Retry(Request* request, std::string_view frame);
   void OnReadLost(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
+  static void CompareWithJoining(Op* op, std::string_view bytes);
   void ForgiveRefusals(const Op& op);
+  // Copies that are in sync, or about to be, and do not have it.
+  CopyMask Missing(const Op& op) const { return (in_sync_ | entering_) & op.sent & ~op.applied; }
   void FinishWrite(Op* op, std::string_view frame);
   void Answer(Op* op, const Reply& reply);
   void AnswerKept(Op* op);
@@ -201,6 +222,25 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void SaveRunId(uint32_t copy);
   bool Starting() const;
 
+  // shard_mend.cc: dirty keys, and the way back in
+  void RecordKeys(CopyMask copies, std::string_view frame);
+  void RecordWrite(const Request& request);
+  void NeedJournal(uint32_t copy);
+  void ForgetSettled();
+  bool Mendable(uint32_t copy) const;
+  void Mend(uint64_t now_ms);
+  void MendInPlace();
+  void StartRepairs();
+  void Join(uint32_t copy);
+  void LeaveJoin(uint32_t copy, const std::string& why);
+  void Enter(uint32_t copy);
+  void OnEntered(uint32_t copy, const EditResult& result);
+  void UpdateTargets();
+  void KeyClean(const std::string& key, CopyMask copies);
+  void CheckInPlace(uint32_t copy);
+  bool OthersAreGood(uint32_t copy) const;
+  std::string MendNote(uint32_t copy) const;
+
   // shard_report.cc
   void Report(Request* request);
   void Explain(Request* request);
@@ -224,6 +264,13 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   CopyMask in_sync_ = 0;
   CopyMask up_ = 0;        // the link is up and the node is the process it should be
   CopyMask readable_ = 0;  // in sync, up and not leaving
+  CopyMask joining_ = 0;   // stale, and sent all writes again while their dirty keys are repaired
+  CopyMask entering_ = 0;  // of them: being marked in sync
+  CopyMask targets_ = 0;   // where writes go: in sync or joining
+  CopyMask journaling_ = 0;  // stale, with a journal
+  double repair_budget_ = 0;  // keys
+  uint64_t mended_ms_ = 0;
+  bool mending_ = false;
   uint32_t primary_ = 0;
   bool losing_ = false;  // a link is handing back what it lost
   mutable uint32_t rotor_ = 0;

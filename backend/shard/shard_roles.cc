@@ -30,6 +30,8 @@ void Shard::SetInfo(const ShardInfo& info) {
     // One that left because it restarted was not counted as up.
     if (copies_[i]->link->up()) up_ |= Bit(i);
   }
+  joining_ &= ~in_sync_;
+  UpdateTargets();
 }
 
 NodeHealth Shard::HealthOf(uint32_t copy) const {
@@ -41,6 +43,7 @@ void Shard::MarkUnsure(uint32_t copy, const std::string& why) {
   if (copies_[copy]->unsure) return;
   copies_[copy]->unsure = true;
   copies_[copy]->leave_reason = why;
+  NeedJournal(copy);
 }
 
 void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
@@ -52,17 +55,24 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   const std::string& known = info_.copies[index].run_id;
   if ((in_sync_ & Bit(index)) == 0) {
     up_ |= Bit(index);
+    if (copy.journal != nullptr &&
+        (copy.journal->run_id() != identity.run_id || identity.haunted || identity.is_replica)) {
+      ForgetJournal(index);
+    }
   } else if (known.empty()) {
     up_ |= Bit(index);
     info_.copies[index].run_id = identity.run_id;
     SaveRunId(index);
-  } else if (known == identity.run_id && known != kHiddenRunId) {
+  } else if (known == identity.run_id && known != kHiddenRunId && !identity.haunted) {
     up_ |= Bit(index);
     copy.restarted = false;
+    // What was in flight is repaired while it is in its grace; see MendInPlace.
+    if (!copy.unsure) copy.grace_until_ms = 0;
   } else {
     copy.restarted = true;
     copy.restarted_ms = env_->NowMs();
     copy.leave_reason = "it restarted and may have lost its data";
+    ForgetJournal(index);
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
                                      " is another process than before (it restarted)");
   }
@@ -91,12 +101,24 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   const bool was_up = std::exchange(copies_[index]->was_up, false);
   losing_ = false;
   up_ &= ~Bit(index);
+  if ((joining_ & Bit(index)) != 0) LeaveJoin(index, "its connection was lost");
+  if ((in_sync_ & Bit(index)) != 0) {
+    // Refused, or known to hang: there is nothing to wait for.
+    const bool hopeless = refused || copies_[index]->detector.health() == NodeHealth::kDown;
+    if (was_up) {
+      copies_[index]->grace_until_ms = hopeless ? 1 : env_->NowMs() + options_.grace_ms;
+    } else if (hopeless && copies_[index]->grace_until_ms != 0) {
+      copies_[index]->grace_until_ms = 1;
+    }
+  }
   if (refused) copies_[index]->detector.OnHardError(env_->NowMs());
   if (!copies_[index]->unsure) copies_[index]->leave_reason = reason;
   if (was_up && !stopped_) {
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': lost the connection to " +
                                      link->name() + ": " + reason);
   }
+  // At once: a process that lives is back before anybody notices, one that died refuses.
+  if (was_up && !refused && !stopped_) copies_[index]->link->Tick(env_->NowMs(), 0);
   if (!stopped_) Reconcile();
 }
 
@@ -130,8 +152,11 @@ void Shard::OnProbe(uint32_t index, Probe probe) {
 
 bool Shard::MustLeave(uint32_t index) const {
   const Copy& copy = *copies_[index];
-  if (copy.unsure || copy.restarted) return true;
+  if (copy.restarted) return true;
+  if (env_->NowMs() < copy.grace_until_ms && OthersAreGood(index)) return false;
+  if (copy.unsure) return true;
   if (copy.link->up()) return false;
+  if (copy.grace_until_ms != 0 && OthersAreGood(index)) return true;
   return !copy.link->hopeful() || copy.detector.health() == NodeHealth::kDown;
 }
 
@@ -140,7 +165,7 @@ bool Shard::MustLeave(uint32_t index) const {
 int Shard::PickAuthority() const {
   int best = -1;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & up_ & Bit(i)) == 0 || MustLeave(i)) continue;
+    if ((in_sync_ & up_ & Bit(i)) == 0 || copies_[i]->unsure || MustLeave(i)) continue;
     if (best < 0 || i == primary_) best = static_cast<int>(i);
   }
   if (best >= 0) return best;
@@ -197,6 +222,7 @@ int Shard::PickEmptyTwin() const {
 }
 
 void Shard::Reconcile() {
+  if (!stopped_) MendInPlace();
   if (editing_ || stopped_ || env_->NowMs() < retry_edit_ms_) {
     UpdateOpen();
     return;
@@ -244,6 +270,8 @@ void Shard::Reconcile() {
 
 void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::string reason) {
   editing_ = true;
+  if (kind == EditKind::kMarkStale) NeedJournal(copy);
+  if (kind == EditKind::kPromote) NeedJournal(primary_);
   Edit edit{kind, info_.name, info_.copies[copy].node, std::move(run_id), std::move(reason)};
   env_->Propose(std::move(edit),
                 [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
@@ -271,6 +299,7 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
     copies_[copy]->restarted = true;
     copies_[copy]->restarted_ms = env_->NowMs();
     copies_[copy]->leave_reason = "it restarted and may have lost its data";
+    ForgetJournal(copy);
   }
   const std::string& node = info_.copies[copy].node;
   const std::string epoch = " (epoch " + std::to_string(info_.epoch) + ")";
@@ -293,6 +322,8 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
     case EditKind::kSetRunId:
       copies_[copy]->restarted = link.identity().run_id != info_.copies[copy].run_id;
       if (link.up()) up_ |= Bit(copy);
+      // What the others have right was judged by data that is gone.
+      for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
       env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': goes on with the data of " + node +
                                        ", which restarted: no other copy is left");
       break;
@@ -309,10 +340,11 @@ void Shard::SettleWaiting() {
   std::vector<Op*> waiting = std::move(waiting_);
   waiting_.clear();
   for (Op* op : waiting) {
-    const CopyMask missing = in_sync_ & ~op->applied;
-    if (missing == 0) {
+    const CopyMask missing = Missing(*op);
+    const bool somebody = (op->applied & in_sync_) != 0;
+    if (missing == 0 && somebody) {
       AnswerKept(op);
-    } else if (op->applied == 0 || (missing == in_sync_) ||
+    } else if (!somebody ||
                now_ms >= op->waiting_since_ms + options_.wait_ms) {
       // Nobody who has it is left, or nobody can say so durably.
       if (op->applied == 0) ForgiveRefusals(*op);
@@ -332,11 +364,13 @@ void Shard::SettleWaiting() {
 void Shard::UpdateOpen() {
   readable_ = 0;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & up_ & Bit(i)) != 0 && !copies_[i]->refusing && !MustLeave(i)) {
+    const Copy& copy = *copies_[i];
+    if ((in_sync_ & up_ & Bit(i)) != 0 && !copy.refusing && !copy.unsure && !MustLeave(i)) {
       readable_ |= Bit(i);
     }
   }
   if (!waiting_.empty() && !editing_) SettleWaiting();
+  if (waiting_.empty() && in_sync_ == readable_) ForgetSettled();
   open_ = false;
   if (!held_.empty()) ReleaseHeld();
   open_ = CanWrite() && repair_.idle() && held_.empty();
@@ -345,7 +379,7 @@ void Shard::UpdateOpen() {
 int Shard::CopyToResync() const {
   if (editing_ || !PrimaryReady()) return -1;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up()) return static_cast<int>(i);
+    if (WantsResync(i)) return static_cast<int>(i);
   }
   return -1;
 }

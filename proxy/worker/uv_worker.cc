@@ -99,6 +99,9 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   options.wait_ms = pool.timeouts.request_ms > 0 ? pool.timeouts.request_ms : 60000;
   options.start_ms = pool.timeouts.connect_ms;
   options.lag_bytes = pool.limits.node_pending_bytes;
+  options.journal_keys = pool.resync.journal_keys;
+  options.journal_bytes = pool.resync.journal_bytes;
+  options.repair_keys_per_s = pool.resync.repair_keys_per_s;
   std::vector<HiredisNode> control_nodes;
   for (const Address& node : nodes) {
     LinkOptions link;

@@ -183,6 +183,9 @@ void World::CrashProxy() {
     op.ended_us = loop_.now_us();
     if (op.client > 0) --clients_[op.client - 1].outstanding;
   }
+  for (SimOp& copy : copies_) {
+    if (copy.outcome == SimOp::Outcome::kPending) copy.outcome = SimOp::Outcome::kUnknown;
+  }
   ++faults_active_;
   loop_.After(loop_.Between(0, 200000), [this] {
     --faults_active_;

@@ -42,7 +42,8 @@ std::string Bulk(std::string_view text) {
 }
 
 bool IsWrite(const std::string& name) {
-  return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" || name == "RESTORE";
+  return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" || name == "RESTORE" ||
+         name == "COPY";
 }
 
 }  // namespace
@@ -69,6 +70,7 @@ void Node::Connect(const ConnectionPtr& connection) {
         }
         return;
       }
+      connection->id = next_client_id_++;
       connections_.push_back(connection);
       const auto connected = connection->connected;
       connected();
@@ -82,12 +84,12 @@ void Node::Connect(const ConnectionPtr& connection) {
 }
 
 void Node::Send(const ConnectionPtr& connection, std::string bytes) {
-  // Never sooner than what was sent to this node before, on whichever connection: what is left of
-  // an older connection is read first.
+  // In order on one connection; what is left of an older connection may be read later.
   while (!bytes.empty()) {
     const size_t part = loop_->Chance(20) ? loop_->Between(1, bytes.size()) : bytes.size();
-    last_arrival_us_ = std::max(last_arrival_us_, loop_->now_us() + Delay());
-    loop_->At(last_arrival_us_,
+    uint64_t& last = connection->last_arrival_us;
+    last = std::max(last, loop_->now_us() + Delay());
+    loop_->At(last,
               [this, connection, piece = bytes.substr(0, part)] { Arrive(connection, piece); });
     bytes.erase(0, part);
   }
@@ -124,7 +126,9 @@ void Node::Arrive(const ConnectionPtr& connection, const std::string& bytes) {
 void Node::Process(const ConnectionPtr& connection) {
   std::vector<std::string> args;
   std::string replies;
-  while (CutCommand(&connection->in, &args)) replies += Execute(args);
+  while (CutCommand(&connection->in, &args)) {
+    replies += args[0] == "CLIENT" ? ClientCommand(connection, args) : Execute(args);
+  }
   if (!replies.empty()) Reply(connection, std::move(replies));
 }
 
@@ -166,6 +170,7 @@ void Node::Kill(bool silently) {
 void Node::Start() {
   if (alive_) return;
   alive_ = true;
+  next_client_id_ = 1;
   run_id_ = address_ + "#" + std::to_string(++starts_);
   offset_ = 0;
   NewReplid();
@@ -231,6 +236,20 @@ std::string Node::Info() const {
   return text;
 }
 
+std::string Node::ClientCommand(const ConnectionPtr& connection,
+                                const std::vector<std::string>& args) {
+  if (args[1] == "ID") return Integer(static_cast<int64_t>(connection->id));
+  // KILL ID n: what it has not read of that connection is thrown away.
+  int64_t killed = 0;
+  for (const ConnectionPtr& other : std::vector<ConnectionPtr>(connections_)) {
+    if (std::to_string(other->id) != args[3]) continue;
+    ++killed;
+    Drop(other, 0);
+    End(other);
+  }
+  return Integer(killed);
+}
+
 std::string Node::Execute(const std::vector<std::string>& args) {
   const std::string& name = args[0];
   if (name == "INFO") return Bulk(Info());
@@ -255,7 +274,7 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     auto found = data_.find(args[1]);
     return found == data_.end() ? "$-1\r\n" : Bulk("dump:" + found->second);
   }
-  if (name == "PTTL") return Integer(data_.contains(args[1]) ? -1 : -2);
+  if (name == "PEXPIRETIME" || name == "PTTL") return Integer(data_.contains(args[1]) ? -1 : -2);
   if (!IsWrite(name)) return "-ERR unknown command '" + name + "'\r\n";
   if (master_ != nullptr) return "-READONLY You can't write against a read only replica.\r\n";
   std::string reply = Write(args);
@@ -289,6 +308,11 @@ std::string Node::Write(const std::vector<std::string>& args) {
   if (name == "APPEND") {
     data_[key] += args[2];
     return Integer(static_cast<int64_t>(data_[key].size()));
+  }
+  if (name == "COPY") {
+    if (!data_.contains(key)) return Integer(0);
+    data_[args[2]] = data_[key];
+    return Integer(1);
   }
   data_[key] = args[3].substr(5);  // RESTORE
   return Simple("OK");

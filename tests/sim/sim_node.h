@@ -23,6 +23,8 @@ class Node;
 struct Connection {
   Node* node = nullptr;
   bool node_open = true;
+  uint64_t id = 0;                  // the node's number for it
+  uint64_t last_arrival_us = 0;     // at the node
   std::string in;  // at the node: a command that is not whole yet
   uint64_t last_to_client_us = 0;
   // Null once the client's end is closed.
@@ -85,6 +87,7 @@ class Node {
   void End(const ConnectionPtr& connection);  // tells the client that it ended
   void Drop(const ConnectionPtr& connection, uint64_t after_us);
   std::string Execute(const std::vector<std::string>& args);
+  std::string ClientCommand(const ConnectionPtr& connection, const std::vector<std::string>& args);
   std::string Write(const std::vector<std::string>& args);
   std::string Info() const;
   void ReplicaOf(Node* master);
@@ -106,7 +109,7 @@ class Node {
   uint64_t starts_ = 0;
   std::map<std::string, std::string> data_;
   std::vector<ConnectionPtr> connections_;
-  uint64_t last_arrival_us_ = 0;
+  uint64_t next_client_id_ = 1;
   std::deque<std::function<void()>> stopped_;  // what waits for Resume or Heal, in order
 
   // Replication.

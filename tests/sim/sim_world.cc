@@ -127,6 +127,9 @@ bool World::Idle() const {
   for (const Client& client : clients_) {
     if (client.outstanding > 0) return false;
   }
+  for (const SimOp& copy : copies_) {
+    if (copy.row != nullptr && copy.outcome == SimOp::Outcome::kPending) return false;
+  }
   return true;
 }
 
@@ -210,6 +213,7 @@ void World::TakeStats() {
     stats_.promotions += more.promotions;
     stats_.marked_stale += more.marked_stale;
     stats_.resyncs += more.resyncs;
+    stats_.rejoins += more.rejoins;
   }
 }
 

@@ -4,6 +4,7 @@
 #define GEMEL_TESTS_SIM_SIM_WORLD_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -83,6 +84,7 @@ class World : public RequestSink {
   bool ignore_replies_ = false;
 
   History history_;
+  std::deque<SimOp> copies_;  // writes of two keys: only that they come to the same everywhere is checked
   std::vector<Client> clients_;
   size_t requests_ = 0;
   size_t quota_ = 0;

@@ -37,14 +37,27 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
   link->OnData(bytes.data(), bytes.size(), now_ms);
 }
 
-// The replies to PING, INFO server, ROLE and DBSIZE.
+// The replies to PING, INFO server, CLIENT ID, ROLE and DBSIZE.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
                                     bool is_replica = false) {
   std::string out = "+PONG\r\n";
   AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n");
+  out += ":7\r\n";
   out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   AppendInteger(&out, static_cast<int64_t>(keys));
   return out;
+}
+
+// Makes the connection and answers the handshake, also where the link ends an older connection first.
+inline void MakeUp(Link* link, FakeTransport* transport, const std::string& replies,
+                   uint64_t now_ms = 0) {
+  link->OnConnected(now_ms);
+  transport->Sent(link);
+  Answer(link, replies, now_ms);
+  if (link->state() == Link::State::kHandshake &&
+      transport->Sent(link).find("KILL") != std::string::npos) {
+    Answer(link, ":1\r\n", now_ms);
+  }
 }
 
 inline std::string Command(std::vector<std::string_view> args) {

@@ -303,6 +303,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
       AppendBulk(&reply, "# Server\r\nrun_id:" + node.run_id + "\r\n");
       return reply;
     }
+    if (words[0] == "CLIENT") return ":1\r\n";
     if (words[0] == "AUTH") return "+OK\r\n";
     if (words[0] != "SET") return "-ERR not in this model\r\n";
     ++written[copy];

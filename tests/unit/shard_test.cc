@@ -26,6 +26,7 @@ class ShardTest : public ::testing::Test, public ShardEnv, public RequestSink {
     options.name = "a";
     options.ack = ack;
     options.read_from = from;
+    options.grace_ms = grace_ms_;
     Topology topology;
     topology.shards.emplace_back();
     ShardInfo& info = topology.shards[0];
@@ -47,9 +48,7 @@ class ShardTest : public ::testing::Test, public ShardEnv, public RequestSink {
     Link* link = shard_->link(copy);
     if (link->state() == Link::State::kDown) shard_->Tick(now_ms_, 0);
     ASSERT_EQ(link->state(), Link::State::kConnecting);
-    link->OnConnected(now_ms_);
-    transports_[copy].Sent(link);
-    Answer(link, HandshakeReplies(run_id, keys), now_ms_);
+    gemel::MakeUp(link, &transports_[copy], HandshakeReplies(run_id, keys), now_ms_);
   }
   void MakeUp(uint32_t copies, Ack ack = Ack::kAll, ReadFrom from = ReadFrom::kPrimary) {
     Make(copies, ack, from);
@@ -100,6 +99,7 @@ class ShardTest : public ::testing::Test, public ShardEnv, public RequestSink {
   std::shared_ptr<const Topology> topology_;
   std::unique_ptr<EditQueue> queue_;
   std::deque<FakeTransport> transports_;
+  uint32_t grace_ms_ = 0;
   std::deque<Asked> asked_;
   std::string notes_;
   std::unique_ptr<Shard> shard_;
