@@ -151,8 +151,6 @@ void Link::OnConnected(uint64_t now_ms) {
   Handshake(Step::kPing, {"PING"});
   Handshake(Step::kInfo, {"INFO", "server"});
   Handshake(Step::kClientId, {"CLIENT", "ID"});
-  Handshake(Step::kRole, {"ROLE"});
-  Handshake(Step::kSize, {"DBSIZE"});
 }
 
 // A process that hung, or that the network lost, may still have commands of the last connection to
@@ -188,6 +186,9 @@ void Link::OnHandshakeReply(std::string_view reply) {
     case Step::kClientId:
       if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
       KillOldConnection();
+      // Only now: what the old connection had left may have changed it.
+      Handshake(Step::kRole, {"ROLE"});
+      Handshake(Step::kSize, {"DBSIZE"});
       break;
     case Step::kKillOld:
       // An integer (how many it found), or "No such client": either way it is over. Otherwise it may

@@ -444,6 +444,7 @@ std::string Shard::UnknownOutcomeText(const Op& op) const {
 }
 
 void Shard::SendRepair(uint32_t copy, Op* op, std::string_view frame) {
+  copies_[copy]->empty_at = kNotEmpty;
   copies_[copy]->link->Send(op, frame);
 }
 

@@ -265,6 +265,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   CopyMask up_ = 0;        // the link is up and the node is the process it should be
   CopyMask readable_ = 0;  // in sync, up and not leaving
   CopyMask joining_ = 0;   // stale, and sent all writes again while their dirty keys are repaired
+  CopyMask leaving_ = 0;   // being marked stale
   CopyMask entering_ = 0;  // of them: being marked in sync
   CopyMask targets_ = 0;   // where writes go: in sync or joining
   CopyMask journaling_ = 0;  // stale, with a journal

@@ -270,8 +270,11 @@ void Shard::Reconcile() {
 
 void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::string reason) {
   editing_ = true;
-  if (kind == EditKind::kMarkStale) NeedJournal(copy);
-  if (kind == EditKind::kPromote) NeedJournal(primary_);
+  if (kind == EditKind::kMarkStale || kind == EditKind::kPromote) {
+    const uint32_t leaver = kind == EditKind::kPromote ? primary_ : copy;
+    NeedJournal(leaver);
+    leaving_ = Bit(leaver);
+  }
   Edit edit{kind, info_.name, info_.copies[copy].node, std::move(run_id), std::move(reason)};
   env_->Propose(std::move(edit),
                 [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
@@ -279,6 +282,7 @@ void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::s
 
 void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
   editing_ = false;
+  leaving_ = 0;
   if (!result.ok) {
     edit_error_ = result.error;
     retry_edit_ms_ = env_->NowMs() + 1000;
@@ -365,7 +369,7 @@ void Shard::UpdateOpen() {
   readable_ = 0;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Copy& copy = *copies_[i];
-    if ((in_sync_ & up_ & Bit(i)) != 0 && !copy.refusing && !copy.unsure && !MustLeave(i)) {
+    if ((in_sync_ & up_ & ~leaving_ & Bit(i)) != 0 && !copy.refusing && !copy.unsure && !MustLeave(i)) {
       readable_ |= Bit(i);
     }
   }
