@@ -48,7 +48,7 @@ void Shard::NeedJournal(uint32_t index) {
   Copy& copy = *copies_[index];
   if (copy.journal != nullptr || copy.forgotten || copies_.size() == 1) return;
   const std::string& run_id = info_.copies[index].run_id;
-  if (copy.restarted || run_id.empty() || run_id == kHiddenRunId) {
+  if (options_.journal_keys == 0 || copy.restarted || run_id.empty() || run_id == kHiddenRunId) {
     copy.forgotten = true;
     return;
   }

@@ -54,10 +54,8 @@ inline void MakeUp(Link* link, FakeTransport* transport, const std::string& repl
   link->OnConnected(now_ms);
   transport->Sent(link);
   Answer(link, replies, now_ms);
-  if (link->state() == Link::State::kHandshake &&
-      transport->Sent(link).find("KILL") != std::string::npos) {
-    Answer(link, ":1\r\n", now_ms);
-  }
+  // What the handshake asked for on the way.
+  if (transport->Sent(link).find("KILL") != std::string::npos) Answer(link, ":1\r\n", now_ms);
 }
 
 inline std::string Command(std::vector<std::string_view> args) {

@@ -29,9 +29,7 @@ class LinkTest : public ::testing::Test, public LinkOwner {
   }
   void BringUp() {
     Make();
-    link_->OnConnected(now_ms_);
-    transport_.Sent(link_.get());
-    Answer(link_.get(), HandshakeReplies("abc", 3), now_ms_);
+    MakeUp(link_.get(), &transport_, HandshakeReplies("abc", 3), now_ms_);
     log_.clear();
   }
 
@@ -82,8 +80,8 @@ TEST_F(LinkTest, ShakesHands) {
   link_->OnConnected(now_ms_);
   EXPECT_EQ(link_->state(), Link::State::kHandshake);
   EXPECT_EQ(transport_.flushes, 1);
-  EXPECT_EQ(transport_.Sent(link_.get()), Command({"PING"}) + Command({"INFO", "server"}) +
-                                              Command({"CLIENT", "ID"}) + Command({"ROLE"}) + Command({"DBSIZE"}));
+  EXPECT_EQ(transport_.Sent(link_.get()),
+            Command({"PING"}) + Command({"INFO", "server"}) + Command({"CLIENT", "ID"}));
   for (char c : HandshakeReplies("abc", 7, true)) Answer(link_.get(), std::string(1, c), now_ms_);
   EXPECT_EQ(log_, Log{"up abc 7 replica"});
   EXPECT_TRUE(link_->up());
@@ -119,7 +117,7 @@ TEST_F(LinkTest, IsRefusedByANodeThatIsNotReady) {
 TEST_F(LinkTest, KnowsNoRunIdWhereItIsHidden) {
   Make();
   link_->OnConnected(now_ms_);
-  Answer(link_.get(), "+PONG\r\n-NOPERM no\r\n-NOPERM no\r\n-NOPERM no\r\n", now_ms_);
+  Answer(link_.get(), "+PONG\r\n-NOPERM no\r\n-NOPERM no\r\n-NOPERM no\r\n-NOPERM no\r\n", now_ms_);
   EXPECT_EQ(log_, Log{"up unknown 0"});
 }
 

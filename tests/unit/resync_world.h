@@ -86,6 +86,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     ShardMembers members{"a", {}};
     ShardOptions shard;
     shard.name = "a";
+    shard.journal_keys = 0;  // whole copies are what this is about
     for (uint32_t i = 0; i < options_.copies; ++i) {
       ModelNode node;
       node.address = i == 0 ? options_.primary : "10.0.0." + std::to_string(i + 1) + ":7000";

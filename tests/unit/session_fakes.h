@@ -109,9 +109,7 @@ class FakeNode {
     link_->set_transport(&transport);
   }
   void Connect() {
-    link_->OnConnected(0);
-    transport.Sent(link_);
-    Answer(link_, HandshakeReplies("r", 1));
+    MakeUp(link_, &transport, HandshakeReplies("r", 1));
   }
   // False if there is nothing to answer.
   bool Serve() {

@@ -194,6 +194,7 @@ TEST_F(ShardTest, PromotesTheReplica) {
 }
 
 TEST_F(ShardTest, ALostIdleConnectionIsNoReasonToLeave) {
+  grace_ms_ = 40;
   MakeUp(2);
   Lose(1);
   Asked* set = Ask({"SET", "k", "v"});
@@ -272,7 +273,7 @@ TEST_F(ShardTest, RepairsAKeyWhoseCopiesDiffer) {
   Reply(0, ":5\r\n");
   Reply(1, ":4\r\n");
   EXPECT_EQ(incr->told, "");  // the replica does not have it yet
-  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PTTL", "k"}));
+  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
   Asked* held = Ask({"GET", "k"}, 2);
   Asked* other = Ask({"GET", "other"}, 3);
   EXPECT_EQ(Sent(0), Command({"GET", "other"}));
