@@ -56,10 +56,10 @@ struct ShardOptions {
   ReadFrom read_from = ReadFrom::kPrimary;
   uint32_t probe_failures = 3;
   uint32_t held_limit = 64 * 1024;
-  uint32_t wait_ms = 5000;       // the longest a request is held, or waits for an edit
-  uint32_t start_ms = 1000;      // after Start, how long writes wait for all nodes to be heard from
-  uint32_t pause_ms = 1000;      // the longest pause of writes for what an operator asks
-  bool failback = false;         // to nodes[0], once it is in sync and up for so long:
+  uint32_t wait_ms = 5000;   // the longest a request is held, or waits for an edit
+  uint32_t start_ms = 1000;  // after Start, how long writes wait for all nodes to be heard from
+  uint32_t pause_ms = 1000;  // the longest pause of writes for what an operator asks
+  bool failback = false;     // to nodes[0], once it is in sync and up for so long:
   uint32_t failback_after_ms = 5000;
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
@@ -150,6 +150,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   // Proposes an edit of a copy that the shard itself has no need of; not while editing(). `done`
   // gets the result once the shard goes by it. A refused one changes nothing.
   void ProposeOrder(Edit edit, EditDone done);
+  // Sends a read to that copy, whose link is up. If it is answered by another one after all, that
+  // one's bit is in `tried`.
+  void SendTo(uint32_t copy, Request* request);
 
   // --- for reports ---
   const ShardOptions& options() const { return options_; }

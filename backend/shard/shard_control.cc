@@ -12,6 +12,7 @@ namespace {
 
 // Of one order: a hand-over and a drain, and one more because roles may change in between.
 constexpr uint32_t kMaxEdits = 3;
+constexpr size_t kMaxProofs = 16;
 constexpr uint64_t kLongestFailbackWaitMs = 10 * 60 * 1000;
 
 std::string OneLine(std::string text) {
@@ -22,8 +23,19 @@ std::string OneLine(std::string text) {
 
 }  // namespace
 
+struct ShardControl::Proof : Request, RequestSink {
+  void OnReply(Request*, const Reply&) override { control->OnProof(this); }
+
+  ShardControl* control = nullptr;
+  uint64_t attempt = 0;
+  uint32_t copy = 0;
+  uint64_t connection = 0;
+};
+
 ShardControl::ShardControl(Shard* shard, ShardEnv* env)
     : shard_(shard), env_(env), wait_ms_(shard->options().failback_after_ms) {}
+
+ShardControl::~ShardControl() = default;
 
 bool ShardControl::ParseVerb(std::string_view text, Verb* verb) {
   for (const auto& [name, value] : {std::pair<std::string_view, Verb>{"PROMOTE", Verb::kPromote},
@@ -71,6 +83,7 @@ void ShardControl::Begin(Verb verb, int copy, Request* request) {
   copy_ = any_copy_ ? 0 : static_cast<uint32_t>(copy);
   request_ = request;
   detached_ = false;
+  proven_connection_ = 0;
   edits_ = 0;
   consequence_.clear();
   began_ms_ = env_->NowMs();
@@ -101,24 +114,70 @@ void ShardControl::Advance() {
   Edit edit;
   if (!Plan(&edit)) return;
   if (edit.kind == EditKind::kForcePromote && detach_ && !detached_) {
-    step_ = Step::kDetaching;
-    detach_(copy_, [this, attempt = attempt_](const std::string& error) {
-      if (attempt != attempt_) return;
-      if (!error.empty()) {
-        Fail(Info(copy_).node + " does not take REPLICAOF NO ONE: " + error);
-        return;
-      }
-      detached_ = true;
-      step_ = Step::kReady;
-      Advance();
-    });
+    TellNoReplica();
     return;
+  }
+  // What a copy has that leaves, the primary must have: not only by what was seen of it last.
+  if ((edit.kind == EditKind::kDrain || edit.kind == EditKind::kMarkStale) && !IsStale(copy_)) {
+    const uint32_t primary = shard_->info().primary;
+    if (proven_copy_ != primary || proven_connection_ != shard_->ConnectionOf(primary)) {
+      Prove();
+      return;
+    }
   }
   if (++edits_ > kMaxEdits) {
     Fail("its roles change too often; see PROXY EVENTS");
     return;
   }
   Propose(std::move(edit));
+}
+
+void ShardControl::TellNoReplica() {
+  step_ = Step::kDetaching;
+  detach_(copy_, [this, attempt = attempt_](const std::string& error) {
+    if (attempt != attempt_) return;
+    if (!error.empty()) {
+      Fail(Info(copy_).node + " does not take REPLICAOF NO ONE: " + error);
+      return;
+    }
+    detached_ = true;
+    step_ = Step::kReady;
+    Advance();
+  });
+}
+
+void ShardControl::Prove() {
+  if (proofs_.size() >= kMaxProofs) {
+    Fail("the primary " + Info(shard_->info().primary).node + " does not answer PING");
+    return;
+  }
+  step_ = Step::kProving;
+  auto proof = std::make_unique<Proof>();
+  proof->control = this;
+  proof->attempt = attempt_;
+  proof->copy = shard_->info().primary;
+  proof->connection = shard_->ConnectionOf(proof->copy);
+  proof->sink = proof.get();
+  proof->frame = "*1\r\n$4\r\nPING\r\n";
+  proofs_.push_back(std::move(proof));
+  shard_->SendTo(proofs_.back()->copy, proofs_.back().get());
+}
+
+void ShardControl::OnProof(Proof* answered) {
+  const auto found = std::find_if(proofs_.begin(), proofs_.end(), [answered](const auto& proof) {
+    return proof.get() == answered;
+  });
+  const std::unique_ptr<Proof> proof = std::move(*found);
+  proofs_.erase(found);
+  if (proof->attempt != attempt_ || step_ != Step::kProving) return;
+  // Lost, it went to another copy or was answered with an error; then the primary's state has
+  // changed, and is looked at again.
+  if (proof->tried == Bit(proof->copy)) {
+    proven_copy_ = proof->copy;
+    proven_connection_ = proof->connection;
+  }
+  step_ = Step::kReady;
+  Advance();
 }
 
 bool ShardControl::Plan(Edit* edit) {
@@ -140,8 +199,10 @@ bool ShardControl::Plan(Edit* edit) {
     case Verb::kResync: {
       const std::string& node = Info(copy_).node;
       if (copy_ == shard_->info().primary) {
-        Fail(node + " is the primary, whose data the others are copied from; promote another first "
-                    "(PROXY PROMOTE " + edit->shard + ")");
+        Fail(node +
+             " is the primary, whose data the others are copied from; promote another first "
+             "(PROXY PROMOTE " +
+             edit->shard + ")");
         return false;
       }
       if (Info(copy_).drained) {
@@ -153,8 +214,7 @@ bool ShardControl::Plan(Edit* edit) {
         return false;
       }
       if (!shard_->Serves(shard_->info().primary)) {
-        Fail(node + " cannot be resynced now: the primary " +
-             WhyUnfit(shard_->info().primary));
+        Fail(node + " cannot be resynced now: the primary " + WhyUnfit(shard_->info().primary));
         return false;
       }
       *edit = {EditKind::kMarkStale, edit->shard, node, {}, "a resync was asked for"};
@@ -185,7 +245,10 @@ bool ShardControl::PlanRole(Edit* edit) {
     return false;
   }
   if (shard_->Serves(copy_)) {
-    *edit = {EditKind::kHandOver, edit->shard, node, {},
+    *edit = {EditKind::kHandOver,
+             edit->shard,
+             node,
+             {},
              verb_ == Verb::kFailback ? "failback" : "PROXY PROMOTE"};
     return true;
   }
@@ -194,9 +257,10 @@ bool ShardControl::PlanRole(Edit* edit) {
     if (Info(copy_).drained) {
       why += "; PROXY UNDRAIN " + node + " first, and wait until it is in sync";
     } else if (IsStale(copy_)) {
-      why += ". Wait until it is in sync; or, if no copy that is in sync can be brought back, PROXY "
-             "PROMOTE " + edit->shard + " " + node +
-             " FORCE promotes it with the data that it has";
+      why +=
+          ". Wait until it is in sync; or, if no copy that is in sync can be brought back, PROXY "
+          "PROMOTE " +
+          edit->shard + " " + node + " FORCE promotes it with the data that it has";
     }
     Fail(why);
     return false;
@@ -216,7 +280,8 @@ bool ShardControl::PlanRole(Edit* edit) {
   *edit = {EditKind::kForcePromote, edit->shard, node, link.identity().run_id,
            node + " was promoted by PROXY PROMOTE FORCE"};
   if (!consequence_.empty()) return true;
-  consequence_ = node + " is primary with the data that it has: what was written while it was stale (" +
+  consequence_ = node +
+                 " is primary with the data that it has: what was written while it was stale (" +
                  Info(copy_).reason + ") is lost, and the other copies will be overwritten from it";
   if (const std::string& note = shard_->resync_note(copy_); !note.empty()) {
     consequence_ += "; a resync of it had not ended (" + note + "), so it may hold only a part";
@@ -238,7 +303,10 @@ bool ShardControl::PlanDrain(Edit* edit) {
       Fail(node + " cannot be drained, no other copy can take its place: " + WhyNoSuccessor());
       return false;
     }
-    *edit = {EditKind::kHandOver, edit->shard, Info(static_cast<uint32_t>(successor)).node, {},
+    *edit = {EditKind::kHandOver,
+             edit->shard,
+             Info(static_cast<uint32_t>(successor)).node,
+             {},
              "PROXY DRAIN"};
     return true;
   }
@@ -278,8 +346,8 @@ void ShardControl::NoteEdit(const Edit& edit, const std::string& from,
                                        " and may be stopped; PROXY UNDRAIN lets it in again");
       return;
     case EditKind::kUndrain:
-      env_->Note(NoteLevel::kInfo, Prefix() + edit.node + " is undrained" + epoch +
-                                       " and will be made equal again");
+      env_->Note(NoteLevel::kInfo,
+                 Prefix() + edit.node + " is undrained" + epoch + " and will be made equal again");
       return;
     default:
       return;  // the shard tells of it
@@ -353,10 +421,11 @@ void ShardControl::Done() {
 void ShardControl::Fail(const std::string& why) {
   // What was refused at once is told to who asked alone.
   if (verb_ == Verb::kFailback) {
-    env_->Note(NoteLevel::kWarn, Prefix() + "the failback to " + Info(copy_).node +
-                                     " is put off: " + why);
+    env_->Note(NoteLevel::kWarn,
+               Prefix() + "the failback to " + Info(copy_).node + " is put off: " + why);
   } else if (paused_ || edits_ > 0 || detached_) {
-    env_->Note(NoteLevel::kWarn, Prefix() + "what the operator asked for could not be done: " + why);
+    env_->Note(NoteLevel::kWarn,
+               Prefix() + "what the operator asked for could not be done: " + why);
   }
   if (Request* request = End(); request != nullptr) Refuse(request, why);
 }
@@ -393,12 +462,15 @@ void ShardControl::Expire(uint64_t now_ms) {
       Fail("the writes in flight were not answered by all copies" + limit +
            " (pause_ms); nothing was changed");
       return;
+    case Step::kProving:
+      Fail("the primary " + Info(shard_->info().primary).node + " did not answer PING" + limit +
+           (edits_ == 0 ? "; nothing was changed" : ""));
+      return;
     case Step::kDetaching:
       Fail(Info(copy_).node + " did not answer REPLICAOF NO ONE" + limit + "; nothing was changed");
       return;
     default:
-      Fail("the change was not durable" + limit +
-           "; it may still take effect, PROXY SHARDS tells");
+      Fail("the change was not durable" + limit + "; it may still take effect, PROXY SHARDS tells");
   }
 }
 
@@ -434,20 +506,32 @@ void Shard::ProposeOrder(Edit edit, EditDone done) {
   editing_ = true;
   const EditKind kind = edit.kind;
   const uint32_t copy = static_cast<uint32_t>(info_.IndexOf(edit.node));
-  env_->Propose(std::move(edit), [this, kind, copy, done = std::move(done)](
-                                     const EditResult& result) {
-    if (!result.ok) {
-      editing_ = false;
-      done(result);
-      Reconcile();
-      return;
-    }
-    if (kind == EditKind::kForcePromote) ++stats_.promotions;
-    // It is to be copied as a whole, whatever it held when it connected.
-    if (kind == EditKind::kMarkStale) copies_[copy]->empty_at = kNotEmpty;
-    OnEdit(kind, copy, result);
-    done(result);
-  });
+  // One that is to leave is not read from the moment that it may be stale on disk.
+  const bool leaves = kind == EditKind::kMarkStale || kind == EditKind::kDrain;
+  if (leaves) {
+    copies_[copy]->refusing = true;
+    UpdateOpen();
+  }
+  env_->Propose(std::move(edit),
+                [this, kind, copy, leaves, done = std::move(done)](const EditResult& result) {
+                  if (!result.ok) {
+                    editing_ = false;
+                    if (leaves) copies_[copy]->refusing = false;
+                    done(result);
+                    Reconcile();
+                    return;
+                  }
+                  if (kind == EditKind::kForcePromote) ++stats_.promotions;
+                  // It is to be copied as a whole, whatever it held when it connected.
+                  if (kind == EditKind::kMarkStale) copies_[copy]->empty_at = kNotEmpty;
+                  OnEdit(kind, copy, result);
+                  done(result);
+                });
+}
+
+void Shard::SendTo(uint32_t copy, Request* request) {
+  request->tried = static_cast<uint16_t>(Bit(copy));
+  copies_[copy]->link->Send(request, request->frame);
 }
 
 }  // namespace gemel

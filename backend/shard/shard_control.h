@@ -12,8 +12,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/shard/shard.h"
 
@@ -29,6 +31,7 @@ class ShardControl {
   ShardControl(Shard* shard, ShardEnv* env);
   ShardControl(const ShardControl&) = delete;
   ShardControl& operator=(const ShardControl&) = delete;
+  ~ShardControl();
 
   void set_detach(Detach detach) { detach_ = std::move(detach); }
 
@@ -49,9 +52,13 @@ class ShardControl {
     kWaiting,    // until nobody else pauses the shard or changes its roles
     kDraining,   // writes are held, those in flight are waited for
     kReady,      // the next edit may be proposed
+    kProving,    // before a copy leaves: does the primary, which stays, answer?
     kDetaching,  // before FORCE: the node is told that it is no replica
     kEditing,    // an edit is being made durable
   };
+  // A PING through the primary's link.
+  struct Proof;
+
   static bool ParseVerb(std::string_view text, Verb* verb);
 
   void Begin(Verb verb, int copy, Request* request);
@@ -61,6 +68,9 @@ class ShardControl {
   bool Plan(Edit* edit);
   bool PlanRole(Edit* edit);
   bool PlanDrain(Edit* edit);
+  void TellNoReplica();
+  void Prove();
+  void OnProof(Proof* proof);
   void Propose(Edit edit);
   void OnEdited(const Edit& edit, const EditResult& result);
   void NoteEdit(const Edit& edit, const std::string& from, const std::string& consequence);
@@ -94,6 +104,10 @@ class ShardControl {
   bool any_copy_ = false;  // none was named, and none is chosen yet
   bool paused_ = false;    // by this order
   bool detached_ = false;
+  // The connection that has shown, in this pause, that the primary lives.
+  uint32_t proven_copy_ = 0;
+  uint64_t proven_connection_ = 0;              // 0: none
+  std::vector<std::unique_ptr<Proof>> proofs_;  // not answered yet
   uint32_t edits_ = 0;
   uint64_t began_ms_ = 0;
   Request* request_ = nullptr;

@@ -298,8 +298,7 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
   const Link& link = *copies_[copy]->link;
   if ((kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId ||
        kind == EditKind::kForcePromote) &&
-      link.up() &&
-      link.identity().run_id != info_.copies[copy].run_id) {
+      link.up() && link.identity().run_id != info_.copies[copy].run_id) {
     // It restarted while that became durable.
     copies_[copy]->restarted = true;
     copies_[copy]->restarted_ms = env_->NowMs();

@@ -348,7 +348,8 @@ constexpr std::string_view kProxyHelp[] = {
     "RESYNC <node>",
     "    Copy a replica anew from its primary.",
     "DRAIN <node>",
-    "    Take a node out for maintenance: its role is handed over, and nothing is sent to it. After",
+    "    Take a node out for maintenance: its role is handed over, and nothing is sent to it. "
+    "After",
     "    the reply it may be stopped.",
     "UNDRAIN <node>",
     "    Let a drained node in again: it is made equal, then it counts as in sync.",

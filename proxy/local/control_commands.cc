@@ -42,10 +42,10 @@ void ProxyEvents(LocalCommands& local, Session& session, const CommandRow& row, 
   for (const Event& event : events) {
     AppendArrayHeader(&out, 8);
     const std::string time = IsoTime(event.unix_us);
-    for (const std::string_view text : {std::string_view("time"), std::string_view(time),
-                                        std::string_view("level"), NoteLevelName(event.level),
-                                        std::string_view("shard"), std::string_view(event.shard),
-                                        std::string_view("event"), std::string_view(event.text)}) {
+    for (const std::string_view text :
+         {std::string_view("time"), std::string_view(time), std::string_view("level"),
+          NoteLevelName(event.level), std::string_view("shard"), std::string_view(event.shard),
+          std::string_view("event"), std::string_view(event.text)}) {
       AppendBulk(&out, text);
     }
   }
@@ -73,8 +73,7 @@ void MergeOrders(const std::vector<PartReply>& parts, std::string* out) {
 
 void SendOrder(Session& session, const CommandRow& row, const std::vector<uint32_t>& shards,
                std::string_view verb, std::string_view node) {
-  Gather* gather =
-      Gather::Make(session.context().dispatcher, session.Reserve(&row), MergeOrders);
+  Gather* gather = Gather::Make(session.context().dispatcher, session.Reserve(&row), MergeOrders);
   std::string frame;
   const std::string_view words[] = {verb, node};
   AppendCommand(&frame, words);

@@ -35,7 +35,8 @@ void EventLog::Add(int64_t unix_us, NoteLevel level, std::string_view note) {
 
 std::vector<Event> EventLog::Last(size_t count) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto skipped = static_cast<std::ptrdiff_t>(events_.size() - std::min(count, events_.size()));
+  const auto skipped =
+      static_cast<std::ptrdiff_t>(events_.size() - std::min(count, events_.size()));
   return {events_.begin() + skipped, events_.end()};
 }
 
@@ -60,12 +61,11 @@ std::string IsoTime(int64_t unix_us) {
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);
   char text[64];
-  std::snprintf(text, sizeof(text), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()),
-                static_cast<int>(clock.subseconds().count()));
+  std::snprintf(
+      text, sizeof(text), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return text;
 }
 

@@ -140,12 +140,11 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
   owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync);
-  shard->control().set_detach(
-      [control = owned->control.get()](uint32_t copy, std::function<void(const std::string&)> done) {
-        control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done](const ControlReply& reply) {
-          done(reply.ok ? "" : reply.error);
-        });
-      });
+  shard->control().set_detach([control = owned->control.get()](
+                                  uint32_t copy, std::function<void(const std::string&)> done) {
+    control->Command(copy, {"REPLICAOF", "NO", "ONE"},
+                     [done](const ControlReply& reply) { done(reply.ok ? "" : reply.error); });
+  });
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
 }

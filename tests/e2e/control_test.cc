@@ -169,13 +169,12 @@ TEST(ControlWhereAllIsLost, ForcePromotesTheStaleCopy) {
   EXPECT_EQ(client("PROXY", "PROMOTE", "a", stale.address(), "FORCE"), force);
   primary.Kill();
   EXPECT_TRUE(Eventually([&] {
-    return client("PROXY", "PROMOTE", "a", stale.address(), "force").Text().find(
-               stale.address() + " cannot be reached") != std::string::npos;
+    return client("PROXY", "PROMOTE", "a", stale.address(), "force")
+               .Text()
+               .find(stale.address() + " cannot be reached") != std::string::npos;
   }));
   stale.Resume();
-  EXPECT_TRUE(Eventually([&] {
-    return cluster.Status(0).Node(stale.address()).health == "up";
-  }));
+  EXPECT_TRUE(Eventually([&] { return cluster.Status(0).Node(stale.address()).health == "up"; }));
   EXPECT_TRUE(client("GET", key).IsError());
   const std::string refusal = client("PROXY", "PROMOTE", "a", stale.address()).Text();
   EXPECT_TRUE(refusal.starts_with("-ERR shard 'a': " + stale.address() + " is stale: ")) << refusal;
@@ -186,8 +185,10 @@ TEST(ControlWhereAllIsLost, ForcePromotesTheStaleCopy) {
     forced = client("PROXY", "PROMOTE", "a", stale.address(), "FORCE");
     return !forced.IsError();
   })) << forced;
-  EXPECT_TRUE(forced.Text().starts_with("OK " + stale.address() + " is primary with the data that "
-                                        "it has: what was written while it was stale (")) << forced;
+  EXPECT_TRUE(forced.Text().starts_with("OK " + stale.address() +
+                                        " is primary with the data that "
+                                        "it has: what was written while it was stale ("))
+      << forced;
   EXPECT_FALSE(client("GET", key).IsError());
   EXPECT_EQ(client("SET", key, "newer"), "OK");
   EXPECT_EQ(client("GET", key), "newer");
@@ -230,11 +231,10 @@ TEST(ControlMistakes, AreToldBySentence) {
   const std::string a0 = cluster.node(0, 0).address();
   const std::string a1 = cluster.node(0, 1).address();
   const std::string b0 = cluster.node(1, 0).address();
-  EXPECT_EQ(client("PROXY", "PROMOTE", "z"),
-            "-ERR there is no shard 'z'; PROXY SHARDS names them");
-  EXPECT_EQ(client("PROXY", "PROMOTE", "b", a0),
-            "-ERR shard 'b': it has no node " + a0 + "; its nodes are " + b0 + ", " +
-                cluster.node(1, 1).address());
+  EXPECT_EQ(client("PROXY", "PROMOTE", "z"), "-ERR there is no shard 'z'; PROXY SHARDS names them");
+  EXPECT_EQ(client("PROXY", "PROMOTE", "b", a0), "-ERR shard 'b': it has no node " + a0 +
+                                                     "; its nodes are " + b0 + ", " +
+                                                     cluster.node(1, 1).address());
   EXPECT_EQ(client("PROXY", "DRAIN", "127.0.0.1:1"),
             "-ERR no shard has a node 127.0.0.1:1; PROXY SHARDS names them");
   EXPECT_EQ(client("PROXY", "RESYNC", a0),
@@ -248,9 +248,9 @@ TEST(ControlMistakes, AreToldBySentence) {
                 " cannot be drained, no other copy can take its place: " + a1 + " is drained");
   EXPECT_EQ(client("PROXY", "PROMOTE", "a"),
             "-ERR shard 'a': there is no copy to promote: " + a1 + " is drained");
-  EXPECT_EQ(client("PROXY", "RESYNC", a1),
-            "-ERR shard 'a': " + a1 + " is drained and is not resynced; PROXY UNDRAIN " + a1 +
-                " first");
+  EXPECT_EQ(
+      client("PROXY", "RESYNC", a1),
+      "-ERR shard 'a': " + a1 + " is drained and is not resynced; PROXY UNDRAIN " + a1 + " first");
   EXPECT_TRUE(client("PROXY", "EVENTS", "0").IsError());
 }
 
@@ -271,7 +271,8 @@ TEST(ControlEvents, TellWhatHappened) {
   size_t at = 0;
   for (const std::string& part :
        {"lost the connection to " + primary, "promoted " + replica + " to primary (epoch ",
-        primary + " is stale: ", std::string("resync of ") + primary + " from " + replica + " begins",
+        primary + " is stale: ",
+        std::string("resync of ") + primary + " from " + replica + " begins",
         primary + " is in sync (epoch ", primary + " was resynced from " + replica,
         replica + " handed the primary's role over to " + primary, replica + " is drained (epoch ",
         replica + " is undrained (epoch ", replica + " is in sync (epoch "}) {
@@ -310,8 +311,8 @@ TEST(ControlFailback, TheConfiguredPrimaryGetsItsRoleBack) {
   load.Stop();
   load.Verify(cluster.proxy().port());
   cluster.ExpectCopiesEqual();
-  EXPECT_NE(Events(cluster, "a").find("handed the primary's role over to " +
-                                      cluster.node(0, 0).address()),
+  EXPECT_NE(Events(cluster, "a")
+                .find("handed the primary's role over to " + cluster.node(0, 0).address()),
             std::string::npos);
 }
 

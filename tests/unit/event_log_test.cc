@@ -93,8 +93,7 @@ TEST_F(ControlCommands, Events) {
                 two);
   EXPECT_EQ(Ask({"proxy", "events", "1"}), "*1\r\n" + two);
   for (const char* wrong : {"0", "-1", "1001", "x", "1x", "", "99999999999999999999"}) {
-    EXPECT_EQ(Ask({"PROXY", "EVENTS", wrong}),
-              "-ERR the count of PROXY EVENTS is 1 to 1000\r\n");
+    EXPECT_EQ(Ask({"PROXY", "EVENTS", wrong}), "-ERR the count of PROXY EVENTS is 1 to 1000\r\n");
   }
   EXPECT_EQ(Ask({"PROXY", "EVENTS", "1", "2"}),
             "-ERR wrong number of arguments for 'proxy|events' command\r\n");

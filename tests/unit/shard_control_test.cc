@@ -94,6 +94,12 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
   void Reply(uint32_t copy, const std::string& bytes) {
     Answer(shard_->link(copy), bytes, now_ms_);
   }
+  // The copy that stays shows that it lives, before the other one leaves.
+  void Prove(uint32_t copy) {
+    EXPECT_EQ(Sent(copy), Command({"PING"}));
+    EXPECT_TRUE(queue_->idle());
+    Reply(copy, "+PONG\r\n");
+  }
   // A write is answered with OK, from exactly these copies.
   void ExpectWrites(CopyMask copies) {
     for (uint32_t i = 0; i < shard_->copy_count(); ++i) Sent(i);
@@ -345,6 +351,12 @@ TEST_F(ShardControlTest, APrimaryThatDiesWhileDrainingIsReplaced) {
 TEST_F(ShardControlTest, ResyncMarksStale) {
   Make(2);
   Asked* resync = Order("RESYNC", "n1");
+  Prove(0);
+  // It may be stale on disk at any moment now.
+  Asked* get = Ask({"GET", "k"});
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  Reply(0, "$-1\r\n");
+  EXPECT_EQ(get->told, "$-1\r\n");
   RunEdits();
   EXPECT_EQ(resync->told, kOk);
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
@@ -363,6 +375,7 @@ TEST_F(ShardControlTest, AResyncOfEmptyCopiesIsNoShortWay) {
   Up(0, "r0", 0);
   Up(1, "r1", 0);
   Order("RESYNC", "n1");
+  Prove(0);
   RunEdits();
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
   Tick(100);
@@ -372,8 +385,9 @@ TEST_F(ShardControlTest, AResyncOfEmptyCopiesIsNoShortWay) {
 TEST_F(ShardControlTest, ResyncNeedsThePrimary) {
   Make(3);
   Lose(0);
-  EXPECT_EQ(Refusal("RESYNC", "n1"),
-            "-ERR shard 'a': n1 cannot be resynced now: the primary n0 cannot be reached: reset\r\n");
+  EXPECT_EQ(
+      Refusal("RESYNC", "n1"),
+      "-ERR shard 'a': n1 cannot be resynced now: the primary n0 cannot be reached: reset\r\n");
   EXPECT_EQ(Refusal("DRAIN", "n1"),
             "-ERR shard 'a': n1 cannot be drained, no other copy can take its place: the primary "
             "n0 cannot be reached: reset\r\n");
@@ -383,9 +397,11 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   Make(2);
   Asked* set = Ask({"SET", "k", "1"});
   Asked* drain = Order("DRAIN", "n1");
+  Sent(0);
   Reply(0, "+OK\r\n");
-  EXPECT_TRUE(queue_->idle());  // what it was sent is answered first
+  EXPECT_EQ(Sent(0), "");  // what it was sent is answered first
   Reply(1, "+OK\r\n");
+  Prove(0);
   RunEdits();
   EXPECT_EQ(set->told, kOk);
   EXPECT_EQ(drain->told, kOk);
@@ -437,8 +453,11 @@ TEST_F(ShardControlTest, DrainsThePrimaryInOnePause) {
   Asked* drain = Order("DRAIN", "n0");
   Asked* held = Ask({"SET", "k", "1"});
   RunEdits();
-  EXPECT_EQ(drain->told, kOk);
+  EXPECT_EQ(drain->told, "");
   EXPECT_EQ(Durable().primary, 1u);
+  Prove(1);
+  RunEdits();
+  EXPECT_EQ(drain->told, kOk);
   EXPECT_TRUE(Durable().copies[0].drained);
   EXPECT_EQ(Sent(0), "");  // the held write went to nobody in between
   EXPECT_EQ(Sent(1), Command({"SET", "k", "1"}));
@@ -448,6 +467,47 @@ TEST_F(ShardControlTest, DrainsThePrimaryInOnePause) {
   EXPECT_TRUE(Noted("n0 is drained (epoch 3) and may be stopped"));
 }
 
+TEST_F(ShardControlTest, NobodyLeavesAPrimaryThatDoesNotAnswer) {
+  Make(2);
+  Asked* drain = Order("DRAIN", "n1");
+  Asked* held = Ask({"SET", "k", "1"});
+  EXPECT_EQ(Sent(0), Command({"PING"}));
+  Tick(1000);
+  EXPECT_EQ(drain->told,
+            "-ERR shard 'a': the primary n0 did not answer PING within 1000 ms; nothing was "
+            "changed\r\n");
+  EXPECT_TRUE(queue_->idle());
+  Reply(0, "+PONG\r\n");  // too late
+  EXPECT_TRUE(queue_->idle());
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+
+  // It dies: the other copy takes its place instead of leaving.
+  Sent(0);
+  drain = Order("DRAIN", "n1");
+  EXPECT_EQ(Sent(0), Command({"PING"}));
+  Kill(0);
+  Reply(1, "+PONG\r\n");
+  RunEdits();
+  Tick(20);
+  RunEdits();
+  EXPECT_TRUE(drain->told.starts_with("-ERR shard 'a': n1 cannot be drained")) << drain->told;
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_FALSE(Durable().copies[1].drained);
+
+  // A connection that is new is no proof.
+  Make(2);
+  drain = Order("DRAIN", "n1");
+  EXPECT_EQ(Sent(0), Command({"PING"}));
+  Lose(0);
+  Up(0, "r0");
+  Reply(1, "+PONG\r\n");
+  Prove(0);
+  RunEdits();
+  EXPECT_EQ(drain->told, kOk);
+}
+
 TEST_F(ShardControlTest, TwoEmptyCopiesAreEqualButNotIfOneIsDrained) {
   Make(2);
   Lose(0);
@@ -455,6 +515,7 @@ TEST_F(ShardControlTest, TwoEmptyCopiesAreEqualButNotIfOneIsDrained) {
   Up(0, "r0", 0);
   Up(1, "r1", 0);
   Order("DRAIN", "n1");
+  Prove(0);
   RunEdits();
   Tick(100);
   RunEdits();
@@ -485,11 +546,10 @@ TEST_F(ShardControlTest, ForcePromotesAStaleCopy) {
   // It may be a replica still, of a primary that is no more.
   uint32_t detached = 99;
   std::function<void(const std::string&)> done;
-  shard_->control().set_detach(
-      [&](uint32_t copy, std::function<void(const std::string&)> then) {
-        detached = copy;
-        done = std::move(then);
-      });
+  shard_->control().set_detach([&](uint32_t copy, std::function<void(const std::string&)> then) {
+    detached = copy;
+    done = std::move(then);
+  });
   Asked* force = Order("FORCE", "n2");
   EXPECT_EQ(detached, 2u);
   EXPECT_TRUE(queue_->idle());
@@ -498,8 +558,10 @@ TEST_F(ShardControlTest, ForcePromotesAStaleCopy) {
   force = Order("FORCE", "n2");
   done("");
   RunEdits();
-  EXPECT_TRUE(force->told.starts_with("+OK n2 is primary with the data that it has: what was "
-                                      "written while it was stale (")) << force->told;
+  EXPECT_TRUE(
+      force->told.starts_with("+OK n2 is primary with the data that it has: what was "
+                              "written while it was stale ("))
+      << force->told;
   EXPECT_EQ(Durable().primary, 2u);
   EXPECT_EQ(Durable().copies[2].run_id, "r2");
   for (uint32_t i = 0; i < 2; ++i) {
@@ -640,6 +702,9 @@ TEST_F(FailbackTest, AnOperatorsChoiceStands) {
   // A drained primary gets its role back once it is let in again.
   Order("DRAIN", "n0");
   RunEdits();
+  Prove(1);
+  RunEdits();
+  ASSERT_TRUE(Durable().copies[0].drained);
   EXPECT_EQ(TimeUntilHome(), ~uint64_t{0});
   Order("UNDRAIN", "n0");
   RunEdits();

@@ -204,9 +204,9 @@ TEST(Apply, OpenAndClose) {
 }
 
 TEST(Apply, RefusesUnknownNames) {
-  for (EditKind kind : {EditKind::kMarkStale, EditKind::kPromote, EditKind::kHandOver,
-                        EditKind::kMarkInSync, EditKind::kSetRunId, EditKind::kForcePromote,
-                        EditKind::kDrain, EditKind::kUndrain}) {
+  for (EditKind kind :
+       {EditKind::kMarkStale, EditKind::kPromote, EditKind::kHandOver, EditKind::kMarkInSync,
+        EditKind::kSetRunId, EditKind::kForcePromote, EditKind::kDrain, EditKind::kUndrain}) {
     EXPECT_EQ(Refusal(Make(kind, "n4", "x")), "shard \"s\" has no node \"n4\"");
     Edit edit = Make(kind, "n2", "x");
     edit.shard = "t";
