@@ -277,6 +277,12 @@ bool ShardControl::PlanRole(Edit* edit) {
     Fail(node + " cannot be reached: " + link.last_error());
     return false;
   }
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    if (IsStale(i) || shard_->link(i)->up() || !shard_->link(i)->hopeful()) continue;
+    Fail(node + " is stale and " + Info(i).node +
+         ", which is in sync, may be back at any moment; try again once it is surely gone");
+    return false;
+  }
   *edit = {EditKind::kForcePromote, edit->shard, node, link.identity().run_id,
            node + " was promoted by PROXY PROMOTE FORCE"};
   if (!consequence_.empty()) return true;

@@ -582,9 +582,13 @@ TEST_F(ShardControlTest, ForceEndsIfTheNodeDoesNotObeyOrDies) {
   Make(2);
   Kill(1);
   RunEdits();
-  Kill(0);
   Tick(2000);
   Up(1, "r1");
+  Lose(0);
+  EXPECT_EQ(Refusal("FORCE", "n1"),
+            "-ERR shard 'a': n1 is stale and n0, which is in sync, may be back at any moment; try "
+            "again once it is surely gone\r\n");
+  Kill(0);
   shard_->control().set_detach([](uint32_t, std::function<void(const std::string&)>) {});
   Asked* force = Order("FORCE", "n1");
   Tick(5000);
