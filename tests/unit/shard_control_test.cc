@@ -68,7 +68,8 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
     Asked* request = &asked_.emplace_back();
     request->sink = this;
     request->kind = RequestKind::kControl;
-    request->frame = Command({verb, node});
+    const std::string frame = Command({verb, node});
+    request->frame = frame;
     request->OwnFrame();
     shard_->Submit(request);
     return request;
