@@ -210,6 +210,8 @@ bool ShardControl::Plan(Edit* edit) {
         return false;
       }
       if (IsStale(copy_)) {
+        // All of it, not only the keys of the writes that it missed.
+        shard_->ForgetJournal(copy_);
         Done();
         return false;
       }
@@ -516,6 +518,9 @@ void Shard::ProposeOrder(Edit edit, EditDone done) {
   const bool leaves = kind == EditKind::kMarkStale || kind == EditKind::kDrain;
   if (leaves) {
     copies_[copy]->refusing = true;
+    if ((joining_ & Bit(copy)) != 0) LeaveJoin(copy, edit.reason);
+    // What it misses while it is drained is all that it misses, if its process lives on.
+    if (kind == EditKind::kDrain && (in_sync_ & Bit(copy)) != 0) NeedJournal(copy);
     UpdateOpen();
   }
   env_->Propose(std::move(edit),
@@ -529,7 +534,14 @@ void Shard::ProposeOrder(Edit edit, EditDone done) {
                   }
                   if (kind == EditKind::kForcePromote) ++stats_.promotions;
                   // It is to be copied as a whole, whatever it held when it connected.
-                  if (kind == EditKind::kMarkStale) copies_[copy]->empty_at = kNotEmpty;
+                  if (kind == EditKind::kMarkStale) {
+                    copies_[copy]->empty_at = kNotEmpty;
+                    ForgetJournal(copy);
+                  }
+                  // What the others have right was judged by data that counts no more.
+                  for (uint32_t i = 0; kind == EditKind::kForcePromote && i < copies_.size(); ++i) {
+                    ForgetJournal(i);
+                  }
                   OnEdit(kind, copy, result);
                   done(result);
                 });

@@ -47,9 +47,7 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
   void Up(uint32_t copy, const std::string& run_id, uint64_t keys = 5) {
     Link* link = shard_->link(copy);
     WaitUntilConnecting(copy);
-    link->OnConnected(now_ms_);
-    transports_[copy].Sent(link);
-    Answer(link, HandshakeReplies(run_id, keys), now_ms_);
+    MakeUp(link, &transports_[copy], HandshakeReplies(run_id, keys), now_ms_);
   }
   // The node is gone, and the next attempt to connect is refused.
   void Kill(uint32_t copy) {
@@ -324,6 +322,7 @@ TEST_F(ShardControlTest, ATargetThatDiesWhileDrainingIsNotPromoted) {
   Asked* promote = Order("PROMOTE", "n1");
   Reply(0, "+OK\r\n");
   Lose(1);
+  Tick(50);
   RunEdits();  // it is marked stale
   Tick(20);
   RunEdits();
@@ -339,6 +338,7 @@ TEST_F(ShardControlTest, APrimaryThatDiesWhileDrainingIsReplaced) {
   Asked* promote = Order("PROMOTE", "n1");
   Reply(1, "+OK\r\n");
   Lose(0);
+  Tick(50);
   RunEdits();
   Tick(20);
   RunEdits();
@@ -449,6 +449,55 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   ExpectWrites(3);
 }
 
+TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
+  Make(2);
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  ExpectWrites(1);  // of "k"
+  Tick(1000);
+  EXPECT_EQ(Sent(0) + Sent(1), "");  // not before it is undrained
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  EXPECT_EQ(shard_->CopyToResync(), -1);
+  Tick(20);
+  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  Tick(20);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+  ExpectWrites(3);
+  // A resync that is asked for is of all keys, also where those that were missed are known.
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  EXPECT_EQ(shard_->CopyToResync(), -1);
+  EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);
+  EXPECT_EQ(shard_->CopyToResync(), 1);
+}
+
+TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {
+  Make(2);
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  ExpectWrites(1);
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  Tick(20);
+  ExpectWrites(3);  // it gets all writes again
+  Asked* drain = Order("DRAIN", "n1");
+  RunEdits();
+  EXPECT_EQ(drain->told, kOk);
+  EXPECT_TRUE(Durable().copies[1].drained);
+  Tick(1000);
+  ExpectWrites(1);
+}
+
 TEST_F(ShardControlTest, DrainsThePrimaryInOnePause) {
   Make(2);
   Asked* drain = Order("DRAIN", "n0");
@@ -530,9 +579,7 @@ TEST_F(ShardControlTest, TwoEmptyCopiesAreEqualButNotIfOneIsDrained) {
 
 TEST_F(ShardControlTest, ForcePromotesAStaleCopy) {
   Make(3);
-  Lose(1);
   Kill(2);
-  Up(1, "r1");
   RunEdits();
   ExpectWrites(3);  // n2 misses it
   Kill(0);
