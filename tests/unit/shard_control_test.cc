@@ -489,13 +489,28 @@ TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {
   Order("UNDRAIN", "n1");
   RunEdits();
   Tick(20);
-  ExpectWrites(3);  // it gets all writes again
+  const std::string dump = Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"});
+  EXPECT_EQ(Sent(0), dump);
+  // It gets all writes again.
+  Asked* set = Ask({"SET", "other", "v"});
+  EXPECT_EQ(Sent(1), Command({"SET", "other", "v"}));
   Asked* drain = Order("DRAIN", "n1");
+  Reply(0, "$3\r\nabc\r\n:-1\r\n+OK\r\n");
+  EXPECT_TRUE(queue_->idle());
+  Reply(1, "+OK\r\n");
   RunEdits();
+  EXPECT_EQ(set->told, kOk);
   EXPECT_EQ(drain->told, kOk);
   EXPECT_TRUE(Durable().copies[1].drained);
+  // What was under way ends in its place; nothing new begins.
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
   Tick(1000);
-  ExpectWrites(1);
+  EXPECT_EQ(Sent(0), Command({"SET", "other", "v"}));
+  EXPECT_EQ(Sent(1), "");
+  Asked* next = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(next->told, kOk);
 }
 
 TEST_F(ShardControlTest, DrainsThePrimaryInOnePause) {
