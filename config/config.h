@@ -24,6 +24,11 @@ enum class ReadFrom : uint8_t { kPrimary, kReplica, kBalanced };
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
 
+enum class Failback : uint8_t {
+  kNever,       // a promoted copy stays primary
+  kWhenInSync,  // the configured primary gets its role back once it is in sync
+};
+
 // [[shard]]: one slice of the keys, held by a primary and its replicas.
 struct ShardConfig {
   std::string name;
@@ -69,6 +74,7 @@ struct HealthConfig {
   uint32_t interval_ms = 500;  // between PING probes of a node
   uint32_t timeout_ms = 1000;  // a probe not answered in this time has failed
   uint32_t failures = 3;       // failed probes in a row that make a silent node count as down
+  Failback failback = Failback::kNever;
 
   bool operator==(const HealthConfig&) const = default;
 };

@@ -169,6 +169,9 @@ void ReadHealth(TableReader table, HealthConfig* health) {
   table.Integer("interval_ms", 10, kHourMs, &health->interval_ms);
   table.Integer("timeout_ms", 10, kHourMs, &health->timeout_ms);
   table.Integer("failures", 1, 1000, &health->failures);
+  table.Choice<Failback>("failback",
+                         {{"never", Failback::kNever}, {"when-in-sync", Failback::kWhenInSync}},
+                         &health->failback);
   table.Finish();
 }
 

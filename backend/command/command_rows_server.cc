@@ -152,9 +152,14 @@ constexpr CommandRow kRows[] = {
 
     // proxy
     Container("proxy"),
+    Local("proxy|drain", 3, kAdmin | kConn, LocalCommand::kProxyDrain),
+    Local("proxy|events", -2, kAdmin | kConn, LocalCommand::kProxyEvents),
     Local("proxy|explain", -3, kConn, LocalCommand::kProxyExplain),
     Local("proxy|help", 2, kHelp, LocalCommand::kProxyHelp),
+    Local("proxy|promote", -3, kAdmin | kConn, LocalCommand::kProxyPromote),
+    Local("proxy|resync", 3, kAdmin | kConn, LocalCommand::kProxyResync),
     Local("proxy|shards", 2, kConn, LocalCommand::kProxyShards),
+    Local("proxy|undrain", 3, kAdmin | kConn, LocalCommand::kProxyUndrain),
 };
 // clang-format on
 

@@ -47,6 +47,11 @@ enum class LocalCommand : uint8_t {
   kProxyShards,
   kProxyExplain,
   kProxyHelp,
+  kProxyEvents,
+  kProxyPromote,
+  kProxyResync,
+  kProxyDrain,
+  kProxyUndrain,
   kCount,
 };
 

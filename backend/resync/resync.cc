@@ -103,6 +103,7 @@ std::string Resync::Obstacle() const {
   if (shard_->info().primary != primary_) return "the primary changed";
   if (!shard_->PrimaryReady()) return "the primary is not ready";
   if (shard_->info().copies[copy_].state == CopyState::kInSync) return "it is in sync already";
+  if (shard_->info().copies[copy_].drained) return "it is drained";
   if (shard_->link(copy_)->up() && !SameProcess()) return "it restarted";
   return {};
 }
@@ -373,7 +374,7 @@ void Resync::OnPrimaryPolled(const Replication& copy, const ControlReply& reply)
   if (first_offset_ < 0) first_offset_ = copy.copy_offset;
   const bool runs = lag == 0 || copy.copy_offset > first_offset_;
   const bool near = (runs && lag < kSmallLag) || polls_without_gain_ >= kPollsWithoutGain;
-  if (near && shard_->link(copy_)->up()) {
+  if (near && shard_->link(copy_)->up() && !shard_->paused()) {
     BeginPause();
   } else {
     PollLater();

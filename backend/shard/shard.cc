@@ -8,6 +8,7 @@
 #include "backend/command/key_finder.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/shard_control.h"
 
 namespace gemel {
 
@@ -51,6 +52,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
     copies_.push_back(std::move(copy));
   }
   SetInfo(info);
+  control_ = std::make_unique<ShardControl>(this, env_);
 }
 
 Shard::~Shard() = default;
@@ -62,6 +64,7 @@ void Shard::Start() {
 
 void Shard::Stop() {
   stopped_ = true;
+  control_->Stop();
   for (auto& copy : copies_) copy->link->Stop();
   // Nobody will mark stale now what these missed.
   std::vector<Op*> waiting = std::move(waiting_);
@@ -83,6 +86,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   ExpireHeld(now_ms);
   Reconcile();
   Mend(now_ms);
+  control_->Tick(now_ms);
 }
 
 void Shard::Transmit(LinkItem* item, Request* request, CopyMask to) {
@@ -163,6 +167,10 @@ void Shard::SubmitSlow(Request* request) {
   }
   if (request->kind == RequestKind::kExplain) {
     Explain(request);
+    return;
+  }
+  if (request->kind == RequestKind::kControl) {
+    control_->Submit(request);
     return;
   }
   if (held_.HasSession(request->session) || TouchesLockedKey(*request)) {

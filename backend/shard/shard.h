@@ -34,6 +34,8 @@
 
 namespace gemel {
 
+class ShardControl;
+
 enum class NoteLevel : uint8_t { kInfo, kWarn, kError };
 
 // What a shard needs of the world around it.
@@ -54,8 +56,11 @@ struct ShardOptions {
   ReadFrom read_from = ReadFrom::kPrimary;
   uint32_t probe_failures = 3;
   uint32_t held_limit = 64 * 1024;
-  uint32_t wait_ms = 5000;       // the longest a request is held, or waits for an edit
-  uint32_t start_ms = 1000;      // after Start, how long writes wait for all nodes to be heard from
+  uint32_t wait_ms = 5000;   // the longest a request is held, or waits for an edit
+  uint32_t start_ms = 1000;  // after Start, how long writes wait for all nodes to be heard from
+  uint32_t pause_ms = 1000;  // the longest pause of writes for what an operator asks
+  bool failback = false;     // to nodes[0], once it is in sync and up for so long:
+  uint32_t failback_after_ms = 5000;
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
   uint32_t grace_ms = 40;        // a copy whose connection was lost may come back so long: its keys in
@@ -134,6 +139,20 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
   // What PROXY SHARDS says of the resync; empty for nothing.
   void set_resync_note(uint32_t copy, std::string note);
+
+  // --- for manual control (shard_control.h) ---
+  ShardControl& control() { return *control_; }
+  // Reads and writes go to that copy now: it is in sync, up and in no doubt.
+  bool Serves(uint32_t copy) const { return (readable_ & Bit(copy)) != 0; }
+  bool InSyncAndUp(uint32_t copy) const { return (in_sync_ & up_ & Bit(copy)) != 0; }
+  // An edit of this shard is being made durable: no other is to be proposed.
+  bool editing() const { return editing_; }
+  // Proposes an edit of a copy that the shard itself has no need of; not while editing(). `done`
+  // gets the result once the shard goes by it. A refused one changes nothing.
+  void ProposeOrder(Edit edit, EditDone done);
+  // Sends a read to that copy, whose link is up. If it is answered by another one after all, that
+  // one's bit is in `tried`.
+  void SendTo(uint32_t copy, Request* request);
 
   // --- for reports ---
   const ShardOptions& options() const { return options_; }
@@ -284,6 +303,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   uint64_t writes_in_flight_ = 0;
   uint64_t writes_sent_ = 0;
   std::function<void()> drained_;
+  std::unique_ptr<ShardControl> control_;
 
   HeldQueue held_;
   bool releasing_ = false;

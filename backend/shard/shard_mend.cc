@@ -137,12 +137,13 @@ bool Shard::OthersAreGood(uint32_t index) const {
 
 bool Shard::Mendable(uint32_t index) const {
   const Copy& copy = *copies_[index];
-  return (in_sync_ & Bit(index)) == 0 && copy.journal != nullptr && copy.link->up() &&
-         copy.link->identity().run_id == copy.journal->run_id();
+  return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained && copy.journal != nullptr &&
+         copy.link->up() && copy.link->identity().run_id == copy.journal->run_id();
 }
 
 bool Shard::WantsResync(uint32_t index) const {
-  return (in_sync_ & Bit(index)) == 0 && copies_[index]->link->up() && !Mendable(index);
+  return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained &&
+         copies_[index]->link->up() && !Mendable(index);
 }
 
 // A copy in sync lost its connection and is back within its grace: what was in flight is repaired from

@@ -113,7 +113,8 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   }
   if (refused) copies_[index]->detector.OnHardError(env_->NowMs());
   if (!copies_[index]->unsure) copies_[index]->leave_reason = reason;
-  if (was_up && !stopped_) {
+  // A drained node is stopped by its operator, who knows.
+  if (was_up && !stopped_ && !info_.copies[index].drained) {
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': lost the connection to " +
                                      link->name() + ": " + reason);
   }
@@ -139,9 +140,11 @@ void Shard::OnProbe(uint32_t index, Probe probe) {
       break;
   }
   if (after == before) return;
-  env_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
-             "shard '" + info_.name + "': node " + copy.link->name() + " is " +
-                 std::string(NodeHealthName(after)));
+  if (!info_.copies[index].drained) {
+    env_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
+               "shard '" + info_.name + "': node " + copy.link->name() + " is " +
+                   std::string(NodeHealthName(after)));
+  }
   // A link to a node that is down would only keep what is in it waiting.
   if (after == NodeHealth::kDown && copy.link->up()) {
     copy.link->Fail("the node does not answer its health checks");
@@ -213,7 +216,7 @@ int Shard::PickEmptyTwin() const {
     return -1;
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() &&
+    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && !info_.copies[i].drained &&
         copies_[i]->empty_at == writes_sent_) {
       return static_cast<int>(i);
     }
@@ -297,8 +300,9 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
   const uint32_t old_primary = primary_;
   SetInfo(result.topology->shards[static_cast<uint32_t>(index)]);
   const Link& link = *copies_[copy]->link;
-  if ((kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId) && link.up() &&
-      link.identity().run_id != info_.copies[copy].run_id) {
+  if ((kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId ||
+       kind == EditKind::kForcePromote) &&
+      link.up() && link.identity().run_id != info_.copies[copy].run_id) {
     // It restarted while that became durable.
     copies_[copy]->restarted = true;
     copies_[copy]->restarted_ms = env_->NowMs();

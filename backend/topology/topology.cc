@@ -8,6 +8,7 @@ namespace {
 constexpr std::string_view kUnknownData = "its data is not known yet";
 constexpr std::string_view kNewCopy = "it is new to the shard";
 constexpr std::string_view kNotClean = "the proxy did not stop in order";
+constexpr std::string_view kDrained = "it was drained";
 
 std::string Quoted(std::string_view name) { return '"' + std::string(name) + '"'; }
 
@@ -26,6 +27,25 @@ void MakePrimary(ShardInfo* shard, uint32_t index, std::string_view old_reason) 
   if (!old_reason.empty()) MakeStale(&shard->copies[shard->primary], old_reason);
   shard->primary = index;
   ++shard->epoch;
+}
+
+// The operator says that this copy's data is right, whatever the states say.
+void ForcePrimary(ShardInfo* shard, uint32_t index, const Edit& edit) {
+  CopyInfo& chosen = shard->copies[index];
+  bool changed = shard->primary != index || chosen.state == CopyState::kStale;
+  chosen.state = CopyState::kInSync;
+  chosen.reason.clear();
+  chosen.drained = false;
+  chosen.run_id = edit.run_id;
+  for (uint32_t i = 0; i < shard->copies.size(); ++i) {
+    CopyInfo& other = shard->copies[i];
+    if (i == index || other.state == CopyState::kStale) continue;
+    MakeStale(&other,
+              edit.reason.empty() ? "another copy was promoted" : std::string_view(edit.reason));
+    changed = true;
+  }
+  shard->primary = index;
+  if (changed) ++shard->epoch;
 }
 
 bool CheckShard(const ShardInfo& shard, std::string* error) {
@@ -49,6 +69,8 @@ bool CheckShard(const ShardInfo& shard, std::string* error) {
         *error = OfShard(shard, copy.node) + (copy.reason.empty()
                                                   ? " is stale without a reason"
                                                   : " is in sync but has a reason to be stale");
+      } else if (copy.drained && copy.state == CopyState::kInSync) {
+        *error = OfShard(shard, copy.node) + " is drained but in sync";
       } else if (shard.adopted && i != shard.primary && copy.state == CopyState::kInSync) {
         *error =
             OfShard(shard, copy.node) + " is in sync though the data of the shard is not known";
@@ -170,6 +192,10 @@ bool EditCopy(ShardInfo* shard, const Edit& edit, std::string* error) {
         *error = OfShard(*shard, edit.node) + " cannot be in sync without a run_id";
         return false;
       }
+      if (copy.drained) {
+        *error = OfShard(*shard, edit.node) + " is drained and cannot be in sync";
+        return false;
+      }
       copy.run_id = edit.run_id;
       if (!stale) return true;
       copy.state = CopyState::kInSync;
@@ -188,6 +214,31 @@ bool EditCopy(ShardInfo* shard, const Edit& edit, std::string* error) {
         return false;
       }
       copy.run_id = edit.run_id;
+      return true;
+
+    case EditKind::kForcePromote:
+      if (edit.run_id.empty()) {
+        *error = OfShard(*shard, edit.node) + " cannot be primary without a run_id";
+        return false;
+      }
+      ForcePrimary(shard, index, edit);
+      return true;
+
+    case EditKind::kDrain:
+      if (is_primary) {
+        *error = OfShard(*shard, edit.node) + " is the primary, which cannot be drained";
+        return false;
+      }
+      if (copy.drained) return true;
+      copy.drained = true;
+      if (!stale) MakeStale(&copy, edit.reason.empty() ? kDrained : std::string_view(edit.reason));
+      ++shard->epoch;
+      return true;
+
+    case EditKind::kUndrain:
+      if (!copy.drained) return true;
+      copy.drained = false;
+      ++shard->epoch;
       return true;
 
     case EditKind::kOpen:
@@ -238,6 +289,12 @@ std::string_view EditKindName(EditKind kind) {
       return "mark in sync";
     case EditKind::kSetRunId:
       return "set run_id";
+    case EditKind::kForcePromote:
+      return "force the promotion of";
+    case EditKind::kDrain:
+      return "drain";
+    case EditKind::kUndrain:
+      return "undrain";
     case EditKind::kOpen:
       return "open";
     case EditKind::kClose:

@@ -6,6 +6,7 @@
 //   - the primary is in sync, so there is always an authoritative copy, even while its node is
 //   down;
 //   - a stale copy says why, a copy in sync has nothing to say;
+//   - a drained copy is stale;
 //   - in an adopted shard only the primary is in sync;
 //   - names of shards are unique, and so are the nodes of a shard; none is empty.
 
@@ -30,6 +31,8 @@ struct CopyInfo {
   CopyState state = CopyState::kStale;
   std::string run_id;  // of the process whose data this state speaks of; empty: not seen yet
   std::string reason;  // why it is stale; empty when in sync
+  // Taken out by the operator: it stays stale, and is not made equal, until it is undrained.
+  bool drained = false;
 
   bool operator==(const CopyInfo&) const = default;
 };
@@ -72,8 +75,13 @@ enum class EditKind : uint8_t {
   kHandOver,    // node: an in-sync replica becomes primary; the old primary stays in sync
   kMarkInSync,  // node: a stale copy was made equal; run_id is that of its process
   kSetRunId,    // node: the run_id of an in-sync copy whose state is kept
-  kOpen,        // this proxy serves now (clean = false); no shard, no node
-  kClose,       // this proxy stopped in order (clean = true); no shard, no node
+  // node: a stale copy becomes primary with the data that it has, because the operator says so; all
+  // others are stale from then on. run_id is that of its process
+  kForcePromote,
+  kDrain,    // node: a replica is stale, and stays so until it is undrained
+  kUndrain,  // node: a drained copy is stale like any other
+  kOpen,     // this proxy serves now (clean = false); no shard, no node
+  kClose,    // this proxy stopped in order (clean = true); no shard, no node
 };
 
 // "promote", "mark stale", ...: for logs.
@@ -83,14 +91,15 @@ struct Edit {
   EditKind kind;
   std::string shard;   // its name
   std::string node;    // Address::ToString()
-  std::string run_id;  // for kMarkInSync and kSetRunId
+  std::string run_id;  // for kMarkInSync, kSetRunId and kForcePromote
   std::string reason;  // why, in a few words
 };
 
 // Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit
-// would break an invariant: an unknown shard or node, marking the primary stale, promoting or
-// handing over to a stale copy, a run_id for a stale copy, an empty run_id. An edit that changes
-// nothing (marking a stale copy stale: the first reason stands) is legal and keeps the epochs.
+// would break an invariant: an unknown shard or node, marking the primary stale or drained,
+// promoting or handing over to a stale copy, marking a drained copy in sync, a run_id for a stale
+// copy, an empty run_id. An edit that changes nothing (marking a stale copy stale: the first reason
+// stands) is legal and keeps the epochs.
 //
 // Marking a copy in sync that is in sync sets its run_id. That nothing was missed between the
 // repair and the edit is for the proposer to know.

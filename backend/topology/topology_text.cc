@@ -100,6 +100,12 @@ class Fields {
     if (node == nullptr || !ToBytes(node->get(), value)) Fail(key, "a string of bytes");
   }
 
+  // One that older files do not have: then it is false.
+  void GetOptional(std::string_view key, bool* value) {
+    *value = false;
+    if (table_.contains(key)) Get(key, value);
+  }
+
   // Calls each(table) for the tables of [[key]]; none is fine.
   template <typename Each>
   void ForEach(std::string_view key, Each each) {
@@ -130,6 +136,7 @@ CopyInfo DecodeCopy(const toml::table& table, std::string* error) {
   fields.Get("state", &state);
   fields.Get("run_id", &copy.run_id);
   fields.Get("reason", &copy.reason);
+  fields.GetOptional("drained", &copy.drained);
   if (state == "in sync") {
     copy.state = CopyState::kInSync;
   } else if (state == "stale") {
@@ -201,6 +208,7 @@ std::string EncodeTopology(const Topology& topology) {
                   std::string_view(copy.state == CopyState::kInSync ? "in sync" : "stale"));
       AppendField(&out, "run_id", copy.run_id);
       AppendField(&out, "reason", copy.reason);
+      if (copy.drained) AppendFlag(&out, "drained", true);
     }
   }
   out += '\n';

@@ -26,6 +26,10 @@ std::string_view Name(ReadFrom from) {
                                     : (from == ReadFrom::kReplica ? "replica" : "balanced");
 }
 
+std::string_view Name(Failback failback) {
+  return failback == Failback::kNever ? "never" : "when-in-sync";
+}
+
 std::string_view Name(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -104,6 +108,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("health.interval_ms", pool.health.interval_ms);
   number("health.timeout_ms", pool.health.timeout_ms);
   number("health.failures", pool.health.failures);
+  add("health.failback", Name(pool.health.failback));
   number("limits.max_clients", limits.max_clients);
   number("limits.max_bulk", limits.max_bulk);
   number("limits.max_args", limits.max_args);

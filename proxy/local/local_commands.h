@@ -20,6 +20,8 @@ namespace gemel {
 // The Redis whose commands are spoken: what clients that ask for a version are told.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
+class EventLog;
+
 // What the handlers need to know of the process. Shared read-only by all workers.
 struct ProcessInfo {
   const Config* config = nullptr;
@@ -29,6 +31,7 @@ struct ProcessInfo {
   uint64_t pid = 0;
   std::string run_id;                        // 40 hex digits, new at each start
   std::vector<const WorkerStats*> stats;     // one a worker
+  EventLog* events = nullptr;                // of all workers
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> resident_bytes;  // of the process
 };
@@ -72,6 +75,7 @@ LocalHandler ConnectionHandler(LocalCommand command);
 LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
+LocalHandler ControlHandler(LocalCommand command);
 
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);

@@ -12,6 +12,7 @@
 
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
+#include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/worker/uv_worker.h"
 
@@ -65,6 +66,7 @@ class Server {
     process_.executable = executable;
     process_.pid = static_cast<uint64_t>(getpid());
     process_.run_id = RandomHex(40);
+    process_.events = &events_;
     process_.unix_time_us = UnixTimeUs;
     process_.resident_bytes = ResidentBytes;
   }
@@ -97,8 +99,10 @@ class Server {
     if (found == StateFile::ReadResult::kFailed) return false;
     const bool known = found == StateFile::ReadResult::kFound;
     if (known && !stored.clean) {
-      Log(NoteLevel::kWarn,
-          "the last proxy did not stop in order: every replica is resynced before it counts again");
+      const std::string text =
+          "the last proxy did not stop in order: every replica is resynced before it counts again";
+      Log(NoteLevel::kWarn, text);
+      events_.Add(UnixTimeUs(), NoteLevel::kWarn, text);
     }
     std::optional<Topology> initial =
         InitialTopology(MembersOf(config_.pools[0]), known ? &stored : nullptr, error);
@@ -222,6 +226,7 @@ class Server {
 
   const Config config_;
   Pool pool_;
+  EventLog events_;
   ProcessInfo process_;
   UvWorker::Shared shared_;
   std::unique_ptr<UvCoordinator> coordinator_;

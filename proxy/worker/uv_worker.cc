@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "backend/resp/request_reader.h"
+#include "backend/shard/shard_control.h"
+#include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 
 namespace gemel {
@@ -24,7 +26,11 @@ class UvWorker::Env : public ShardEnv {
   void Propose(Edit edit, EditDone done) override {
     worker_->coordinator_->Propose(std::move(edit), std::move(done));
   }
-  void Note(NoteLevel level, const std::string& text) override { Log(level, text); }
+  void Note(NoteLevel level, const std::string& text) override {
+    Log(level, text);
+    const ProcessInfo& process = *worker_->shared_->process;
+    if (process.events != nullptr) process.events->Add(process.unix_time_us(), level, text);
+  }
 
  private:
   UvWorker* worker_;
@@ -98,6 +104,8 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   options.held_limit = pool.limits.shard_held;
   options.wait_ms = pool.timeouts.request_ms > 0 ? pool.timeouts.request_ms : 60000;
   options.start_ms = pool.timeouts.connect_ms;
+  options.pause_ms = pool.resync.pause_ms;
+  options.failback = pool.health.failback == Failback::kWhenInSync;
   options.lag_bytes = pool.limits.node_pending_bytes;
   options.journal_keys = pool.resync.journal_keys;
   options.journal_bytes = pool.resync.journal_bytes;
@@ -128,10 +136,15 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
     owned->probes.push_back(std::make_unique<HiredisProbe>(
         &loop_, control_nodes[i], pool.health,
         [shard, i](Shard::Probe probe) { shard->OnProbe(i, probe); },
-        [](NoteLevel level, const std::string& text) { Log(level, text); }));
+        [this](NoteLevel level, const std::string& text) { env_->Note(level, text); }));
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
   owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync);
+  shard->control().set_detach([control = owned->control.get()](
+                                  uint32_t copy, std::function<void(const std::string&)> done) {
+    control->Command(copy, {"REPLICAOF", "NO", "ONE"},
+                     [done](const ControlReply& reply) { done(reply.ok ? "" : reply.error); });
+  });
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
 }

@@ -33,14 +33,16 @@ void World::FaultTurn() {
 
 void World::BeginFault() {
   if (mode_ == Mode::kRestarts || (crashes_ && loop_.Chance(25))) {
-    if (loop_.Chance(50)) {
+    if (loop_.Chance(30) && proxy_ != nullptr && !proxy_going_ && proxy_->serving()) {
+      OrderOnNode(loop_.Random(nodes_.size()));
+    } else if (loop_.Chance(50)) {
       CrashProxy();
     } else {
       RestartProxy();
     }
     return;
   }
-  FaultOnNode(loop_.Random(nodes_.size()), loop_.Random(11));
+  FaultOnNode(loop_.Random(nodes_.size()), loop_.Random(13));
 }
 
 void World::EndLater(uint64_t after_us, size_t node, std::function<void()> end) {
@@ -118,7 +120,42 @@ void World::FaultOnNode(size_t index, uint64_t kind) {
       }
       return;
     }
+    default:
+      if (proxy_ != nullptr && !proxy_going_ && proxy_->serving()) OrderOnNode(index);
+      return;
   }
+}
+
+// An operator does something, which is no fault: it may be refused, but nobody may notice.
+void World::OrderOnNode(size_t index) {
+  static constexpr const char* kVerbs[] = {"PROMOTE", "RESYNC", "DRAIN", "DRAIN"};
+  const std::string verb = kVerbs[loop_.Random(4)];
+  const Node* node = nodes_[index].get();
+  Trace("order: " + verb + " " + node->address());
+  Disturbed(index);
+  proxy_->Order(shard_of_[index], verb, node, [](bool) {});
+  if (verb == "DRAIN") {
+    EndLater(loop_.Between(1000, 500000), index, [this, index] { UndrainUntilDone(index); });
+  }
+}
+
+// An order may be refused, and one that was given up may still take effect.
+void World::UndrainUntilDone(size_t index) {
+  ++faults_active_;
+  if (proxy_ != nullptr && !proxy_going_ && proxy_->serving()) {
+    proxy_->Order(shard_of_[index], "UNDRAIN", nodes_[index].get(), [](bool) {});
+  }
+  loop_.After(100000, [this, index] {
+    --faults_active_;
+    const size_t shard = shard_of_[index];
+    const bool serving = proxy_ != nullptr && !proxy_going_ && proxy_->serving();
+    const ShardInfo& info = disk_.durable->shards[shard];
+    const int copy = info.IndexOf(nodes_[index]->address());
+    if (!serving || proxy_->shard(shard)->editing() ||
+        info.copies[static_cast<size_t>(copy)].drained) {
+      UndrainUntilDone(index);
+    }
+  });
 }
 
 // Notes whether data may be lost with it: whether there is nobody left who surely has it.

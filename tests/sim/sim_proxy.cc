@@ -5,6 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/resp/resp_writer.h"
+#include "backend/shard/shard_control.h"
+
 namespace gemel::sim {
 
 const CommandTable& Table() {
@@ -175,6 +178,9 @@ void SimProxy::StartShards() {
     options.read_from = options_->read_from;
     options.wait_ms = 500;
     options.start_ms = 100;
+    options.pause_ms = 100;
+    options.failback = options_->failback;
+    options.failback_after_ms = 50;
     for (const Node* node : options_->nodes[i]) {
       LinkOptions link;
       link.name = node->address();
@@ -195,6 +201,11 @@ void SimProxy::StartShards() {
     }
     ports_.push_back(std::make_unique<Port>(this, i));
     ResyncConfig resync;
+    shard->control().set_detach(
+        [port = ports_.back().get()](uint32_t copy, std::function<void(const std::string&)> told) {
+          port->Command(copy, {"REPLICAOF", "NO", "ONE"},
+                        [told](const ControlReply& reply) { told(reply.error); });
+        });
     resync.pause_ms = 100;
     resync.timeout_s = 2;
     resync.retry_ms = 50;
@@ -273,6 +284,38 @@ bool SimProxy::Settled() const {
     }
   }
   return true;
+}
+
+// One order and its answer.
+struct SimProxy::Asked : Request, RequestSink {
+  void OnReply(Request*, const Reply& reply) override {
+    proxy->Note(NoteLevel::kInfo, "answer to " + what + ": " + std::string(reply.bytes));
+    if (std::exchange(answered, true)) proxy->fail_("an order was answered twice: " + what);
+    done(reply.bytes[0] == '+');
+  }
+
+  SimProxy* proxy = nullptr;
+  std::string what;
+  bool answered = false;
+  std::function<void(bool)> done;
+};
+
+void SimProxy::Order(size_t shard, const std::string& verb, const Node* node,
+                     std::function<void(bool ok)> done) {
+  std::erase_if(asked_, [](const auto& asked) { return asked->answered; });
+  asked_.push_back(std::make_unique<Asked>());
+  Asked* asked = asked_.back().get();
+  asked->proxy = this;
+  asked->what = verb + " " + node->address();
+  asked->done = std::move(done);
+  asked->kind = RequestKind::kControl;
+  asked->sink = asked;
+  std::string frame;
+  const std::string_view words[] = {verb, node->address()};
+  AppendCommand(&frame, words);
+  asked->frame = frame;
+  asked->OwnFrame();
+  shards_[shard]->Submit(asked);
 }
 
 void SimProxy::Close(std::function<void()> done) {

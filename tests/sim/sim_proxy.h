@@ -20,6 +20,7 @@ struct ProxyOptions {
   std::vector<std::vector<Node*>> nodes;  // of each shard, the configured primary first
   Ack ack = Ack::kAll;
   ReadFrom read_from = ReadFrom::kPrimary;
+  bool failback = false;
   bool trace = false;
 };
 
@@ -46,6 +47,11 @@ class SimProxy : public ShardEnv {
   // The node's process died in front of everybody: the probe's own connection ends with it.
   void ResetProbe(const Node* node);
 
+  // An order of an operator's to the shard of that node (see ShardControl). `done`: whether it was
+  // carried out; not called if the proxy crashes first.
+  void Order(size_t shard, const std::string& verb, const Node* node,
+             std::function<void(bool ok)> done);
+
   // --- ShardEnv ---
   uint64_t NowMs() override { return loop_->now_ms(); }
   void Propose(Edit edit, EditDone done) override;
@@ -54,6 +60,7 @@ class SimProxy : public ShardEnv {
  private:
   class Transport;
   class Port;
+  struct Asked;
 
   void Later(uint64_t delay_us, std::function<void()> event);
   void Open();
@@ -75,6 +82,7 @@ class SimProxy : public ShardEnv {
   std::vector<std::unique_ptr<Transport>> transports_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Resync>> resyncs_;
+  std::vector<std::unique_ptr<Asked>> asked_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -38,6 +38,7 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   disturbed_us_.resize(nodes_.size());
   options_.trace = trace;
   options_.read_from = static_cast<ReadFrom>(loop_.Random(3));
+  options_.failback = loop_.Chance(20);
   if (loop_.Chance(30)) options_.ack = loop_.Chance(50) ? Ack::kPrimary : Ack::kAny;
   crashes_ = mode_ == Mode::kRestarts || (mode_ == Mode::kManyFaults && loop_.Chance(30));
   check_.all_acks = options_.ack == Ack::kAll;
@@ -82,6 +83,7 @@ std::string World::Describe() const {
   text += options_.read_from == ReadFrom::kPrimary   ? "primary"
           : options_.read_from == ReadFrom::kReplica ? "replica"
                                                      : "balanced";
+  if (options_.failback) text += ", failback";
   if (disk_.failing_percent > 0) text += ", a failing disk";
   return text;
 }

@@ -59,6 +59,8 @@ class World : public RequestSink {
   void EndLater(uint64_t after_us, size_t node, std::function<void()> end);
   void Disturbed(size_t node) { disturbed_us_[node] = loop_.now_us(); }
   bool OtherIsNew(size_t node) const;
+  void OrderOnNode(size_t node);
+  void UndrainUntilDone(size_t node);
   void KillNode(size_t node, bool silently);
   void HealAll();
   void StartProxy();

@@ -142,7 +142,8 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[write]\n@@wait = 1"), "unknown key \"wait\" in [write], expected one of ack"},
       {Sharded("[read]\n@@form = \"all\""), "unknown key \"form\" in [read], did you mean from?"},
       {Sharded("[health]\n@@interval = 1"),
-       "unknown key \"interval\" in [health], expected one of interval_ms, timeout_ms, failures"},
+       "unknown key \"interval\" in [health], expected one of interval_ms, timeout_ms, "
+       "failures, failback"},
       {Sharded("[limits]\n@@max_client = 1"),
        "unknown key \"max_client\" in [limits], did you mean max_clients?"},
       {Sharded("[limits]\n@@x = 1"),

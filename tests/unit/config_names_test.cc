@@ -153,6 +153,7 @@ from = "balanced"
 interval_ms = 101
 timeout_ms = 102
 failures = 103
+failback = "when-in-sync"
 [limits]
 max_clients = 201
 max_bulk = 20200
@@ -211,7 +212,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 43);
+  EXPECT_EQ(options, 44);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

@@ -57,6 +57,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.health.interval_ms, 500u);
   EXPECT_EQ(pool.health.timeout_ms, 1000u);
   EXPECT_EQ(pool.health.failures, 3u);
+  EXPECT_EQ(pool.health.failback, Failback::kNever);
   EXPECT_EQ(pool.limits.max_clients, 10000u);
   EXPECT_EQ(pool.limits.max_bulk, 512u << 20);
   EXPECT_EQ(pool.limits.max_args, 1048576u);

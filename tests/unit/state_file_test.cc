@@ -102,6 +102,20 @@ TEST(TopologyText, RoundTrip) {
   }
 }
 
+TEST(TopologyText, DrainedIsKeptAndOlderFilesHaveNone) {
+  Topology topology = Sample();
+  EXPECT_EQ(EncodeTopology(topology).find("drained"), std::string::npos);
+  topology.shards[0].copies[0].drained = true;
+  const std::string text = EncodeTopology(topology);
+  EXPECT_NE(text.find("drained = true\n"), std::string::npos);
+  std::string error;
+  const std::optional<Topology> back = DecodeTopology(text, &error);
+  ASSERT_TRUE(back) << error;
+  EXPECT_EQ(*back, topology);
+  EXPECT_TRUE(back->shards[0].copies[0].drained);
+  EXPECT_FALSE(back->shards[0].copies[1].drained);
+}
+
 TEST(TopologyText, AnyBytesSurvive) {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
@@ -215,6 +229,10 @@ TEST(TopologyText, WrongContentsAreRefusedBySentence) {
             "\"state\" of a copy is neither \"in sync\" nor \"stale\"");
   EXPECT_EQ(forged.Error("the connection was refused", ""),
             "127.0.0.1:7101 of shard \"a\" is stale without a reason");
+  EXPECT_EQ(forged.Error("run_id = \"aaaa\"", "drained = 1\nrun_id = \"aaaa\""),
+            "\"drained\" is not true or false");
+  EXPECT_EQ(forged.Error("run_id = \"bbbb\"", "drained = true\nrun_id = \"bbbb\""),
+            "127.0.0.1:7201 of shard \"a\" is drained but in sync");
   EXPECT_NE(forged.Error("clean = false", "clean ="), "");
   EXPECT_NE(forged.Error("[[shard]]", "[shard]"), "");
   EXPECT_NE(forged.Error("[[shard.copy]]", "copy = 1 #"), "");

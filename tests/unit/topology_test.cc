@@ -31,7 +31,8 @@ Topology Sample() {
 
 Edit Make(EditKind kind, const std::string& node, const std::string& text = "") {
   Edit edit{kind, "s", node, "", ""};
-  if (kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId) {
+  if (kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId ||
+      kind == EditKind::kForcePromote) {
     edit.run_id = text;
   } else {
     edit.reason = text;
@@ -133,6 +134,60 @@ TEST(Apply, SetRunIdChangesNeitherRoleNorState) {
   EXPECT_NE(Refusal(Make(EditKind::kSetRunId, "n3", "run8")), "");
 }
 
+TEST(Apply, ForcePromote) {
+  Edit edit = Make(EditKind::kForcePromote, "n3", "run9");
+  edit.reason = "n3 was forced";
+  ShardInfo shard = Changed(edit);
+  EXPECT_EQ(shard.primary, 2U);
+  EXPECT_EQ(shard.copies[2], (CopyInfo{"n3", CopyState::kInSync, "run9", ""}));
+  EXPECT_EQ(shard.copies[0], (CopyInfo{"n1", CopyState::kStale, "run1", "n3 was forced"}));
+  EXPECT_EQ(shard.copies[1], (CopyInfo{"n2", CopyState::kStale, "run2", "n3 was forced"}));
+  // Of a primary it is a change only if others have to leave.
+  shard = Changed(Make(EditKind::kForcePromote, "n1", "run1"));
+  EXPECT_EQ(shard.primary, 0U);
+  EXPECT_EQ(shard.copies[2].reason, "it was away");
+  EXPECT_FALSE(shard.copies[1].reason.empty());
+  EXPECT_EQ(Refusal(Make(EditKind::kForcePromote, "n3", "")),
+            "n3 of shard \"s\" cannot be primary without a run_id");
+}
+
+TEST(Apply, DrainAndUndrain) {
+  const ShardInfo shard = Changed(Make(EditKind::kDrain, "n2", "maintenance"));
+  EXPECT_TRUE(shard.copies[1].drained);
+  EXPECT_EQ(shard.copies[1].state, CopyState::kStale);
+  EXPECT_EQ(shard.copies[1].reason, "maintenance");
+  EXPECT_FALSE(Changed(Make(EditKind::kDrain, "n2")).copies[1].reason.empty());
+  const ShardInfo stale = Changed(Make(EditKind::kDrain, "n3", "maintenance"));
+  EXPECT_TRUE(stale.copies[2].drained);
+  EXPECT_EQ(stale.copies[2].reason, "it was away");  // it does not know these writes either
+  EXPECT_EQ(Refusal(Make(EditKind::kDrain, "n1")),
+            "n1 of shard \"s\" is the primary, which cannot be drained");
+  ExpectNoChange(Make(EditKind::kUndrain, "n2"));
+  ExpectNoChange(Make(EditKind::kUndrain, "n1"));
+
+  std::string error;
+  Topology drained = *Apply(Sample(), Make(EditKind::kDrain, "n2", "maintenance"), &error);
+  EXPECT_EQ(*Apply(drained, Make(EditKind::kDrain, "n2", "again"), &error), drained);
+  EXPECT_FALSE(Apply(drained, Make(EditKind::kMarkInSync, "n2", "run2"), &error));
+  EXPECT_EQ(error, "n2 of shard \"s\" is drained and cannot be in sync");
+  EXPECT_FALSE(Apply(drained, Make(EditKind::kHandOver, "n2"), &error));
+  // A restart of the proxy does not let it in.
+  const auto restarted = InitialTopology({{"s", {"n2", "n1", "n3"}}}, &drained, &error);
+  ASSERT_TRUE(restarted) << error;
+  EXPECT_TRUE(restarted->shards[0].copies[0].drained);
+
+  const auto back = Apply(drained, Make(EditKind::kUndrain, "n2"), &error);
+  ASSERT_TRUE(back) << error;
+  EXPECT_FALSE(back->shards[0].copies[1].drained);
+  EXPECT_EQ(back->shards[0].copies[1].state, CopyState::kStale);
+  EXPECT_EQ(back->shards[0].epoch, 7U);
+  EXPECT_TRUE(Apply(*back, Make(EditKind::kMarkInSync, "n2", "run2"), &error)) << error;
+  // Forced, it is the primary, and drained no more.
+  const auto forced = Apply(drained, Make(EditKind::kForcePromote, "n2", "run2"), &error);
+  ASSERT_TRUE(forced) << error;
+  EXPECT_TRUE(CheckTopology(*forced, &error)) << error;
+}
+
 TEST(Apply, OpenAndClose) {
   std::string error;
   const Topology closed = Sample();
@@ -149,8 +204,9 @@ TEST(Apply, OpenAndClose) {
 }
 
 TEST(Apply, RefusesUnknownNames) {
-  for (EditKind kind : {EditKind::kMarkStale, EditKind::kPromote, EditKind::kHandOver,
-                        EditKind::kMarkInSync, EditKind::kSetRunId}) {
+  for (EditKind kind :
+       {EditKind::kMarkStale, EditKind::kPromote, EditKind::kHandOver, EditKind::kMarkInSync,
+        EditKind::kSetRunId, EditKind::kForcePromote, EditKind::kDrain, EditKind::kUndrain}) {
     EXPECT_EQ(Refusal(Make(kind, "n4", "x")), "shard \"s\" has no node \"n4\"");
     Edit edit = Make(kind, "n2", "x");
     edit.shard = "t";
@@ -268,6 +324,8 @@ TEST(CheckTopology, FindsEachBreach) {
   EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].reason = "x"; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[2].node = "n1"; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->adopted = true; }));
+  EXPECT_FALSE(breach([](ShardInfo* s) { s->copies[2].drained = true; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].drained = true; }));
 }
 
 // The invariants as topology.h tells them, in other words than CheckTopology.
@@ -281,6 +339,7 @@ void ExpectInvariants(const Topology& topology) {
     ASSERT_EQ(shard.copies[shard.primary].state, CopyState::kInSync);
     for (const CopyInfo& copy : shard.copies) {
       ASSERT_EQ(copy.state == CopyState::kStale, !copy.reason.empty());
+      ASSERT_TRUE(!copy.drained || copy.state == CopyState::kStale);
     }
   }
 }
@@ -289,7 +348,8 @@ bool SameRolesAndStates(const ShardInfo& a, const ShardInfo& b) {
   return a.primary == b.primary && a.adopted == b.adopted &&
          std::equal(a.copies.begin(), a.copies.end(), b.copies.begin(), b.copies.end(),
                     [](const CopyInfo& x, const CopyInfo& y) {
-                      return x.node == y.node && x.state == y.state && x.reason == y.reason;
+                      return x.node == y.node && x.state == y.state && x.reason == y.reason &&
+                             x.drained == y.drained;
                     });
 }
 
@@ -329,7 +389,7 @@ class RandomHistory {
   }
 
   void Step() {
-    const Edit edit{static_cast<EditKind>(Below(7)), Name("s", 4), Name("n", 4),
+    const Edit edit{static_cast<EditKind>(Below(10)), Name("s", 4), Name("n", 4),
                     Below(8) == 0 ? "" : Name("run", 3), Below(4) == 0 ? "" : "why"};
     const Topology before = now_;
     std::string error;

@@ -1,0 +1,783 @@
+// What an operator asks of a shard, on fake transports: what clients see meanwhile, what becomes
+// durable, and what is answered where it cannot be done.
+
+#include "backend/shard/shard_control.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/unit/fake_transport.h"
+
+namespace gemel {
+namespace {
+
+class ShardControlTest : public ::testing::Test, public ShardEnv, public RequestSink {
+ protected:
+  struct Asked : Request {
+    std::string told;
+  };
+
+  // A shard whose copies n0, n1, ... are all in sync and up, with run_ids r0, r1, ...
+  void Make(uint32_t copies, bool failback = false) {
+    ShardOptions options;
+    options.name = "a";
+    options.failback = failback;
+    Topology topology;
+    topology.shards.emplace_back();
+    ShardInfo& info = topology.shards[0];
+    info.name = "a";
+    for (uint32_t i = 0; i < copies; ++i) {
+      LinkOptions node;
+      node.name = "n" + std::to_string(i);
+      options.nodes.push_back(node);
+      info.copies.push_back({node.name, CopyState::kInSync, "r" + std::to_string(i), ""});
+    }
+    queue_ = std::make_unique<EditQueue>(std::make_shared<const Topology>(topology));
+    shard_ = std::make_unique<Shard>(options, info, &table_, &pool_, this);
+    transports_.resize(copies);
+    for (uint32_t i = 0; i < copies; ++i) shard_->link(i)->set_transport(&transports_[i]);
+    shard_->Start();
+    for (uint32_t i = 0; i < copies; ++i) Up(i, "r" + std::to_string(i));
+    now_ms_ += 2000;
+  }
+  void Up(uint32_t copy, const std::string& run_id, uint64_t keys = 5) {
+    Link* link = shard_->link(copy);
+    WaitUntilConnecting(copy);
+    MakeUp(link, &transports_[copy], HandshakeReplies(run_id, keys), now_ms_);
+  }
+  // The node is gone, and the next attempt to connect is refused.
+  void Kill(uint32_t copy) {
+    if (shard_->link(copy)->up()) Lose(copy);
+    WaitUntilConnecting(copy);
+    Lose(copy, true);
+  }
+  void WaitUntilConnecting(uint32_t copy) {
+    for (int i = 0; i < 50 && shard_->link(copy)->state() == Link::State::kDown; ++i) Tick(50);
+    ASSERT_EQ(shard_->link(copy)->state(), Link::State::kConnecting);
+  }
+  void Lose(uint32_t copy, bool refused = false) {
+    shard_->link(copy)->OnClosed(refused ? "refused" : "reset", refused, now_ms_);
+  }
+  Asked* Order(std::string_view verb, std::string_view node) {
+    Asked* request = &asked_.emplace_back();
+    request->sink = this;
+    request->kind = RequestKind::kControl;
+    const std::string frame = Command({verb, node});
+    request->frame = frame;
+    request->OwnFrame();
+    shard_->Submit(request);
+    return request;
+  }
+  std::string Refusal(std::string_view verb, std::string_view node) {
+    const std::string told = Order(verb, node)->told;
+    EXPECT_TRUE(queue_->idle()) << told;
+    EXPECT_FALSE(shard_->paused()) << told;
+    return told;
+  }
+  Asked* Ask(std::vector<std::string_view> args, uint32_t session = 1) {
+    Asked* request = &asked_.emplace_back();
+    request->sink = this;
+    request->session = session;
+    request->row = table_.Find(args);
+    request->kind = request->row->IsWrite() ? RequestKind::kWrite : RequestKind::kRead;
+    const std::string frame = Command(args);
+    request->frame = frame;
+    shard_->Submit(request);
+    return request;
+  }
+  std::string Sent(uint32_t copy) { return transports_[copy].Sent(shard_->link(copy)); }
+  void Reply(uint32_t copy, const std::string& bytes) {
+    Answer(shard_->link(copy), bytes, now_ms_);
+  }
+  // The copy that stays shows that it lives, before the other one leaves.
+  void Prove(uint32_t copy) {
+    EXPECT_EQ(Sent(copy), Command({"PING"}));
+    EXPECT_TRUE(queue_->idle());
+    Reply(copy, "+PONG\r\n");
+  }
+  // A write is answered with OK, from exactly these copies.
+  void ExpectWrites(CopyMask copies) {
+    for (uint32_t i = 0; i < shard_->copy_count(); ++i) Sent(i);
+    const std::string set = Command({"SET", "k", "v"});
+    Asked* request = Ask({"SET", "k", "v"});
+    for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+      EXPECT_EQ(Sent(i), (copies & Bit(i)) != 0 ? set : "") << "copy " << i;
+      if ((copies & Bit(i)) != 0) Reply(i, "+OK\r\n");
+    }
+    EXPECT_EQ(request->told, "+OK\r\n");
+  }
+  void RunEdits(bool ok = true) {
+    while (!queue_->idle()) {
+      queue_->BeginWrite();
+      std::vector<EditQueue::Finished> finished;
+      queue_->EndWrite(ok, ok ? "" : "the disk is full", &finished);
+      for (EditQueue::Finished& edit : finished) edit.done(edit.result);
+    }
+  }
+  void Tick(uint64_t ms) { shard_->Tick(now_ms_ += ms, 0); }
+  // Marks a stale copy in sync, as a resync does.
+  void MakeInSync(uint32_t copy) {
+    shard_->Pause([] {});
+    shard_->ProposeInSync(copy, [](bool ok) { EXPECT_TRUE(ok); });
+    RunEdits();
+    shard_->Resume();
+  }
+  const ShardInfo& Durable() const { return queue_->current()->shards[0]; }
+  bool Noted(const std::string& part) const { return notes_.find(part) != std::string::npos; }
+
+  uint64_t NowMs() override { return now_ms_; }
+  void Propose(Edit edit, EditDone done) override { queue_->Add(std::move(edit), std::move(done)); }
+  void Note(NoteLevel, const std::string& text) override { notes_ += text + "\n"; }
+  void OnReply(Request* request, const gemel::Reply& reply) override {
+    auto* asked = static_cast<Asked*>(request);
+    EXPECT_EQ(asked->told, "");
+    asked->told = reply.bytes;
+  }
+
+  CommandTable table_;
+  ChunkPool pool_;
+  uint64_t now_ms_ = 1000;
+  std::unique_ptr<EditQueue> queue_;
+  std::deque<FakeTransport> transports_;
+  std::deque<Asked> asked_;
+  std::string notes_;
+  std::unique_ptr<Shard> shard_;
+};
+
+constexpr char kOk[] = "+OK\r\n";
+
+TEST_F(ShardControlTest, PromoteHandsOverWithoutAnError) {
+  Make(2);
+  Asked* in_flight = Ask({"SET", "k", "1"});
+  Asked* promote = Order("PROMOTE", "n1");
+  Asked* held = Ask({"SET", "k", "2"});
+  Asked* read = Ask({"GET", "k"}, 2);
+  EXPECT_EQ(promote->told + held->told, "");
+  EXPECT_TRUE(queue_->idle());  // first what is in flight
+  EXPECT_EQ(Sent(0), Command({"SET", "k", "1"}) + Command({"GET", "k"}));
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "1"}));
+  Reply(0, "+OK\r\n$1\r\n1\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(in_flight->told, kOk);
+  EXPECT_EQ(read->told, "$1\r\n1\r\n");
+  EXPECT_EQ(Sent(0) + Sent(1), "");
+  EXPECT_EQ(promote->told, "");
+  RunEdits();
+  EXPECT_EQ(promote->told, kOk);
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(Durable().copies[0].state, CopyState::kInSync);
+  EXPECT_FALSE(shard_->paused());
+  EXPECT_EQ(Sent(0), Command({"SET", "k", "2"}));
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "2"}));
+  Reply(1, "+OK\r\n");
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+  Ask({"GET", "k"});
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
+  EXPECT_TRUE(Noted("shard 'a': n0 handed the primary's role over to n1 (epoch 2): PROXY PROMOTE"))
+      << notes_;
+}
+
+TEST_F(ShardControlTest, PromoteChoosesACopyThatIsUp) {
+  Make(3);
+  Kill(1);
+  RunEdits();
+  Asked* promote = Order("PROMOTE", "");
+  RunEdits();
+  EXPECT_EQ(promote->told, kOk);
+  EXPECT_EQ(Durable().primary, 2u);
+  EXPECT_EQ(Order("PROMOTE", "n2")->told, kOk);  // it is already
+  EXPECT_EQ(Durable().epoch, 3u);
+  Kill(0);
+  RunEdits();
+  EXPECT_EQ(Refusal("PROMOTE", ""),
+            "-ERR shard 'a': there is no copy to promote: n0 is stale: refused; n1 is stale: "
+            "refused\r\n");
+  Make(1);
+  EXPECT_EQ(Refusal("PROMOTE", ""),
+            "-ERR shard 'a': there is no copy to promote: the shard has one copy only\r\n");
+  EXPECT_EQ(Order("PROMOTE", "n0")->told, kOk);
+}
+
+TEST_F(ShardControlTest, RefusesBySentence) {
+  Make(2);
+  EXPECT_EQ(Refusal("PROMOTE", "n7"),
+            "-ERR shard 'a': it has no node n7; its nodes are n0, n1\r\n");
+  EXPECT_EQ(Refusal("BREAK", "n1"), "-ERR shard 'a': not an order to a shard\r\n");
+  EXPECT_EQ(Refusal("RESYNC", "n0"),
+            "-ERR shard 'a': n0 is the primary, whose data the others are copied from; promote "
+            "another first (PROXY PROMOTE a)\r\n");
+  Lose(1);  // in sync, but away for now
+  EXPECT_EQ(Refusal("PROMOTE", "n1"), "-ERR shard 'a': n1 cannot be reached: reset\r\n");
+  EXPECT_EQ(Refusal("DRAIN", "n0"),
+            "-ERR shard 'a': n0 cannot be drained, no other copy can take its place: n1 cannot be "
+            "reached: reset\r\n");
+  Kill(1);
+  RunEdits();
+  EXPECT_EQ(Refusal("PROMOTE", "n1"),
+            "-ERR shard 'a': n1 is stale: refused. Wait until it is in sync; or, if no copy that "
+            "is in sync can be brought back, PROXY PROMOTE a n1 FORCE promotes it with the data "
+            "that it has\r\n");
+  EXPECT_EQ(Refusal("FORCE", "n1"),
+            "-ERR shard 'a': n1 is stale and n0 is in sync and up, so that nothing need be lost; "
+            "FORCE is for when no copy that is in sync is up\r\n");
+  Lose(0);
+  EXPECT_EQ(Refusal("FORCE", "n1"), "-ERR shard 'a': n1 cannot be reached: refused\r\n");
+  EXPECT_FALSE(Noted("could not be done"));
+}
+
+TEST_F(ShardControlTest, OneOrderAtATime) {
+  Make(2);
+  Ask({"SET", "k", "1"});
+  Asked* promote = Order("PROMOTE", "n1");
+  EXPECT_EQ(Order("DRAIN", "n1")->told,
+            "-ERR shard 'a': another change of its roles is under way; try again\r\n");
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  RunEdits();
+  EXPECT_EQ(promote->told, kOk);
+}
+
+TEST_F(ShardControlTest, GivesUpIfTheWritesInFlightAreNotAnswered) {
+  Make(2);
+  Ask({"SET", "k", "1"});
+  Asked* promote = Order("PROMOTE", "n1");
+  Asked* held = Ask({"SET", "k", "2"}, 2);
+  Reply(0, "+OK\r\n");
+  Tick(999);
+  EXPECT_EQ(promote->told, "");
+  Tick(1);
+  EXPECT_EQ(promote->told,
+            "-ERR shard 'a': the writes in flight were not answered by all copies within 1000 ms "
+            "(pause_ms); nothing was changed\r\n");
+  EXPECT_FALSE(shard_->paused());
+  Reply(1, "+OK\r\n");
+  EXPECT_TRUE(queue_->idle());
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+  EXPECT_EQ(Durable().primary, 0u);
+  EXPECT_TRUE(Noted("what the operator asked for could not be done: the writes in flight"));
+}
+
+TEST_F(ShardControlTest, GivesUpIfTheEditIsNotDurableInTime) {
+  Make(2);
+  Asked* promote = Order("PROMOTE", "n1");
+  Asked* held = Ask({"SET", "k", "2"});
+  Tick(1000);
+  EXPECT_EQ(promote->told,
+            "-ERR shard 'a': the change was not durable within 1000 ms; it may still take effect, "
+            "PROXY SHARDS tells\r\n");
+  EXPECT_FALSE(shard_->paused());
+  EXPECT_EQ(held->told, "");  // until it is known who is primary
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(shard_->info().primary, 1u);
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+  EXPECT_TRUE(Noted("handed the primary's role over"));
+  EXPECT_EQ(Order("PROMOTE", "n1")->told, kOk);
+}
+
+TEST_F(ShardControlTest, ARefusedEditHurtsNobody) {
+  Make(2);
+  Asked* promote = Order("PROMOTE", "n1");
+  Asked* held = Ask({"SET", "k", "2"});
+  RunEdits(false);
+  EXPECT_EQ(promote->told, "-ERR shard 'a': could not hand over n1: the disk is full\r\n");
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+  ExpectWrites(3);
+  EXPECT_EQ(shard_->info().primary, 0u);
+}
+
+TEST_F(ShardControlTest, WaitsForAResyncThatHandsOver) {
+  Make(2);
+  shard_->Pause([] {});
+  Asked* promote = Order("PROMOTE", "n1");
+  Tick(20);
+  EXPECT_TRUE(queue_->idle());
+  shard_->Resume();
+  Tick(20);
+  RunEdits();
+  EXPECT_EQ(promote->told, kOk);
+  shard_->Pause([] {});
+  promote = Order("PROMOTE", "n0");
+  Tick(5000);
+  EXPECT_EQ(promote->told,
+            "-ERR shard 'a': a resync was handing over or its roles were changing, and that did "
+            "not end within 5000 ms; try again\r\n");
+  EXPECT_TRUE(shard_->paused());  // by the other
+}
+
+TEST_F(ShardControlTest, ATargetThatDiesWhileDrainingIsNotPromoted) {
+  Make(2);
+  Asked* set = Ask({"SET", "k", "1"});
+  Asked* promote = Order("PROMOTE", "n1");
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  Tick(50);
+  RunEdits();  // it is marked stale
+  Tick(20);
+  RunEdits();
+  EXPECT_TRUE(promote->told.starts_with("-ERR shard 'a': n1 is stale: ")) << promote->told;
+  EXPECT_EQ(set->told, kOk);
+  EXPECT_EQ(Durable().primary, 0u);
+  ExpectWrites(1);
+}
+
+TEST_F(ShardControlTest, APrimaryThatDiesWhileDrainingIsReplaced) {
+  Make(2);
+  Asked* set = Ask({"SET", "k", "1"});
+  Asked* promote = Order("PROMOTE", "n1");
+  Reply(1, "+OK\r\n");
+  Lose(0);
+  Tick(50);
+  RunEdits();
+  Tick(20);
+  RunEdits();
+  EXPECT_EQ(promote->told, kOk);
+  EXPECT_EQ(set->told, kOk);
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
+  ExpectWrites(2);
+}
+
+TEST_F(ShardControlTest, ResyncMarksStale) {
+  Make(2);
+  Asked* resync = Order("RESYNC", "n1");
+  Prove(0);
+  // It may be stale on disk at any moment now.
+  Asked* get = Ask({"GET", "k"});
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  Reply(0, "$-1\r\n");
+  EXPECT_EQ(get->told, "$-1\r\n");
+  RunEdits();
+  EXPECT_EQ(resync->told, kOk);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  EXPECT_EQ(Durable().copies[1].reason, "a resync was asked for");
+  EXPECT_EQ(shard_->CopyToResync(), 1);
+  EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);  // it is to be resynced already
+  ExpectWrites(1);
+  EXPECT_TRUE(Noted("n1 is stale (epoch 2): a resync was asked for"));
+}
+
+TEST_F(ShardControlTest, AResyncOfEmptyCopiesIsNoShortWay) {
+  // What the copies said when they connected is not asked: the operator may know of more.
+  Make(2);
+  Lose(0);
+  Lose(1);
+  Up(0, "r0", 0);
+  Up(1, "r1", 0);
+  Order("RESYNC", "n1");
+  Prove(0);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  Tick(100);
+  EXPECT_TRUE(queue_->idle());
+}
+
+TEST_F(ShardControlTest, ResyncNeedsThePrimary) {
+  Make(3);
+  Lose(0);
+  EXPECT_EQ(
+      Refusal("RESYNC", "n1"),
+      "-ERR shard 'a': n1 cannot be resynced now: the primary n0 cannot be reached: reset\r\n");
+  EXPECT_EQ(Refusal("DRAIN", "n1"),
+            "-ERR shard 'a': n1 cannot be drained, no other copy can take its place: the primary "
+            "n0 cannot be reached: reset\r\n");
+}
+
+TEST_F(ShardControlTest, DrainsTheReplica) {
+  Make(2);
+  Asked* set = Ask({"SET", "k", "1"});
+  Asked* drain = Order("DRAIN", "n1");
+  Sent(0);
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(Sent(0), "");  // what it was sent is answered first
+  Reply(1, "+OK\r\n");
+  Prove(0);
+  RunEdits();
+  EXPECT_EQ(set->told, kOk);
+  EXPECT_EQ(drain->told, kOk);
+  EXPECT_TRUE(Durable().copies[1].drained);
+  EXPECT_EQ(Durable().copies[1].reason, "it was drained");
+  EXPECT_EQ(Order("DRAIN", "n1")->told, kOk);
+  ExpectWrites(1);
+  EXPECT_EQ(shard_->CopyToResync(), -1);
+  EXPECT_EQ(Refusal("RESYNC", "n1"),
+            "-ERR shard 'a': n1 is drained and is not resynced; PROXY UNDRAIN n1 first\r\n");
+  EXPECT_EQ(Refusal("PROMOTE", "n1"),
+            "-ERR shard 'a': n1 is drained; PROXY UNDRAIN n1 first, and wait until it is in "
+            "sync\r\n");
+  EXPECT_EQ(Refusal("PROMOTE", ""),
+            "-ERR shard 'a': there is no copy to promote: n1 is drained\r\n");
+  EXPECT_EQ(Refusal("DRAIN", "n0"),
+            "-ERR shard 'a': n0 cannot be drained, no other copy can take its place: n1 is "
+            "drained\r\n");
+
+  // Its end, and its return, are no news.
+  notes_.clear();
+  Lose(1);
+  for (int i = 0; i < 5; ++i) {
+    shard_->OnProbe(1, Shard::Probe::kHardError);
+    Tick(2000);
+    if (shard_->link(1)->state() == Link::State::kConnecting) Lose(1, true);
+  }
+  Tick(2000);
+  Up(1, "another", 0);
+  shard_->OnProbe(1, Shard::Probe::kAnswer);
+  RunEdits();
+  EXPECT_EQ(notes_, "");
+  EXPECT_TRUE(Durable().copies[1].drained);
+  ExpectWrites(1);
+
+  Asked* undrain = Order("UNDRAIN", "n1");
+  RunEdits();
+  EXPECT_EQ(undrain->told, kOk);
+  EXPECT_FALSE(Durable().copies[1].drained);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  EXPECT_EQ(Order("UNDRAIN", "n1")->told, kOk);
+  EXPECT_EQ(shard_->CopyToResync(), 1);
+  MakeInSync(1);
+  ExpectWrites(3);
+}
+
+TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
+  Make(2);
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  ExpectWrites(1);  // of "k"
+  Tick(1000);
+  EXPECT_EQ(Sent(0) + Sent(1), "");  // not before it is undrained
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  EXPECT_EQ(shard_->CopyToResync(), -1);
+  Tick(20);
+  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  Tick(20);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+  ExpectWrites(3);
+  // A resync that is asked for is of all keys, also where those that were missed are known.
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  EXPECT_EQ(shard_->CopyToResync(), -1);
+  EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);
+  EXPECT_EQ(shard_->CopyToResync(), 1);
+}
+
+TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {
+  Make(2);
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  ExpectWrites(1);
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  Tick(20);
+  const std::string dump = Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"});
+  EXPECT_EQ(Sent(0), dump);
+  // It gets all writes again.
+  Asked* set = Ask({"SET", "other", "v"});
+  EXPECT_EQ(Sent(1), Command({"SET", "other", "v"}));
+  Asked* drain = Order("DRAIN", "n1");
+  Reply(0, "$3\r\nabc\r\n:-1\r\n+OK\r\n");
+  EXPECT_TRUE(queue_->idle());
+  Reply(1, "+OK\r\n");
+  RunEdits();
+  EXPECT_EQ(set->told, kOk);
+  EXPECT_EQ(drain->told, kOk);
+  EXPECT_TRUE(Durable().copies[1].drained);
+  // What was under way ends in its place; nothing new begins.
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  Tick(1000);
+  EXPECT_EQ(Sent(0), Command({"SET", "other", "v"}));
+  EXPECT_EQ(Sent(1), "");
+  Asked* next = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(next->told, kOk);
+}
+
+TEST_F(ShardControlTest, DrainsThePrimaryInOnePause) {
+  Make(2);
+  Asked* drain = Order("DRAIN", "n0");
+  Asked* held = Ask({"SET", "k", "1"});
+  RunEdits();
+  EXPECT_EQ(drain->told, "");
+  EXPECT_EQ(Durable().primary, 1u);
+  Prove(1);
+  RunEdits();
+  EXPECT_EQ(drain->told, kOk);
+  EXPECT_TRUE(Durable().copies[0].drained);
+  EXPECT_EQ(Sent(0), "");  // the held write went to nobody in between
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "1"}));
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+  ExpectWrites(2);
+  EXPECT_TRUE(Noted("n0 is drained (epoch 3) and may be stopped"));
+}
+
+TEST_F(ShardControlTest, NobodyLeavesAPrimaryThatDoesNotAnswer) {
+  Make(2);
+  Asked* drain = Order("DRAIN", "n1");
+  Asked* held = Ask({"SET", "k", "1"});
+  EXPECT_EQ(Sent(0), Command({"PING"}));
+  Tick(1000);
+  EXPECT_EQ(drain->told,
+            "-ERR shard 'a': the primary n0 did not answer PING within 1000 ms; nothing was "
+            "changed\r\n");
+  EXPECT_TRUE(queue_->idle());
+  Reply(0, "+PONG\r\n");  // too late
+  EXPECT_TRUE(queue_->idle());
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(held->told, kOk);
+
+  // It dies: the other copy takes its place instead of leaving.
+  Sent(0);
+  drain = Order("DRAIN", "n1");
+  EXPECT_EQ(Sent(0), Command({"PING"}));
+  Kill(0);
+  Reply(1, "+PONG\r\n");
+  RunEdits();
+  Tick(20);
+  RunEdits();
+  EXPECT_TRUE(drain->told.starts_with("-ERR shard 'a': n1 cannot be drained")) << drain->told;
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_FALSE(Durable().copies[1].drained);
+
+  // A connection that is new is no proof.
+  Make(2);
+  drain = Order("DRAIN", "n1");
+  EXPECT_EQ(Sent(0), Command({"PING"}));
+  Lose(0);
+  Up(0, "r0");
+  Reply(1, "+PONG\r\n");
+  Prove(0);
+  RunEdits();
+  EXPECT_EQ(drain->told, kOk);
+}
+
+TEST_F(ShardControlTest, TwoEmptyCopiesAreEqualButNotIfOneIsDrained) {
+  Make(2);
+  Lose(0);
+  Lose(1);
+  Up(0, "r0", 0);
+  Up(1, "r1", 0);
+  Order("DRAIN", "n1");
+  Prove(0);
+  RunEdits();
+  Tick(100);
+  RunEdits();
+  EXPECT_TRUE(Durable().copies[1].drained);
+  Order("UNDRAIN", "n1");
+  RunEdits();
+  Tick(100);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+}
+
+TEST_F(ShardControlTest, ForcePromotesAStaleCopy) {
+  Make(3);
+  Kill(2);
+  RunEdits();
+  ExpectWrites(3);  // n2 misses it
+  Kill(0);
+  Kill(1);
+  RunEdits();
+  const std::string down = Ask({"GET", "k"})->told;
+  EXPECT_TRUE(down.starts_with("-CLUSTERDOWN")) << down;
+  Tick(2000);
+  Up(2, "r2");
+  EXPECT_TRUE(Ask({"GET", "k"})->told.starts_with("-CLUSTERDOWN"));
+
+  // It may be a replica still, of a primary that is no more.
+  uint32_t detached = 99;
+  std::function<void(const std::string&)> done;
+  shard_->control().set_detach([&](uint32_t copy, std::function<void(const std::string&)> then) {
+    detached = copy;
+    done = std::move(then);
+  });
+  Asked* force = Order("FORCE", "n2");
+  EXPECT_EQ(detached, 2u);
+  EXPECT_TRUE(queue_->idle());
+  done("LOADING");
+  EXPECT_EQ(force->told, "-ERR shard 'a': n2 does not take REPLICAOF NO ONE: LOADING\r\n");
+  force = Order("FORCE", "n2");
+  done("");
+  RunEdits();
+  EXPECT_TRUE(
+      force->told.starts_with("+OK n2 is primary with the data that it has: what was "
+                              "written while it was stale ("))
+      << force->told;
+  EXPECT_EQ(Durable().primary, 2u);
+  EXPECT_EQ(Durable().copies[2].run_id, "r2");
+  for (uint32_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(Durable().copies[i].state, CopyState::kStale) << i;
+  }
+  ExpectWrites(4);
+  EXPECT_TRUE(Noted("PROXY PROMOTE FORCE (epoch "));
+  // Who had the data is stale now, and is not believed when it is back.
+  Tick(2000);
+  Up(0, "r0");
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 2u);
+  EXPECT_EQ(shard_->CopyToResync(), 0);
+  EXPECT_EQ(Order("FORCE", "n2")->told, kOk);
+}
+
+TEST_F(ShardControlTest, ForceEndsIfTheNodeDoesNotObeyOrDies) {
+  Make(2);
+  Kill(1);
+  RunEdits();
+  Tick(2000);
+  Up(1, "r1");
+  Lose(0);
+  EXPECT_EQ(Refusal("FORCE", "n1"),
+            "-ERR shard 'a': n1 is stale and n0, which is in sync, may be back at any moment; try "
+            "again once it is surely gone\r\n");
+  Kill(0);
+  shard_->control().set_detach([](uint32_t, std::function<void(const std::string&)>) {});
+  Asked* force = Order("FORCE", "n1");
+  Tick(5000);
+  EXPECT_EQ(force->told,
+            "-ERR shard 'a': n1 did not answer REPLICAOF NO ONE within 5000 ms; nothing was "
+            "changed\r\n");
+  shard_->control().set_detach(nullptr);
+  force = Order("FORCE", "n1");
+  RunEdits();
+  EXPECT_TRUE(force->told.starts_with("+OK n1 is primary")) << force->told;
+}
+
+TEST_F(ShardControlTest, ForceOfACopyInSyncIsAPlainPromotion) {
+  Make(2);
+  Asked* force = Order("FORCE", "n1");
+  RunEdits();
+  EXPECT_EQ(force->told, kOk);
+  EXPECT_EQ(Durable().copies[0].state, CopyState::kInSync);
+}
+
+TEST_F(ShardControlTest, StopAnswers) {
+  Make(2);
+  Ask({"SET", "k", "1"});
+  Asked* promote = Order("PROMOTE", "n1");
+  shard_->Stop();
+  EXPECT_EQ(promote->told, "-ERR shard 'a': gemel is being stopped\r\n");
+  Make(2);
+  promote = Order("PROMOTE", "n1");
+  shard_->Stop();
+  EXPECT_EQ(promote->told, "-ERR shard 'a': gemel is being stopped\r\n");
+  RunEdits();
+}
+
+class FailbackTest : public ShardControlTest {
+ protected:
+  // The configured primary dies and comes back.
+  void FailOverAndResync() {
+    Kill(0);
+    RunEdits();
+    ASSERT_EQ(Durable().primary, 1u);
+    Tick(2000);
+    Up(0, "r" + std::to_string(++starts_) + "x");
+    RunEdits();
+    MakeInSync(0);
+    ASSERT_EQ(Durable().copies[0].state, CopyState::kInSync);
+  }
+  // How long it takes until the configured primary has its role again; ~0 if more than a minute.
+  uint64_t TimeUntilHome() {
+    for (uint64_t ms = 0; ms <= 60000; ms += 100) {
+      if (Durable().primary == 0) return ms;
+      Tick(100);
+      RunEdits();
+    }
+    return ~uint64_t{0};
+  }
+
+  int starts_ = 0;
+};
+
+TEST_F(FailbackTest, NeverUnlessTheConfigSaysSo) {
+  Make(2, /*failback=*/false);
+  FailOverAndResync();
+  EXPECT_EQ(TimeUntilHome(), ~uint64_t{0});
+}
+
+TEST_F(FailbackTest, AfterItHasBeenInSyncForAWhile) {
+  Make(2, /*failback=*/true);
+  FailOverAndResync();
+  Tick(4900);
+  EXPECT_TRUE(queue_->idle());
+  Lose(0);  // not all the while
+  Up(0, "r1x");
+  EXPECT_NEAR(static_cast<double>(TimeUntilHome()), 5000, 300);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+  EXPECT_TRUE(Noted("n1 handed the primary's role over to n0"));
+  ExpectWrites(3);
+}
+
+TEST_F(FailbackTest, DoesNotFlap) {
+  Make(2, /*failback=*/true);
+  uint64_t last = 0;
+  for (int i = 0; i < 4; ++i) {
+    FailOverAndResync();
+    const uint64_t took = TimeUntilHome();
+    if (i < 4 && last > 0) {
+      EXPECT_NEAR(static_cast<double>(took), 2.0 * static_cast<double>(last), 500);
+    }
+    last = took;
+  }
+  // After a long quiet time it is quick again.
+  Tick(100);
+  Tick(10 * 60 * 1000);
+  FailOverAndResync();
+  EXPECT_NEAR(static_cast<double>(TimeUntilHome()), 5000, 300);
+}
+
+TEST_F(FailbackTest, AnAttemptThatFailsIsRepeatedLater) {
+  Make(2, /*failback=*/true);
+  FailOverAndResync();
+  Tick(5100);
+  Tick(5100);
+  ASSERT_FALSE(queue_->idle());
+  RunEdits(false);
+  EXPECT_TRUE(Noted("the failback to n0 is put off: could not hand over n0: the disk is full"));
+  EXPECT_NEAR(static_cast<double>(TimeUntilHome()), 10000, 300);
+}
+
+TEST_F(FailbackTest, AnOperatorsChoiceStands) {
+  Make(2, /*failback=*/true);
+  Order("PROMOTE", "n1");
+  RunEdits();
+  EXPECT_EQ(TimeUntilHome(), ~uint64_t{0});
+  FailOverAndResync();
+  EXPECT_NEAR(static_cast<double>(TimeUntilHome()), 5000, 300);
+  // A drained primary gets its role back once it is let in again.
+  Order("DRAIN", "n0");
+  RunEdits();
+  Prove(1);
+  RunEdits();
+  ASSERT_TRUE(Durable().copies[0].drained);
+  EXPECT_EQ(TimeUntilHome(), ~uint64_t{0});
+  Order("UNDRAIN", "n0");
+  RunEdits();
+  MakeInSync(0);
+  EXPECT_NE(TimeUntilHome(), ~uint64_t{0});
+}
+
+}  // namespace
+}  // namespace gemel
