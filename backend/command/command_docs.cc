@@ -275,6 +275,7 @@ constexpr CommandDoc kDocs[] = {
     {"pfselftest", "hyperloglog", "2.8.9", "An internal command for testing HyperLogLog values"},
     {"ping", "connection", "1.0.0", "Ping the server"},
     {"proxy", "proxy", "0.1.0", "A container for the commands of the gemel proxy"},
+    {"proxy|audit", "proxy", "0.1.0", "Compare the copies of a shard, or of all, and repair"},
     {"proxy|explain", "proxy", "0.1.0",
      "Show where a command would go, key by key, without sending it"},
     {"proxy|help", "proxy", "0.1.0", "Show help on the subcommands"},

@@ -152,6 +152,7 @@ constexpr CommandRow kRows[] = {
 
     // proxy
     Container("proxy"),
+    Local("proxy|audit", -2, kAdmin | kConn, LocalCommand::kProxyAudit),
     Local("proxy|explain", -3, kConn, LocalCommand::kProxyExplain),
     Local("proxy|help", 2, kHelp, LocalCommand::kProxyHelp),
     Local("proxy|shards", 2, kConn, LocalCommand::kProxyShards),

@@ -19,7 +19,7 @@ void CommandReply(LocalCommands&, Session& session, const CommandRow& row, Local
 }
 
 LocalHandler HandlerOf(LocalCommand command) {
-  for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler}) {
+  for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, AuditHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

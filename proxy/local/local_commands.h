@@ -72,6 +72,7 @@ LocalHandler ConnectionHandler(LocalCommand command);
 LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
+LocalHandler AuditHandler(LocalCommand command);
 
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);

@@ -36,8 +36,10 @@ struct UvWorker::OwnedShard {
   std::vector<std::unique_ptr<HiredisProbe>> probes;
   std::unique_ptr<HiredisControl> control;
   std::unique_ptr<Resync> resync;
+  std::unique_ptr<Audit> audit;
 
   ~OwnedShard() {
+    audit.reset();
     resync.reset();
     probes.clear();
     control.reset();
@@ -132,6 +134,7 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
   owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync);
+  owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
 }
@@ -196,6 +199,7 @@ void UvWorker::OnTick() {
     random_ = random_ * 1664525u + 1013904223u;
     owned->shard->Tick(now_ms, random_ >> 8);
     owned->resync->Tick(now_ms);
+    owned->audit->Tick(now_ms);
   }
   stats_.buffered.Set(chunks_.bytes_in_use());
   if (drained_) CheckDrained();
@@ -284,6 +288,7 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   drained_ = std::move(drained);
   drain_close_ms_ = uv_now(&loop_) + std::min(kDrainGraceMs, deadline_ms);
   drain_deadline_ms_ = uv_now(&loop_) + deadline_ms;
+  for (auto& owned : shards_) owned->audit->Stop();  // else who waits for one would be waited for
 }
 
 void UvWorker::CheckDrained() {
@@ -316,6 +321,7 @@ void UvWorker::Stop() {
   for (auto& owned : shards_) {
     for (auto& probe : owned->probes) probe->Stop();
     owned->resync.reset();
+    owned->audit->Stop();
     owned->shard->Stop();
   }
   for (auto& session : sessions_) session->Kill();

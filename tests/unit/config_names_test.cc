@@ -179,6 +179,10 @@ keepalive_s = 307
 pause_ms = 401
 timeout_s = 402
 retry_ms = 403
+[audit]
+keys_per_s = 411
+interval_s = 412
+max_value = 41300
 [log]
 level = "warn"
 file = "/var/log/gemel"
@@ -208,7 +212,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 40);
+  EXPECT_EQ(options, 43);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

@@ -80,6 +80,9 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.resync.pause_ms, 1000u);
   EXPECT_EQ(pool.resync.timeout_s, 3600u);
   EXPECT_EQ(pool.resync.retry_ms, 1000u);
+  EXPECT_EQ(pool.audit.keys_per_s, 1000u);
+  EXPECT_EQ(pool.audit.interval_s, 3600u);
+  EXPECT_EQ(pool.audit.max_value, 4u << 20);
   EXPECT_TRUE(pool.commands.empty());
 }
 
@@ -87,7 +90,7 @@ TEST(ConfigOptions, EmptySectionsChangeNothing) {
   std::optional<Config> plain = Load(kShard);
   std::optional<Config> empty = Load(std::string(kShard) +
                                      "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
-                                     "[timeouts]\n[resync]\n[log]\n");
+                                     "[timeouts]\n[resync]\n[audit]\n[log]\n");
   ASSERT_TRUE(plain && empty);
   EXPECT_EQ(*plain, *empty);
 }
@@ -144,6 +147,9 @@ const std::vector<Number>& Numbers() {
       {"resync", "pause_ms", 1, 60000, false, GEMEL_FIELD(c.pools[0].resync.pause_ms)},
       {"resync", "timeout_s", 1, 604800, false, GEMEL_FIELD(c.pools[0].resync.timeout_s)},
       {"resync", "retry_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].resync.retry_ms)},
+      {"audit", "keys_per_s", 1, 1000000, false, GEMEL_FIELD(c.pools[0].audit.keys_per_s)},
+      {"audit", "interval_s", 0, 2592000, false, GEMEL_FIELD(c.pools[0].audit.interval_s)},
+      {"audit", "max_value", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].audit.max_value)},
       {"log", "rotate_bytes", 4 * kb, 1024 * gb, true, GEMEL_FIELD(c.log.rotate_bytes)},
       {"log", "rotate_files", 0, 1000, false, GEMEL_FIELD(c.log.rotate_files)},
   };
