@@ -153,6 +153,8 @@ TEST_P(AuditTest, ThreadedFindsNothingUnderLoad) {
   mixed.Stop();
   load.Stop();
   load.Verify(cluster.proxy().port());
+  // DEBUG DIGEST counts keys that have expired and are not deleted yet.
+  for (int i = 0; i < 60; ++i) client("DEL", "short:" + std::to_string(i));
   cluster.ExpectCopiesEqual();
 }
 

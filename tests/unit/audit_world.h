@@ -116,10 +116,15 @@ struct ModelNode {
   }
   static bool IsTable(const Value& value) { return value.type == "hash" || value.type == "set"; }
   static size_t Digest(const Value& value) {
-    Words parts = value.parts;
-    if (IsTable(value)) std::sort(parts.begin(), parts.end());
+    Words elements;
+    const size_t step = value.type == "hash" ? 2 : 1;
+    for (size_t i = 0; i < value.parts.size(); ++i) {
+      if (i % step == 0) elements.emplace_back();
+      elements.back() += std::to_string(value.parts[i].size()) + ":" + value.parts[i];
+    }
+    if (IsTable(value)) std::sort(elements.begin(), elements.end());
     std::string all = value.type;
-    for (const std::string& part : parts) all += std::to_string(part.size()) + ":" + part;
+    for (const std::string& element : elements) all += element;
     return std::hash<std::string>()(all);
   }
   // As a server stores it: tables in their own order.
