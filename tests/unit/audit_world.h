@@ -70,7 +70,7 @@ struct ModelNode {
     ++counts[name];
     if (!error.empty()) return "-" + error + "\r\n";
     if (name == "SCAN") return ScanReply(std::stoul(words[1]), std::stoul(words[3]));
-    if (name == "CLIENT") return "+OK\r\n";
+    if (name == "CLIENT") return Integer(words[1] == "ID" ? 7 : 0);
     const std::string& key = words[name == "MEMORY" || name == "DEBUG" || name == "XINFO" ? 2 : 1];
     const auto found = data.find(key);
     const Value* value = found == data.end() ? nullptr : &found->second;
@@ -97,6 +97,7 @@ struct ModelNode {
     if (name == "RESTORE") {
       data[key] = FromDump(words[3]);
       data[key].ttl_ms = words[2] == "0" ? -1 : std::stoll(words[2]);
+      if (words.back() == "ABSTTL") data[key].ttl_ms -= clock_ms;
       return "+OK\r\n";
     }
     if (name == "DUMP") return value == nullptr ? "$-1\r\n" : Bulk(ToDump(*value));
