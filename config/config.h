@@ -131,6 +131,15 @@ struct ResyncConfig {
   bool operator==(const ResyncConfig&) const = default;
 };
 
+// [audit]
+struct AuditConfig {
+  uint32_t keys_per_s = 1000;       // of each shard, compared in the background
+  uint32_t interval_s = 3600;       // from one round over all keys to the next; 0: none
+  uint64_t max_value = 4ull << 20;  // bytes of memory; larger values are compared by length only
+
+  bool operator==(const AuditConfig&) const = default;
+};
+
 // [[command]]: a module's command that the built-in table does not know.
 struct ExtraCommand {
   std::string name;  // lower case
@@ -158,6 +167,7 @@ struct PoolConfig {
   LimitsConfig limits;
   TimeoutsConfig timeouts;
   ResyncConfig resync;
+  AuditConfig audit;
   std::vector<ExtraCommand> commands;
 
   bool operator==(const PoolConfig&) const = default;

@@ -233,6 +233,13 @@ void ReadResync(TableReader table, ResyncConfig* resync) {
   table.Finish();
 }
 
+void ReadAudit(TableReader table, AuditConfig* audit) {
+  table.Integer("keys_per_s", 1, 1000 * 1000, &audit->keys_per_s);
+  table.Integer("interval_s", 0, 30 * kDayS, &audit->interval_s);
+  table.Size("max_value", kKb, 16 * kGb, &audit->max_value);
+  table.Finish();
+}
+
 void ReadLog(TableReader table, LogConfig* log) {
   table.Choice<LogLevel>("level",
                          {{"debug", LogLevel::kDebug},
@@ -332,6 +339,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
   ReadLimits(section("limits"), &pool.limits);
   ReadTimeouts(section("timeouts"), &pool.timeouts);
   ReadResync(section("resync"), &pool.resync);
+  ReadAudit(section("audit"), &pool.audit);
   for (const toml::table* table : root.Sections("command", kMaxCommands)) {
     ReadCommand(TableReader(table, "[[command]]", mistakes), &pool.commands.emplace_back(),
                 &places->commands.emplace_back());

@@ -275,6 +275,7 @@ constexpr CommandDoc kDocs[] = {
     {"pfselftest", "hyperloglog", "2.8.9", "An internal command for testing HyperLogLog values"},
     {"ping", "connection", "1.0.0", "Ping the server"},
     {"proxy", "proxy", "0.1.0", "A container for the commands of the gemel proxy"},
+    {"proxy|audit", "proxy", "0.1.0", "Compare the copies of a shard, or of all, and repair"},
     {"proxy|drain", "proxy", "0.1.0",
      "Take a node out for maintenance: hand its role over, stop reading and writing it"},
     {"proxy|events", "proxy", "0.1.0", "List the last changes of the shards, with times and reasons"},

@@ -152,6 +152,7 @@ constexpr CommandRow kRows[] = {
 
     // proxy
     Container("proxy"),
+    Local("proxy|audit", -2, kAdmin | kConn, LocalCommand::kProxyAudit),
     Local("proxy|drain", 3, kAdmin | kConn, LocalCommand::kProxyDrain),
     Local("proxy|events", -2, kAdmin | kConn, LocalCommand::kProxyEvents),
     Local("proxy|explain", -3, kConn, LocalCommand::kProxyExplain),

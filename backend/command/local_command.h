@@ -44,6 +44,7 @@ enum class LocalCommand : uint8_t {
   kConfigSet,
   kConfigResetStat,
   kConfigHelp,
+  kProxyAudit,
   kProxyShards,
   kProxyExplain,
   kProxyHelp,

@@ -23,6 +23,7 @@ struct LinkItem {
     kRequest,  // a Request: a read, on one link at a time
     kWrite,    // an Op: on the links of all copies
     kRepair,   // an Op
+    kCompare,  // an Op: a read on the links of several copies, for the audit
   };
   explicit LinkItem(Kind kind) : item_kind(kind) {}
   Kind item_kind;

@@ -29,6 +29,7 @@ enum class RequestKind : uint8_t {
   kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent
   kControl,  // an order to the shard itself (shard_control.h), answered once it is carried out
+  kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,   // asks a worker, no shard
 };
 

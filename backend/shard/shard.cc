@@ -173,6 +173,14 @@ void Shard::SubmitSlow(Request* request) {
     control_->Submit(request);
     return;
   }
+  if (request->kind == RequestKind::kAudit) {
+    if (audit_) {
+      audit_(request);
+    } else {
+      AnswerError(request, "ERR shard '" + options_.name + "' has no audit");
+    }
+    return;
+  }
   if (held_.HasSession(request->session) || TouchesLockedKey(*request)) {
     Hold(request);
     return;
@@ -235,6 +243,9 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       OpEnded(op);
       return;
     }
+    case LinkItem::Kind::kCompare:
+      OnCompareReply(link->index(), static_cast<Op*>(item), reply.bytes);
+      return;
   }
 }
 
@@ -392,6 +403,10 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   if (op->item_kind == LinkItem::Kind::kRepair) {
     repair_.OnLost(copy, *op);
     OpEnded(op);
+    return;
+  }
+  if (op->item_kind == LinkItem::Kind::kCompare) {
+    OnCompareLost(copy, op);
     return;
   }
   op->pending &= ~Bit(copy);

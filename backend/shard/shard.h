@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,16 @@ namespace gemel {
 class ShardControl;
 
 enum class NoteLevel : uint8_t { kInfo, kWarn, kError };
+
+// Who gets what the copies answer to a comparison.
+class CompareSink {
+ public:
+  virtual ~CompareSink() = default;
+  // One copy's reply to the command at `index`; valid during the call.
+  virtual void OnCompareReply(uint32_t index, uint32_t copy, std::string_view reply) = 0;
+  // All has come that will; `known`: nothing was lost.
+  virtual void OnCompareEnd(bool known) = 0;
+};
 
 // What a shard needs of the world around it.
 class ShardEnv {
@@ -82,6 +93,11 @@ struct ShardStats {
   uint64_t marked_stale = 0;
   uint64_t resyncs = 0;
   uint64_t rejoins = 0;  // copies that came back in sync by the repair of single keys
+  uint64_t audits = 0;             // rounds of the audit that came to their end
+  uint64_t audited = 0;            // keys compared by it
+  uint64_t audit_differences = 0;  // keys that differed
+  uint64_t audit_repaired = 0;     // of those, made equal
+  uint64_t audit_skipped = 0;      // keys that could not be compared, or not wholly
 };
 
 class Shard : public LinkOwner, private KeyRepair::Host {
@@ -153,6 +169,23 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   // Sends a read to that copy, whose link is up. If it is answered by another one after all, that
   // one's bit is in `tried`.
   void SendTo(uint32_t copy, Request* request);
+  // --- for the audit (shard_compare.cc) ---
+  // Every copy that is in sync can be asked now, all at the same point of the order.
+  bool CanCompare() const;
+  // Sends each command, which must only read, to each of `copies`, all in sync and all at this
+  // point of the shard's order: what they answer differs only if the copies do, or by the clock.
+  // False if that cannot be done now, or while an earlier one has not ended. `sink` is not called
+  // before it returns.
+  bool Compare(std::span<const std::string> frames, CopyMask copies, CompareSink* sink);
+  bool comparing() const { return compare_.left > 0; }
+  // The sink of the comparison under way gets nothing any more.
+  void DropCompare() { compare_.sink = nullptr; }
+  bool IsKeyLocked(std::string_view key) const { return repair_.IsLocked(key); }
+  // Makes a key equal to the primary's on those copies, in its place in the order; its lock is
+  // closed until that is done, or until they are given up. False if it cannot be begun now.
+  bool RepairKey(std::string_view key, CopyMask copies);
+  // Who takes requests of kind kAudit.
+  void set_audit(std::function<void(Request*)> audit) { audit_ = std::move(audit); }
 
   // --- for reports ---
   const ShardOptions& options() const { return options_; }
@@ -264,6 +297,11 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void Report(Request* request);
   void Explain(Request* request);
 
+  // shard_compare.cc
+  void OnCompareReply(uint32_t copy, Op* op, std::string_view reply);
+  void OnCompareLost(uint32_t copy, Op* op);
+  void EndCompareOp(Op* op);
+
   // KeyRepair::Host
   bool CanSendRepair(uint32_t copy) override { return copies_[copy]->link->up(); }
   void SendRepair(uint32_t copy, Op* op, std::string_view frame) override;
@@ -309,6 +347,12 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool releasing_ = false;
   std::vector<Op*> waiting_;  // writes that a leaving copy missed, until its mark is durable
   KeyRepair repair_;
+  struct Comparison {
+    CompareSink* sink = nullptr;
+    size_t left = 0;  // commands not answered by all yet
+    bool lost = false;
+  } compare_;
+  std::function<void(Request*)> audit_;
   ShardStats stats_;
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> keys_;          // scratch

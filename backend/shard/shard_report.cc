@@ -22,7 +22,7 @@ void AppendField(std::string* out, std::string_view name, uint64_t value) {
 
 void Shard::Report(Request* request) {
   std::string out;
-  AppendArrayHeader(&out, 24);
+  AppendArrayHeader(&out, 34);
   AppendField(&out, "name", info_.name);
   AppendField(&out, "epoch", info_.epoch);
   AppendField(&out, "primary", info_.copies[primary_].node);
@@ -34,6 +34,11 @@ void Shard::Report(Request* request) {
   AppendField(&out, "repaired", stats_.repaired);
   AppendField(&out, "promotions", stats_.promotions);
   AppendField(&out, "resyncs", stats_.resyncs);
+  AppendField(&out, "audits", stats_.audits);
+  AppendField(&out, "audited", stats_.audited);
+  AppendField(&out, "audit_differences", stats_.audit_differences);
+  AppendField(&out, "audit_repaired", stats_.audit_repaired);
+  AppendField(&out, "audit_skipped", stats_.audit_skipped);
   AppendBulk(&out, "nodes");
   AppendArrayHeader(&out, static_cast<int64_t>(copies_.size()));
   for (uint32_t i = 0; i < copies_.size(); ++i) {

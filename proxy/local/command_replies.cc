@@ -333,6 +333,10 @@ constexpr std::string_view kProxyHelp[] = {
     "SHARDS",
     "    Show each shard: its nodes, their roles, which are in sync or stale, the epoch, the",
     "    health and what is pending.",
+    "AUDIT [<shard>]",
+    "    Compare the copies of a shard, or of every shard, key by key at full speed, make what "
+    "differs",
+    "    equal to the primary's, and report when that is done.",
     "EXPLAIN <full-command>",
     "    Show where a command would go, and why: each key's hash, point on the ring and shard, the",
     "    nodes that a write goes to and the node that serves a read. Sends nothing.",

@@ -135,6 +135,9 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("resync.journal_keys", pool.resync.journal_keys);
   number("resync.journal_bytes", pool.resync.journal_bytes);
   number("resync.repair_keys_per_s", pool.resync.repair_keys_per_s);
+  number("audit.keys_per_s", pool.audit.keys_per_s);
+  number("audit.interval_s", pool.audit.interval_s);
+  number("audit.max_value", pool.audit.max_value);
   add("log.level", Name(config.log.level));
   add("log.file", config.log.file);
   number("log.rotate_bytes", config.log.rotate_bytes);

@@ -19,8 +19,8 @@ void CommandReply(LocalCommands&, Session& session, const CommandRow& row, Local
 }
 
 LocalHandler HandlerOf(LocalCommand command) {
-  for (auto group :
-       {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler}) {
+  for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler,
+                     AuditHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

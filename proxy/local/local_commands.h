@@ -76,6 +76,7 @@ LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
 LocalHandler ControlHandler(LocalCommand command);
+LocalHandler AuditHandler(LocalCommand command);
 
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);

@@ -42,8 +42,10 @@ struct UvWorker::OwnedShard {
   std::vector<std::unique_ptr<HiredisProbe>> probes;
   std::unique_ptr<HiredisControl> control;
   std::unique_ptr<Resync> resync;
+  std::unique_ptr<Audit> audit;
 
   ~OwnedShard() {
+    audit.reset();
     resync.reset();
     probes.clear();
     control.reset();
@@ -145,6 +147,7 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
     control->Command(copy, {"REPLICAOF", "NO", "ONE"},
                      [done](const ControlReply& reply) { done(reply.ok ? "" : reply.error); });
   });
+  owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
 }
@@ -209,6 +212,7 @@ void UvWorker::OnTick() {
     random_ = random_ * 1664525u + 1013904223u;
     owned->shard->Tick(now_ms, random_ >> 8);
     owned->resync->Tick(now_ms);
+    owned->audit->Tick(now_ms);
   }
   stats_.buffered.Set(chunks_.bytes_in_use());
   if (drained_) CheckDrained();
@@ -297,6 +301,7 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   drained_ = std::move(drained);
   drain_close_ms_ = uv_now(&loop_) + std::min(kDrainGraceMs, deadline_ms);
   drain_deadline_ms_ = uv_now(&loop_) + deadline_ms;
+  for (auto& owned : shards_) owned->audit->Stop();  // else who waits for one would be waited for
 }
 
 void UvWorker::CheckDrained() {
@@ -329,6 +334,7 @@ void UvWorker::Stop() {
   for (auto& owned : shards_) {
     for (auto& probe : owned->probes) probe->Stop();
     owned->resync.reset();
+    owned->audit->Stop();
     owned->shard->Stop();
   }
   for (auto& session : sessions_) session->Kill();

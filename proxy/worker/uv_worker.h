@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/audit/audit.h"
 #include "backend/resync/resync.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"

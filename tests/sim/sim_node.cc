@@ -41,6 +41,10 @@ std::string Bulk(std::string_view text) {
   return out;
 }
 
+std::string Digest(const std::string& value) {
+  return std::to_string(std::hash<std::string>()(value));
+}
+
 bool IsWrite(const std::string& name) {
   return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" || name == "RESTORE" ||
          name == "COPY";
@@ -275,6 +279,15 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     return found == data_.end() ? "$-1\r\n" : Bulk("dump:" + found->second);
   }
   if (name == "PEXPIRETIME" || name == "PTTL") return Integer(data_.contains(args[1]) ? -1 : -2);
+  if (name == "EXISTS") return Integer(data_.contains(args[1]));
+  if (name == "TYPE") return Simple(data_.contains(args[1]) ? "string" : "none");
+  if (name == "MEMORY") return data_.contains(args[2]) ? Integer(100) : "$-1\r\n";
+  if (name == "DEBUG") {
+    if (!debug_allowed_) return "-ERR DEBUG command not allowed.\r\n";
+    auto found = data_.find(args[2]);
+    return "*1\r\n" + Simple(found == data_.end() ? "0" : Digest(found->second));
+  }
+  if (name == "SCAN") return Scan(std::stoull(args[1]));
   if (!IsWrite(name)) return "-ERR unknown command '" + name + "'\r\n";
   if (master_ != nullptr) return "-READONLY You can't write against a read only replica.\r\n";
   std::string reply = Write(args);
@@ -290,6 +303,26 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     });
   }
   return reply;
+}
+
+// The cursor is what a key's hash must be above, so that keys that come and go change nothing for
+// the others, as Redis has it.
+std::string Node::Scan(uint64_t cursor) const {
+  constexpr size_t kMost = 3;
+  std::map<uint64_t, std::string> rest;
+  for (const auto& [key, value] : data_) {
+    const uint64_t hash = 1 + (std::hash<std::string>()(key) >> 1);
+    if (hash > cursor) rest[hash] = key;
+  }
+  std::string keys;
+  size_t count = 0;
+  uint64_t next = 0;
+  for (auto at = rest.begin(); at != rest.end() && count < kMost; ++at, ++count) {
+    keys += Bulk(at->second);
+    next = at->first;
+  }
+  if (count == rest.size()) next = 0;
+  return "*2\r\n" + Bulk(std::to_string(next)) + "*" + std::to_string(count) + "\r\n" + keys;
 }
 
 std::string Node::Write(const std::vector<std::string>& args) {

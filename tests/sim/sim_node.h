@@ -61,6 +61,7 @@ class Node {
   void Refuse(bool refuse) { refusing_ = refuse; }
   void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
   void Load(uint64_t for_us);  // answers LOADING for a while
+  void AllowDebug(bool allow) { debug_allowed_ = allow; }
 
   bool alive() const { return alive_; }
   bool healthy() const { return alive_ && !hung_ && !cut_off_ && !refusing_ && !Loading(); }
@@ -90,6 +91,7 @@ class Node {
   std::string ClientCommand(const ConnectionPtr& connection, const std::vector<std::string>& args);
   std::string Write(const std::vector<std::string>& args);
   std::string Info() const;
+  std::string Scan(uint64_t cursor) const;
   void ReplicaOf(Node* master);
   void Sync();
   void LoseReplicas();
@@ -103,6 +105,7 @@ class Node {
   bool hung_ = false;
   bool cut_off_ = false;
   bool refusing_ = false;
+  bool debug_allowed_ = true;
   uint64_t extra_us_ = 0;
   uint64_t loading_until_us_ = 0;
   std::string run_id_;

@@ -146,6 +146,7 @@ SimProxy::~SimProxy() {
   // The resyncs resume their shards, which then may send what is held: it never leaves this
   // process.
   serving_ = false;
+  audits_.clear();
   resyncs_.clear();
   transports_.clear();
   shards_.clear();
@@ -210,6 +211,9 @@ void SimProxy::StartShards() {
     resync.timeout_s = 2;
     resync.retry_ms = 50;
     resyncs_.push_back(std::make_unique<Resync>(shard, ports_.back().get(), this, resync));
+    AuditConfig audit;
+    audit.interval_s = 1;
+    audits_.push_back(std::make_unique<Audit>(shard, this, audit));
     shard->Start();
     for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
       failing_probes_[options_->nodes[i][copy]] = 0;
@@ -226,6 +230,7 @@ void SimProxy::Tick() {
   for (size_t i = 0; i < shards_.size(); ++i) {
     shards_[i]->Tick(NowMs(), static_cast<uint32_t>(loop_->Random(1u << 30)));
     resyncs_[i]->Tick(NowMs());
+    audits_[i]->Tick(NowMs());
   }
   Later(10000, [this] { Tick(); });
 }
@@ -321,6 +326,7 @@ void SimProxy::Order(size_t shard, const std::string& verb, const Node* node,
 void SimProxy::Close(std::function<void()> done) {
   for (auto& resync : resyncs_) resync.reset();
   resyncs_.clear();
+  for (auto& audit : audits_) audit->Stop();
   for (auto& shard : shards_) shard->Stop();
   serving_ = false;
   coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
@@ -335,7 +341,20 @@ void SimProxy::Propose(Edit edit, EditDone done) {
   coordinator_->Propose(std::move(edit), std::move(done));
 }
 
+void SimProxy::StartAudit(size_t shard) {
+  std::erase_if(audit_requests_, [](const auto& request) { return !request->waiting; });
+  audit_requests_.push_back(std::make_unique<AuditRequest>());
+  AuditRequest* request = audit_requests_.back().get();
+  request->sink = request;
+  request->kind = RequestKind::kAudit;
+  shards_[shard]->Submit(request);
+}
+
 void SimProxy::Note(NoteLevel, const std::string& text) {
+  // Nobody tampers with any other key: what the audit finds is a mistake in the order.
+  if (text.find("audit: key ") != std::string::npos && text.find(":x\" ") == std::string::npos) {
+    fail_(text);
+  }
   if (options_->trace) std::printf("%9.3f ms  %s\n", loop_->now_us() / 1000.0, text.c_str());
 }
 

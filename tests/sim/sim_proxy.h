@@ -1,4 +1,5 @@
-// One life of a proxy: real shards, links and resyncs on simulated transports, clock and disk.
+// One life of a proxy: real shards, links, resyncs and audits on simulated transports, clock and
+// disk.
 
 #ifndef GEMEL_TESTS_SIM_SIM_PROXY_H_
 #define GEMEL_TESTS_SIM_SIM_PROXY_H_
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/audit/audit.h"
 #include "backend/resync/resync.h"
 #include "backend/shard/shard.h"
 #include "tests/sim/sim_coordinator.h"
@@ -44,6 +46,8 @@ class SimProxy : public ShardEnv {
   void Close(std::function<void()> done);
   // The next so many probes of the node are not answered in time.
   void FailProbes(const Node* node, uint32_t count) { failing_probes_[node] = count; }
+  // As PROXY AUDIT.
+  void StartAudit(size_t shard);
   // The node's process died in front of everybody: the probe's own connection ends with it.
   void ResetProbe(const Node* node);
 
@@ -61,6 +65,10 @@ class SimProxy : public ShardEnv {
   class Transport;
   class Port;
   struct Asked;
+  struct AuditRequest : Request, RequestSink {
+    bool waiting = true;
+    void OnReply(Request*, const Reply&) override { waiting = false; }
+  };
 
   void Later(uint64_t delay_us, std::function<void()> event);
   void Open();
@@ -83,6 +91,8 @@ class SimProxy : public ShardEnv {
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Resync>> resyncs_;
   std::vector<std::unique_ptr<Asked>> asked_;
+  std::vector<std::unique_ptr<AuditRequest>> audit_requests_;
+  std::vector<std::unique_ptr<Audit>> audits_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -36,6 +36,11 @@ TEST(Simulation, KeepsThePromises) {
     all.fallbacks += world.stats().fallbacks;
     all.held += world.stats().held;
     all.errors += world.stats().errors;
+    all.audits += world.stats().audits;
+    all.audited += world.stats().audited;
+    all.audit_differences += world.stats().audit_differences;
+    all.audit_repaired += world.stats().audit_repaired;
+    all.audit_skipped += world.stats().audit_skipped;
     if (problems.empty()) continue;
     ++failures;
     for (const std::string& problem : problems) {
@@ -53,6 +58,13 @@ TEST(Simulation, KeepsThePromises) {
       static_cast<unsigned long long>(all.rejoins), static_cast<unsigned long long>(all.resyncs), static_cast<unsigned long long>(all.diverged),
       static_cast<unsigned long long>(all.repaired), static_cast<unsigned long long>(all.fallbacks),
       static_cast<unsigned long long>(all.held), static_cast<unsigned long long>(all.errors));
+  std::printf(
+      "audits %llu: compared %llu, differences (tampered with) %llu, repaired %llu, "
+      "skipped %llu\n",
+      static_cast<unsigned long long>(all.audits), static_cast<unsigned long long>(all.audited),
+      static_cast<unsigned long long>(all.audit_differences),
+      static_cast<unsigned long long>(all.audit_repaired),
+      static_cast<unsigned long long>(all.audit_skipped));
 }
 
 }  // namespace

@@ -64,6 +64,8 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   }
   clients_end_us_ = loop_.Between(kSecond, 3 * kSecond);
   faults_left_ = loop_.Between(1, mode_ == Mode::kOneFault ? 4 : 8);
+  audit_pause_us_ = loop_.Between(2000, 500000);
+  for (auto& node : nodes_) node->AllowDebug(loop_.Chance(70));
 }
 
 World::~World() {
@@ -106,6 +108,7 @@ const std::vector<std::string>& World::Run() {
     loop_.After(loop_.Between(0, 150000), [this, i] { ClientTurn(i); });
   }
   loop_.After(loop_.Between(0, 200000), [this] { FaultTurn(); });
+  loop_.After(loop_.Between(0, 200000), [this] { AuditTurn(); });
   loop_.After(100000, [this] { CheckBounds(); });
   loop_.RunUntil(clients_end_us_);
   faults_left_ = 0;
@@ -123,6 +126,14 @@ const std::vector<std::string>& World::Run() {
   if (!loop_.stopped()) CheckEnd();
   TakeStats();
   return problems_;
+}
+
+void World::AuditTurn() {
+  if (loop_.now_us() >= clients_end_us_) return;
+  if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
+    proxy_->StartAudit(loop_.Random(options_.nodes.size()));
+  }
+  loop_.After(loop_.Between(audit_pause_us_ / 4, audit_pause_us_), [this] { AuditTurn(); });
 }
 
 bool World::Idle() const {
@@ -216,6 +227,11 @@ void World::TakeStats() {
     stats_.marked_stale += more.marked_stale;
     stats_.resyncs += more.resyncs;
     stats_.rejoins += more.rejoins;
+    stats_.audits += more.audits;
+    stats_.audited += more.audited;
+    stats_.audit_differences += more.audit_differences;
+    stats_.audit_repaired += more.audit_repaired;
+    stats_.audit_skipped += more.audit_skipped;
   }
 }
 

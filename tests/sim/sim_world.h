@@ -50,6 +50,7 @@ class World : public RequestSink {
   void Submit(Client* client);
   void SubmitOp(SimOp* op, const std::vector<std::string>& args);
   void CheckBounds();
+  void AuditTurn();
   bool Idle() const;
 
   // Faults.
@@ -94,6 +95,7 @@ class World : public RequestSink {
   uint64_t keys_ = 3;
   uint64_t clients_end_us_ = 0;
   uint64_t think_us_ = 2000;
+  uint64_t audit_pause_us_ = 100000;
   uint64_t faults_left_ = 0;
   uint64_t faults_active_ = 0;
   CheckOptions check_;

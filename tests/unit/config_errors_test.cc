@@ -157,6 +157,8 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[resync]\n@@x = 1"),
        "unknown key \"x\" in [resync], expected one of pause_ms, timeout_s, retry_ms, "
        "journal_keys, journal_bytes, repair_keys_per_s"},
+      {Sharded("[audit]\n@@x = 1"),
+       "unknown key \"x\" in [audit], expected one of keys_per_s, interval_s, max_value"},
       {Sharded("[log]\n@@x = 1"),
        "unknown key \"x\" in [log], expected one of level, file, rotate_bytes, rotate_files"},
       {Sharded("[[command]]\nname = \"a.b\"\n@@x = 1"),
@@ -172,7 +174,7 @@ TEST(ConfigErrors, UnknownSections) {
   const std::string all =
       "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
       "[timeouts], "
-      "[resync], [[command]], [log]";
+      "[resync], [audit], [[command]], [log]";
   Expect({
       {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},
       {Sharded("[@@timeout]"), "unknown section \"timeout\", did you mean [timeouts]?"},

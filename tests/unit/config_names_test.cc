@@ -183,6 +183,10 @@ retry_ms = 403
 journal_keys = 404
 journal_bytes = 50200
 repair_keys_per_s = 406
+[audit]
+keys_per_s = 411
+interval_s = 412
+max_value = 41300
 [log]
 level = "warn"
 file = "/var/log/gemel"
@@ -212,7 +216,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 44);
+  EXPECT_EQ(options, 47);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

@@ -84,6 +84,9 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.resync.journal_keys, 1000000u);
   EXPECT_EQ(pool.resync.journal_bytes, 64u << 20);
   EXPECT_EQ(pool.resync.repair_keys_per_s, 20000u);
+  EXPECT_EQ(pool.audit.keys_per_s, 1000u);
+  EXPECT_EQ(pool.audit.interval_s, 3600u);
+  EXPECT_EQ(pool.audit.max_value, 4u << 20);
   EXPECT_TRUE(pool.commands.empty());
 }
 
@@ -91,7 +94,7 @@ TEST(ConfigOptions, EmptySectionsChangeNothing) {
   std::optional<Config> plain = Load(kShard);
   std::optional<Config> empty = Load(std::string(kShard) +
                                      "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
-                                     "[timeouts]\n[resync]\n[log]\n");
+                                     "[timeouts]\n[resync]\n[audit]\n[log]\n");
   ASSERT_TRUE(plain && empty);
   EXPECT_EQ(*plain, *empty);
 }
@@ -154,6 +157,9 @@ const std::vector<Number>& Numbers() {
        GEMEL_FIELD(c.pools[0].resync.journal_bytes)},
       {"resync", "repair_keys_per_s", 1, 10000000, false,
        GEMEL_FIELD(c.pools[0].resync.repair_keys_per_s)},
+      {"audit", "keys_per_s", 1, 1000000, false, GEMEL_FIELD(c.pools[0].audit.keys_per_s)},
+      {"audit", "interval_s", 0, 2592000, false, GEMEL_FIELD(c.pools[0].audit.interval_s)},
+      {"audit", "max_value", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].audit.max_value)},
       {"log", "rotate_bytes", 4 * kb, 1024 * gb, true, GEMEL_FIELD(c.log.rotate_bytes)},
       {"log", "rotate_files", 0, 1000, false, GEMEL_FIELD(c.log.rotate_files)},
   };
