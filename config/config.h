@@ -116,6 +116,7 @@ struct ResyncConfig {
   uint32_t pause_ms = 1000;   // the longest pause of a shard's writes at the hand-over
   uint32_t timeout_s = 3600;  // a whole copy that takes longer starts again
   uint32_t retry_ms = 1000;   // between attempts
+  uint32_t max_parallel = 2;  // resyncs at a time, of all shards
 
   bool operator==(const ResyncConfig&) const = default;
 };

@@ -224,6 +224,7 @@ void ReadResync(TableReader table, ResyncConfig* resync) {
   table.Integer("pause_ms", 1, kMinuteMs, &resync->pause_ms);
   table.Integer("timeout_s", 1, 7 * kDayS, &resync->timeout_s);
   table.Integer("retry_ms", 10, kHourMs, &resync->retry_ms);
+  table.Integer("max_parallel", 1, 1000, &resync->max_parallel);
   table.Finish();
 }
 

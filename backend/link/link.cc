@@ -13,22 +13,6 @@ namespace {
 constexpr size_t kLarge = ChunkPool::kStandard;
 constexpr size_t kKeepPartial = 4096;
 
-// The value of "name:" in an INFO reply's text.
-std::string_view InfoField(std::string_view text, std::string_view name) {
-  size_t at = 0;
-  while (at < text.size()) {
-    size_t end = text.find('\n', at);
-    if (end == std::string_view::npos) end = text.size();
-    std::string_view line = text.substr(at, end - at);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ':') {
-      return line.substr(name.size() + 1);
-    }
-    at = end + 1;
-  }
-  return {};
-}
-
 }  // namespace
 
 Link::Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions options)
@@ -149,7 +133,7 @@ void Link::OnConnected(uint64_t now_ms) {
     Handshake(Step::kSelect, {"SELECT", std::to_string(options_.database)});
   }
   Handshake(Step::kPing, {"PING"});
-  Handshake(Step::kInfo, {"INFO", "server"});
+  Handshake(Step::kInfo, {"INFO"});  // several sections by name are Redis 7's alone
   Handshake(Step::kRole, {"ROLE"});
   Handshake(Step::kSize, {"DBSIZE"});
 }
@@ -167,8 +151,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
     case Step::kPing:
       break;
     case Step::kInfo:
-      identity_.run_id = InfoField(ReplyText(reply), "run_id");
-      if (identity_.run_id.empty()) identity_.run_id = kHiddenRunId;
+      identity_.run_id = IdFromInfo(ReplyText(reply));
       break;
     case Step::kRole: {
       std::vector<std::string_view> parts;

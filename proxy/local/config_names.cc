@@ -127,6 +127,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("resync.pause_ms", pool.resync.pause_ms);
   number("resync.timeout_s", pool.resync.timeout_s);
   number("resync.retry_ms", pool.resync.retry_ms);
+  number("resync.max_parallel", pool.resync.max_parallel);
   add("log.level", Name(config.log.level));
   add("log.file", config.log.file);
   number("log.rotate_bytes", config.log.rotate_bytes);

@@ -36,9 +36,11 @@ struct UvWorker::OwnedShard {
   std::vector<std::unique_ptr<HiredisProbe>> probes;
   std::unique_ptr<HiredisControl> control;
   std::unique_ptr<Resync> resync;
+  std::unique_ptr<RoleWatch> watch;
 
   ~OwnedShard() {
     resync.reset();
+    watch.reset();
     probes.clear();
     control.reset();
     links.clear();
@@ -128,7 +130,9 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
         [](NoteLevel level, const std::string& text) { Log(level, text); }));
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
-  owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync);
+  owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync,
+                                           shared_->resyncs);
+  owned->watch = std::make_unique<RoleWatch>(shard, owned->control.get(), env_.get());
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
 }
@@ -193,6 +197,7 @@ void UvWorker::OnTick() {
     random_ = random_ * 1664525u + 1013904223u;
     owned->shard->Tick(now_ms, random_ >> 8);
     owned->resync->Tick(now_ms);
+    owned->watch->Tick(now_ms);
   }
   stats_.buffered.Set(chunks_.bytes_in_use());
   if (drained_) CheckDrained();
@@ -313,6 +318,7 @@ void UvWorker::Stop() {
   for (auto& owned : shards_) {
     for (auto& probe : owned->probes) probe->Stop();
     owned->resync.reset();
+    owned->watch.reset();
     owned->shard->Stop();
   }
   for (auto& session : sessions_) session->Kill();

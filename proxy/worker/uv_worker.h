@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "backend/resync/resync.h"
+#include "backend/resync/role_watch.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
 #include "backend/uv/hiredis_control.h"
@@ -33,6 +34,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   struct Shared {
     const Pool* pool = nullptr;
     const ProcessInfo* process = nullptr;
+    ResyncBoard* resyncs = nullptr;
     std::vector<std::unique_ptr<UvWorker>> workers;
     std::atomic<uint32_t> clients{0};
     std::atomic<uint64_t> next_session{1};

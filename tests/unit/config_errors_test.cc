@@ -154,7 +154,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"x\" in [timeouts], expected one of connect_ms, request_ms, idle_s, drain_ms, "
        "reconnect_min_ms, reconnect_max_ms, keepalive_s"},
       {Sharded("[resync]\n@@x = 1"),
-       "unknown key \"x\" in [resync], expected one of pause_ms, timeout_s, retry_ms"},
+       "unknown key \"x\" in [resync], expected one of pause_ms, timeout_s, retry_ms, "
+       "max_parallel"},
       {Sharded("[log]\n@@x = 1"),
        "unknown key \"x\" in [log], expected one of level, file, rotate_bytes, rotate_files"},
       {Sharded("[[command]]\nname = \"a.b\"\n@@x = 1"),

@@ -179,6 +179,7 @@ keepalive_s = 307
 pause_ms = 401
 timeout_s = 402
 retry_ms = 403
+max_parallel = 404
 [log]
 level = "warn"
 file = "/var/log/gemel"

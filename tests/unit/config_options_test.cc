@@ -80,6 +80,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.resync.pause_ms, 1000u);
   EXPECT_EQ(pool.resync.timeout_s, 3600u);
   EXPECT_EQ(pool.resync.retry_ms, 1000u);
+  EXPECT_EQ(pool.resync.max_parallel, 2u);
   EXPECT_TRUE(pool.commands.empty());
 }
 
@@ -144,6 +145,7 @@ const std::vector<Number>& Numbers() {
       {"resync", "pause_ms", 1, 60000, false, GEMEL_FIELD(c.pools[0].resync.pause_ms)},
       {"resync", "timeout_s", 1, 604800, false, GEMEL_FIELD(c.pools[0].resync.timeout_s)},
       {"resync", "retry_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].resync.retry_ms)},
+      {"resync", "max_parallel", 1, 1000, false, GEMEL_FIELD(c.pools[0].resync.max_parallel)},
       {"log", "rotate_bytes", 4 * kb, 1024 * gb, true, GEMEL_FIELD(c.log.rotate_bytes)},
       {"log", "rotate_files", 0, 1000, false, GEMEL_FIELD(c.log.rotate_files)},
   };
