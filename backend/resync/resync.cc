@@ -106,7 +106,7 @@ void Resync::Tick(uint64_t now_ms) {
     }
     if (now_ms < retry_at_ms_) return;
     const int copy = PickCopy();
-    if (copy >= 0 && TakePlace(static_cast<uint32_t>(copy))) Begin(static_cast<uint32_t>(copy));
+    if (copy >= 0) Begin(static_cast<uint32_t>(copy));
     return;
   }
   if (state_ == State::kEditing) return;  // its end is the coordinator's
@@ -144,17 +144,6 @@ int Resync::PickCopy() {
     }
   }
   return -1;
-}
-
-// Waits for its turn among the resyncs of the process.
-bool Resync::TakePlace(uint32_t copy) {
-  if (board_ == nullptr) return true;
-  std::string why;
-  place_ = board_->Take(shard_->info().name, NameOf(shard_->info().primary), NameOf(copy), &why);
-  if (place_ != nullptr) return true;
-  why = "waits for its turn: " + why;
-  if (shard_->resync_note(copy) != why) shard_->set_resync_note(copy, why);
-  return false;
 }
 
 void Resync::BeginPolling() {

@@ -64,6 +64,7 @@ class Resync {
   // resync_prepare.cc: until Redis copies
   void Begin(uint32_t copy);
   void LookAtCopy(const ReplicationInfo& copy, const std::string& replid);
+  bool TakePlace(bool copying);
   void CheckNotSwapped();
   void SetAuth();
   void SetUser();
@@ -74,7 +75,6 @@ class Resync {
 
   // resync.cc: until the copy is near
   int PickCopy();
-  bool TakePlace(uint32_t copy);
   void BeginPolling();
   void Poll();
   void PollLater(uint64_t after_ms);

@@ -6,10 +6,14 @@ namespace gemel {
 
 std::unique_ptr<ResyncBoard::Place> ResyncBoard::Take(const std::string& shard,
                                                       const std::string& source,
-                                                      const std::string& copy, std::string* why) {
+                                                      const std::string& copy, bool copying,
+                                                      std::string* why) {
   const std::lock_guard lock(mutex_);
-  // Shards may share a server, each with a database of its own, and Redis copies whole servers.
+  uint32_t count = 0;
   for (const Running& other : running_) {
+    if (!copying || !other.copying) continue;
+    ++count;
+    // Shards may share a server, each with a database of its own, and Redis copies whole servers.
     for (const std::string* node : {&source, &copy}) {
       if (other.source == *node || other.copy == *node) {
         *why = *node + " has a part in the resync of shard '" + other.shard + "'";
@@ -17,11 +21,11 @@ std::unique_ptr<ResyncBoard::Place> ResyncBoard::Take(const std::string& shard,
       }
     }
   }
-  if (running_.size() >= max_parallel_) {
-    *why = std::to_string(running_.size()) + " resyncs are under way (max_parallel)";
+  if (count >= max_parallel_) {
+    *why = "as many as may copy already (max_parallel)";
     return nullptr;
   }
-  running_.push_back({shard, source, copy, {}});
+  running_.push_back({shard, source, copy, copying, {}});
   return std::unique_ptr<Place>(new Place(this, std::prev(running_.end())));
 }
 

@@ -21,6 +21,7 @@ class ResyncBoard {
     std::string shard;
     std::string source;  // the node that is copied from
     std::string copy;    // and the one that it is copied to
+    bool copying;        // else only handed over, which is no burden
     ResyncProgress progress;
   };
   struct Totals {
@@ -51,10 +52,10 @@ class ResyncBoard {
     bool done_ = false;
   };
 
-  // Null while as many as may are under way, or while one uses either node; *why says which. All
-  // functions may be called on any thread.
+  // Null while as many copy as may, or while one of those uses either node; *why says which. One
+  // that copies nothing need not wait. All functions may be called on any thread.
   std::unique_ptr<Place> Take(const std::string& shard, const std::string& source,
-                              const std::string& copy, std::string* why);
+                              const std::string& copy, bool copying, std::string* why);
 
   std::vector<Running> running() const;
   Totals totals() const;

@@ -11,6 +11,9 @@ namespace gemel {
 
 namespace {
 
+// Between two looks at whether its turn has come.
+constexpr uint64_t kTurnMs = 500;
+
 int64_t ToNumber(std::string_view text) {
   int64_t number = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -72,6 +75,7 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
   const bool pure = copy.read_only || ours_[copy_];
   if (copy.is_replica && copy.link_up && !copy.syncing && pure && !replid.empty() &&
       copy.replid == replid) {
+    TakePlace(/*copying=*/false);
     was_replica_ = true;
     ours_[copy_] = true;
     host_ = copy.host;
@@ -83,12 +87,27 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
     BeginPolling();
     return;
   }
+  if (!TakePlace(/*copying=*/true)) {
+    retry_at_ms_ = env_->NowMs() + kTurnMs;
+    next_copy_ = copy_ + 1;
+    End();
+    return;
+  }
   leave_first_ = copy.is_replica && !pure;
   if (shard_->info().adopted && !ours_[copy_]) {
     CheckNotSwapped();
   } else {
     SetAuth();
   }
+}
+
+// A place among the resyncs of the process, or a note that it waits for one.
+bool Resync::TakePlace(bool copying) {
+  if (board_ == nullptr) return true;
+  std::string why;
+  place_ = board_->Take(shard_->info().name, NameOf(primary_), NameOf(copy_), copying, &why);
+  if (place_ == nullptr) SetNote("waits for its turn: " + why);
+  return place_ != nullptr;
 }
 
 // Nothing is known of an adopted shard but its config, and whoever swapped two addresses there

@@ -170,21 +170,32 @@ TEST(ResyncAdopt, ErrorThatPassesIsTriedAgainSoon) {
 TEST(ResyncAdopt, WaitsForItsTurn) {
   ResyncBoard board(1);
   std::string why;
-  auto other = board.Take("b", "10.0.1.1:7000", "10.0.1.2:7000", &why);
+  auto other = board.Take("b", "10.0.1.1:7000", "10.0.1.2:7000", true, &why);
   World world({.board = &board});
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 100));
-  EXPECT_TRUE(world.log.empty());
+  EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 0U);
   EXPECT_EQ(world.shard().resync_note(1),
-            "waits for its turn: 1 resyncs are under way (max_parallel)");
+            "waits for its turn: as many as may copy already (max_parallel)");
+  EXPECT_EQ(world.Noted("put off"), 0U);
   other.reset();
-  ASSERT_TRUE(world.RunUntil([&] { return world.resync->active(); }));
-  EXPECT_EQ(board.Take("b", "10.0.1.1:7000", "10.0.1.2:7000", &why), nullptr);
+  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  EXPECT_EQ(board.Take("b", "10.0.1.1:7000", "10.0.1.2:7000", true, &why), nullptr);
   ASSERT_EQ(board.running().size(), 1U);
   EXPECT_EQ(board.running()[0].copy, "10.0.0.2:7000");
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
   EXPECT_TRUE(board.running().empty());
   EXPECT_EQ(board.totals().done, 1U);
+}
+
+TEST(ResyncAdopt, LiveReplicaNeedNotWait) {
+  ResyncBoard board(1);
+  std::string why;
+  const auto other = board.Take("b", "10.0.1.1:7000", "10.0.1.2:7000", true, &why);
+  World world({.adopted = true, .board = &board});
+  MakeReplica(&world);
+  world.Start();
+  EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
 TEST(ResyncAdopt, AttemptThatFailsGivesItsPlaceBack) {

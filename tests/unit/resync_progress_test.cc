@@ -126,12 +126,14 @@ TEST(ReplicationInfo, Replica) {
 TEST(ResyncBoard, LimitsAndShows) {
   ResyncBoard board(2);
   std::string why;
-  auto a = board.Take("a", "n1", "n2", &why);
+  auto a = board.Take("a", "n1", "n2", true, &why);
   ASSERT_NE(a, nullptr);
-  auto b = board.Take("b", "n3", "n4", &why);
+  auto b = board.Take("b", "n3", "n4", true, &why);
   ASSERT_NE(b, nullptr);
-  EXPECT_EQ(board.Take("c", "n5", "n6", &why), nullptr);
-  EXPECT_EQ(why, "2 resyncs are under way (max_parallel)");
+  EXPECT_EQ(board.Take("c", "n5", "n6", true, &why), nullptr);
+  EXPECT_EQ(why, "as many as may copy already (max_parallel)");
+  // To hand over is no burden.
+  EXPECT_NE(board.Take("c", "n5", "n6", false, &why), nullptr);
   ResyncProgress progress;
   progress.phase = "loading";
   progress.percent = 40;
@@ -145,12 +147,12 @@ TEST(ResyncBoard, LimitsAndShows) {
   a.reset();
   b->Done(20);
   b.reset();
-  auto c = board.Take("c", "n5", "n6", &why);
+  auto c = board.Take("c", "n5", "n6", true, &why);
   EXPECT_NE(c, nullptr);
   c.reset();
   EXPECT_TRUE(board.running().empty());
   EXPECT_EQ(board.totals().done, 2U);
-  EXPECT_EQ(board.totals().put_off, 1U);
+  EXPECT_EQ(board.totals().put_off, 2U);
   EXPECT_EQ(board.totals().last_pause_ms, 20U);
   EXPECT_EQ(board.totals().longest_pause_ms, 30U);
 }
@@ -158,13 +160,13 @@ TEST(ResyncBoard, LimitsAndShows) {
 TEST(ResyncBoard, OneAtATimeOnANode) {
   ResyncBoard board(10);
   std::string why;
-  const auto a = board.Take("a", "n1", "n2", &why);
+  const auto a = board.Take("a", "n1", "n2", true, &why);
   // Two shards on one server, each with its own database.
-  EXPECT_EQ(board.Take("b", "n1", "n3", &why), nullptr);
+  EXPECT_EQ(board.Take("b", "n1", "n3", true, &why), nullptr);
   EXPECT_EQ(why, "n1 has a part in the resync of shard 'a'");
-  EXPECT_EQ(board.Take("b", "n3", "n2", &why), nullptr);
-  EXPECT_EQ(board.Take("b", "n2", "n3", &why), nullptr);
-  EXPECT_NE(board.Take("b", "n3", "n4", &why), nullptr);
+  EXPECT_EQ(board.Take("b", "n3", "n2", true, &why), nullptr);
+  EXPECT_EQ(board.Take("b", "n2", "n3", true, &why), nullptr);
+  EXPECT_NE(board.Take("b", "n3", "n4", true, &why), nullptr);
 }
 
 }  // namespace
