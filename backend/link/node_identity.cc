@@ -11,7 +11,7 @@ constexpr size_t kReplidDigits = 16;
 
 // What follows the '+', empty if nothing was told.
 std::string_view LineageOf(std::string_view id) {
-  const size_t plus = id.rfind('+');
+  const size_t plus = id.find('+');
   return plus == std::string_view::npos ? std::string_view() : id.substr(plus + 1);
 }
 
@@ -54,7 +54,7 @@ std::string IdOfProcess(std::string_view run_id, std::string_view replication) {
   return id;
 }
 
-std::string_view ProcessOf(std::string_view id) { return id.substr(0, id.rfind('+')); }
+std::string_view ProcessOf(std::string_view id) { return id.substr(0, id.find('+')); }
 
 bool HoldsSameData(std::string_view known, std::string_view seen) {
   if (ProcessOf(known) != ProcessOf(seen) || ProcessOf(seen) == kHiddenRunId) return false;

@@ -40,7 +40,7 @@ TEST(ResyncProgress, UnknownTotal) {
   ProgressMeter meter;
   meter.Enter("copying", 0);
   EXPECT_EQ(ProgressText(meter.progress()), "");
-  meter.See(-1, -1, -1, 100);
+  meter.See(-1, -1, -1, 0);
   EXPECT_EQ(ProgressText(meter.progress()), "");
   meter.See(2 << 20, 0, -1, 2000);
   EXPECT_EQ(ProgressText(meter.progress()), "2.0 MB, 1.0 MB/s");

@@ -177,7 +177,7 @@ TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
 }
 
 TEST(Resync, PauseHasAnEnd) {
-  World world({});
+  World world({.resync = {.pause_ms = 40}});
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
@@ -318,7 +318,7 @@ TEST(Resync, PrimaryChangesOnTheWay) {
   world.Lose(0, true);
   world.master_index = 1;
   world.start_sync_polls = 3;
-  ASSERT_TRUE(world.RunUntil([&] { return world.InSync(2); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.InSync(2); })) << world.notes.back();
   EXPECT_EQ(world.shard().info().primary, 1U);
   EXPECT_EQ(world.Count("2 REPLICAOF 10.0.0.2 7000"), 1U);
 }
