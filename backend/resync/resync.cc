@@ -238,10 +238,10 @@ void Resync::ShowSnapshot(const ReplicationInfo& copy) {
   next_snapshot_ms_ = env_->NowMs() + kSnapshotPollMs;
   Command(primary_, {"INFO"}, [this, read = copy.sync_read](const ControlReply& reply) {
     const ReplicationInfo primary = ParseReplicationInfo(reply.text);
-    const double fraction = primary.save_total_keys > 0
-                                ? static_cast<double>(primary.saved_keys) /
-                                      static_cast<double>(primary.save_total_keys)
-                                : -1;
+    const double fraction =
+        primary.save_total_keys > 0
+            ? static_cast<double>(primary.saved_keys) / static_cast<double>(primary.save_total_keys)
+            : -1;
     meter_.See(read, -1, fraction, env_->NowMs());
     ShowProgress();
     PollLater(kPollMs);

@@ -152,8 +152,8 @@ class Resync {
   // Catching up.
   bool catching_up_ = false;
   int64_t best_lag_ = -1;
-  uint64_t gained_ms_ = 0;      // when the lag was last smaller than ever
-  int64_t first_offset_ = -1;   // the copy's, when its link to the primary was first seen up
+  uint64_t gained_ms_ = 0;     // when the lag was last smaller than ever
+  int64_t first_offset_ = -1;  // the copy's, when its link to the primary was first seen up
   int64_t primary_offset_ = -1;
   uint64_t primary_offset_ms_ = 0;
   int64_t primary_rate_ = 0;    // bytes of its stream a millisecond

@@ -81,9 +81,8 @@ void Resync::OnPrimaryAtRest(const std::string& info) {
 }
 
 void Resync::PollHandOver() {
-  Demand(copy_, {"INFO", "replication"}, [this](const ControlReply& reply) {
-    OnHandOverPolled(ParseReplicationInfo(reply.text));
-  });
+  Demand(copy_, {"INFO", "replication"},
+         [this](const ControlReply& reply) { OnHandOverPolled(ParseReplicationInfo(reply.text)); });
 }
 
 void Resync::OnHandOverPolled(const ReplicationInfo& copy) {
@@ -144,8 +143,8 @@ void Resync::OnEdited(bool ok) {
            (was_replica_ ? " was taken over as the replica that it was of "
                          : " was resynced from ") +
            NameOf(primary_) + " in " + std::to_string(now_ms - began_ms_) + " ms (" +
-           BytesText(input_seen_) + " copied); writes were paused for " +
-           std::to_string(pause_ms) + " ms",
+           BytesText(input_seen_) + " copied); writes were paused for " + std::to_string(pause_ms) +
+           " ms",
        0);
   if (place_ != nullptr) place_->Done(pause_ms);
   failed_pauses_ = 0;

@@ -142,16 +142,15 @@ void Resync::SetAuth() {
     FindPrimary();
     return;
   }
-  Command(copy_, {"CONFIG", "SET", "masterauth", node.password},
-          [this](const ControlReply& reply) {
-            if (RefusedForGood(reply)) {
-              FindPrimary();  // whoever forbids CONFIG may have set it by hand
-            } else if (!reply.ok) {
-              Fail("CONFIG SET masterauth on " + NameOf(copy_) + ": " + reply.error);
-            } else {
-              SetUser();
-            }
-          });
+  Command(copy_, {"CONFIG", "SET", "masterauth", node.password}, [this](const ControlReply& reply) {
+    if (RefusedForGood(reply)) {
+      FindPrimary();  // whoever forbids CONFIG may have set it by hand
+    } else if (!reply.ok) {
+      Fail("CONFIG SET masterauth on " + NameOf(copy_) + ": " + reply.error);
+    } else {
+      SetUser();
+    }
+  });
 }
 
 void Resync::SetUser() {
@@ -211,8 +210,8 @@ void Resync::SendReplicaOf() {
       Fail("REPLICAOF on " + NameOf(copy_) + ": " + reply.error);
     } else {
       ours_[copy_] = true;
-      Note(NoteLevel::kInfo,
-           "resync of " + NameOf(copy_) + " from " + NameOf(primary_) + " begins", kNoteAgainMs);
+      Note(NoteLevel::kInfo, "resync of " + NameOf(copy_) + " from " + NameOf(primary_) + " begins",
+           kNoteAgainMs);
       BeginPolling();
     }
   });

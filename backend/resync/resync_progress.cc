@@ -65,8 +65,7 @@ void ProgressMeter::See(int64_t bytes, int64_t total, double fraction, uint64_t 
   if (progress_.total > 0) {
     fraction = static_cast<double>(bytes) / static_cast<double>(progress_.total);
   }
-  progress_.percent =
-      fraction < 0 ? -1 : static_cast<int>(std::clamp(fraction, 0.0, 1.0) * 100.0);
+  progress_.percent = fraction < 0 ? -1 : static_cast<int>(std::clamp(fraction, 0.0, 1.0) * 100.0);
 
   const uint64_t past_ms = now_ms - sample_ms_;
   if (past_ms >= (progress_.rate == 0 ? kFirstSampleMs : kSampleMs)) {

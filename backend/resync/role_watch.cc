@@ -38,10 +38,10 @@ void RoleWatch::OnReply(uint32_t copy, const std::string& known, const ControlRe
   const std::string seen = IdOfProcess(ProcessOf(known), reply.text);
   if (HoldsSameData(known, seen)) return;
   const std::string master(InfoField(reply.text, "master_host"));
-  const std::string what =
-      master.empty() ? "somebody made it a replica of another server for a while"
-                     : "somebody made it a replica of " + master + ":" +
-                           std::string(InfoField(reply.text, "master_port"));
+  const std::string what = master.empty()
+                               ? "somebody made it a replica of another server for a while"
+                               : "somebody made it a replica of " + master + ":" +
+                                     std::string(InfoField(reply.text, "master_port"));
   env_->Note(NoteLevel::kError,
              "shard '" + shard_->info().name + "': " + link->name() + ": " + what);
   link->Fail(what);

@@ -71,10 +71,10 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
     copy.leave_reason = same_process ? "it was made a replica of another server: its data may be "
                                        "that server's"
                                      : "it restarted and may have lost its data";
-    env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
-                                     (same_process
-                                          ? " was made a replica of another server meanwhile"
-                                          : " is another process than before (it restarted)"));
+    env_->Note(NoteLevel::kWarn,
+               "shard '" + info_.name + "': node " + link->name() +
+                   (same_process ? " was made a replica of another server meanwhile"
+                                 : " is another process than before (it restarted)"));
   }
   if (identity.is_replica && index == primary_) {
     env_->Note(NoteLevel::kError, "shard '" + info_.name + "': the primary " + link->name() +

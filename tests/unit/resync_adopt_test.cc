@@ -134,10 +134,9 @@ TEST(ResyncAdopt, SomebodyElseTookTheCopyAwayDuringTheHandOver) {
 }
 
 TEST(ResyncAdopt, NodeThatRefusesReplicaOf) {
-  for (const char* error :
-       {"ERR unknown command 'REPLICAOF', with args beginning with: ",
-        "NOPERM this user has no permissions to run the 'replicaof' command",
-        "ERR REPLICAOF not allowed in cluster mode."}) {
+  for (const char* error : {"ERR unknown command 'REPLICAOF', with args beginning with: ",
+                            "NOPERM this user has no permissions to run the 'replicaof' command",
+                            "ERR REPLICAOF not allowed in cluster mode."}) {
     World world({});
     world.nodes[1].refuses_replicaof = error;
     world.Start();
@@ -145,8 +144,7 @@ TEST(ResyncAdopt, NodeThatRefusesReplicaOf) {
     EXPECT_EQ(world.Noted("10.0.0.2:7000 refuses REPLICAOF (" + std::string(error) +
                           "), so it stays stale: allow"),
               1U);
-    EXPECT_EQ(world.shard().resync_note(1),
-              "put off: it refuses REPLICAOF: " + std::string(error));
+    EXPECT_EQ(world.shard().resync_note(1), "put off: it refuses REPLICAOF: " + std::string(error));
     EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U) << "tried again only after a minute";
     world.Write();
     world.Settle();

@@ -22,11 +22,11 @@ TEST(Resync, MakesAStaleCopyEqual) {
     return world.InSync();
   }));
   world.log.erase(std::unique(world.log.begin(), world.log.end()), world.log.end());
-  EXPECT_EQ(world.log,
-            (Words{"0 INFO replication", "1 INFO", "1 REPLICAOF 10.0.0.1 7000", "1 INFO", "0 INFO",
-                   "1 INFO", "0 INFO replication", "0 INFO", "1 INFO replication",
-                   "1 REPLICAOF NO ONE", "1 INFO"}));
-  EXPECT_EQ(shown, (Words{"", "copying from 10.0.0.1:7000", "copying from 10.0.0.1:7000: 0 %", ""}));
+  EXPECT_EQ(world.log, (Words{"0 INFO replication", "1 INFO", "1 REPLICAOF 10.0.0.1 7000", "1 INFO",
+                              "0 INFO", "1 INFO", "0 INFO replication", "0 INFO",
+                              "1 INFO replication", "1 REPLICAOF NO ONE", "1 INFO"}));
+  EXPECT_EQ(shown,
+            (Words{"", "copying from 10.0.0.1:7000", "copying from 10.0.0.1:7000: 0 %", ""}));
   EXPECT_FALSE(world.shard().paused());
   EXPECT_FALSE(world.resync->active());
   EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1");

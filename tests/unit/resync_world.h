@@ -39,9 +39,9 @@ struct ModelNode {
   std::string replid;
   std::string replid2 = "0000";
   int64_t second_offset = -1;
-  int64_t input = 1000;  // total_net_repl_input_bytes
+  int64_t input = 1000;           // total_net_repl_input_bytes
   std::string refuses_replicaof;  // the error
-  std::string port = "7000";  // as CONFIG GET port says it
+  std::string port = "7000";      // as CONFIG GET port says it
   // As a replica:
   bool replica = false;
   std::string host;
