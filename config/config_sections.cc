@@ -230,6 +230,7 @@ void ReadResync(TableReader table, ResyncConfig* resync) {
   table.Integer("journal_keys", 0, 1000000000, &resync->journal_keys);
   table.Size("journal_bytes", 1024, 1ull << 40, &resync->journal_bytes);
   table.Integer("repair_keys_per_s", 1, 10000000, &resync->repair_keys_per_s);
+  table.Integer("max_parallel", 1, 1000, &resync->max_parallel);
   table.Finish();
 }
 

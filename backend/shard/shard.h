@@ -151,6 +151,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool Quiet() const { return writes_in_flight_ == 0 && waiting_.empty(); }
   // Marks a stale copy in sync, while paused. `done(true)` once it is in effect.
   void ProposeInSync(uint32_t copy, std::function<void(bool)> done);
+  // The same for a node that refuses REPLICAOF: copies key by key through the shard, from then on
+  // the shard's own business. False if that is not possible.
+  bool CopyByScan(uint32_t) { return false; }
   // Of the node's present connection: changes when it is made anew.
   uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
   // What PROXY SHARDS says of the resync; empty for nothing.

@@ -48,7 +48,8 @@ void Shard::NeedJournal(uint32_t index) {
   Copy& copy = *copies_[index];
   if (copy.journal != nullptr || copy.forgotten || copies_.size() == 1) return;
   const std::string& run_id = info_.copies[index].run_id;
-  if (options_.journal_keys == 0 || copy.restarted || run_id.empty() || run_id == kHiddenRunId) {
+  if (options_.journal_keys == 0 || copy.restarted || run_id.empty() ||
+      ProcessOf(run_id) == kHiddenRunId) {
     copy.forgotten = true;
     return;
   }
@@ -284,7 +285,7 @@ void Shard::Enter(uint32_t index) {
   editing_ = true;
   entering_ = Bit(index);
   Edit edit{EditKind::kMarkInSync, info_.name, info_.copies[index].node,
-            copies_[index]->journal->run_id(), "its missed keys are repaired"};
+            copies_[index]->link->identity().run_id, "its missed keys are repaired"};
   env_->Propose(std::move(edit),
                 [this, index](const EditResult& result) { OnEntered(index, result); });
 }

@@ -56,25 +56,36 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   if ((in_sync_ & Bit(index)) == 0) {
     up_ |= Bit(index);
     if (copy.journal != nullptr &&
-        (copy.journal->run_id() != identity.run_id || identity.haunted || identity.is_replica)) {
+        (!HoldsSameData(copy.journal->run_id(), identity.run_id) || identity.haunted ||
+         identity.is_replica)) {
       ForgetJournal(index);
     }
   } else if (known.empty()) {
     up_ |= Bit(index);
     info_.copies[index].run_id = identity.run_id;
     SaveRunId(index);
-  } else if (known == identity.run_id && known != kHiddenRunId && !identity.haunted) {
+  } else if (HoldsSameData(known, identity.run_id) && !identity.haunted) {
     up_ |= Bit(index);
     copy.restarted = false;
     // What was in flight is repaired while it is in its grace; see MendInPlace.
     if (!copy.unsure) copy.grace_until_ms = 0;
+    if (known != identity.run_id) {
+      info_.copies[index].run_id = identity.run_id;
+      SaveRunId(index);
+    }
   } else {
+    const bool same_process =
+        ProcessOf(known) == ProcessOf(identity.run_id) && ProcessOf(known) != kHiddenRunId;
     copy.restarted = true;
     copy.restarted_ms = env_->NowMs();
-    copy.leave_reason = "it restarted and may have lost its data";
     ForgetJournal(index);
-    env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
-                                     " is another process than before (it restarted)");
+    copy.leave_reason = same_process ? "it was made a replica of another server: its data may be "
+                                       "that server's"
+                                     : "it restarted and may have lost its data";
+    env_->Note(NoteLevel::kWarn,
+               "shard '" + info_.name + "': node " + link->name() +
+                   (same_process ? " was made a replica of another server meanwhile"
+                                 : " is another process than before (it restarted)"));
   }
   if (identity.is_replica && index == primary_) {
     env_->Note(NoteLevel::kError, "shard '" + info_.name + "': the primary " + link->name() +

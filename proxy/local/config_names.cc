@@ -138,6 +138,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("audit.keys_per_s", pool.audit.keys_per_s);
   number("audit.interval_s", pool.audit.interval_s);
   number("audit.max_value", pool.audit.max_value);
+  number("resync.max_parallel", pool.resync.max_parallel);
   add("log.level", Name(config.log.level));
   add("log.file", config.log.file);
   number("log.rotate_bytes", config.log.rotate_bytes);
