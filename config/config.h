@@ -65,15 +65,17 @@ struct WriteConfig {
 // [read]
 struct ReadConfig {
   ReadFrom from = ReadFrom::kPrimary;
+  uint32_t hedge_ms = 50;  // reads of a copy silent for so long are sent to another too; 0: never
 
   bool operator==(const ReadConfig&) const = default;
 };
 
 // [health]
 struct HealthConfig {
-  uint32_t interval_ms = 500;  // between PING probes of a node
-  uint32_t timeout_ms = 1000;  // a probe not answered in this time has failed
-  uint32_t failures = 3;       // failed probes in a row that make a silent node count as down
+  uint32_t interval_ms = 500;     // between PING probes of a node
+  uint32_t timeout_ms = 1000;     // a probe not answered in this time has failed
+  uint32_t min_timeout_ms = 500;  // the least silence, with requests waiting, that is a hang
+  uint32_t failures = 3;          // failed probes in a row that make a silent node count as down
   Failback failback = Failback::kNever;
 
   bool operator==(const HealthConfig&) const = default;

@@ -162,12 +162,14 @@ void ReadRead(TableReader table, ReadConfig* read) {
                           {"replica", ReadFrom::kReplica},
                           {"balanced", ReadFrom::kBalanced}},
                          &read->from);
+  table.Integer("hedge_ms", 0, kHourMs, &read->hedge_ms);
   table.Finish();
 }
 
 void ReadHealth(TableReader table, HealthConfig* health) {
   table.Integer("interval_ms", 10, kHourMs, &health->interval_ms);
   table.Integer("timeout_ms", 10, kHourMs, &health->timeout_ms);
+  table.Integer("min_timeout_ms", 10, kHourMs, &health->min_timeout_ms);
   table.Integer("failures", 1, 1000, &health->failures);
   table.Choice<Failback>("failback",
                          {{"never", Failback::kNever}, {"when-in-sync", Failback::kWhenInSync}},

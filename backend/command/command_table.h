@@ -100,6 +100,8 @@ struct CommandRow {
   // flag and may write, PFCOUNT is "readonly" and writes its cache. IsWriteFor (second_copy.h)
   // tells for one invocation.
   bool IsWrite() const { return second_copy != SecondCopy::kNone; }
+  // Can it keep a node busy so long that the node seems to hang?
+  bool MayTakeLong() const;
   // Exactly one key, at args[1]: the planner's short way.
   bool HasOneKey() const { return key_rule == KeyRule::kRange && first_key == 1 && last_key == 1; }
 };
@@ -130,7 +132,10 @@ enum : uint32_t {
   kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
                                // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
+  kCmdShort = 1u << 27,        // not "fast" in Redis's words, and soon done all the same: SET
 };
+
+inline bool CommandRow::MayTakeLong() const { return (flags & (kCmdFast | kCmdShort)) == 0; }
 
 // The built-in rows, sorted by name.
 std::span<const CommandRow> BuiltinCommands();

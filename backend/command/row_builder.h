@@ -88,6 +88,7 @@ struct Row : CommandRow {
     return row;
   }
   constexpr Row PrimaryOnly() const { return Flags(kCmdPrimaryOnly); }
+  constexpr Row Short() const { return Flags(kCmdShort); }
   // Redis calls it a read, yet every copy must be sent it.
   constexpr Row SameBytes() const {
     Row row = *this;

@@ -38,6 +38,8 @@ NodeHealth FailureDetector::OnHardError(uint64_t now_ms) {
   return Set(NodeHealth::kDown, now_ms);
 }
 
+NodeHealth FailureDetector::OnHang(uint64_t now_ms) { return OnHardError(now_ms); }
+
 void FailureDetector::CountFailure() {
   if (failures_in_row_ < std::numeric_limits<uint32_t>::max()) ++failures_in_row_;
 }

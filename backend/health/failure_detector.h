@@ -1,8 +1,8 @@
 // Is a node up? A pure function of what was seen and when.
 //
-// Hard evidence (refused, reset, unreachable) counts at once. Soft evidence (a probe without an
-// answer in time) must come `failures` times in a row. An answer clears both, and nothing else
-// does: a node that is down stays so until it answers.
+// Hard evidence (refused, reset, unreachable; a hang with requests waiting) counts at once. Soft
+// evidence (a probe without an answer in time) must come `failures` times in a row. An answer
+// clears both, and nothing else does: a node that is down stays so until it answers.
 
 #ifndef GEMEL_BACKEND_HEALTH_FAILURE_DETECTOR_H_
 #define GEMEL_BACKEND_HEALTH_FAILURE_DETECTOR_H_
@@ -30,6 +30,7 @@ class FailureDetector {
   NodeHealth OnAnswer(uint64_t now_ms);     // an answer to a probe, whatever it says
   NodeHealth OnTimeout(uint64_t now_ms);    // a probe was not answered in time
   NodeHealth OnHardError(uint64_t now_ms);  // refused, reset, no route
+  NodeHealth OnHang(uint64_t now_ms);       // as hang_detector.h judged
 
   NodeHealth health() const { return health_; }
   uint32_t failures_in_row() const { return failures_in_row_; }  // soft and hard ones

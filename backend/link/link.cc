@@ -204,7 +204,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
 }
 
 void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
-  now_ms_ = progress_ms_ = now_ms;
+  now_ms_ = progress_ms_ = heard_ms_ = now_ms;
   if (!partial_.empty()) {
     partial_.Append({data, size});
     OnDirect(0, now_ms);
@@ -240,7 +240,7 @@ char* Link::DirectSpace(size_t* size) {
 }
 
 void Link::OnDirect(size_t size, uint64_t now_ms) {
-  now_ms_ = progress_ms_ = now_ms;
+  now_ms_ = progress_ms_ = heard_ms_ = now_ms;
   partial_.Commit(size);
   // Taken out, so that an end of the connection on the way does not free what is being read.
   ByteBuffer buffer = std::move(partial_);

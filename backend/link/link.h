@@ -103,6 +103,27 @@ class Link {
   const std::string& name() const { return options_.name; }
   size_t pending() const { return tail_ - head_; }
   size_t pending_bytes() const { return pending_bytes_; }
+  // Since when what is pending waits: the last answer, or the beginning of the waiting.
+  uint64_t waiting_since_ms() const { return progress_ms_; }
+  // When bytes last came over any of its connections.
+  uint64_t heard_ms() const { return heard_ms_; }
+  // Calls visit(item, frame) for what is in line (not the handshake), the oldest first, until it
+  // returns false, at most `limit` times. It may send on other links.
+  template <typename Visit>
+  void ForEachPending(size_t limit, Visit visit) const {
+    for (size_t i = head_; i != tail_ && limit > 0; ++i, --limit) {
+      const Entry& entry = ring_[i & (ring_.size() - 1)];
+      if (entry.item != nullptr && !visit(entry.item, entry.frame())) return;
+    }
+  }
+  // Calls replace(item, frame) for all of it; what it returns takes the item's place in line.
+  template <typename Replace>
+  void ReplacePending(Replace replace) {
+    for (size_t i = head_; i != tail_; ++i) {
+      Entry& entry = ring_[i & (ring_.size() - 1)];
+      if (entry.item != nullptr) entry.item = replace(entry.item, entry.frame());
+    }
+  }
   const NodeIdentity& identity() const { return identity_; }
   // The node was made a master of its own on purpose: its id from now on.
   void set_run_id(std::string run_id) {
@@ -160,6 +181,7 @@ class Link {
 
   uint64_t now_ms_ = 0;
   uint64_t progress_ms_ = 0;  // when it last answered, or when waiting began
+  uint64_t heard_ms_ = 0;
   uint64_t attempt_ms_ = 0;
   uint64_t retry_at_ms_ = 0;
   uint32_t failed_attempts_ = 0;

@@ -24,6 +24,7 @@ struct LinkItem {
     kWrite,    // an Op: on the links of all copies
     kRepair,   // an Op
     kCompare,  // an Op: a read on the links of several copies, for the audit
+    kHedge,    // a Hedge: a read that stands in line on two links
   };
   explicit LinkItem(Kind kind) : item_kind(kind) {}
   Kind item_kind;

@@ -73,7 +73,12 @@ struct alignas(64) Op : LinkItem {
  private:
   static constexpr uint32_t kInLarge = ~0u;
   uint32_t reply_size_ = 0;
-  char small_[32];
+
+ public:
+  uint32_t session = 0;  // whose write it is
+
+ private:
+  char small_[28];
   ByteBuffer large_;
 
  public:

@@ -47,7 +47,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       held_(options_.held_limit),
       repair_(this, kMaxRepairJobs) {
   for (uint32_t i = 0; i < options_.nodes.size(); ++i) {
-    auto copy = std::make_unique<Copy>(options_.probe_failures);
+    auto copy = std::make_unique<Copy>(options_.probe_failures, options_.hang);
     copy->link = std::make_unique<Link>(this, i, pool_, options_.nodes[i]);
     copies_.push_back(std::move(copy));
   }
@@ -83,6 +83,8 @@ void Shard::Stop() {
 
 void Shard::Tick(uint64_t now_ms, uint32_t random) {
   for (auto& copy : copies_) copy->link->Tick(now_ms, random += 0x9e3779b9u);
+  WatchNodes(now_ms);
+  HedgeReads();
   ExpireHeld(now_ms);
   Reconcile();
   Mend(now_ms);
@@ -112,6 +114,8 @@ void Shard::Transmit(LinkItem* item, Request* request, CopyMask to) {
 int Shard::PickRead(CopyMask among, bool primary_only) const {
   among &= readable_;
   if (among == 0) return -1;
+  if (silent_ != 0 && !primary_only && (among & ~silent_) != 0) [[unlikely]]
+    among &= ~silent_;
   const bool has_primary = (among & Bit(primary_)) != 0;
   if (has_primary &&
       (primary_only || options_.read_from == ReadFrom::kPrimary || among == Bit(primary_))) {
@@ -155,6 +159,7 @@ void Shard::SendWrite(Request* request) {
   if (journaling_ != 0) [[unlikely]] RecordWrite(*request);
   Op* op = ops_.New();
   op->request = request;
+  op->session = request->session;
   op->joining = joining_;
   op->sent = op->pending = targets_;
   Transmit(op, request, targets_);
@@ -226,10 +231,7 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest: {
       Request* request = static_cast<Request*>(item);
-      // A copy may have come into doubt since it was asked.
-      const bool doubtful = (readable_ & Bit(link->index())) == 0 ||
-                            (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes));
-      if (doubtful && Retry(request, frame)) [[unlikely]]
+      if (IsDoubtful(link->index(), reply) && Retry(request, frame)) [[unlikely]]
         return;
       request->sink->OnReply(request, reply);
       return;
@@ -246,7 +248,15 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
     case LinkItem::Kind::kCompare:
       OnCompareReply(link->index(), static_cast<Op*>(item), reply.bytes);
       return;
+    case LinkItem::Kind::kHedge:
+      OnHedgeReply(link->index(), static_cast<Hedge*>(item), reply, frame);
+      return;
   }
+}
+
+// A copy may have come into doubt since it was asked.
+bool Shard::IsDoubtful(uint32_t copy, const Reply& reply) const {
+  return (readable_ & Bit(copy)) == 0 || (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes));
 }
 
 // Sends a read to another copy; false if there is none that it was not sent to.
@@ -397,6 +407,10 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   readable_ &= ~Bit(copy);
   if (item->item_kind == LinkItem::Kind::kRequest) {
     OnReadLost(static_cast<Request*>(item), frame);
+    return;
+  }
+  if (item->item_kind == LinkItem::Kind::kHedge) {
+    OnHedgeLost(copy, static_cast<Hedge*>(item), frame);
     return;
   }
   Op* op = static_cast<Op*>(item);

@@ -23,8 +23,10 @@
 
 #include "backend/command/command_table.h"
 #include "backend/health/failure_detector.h"
+#include "backend/health/hang_detector.h"
 #include "backend/link/link.h"
 #include "backend/shard/dirty_keys.h"
+#include "backend/shard/hedge.h"
 #include "backend/shard/held_queue.h"
 #include "backend/shard/key_repair.h"
 #include "backend/shard/op.h"
@@ -66,6 +68,8 @@ struct ShardOptions {
   Ack ack = Ack::kAll;
   ReadFrom read_from = ReadFrom::kPrimary;
   uint32_t probe_failures = 3;
+  HangLimits hang;
+  uint32_t hedge_ms = 50;  // 0: reads are not hedged
   uint32_t held_limit = 64 * 1024;
   uint32_t wait_ms = 5000;   // the longest a request is held, or waits for an edit
   uint32_t start_ms = 1000;  // after Start, how long writes wait for all nodes to be heard from
@@ -85,6 +89,8 @@ struct ShardStats {
   uint64_t reads = 0;
   uint64_t writes = 0;
   uint64_t fallbacks = 0;  // reads sent to another copy after the first one failed
+  uint64_t hedged = 0;     // reads sent to a second copy because the first was silent
+  uint64_t hedge_wins = 0;  // of these, answered by the second
   uint64_t held = 0;       // requests that had to wait
   uint64_t errors = 0;     // requests that the shard itself answered with an error
   uint64_t diverged = 0;   // writes to which the copies' replies differed
@@ -130,9 +136,20 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     SubmitSlow(request);
   }
 
-  // A probe's outcome, from outside the data path.
-  enum class Probe : uint8_t { kAnswer, kTimeout, kHardError };
-  void OnProbe(uint32_t copy, Probe probe);
+  // What became of a probe, which travels outside the data path. `began_ms`: when that attempt
+  // began.
+  enum class Probe : uint8_t {
+    kSent,
+    kAnswer,
+    kTimeout,  // no answer in time: it is still waited for
+    kHardError,
+    kVoid,  // this process could not probe
+  };
+  void OnProbe(uint32_t copy, Probe probe, uint64_t began_ms = ~uint64_t{0});
+  // Must a probe of the copy go out now, out of turn? Asked after each Tick; true once a wish.
+  bool TakeProbeWish(uint32_t copy);
+  // Requests wait for a node: Tick is to come often.
+  bool Waiting() const;
 
   // --- for a resync ---
   const ShardInfo& info() const { return info_; }
@@ -212,6 +229,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   struct Copy {
     std::unique_ptr<Link> link;
     FailureDetector detector;
+    HangDetector hang;
+    bool probe_wish = false;
     bool unsure = false;  // lost writes in flight, or could not be repaired
     bool refusing =
         false;  // refused a write that others may have applied: not read until that is clear
@@ -230,7 +249,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     bool forgotten = false;
     uint64_t join_at_ms = 0;      // not before
     uint32_t join_failures = 0;   // in a row
-    explicit Copy(uint32_t failures) : detector(failures) {}
+    Copy(uint32_t failures, HangLimits limits) : detector(failures), hang(limits) {}
   };
 
   // shard.cc: requests and replies
@@ -239,6 +258,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void Transmit(LinkItem* item, Request* request, CopyMask to);
   void SubmitSlow(Request* request);
   int PickRead(CopyMask among, bool primary_only) const;
+  bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
   void OnReadLost(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
@@ -253,6 +273,19 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void OpEnded(Op* op);
   std::string DownText() const;
   std::string UnknownOutcomeText(const Op& op) const;
+
+  // shard_health.cc: who hangs
+  void WatchNodes(uint64_t now_ms);
+  bool CanDoWithout(uint32_t copy) const;
+  bool LongCommandIn(const Link& link);
+  void GiveUp(uint32_t copy);
+
+  // shard_hedge.cc: reads that wait on a silent copy
+  void HedgeReads();
+  void HedgeLine(uint32_t copy);
+  LinkItem* HedgeRead(Request* request, std::string_view frame, uint32_t from);
+  void OnHedgeReply(uint32_t copy, Hedge* hedge, const Reply& reply, std::string_view frame);
+  void OnHedgeLost(uint32_t copy, Hedge* hedge, std::string_view frame);
 
   // shard_hold.cc: what waits
   void Hold(Request* request);
@@ -319,6 +352,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   ShardEnv* env_;
   std::vector<std::unique_ptr<Copy>> copies_;
   OpPool ops_;
+  HedgePool hedges_;
 
   bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked
   CopyMask in_sync_ = 0;
@@ -332,6 +366,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   double repair_budget_ = 0;  // keys
   uint64_t mended_ms_ = 0;
   bool mending_ = false;
+  CopyMask silent_ = 0;    // their line does not move: read from only if all are
+  CopyMask hedged_ = 0;    // of these, those whose reads were sent to others too
   uint32_t primary_ = 0;
   bool losing_ = false;  // a link is handing back what it lost
   mutable uint32_t rotor_ = 0;

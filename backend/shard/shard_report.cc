@@ -22,7 +22,7 @@ void AppendField(std::string* out, std::string_view name, uint64_t value) {
 
 void Shard::Report(Request* request) {
   std::string out;
-  AppendArrayHeader(&out, 34);
+  AppendArrayHeader(&out, 38);
   AppendField(&out, "name", info_.name);
   AppendField(&out, "epoch", info_.epoch);
   AppendField(&out, "primary", info_.copies[primary_].node);
@@ -30,6 +30,8 @@ void Shard::Report(Request* request) {
   AppendField(&out, "reads", stats_.reads);
   AppendField(&out, "writes", stats_.writes);
   AppendField(&out, "fallbacks", stats_.fallbacks);
+  AppendField(&out, "hedged", stats_.hedged);
+  AppendField(&out, "hedge_wins", stats_.hedge_wins);
   AppendField(&out, "diverged", stats_.diverged);
   AppendField(&out, "repaired", stats_.repaired);
   AppendField(&out, "promotions", stats_.promotions);
@@ -68,6 +70,9 @@ int Shard::ExplainRead(bool primary_only, std::string* why) const {
   }
   if (in_sync_ == Bit(static_cast<uint32_t>(copy))) {
     *why = "it is the only copy in sync";
+  } else if ((silent_ & readable_) != 0 && (silent_ & Bit(static_cast<uint32_t>(copy))) == 0 &&
+             !primary_only) {
+    *why = "another copy has not answered for a while";
   } else if (primary_only) {
     *why = "the command must be read from the primary";
   } else if (options_.read_from == ReadFrom::kPrimary) {

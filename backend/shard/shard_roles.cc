@@ -34,11 +34,6 @@ void Shard::SetInfo(const ShardInfo& info) {
   UpdateTargets();
 }
 
-NodeHealth Shard::HealthOf(uint32_t copy) const {
-  const NodeHealth seen = copies_[copy]->detector.health();
-  return seen == NodeHealth::kUnknown && copies_[copy]->link->up() ? NodeHealth::kUp : seen;
-}
-
 void Shard::MarkUnsure(uint32_t copy, const std::string& why) {
   if (copies_[copy]->unsure) return;
   copies_[copy]->unsure = true;
@@ -132,36 +127,6 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   // At once: a process that lives is back before anybody notices, one that died refuses.
   if (was_up && !refused && !stopped_) copies_[index]->link->Tick(env_->NowMs(), 0);
   if (!stopped_) Reconcile();
-}
-
-void Shard::OnProbe(uint32_t index, Probe probe) {
-  Copy& copy = *copies_[index];
-  const uint64_t now_ms = env_->NowMs();
-  const NodeHealth before = copy.detector.health();
-  NodeHealth after = before;
-  switch (probe) {
-    case Probe::kAnswer:
-      after = copy.detector.OnAnswer(now_ms);
-      break;
-    case Probe::kTimeout:
-      after = copy.detector.OnTimeout(now_ms);
-      break;
-    case Probe::kHardError:
-      after = copy.detector.OnHardError(now_ms);
-      break;
-  }
-  if (after == before) return;
-  if (!info_.copies[index].drained) {
-    env_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
-               "shard '" + info_.name + "': node " + copy.link->name() + " is " +
-                   std::string(NodeHealthName(after)));
-  }
-  // A link to a node that is down would only keep what is in it waiting.
-  if (after == NodeHealth::kDown && copy.link->up()) {
-    copy.link->Fail("the node does not answer its health checks");
-  } else {
-    Reconcile();
-  }
 }
 
 bool Shard::MustLeave(uint32_t index) const {

@@ -25,6 +25,9 @@ HiredisProbe::HiredisProbe(uv_loop_t* loop, HiredisNode node, const HealthConfig
     : loop_(loop),
       interval_ms_(health.interval_ms),
       timeout_ms_(health.timeout_ms),
+      failures_(std::max(health.failures, 1u)),
+      repeat_ms_(std::min(timeout_ms_, std::max({interval_ms_ / 2 / std::max(failures_ - 1, 1u),
+                                                 timeout_ms_ / 10, 1u}))),
       report_(std::move(report)),
       note_(std::move(note)),
       connection_(loop, std::move(node)),
@@ -43,15 +46,25 @@ void HiredisProbe::Stop() {
   connection_.Drop();
 }
 
+void HiredisProbe::ProbeNow() {
+  if (!started_ || waiting_) return;
+  timer_.Stop();
+  Send();
+}
+
 void HiredisProbe::Send() {
   sent_ms_ = uv_now(loop_);
   waiting_ = true;
   repeated_ = false;
   Ping();
+  report_(Shard::Probe::kSent, sent_ms_);
 }
 
 void HiredisProbe::Ping() {
-  connection_.Command({"PING"}, timeout_ms_, [this](const HiredisReply& reply) { OnReply(reply); });
+  attempt_ms_ = uv_now(loop_);
+  const bool repetition = timeouts_ > 0 && timeouts_ < failures_;
+  connection_.Command({"PING"}, repetition ? repeat_ms_ : timeout_ms_,
+                      [this](const HiredisReply& reply) { OnReply(reply); });
 }
 
 void HiredisProbe::OnIdleClose() {
@@ -69,23 +82,26 @@ void HiredisProbe::OnReply(const HiredisReply& reply) {
   waiting_ = false;
   const uint64_t now_ms = uv_now(loop_);
   const uint64_t next_ms = sent_ms_ + interval_ms_;
-  timer_.Set(next_ms > now_ms ? next_ms - now_ms : 0);
+  timeouts_ = reply.kind == Kind::kTimeout ? timeouts_ + 1 : 0;
+  const bool repeat = timeouts_ > 0 && timeouts_ < failures_;
+  timer_.Set(next_ms > now_ms && !repeat ? next_ms - now_ms : 0);
   NoteTrouble(reply);
   // Kept alive here, since the report may destroy the probe.
   const ReportFn report = report_;
   switch (reply.kind) {
     case Kind::kReply:
     case Kind::kError:
-      report(Shard::Probe::kAnswer);
+      report(Shard::Probe::kAnswer, attempt_ms_);
       return;
     case Kind::kTimeout:
-      report(Shard::Probe::kTimeout);
+      report(Shard::Probe::kTimeout, attempt_ms_);
       return;
     case Kind::kLost:
     case Kind::kRefused:
-      report(Shard::Probe::kHardError);
+      report(Shard::Probe::kHardError, attempt_ms_);
       return;
     case Kind::kUnable:
+      report(Shard::Probe::kVoid, attempt_ms_);
       return;
   }
 }

@@ -17,20 +17,23 @@
 namespace gemel {
 
 // What it reports:
+//   kSent       a PING goes out; its outcome follows. This report may not destroy the probe.
 //   kAnswer     any reply, also an error. LOADING and MASTERDOWN count too: the process lives, and
 //               whether it can serve is for the link to find out, whose handshake they refuse. Were
 //               they failures, a copy that loads what a resync sends it would be called down and
 //               lose its link again and again.
 //   kTimeout    no reply within timeout_ms (the connection is made anew), or a name that cannot be
-//               resolved.
+//               resolved. It is repeated at once, and more impatiently, until `failures` have
+//               failed: the repetitions take half an interval together.
 //   kHardError  refused, unreachable; or closed twice in a row. A connection that is closed once is
 //               made anew at once, so that a node that died is known at once.
-//   nothing     when this process could not probe at all (no descriptors left).
+//   kVoid       this process could not probe at all (no descriptors left).
+// and when the attempt began that it speaks of.
 //
 // One loop, one thread; see HiredisConnection for what the loop owes it at the end.
 class HiredisProbe {
  public:
-  using ReportFn = std::function<void(Shard::Probe)>;
+  using ReportFn = std::function<void(Shard::Probe, uint64_t began_ms)>;
   using NoteFn = std::function<void(NoteLevel, const std::string&)>;
 
   // `report` gets each outcome and may destroy the probe; `note` gets lines for the log.
@@ -42,6 +45,8 @@ class HiredisProbe {
   // The first probe goes out within one interval; `random` is any number, so that the probes of
   // many nodes do not go out all at once.
   void Start(uint32_t random);
+  // Probes out of turn, unless a probe is under way.
+  void ProbeNow();
   // No report comes after this.
   void Stop();
 
@@ -55,11 +60,15 @@ class HiredisProbe {
   uv_loop_t* loop_;
   const uint32_t interval_ms_;
   const uint32_t timeout_ms_;
+  const uint32_t failures_;
+  const uint32_t repeat_ms_;  // the patience with a probe that is repeated
   ReportFn report_;
   NoteFn note_;
   HiredisConnection connection_;
   UvTimer timer_;
   uint64_t sent_ms_ = 0;
+  uint64_t attempt_ms_ = 0;
+  uint32_t timeouts_ = 0;  // in a row
   bool started_ = false;
   bool waiting_ = false;   // for a reply
   bool repeated_ = false;  // this probe is the second try

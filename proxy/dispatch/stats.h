@@ -35,6 +35,8 @@ struct alignas(64) WorkerStats {
   Counter output_overruns;  // clients closed for what they did not take
   Counter paused_clients;   // times a client was not read from, by back-pressure
   Counter buffered;         // bytes in chunks now
+  Counter hedged;           // reads sent to a second copy too; these two once a second
+  Counter hedge_wins;       // of these, answered by the second
 };
 
 }  // namespace gemel

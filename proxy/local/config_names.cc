@@ -105,8 +105,10 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   add("ring.hash_tag", pool.ring.hash_tag);
   add("write.ack", Name(pool.write.ack));
   add("read.from", Name(pool.read.from));
+  number("read.hedge_ms", pool.read.hedge_ms);
   number("health.interval_ms", pool.health.interval_ms);
   number("health.timeout_ms", pool.health.timeout_ms);
+  number("health.min_timeout_ms", pool.health.min_timeout_ms);
   number("health.failures", pool.health.failures);
   add("health.failback", Name(pool.health.failback));
   number("limits.max_clients", limits.max_clients);

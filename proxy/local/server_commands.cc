@@ -150,6 +150,8 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("client_protocol_errors", Sum(process, &WorkerStats::protocol_errors));
     info.Field("client_output_overruns", Sum(process, &WorkerStats::output_overruns));
     info.Field("client_pauses", Sum(process, &WorkerStats::paused_clients));
+    info.Field("hedged_reads", Sum(process, &WorkerStats::hedged));
+    info.Field("hedge_wins", Sum(process, &WorkerStats::hedge_wins));
   }
   if (wants("replication")) {
     info.Section("Replication");

@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kReadBuffer = 64 * 1024;
 constexpr uint64_t kTickMs = 20;
+constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 // After SIGTERM clients may have sent what was not read yet: that long it is still served.
 constexpr uint64_t kDrainGraceMs = 100;
 
@@ -105,6 +106,8 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   options.ack = pool.write.ack;
   options.read_from = pool.read.from;
   options.probe_failures = pool.health.failures;
+  options.hang = {pool.health.min_timeout_ms, pool.health.timeout_ms};
+  options.hedge_ms = pool.read.hedge_ms;
   options.held_limit = pool.limits.shard_held;
   options.wait_ms = pool.timeouts.request_ms > 0 ? pool.timeouts.request_ms : 60000;
   options.start_ms = pool.timeouts.connect_ms;
@@ -139,7 +142,7 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
     shard->link(i)->set_transport(owned->links.back().get());
     owned->probes.push_back(std::make_unique<HiredisProbe>(
         &loop_, control_nodes[i], pool.health,
-        [shard, i](Shard::Probe probe) { shard->OnProbe(i, probe); },
+        [shard, i](Shard::Probe probe, uint64_t began_ms) { shard->OnProbe(i, probe, began_ms); },
         [this](NoteLevel level, const std::string& text) { env_->Note(level, text); }));
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
@@ -212,20 +215,33 @@ void UvWorker::OnWake() {
 void UvWorker::OnTick() {
   const uint64_t now_ms = uv_now(&loop_);
   session_context_.session.now_ms = now_ms;
+  bool waiting = false;
   for (auto& owned : shards_) {
     random_ = random_ * 1664525u + 1013904223u;
     owned->shard->Tick(now_ms, random_ >> 8);
     owned->resync->Tick(now_ms);
     owned->audit->Tick(now_ms);
     owned->watch->Tick(now_ms);
+    for (uint32_t i = 0; i < owned->probes.size(); ++i) {
+      if (owned->shard->TakeProbeWish(i)) owned->probes[i]->ProbeNow();
+    }
+    waiting |= owned->shard->Waiting();
   }
   stats_.buffered.Set(chunks_.bytes_in_use());
   if (drained_) CheckDrained();
-  if (tick_) tick_->Set(kTickMs);
+  if (tick_) tick_->Set(waiting ? kWaitingTickMs : kTickMs);
 }
 
 void UvWorker::OnSecond() {
   const uint64_t now_ms = uv_now(&loop_);
+  uint64_t hedged = 0;
+  uint64_t hedge_wins = 0;
+  for (const auto& owned : shards_) {
+    hedged += owned->shard->stats().hedged;
+    hedge_wins += owned->shard->stats().hedge_wins;
+  }
+  stats_.hedged.Set(hedged);
+  stats_.hedge_wins.Set(hedge_wins);
   const uint64_t idle_ms = uint64_t{shared_->pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0) {
     for (auto& session : sessions_) {

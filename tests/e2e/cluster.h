@@ -42,8 +42,10 @@ struct ShardStatus {
 
 // The probes are patient by default (a busy machine must not look like a dead node): a hang is
 // noticed only with ImpatientProbes. A refused or reset connection counts at once either way.
-inline constexpr const char* kPatientProbes = "interval_ms = 200\ntimeout_ms = 10000\nfailures = 5";
-inline constexpr const char* kImpatientProbes = "interval_ms = 100\ntimeout_ms = 400\nfailures = 3";
+inline constexpr const char* kPatientProbes =
+    "interval_ms = 200\ntimeout_ms = 10000\nmin_timeout_ms = 10000\nfailures = 5";
+inline constexpr const char* kImpatientProbes =
+    "interval_ms = 100\ntimeout_ms = 800\nmin_timeout_ms = 400\nfailures = 3";
 
 class Cluster {
  public:

@@ -25,7 +25,12 @@ class HiredisProbeTest : public LoopTest {
     health.timeout_ms = timeout_ms;
     probe_ = std::make_unique<HiredisProbe>(
         &loop_, HiredisNode{{"127.0.0.1", port, {}}, {}, {}, 0}, health,
-        [this](Probe probe) {
+        [this](Probe probe, uint64_t began_ms) {
+          EXPECT_LE(began_ms, uv_now(&loop_));
+          if (probe == Probe::kSent) {
+            ++sent_;
+            return;
+          }
           seen_.push_back(probe);
           if (on_report_) on_report_();
         },
@@ -40,6 +45,7 @@ class HiredisProbeTest : public LoopTest {
     return RunUntil([&] { return Count(probe) >= times; });
   }
 
+  size_t sent_ = 0;
   std::vector<Probe> seen_;
   std::vector<std::string> notes_;
   std::function<void()> on_report_;
@@ -84,6 +90,22 @@ TEST_F(HiredisProbeTest, HangingNode) {
   node.Resume();
   const size_t answers = Count(Probe::kAnswer);
   EXPECT_TRUE(Saw(Probe::kAnswer, answers + 1));
+}
+
+TEST_F(HiredisProbeTest, FailedProbesAreRepeatedAtOnceUntilTheyAreEnough) {
+  RedisNode node;
+  Make(node.port(), 3600 * 1000, 200);
+  ASSERT_TRUE(Saw(Probe::kAnswer));
+  node.Pause();
+  probe_->ProbeNow();
+  probe_->ProbeNow();  // one is under way
+  ASSERT_TRUE(Saw(Probe::kTimeout, 3)) << "long before the next interval";
+  EXPECT_EQ(sent_, 4U);
+  RunFor(300);
+  EXPECT_EQ(sent_, 4U);
+  node.Resume();
+  probe_->ProbeNow();
+  EXPECT_TRUE(Saw(Probe::kAnswer, 2));
 }
 
 TEST_F(HiredisProbeTest, ConnectionThatIsKilledSaysNothingOfTheNode) {

@@ -177,6 +177,8 @@ void SimProxy::StartShards() {
     options.name = ShardName(i);
     options.ack = options_->ack;
     options.read_from = options_->read_from;
+    options.hang = options_->hang;
+    options.hedge_ms = options_->hedge_ms;
     options.wait_ms = 500;
     options.start_ms = 100;
     options.pause_ms = 100;
@@ -218,7 +220,7 @@ void SimProxy::StartShards() {
     for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
       failing_probes_[options_->nodes[i][copy]] = 0;
       probed_start_[options_->nodes[i][copy]] = options_->nodes[i][copy]->starts();
-      Later(loop_->Between(0, 50000), [this, i, copy] { Probe(i, copy); });
+      Later(loop_->Between(0, 50000), [this, i, copy] { Probe(i, copy, true); });
     }
   }
   serving_ = true;
@@ -231,12 +233,24 @@ void SimProxy::Tick() {
     shards_[i]->Tick(NowMs(), static_cast<uint32_t>(loop_->Random(1u << 30)));
     resyncs_[i]->Tick(NowMs());
     audits_[i]->Tick(NowMs());
+    for (uint32_t copy = 0; copy < shards_[i]->copy_count(); ++copy) {
+      if (shards_[i]->TakeProbeWish(copy)) Probe(i, copy, false);
+    }
   }
   Later(10000, [this] { Tick(); });
 }
 
-void SimProxy::Probe(size_t shard, uint32_t copy) {
+// One at a time. In turn: the next one follows.
+void SimProxy::Probe(size_t shard, uint32_t copy, bool in_turn) {
+  if (!serving_) return;
   Node* node = options_->nodes[shard][copy];
+  if (probing_[node]) {
+    if (in_turn) Later(50000, [this, shard, copy] { Probe(shard, copy, true); });
+    return;
+  }
+  probing_[node] = true;
+  const uint64_t began_ms = NowMs();
+  shards_[shard]->OnProbe(copy, Shard::Probe::kSent, began_ms);
   Shard::Probe seen = Shard::Probe::kAnswer;
   uint64_t after_us = loop_->Between(50, 1000);
   if (uint32_t& failing = failing_probes_[node]; failing > 0) {
@@ -251,10 +265,14 @@ void SimProxy::Probe(size_t shard, uint32_t copy) {
     after_us = node->extra_us();
   }
   if (seen == Shard::Probe::kTimeout) after_us = 100000;
-  Later(after_us, [this, shard, copy, seen] {
+  // A node that hangs meanwhile answers when it wakes up; more often than not in time.
+  Later(after_us, [this, shard, copy, seen, began_ms, in_turn, node] {
     if (!serving_) return;
-    shards_[shard]->OnProbe(copy, seen);
-    Later(50000, [this, shard, copy] { Probe(shard, copy); });
+    const bool hangs = node->alive() && (node->hung() || node->cut_off());
+    probing_[node] = false;
+    shards_[shard]->OnProbe(
+        copy, seen == Shard::Probe::kAnswer && hangs ? Shard::Probe::kTimeout : seen, began_ms);
+    if (in_turn) Later(50000, [this, shard, copy] { Probe(shard, copy, true); });
   });
 }
 

@@ -23,6 +23,8 @@ struct ProxyOptions {
   Ack ack = Ack::kAll;
   ReadFrom read_from = ReadFrom::kPrimary;
   bool failback = false;
+  HangLimits hang;
+  uint32_t hedge_ms = 0;
   bool trace = false;
 };
 
@@ -74,7 +76,7 @@ class SimProxy : public ShardEnv {
   void Open();
   void StartShards();
   void Tick();
-  void Probe(size_t shard, uint32_t copy);
+  void Probe(size_t shard, uint32_t copy, bool in_turn);
 
   Loop* loop_;
   Disk* disk_;
@@ -82,6 +84,7 @@ class SimProxy : public ShardEnv {
   std::function<void(std::string)> fail_;
   bool serving_ = false;
   std::map<const Node*, uint32_t> failing_probes_;
+  std::map<const Node*, bool> probing_;
   std::map<const Node*, uint64_t> probed_start_;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;

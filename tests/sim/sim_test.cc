@@ -34,6 +34,8 @@ TEST(Simulation, KeepsThePromises) {
     all.diverged += world.stats().diverged;
     all.repaired += world.stats().repaired;
     all.fallbacks += world.stats().fallbacks;
+    all.hedged += world.stats().hedged;
+    all.hedge_wins += world.stats().hedge_wins;
     all.held += world.stats().held;
     all.errors += world.stats().errors;
     all.audits += world.stats().audits;
@@ -51,12 +53,13 @@ TEST(Simulation, KeepsThePromises) {
   RecordProperty("requests", std::to_string(requests));
   std::printf(
       "%llu runs, %zu requests; promotions %llu, stale %llu, rejoins %llu, resyncs %llu, diverged %llu, "
-      "repaired %llu, fallbacks %llu, held %llu, errors %llu\n",
+      "repaired %llu, fallbacks %llu, hedged %llu (won %llu), held %llu, errors %llu\n",
       static_cast<unsigned long long>(runs), requests,
       static_cast<unsigned long long>(all.promotions),
       static_cast<unsigned long long>(all.marked_stale),
       static_cast<unsigned long long>(all.rejoins), static_cast<unsigned long long>(all.resyncs), static_cast<unsigned long long>(all.diverged),
       static_cast<unsigned long long>(all.repaired), static_cast<unsigned long long>(all.fallbacks),
+      static_cast<unsigned long long>(all.hedged), static_cast<unsigned long long>(all.hedge_wins),
       static_cast<unsigned long long>(all.held), static_cast<unsigned long long>(all.errors));
   std::printf(
       "audits %llu: compared %llu, differences (tampered with) %llu, repaired %llu, "

@@ -39,6 +39,9 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   options_.trace = trace;
   options_.read_from = static_cast<ReadFrom>(loop_.Random(3));
   options_.failback = loop_.Chance(20);
+  options_.hang.least_ms = static_cast<uint32_t>(loop_.Between(30, 150));
+  options_.hang.most_ms = static_cast<uint32_t>(loop_.Between(100, 300));
+  if (loop_.Chance(80)) options_.hedge_ms = static_cast<uint32_t>(loop_.Between(1, 60));
   if (loop_.Chance(30)) options_.ack = loop_.Chance(50) ? Ack::kPrimary : Ack::kAny;
   crashes_ = mode_ == Mode::kRestarts || (mode_ == Mode::kManyFaults && loop_.Chance(30));
   check_.all_acks = options_.ack == Ack::kAll;
@@ -86,6 +89,7 @@ std::string World::Describe() const {
           : options_.read_from == ReadFrom::kReplica ? "replica"
                                                      : "balanced";
   if (options_.failback) text += ", failback";
+  text += ", hedged after " + std::to_string(options_.hedge_ms) + " ms";
   if (disk_.failing_percent > 0) text += ", a failing disk";
   return text;
 }
@@ -219,6 +223,8 @@ void World::TakeStats() {
   for (size_t i = 0; i < options_.nodes.size(); ++i) {
     const ShardStats& more = proxy_->shard(i)->stats();
     stats_.fallbacks += more.fallbacks;
+    stats_.hedged += more.hedged;
+    stats_.hedge_wins += more.hedge_wins;
     stats_.held += more.held;
     stats_.errors += more.errors;
     stats_.diverged += more.diverged;

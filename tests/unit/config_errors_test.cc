@@ -143,7 +143,7 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[read]\n@@form = \"all\""), "unknown key \"form\" in [read], did you mean from?"},
       {Sharded("[health]\n@@interval = 1"),
        "unknown key \"interval\" in [health], expected one of interval_ms, timeout_ms, "
-       "failures, failback"},
+       "min_timeout_ms, failures, failback"},
       {Sharded("[limits]\n@@max_client = 1"),
        "unknown key \"max_client\" in [limits], did you mean max_clients?"},
       {Sharded("[limits]\n@@x = 1"),

@@ -149,9 +149,11 @@ password = "node-secret"
 ack = "any"
 [read]
 from = "balanced"
+hedge_ms = 51
 [health]
 interval_ms = 101
 timeout_ms = 102
+min_timeout_ms = 104
 failures = 103
 failback = "when-in-sync"
 [limits]
@@ -217,7 +219,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 48);
+  EXPECT_EQ(options, 50);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

@@ -54,8 +54,10 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.shards[0].database, 0u);
   EXPECT_EQ(pool.write.ack, Ack::kAll);
   EXPECT_EQ(pool.read.from, ReadFrom::kPrimary);
+  EXPECT_EQ(pool.read.hedge_ms, 50u);
   EXPECT_EQ(pool.health.interval_ms, 500u);
   EXPECT_EQ(pool.health.timeout_ms, 1000u);
+  EXPECT_EQ(pool.health.min_timeout_ms, 500u);
   EXPECT_EQ(pool.health.failures, 3u);
   EXPECT_EQ(pool.health.failback, Failback::kNever);
   EXPECT_EQ(pool.limits.max_clients, 10000u);
@@ -118,8 +120,11 @@ const std::vector<Number>& Numbers() {
   static const uint64_t kb = 1024, mb = kb << 10, gb = mb << 10;
   static const std::vector<Number> numbers = {
       {"ring", "points", 1, 65536, false, GEMEL_FIELD(c.pools[0].ring.points)},
+      {"read", "hedge_ms", 0, 3600000, false, GEMEL_FIELD(c.pools[0].read.hedge_ms)},
       {"health", "interval_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].health.interval_ms)},
       {"health", "timeout_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].health.timeout_ms)},
+      {"health", "min_timeout_ms", 10, 3600000, false,
+       GEMEL_FIELD(c.pools[0].health.min_timeout_ms)},
       {"health", "failures", 1, 1000, false, GEMEL_FIELD(c.pools[0].health.failures)},
       {"limits", "max_clients", 1, 1000000, false, GEMEL_FIELD(c.pools[0].limits.max_clients)},
       {"limits", "max_bulk", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_bulk), "",

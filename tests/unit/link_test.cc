@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -157,6 +158,48 @@ TEST_F(LinkTest, HandsBackWhatIsLost) {
   log_.clear();
   Answer(link_.get(), HandshakeReplies("def"), now_ms_);
   EXPECT_EQ(log_, Log{"up def 0"});
+}
+
+TEST_F(LinkTest, ItsLineCanBeLookedThroughAndReplaced) {
+  BringUp();
+  std::deque<Item> items;
+  for (int i = 0; i < 60; ++i) {  // so that the line goes round its ring
+    items.emplace_back(i);
+    link_->Send(&items.back(), "x");
+    Answer(link_.get(), "+a\r\n", now_ms_);
+  }
+  Item one(1), two(2), other(22);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  Log seen;
+  const auto look = [&](LinkItem* item, std::string_view frame) {
+    seen.push_back(std::to_string(static_cast<Item*>(item)->number) + " " + std::string(frame));
+    return true;
+  };
+  link_->ForEachPending(100, look);
+  link_->ForEachPending(1, look);
+  EXPECT_EQ(seen, (Log{"1 first", "2 second", "1 first"}));
+  link_->ReplacePending([&](LinkItem* item, std::string_view frame) {
+    return frame == "second" ? static_cast<LinkItem*>(&other) : item;
+  });
+  log_.clear();
+  Answer(link_.get(), "+a\r\n+b\r\n");
+  EXPECT_EQ(log_, (Log{"reply 1 +a. to first", "reply 22 +b. to second"}));
+}
+
+TEST_F(LinkTest, KnowsWhenItHeardAndSinceWhenItWaits) {
+  BringUp();
+  EXPECT_EQ(link_->heard_ms(), 1000u);
+  link_->Tick(1500, 0);
+  Item one(1), two(2);
+  link_->Send(&one, "first");
+  link_->Tick(1600, 0);
+  link_->Send(&two, "second");
+  EXPECT_EQ(link_->waiting_since_ms(), 1500u);
+  EXPECT_EQ(link_->heard_ms(), 1000u);
+  Answer(link_.get(), "+a\r\n", 1700);
+  EXPECT_EQ(link_->waiting_since_ms(), 1700u);
+  EXPECT_EQ(link_->heard_ms(), 1700u);
 }
 
 TEST_F(LinkTest, MayEndInsideAReply) {

@@ -1,0 +1,52 @@
+// A read that stands in line on two links, because the copy that it was sent to first is silent.
+// The first good answer is the client's.
+
+#ifndef GEMEL_BACKEND_SHARD_HEDGE_H_
+#define GEMEL_BACKEND_SHARD_HEDGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/shard/op.h"
+#include "backend/shard/request.h"
+
+namespace gemel {
+
+struct Hedge : LinkItem {
+  Hedge() : LinkItem(LinkItem::Kind::kHedge) {}
+
+  uint8_t first = 0;           // the copy that it was sent to first
+  CopyMask pending = 0;        // where it stands in line
+  Request* request = nullptr;  // null once answered
+};
+
+// Hedges for one thread, reused.
+class HedgePool {
+ public:
+  Hedge* New() {
+    if (free_.empty()) Refill();
+    Hedge* hedge = free_.back();
+    free_.pop_back();
+    return hedge;
+  }
+  void Free(Hedge* hedge) {
+    hedge->pending = 0;
+    hedge->request = nullptr;
+    free_.push_back(hedge);
+  }
+  size_t in_use() const { return blocks_.size() * kBlock - free_.size(); }
+
+ private:
+  static constexpr size_t kBlock = 64;
+  void Refill() {
+    blocks_.push_back(std::make_unique<Hedge[]>(kBlock));
+    for (size_t i = kBlock; i > 0; --i) free_.push_back(&blocks_.back()[i - 1]);
+  }
+  std::vector<std::unique_ptr<Hedge[]>> blocks_;
+  std::vector<Hedge*> free_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_HEDGE_H_

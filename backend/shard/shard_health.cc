@@ -1,0 +1,136 @@
+// Which nodes answer: what the probes and the links have seen, and what follows from it.
+
+#include <utility>
+
+#include "backend/resp/request_reader.h"
+#include "backend/shard/shard.h"
+
+namespace gemel {
+
+namespace {
+
+// So far down its line a node may be with what it works on, without an answer to what is in front:
+// it answers what it has read in one piece together.
+constexpr size_t kWorkedOn = 1024;
+
+}  // namespace
+
+NodeHealth Shard::HealthOf(uint32_t copy) const {
+  const NodeHealth seen = copies_[copy]->detector.health();
+  return seen == NodeHealth::kUnknown && copies_[copy]->link->up() ? NodeHealth::kUp : seen;
+}
+
+void Shard::OnProbe(uint32_t index, Probe probe, uint64_t began_ms) {
+  Copy& copy = *copies_[index];
+  const uint64_t now_ms = env_->NowMs();
+  const NodeHealth before = copy.detector.health();
+  NodeHealth after = before;
+  switch (probe) {
+    case Probe::kSent:
+      copy.hang.OnProbeSent();
+      return;
+    case Probe::kVoid:
+      copy.hang.OnProbeVoid();
+      return;
+    case Probe::kAnswer:
+      copy.hang.OnProbeAnswer(now_ms);
+      after = copy.detector.OnAnswer(now_ms);
+      break;
+    case Probe::kTimeout:
+      after = copy.detector.OnTimeout(now_ms);
+      break;
+    case Probe::kHardError:
+      copy.hang.OnProbeVoid();
+      // It may be about a process that is gone: since then the link heard from one that lives.
+      if (copy.link->up() && began_ms <= copy.link->heard_ms()) return;
+      after = copy.detector.OnHardError(now_ms);
+      break;
+  }
+  if (after == before) return;
+  if (!info_.copies[index].drained) {
+    env_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
+               "shard '" + info_.name + "': node " + copy.link->name() + " is " +
+                   std::string(NodeHealthName(after)));
+  }
+  // A link to a node that is down would only keep what is in it waiting. Nothing waits for a copy
+  // that is not in sync; it may be busy for long with emptying itself, at the beginning of a
+  // resync.
+  const bool patient =
+      probe == Probe::kTimeout && (in_sync_ & Bit(index)) == 0 && copy.link->pending() == 0;
+  if (after == NodeHealth::kDown && copy.link->up() && !patient) {
+    copy.link->Fail("the node does not answer its health checks");
+  } else {
+    Reconcile();
+  }
+}
+
+bool Shard::TakeProbeWish(uint32_t copy) { return std::exchange(copies_[copy]->probe_wish, false); }
+
+bool Shard::Waiting() const {
+  for (const auto& copy : copies_) {
+    if (copy->link->pending() > 0) return true;
+  }
+  return false;
+}
+
+void Shard::WatchNodes(uint64_t now_ms) {
+  for (auto& copy : copies_) {
+    const Link& link = *copy->link;
+    copy->hang.Observe(now_ms,
+                       {link.up() && link.pending() > 0, link.waiting_since_ms(), link.heard_ms()});
+  }
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    Copy& copy = *copies_[i];
+    switch (copy.hang.Judge(/*long_command=*/false)) {
+      case HangDetector::Verdict::kWell:
+        break;
+      case HangDetector::Verdict::kAsk:
+        copy.probe_wish = true;
+        break;
+      case HangDetector::Verdict::kHangs:
+        if (CanDoWithout(i) &&
+            (copy.hang.Judge(/*long_command=*/true) == HangDetector::Verdict::kHangs ||
+             !LongCommandIn(*copy.link))) {
+          GiveUp(i);
+        }
+        break;
+    }
+  }
+}
+
+// Is there another copy to go on with? Without one the end of the link would only turn what waits
+// into errors: that is left to `failures` and to the link's own timeout.
+bool Shard::CanDoWithout(uint32_t copy) const {
+  if ((in_sync_ & Bit(copy)) == 0) return true;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    const HangDetector& other = copies_[i]->hang;
+    if (i != copy && (readable_ & Bit(i)) != 0 && other.stalled_ms() * 2 < other.LimitMs()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Shard::GiveUp(uint32_t index) {
+  Copy& copy = *copies_[index];
+  copy.detector.OnHang(env_->NowMs());
+  const std::string silence = std::to_string(copy.hang.silent_ms()) + " ms";
+  env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + copy.link->name() +
+                                   " is down: no answer to requests and health checks for " +
+                                   silence);
+  copy.link->Fail("the node hangs: no answer to requests and health checks for " + silence);
+}
+
+// Does a command that may take long stand where the node may be with its work?
+bool Shard::LongCommandIn(const Link& link) {
+  bool found = false;
+  link.ForEachPending(kWorkedOn, [&](LinkItem*, std::string_view frame) {
+    SplitFrame(frame, &args_);
+    const CommandRow* row = args_.empty() ? nullptr : table_->Find(args_);
+    found = row == nullptr || row->MayTakeLong();
+    return !found;
+  });
+  return found;
+}
+
+}  // namespace gemel

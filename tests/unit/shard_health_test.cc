@@ -1,0 +1,177 @@
+// What a shard does about nodes that hang, and about probes.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/shard_world.h"
+
+namespace gemel {
+namespace {
+
+using Probe = Shard::Probe;
+
+class ShardHealthTest : public ShardWorld {
+ protected:
+  ShardHealthTest() {
+    base_.hang = {200, 400};
+    base_.hedge_ms = 0;
+  }
+  // Ticks until the link of the copy is down, at most so long. How long that took.
+  uint64_t UntilDown(uint32_t copy, uint64_t most_ms) {
+    const uint64_t start_ms = now_ms_;
+    while (shard_->link(copy)->up() && now_ms_ < start_ms + most_ms) {
+      Pass(10);
+      for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+        if (!shard_->TakeProbeWish(i)) continue;
+        shard_->OnProbe(i, Probe::kSent, now_ms_);
+        if (answers_probes_) shard_->OnProbe(i, Probe::kAnswer, now_ms_);
+        ++probes_;
+      }
+    }
+    return now_ms_ - start_ms;
+  }
+  bool answers_probes_ = false;
+  int probes_ = 0;
+};
+
+TEST_F(ShardHealthTest, APrimaryThatHangsIsReplaced) {
+  MakeUp(2);
+  Asked* set = Ask({"SET", "k", "v"});
+  Asked* get = Ask({"GET", "k"});
+  Reply(1, "+OK\r\n");
+  const uint64_t took_ms = UntilDown(0, 1000);
+  EXPECT_GE(took_ms, 200u);
+  EXPECT_LE(took_ms, 240u);
+  EXPECT_EQ(probes_, 1);
+  EXPECT_EQ(shard_->HealthOf(0), NodeHealth::kDown);
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(set->told, "+OK\r\n");
+  Reply(1, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  EXPECT_NE(notes_.find("no answer to requests and health checks for 2"), std::string::npos)
+      << notes_;
+}
+
+TEST_F(ShardHealthTest, AReplicaThatHangsIsStale) {
+  MakeUp(2);
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  EXPECT_LE(UntilDown(1, 1000), 240u);
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 0u);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  EXPECT_EQ(set->told, "+OK\r\n");
+}
+
+TEST_F(ShardHealthTest, ANodeThatAnswersProbesDoesNotHang) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(1, "+OK\r\n");
+  answers_probes_ = true;
+  EXPECT_EQ(UntilDown(0, 3000), 3000u);
+  EXPECT_GT(probes_, 10);
+  EXPECT_TRUE(queue_->idle());
+}
+
+TEST_F(ShardHealthTest, ALongCommandIsGivenTheWholeTimeout) {
+  using Commands = std::vector<std::vector<std::string_view>>;
+  for (const auto& command : Commands{{"DEL", "big"}, {"KEYS", "*"}, {"LRANGE", "l", "0", "-1"}}) {
+    MakeUp(2);
+    for (int i = 0; i < 20; ++i) Ask({"GET", "k"});
+    Ask(command);
+    Ask({"GET", "k"});
+    if (command[0] == "DEL") Reply(1, ":1\r\n");
+    const uint64_t took_ms = UntilDown(0, 1000);
+    EXPECT_GE(took_ms, 400u) << command[0];
+    EXPECT_LE(took_ms, 440u) << command[0];
+  }
+  for (const auto& command : Commands{{"SET", "k", "v"}, {"GETRANGE", "k", "0", "1"}}) {
+    MakeUp(2);
+    Ask(command);
+    if (command[0] == "SET") Reply(1, "+OK\r\n");
+    EXPECT_LE(UntilDown(0, 1000), 240u) << command[0];
+  }
+}
+
+TEST_F(ShardHealthTest, APauseIsRemembered) {
+  MakeUp(2);
+  for (int i = 0; i < 3; ++i) {
+    Ask({"GET", "k"});
+    EXPECT_EQ(UntilDown(0, 180), 180u);
+    shard_->OnProbe(0, Probe::kAnswer, now_ms_);
+    Reply(0, "$-1\r\n");
+    Pass(1000);
+  }
+  Ask({"GET", "k"});
+  EXPECT_EQ(UntilDown(0, 330), 330u);
+}
+
+TEST_F(ShardHealthTest, AnIdleNodeIsDownAfterSoManyProbes) {
+  MakeUp(2);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(shard_->link(0)->up());
+    shard_->OnProbe(0, Probe::kSent, now_ms_);
+    Pass(400);
+    shard_->OnProbe(0, Probe::kTimeout, now_ms_ - 400);
+  }
+  EXPECT_FALSE(shard_->link(0)->up());
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+}
+
+TEST_F(ShardHealthTest, AStaleNodeThatIsBusyKeepsItsLink) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Lose(1);
+  Reply(0, "+OK\r\n");
+  RunEdits();
+  Up(1, "r1");
+  for (int i = 0; i < 5; ++i) shard_->OnProbe(1, Probe::kTimeout, now_ms_);
+  EXPECT_EQ(shard_->HealthOf(1), NodeHealth::kDown);
+  EXPECT_TRUE(shard_->link(1)->up());
+  shard_->OnProbe(1, Probe::kAnswer, now_ms_);
+  EXPECT_EQ(shard_->HealthOf(1), NodeHealth::kUp);
+}
+
+TEST_F(ShardHealthTest, ACopyThatNobodyCanReplaceIsWaitedFor) {
+  MakeUp(1);
+  Asked* set = Ask({"SET", "k", "v"});
+  EXPECT_EQ(UntilDown(0, 1000), 1000u);
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(set->told, "+OK\r\n");
+
+  MakeUp(2);
+  set = Ask({"SET", "k", "v"});  // both are silent: more likely a matter of this side
+  EXPECT_EQ(UntilDown(0, 1000), 1000u);
+  EXPECT_TRUE(shard_->link(1)->up());
+  Reply(1, "+OK\r\n");
+  EXPECT_LE(UntilDown(0, 1000), 20u);
+  RunEdits();
+  EXPECT_EQ(set->told, "+OK\r\n");
+}
+
+TEST_F(ShardHealthTest, AHardErrorOfAnOlderAttemptIsNoEvidence) {
+  MakeUp(2);
+  Lose(0);
+  const uint64_t began_ms = now_ms_;
+  now_ms_ += 5;
+  Up(0, "r0");
+  shard_->OnProbe(0, Probe::kHardError, began_ms);
+  EXPECT_TRUE(shard_->link(0)->up());
+  EXPECT_TRUE(queue_->idle());
+  now_ms_ += 5;
+  shard_->OnProbe(0, Probe::kHardError, now_ms_);
+  EXPECT_FALSE(shard_->link(0)->up());
+}
+
+TEST_F(ShardHealthTest, SaysWhenItMustBeLookedAtOften) {
+  MakeUp(2);
+  EXPECT_FALSE(shard_->Waiting());
+  Ask({"GET", "k"});
+  EXPECT_TRUE(shard_->Waiting());
+  Reply(0, "$-1\r\n");
+  EXPECT_FALSE(shard_->Waiting());
+}
+
+}  // namespace
+}  // namespace gemel

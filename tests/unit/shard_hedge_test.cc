@@ -1,0 +1,264 @@
+// Hedged reads: which go to a second copy, whose answer counts, and what a fault does to them.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/shard_world.h"
+
+namespace gemel {
+namespace {
+
+class ShardHedgeTest : public ShardWorld {
+ protected:
+  ShardHedgeTest() { base_.hedge_ms = 50; }
+  const ShardStats& stats() const { return shard_->stats(); }
+};
+
+TEST_F(ShardHedgeTest, TheFirstGoodAnswerWins) {
+  MakeUp(2);
+  Asked* get = Ask({"GET", "k"});
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  Pass(40);
+  EXPECT_EQ(Sent(1), "");
+  Pass(20);
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
+  Pass(200);
+  EXPECT_EQ(Sent(1), "");  // once
+  Reply(1, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  Reply(0, "$1\r\nw\r\n");  // dropped
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  EXPECT_EQ(stats().hedged, 1u);
+  EXPECT_EQ(stats().hedge_wins, 1u);
+}
+
+TEST_F(ShardHedgeTest, TheFirstCopyMayStillWin) {
+  MakeUp(2);
+  Asked* get = Ask({"GET", "k"});
+  Pass(60);
+  Reply(0, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  Reply(1, "$1\r\nv\r\n");
+  EXPECT_EQ(stats().hedged, 1u);
+  EXPECT_EQ(stats().hedge_wins, 0u);
+}
+
+TEST_F(ShardHedgeTest, TheSilentCopyIsAvoidedUntilItAnswers) {
+  MakeUp(2);
+  Ask({"GET", "k"});
+  Pass(60);
+  Sent(0);
+  Sent(1);
+  std::string why;
+  EXPECT_EQ(shard_->ExplainRead(false, &why), 1);
+  EXPECT_EQ(why, "another copy has not answered for a while");
+  Asked* next = Ask({"GET", "l"});
+  EXPECT_EQ(Sent(0), "");
+  EXPECT_EQ(Sent(1), Command({"GET", "l"}));
+  Reply(1, "$1\r\nv\r\n$1\r\nw\r\n");
+  EXPECT_EQ(next->told, "$1\r\nw\r\n");
+  Reply(0, "$1\r\nv\r\n");
+  Pass(10);
+  Ask({"GET", "k"});
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+}
+
+TEST_F(ShardHedgeTest, ProgressIsNoSilence) {
+  MakeUp(2);
+  for (int i = 0; i < 10; ++i) Ask({"GET", "k"});
+  for (int i = 0; i < 10; ++i) {
+    Pass(40);
+    Reply(0, "$1\r\nv\r\n");
+  }
+  EXPECT_EQ(Sent(1), "");
+  EXPECT_EQ(stats().hedged, 0u);
+}
+
+TEST_F(ShardHedgeTest, KeepsTheOrderOfOneSession) {
+  MakeUp(2);
+  Ask({"GET", "before"}, 1);
+  Ask({"SET", "k", "v"}, 1);
+  Ask({"GET", "k"}, 1);
+  Ask({"GET", "l"}, 2);
+  Sent(0);
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "v"}));
+  Reply(1, "+OK\r\n");
+  Pass(60);
+  // Not the one before the session's own write; the others in their order, behind the write.
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}) + Command({"GET", "l"}));
+  EXPECT_EQ(stats().hedged, 2u);
+}
+
+TEST_F(ShardHedgeTest, ReadsThatAreLeftAlone) {
+  MakeUp(2);
+  Ask({"KEYS", "*"});  // it would only make the other copy silent, too
+  Asked scan;          // its cursor belongs to one copy
+  scan.sink = this;
+  scan.primary_only = true;
+  const std::string frame = Command({"HSCAN", "h", "0"});
+  scan.frame = frame;
+  shard_->Submit(&scan);
+  Pass(60);
+  EXPECT_EQ(Sent(1), "");
+  Reply(0, "*0\r\n*0\r\n");
+  Make(1);
+  Up(0, "r0");
+  Ask({"GET", "k"});
+  Pass(500);
+  EXPECT_EQ(stats().hedged, 0u);
+}
+
+TEST_F(ShardHedgeTest, CanBeTurnedOff) {
+  base_.hedge_ms = 0;
+  MakeUp(2);
+  Ask({"GET", "k"});
+  Pass(400);
+  EXPECT_EQ(Sent(1), "");
+}
+
+TEST_F(ShardHedgeTest, AnErrorOfACopyThatIsNotReadyDoesNotWin) {
+  MakeUp(2);
+  Asked* get = Ask({"GET", "k"});
+  Pass(60);
+  Reply(1, "-LOADING Redis is loading the dataset in memory\r\n");
+  EXPECT_EQ(get->told, "");
+  Reply(0, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+
+  Asked* both = Ask({"GET", "k"});
+  Pass(60);
+  Reply(1, "-LOADING one\r\n");
+  Reply(0, "-LOADING two\r\n");
+  EXPECT_EQ(both->told, "-LOADING two\r\n");
+
+  Asked* wrong = Ask({"GET", "k"});
+  Pass(60);
+  Reply(1, "-WRONGTYPE it is a list\r\n");
+  EXPECT_EQ(wrong->told, "-WRONGTYPE it is a list\r\n");
+  Reply(0, "-WRONGTYPE it is a list\r\n");
+}
+
+TEST_F(ShardHedgeTest, AThirdCopyIsAskedIfTwoAreNotReady) {
+  MakeUp(3);
+  Asked* get = Ask({"GET", "k"});
+  Pass(60);
+  const uint32_t second = Sent(1).empty() ? 2 : 1;
+  Reply(second, "-LOADING one\r\n");
+  Reply(0, "-LOADING two\r\n");
+  EXPECT_EQ(get->told, "");
+  Reply(3 - second, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+}
+
+TEST_F(ShardHedgeTest, LostOnOneLinkItWaitsForTheOther) {
+  MakeUp(2);
+  Asked* get = Ask({"GET", "k"});
+  Pass(60);
+  Sent(1);
+  Lose(0);
+  EXPECT_EQ(Sent(1), "");  // not a third time
+  Reply(1, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+
+  MakeUp(2);
+  get = Ask({"GET", "k"});
+  Pass(60);
+  Lose(1);
+  EXPECT_EQ(get->told, "");
+  Reply(0, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+}
+
+TEST_F(ShardHedgeTest, LostOnBothItIsHeldLikeAnyRead) {
+  MakeUp(2);
+  Asked* get = Ask({"GET", "k"});
+  Pass(60);
+  Sent(0);
+  Lose(1);
+  Lose(0);
+  EXPECT_EQ(get->told, "");
+  Up(0, "r0");
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  Reply(0, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+}
+
+TEST_F(ShardHedgeTest, LostAfterTheAnswerItIsNobodysBusiness) {
+  MakeUp(2);
+  Asked* get = Ask({"GET", "k"});
+  Pass(60);
+  Reply(1, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  Lose(0);
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  EXPECT_EQ(stats().fallbacks, 0u);
+}
+
+TEST_F(ShardHedgeTest, AStaleCopyIsNeverAsked) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Lose(1);
+  Reply(0, "+OK\r\n");
+  RunEdits();
+  Up(1, "r1");
+  Sent(1);
+  Ask({"GET", "k"});
+  Pass(400);
+  EXPECT_EQ(Sent(1), "");
+  // Once it is in sync again, what still waits is sent to it.
+  shard_->Pause([] {});
+  shard_->ProposeInSync(1, [](bool) {});
+  RunEdits();
+  shard_->Resume();
+  Pass(10);
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
+}
+
+TEST_F(ShardHedgeTest, WhenAllAreSilentNobodyIsAvoided) {
+  MakeUp(2);
+  Ask({"GET", "k"});
+  Ask({"SET", "k", "v"}, 2);
+  Pass(60);
+  Asked* later = Ask({"GET", "k"}, 3);
+  EXPECT_EQ(stats().hedged, 0u);
+  Pass(100);
+  Sent(1);
+  Reply(1, "+OK\r\n");  // one of them answers: it gets what waits on the other
+  Pass(10);
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}) + Command({"GET", "k"}));
+  Reply(1, "$1\r\nv\r\n$1\r\nw\r\n");
+  EXPECT_EQ(later->told, "$1\r\nw\r\n");
+}
+
+TEST_F(ShardHedgeTest, AKeyThatIsBeingRepairedIsReadWhereItWasAsked) {
+  MakeUp(2);
+  Asked* incr = Ask({"INCR", "k"});
+  Ask({"GET", "k"}, 2);
+  Ask({"GET", "other"}, 3);
+  Sent(1);
+  Reply(1, ":4\r\n");
+  Reply(0, ":5\r\n");
+  Sent(0);
+  Pass(60);
+  EXPECT_EQ(Sent(1), Command({"GET", "other"}));
+  EXPECT_EQ(incr->told, "");
+  shard_->Stop();
+}
+
+TEST_F(ShardHedgeTest, ThousandsInLine) {
+  MakeUp(2, Ack::kAll, ReadFrom::kPrimary);
+  std::vector<Asked*> reads;
+  for (int i = 0; i < 5000; ++i) reads.push_back(Ask({"GET", "k" + std::to_string(i)}));
+  Pass(60);
+  EXPECT_EQ(stats().hedged, 5000u);
+  std::string replies;
+  for (int i = 0; i < 5000; ++i) replies += ":" + std::to_string(i) + "\r\n";
+  Reply(1, replies);
+  Reply(0, replies);
+  for (int i = 0; i < 5000; ++i) {
+    ASSERT_EQ(reads[static_cast<size_t>(i)]->told, ":" + std::to_string(i) + "\r\n");
+  }
+  EXPECT_EQ(stats().hedge_wins, 5000u);
+}
+
+}  // namespace
+}  // namespace gemel
