@@ -1,0 +1,81 @@
+"""The temporary folder, the nodes and the processes of one setup; stops all it started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench_lib.process import Process
+from bench_lib.setups import find
+
+from .network import GatePlace, NamespacePlace, Place, Ports
+from .node import Node
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a row wants to be different from the plain setup of one shard."""
+    shards: int = 1
+    durable: bool = False  # the nodes of the first shard keep what they answered over kill -9
+    cuttable: tuple[int, ...] = ()  # the copies of the first shard that can be cut off
+    small_disk: bool = False  # gemel's state folder is on a disk of 64 kB
+    sections: dict[str, str] = field(default_factory=dict)  # of gemel's config
+
+
+class Lab:
+    def __init__(self, folder: Path, gemel: Path, ports: Ports, namespaces: bool, workers: int) -> None:
+        self.folder = folder
+        self.gemel = gemel
+        self.ports = ports
+        self.workers = workers
+        self._namespaces = namespaces
+        self._nodes: list[Node] = []
+        self._processes: list[Process] = []
+
+    def shards(self, needs: Needs, replicates: bool = False) -> list[list[Node]]:
+        """replicates: the replica follows its primary by REPLICAOF, and must be found by it."""
+        return [self._shard(needs, shard, replicates) for shard in range(needs.shards)]
+
+    def _shard(self, needs: Needs, shard: int, replicates: bool) -> list[Node]:
+        nodes: list[Node] = []
+        outside = ""
+        for copy, role in enumerate(("primary", "replica")):
+            place = self._place(shard == 0 and copy in needs.cuttable)
+            if isinstance(place, NamespacePlace):
+                outside = place.outside
+            elif replicates and outside:
+                # Its primary lives in a namespace, and so must reach it by this side's address.
+                place.host = outside
+                place.bind = f"127.0.0.1 {outside}"
+                place.options = ["--replica-announce-ip", outside]
+            name = f"{'ab'[shard]}-{role}"
+            node = Node(self.folder, name, place, durable=needs.durable and shard == 0)
+            self._nodes.append(node)
+            nodes.append(node)
+        return nodes
+
+    def _place(self, cuttable: bool) -> Place:
+        if not cuttable:
+            return Place(self.ports)
+        return NamespacePlace(self.ports) if self._namespaces else GatePlace(self.ports)
+
+    def process(self, name: str, command: list[str], folder: Path) -> Process:
+        process = Process(name, command, folder)
+        self._processes.append(process)
+        return process
+
+    @staticmethod
+    def can_mount() -> bool:
+        """Whether a small disk can be mounted in a mount namespace."""
+        command = [find("unshare"), "-m", "--propagation", "private", "sh", "-c",
+                   "mount -t tmpfs -o size=64k gemel-faults /mnt"]
+        return os.geteuid() == 0 and subprocess.run(
+            command, capture_output=True, check=False).returncode == 0
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+        for node in self._nodes:
+            node.close()
