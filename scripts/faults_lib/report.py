@@ -66,6 +66,8 @@ def summary(results: list[Result]) -> str:
         for one in shown:
             lines += details(one)
     gemel = [one for one in results if one.setup == "gemel" and not one.not_supported]
+    if not gemel:
+        return "\n".join(lines)
     wrong = sum(bool(one.violations) for one in gemel)
     barred = [one for one in gemel if one.bars_met is not None]
     lines += ["", f"gemel: {len(gemel) - wrong} of {len(gemel)} events without error, loss, doubled or stale "

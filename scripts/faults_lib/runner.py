@@ -124,6 +124,7 @@ def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Opt
             result.healed_s = wait_until_healed(setup, stage.over_at, _HEAL_S)
     except (BenchError, OSError) as error:
         result.failure = str(error)
+        stage.note(setup.describe())
     outcome = load.stop()
     _verify(result, setup, outcome)
     _take(row, result, outcome)

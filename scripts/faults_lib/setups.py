@@ -51,6 +51,10 @@ class Setup:
     def facts(self) -> dict[str, Any]:
         return {}
 
+    def describe(self) -> str:
+        """What it says of itself, where something went wrong."""
+        return ""
+
 
 class Gemel(Setup):
     name = "gemel"
@@ -152,6 +156,9 @@ class Gemel(Setup):
     def primary_of(self, shard: int) -> Node:
         address = self.status()[shard]["primary"]
         return next(node for node in self.shards[shard] if node.address == address)
+
+    def describe(self) -> str:
+        return str(self.status())
 
     def healed(self) -> bool | None:
         return all(node["state"] == "in-sync" and node["health"] == "up"
