@@ -12,17 +12,23 @@ from .setups import Setup
 _EXAMPLES = 10
 
 
-def wait_until_healed(setup: Setup, since: float, seconds: float) -> float | None:
-    """Seconds from `since` until every copy takes part again; None if the setup knows no healing. Raises
-    BenchError if it takes longer than `seconds` from now."""
+def wait_until_healed(setup: Setup, since: float, settle: float, seconds: float) -> float | None:
+    """Seconds from `since` until every copy takes part again, and still does `settle` seconds later: a copy
+    may not look lost yet. None if the setup knows no healing. Raises BenchError if it takes longer than
+    `seconds` from now."""
     end = time.monotonic() + seconds
+    lost = since  # when a copy was last seen missing
     while True:
         healed = setup.healed()
         if healed is None:
+            time.sleep(settle)
             return None
-        if healed:
-            return time.monotonic() - since
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if not healed:
+            lost = now
+        elif now - lost > settle:
+            return lost - since
+        if now > end:
             raise BenchError(f"not healed after {seconds:.0f} s")
         time.sleep(0.02)
 

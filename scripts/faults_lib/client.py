@@ -1,6 +1,7 @@
 """One client of the load, and what it knows of its own data.
 
-In a loop it sets a new key, increments its counter, reads both back and an older key of its own. What was
+In a loop it sets a new key, increments its counter, reads both back and an older key of its own (first or
+last, by chance, so that a server that stops does not meet all clients in the same request). What was
 acknowledged must be read from then on; a counter lies between what was acknowledged and that plus the
 increments whose outcome is unknown (an error reply, a connection that broke under the request).
 """
@@ -104,6 +105,9 @@ class LoadClient:
         self._number += 1
         number = self._number
         tag = self._tag(number)
+        reads_first = self._random.random() < 0.5
+        if reads_first:
+            self._read_older()
         value = set_value(self._index, number)
         is_set = self._ask(WRITE, tag, "SET", self._key(number), value) is not FAILED
         if is_set:
@@ -113,10 +117,14 @@ class LoadClient:
         if is_set:
             self._read_key(number)
         self._read_counter(tag)
-        if self.seen.keys:
-            self._read_key(self._random.choice(self.seen.keys))
+        if not reads_first:
+            self._read_older()
         if self._window and len(self.seen.keys) > self._window:
             self._delete_one()
+
+    def _read_older(self) -> None:
+        if self.seen.keys:
+            self._read_key(self._random.choice(self.seen.keys))
 
     def _tag(self, number: int) -> int:
         return number % len(self._tags)

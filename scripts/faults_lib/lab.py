@@ -19,7 +19,7 @@ class Needs:
     """What a row wants to be different from the plain setup of one shard."""
     shards: int = 1
     durable: bool = False  # the nodes of the first shard keep what they answered over kill -9
-    cuttable: tuple[int, ...] = ()  # the copies of the first shard that can be cut off
+    cuttable: int | None = None  # the copy of the first shard that can be cut off
     small_disk: bool = False  # gemel's state folder is on a disk of 64 kB
     sections: dict[str, str] = field(default_factory=dict)  # of gemel's config
 
@@ -34,26 +34,23 @@ class Lab:
         self._nodes: list[Node] = []
         self._processes: list[Process] = []
 
-    def shards(self, needs: Needs, replicates: bool = False) -> list[list[Node]]:
-        """replicates: the replica follows its primary by REPLICAOF, and must be found by it."""
-        return [self._shard(needs, shard, replicates) for shard in range(needs.shards)]
+    def shards(self, needs: Needs) -> list[list[Node]]:
+        return [self._shard(needs, shard) for shard in range(needs.shards)]
 
-    def _shard(self, needs: Needs, shard: int, replicates: bool) -> list[Node]:
-        nodes: list[Node] = []
-        outside = ""
-        for copy, role in enumerate(("primary", "replica")):
-            place = self._place(shard == 0 and copy in needs.cuttable)
-            if isinstance(place, NamespacePlace):
-                outside = place.outside
-            elif replicates and outside:
-                # Its primary lives in a namespace, and so must reach it by this side's address.
-                place.host = outside
-                place.bind = f"127.0.0.1 {outside}"
-                place.options = ["--replica-announce-ip", outside]
+    def _shard(self, needs: Needs, shard: int) -> list[Node]:
+        places = [self._place(shard == 0 and copy == needs.cuttable) for copy in range(2)]
+        # Copies follow each other: a node in a namespace must find the other by an address of this side.
+        outside = next((place.outside for place in places if isinstance(place, NamespacePlace)), None)
+        if outside is not None:
+            other = next(place for place in places if not isinstance(place, NamespacePlace))
+            other.host = outside
+            other.bind = f"127.0.0.1 {outside}"
+            other.options = ["--replica-announce-ip", outside]
+        nodes = []
+        for place, role in zip(places, ("primary", "replica")):
             name = f"{'ab'[shard]}-{role}"
-            node = Node(self.folder, name, place, durable=needs.durable and shard == 0)
-            self._nodes.append(node)
-            nodes.append(node)
+            nodes.append(Node(self.folder, name, place, durable=needs.durable and shard == 0))
+            self._nodes.append(nodes[-1])
         return nodes
 
     def _place(self, cuttable: bool) -> Place:

@@ -48,6 +48,8 @@ class Ports:
 class Place:
     """On loopback; cannot be cut off."""
 
+    can_be_cut = False
+
     def __init__(self, ports: Ports) -> None:
         self.host = "127.0.0.1"
         self.port = ports.take()  # where others find it
@@ -69,6 +71,8 @@ class Place:
 class GatePlace(Place):
     """Behind a Gate."""
 
+    can_be_cut = True
+
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)
         self.listen_port = ports.take()
@@ -87,6 +91,8 @@ class GatePlace(Place):
 
 class NamespacePlace(Place):
     """In a network namespace. `outside` is the address of this side."""
+
+    can_be_cut = True
 
     def __init__(self, ports: Ports) -> None:
         super().__init__(ports)

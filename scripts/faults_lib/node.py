@@ -55,6 +55,10 @@ class Node:
         if wait:
             self.wait_until_up()
 
+    def remember(self, *options: str) -> None:
+        """Of all starts from now on, as if its config file said so."""
+        self._options += options
+
     def wait_until_up(self, seconds: float = 20.0) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -58,6 +58,7 @@ def _loading(stage: Stage) -> None:
     stage.note("killed, and up again; it answers LOADING")
     stage.pause(1)
     stage.primary.wait_until_up()
+    stage.primary.must("CONFIG", "SET", "key-load-delay", "0")
     stage.note("loaded")
     stage.over()
 
@@ -117,14 +118,14 @@ ROWS = [
     Row("primary-hang", "primary hangs for 5 s (SIGSTOP)", lambda s: _hang(s, s.primary), ALL, HANG,
         quick=True),
     Row("primary-cut", "primary cut off for 5 s (packets dropped)", lambda s: _cut(s, s.primary), ALL, HANG,
-        Needs(cuttable=(0,))),
+        Needs(cuttable=0)),
     Row("replica-kill", "replica kill -9", lambda s: _kill(s, s.replica), PAIRS, PROMOTION, heals=False),
     Row("replica-restart", "replica killed, back empty after 2 s",
         lambda s: _restart_empty(s, s.replica), PAIRS, PROMOTION),
     Row("replica-hang", "replica hangs for 5 s (SIGSTOP)", lambda s: _hang(s, s.replica), PAIRS,
         REPLICA_HANG),
     Row("replica-cut", "replica cut off for 5 s (packets dropped)", lambda s: _cut(s, s.replica), GEMEL,
-        REPLICA_HANG, Needs(cuttable=(1,))),
+        REPLICA_HANG, Needs(cuttable=1)),
     Row("flap-kill", "primary killed, back empty, every second", _flap_kill, ALL, PROMOTION),
     Row("flap-hang", "primary hangs every other second", _flap_hang, ALL, HANG),
     Row("link-primary", "primary closes its connections, 10 times",

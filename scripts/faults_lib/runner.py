@@ -19,8 +19,8 @@ from .network import Ports
 from .row import Row, Stage
 from .setups import SETUPS, Gemel, NotSupported, Setup
 
-_WARM_S = 1.5
-_AFTER_S = 1.5
+_WARM_S = 1.0
+_AFTER_S = 1.0
 _HEAL_S = 30.0
 
 
@@ -119,9 +119,10 @@ def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Opt
     stage.pause(_WARM_S)
     try:
         row.run(stage)
-        stage.pause(_AFTER_S)
         if row.heals:
-            result.healed_s = wait_until_healed(setup, stage.over_at, _HEAL_S)
+            result.healed_s = wait_until_healed(setup, stage.over_at, _AFTER_S, _HEAL_S)
+        else:
+            stage.pause(_AFTER_S)
     except (BenchError, OSError) as error:
         result.failure = str(error)
         stage.note(setup.describe())

@@ -190,10 +190,11 @@ class Sentinel(Setup):
     DOWN_AFTER_MS = 2000
 
     def __init__(self, lab: Lab, needs: Needs) -> None:
-        self.shards = lab.shards(needs, replicates=True)
+        self.shards = lab.shards(needs)
         self._nodes = self.shards[0]
         primary, replica = self._nodes
         replica.must("REPLICAOF", primary.place.host, str(primary.place.port))
+        replica.remember("--replicaof", primary.place.host, str(primary.place.port))
         _wait(lambda: replica.info("replication").get("master_link_status") == "up", "the replica follows")
         self._ports = [lab.ports.take() for _ in range(3)]
         for number, port in enumerate(self._ports):

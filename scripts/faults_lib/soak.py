@@ -93,7 +93,7 @@ _FAULTS: dict[str, Callable[[Node, random.Random], None]] = {
 def run_soak(minutes: float, seed: int, lab: Lab) -> Soak:
     soak = Soak(seed, minutes)
     dice = random.Random(seed)
-    gemel = Gemel(lab, Needs(shards=2, cuttable=(0, 1)))
+    gemel = Gemel(lab, Needs(shards=2, cuttable=dice.randrange(2)))
     load = Load(gemel.connector(), LoadOptions(tags=gemel.tags(), window=_WINDOW))
     try:
         _torture(soak, dice, gemel, load)
@@ -136,7 +136,7 @@ def _torture(soak: Soak, dice: random.Random, gemel: Gemel, load: Load) -> None:
         shard = dice.randrange(2)
         # One node of a shard at a time; the other copy is in sync when it begins.
         node = gemel.shards[shard][dice.randrange(2)]
-        names = [name for name in _FAULTS if name != "cut off" or shard == 0]
+        names = [name for name in _FAULTS if name != "cut off" or node.place.can_be_cut]
         name = dice.choice(names)
         soak.history.append(f"{time.monotonic() - load.began:.3f} s: {node.name} {name}")
         soak.faults[name] = soak.faults.get(name, 0) + 1
