@@ -31,9 +31,9 @@ def _restart_empty(stage: Stage, node: Node) -> None:
     stage.over()
 
 
-def _restart_at_once(stage: Stage) -> None:
-    stage.note("kill -9 of the primary, and a new process at once")
-    stage.primary.restart_empty()
+def _restart_at_once(stage: Stage, node: Node) -> None:
+    stage.note(f"kill -9 {node.name}, and a new process at once")
+    node.restart_empty()
     stage.over()
 
 
@@ -111,8 +111,8 @@ ROWS = [
         quick=True),
     Row("primary-restart", "primary killed, back empty after 2 s",
         lambda s: _restart_empty(s, s.primary), ALL, PROMOTION, quick=True),
-    Row("primary-at-once", "primary killed, back empty at once", _restart_at_once, ALL, PROMOTION,
-        quick=True),
+    Row("primary-at-once", "primary killed, back empty at once",
+        lambda s: _restart_at_once(s, s.primary), ALL, PROMOTION, quick=True),
     Row("primary-old", "primary killed, back at once with old data", _restart_old, ALL, PROMOTION),
     Row("primary-loading", "primary killed, back and LOADING for 2 s", _loading, GEMEL, PROMOTION),
     Row("primary-hang", "primary hangs for 5 s (SIGSTOP)", lambda s: _hang(s, s.primary), ALL, HANG,
@@ -122,6 +122,8 @@ ROWS = [
     Row("replica-kill", "replica kill -9", lambda s: _kill(s, s.replica), PAIRS, PROMOTION, heals=False),
     Row("replica-restart", "replica killed, back empty after 2 s",
         lambda s: _restart_empty(s, s.replica), PAIRS, PROMOTION),
+    Row("replica-at-once", "replica killed, back empty at once",
+        lambda s: _restart_at_once(s, s.replica), GEMEL, PROMOTION),
     Row("replica-hang", "replica hangs for 5 s (SIGSTOP)", lambda s: _hang(s, s.replica), PAIRS,
         REPLICA_HANG),
     Row("replica-cut", "replica cut off for 5 s (packets dropped)", lambda s: _cut(s, s.replica), GEMEL,
