@@ -47,7 +47,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cut", choices=("auto", "namespace", "gate"), default="auto",
                         help="how a node is cut off: in a network namespace, or behind a small TCP proxy")
     parser.add_argument("--keep", type=Path, metavar="FOLDER",
-                        help="copy logs, config and data of rows that fail there")
+                        help="leave the logs, configs and data of all rows there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
     parser.add_argument("--gemel", type=Path, metavar="FILE", default=ROOT / "build" / "gemel",
                         help="try this one (default: build/gemel, which is built first)")

@@ -99,7 +99,7 @@ def run_row(row: Row, kind: str, ports: Ports, options: Options) -> Result:
     result.seconds = time.monotonic() - began
     if kind == Gemel.name and not result.not_supported:
         result.violations = violations(row, result)
-    if result.violations and options.keep is not None:
+    if options.keep is not None:
         result.kept = str(options.keep / folder.name)
         shutil.copytree(folder, result.kept, dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
