@@ -9,6 +9,7 @@ packages_run=("${packages_build[@]}" redis-server redis-tools)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" python3 python3-redis ca-certificates)
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
+packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
 ioredis_version=5.4.1
 

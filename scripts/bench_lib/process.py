@@ -19,7 +19,7 @@ class BenchError(Exception):
     """Something the operator has to know; printed as one line."""
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class Process:
-    """A server of the benchmark. Its output goes to a file in the temporary folder."""
+    """A server. Its output goes to a file in the temporary folder."""
 
     def __init__(self, name: str, command: list[str], folder: Path) -> None:
         self.name = name
@@ -39,7 +39,7 @@ class Process:
         with self.log.open("wb") as out:
             self._child = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                preexec_fn=_die_with_parent)
+                preexec_fn=die_with_parent)
 
     @property
     def pid(self) -> int:
@@ -77,6 +77,26 @@ class Process:
             except OSError:
                 continue
         raise BenchError(f"cannot read the resident memory of {self.name}")
+
+    @property
+    def running(self) -> bool:
+        return self._child.poll() is None
+
+    def signal(self, number: int) -> None:
+        if self.running:
+            self._child.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """Its exit code; BenchError if it does not end."""
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise BenchError(f"{self.name} does not end in {seconds:.0f} s") from error
+
+    def kill(self) -> None:
+        """kill -9, and waits for the end."""
+        self.signal(signal.SIGKILL)
+        self._child.wait(10)
 
     def stop(self) -> None:
         if self._child.poll() is None:

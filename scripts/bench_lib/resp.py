@@ -1,4 +1,4 @@
-"""As much of a Redis client as the benchmark needs."""
+"""As much of a Redis client as the scripts need."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 
 class Client:
-    def __init__(self, port: int, timeout: float = 10.0) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port: int, timeout: float = 10.0, host: str = "127.0.0.1") -> None:
+        self._socket = socket.create_connection((host, port), timeout=timeout)
         self._reader = self._socket.makefile("rb")
 
     def send(self, *args: str | bytes) -> None:

@@ -1,0 +1,166 @@
+"""Where a node lives, as others see it, and how it is cut off so that packets are dropped.
+
+A node that is to be cut off lives in a network namespace of its own, joined by a pair of veth interfaces;
+cutting makes both ends drop what is sent (a pfifo queue of no length). Where that is not permitted, it
+lives behind a Gate.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import socket
+import subprocess
+
+from bench_lib.process import BenchError
+from bench_lib.setups import find
+
+from .gate import Gate
+
+_PREFIX = "gemel-faults"
+_count = itertools.count()
+
+
+class Ports:
+    """Loopback ports, below the range of outgoing connections, so that none is taken while its server is
+    down."""
+
+    def __init__(self) -> None:
+        self._given: set[int] = set()
+
+    def take(self) -> int:
+        for _ in range(500):
+            port = random.SystemRandom().randrange(9000, 12000)
+            if port in self._given:
+                continue
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            self._given.add(port)
+            return port
+        raise BenchError("no free port between 9000 and 12000")
+
+
+class Place:
+    """On loopback; cannot be cut off."""
+
+    can_be_cut = False
+
+    def __init__(self, ports: Ports) -> None:
+        self.host = "127.0.0.1"
+        self.port = ports.take()  # where others find it
+        self.listen_port = self.port
+        self.bind = "127.0.0.1"
+        self.prefix: list[str] = []  # of the command that starts the server
+        self.options: list[str] = []
+
+    def cut(self) -> None:
+        raise BenchError("this node cannot be cut off")
+
+    def mend(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class GatePlace(Place):
+    """Behind a Gate."""
+
+    can_be_cut = True
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
+        self.listen_port = ports.take()
+        self.options = ["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", str(self.port)]
+        self._gate = Gate(self.port, self.listen_port)
+
+    def cut(self) -> None:
+        self._gate.cut()
+
+    def mend(self) -> None:
+        self._gate.mend()
+
+    def close(self) -> None:
+        self._gate.close()
+
+
+class NamespacePlace(Place):
+    """In a network namespace. `outside` is the address of this side."""
+
+    can_be_cut = True
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__(ports)
+        number = next(_count)
+        self._name = f"{_PREFIX}-{os.getpid()}-{number}"
+        self._near, self._far = (f"gf{os.getpid()}{side}{number}" for side in "ab")
+        subnet = f"10.231.{os.getpid() % 250}"
+        self.outside = f"{subnet}.{4 * number % 240 + 1}"
+        self.host = f"{subnet}.{4 * number % 240 + 2}"
+        self.bind = f"{self.host} 127.0.0.1"
+        self.prefix = [find("ip"), "netns", "exec", self._name]
+        try:
+            _ip("netns", "add", self._name)
+            _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self._name)
+            _ip("addr", "add", f"{self.outside}/30", "dev", self._near)
+            _ip("link", "set", self._near, "up")
+            _ip("-n", self._name, "addr", "add", f"{self.host}/30", "dev", self._far)
+            _ip("-n", self._name, "link", "set", self._far, "up")
+            _ip("-n", self._name, "link", "set", "lo", "up")
+        except BenchError:
+            self.close()
+            raise
+
+    def cut(self) -> None:
+        for where, device in (([], self._near), (["-n", self._name], self._far)):
+            _run("tc", *where, "qdisc", "replace", "dev", device, "root", "pfifo", "limit", "0")
+
+    def mend(self) -> None:
+        for where, device in (([], self._near), (["-n", self._name], self._far)):
+            _run("tc", *where, "qdisc", "del", "dev", device, "root")
+
+    def close(self) -> None:
+        # The interfaces go with the namespace.
+        subprocess.run([find("ip"), "netns", "del", self._name], capture_output=True, check=False)
+
+
+def namespaces_work(ports: Ports) -> bool:
+    """Whether a node can be put in a namespace and cut off there; leaves nothing behind."""
+    try:
+        remove_leftovers()
+        place = NamespacePlace(ports)
+    except (BenchError, OSError):
+        return False
+    try:
+        place.cut()
+        place.mend()
+        return True
+    except (BenchError, OSError):
+        return False
+    finally:
+        place.close()
+
+
+def remove_leftovers() -> None:
+    """Namespaces of runs that were killed before they could remove them."""
+    listed = subprocess.run([find("ip"), "netns", "list"], capture_output=True, text=True, check=False)
+    for line in listed.stdout.splitlines():
+        name = line.split()[0] if line.split() else ""
+        parts = name.removeprefix(f"{_PREFIX}-").split("-")
+        if name.startswith(f"{_PREFIX}-") and parts[0].isdigit() and not os.path.exists(f"/proc/{parts[0]}"):
+            subprocess.run([find("ip"), "netns", "del", name], capture_output=True, check=False)
+
+
+def _ip(*args: str) -> None:
+    _run("ip", *args)
+
+
+def _run(program: str, *args: str) -> None:
+    done = subprocess.run([find(program), *args], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{program} {' '.join(args)}: {done.stderr.strip()}")

@@ -1,0 +1,188 @@
+"""Runs one row on one setup, from an empty folder to a verdict."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench_lib.process import BenchError
+
+from .check import copies_equal, wait_until_healed
+from .client import READ, WRITE
+from .lab import Lab
+from .load import Load, LoadOptions, Outcome
+from .network import Ports
+from .row import Row, Stage
+from .setups import SETUPS, Gemel, NotSupported, Setup
+
+_WARM_S = 1.0
+_AFTER_S = 1.0
+_HEAL_S = 30.0
+
+
+@dataclass
+class Options:
+    gemel: Path
+    folder: Path
+    namespaces: bool
+    workers: int
+    quick: bool
+    keep: Path | None
+
+
+@dataclass
+class Result:
+    row: str
+    title: str
+    setup: str
+    seconds: float = 0.0
+    not_supported: str = ""
+    failure: str = ""  # what kept the row from its end
+    requests: int = 0
+    errors: int = 0  # replies and connections
+    broken: int = 0  # of them, connections
+    error_texts: dict[str, int] = field(default_factory=dict)
+    wrong_errors: int = 0  # those that do not belong to the event
+    first_error_s: float = 0.0
+    last_error_s: float = 0.0
+    read_stall_ms: float = 0.0
+    read_stall_at_s: float = 0.0
+    write_stall_ms: float = 0.0
+    write_stall_at_s: float = 0.0
+    read_bar_ms: float | None = None
+    write_bar_ms: float | None = None
+    other_stall_ms: float | None = None  # of the shards that nothing happened to
+    acknowledged: int = 0
+    lost: int = 0
+    doubled: int = 0
+    stale: int = 0
+    missing: int = 0  # reads of nothing: stale, too, unless the row says that data may be lost
+    equal: bool | None = None
+    healed_s: float | None = None
+    violations: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    kept: str = ""
+
+    @property
+    def bars_met(self) -> bool | None:
+        if self.read_bar_ms is None or self.write_bar_ms is None:
+            return None
+        return self.read_stall_ms <= self.read_bar_ms and self.write_stall_ms <= self.write_bar_ms
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "bars_met": self.bars_met}
+
+
+def run_row(row: Row, kind: str, ports: Ports, options: Options) -> Result:
+    result = Result(row.name, row.title, kind)
+    folder = Path(tempfile.mkdtemp(prefix=f"{row.name}-{kind}-", dir=options.folder))
+    lab = Lab(folder, options.gemel, ports, options.namespaces, options.workers)
+    began = time.monotonic()
+    loads: list[Load] = []
+    try:
+        _run(row, result, SETUPS[kind](lab, row.needs), loads, options)
+    except NotSupported as error:
+        result.not_supported = str(error)
+    except (BenchError, OSError) as error:
+        result.failure = str(error)
+    finally:
+        for load in loads:
+            load.close()
+        lab.close()
+    result.seconds = time.monotonic() - began
+    if kind == Gemel.name and not result.not_supported:
+        result.violations = violations(row, result)
+    if options.keep is not None:
+        result.kept = str(options.keep / folder.name)
+        shutil.copytree(folder, result.kept, dirs_exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    return result
+
+
+def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Options) -> None:
+    if isinstance(setup, Gemel) and row.stalls is not None:
+        timeout = setup.option("health.timeout_ms", 1000) if row.stalls.timeout else 0
+        hedge = setup.option("read.hedge_ms", 50) if row.stalls.hedge else 0
+        result.write_bar_ms = row.stalls.write + timeout
+        result.read_bar_ms = row.stalls.read + hedge
+    load = Load(setup.connector(), LoadOptions(tags=setup.tags()))
+    loads.append(load)
+    stage = Stage(setup, load, options.quick)
+    result.notes = stage.notes
+    stage.pause(_WARM_S)
+    try:
+        row.run(stage)
+        if row.heals:
+            result.healed_s = wait_until_healed(setup, stage.over_at, _AFTER_S, _HEAL_S)
+        else:
+            stage.pause(_AFTER_S)
+    except (BenchError, OSError) as error:
+        result.failure = str(error)
+        stage.note(setup.describe())
+    outcome = load.stop()
+    _verify(result, setup, outcome)
+    _take(row, result, outcome)
+    if row.heals and setup.has_copies() and not result.failure:
+        result.differences = copies_equal(setup)
+        result.equal = not result.differences
+    result.facts = setup.facts()
+
+
+def _verify(result: Result, setup: Setup, outcome: Outcome) -> None:
+    try:
+        client = setup.verify_client()
+        outcome.verify(client)
+        client.close()
+    except OSError as error:
+        result.failure = result.failure or f"the data cannot be read back: {error}"
+
+
+def _take(row: Row, result: Result, outcome: Outcome) -> None:
+    result.requests = outcome.requests
+    result.acknowledged = outcome.acknowledged
+    result.broken = outcome.broken
+    for (tag, text), count in outcome.errors.items():
+        result.errors += count
+        shown = text if tag == 0 else f"{text} (shard {tag})"
+        result.error_texts[shown] = result.error_texts.get(shown, 0) + count
+        if not row.may_have(tag, text):
+            result.wrong_errors += count
+    result.first_error_s = outcome.first_error
+    result.last_error_s = outcome.last_error
+    result.read_stall_ms, result.read_stall_at_s = outcome.stall(READ)
+    result.write_stall_ms, result.write_stall_at_s = outcome.stall(WRITE)
+    if row.needs.shards > 1:
+        result.other_stall_ms = max(outcome.stall(kind, tag)[0] for kind in (READ, WRITE)
+                                    for tag in range(1, row.needs.shards))
+    result.lost = outcome.lost
+    result.doubled = outcome.doubled
+    result.stale = outcome.stale
+    result.missing = outcome.missing
+    result.examples = outcome.examples
+
+
+def violations(row: Row, result: Result) -> list[str]:
+    """What gemel promised and did not keep. Stalls are not among them."""
+    wrong = []
+    if result.failure:
+        wrong.append(result.failure)
+    if result.wrong_errors:
+        wrong.append(f"{result.wrong_errors} errors")
+    if result.lost and not row.loses:
+        wrong.append(f"{result.lost} acknowledged writes lost")
+    if result.doubled:
+        wrong.append(f"{result.doubled} applied twice")
+    if result.stale:
+        wrong.append(f"{result.stale} stale reads")
+    if result.missing and not row.loses:
+        wrong.append(f"{result.missing} reads of nothing")
+    if result.equal is False:
+        wrong.append("the copies differ")
+    return wrong
