@@ -27,7 +27,7 @@ constexpr uint64_t kStuckMs = 30 * 1000;
 constexpr uint64_t kRetryMs = 10 * 1000;
 constexpr size_t kMaxWaiting = 64;
 constexpr size_t kMaxKeyName = 64 * 1024;
-constexpr uint32_t kMaxNotes = 10;
+constexpr uint32_t kMaxNotes = 20;
 
 std::string Seconds(uint64_t ms) {
   char text[32];

@@ -511,6 +511,8 @@ void Shard::OnKeyRepaired(const std::string& key, CopyMask copies) {
 void Shard::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why) {
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
     const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
+    // Not every repair follows a write that has been recorded: the audit's does not.
+    NeedJournal(copy);
     if (copies_[copy]->journal != nullptr) copies_[copy]->journal->Add(key);
     copies_[copy]->grace_until_ms = std::min<uint64_t>(copies_[copy]->grace_until_ms, 1);
     if ((joining_ & Bit(copy)) != 0) LeaveJoin(copy, "a key could not be repaired: " + why);

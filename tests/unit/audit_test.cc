@@ -238,6 +238,12 @@ TEST(Audit, SaysWhatCannotBeRepaired) {
   EXPECT_EQ(world.shard->in_sync(), Bit(0));
   EXPECT_EQ(world.Run().error,
             "ERR shard 'a' has one copy in sync (n0), so there is nothing to compare it with");
+  // It is not forgotten which key it was.
+  EXPECT_EQ(world.nodes[1].data["k"], String("other"));
+  world.on_command = nullptr;
+  for (int i = 0; i < 200; ++i) world.Step();
+  EXPECT_EQ(world.shard->in_sync(), Bit(0) | Bit(1));
+  EXPECT_TRUE(world.Equal());
 }
 
 TEST(Audit, OneCopyHasNothingToBeComparedWith) {

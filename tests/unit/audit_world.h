@@ -315,7 +315,11 @@ class World : public ShardEnv, public RequestSink {
       if (link->state() == Link::State::kDown) continue;
       const std::string bytes = transports_[i].Sent(link);
       moved |= !bytes.empty();
-      for (size_t at = 0; at < bytes.size() && link->state() != Link::State::kDown;) {
+      const int connection = transports_[i].connects;
+      const auto lives = [&] {
+        return link->state() != Link::State::kDown && transports_[i].connects == connection;
+      };
+      for (size_t at = 0; at < bytes.size() && lives();) {
         RequestReader reader;
         std::vector<std::string_view> args;
         EXPECT_EQ(reader.Read(bytes.data() + at, bytes.size() - at, RequestLimits{}, &args),
@@ -324,7 +328,7 @@ class World : public ShardEnv, public RequestSink {
         const Words words(args.begin(), args.end());
         if (on_command && !on_command(i, words)) continue;
         const std::string reply = nodes[i].Execute(words);
-        if (link->state() != Link::State::kDown) Answer(link, reply, now_ms);
+        if (lives()) Answer(link, reply, now_ms);
       }
     }
     return moved;
