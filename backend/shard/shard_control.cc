@@ -517,17 +517,17 @@ void Shard::ProposeOrder(Edit edit, EditDone done) {
   // One that is to leave is not read from the moment that it may be stale on disk.
   const bool leaves = kind == EditKind::kMarkStale || kind == EditKind::kDrain;
   if (leaves) {
-    copies_[copy]->refusing = true;
+    leaving_ = Bit(copy);
     if ((joining_ & Bit(copy)) != 0) LeaveJoin(copy, edit.reason);
     // What it misses while it is drained is all that it misses, if its process lives on.
     if (kind == EditKind::kDrain && (in_sync_ & Bit(copy)) != 0) NeedJournal(copy);
     UpdateOpen();
   }
   env_->Propose(std::move(edit),
-                [this, kind, copy, leaves, done = std::move(done)](const EditResult& result) {
+                [this, kind, copy, done = std::move(done)](const EditResult& result) {
                   if (!result.ok) {
                     editing_ = false;
-                    if (leaves) copies_[copy]->refusing = false;
+                    leaving_ = 0;
                     done(result);
                     Reconcile();
                     return;
