@@ -127,6 +127,7 @@ struct ResyncConfig {
   uint64_t journal_keys = 1000000;
   uint64_t journal_bytes = 64ull << 20;
   uint32_t repair_keys_per_s = 20000;
+  uint32_t max_parallel = 2;  // resyncs at a time, of all shards
 
   bool operator==(const ResyncConfig&) const = default;
 };

@@ -13,22 +13,6 @@ namespace {
 constexpr size_t kLarge = ChunkPool::kStandard;
 constexpr size_t kKeepPartial = 4096;
 
-// The value of "name:" in an INFO reply's text.
-std::string_view InfoField(std::string_view text, std::string_view name) {
-  size_t at = 0;
-  while (at < text.size()) {
-    size_t end = text.find('\n', at);
-    if (end == std::string_view::npos) end = text.size();
-    std::string_view line = text.substr(at, end - at);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ':') {
-      return line.substr(name.size() + 1);
-    }
-    at = end + 1;
-  }
-  return {};
-}
-
 }  // namespace
 
 Link::Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions options)
@@ -149,14 +133,15 @@ void Link::OnConnected(uint64_t now_ms) {
     Handshake(Step::kSelect, {"SELECT", std::to_string(options_.database)});
   }
   Handshake(Step::kPing, {"PING"});
-  Handshake(Step::kInfo, {"INFO", "server"});
+  Handshake(Step::kInfo, {"INFO"});  // several sections by name are Redis 7's alone
   Handshake(Step::kClientId, {"CLIENT", "ID"});
 }
 
 // A process that hung, or that the network lost, may still have commands of the last connection to
-// read, and would apply them after what comes on this one. Only of the same process is the ID right.
+// read, and would apply them after what comes on this one. Only of the same process is the ID
+// right.
 void Link::KillOldConnection() {
-  if (identity_.run_id != old_run_id_ || old_run_id_.empty() ||
+  if (ProcessOf(identity_.run_id) != old_run_id_ || old_run_id_.empty() ||
       old_run_id_ == kHiddenRunId) {
     old_client_id_ = 0;
     old_run_id_.clear();
@@ -180,8 +165,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
     case Step::kPing:
       break;
     case Step::kInfo:
-      identity_.run_id = InfoField(ReplyText(reply), "run_id");
-      if (identity_.run_id.empty()) identity_.run_id = kHiddenRunId;
+      identity_.run_id = IdFromInfo(ReplyText(reply));
       break;
     case Step::kClientId:
       if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
@@ -191,8 +175,8 @@ void Link::OnHandshakeReply(std::string_view reply) {
       Handshake(Step::kSize, {"DBSIZE"});
       break;
     case Step::kKillOld:
-      // An integer (how many it found), or "No such client": either way it is over. Otherwise it may
-      // not be asked.
+      // An integer (how many it found), or "No such client": either way it is over. Otherwise it
+      // may not be asked.
       if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
         identity_.haunted = true;
       } else {
@@ -324,8 +308,9 @@ void Link::Down(const std::string& reason, bool refused) {
   if (!was_up) ++failed_attempts_;
   if (was_up) {
     // One after the other: while an old one could not be ended, the newer ones cannot make it good.
-    if (old_client_id_ == 0 || old_run_id_ != identity_.run_id) old_client_id_ = client_id_;
-    old_run_id_ = identity_.run_id;
+    const std::string_view process = ProcessOf(identity_.run_id);
+    if (old_client_id_ == 0 || old_run_id_ != process) old_client_id_ = client_id_;
+    old_run_id_ = process;
   }
   const uint32_t doublings = std::min(failed_attempts_, 10u);
   const uint64_t wait = was_up ? 0

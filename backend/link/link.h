@@ -9,30 +9,18 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/bytes/byte_buffer.h"
 #include "backend/bytes/out_queue.h"
 #include "backend/link/link_item.h"
+#include "backend/link/node_identity.h"
 #include "backend/resp/reply_reader.h"
 
 namespace gemel {
 
 class Link;
-
-// The run_id of a node that does not tell it (by ACL, or because it is no Redis). It cannot be told
-// from its successor.
-inline constexpr std::string_view kHiddenRunId = "unknown";
-
-// What a node says of itself when a connection is made.
-struct NodeIdentity {
-  std::string run_id;
-  bool is_replica = false;  // ROLE says slave
-  uint64_t keys = 0;        // DBSIZE of the link's database
-  // The last connection to this process could not be ended for sure: what was sent on it may still be
-  // applied, at any time.
-  bool haunted = false;
-};
 
 class LinkOwner {
  public:
@@ -116,6 +104,11 @@ class Link {
   size_t pending() const { return tail_ - head_; }
   size_t pending_bytes() const { return pending_bytes_; }
   const NodeIdentity& identity() const { return identity_; }
+  // The node was made a master of its own on purpose: its id from now on.
+  void set_run_id(std::string run_id) {
+    identity_.run_id = std::move(run_id);
+    identity_.is_replica = false;
+  }
   const std::string& last_error() const { return last_error_; }
   // No attempt has ended yet since the last time it was up (or since Start).
   bool hopeful() const { return failed_attempts_ == 0; }

@@ -13,9 +13,10 @@
 namespace gemel {
 
 struct ControlReply {
-  bool ok = false;    // false: no connection, no answer in time, or an error reply
-  std::string error;  // then: why, as a phrase ("LOADING ...", "no answer within 2000 ms")
-  std::string text;   // the reply; an array's elements, nested ones too, one a line; nil is empty
+  bool ok = false;       // false: no connection, no answer in time, or an error reply
+  bool refused = false;  // then: the node answered, with an error
+  std::string error;     // and why, as a phrase ("LOADING ...", "no answer within 2000 ms")
+  std::string text;  // the reply; an array's elements, nested ones too, one a line; nil is empty
 };
 
 using ControlDone = std::function<void(const ControlReply&)>;

@@ -29,7 +29,9 @@ enum class CopyState : uint8_t {
 struct CopyInfo {
   std::string node;  // Address::ToString()
   CopyState state = CopyState::kStale;
-  std::string run_id;  // of the process whose data this state speaks of; empty: not seen yet
+  // The id of the process whose data this state speaks of (see node_identity.h, but here any text);
+  // empty: not seen yet.
+  std::string run_id;
   std::string reason;  // why it is stale; empty when in sync
   // Taken out by the operator: it stays stale, and is not made equal, until it is undrained.
   bool drained = false;

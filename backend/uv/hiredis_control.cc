@@ -18,6 +18,7 @@ void HiredisControl::Command(uint32_t copy, std::vector<std::string> args, Contr
                               [done = std::move(done)](const HiredisReply& reply) {
                                 ControlReply answer;
                                 answer.ok = reply.kind == HiredisReply::Kind::kReply;
+                                answer.refused = reply.kind == HiredisReply::Kind::kError;
                                 (answer.ok ? answer.text : answer.error) = reply.text;
                                 done(answer);
                               });

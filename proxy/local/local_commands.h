@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/command/command_table.h"
+#include "backend/resync/resync_board.h"
 #include "config/config.h"
 #include "proxy/dispatch/stats.h"
 #include "proxy/session/session.h"
@@ -32,6 +33,7 @@ struct ProcessInfo {
   std::string run_id;                        // 40 hex digits, new at each start
   std::vector<const WorkerStats*> stats;     // one a worker
   EventLog* events = nullptr;                // of all workers
+  const ResyncBoard* resyncs = nullptr;      // may be null
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> resident_bytes;  // of the process
 };

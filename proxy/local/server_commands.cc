@@ -52,6 +52,17 @@ uint64_t Sum(const ProcessInfo& process, Counter WorkerStats::*counter) {
   return sum;
 }
 
+// "shard=a,source=...,node=...,phase=copying,bytes=12,total=34,percent=35,rate=6,eta_s=4"; what is
+// not known is -1.
+std::string ResyncLine(const ResyncBoard::Running& resync) {
+  const ResyncProgress& progress = resync.progress;
+  return "shard=" + resync.shard + ",source=" + resync.source + ",node=" + resync.copy +
+         ",phase=" + (progress.phase.empty() ? "preparing" : progress.phase) +
+         ",bytes=" + std::to_string(progress.bytes) + ",total=" + std::to_string(progress.total) +
+         ",percent=" + std::to_string(progress.percent) + ",rate=" + std::to_string(progress.rate) +
+         ",eta_s=" + std::to_string(progress.left_s);
+}
+
 class InfoText {
  public:
   void Section(std::string_view name) {
@@ -148,6 +159,19 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
   if (wants("cluster")) {
     info.Section("Cluster");
     info.Field("cluster_enabled", uint64_t{0});
+  }
+  if (wants("resync") && process.resyncs != nullptr) {
+    const ResyncBoard::Totals totals = process.resyncs->totals();
+    const std::vector<ResyncBoard::Running> running = process.resyncs->running();
+    info.Section("Resync");
+    info.Field("resyncs_running", running.size());
+    info.Field("resyncs_done", totals.done);
+    info.Field("resyncs_put_off", totals.put_off);
+    info.Field("resync_last_pause_ms", totals.last_pause_ms);
+    info.Field("resync_longest_pause_ms", totals.longest_pause_ms);
+    for (size_t i = 0; i < running.size(); ++i) {
+      info.Field("resync" + std::to_string(i), ResyncLine(running[i]));
+    }
   }
   if (wants("proxy")) {
     info.Section("Proxy");

@@ -60,7 +60,9 @@ std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
 class Server {
  public:
   Server(const Config& config, const std::string& version, const std::string& executable)
-      : config_(config), pool_(config.pools[0], config.workers) {
+      : config_(config),
+        pool_(config.pools[0], config.workers),
+        resyncs_(config.pools[0].resync.max_parallel) {
     process_.config = &config_;
     process_.version = version;
     process_.executable = executable;
@@ -69,6 +71,7 @@ class Server {
     process_.events = &events_;
     process_.unix_time_us = UnixTimeUs;
     process_.resident_bytes = ResidentBytes;
+    process_.resyncs = &resyncs_;
   }
 
   int Run() {
@@ -116,6 +119,7 @@ class Server {
     }
     shared_.pool = &pool_;
     shared_.process = &process_;
+    shared_.resyncs = &resyncs_;
     for (uint32_t i = 0; i < config_.workers; ++i) {
       shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, i));
       process_.stats.push_back(&shared_.workers.back()->stats());
@@ -227,6 +231,7 @@ class Server {
   const Config config_;
   Pool pool_;
   EventLog events_;
+  ResyncBoard resyncs_;
   ProcessInfo process_;
   UvWorker::Shared shared_;
   std::unique_ptr<UvCoordinator> coordinator_;

@@ -43,10 +43,12 @@ struct UvWorker::OwnedShard {
   std::unique_ptr<HiredisControl> control;
   std::unique_ptr<Resync> resync;
   std::unique_ptr<Audit> audit;
+  std::unique_ptr<RoleWatch> watch;
 
   ~OwnedShard() {
     audit.reset();
     resync.reset();
+    watch.reset();
     probes.clear();
     control.reset();
     links.clear();
@@ -141,13 +143,19 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
         [this](NoteLevel level, const std::string& text) { env_->Note(level, text); }));
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
-  owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync);
-  shard->control().set_detach([control = owned->control.get()](
+  owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync,
+                                           shared_->resyncs);
+  shard->control().set_detach([control = owned->control.get(), shard](
                                   uint32_t copy, std::function<void(const std::string&)> done) {
-    control->Command(copy, {"REPLICAOF", "NO", "ONE"},
-                     [done](const ControlReply& reply) { done(reply.ok ? "" : reply.error); });
+    control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done, shard, copy](const auto& reply) {
+      // Whose replica it was is no matter any more: its data is taken as it is.
+      Link* link = shard->link(copy);
+      if (reply.ok) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
+      done(reply.ok ? "" : reply.error);
+    });
   });
   owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
+  owned->watch = std::make_unique<RoleWatch>(shard, owned->control.get(), env_.get());
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
 }
@@ -213,6 +221,7 @@ void UvWorker::OnTick() {
     owned->shard->Tick(now_ms, random_ >> 8);
     owned->resync->Tick(now_ms);
     owned->audit->Tick(now_ms);
+    owned->watch->Tick(now_ms);
   }
   stats_.buffered.Set(chunks_.bytes_in_use());
   if (drained_) CheckDrained();
@@ -335,6 +344,7 @@ void UvWorker::Stop() {
     for (auto& probe : owned->probes) probe->Stop();
     owned->resync.reset();
     owned->audit->Stop();
+    owned->watch.reset();
     owned->shard->Stop();
   }
   for (auto& session : sessions_) session->Kill();

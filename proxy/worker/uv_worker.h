@@ -15,6 +15,7 @@
 
 #include "backend/audit/audit.h"
 #include "backend/resync/resync.h"
+#include "backend/resync/role_watch.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
 #include "backend/uv/hiredis_control.h"
@@ -34,6 +35,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   struct Shared {
     const Pool* pool = nullptr;
     const ProcessInfo* process = nullptr;
+    ResyncBoard* resyncs = nullptr;
     std::vector<std::unique_ptr<UvWorker>> workers;
     std::atomic<uint32_t> clients{0};
     std::atomic<uint64_t> next_session{1};

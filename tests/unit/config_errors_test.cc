@@ -156,7 +156,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "reconnect_min_ms, reconnect_max_ms, keepalive_s"},
       {Sharded("[resync]\n@@x = 1"),
        "unknown key \"x\" in [resync], expected one of pause_ms, timeout_s, retry_ms, "
-       "journal_keys, journal_bytes, repair_keys_per_s"},
+       "max_parallel, journal_keys, journal_bytes, repair_keys_per_s"},
       {Sharded("[audit]\n@@x = 1"),
        "unknown key \"x\" in [audit], expected one of keys_per_s, interval_s, max_value"},
       {Sharded("[log]\n@@x = 1"),

@@ -183,6 +183,7 @@ retry_ms = 403
 journal_keys = 404
 journal_bytes = 50200
 repair_keys_per_s = 406
+max_parallel = 407
 [audit]
 keys_per_s = 411
 interval_s = 412
@@ -216,7 +217,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 47);
+  EXPECT_EQ(options, 48);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

@@ -87,6 +87,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.audit.keys_per_s, 1000u);
   EXPECT_EQ(pool.audit.interval_s, 3600u);
   EXPECT_EQ(pool.audit.max_value, 4u << 20);
+  EXPECT_EQ(pool.resync.max_parallel, 2u);
   EXPECT_TRUE(pool.commands.empty());
 }
 
@@ -151,8 +152,7 @@ const std::vector<Number>& Numbers() {
       {"resync", "pause_ms", 1, 60000, false, GEMEL_FIELD(c.pools[0].resync.pause_ms)},
       {"resync", "timeout_s", 1, 604800, false, GEMEL_FIELD(c.pools[0].resync.timeout_s)},
       {"resync", "retry_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].resync.retry_ms)},
-      {"resync", "journal_keys", 0, 1000000000, false,
-       GEMEL_FIELD(c.pools[0].resync.journal_keys)},
+      {"resync", "journal_keys", 0, 1000000000, false, GEMEL_FIELD(c.pools[0].resync.journal_keys)},
       {"resync", "journal_bytes", kb, 1024 * gb, true,
        GEMEL_FIELD(c.pools[0].resync.journal_bytes)},
       {"resync", "repair_keys_per_s", 1, 10000000, false,
@@ -160,6 +160,7 @@ const std::vector<Number>& Numbers() {
       {"audit", "keys_per_s", 1, 1000000, false, GEMEL_FIELD(c.pools[0].audit.keys_per_s)},
       {"audit", "interval_s", 0, 2592000, false, GEMEL_FIELD(c.pools[0].audit.interval_s)},
       {"audit", "max_value", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].audit.max_value)},
+      {"resync", "max_parallel", 1, 1000, false, GEMEL_FIELD(c.pools[0].resync.max_parallel)},
       {"log", "rotate_bytes", 4 * kb, 1024 * gb, true, GEMEL_FIELD(c.log.rotate_bytes)},
       {"log", "rotate_files", 0, 1000, false, GEMEL_FIELD(c.log.rotate_files)},
   };

@@ -81,7 +81,7 @@ TEST_F(LinkTest, ShakesHands) {
   EXPECT_EQ(link_->state(), Link::State::kHandshake);
   EXPECT_EQ(transport_.flushes, 1);
   EXPECT_EQ(transport_.Sent(link_.get()),
-            Command({"PING"}) + Command({"INFO", "server"}) + Command({"CLIENT", "ID"}));
+            Command({"PING"}) + Command({"INFO"}) + Command({"CLIENT", "ID"}));
   for (char c : HandshakeReplies("abc", 7, true)) Answer(link_.get(), std::string(1, c), now_ms_);
   EXPECT_EQ(log_, Log{"up abc 7 replica"});
   EXPECT_TRUE(link_->up());

@@ -22,16 +22,17 @@ TEST(Resync, MakesAStaleCopyEqual) {
     return world.InSync();
   }));
   world.log.erase(std::unique(world.log.begin(), world.log.end()), world.log.end());
-  EXPECT_EQ(world.log,
-            (Words{"1 REPLICAOF 10.0.0.1 7000", "1 INFO replication", "0 INFO replication",
-                   "0 INFO server", "1 INFO replication", "1 REPLICAOF NO ONE", "1 ROLE"}));
-  EXPECT_EQ(shown, (Words{"", "copying from 10.0.0.1:7000",
-                          "copying from 10.0.0.1:7000, 77 bytes left", ""}));
+  EXPECT_EQ(world.log, (Words{"0 INFO replication", "1 INFO", "1 REPLICAOF 10.0.0.1 7000", "1 INFO",
+                              "0 INFO", "1 INFO", "0 INFO replication", "0 INFO",
+                              "1 INFO replication", "1 REPLICAOF NO ONE", "1 INFO"}));
+  EXPECT_EQ(shown,
+            (Words{"", "copying from 10.0.0.1:7000", "copying from 10.0.0.1:7000: 0 %", ""}));
   EXPECT_FALSE(world.shard().paused());
   EXPECT_FALSE(world.resync->active());
-  EXPECT_EQ(world.shard().info().copies[1].run_id, "run1");
+  EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1");
   EXPECT_EQ(world.shard().stats().resyncs, 1U);
-  EXPECT_EQ(world.Noted("was resynced from"), 1U);
+  EXPECT_EQ(world.Noted("was resynced from 10.0.0.1:7000 in "), 1U);
+  EXPECT_EQ(world.Noted("(4.9 KB copied); writes were paused for 0 ms"), 1U);
   world.Write();
   world.Settle();
   EXPECT_EQ(world.written[1], 1U);
@@ -47,11 +48,11 @@ TEST(Resync, NothingToDo) {
 TEST(Resync, PasswordIsGivenToTheCopyAndToNobodyElse) {
   World world({.user = "gemel", .password = "secret"});
   world.Start();
-  world.fail_at = 0;
+  world.fail_at = 2;
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
-  EXPECT_EQ(world.log[0], "1 CONFIG SET masterauth secret");
-  EXPECT_EQ(world.log[1], "1 CONFIG SET masterauth secret") << "the first one failed";
-  EXPECT_EQ(world.log[2], "1 CONFIG SET masteruser gemel");
+  EXPECT_EQ(world.log[2], "1 CONFIG SET masterauth secret");
+  EXPECT_EQ(world.log[5], "1 CONFIG SET masterauth secret") << "the first one failed";
+  EXPECT_EQ(world.log[6], "1 CONFIG SET masteruser gemel");
   EXPECT_EQ(world.Noted("CONFIG SET masterauth"), 1U);
   EXPECT_EQ(world.Noted("secret"), 0U);
 }
@@ -61,8 +62,8 @@ TEST(Resync, PrimaryOnAUnixSocket) {
   world.nodes[0].port = "6400";
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
-  EXPECT_EQ(world.log[0], "0 CONFIG GET port");
-  EXPECT_EQ(world.log[1], "1 REPLICAOF 127.0.0.1 6400");
+  EXPECT_EQ(world.log[2], "0 CONFIG GET port");
+  EXPECT_EQ(world.log[3], "1 REPLICAOF 127.0.0.1 6400");
 }
 
 TEST(Resync, PrimaryWithoutAPort) {
@@ -176,7 +177,7 @@ TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
 }
 
 TEST(Resync, PauseHasAnEnd) {
-  World world({});
+  World world({.resync = {.pause_ms = 40}});
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
@@ -238,7 +239,7 @@ TEST(Resync, CopyRestartsOnTheWay) {
   world.start_sync_polls = 2;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U);
-  EXPECT_EQ(world.shard().info().copies[1].run_id, "run1'");
+  EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1'");
 }
 
 TEST(Resync, CopyThatRestartsAtAnyMomentIsNeverTakenForInSync) {
@@ -254,7 +255,7 @@ TEST(Resync, CopyThatRestartsAtAnyMomentIsNeverTakenForInSync) {
     ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); })) << at;
     if (!restarted) break;
     EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U) << at;
-    EXPECT_EQ(world.shard().info().copies[1].run_id, "run1'") << at;
+    EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1'") << at;
     EXPECT_EQ(world.nodes[1].keys, 1) << at;
   }
 }
@@ -317,7 +318,7 @@ TEST(Resync, PrimaryChangesOnTheWay) {
   world.Lose(0, true);
   world.master_index = 1;
   world.start_sync_polls = 3;
-  ASSERT_TRUE(world.RunUntil([&] { return world.InSync(2); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.InSync(2); })) << world.notes.back();
   EXPECT_EQ(world.shard().info().primary, 1U);
   EXPECT_EQ(world.Count("2 REPLICAOF 10.0.0.2 7000"), 1U);
 }
@@ -366,8 +367,9 @@ TEST(Resync, MayBeDestroyedWhileTheEditIsOnItsWay) {
   World world({});
   world.one_reply_a_step = true;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.Count("1 ROLE") == 1; }));
-  world.Settle();  // ROLE is answered, and the edit proposed
+  ASSERT_TRUE(world.RunUntil([&] { return world.Count("1 REPLICAOF NO ONE") == 1; }));
+  for (int i = 0; i < 10 && world.edits() == 0; ++i) world.Settle();
+  ASSERT_EQ(world.edits(), 1U);
   world.resync.reset();
   world.Write();
   world.one_reply_a_step = false;

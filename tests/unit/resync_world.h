@@ -37,12 +37,20 @@ struct ModelNode {
   int64_t keys = 1;
   int64_t offset = 1 << 30;
   std::string replid;
-  std::string port = "7000";  // as CONFIG GET port says it
+  std::string replid2 = "0000";
+  int64_t second_offset = -1;
+  int64_t input = 1000;           // total_net_repl_input_bytes
+  std::string refuses_replicaof;  // the error
+  std::string port = "7000";      // as CONFIG GET port says it
   // As a replica:
   bool replica = false;
   std::string host;
   std::string host_port;
+  bool read_only = true;
   int sync_polls = 0;  // INFO replies until the copying is done
+  int64_t sync_read = 0;
+  int64_t sync_total = 0;
+  bool loading = false;
   int64_t lag = 0;
   int64_t catches_up = 1 << 30;  // bytes per INFO reply
 };
@@ -80,6 +88,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     std::string password = {};
     std::string primary = "10.0.0.1:7000";
     ResyncConfig resync = {};
+    ResyncBoard* board = nullptr;
   };
 
   explicit World(Options options) : options_(std::move(options)) {
@@ -115,7 +124,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
       transports_.push_back(std::make_unique<Transport>());
       shard_->link(i)->set_transport(transports_.back().get());
     }
-    resync = std::make_unique<Resync>(shard_.get(), this, this, options_.resync);
+    resync = std::make_unique<Resync>(shard_.get(), this, this, options_.resync, options_.board);
   }
 
   ~World() override {
@@ -154,7 +163,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
         commands_.pop_front();
         const size_t number = answered_++;
         if (on_command) on_command(number);
-        asked.done(number == fail_at ? ControlReply{false, "no answer within 2000 ms", ""}
+        asked.done(number == fail_at ? ControlReply{false, false, "no answer within 2000 ms", ""}
                                      : Answer(asked.copy, asked.args));
       } else if (!edits_.empty()) {
         moved = true;
@@ -183,6 +192,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     ModelNode& node = nodes[copy];
     node.run_id += "'";
     node.replid += "'";
+    node.replid2 = "0000";
     node.replica = false;
     node.keys = 0;
     Lose(copy);
@@ -228,6 +238,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
   void OnReply(Request*, const Reply& reply) override { replies.emplace_back(reply.bytes); }
 
   Shard& shard() { return *shard_; }
+  size_t edits() const { return edits_.size(); }  // proposed and not decided
 
   std::vector<ModelNode> nodes;
   std::unique_ptr<Resync> resync;
@@ -301,7 +312,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
       return node.replica ? "*1\r\n$5\r\nslave\r\n" : "*1\r\n$6\r\nmaster\r\n";
     if (words[0] == "INFO") {
       std::string reply;
-      AppendBulk(&reply, "# Server\r\nrun_id:" + node.run_id + "\r\n");
+      AppendBulk(&reply, Server(node) + Replication(&nodes[copy], /*polled=*/false));
       return reply;
     }
     if (words[0] == "CLIENT") return ":1\r\n";
@@ -313,14 +324,20 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
 
   ControlReply Answer(uint32_t copy, const Words& args) {
     ModelNode& node = nodes[copy];
-    if (!node.alive) return {false, "Connection refused", ""};
+    if (!node.alive) return {false, false, "Connection refused", ""};
     const std::string command = Join(args);
-    if (command == "DBSIZE") return {true, "", std::to_string(node.keys)};
-    if (command == "ROLE") return {true, "", node.replica ? "slave\nx\n7000" : "master\n1000"};
-    if (command == "CONFIG GET port") return {true, "", "port\n" + node.port};
+    if (command == "DBSIZE") return Said(std::to_string(node.keys));
+    if (command == "CONFIG GET port") return Said("port\n" + node.port);
+    if (args[0] == "REPLICAOF" && !node.refuses_replicaof.empty()) {
+      return {false, true, node.refuses_replicaof, ""};
+    }
     if (command == "REPLICAOF NO ONE") {
+      if (node.replica) {
+        node.replid2 = node.sync_polls > 0 ? node.replid : nodes[master_index].replid;
+        node.second_offset = nodes[master_index].offset - node.lag + 1;
+        node.replid += "+";
+      }
       node.replica = false;
-      node.replid += "+";
     } else if (args[0] == "REPLICAOF") {
       if (!node.replica || node.host != args[1] || node.host_port != args[2]) {
         node.replica = true;
@@ -328,32 +345,46 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
         node.host_port = args[2];
         node.lag = start_lag;
         node.sync_polls = start_sync_polls;
+        node.input += 5000;
       }
     } else if (command == "INFO replication") {
-      return {true, "", Replication(&node)};
-    } else if (command == "INFO server") {
-      return {true, "", "# Server\r\nrun_id:" + node.run_id + "\r\n"};
+      return Said(Replication(&node, /*polled=*/true));
+    } else if (command == "INFO") {
+      return Said(Server(node) + Replication(&node, /*polled=*/true) +
+                  "# Stats\r\ntotal_net_repl_input_bytes:" + std::to_string(node.input) +
+                  "\r\n# Persistence\r\nloading:0\r\ncurrent_save_keys_processed:" +
+                  std::to_string(saved_keys) + "\r\ncurrent_save_keys_total:200\r\n");
     }
-    return {true, "", "OK"};
+    return Said("OK");
   }
 
-  std::string Replication(ModelNode* node) {
+  static ControlReply Said(std::string text) { return {true, false, "", std::move(text)}; }
+
+  static std::string Server(const ModelNode& node) {
+    return "# Server\r\nrun_id:" + node.run_id + "\r\n";
+  }
+
+  std::string Replication(ModelNode* node, bool polled) {
+    const std::string second = "master_replid2:" + node->replid2 +
+                               "\r\nsecond_repl_offset:" + std::to_string(node->second_offset) +
+                               "\r\n";
     if (!node->replica) {
       return "# Replication\r\nrole:master\r\nmaster_replid:" + node->replid +
-             "\r\nmaster_repl_offset:" + std::to_string(node->offset) + "\r\n";
+             "\r\nmaster_repl_offset:" + std::to_string(node->offset) + "\r\n" + second;
     }
     const ModelNode& master = nodes[master_index];
     std::string text = "# Replication\r\nrole:slave\r\nmaster_host:" + node->host +
-                       "\r\nmaster_port:" + node->host_port + "\r\n";
+                       "\r\nmaster_port:" + node->host_port +
+                       "\r\nslave_read_only:" + (node->read_only ? "1" : "0") + "\r\n";
     if (node->sync_polls > 0) {
-      --node->sync_polls;
-      return text +
-             "master_link_status:down\r\nmaster_sync_in_progress:1\r\nmaster_sync_left_bytes:77"
-             "\r\nslave_repl_offset:0\r\nmaster_replid:" +
-             node->replid + "\r\n";
+      if (polled) --node->sync_polls;
+      return text + "master_link_status:down\r\nmaster_sync_in_progress:1\r\n" +
+             "master_sync_read_bytes:" + std::to_string(node->sync_read) +
+             "\r\nmaster_sync_total_bytes:" + std::to_string(node->sync_total) +
+             "\r\nslave_repl_offset:0\r\nmaster_replid:" + node->replid + "\r\n";
     }
     node->keys = master.keys;
-    node->lag = std::max<int64_t>(0, node->lag - node->catches_up);
+    if (polled) node->lag = std::max<int64_t>(0, node->lag - node->catches_up);
     const int64_t offset = master.offset - node->lag;
     return text + "master_link_status:up\r\nmaster_sync_in_progress:0\r\nslave_repl_offset:" +
            std::to_string(offset) + "\r\nmaster_replid:" + master.replid +
@@ -361,6 +392,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
   }
 
  public:
+  int64_t saved_keys = 0;  // of 200, by any node's snapshot
   int start_sync_polls = 3;
   int64_t start_lag = 0;
   uint32_t master_index = 0;  // whom a replica really copies from

@@ -1,0 +1,70 @@
+#include "backend/link/node_identity.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr std::string_view kReplica = "replica";
+constexpr std::string_view kNeverReplica = "0";
+// Of an id of 40 random digits that is enough to know it by.
+constexpr size_t kReplidDigits = 16;
+
+// What follows the '+', empty if nothing was told.
+std::string_view LineageOf(std::string_view id) {
+  const size_t plus = id.find('+');
+  return plus == std::string_view::npos ? std::string_view() : id.substr(plus + 1);
+}
+
+std::string LineageFrom(std::string_view replication) {
+  if (InfoField(replication, "role") == "slave") return std::string(kReplica);
+  const std::string_view replid2 = InfoField(replication, "master_replid2");
+  if (replid2.empty()) return {};
+  if (replid2.find_first_not_of('0') == std::string_view::npos) return std::string(kNeverReplica);
+  return std::string(replid2.substr(0, kReplidDigits)) + "@" +
+         std::string(InfoField(replication, "second_repl_offset"));
+}
+
+}  // namespace
+
+std::string_view InfoField(std::string_view info, std::string_view name) {
+  size_t at = 0;
+  while (at < info.size()) {
+    size_t end = info.find('\n', at);
+    if (end == std::string_view::npos) end = info.size();
+    std::string_view line = info.substr(at, end - at);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ':') {
+      return line.substr(name.size() + 1);
+    }
+    at = end + 1;
+  }
+  return {};
+}
+
+std::string IdFromInfo(std::string_view info) {
+  const std::string_view run_id = InfoField(info, "run_id");
+  if (run_id.empty()) return std::string(kHiddenRunId);
+  return IdOfProcess(run_id, info);
+}
+
+std::string IdOfProcess(std::string_view run_id, std::string_view replication) {
+  std::string id(run_id);
+  if (run_id == kHiddenRunId) return id;
+  if (const std::string lineage = LineageFrom(replication); !lineage.empty()) id += "+" + lineage;
+  return id;
+}
+
+std::string_view ProcessOf(std::string_view id) { return id.substr(0, id.find('+')); }
+
+bool HoldsSameData(std::string_view known, std::string_view seen) {
+  if (ProcessOf(known) != ProcessOf(seen) || ProcessOf(seen) == kHiddenRunId) return false;
+  const std::string_view before = LineageOf(known);
+  const std::string_view now = LineageOf(seen);
+  if (now == kReplica) return before == kReplica;
+  // Not told, or a replica that was put right by hand: there is nothing to compare with.
+  if (before.empty() || now.empty() || before == kReplica) return true;
+  // Redis forgets by itself that it was a replica, and its data stays.
+  return now == before || now == kNeverReplica;
+}
+
+}  // namespace gemel

@@ -1,0 +1,52 @@
+// Who a node is, and whether the data that it holds is still what it held when it was last seen.
+//
+// An id is what INFO says of the process and of the lineage of its data:
+//
+//   "<run_id>"                    nothing is told about replication
+//   "<run_id>+0"                  a master that was nobody's replica, as far as it remembers
+//   "<run_id>+<replid2>@<offset>" a master that was a replica until that offset
+//   "<run_id>+replica"            a replica: its data is another server's
+//
+// See README.md for what changes an id and what does not.
+
+#ifndef GEMEL_BACKEND_LINK_NODE_IDENTITY_H_
+#define GEMEL_BACKEND_LINK_NODE_IDENTITY_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gemel {
+
+// The id of a node that does not tell its run_id (by ACL, or because it is no Redis). It cannot be
+// told from its successor.
+inline constexpr std::string_view kHiddenRunId = "unknown";
+
+// What a node says of itself when a connection is made.
+struct NodeIdentity {
+  std::string run_id;  // an id as above
+  bool is_replica = false;
+  uint64_t keys = 0;  // DBSIZE of the link's database
+  // The last connection to this process could not be ended for sure: what was sent on it may still
+  // be applied, at any time.
+  bool haunted = false;
+};
+
+// The value of "name:" in the text of an INFO reply; empty if there is none.
+std::string_view InfoField(std::string_view info, std::string_view name);
+
+// The id that INFO's text gives (its sections server and replication).
+std::string IdFromInfo(std::string_view info);
+// The same, of a process that is known, from INFO's section replication alone.
+std::string IdOfProcess(std::string_view run_id, std::string_view replication);
+
+// The run_id in an id.
+std::string_view ProcessOf(std::string_view id);
+
+// Whether a node that is `seen` holds the data of the one that was `known`: the same process, and
+// it was made nobody's replica since. False if that cannot be told from the process's run_id.
+bool HoldsSameData(std::string_view known, std::string_view seen);
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_LINK_NODE_IDENTITY_H_

@@ -1,0 +1,239 @@
+// Until Redis copies: what the nodes are already, and how the copy is made a replica.
+
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "backend/resync/resync.h"
+#include "config/address.h"
+
+namespace gemel {
+
+namespace {
+
+// Between two looks at whether its turn has come.
+constexpr uint64_t kTurnMs = 500;
+
+int64_t ToNumber(std::string_view text) {
+  int64_t number = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : -1;
+}
+
+std::string_view LastLine(std::string_view text) {
+  const size_t at = text.rfind('\n');
+  return at == std::string_view::npos ? text : text.substr(at + 1);
+}
+
+// Whether a node says that it will never carry the command out.
+bool RefusedForGood(const ControlReply& reply) {
+  if (reply.ok || !reply.refused) return false;
+  const std::string_view error = reply.error;
+  return error.starts_with("NOPERM") || error.starts_with("ERR unknown command") ||
+         error.starts_with("ERR REPLICAOF not allowed");
+}
+
+}  // namespace
+
+void Resync::Begin(uint32_t copy) {
+  ++attempt_;
+  state_ = State::kPreparing;
+  copy_ = copy;
+  primary_ = shard_->info().primary;
+  connection_ = shard_->ConnectionOf(copy);
+  run_id_ = ProcessOf(shard_->link(copy)->identity().run_id);
+  was_replica_ = leave_first_ = false;
+  input_before_ = -1;
+  input_seen_ = 0;
+  began_ms_ = env_->NowMs();
+  next_poll_ms_ = next_snapshot_ms_ = next_pause_ms_ = 0;
+  catching_up_ = false;
+  best_lag_ = -1;
+  first_offset_ = primary_offset_ = -1;
+  primary_rate_ = 0;
+  short_pauses_ = 0;
+  meter_ = ProgressMeter();
+  Demand(primary_, {"INFO", "replication"}, [this](const ControlReply& reply) {
+    const ReplicationInfo primary = ParseReplicationInfo(reply.text);
+    if (primary.is_replica) {
+      // Then nothing may be made its replica: the two could end as replicas of each other.
+      Fail("its primary " + NameOf(primary_) + " is itself a REPLICAOF replica of " + primary.host +
+           ":" + primary.port);
+      return;
+    }
+    Demand(copy_, {"INFO"}, [this, replid = primary.replid](const ControlReply& copy) {
+      LookAtCopy(ParseReplicationInfo(copy.text), replid);
+    });
+  });
+}
+
+// What it is already: a replica of the primary, left so by an earlier attempt or made so by
+// somebody before gemel came, is not copied again.
+void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) {
+  input_before_ = copy.replication_input;
+  // What may have been written to it besides cannot be known of a writable one.
+  const bool pure = copy.read_only || ours_[copy_];
+  if (copy.is_replica && copy.link_up && !copy.syncing && pure && !replid.empty() &&
+      copy.replid == replid) {
+    TakePlace(/*copying=*/false);
+    shard_->ForgetJournal(copy_);
+    was_replica_ = true;
+    ours_[copy_] = true;
+    host_ = copy.host;
+    port_text_ = copy.port;
+    Note(NoteLevel::kInfo,
+         NameOf(copy_) + " is a live replica of " + NameOf(primary_) + " (REPLICAOF " + host_ +
+             " " + port_text_ + "): it is taken over without a new copy",
+         kNoteAgainMs);
+    BeginPolling();
+    return;
+  }
+  if (!TakePlace(/*copying=*/true)) {
+    retry_at_ms_ = env_->NowMs() + kTurnMs;
+    next_copy_ = copy_ + 1;
+    End();
+    return;
+  }
+  shard_->ForgetJournal(copy_);
+  leave_first_ = copy.is_replica && !pure;
+  if (shard_->info().adopted && !ours_[copy_]) {
+    CheckNotSwapped();
+  } else {
+    SetAuth();
+  }
+}
+
+// A place among the resyncs of the process, or a note that it waits for one.
+bool Resync::TakePlace(bool copying) {
+  if (board_ == nullptr) return true;
+  std::string why;
+  place_ = board_->Take(shard_->info().name, NameOf(primary_), NameOf(copy_), copying, &why);
+  if (place_ == nullptr) SetNote("waits for its turn: " + why);
+  return place_ != nullptr;
+}
+
+// Nothing is known of an adopted shard but its config, and whoever swapped two addresses there
+// would lose all data to an empty server.
+void Resync::CheckNotSwapped() {
+  Demand(primary_, {"DBSIZE"}, [this](const ControlReply& primary) {
+    const int64_t primary_keys = ToNumber(primary.text);
+    Demand(copy_, {"DBSIZE"}, [this, primary_keys](const ControlReply& copy) {
+      const int64_t copy_keys = ToNumber(copy.text);
+      if (primary_keys < 0 || copy_keys < 0) {
+        Fail("DBSIZE said no number");
+      } else if (copy_keys > 0 && (primary_keys == 0 || seen_empty_[primary_])) {
+        Fail("not begun: the configured primary is empty and the replica is not");
+        Note(NoteLevel::kError,
+             "the configured primary " + NameOf(primary_) +
+                 (primary_keys == 0 ? " is empty" : " was empty at the first start") +
+                 ", but its replica " + NameOf(copy_) + " holds " + std::to_string(copy_keys) +
+                 " keys: perhaps they are swapped in the config, so the replica is not "
+                 "overwritten. If the primary is right, send the replica FLUSHALL by hand; if "
+                 "not, stop gemel, swap them in the config and remove the state folder",
+             kHourMs);
+      } else {
+        SetAuth();
+      }
+    });
+  });
+}
+
+void Resync::SetAuth() {
+  const LinkOptions& node = shard_->options().nodes[copy_];
+  if (node.password.empty()) {
+    FindPrimary();
+    return;
+  }
+  Command(copy_, {"CONFIG", "SET", "masterauth", node.password}, [this](const ControlReply& reply) {
+    if (RefusedForGood(reply)) {
+      FindPrimary();  // whoever forbids CONFIG may have set it by hand
+    } else if (!reply.ok) {
+      Fail("CONFIG SET masterauth on " + NameOf(copy_) + ": " + reply.error);
+    } else {
+      SetUser();
+    }
+  });
+}
+
+void Resync::SetUser() {
+  const std::string& user = shard_->options().nodes[copy_].user;
+  if (user.empty()) {
+    FindPrimary();
+    return;
+  }
+  Demand(copy_, {"CONFIG", "SET", "masteruser", user},
+         [this](const ControlReply&) { FindPrimary(); });
+}
+
+void Resync::FindPrimary() {
+  std::string error;
+  const std::optional<Address> address = ParseAddress(NameOf(primary_), &error);
+  if (!address) {
+    Fail("'" + NameOf(primary_) + "' is no address: " + error);
+    return;
+  }
+  if (!address->IsUnix()) {
+    host_ = address->host;
+    port_text_ = std::to_string(address->port);
+    LeaveOtherMaster();
+    return;
+  }
+  Demand(primary_, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
+    const int64_t port = ToNumber(LastLine(reply.text));
+    if (port <= 0) {
+      Fail("the primary " + NameOf(primary_) +
+           " listens on its Unix socket only (CONFIG GET port says " +
+           std::string(LastLine(reply.text)) +
+           "), and Redis copies over TCP: give it a port on 127.0.0.1");
+      return;
+    }
+    host_ = "127.0.0.1";
+    port_text_ = std::to_string(port);
+    LeaveOtherMaster();
+  });
+}
+
+void Resync::LeaveOtherMaster() {
+  if (!leave_first_) {
+    SendReplicaOf();
+    return;
+  }
+  // Else REPLICAOF to where it replicates from already would change nothing.
+  Demand(copy_, {"REPLICAOF", "NO", "ONE"}, [this](const ControlReply&) { SendReplicaOf(); });
+}
+
+void Resync::SendReplicaOf() {
+  // To a copy that replicates from there already it changes nothing, and the copying goes on.
+  Command(copy_, {"REPLICAOF", host_, port_text_}, [this](const ControlReply& reply) {
+    if (RefusedForGood(reply)) {
+      OnReplicaOfRefused(reply.error);
+    } else if (!reply.ok) {
+      ours_[copy_] = true;  // as far as is known
+      Fail("REPLICAOF on " + NameOf(copy_) + ": " + reply.error);
+    } else {
+      ours_[copy_] = true;
+      Note(NoteLevel::kInfo, "resync of " + NameOf(copy_) + " from " + NameOf(primary_) + " begins",
+           kNoteAgainMs);
+      BeginPolling();
+    }
+  });
+}
+
+void Resync::OnReplicaOfRefused(const std::string& error) {
+  if (shard_->CopyByScan(copy_)) {
+    Note(NoteLevel::kInfo,
+         NameOf(copy_) + " refuses REPLICAOF (" + error + "): it is copied key by key", kHourMs);
+    retry_at_ms_ = env_->NowMs() + config_.retry_ms;
+    next_copy_ = copy_ + 1;
+    End();
+    return;
+  }
+  Note(NoteLevel::kError,
+       NameOf(copy_) + " refuses REPLICAOF (" + error +
+           "), so it stays stale: allow gemel's user REPLICAOF there (no rename-command; by ACL "
+           "+replicaof)",
+       kHourMs);
+  Fail("it refuses REPLICAOF: " + error, kMaxRetryMs);
+}
+
+}  // namespace gemel
