@@ -74,10 +74,10 @@ struct ShardOptions {
   uint32_t failback_after_ms = 5000;
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
-  uint32_t grace_ms = 40;  // a copy whose connection was lost may come back so long: its keys in
-                           // flight are repaired, and nobody leaves
-  size_t journal_keys = 1000000;       // dirty keys of one copy, above which it is copied whole
-  size_t journal_bytes = 64u << 20;    // the same in bytes
+  uint32_t grace_ms = 40;        // a copy whose connection was lost may come back so long: its keys in
+                                 // flight are repaired, and nobody leaves
+  size_t journal_keys = 1000000;        // dirty keys of one copy, above which it is copied whole
+  size_t journal_bytes = 64u << 20;     // the same in bytes
   uint32_t repair_keys_per_s = 20000;  // of a copy that joins again
 };
 
@@ -92,7 +92,7 @@ struct ShardStats {
   uint64_t promotions = 0;
   uint64_t marked_stale = 0;
   uint64_t resyncs = 0;
-  uint64_t rejoins = 0;            // copies that came back in sync by the repair of single keys
+  uint64_t rejoins = 0;  // copies that came back in sync by the repair of single keys
   uint64_t audits = 0;             // rounds of the audit that came to their end
   uint64_t audited = 0;            // keys compared by it
   uint64_t audit_differences = 0;  // keys that differed
@@ -228,8 +228,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     // What may be wrong there; null: nothing, or (forgotten) it is not known what.
     std::unique_ptr<DirtyKeys> journal;
     bool forgotten = false;
-    uint64_t join_at_ms = 0;     // not before
-    uint32_t join_failures = 0;  // in a row
+    uint64_t join_at_ms = 0;      // not before
+    uint32_t join_failures = 0;   // in a row
     explicit Copy(uint32_t failures) : detector(failures) {}
   };
 
@@ -322,12 +322,12 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked
   CopyMask in_sync_ = 0;
-  CopyMask up_ = 0;          // the link is up and the node is the process it should be
-  CopyMask readable_ = 0;    // in sync, up and not leaving
-  CopyMask joining_ = 0;     // stale, and sent all writes again while their dirty keys are repaired
-  CopyMask leaving_ = 0;     // being marked stale
-  CopyMask entering_ = 0;    // of them: being marked in sync
-  CopyMask targets_ = 0;     // where writes go: in sync or joining
+  CopyMask up_ = 0;        // the link is up and the node is the process it should be
+  CopyMask readable_ = 0;  // in sync, up and not leaving
+  CopyMask joining_ = 0;   // stale, and sent all writes again while their dirty keys are repaired
+  CopyMask leaving_ = 0;   // being marked stale
+  CopyMask entering_ = 0;  // of them: being marked in sync
+  CopyMask targets_ = 0;   // where writes go: in sync or joining
   CopyMask journaling_ = 0;  // stale, with a journal
   double repair_budget_ = 0;  // keys
   uint64_t mended_ms_ = 0;
