@@ -138,7 +138,8 @@ void Link::OnConnected(uint64_t now_ms) {
 }
 
 // A process that hung, or that the network lost, may still have commands of the last connection to
-// read, and would apply them after what comes on this one. Only of the same process is the ID right.
+// read, and would apply them after what comes on this one. Only of the same process is the ID
+// right.
 void Link::KillOldConnection() {
   const std::string_view process = ProcessOf(identity_.run_id);
   if (process != old_process_ || process.empty() || process == kHiddenRunId) {
@@ -174,8 +175,8 @@ void Link::OnHandshakeReply(std::string_view reply) {
       Handshake(Step::kSize, {"DBSIZE"});
       break;
     case Step::kKillOld:
-      // An integer (how many it found), or "No such client": either way it is over. Otherwise it may
-      // not be asked.
+      // An integer (how many it found), or "No such client": either way it is over. Otherwise it
+      // may not be asked.
       if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
         identity_.haunted = true;
       } else {

@@ -275,7 +275,8 @@ void Resync::OnPrimaryPolled(const ReplicationInfo& copy, const ControlReply& re
   meter_.Enter(kCatchingUp, now_ms);
   SetNote("catching up, " + std::to_string(lag) + " bytes behind");
   if (place_ != nullptr) place_->Show(meter_.progress());
-  if (IsNear(copy, lag) && now_ms >= next_pause_ms_ && shard_->link(copy_)->up()) {
+  if (IsNear(copy, lag) && now_ms >= next_pause_ms_ && shard_->link(copy_)->up() &&
+      !shard_->paused()) {
     BeginPause();
   } else {
     PollLater(kCatchUpPollMs);

@@ -38,7 +38,6 @@ bool RefusedForGood(const ControlReply& reply) {
 void Resync::Begin(uint32_t copy) {
   ++attempt_;
   state_ = State::kPreparing;
-  shard_->ForgetJournal(copy);
   copy_ = copy;
   primary_ = shard_->info().primary;
   connection_ = shard_->ConnectionOf(copy);
@@ -77,6 +76,7 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
   if (copy.is_replica && copy.link_up && !copy.syncing && pure && !replid.empty() &&
       copy.replid == replid) {
     TakePlace(/*copying=*/false);
+    shard_->ForgetJournal(copy_);
     was_replica_ = true;
     ours_[copy_] = true;
     host_ = copy.host;
@@ -94,6 +94,7 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
     End();
     return;
   }
+  shard_->ForgetJournal(copy_);
   leave_first_ = copy.is_replica && !pure;
   if (shard_->info().adopted && !ours_[copy_]) {
     CheckNotSwapped();

@@ -50,9 +50,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   const std::string& known = info_.copies[index].run_id;
   if ((in_sync_ & Bit(index)) == 0) {
     up_ |= Bit(index);
-    if (copy.journal != nullptr &&
-        (!HoldsSameData(copy.journal->run_id(), identity.run_id) || identity.haunted ||
-         identity.is_replica)) {
+    if (copy.journal != nullptr && (!HoldsSameData(copy.journal->run_id(), identity.run_id) ||
+                                    identity.haunted || identity.is_replica)) {
       ForgetJournal(index);
     }
   } else if (known.empty()) {
@@ -73,14 +72,16 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
         ProcessOf(known) == ProcessOf(identity.run_id) && ProcessOf(known) != kHiddenRunId;
     copy.restarted = true;
     copy.restarted_ms = env_->NowMs();
+    if (HoldsSameData(known, identity.run_id)) {
+      copy.leave_reason = "it may still apply what was sent on its last connection";
+    } else if (ProcessOf(known) == ProcessOf(identity.run_id) && ProcessOf(known) != kHiddenRunId) {
+      copy.leave_reason = "it was made a replica of another server and may hold that one's data";
+    } else {
+      copy.leave_reason = "it restarted and may have lost its data";
+    }
     ForgetJournal(index);
-    copy.leave_reason = same_process ? "it was made a replica of another server: its data may be "
-                                       "that server's"
-                                     : "it restarted and may have lost its data";
-    env_->Note(NoteLevel::kWarn,
-               "shard '" + info_.name + "': node " + link->name() +
-                   (same_process ? " was made a replica of another server meanwhile"
-                                 : " is another process than before (it restarted)"));
+    env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': node " + link->name() +
+                                     " is not what it was: " + copy.leave_reason);
   }
   if (identity.is_replica && index == primary_) {
     env_->Note(NoteLevel::kError, "shard '" + info_.name + "': the primary " + link->name() +
@@ -328,8 +329,7 @@ void Shard::SettleWaiting() {
     const bool somebody = (op->applied & in_sync_) != 0;
     if (missing == 0 && somebody) {
       AnswerKept(op);
-    } else if (!somebody ||
-               now_ms >= op->waiting_since_ms + options_.wait_ms) {
+    } else if (!somebody || now_ms >= op->waiting_since_ms + options_.wait_ms) {
       // Nobody who has it is left, or nobody can say so durably.
       if (op->applied == 0) ForgiveRefusals(*op);
       if (op->request != nullptr) {
@@ -349,7 +349,8 @@ void Shard::UpdateOpen() {
   readable_ = 0;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Copy& copy = *copies_[i];
-    if ((in_sync_ & up_ & ~leaving_ & Bit(i)) != 0 && !copy.refusing && !copy.unsure && !MustLeave(i)) {
+    if ((in_sync_ & up_ & ~leaving_ & Bit(i)) != 0 && !copy.refusing && !copy.unsure &&
+        !MustLeave(i)) {
       readable_ |= Bit(i);
     }
   }

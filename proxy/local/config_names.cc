@@ -134,6 +134,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("resync.pause_ms", pool.resync.pause_ms);
   number("resync.timeout_s", pool.resync.timeout_s);
   number("resync.retry_ms", pool.resync.retry_ms);
+  number("resync.max_parallel", pool.resync.max_parallel);
   number("resync.journal_keys", pool.resync.journal_keys);
   number("resync.journal_bytes", pool.resync.journal_bytes);
   number("resync.repair_keys_per_s", pool.resync.repair_keys_per_s);

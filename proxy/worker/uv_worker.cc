@@ -146,14 +146,18 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
         [this](NoteLevel level, const std::string& text) { env_->Note(level, text); }));
   }
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
-  shard->control().set_detach([control = owned->control.get()](
-                                  uint32_t copy, std::function<void(const std::string&)> done) {
-    control->Command(copy, {"REPLICAOF", "NO", "ONE"},
-                     [done](const ControlReply& reply) { done(reply.ok ? "" : reply.error); });
-  });
-  owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
   owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync,
                                            shared_->resyncs);
+  shard->control().set_detach([control = owned->control.get(), shard](
+                                  uint32_t copy, std::function<void(const std::string&)> done) {
+    control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done, shard, copy](const auto& reply) {
+      // Whose replica it was is no matter any more: its data is taken as it is.
+      Link* link = shard->link(copy);
+      if (reply.ok) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
+      done(reply.ok ? "" : reply.error);
+    });
+  });
+  owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
   owned->watch = std::make_unique<RoleWatch>(shard, owned->control.get(), env_.get());
   dispatcher_.SetShard(index, shard);
   shards_.push_back(std::move(owned));
