@@ -1,5 +1,5 @@
-// Random faults of one node after the other under load, for a while. scripts/faults --soak does it for
-// longer, with more kinds of faults, and looks at memory.
+// Random faults of one node after the other under load, for a while. scripts/faults --soak does it
+// for longer, with more kinds of faults, and looks at memory.
 
 #include <gtest/gtest.h>
 
