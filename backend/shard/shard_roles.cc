@@ -68,8 +68,6 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
       SaveRunId(index);
     }
   } else {
-    const bool same_process =
-        ProcessOf(known) == ProcessOf(identity.run_id) && ProcessOf(known) != kHiddenRunId;
     copy.restarted = true;
     copy.restarted_ms = env_->NowMs();
     if (HoldsSameData(known, identity.run_id)) {
