@@ -257,6 +257,7 @@ TEST(ControlEvents, TellWhatHappened) {
   Client client = cluster.Connect();
   const std::string primary = cluster.node(0, 0).address();
   const std::string replica = cluster.node(0, 1).address();
+  EXPECT_EQ(client("SET", cluster.KeyOn(0), "v"), "OK");  // empty copies need no resync
   cluster.node(0, 0).Kill();
   EXPECT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 1)));
   cluster.node(0, 0).Start();
