@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
-
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
@@ -259,6 +257,7 @@ TEST(ControlEvents, TellWhatHappened) {
   Client client = cluster.Connect();
   const std::string primary = cluster.node(0, 0).address();
   const std::string replica = cluster.node(0, 1).address();
+  EXPECT_EQ(client("SET", cluster.KeyOn(0), "v"), "OK");  // empty copies need no resync
   cluster.node(0, 0).Kill();
   EXPECT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 1)));
   cluster.node(0, 0).Start();
@@ -281,10 +280,11 @@ TEST(ControlEvents, TellWhatHappened) {
                                         << events;
     if (found != std::string::npos) at = found;
   }
-  const std::regex time("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z");
   std::string last;
   for (const Reply& event : client("PROXY", "EVENTS").items) {
-    EXPECT_TRUE(std::regex_match(event.Field("time").bytes, time)) << event;
+    std::string shape = event.Field("time").bytes;
+    for (char& c : shape) c = c >= '0' && c <= '9' ? '0' : c;
+    EXPECT_EQ(shape, "0000-00-00T00:00:00.000Z") << event;
     EXPECT_GE(event.Field("time").bytes, last);
     last = event.Field("time").bytes;
     EXPECT_TRUE(event.Field("level") == "info" || event.Field("level") == "warn" ||
