@@ -55,9 +55,16 @@ struct RingConfig {
   bool operator==(const RingConfig&) const = default;
 };
 
+// What becomes of a shard of which only copies are left that may lack writes.
+enum class OnDataLoss : uint8_t {
+  kRefuse,  // CLUSTERDOWN, until the copy in sync is back or an operator decides
+  kMiss,    // one is promoted after every key was deleted there that it may have wrong
+};
+
 // [write]
 struct WriteConfig {
   Ack ack = Ack::kAll;
+  OnDataLoss on_data_loss = OnDataLoss::kRefuse;
 
   bool operator==(const WriteConfig&) const = default;
 };

@@ -153,6 +153,9 @@ void ReadShard(TableReader table, ShardConfig* shard, ShardPlaces* places) {
 void ReadWrite(TableReader table, WriteConfig* write) {
   table.Choice<Ack>("ack", {{"all", Ack::kAll}, {"primary", Ack::kPrimary}, {"any", Ack::kAny}},
                     &write->ack);
+  table.Choice<OnDataLoss>("on_data_loss",
+                           {{"refuse", OnDataLoss::kRefuse}, {"miss", OnDataLoss::kMiss}},
+                           &write->on_data_loss);
   table.Finish();
 }
 
@@ -229,7 +232,6 @@ void ReadResync(TableReader table, ResyncConfig* resync) {
   table.Integer("pause_ms", 1, kMinuteMs, &resync->pause_ms);
   table.Integer("timeout_s", 1, 7 * kDayS, &resync->timeout_s);
   table.Integer("retry_ms", 10, kHourMs, &resync->retry_ms);
-  table.Integer("max_parallel", 1, 1000, &resync->max_parallel);
   table.Integer("journal_keys", 0, 1000000000, &resync->journal_keys);
   table.Size("journal_bytes", 1024, 1ull << 40, &resync->journal_bytes);
   table.Integer("repair_keys_per_s", 1, 10000000, &resync->repair_keys_per_s);

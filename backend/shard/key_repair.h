@@ -32,6 +32,9 @@ class KeyRepair {
 
   KeyRepair(Host* host, size_t limit) : host_(host), limit_(limit) {}
 
+  // The repair_job of an op that belongs to no key's repair.
+  static constexpr uint32_t kNoJob = 0;
+
   bool idle() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
   // Some key is being repaired on one of these copies.

@@ -88,6 +88,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   ExpireHeld(now_ms);
   Reconcile();
   Mend(now_ms);
+  WatchLoss(now_ms);
   control_->Tick(now_ms);
 }
 
@@ -241,7 +242,11 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       return;
     case LinkItem::Kind::kRepair: {
       Op* op = static_cast<Op*>(item);
-      repair_.OnReply(link->index(), *op, reply.bytes);
+      if (op->repair_job == KeyRepair::kNoJob) {
+        OnDeleted(link->index(), reply.bytes[0] != '-');
+      } else {
+        repair_.OnReply(link->index(), *op, reply.bytes);
+      }
       OpEnded(op);
       return;
     }
@@ -273,6 +278,8 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
   op->pending &= ~Bit(copy);
   if (reply.bytes[0] == '-' && copies_.size() > 1 && IsUnfitToWrite(reply.bytes)) [[unlikely]] {
     op->refused |= Bit(copy);
+    // Another server's replica: what it has right is that one's.
+    if (reply.bytes.starts_with("-READONLY")) ForgetJournal(copy);
     if ((op->joining & Bit(copy)) == 0) {
       if (op->kept < Op::Kept::kRefusal) {
         op->KeepReply(reply);
@@ -415,7 +422,11 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   }
   Op* op = static_cast<Op*>(item);
   if (op->item_kind == LinkItem::Kind::kRepair) {
-    repair_.OnLost(copy, *op);
+    if (op->repair_job == KeyRepair::kNoJob) {
+      OnDeleted(copy, false);
+    } else {
+      repair_.OnLost(copy, *op);
+    }
     OpEnded(op);
     return;
   }

@@ -78,6 +78,7 @@ struct ShardOptions {
   uint32_t failback_after_ms = 5000;
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
+  OnDataLoss on_data_loss = OnDataLoss::kRefuse;
   uint32_t grace_ms = 40;        // a copy whose connection was lost may come back so long: its keys in
                                  // flight are repaired, and nobody leaves
   size_t journal_keys = 1000000;        // dirty keys of one copy, above which it is copied whole
@@ -310,6 +311,13 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void SaveRunId(uint32_t copy);
   bool Starting() const;
 
+  // shard_loss.cc: the last copy in sync is lost
+  bool TakeEqualOfPrimary();
+  bool PrimaryIsLost() const;
+  void WatchLoss(uint64_t now_ms);
+  void DeleteDoubtful(uint32_t copy);
+  void OnDeleted(uint32_t copy, bool ok);
+
   // shard_mend.cc: dirty keys, and the way back in
   void RecordKeys(CopyMask copies, std::string_view frame);
   void RecordWrite(const Request& request);
@@ -364,6 +372,12 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   CopyMask targets_ = 0;   // where writes go: in sync or joining
   CopyMask journaling_ = 0;  // stale, with a journal
   double repair_budget_ = 0;  // keys
+  // What is deleted on a copy before it is promoted: see shard_loss.cc.
+  struct Deleting {
+    uint32_t pending = 0;
+    bool failed = false;
+  } deleting_;
+  uint64_t lost_since_ms_ = 0;  // the primary, and nobody else is in sync; 0: it is not
   uint64_t mended_ms_ = 0;
   bool mending_ = false;
   CopyMask silent_ = 0;    // their line does not move: read from only if all are

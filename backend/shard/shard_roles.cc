@@ -205,6 +205,7 @@ void Shard::Reconcile() {
     UpdateOpen();
     return;
   }
+  if (TakeEqualOfPrimary()) return;
   bool leaving = false;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     leaving |= (in_sync_ & Bit(i)) != 0 && MustLeave(i);
@@ -309,6 +310,14 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
       for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
       env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': goes on with the data of " + node +
                                        ", which restarted: no other copy is left");
+      break;
+    case EditKind::kForcePromote:
+      // What the others have right was judged by data that counts no more.
+      for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
+      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node + " to primary" +
+                                       epoch + ", although it was stale; " +
+                                       info_.copies[old_primary].node + " is stale: " +
+                                       info_.copies[old_primary].reason);
       break;
     default:
       break;

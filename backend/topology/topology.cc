@@ -2,12 +2,13 @@
 
 #include <utility>
 
+#include "backend/topology/not_clean.h"
+
 namespace gemel {
 namespace {
 
 constexpr std::string_view kUnknownData = "its data is not known yet";
 constexpr std::string_view kNewCopy = "it is new to the shard";
-constexpr std::string_view kNotClean = "the proxy did not stop in order";
 constexpr std::string_view kDrained = "it was drained";
 
 std::string Quoted(std::string_view name) { return '"' + std::string(name) + '"'; }
@@ -121,6 +122,7 @@ std::optional<ShardInfo> KnownShard(const ShardMembers& members, const ShardInfo
       continue;
     }
     copy = stored.copies[static_cast<size_t>(known)];
+    if (copy.state == CopyState::kStale && copy.reason == kNotClean) copy.reason = kNotCleanBefore;
     if (static_cast<uint32_t>(known) == stored.primary) primary = index;
     if (copy.state == CopyState::kInSync && first_in_sync < 0) first_in_sync = index;
   }

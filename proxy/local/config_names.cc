@@ -26,6 +26,10 @@ std::string_view Name(ReadFrom from) {
                                     : (from == ReadFrom::kReplica ? "replica" : "balanced");
 }
 
+std::string_view Name(OnDataLoss policy) {
+  return policy == OnDataLoss::kRefuse ? "refuse" : "miss";
+}
+
 std::string_view Name(Failback failback) {
   return failback == Failback::kNever ? "never" : "when-in-sync";
 }
@@ -104,6 +108,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   add("ring.hash", pool.ring.hash);
   add("ring.hash_tag", pool.ring.hash_tag);
   add("write.ack", Name(pool.write.ack));
+  add("write.on_data_loss", Name(pool.write.on_data_loss));
   add("read.from", Name(pool.read.from));
   number("read.hedge_ms", pool.read.hedge_ms);
   number("health.interval_ms", pool.health.interval_ms);
@@ -134,7 +139,6 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("resync.pause_ms", pool.resync.pause_ms);
   number("resync.timeout_s", pool.resync.timeout_s);
   number("resync.retry_ms", pool.resync.retry_ms);
-  number("resync.max_parallel", pool.resync.max_parallel);
   number("resync.journal_keys", pool.resync.journal_keys);
   number("resync.journal_bytes", pool.resync.journal_bytes);
   number("resync.repair_keys_per_s", pool.resync.repair_keys_per_s);

@@ -12,6 +12,7 @@ namespace gemel {
 namespace {
 
 constexpr size_t kReadBuffer = 64 * 1024;
+constexpr uint64_t kOwnReplies = 1 << 20;
 constexpr uint64_t kTickMs = 20;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 // After SIGTERM clients may have sent what was not read yet: that long it is still served.
@@ -114,6 +115,7 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   options.pause_ms = pool.resync.pause_ms;
   options.failback = pool.health.failback == Failback::kWhenInSync;
   options.lag_bytes = pool.limits.node_pending_bytes;
+  options.on_data_loss = pool.write.on_data_loss;
   options.journal_keys = pool.resync.journal_keys;
   options.journal_bytes = pool.resync.journal_bytes;
   options.repair_keys_per_s = pool.resync.repair_keys_per_s;
@@ -124,7 +126,8 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
     link.user = config.user;
     link.password = config.password;
     link.database = config.database;
-    link.limits.max_bulk = pool.limits.max_bulk;
+    // What the proxy asks for itself (INFO) is small, and not a client's.
+    link.limits.max_bulk = std::max<uint64_t>(pool.limits.max_bulk, kOwnReplies);
     link.limits.max_depth = pool.limits.max_reply_depth;
     link.connect_timeout_ms = pool.timeouts.connect_ms > 0 ? pool.timeouts.connect_ms : 60000;
     link.request_timeout_ms = pool.timeouts.request_ms;

@@ -147,6 +147,7 @@ user = "node-user"
 password = "node-secret"
 [write]
 ack = "any"
+on_data_loss = "miss"
 [read]
 from = "balanced"
 hedge_ms = 51
@@ -219,7 +220,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 50);
+  EXPECT_EQ(options, 51);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

@@ -53,6 +53,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.shards[0].password, "");
   EXPECT_EQ(pool.shards[0].database, 0u);
   EXPECT_EQ(pool.write.ack, Ack::kAll);
+  EXPECT_EQ(pool.write.on_data_loss, OnDataLoss::kRefuse);
   EXPECT_EQ(pool.read.from, ReadFrom::kPrimary);
   EXPECT_EQ(pool.read.hedge_ms, 50u);
   EXPECT_EQ(pool.health.interval_ms, 500u);
@@ -337,6 +338,10 @@ TEST(ConfigOptions, Choices) {
   EXPECT_EQ(load("write.ack = \"all\"").pools.at(0).write.ack, Ack::kAll);
   EXPECT_EQ(load("write.ack = \"primary\"").pools.at(0).write.ack, Ack::kPrimary);
   EXPECT_EQ(load("write.ack = \"any\"").pools.at(0).write.ack, Ack::kAny);
+  EXPECT_EQ(load("write.on_data_loss = \"refuse\"").pools.at(0).write.on_data_loss,
+            OnDataLoss::kRefuse);
+  EXPECT_EQ(load("write.on_data_loss = \"miss\"").pools.at(0).write.on_data_loss,
+            OnDataLoss::kMiss);
   EXPECT_EQ(load("read.from = \"primary\"").pools.at(0).read.from, ReadFrom::kPrimary);
   EXPECT_EQ(load("read.from = \"replica\"").pools.at(0).read.from, ReadFrom::kReplica);
   EXPECT_EQ(load("read.from = \"balanced\"").pools.at(0).read.from, ReadFrom::kBalanced);

@@ -93,7 +93,10 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   const ShardInfo& Durable() const { return queue_->current()->shards[0]; }
 
   uint64_t NowMs() override { return now_ms_; }
-  void Propose(Edit edit, EditDone done) override { queue_->Add(std::move(edit), std::move(done)); }
+  void Propose(Edit edit, EditDone done) override {
+    edits_ += std::string(EditKindName(edit.kind)) + " " + edit.node + ": " + edit.reason + "\n";
+    queue_->Add(std::move(edit), std::move(done));
+  }
   void Note(NoteLevel, const std::string& text) override { notes_ += text + "\n"; }
   void OnReply(Request* request, const gemel::Reply& reply) override {
     auto* asked = static_cast<Asked*>(request);
@@ -111,6 +114,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   uint32_t grace_ms_ = 0;
   std::deque<Asked> asked_;
   std::string notes_;
+  std::string edits_;  // that were proposed
   std::unique_ptr<Shard> shard_;
 };
 

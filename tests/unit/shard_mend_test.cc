@@ -1,0 +1,197 @@
+// The short way back: a copy that missed writes has their keys repaired, and no others.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/unit/shard_world.h"
+
+namespace gemel {
+namespace {
+
+using ShardMendTest = ShardWorld;
+
+const std::string kAsked = Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"});
+
+TEST_F(ShardMendTest, AConnectionThatIsBackAtOnceCostsNobodyItsPlace) {
+  grace_ms_ = 40;
+  MakeUp(2);
+  Asked* set = Ask({"SET", "k", "v"});
+  Sent(0);
+  Reply(1, "+OK\r\n");
+  Lose(0);
+  EXPECT_EQ(set->told, "");  // not on the primary for sure
+  Sent(1);
+  Up(0, "r0");
+  EXPECT_EQ(Sent(1), kAsked);  // from the copy that has it
+  Reply(1, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(0), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  EXPECT_EQ(set->told, "");
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(set->told, "+OK\r\n");
+  EXPECT_EQ(edits_, "");  // none was needed
+  Ask({"SET", "k", "w"});
+  EXPECT_EQ(Sent(0), Command({"SET", "k", "w"}));
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "w"}));
+}
+
+TEST_F(ShardMendTest, AfterItsGraceItLeaves) {
+  grace_ms_ = 40;
+  MakeUp(2);
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(1, "+OK\r\n");
+  Lose(0);
+  Pass(30);
+  EXPECT_EQ(edits_, "");
+  Pass(20);
+  RunEdits();
+  EXPECT_EQ(set->told, "+OK\r\n");
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
+}
+
+TEST_F(ShardMendTest, ACopyJoinsAndItsKeysAreRepaired) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Sent(0);
+  Sent(1);
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  ASSERT_EQ(Durable().copies[1].state, CopyState::kStale);
+  Asked* missed = Ask({"SET", "missed", "v"});
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(missed->told, "+OK\r\n");
+  Sent(0);
+  Up(1, "r1");
+  EXPECT_FALSE(shard_->WantsResync(1));
+  Pass(10);
+  // Both keys, in any order; and a new write goes to both copies from now on.
+  const std::string asked = Sent(0);
+  EXPECT_NE(asked.find(kAsked), std::string::npos);
+  EXPECT_NE(asked.find(Command({"DUMP", "missed"})), std::string::npos);
+  Asked* both = Ask({"SET", "other", "v"});
+  EXPECT_EQ(Sent(0), Command({"SET", "other", "v"}));
+  EXPECT_EQ(Sent(1), Command({"SET", "other", "v"}));
+  Asked* locked = Ask({"SET", "k", "x"}, 2);
+  EXPECT_EQ(Sent(0), "");
+  Reply(0, "$1\r\na\r\n:-1\r\n$-1\r\n:-2\r\n+OK\r\n");
+  const std::string repaired = Sent(1);
+  EXPECT_NE(repaired.find("RESTORE"), std::string::npos);
+  EXPECT_NE(repaired.find("\r\nDEL\r\n"), std::string::npos);
+  Reply(1, "+OK\r\n+OK\r\n:1\r\n");  // of the write, and of the repairs
+  EXPECT_EQ(both->told, "+OK\r\n");
+  EXPECT_EQ(Sent(0), Command({"SET", "k", "x"}));
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(locked->told, "+OK\r\n");
+  Pass(10);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+  EXPECT_EQ(shard_->stats().rejoins, 1u);
+  EXPECT_EQ(shard_->stats().resyncs, 0u);
+}
+
+TEST_F(ShardMendTest, AWriteOfTwoKeysSpreadsWhatIsWrong) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  Up(1, "r1");
+  base_.repair_keys_per_s = 1;
+  Sent(0);
+  Pass(10);
+  Sent(0);
+  Reply(0, "$1\r\na\r\n:-1\r\n");
+  Reply(1, "-OOM no memory\r\n");  // its key stays wrong
+  Pass(2000);
+  Sent(0);
+  Ask({"COPY", "k", "k2"});
+  EXPECT_NE(notes_.find("interrupted"), std::string::npos);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+}
+
+TEST_F(ShardMendTest, ARestartedCopyIsCopiedWhole) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  Up(1, "another");
+  EXPECT_TRUE(shard_->WantsResync(1));
+}
+
+TEST_F(ShardMendTest, AJournalThatIsFullMeansAWholeCopy) {
+  base_.journal_keys = 2;
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  for (const char* key : {"k1", "k2"}) {
+    Ask({"SET", key, "v"});
+    Reply(0, "+OK\r\n");
+  }
+  Up(1, "r1");
+  EXPECT_TRUE(shard_->WantsResync(1));
+  EXPECT_NE(notes_.find("journal_keys"), std::string::npos);
+}
+
+TEST_F(ShardMendTest, AFlushMeansAWholeCopy) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  Ask({"FLUSHALL"});
+  Reply(0, "+OK\r\n");
+  Up(1, "r1");
+  EXPECT_TRUE(shard_->WantsResync(1));
+}
+
+TEST_F(ShardMendTest, MissesInsteadOfOldValues) {
+  base_.on_data_loss = OnDataLoss::kMiss;
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  Lose(0, /*refused=*/true);
+  Up(1, "r1");
+  Sent(1);
+  Pass(100);
+  EXPECT_EQ(Sent(1), "");  // the primary may be back soon
+  for (int i = 0; i < 20; ++i) {
+    Pass(100);
+    if (shard_->link(0)->state() == Link::State::kConnecting) Lose(0, /*refused=*/true);
+  }
+  EXPECT_EQ(Sent(1), Command({"UNLINK", "k"}));
+  EXPECT_EQ(Durable().primary, 0u);
+  Reply(1, ":1\r\n");
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
+  Ask({"GET", "k"});
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
+}
+
+TEST_F(ShardMendTest, RefusesWhereNothingIsToBeLost) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  Lose(0, /*refused=*/true);
+  Up(1, "r1");
+  Sent(1);
+  for (int i = 0; i < 30; ++i) {
+    Pass(100);
+    if (shard_->link(0)->state() == Link::State::kConnecting) Lose(0, /*refused=*/true);
+  }
+  EXPECT_EQ(Sent(1), "");
+  EXPECT_TRUE(Ask({"GET", "k"})->told.starts_with("-CLUSTERDOWN"));
+}
+
+}  // namespace
+}  // namespace gemel
