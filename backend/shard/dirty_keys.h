@@ -1,6 +1,6 @@
-// The keys that may be wrong on a copy that missed writes: what has to be repaired before it may serve
-// again, if its process and its memory are the same. Bounded: a set that grew beyond its limits is
-// worth no more than a whole copy, and forgets everything.
+// The keys that may be wrong on a copy that missed writes: what has to be repaired before it may
+// serve again, if its process and its memory are the same. Bounded: a set that grew beyond its
+// limits is worth no more than a whole copy, and forgets everything.
 
 #ifndef GEMEL_BACKEND_SHARD_DIRTY_KEYS_H_
 #define GEMEL_BACKEND_SHARD_DIRTY_KEYS_H_

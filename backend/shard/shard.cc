@@ -157,7 +157,8 @@ void Shard::SendWrite(Request* request) {
   ++stats_.writes;
   ++writes_in_flight_;
   ++writes_sent_;
-  if (journaling_ != 0) [[unlikely]] RecordWrite(*request);
+  if (journaling_ != 0) [[unlikely]]
+    RecordWrite(*request);
   Op* op = ops_.New();
   op->request = request;
   op->session = request->session;

@@ -79,27 +79,27 @@ struct ShardOptions {
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
   OnDataLoss on_data_loss = OnDataLoss::kRefuse;
-  uint32_t grace_ms = 40;        // a copy whose connection was lost may come back so long: its keys in
-                                 // flight are repaired, and nobody leaves
-  size_t journal_keys = 1000000;        // dirty keys of one copy, above which it is copied whole
-  size_t journal_bytes = 64u << 20;     // the same in bytes
+  uint32_t grace_ms = 40;  // a copy whose connection was lost may come back so long: its keys in
+                           // flight are repaired, and nobody leaves
+  size_t journal_keys = 1000000;       // dirty keys of one copy, above which it is copied whole
+  size_t journal_bytes = 64u << 20;    // the same in bytes
   uint32_t repair_keys_per_s = 20000;  // of a copy that joins again
 };
 
 struct ShardStats {
   uint64_t reads = 0;
   uint64_t writes = 0;
-  uint64_t fallbacks = 0;  // reads sent to another copy after the first one failed
-  uint64_t hedged = 0;     // reads sent to a second copy because the first was silent
+  uint64_t fallbacks = 0;   // reads sent to another copy after the first one failed
+  uint64_t hedged = 0;      // reads sent to a second copy because the first was silent
   uint64_t hedge_wins = 0;  // of these, answered by the second
-  uint64_t held = 0;       // requests that had to wait
-  uint64_t errors = 0;     // requests that the shard itself answered with an error
-  uint64_t diverged = 0;   // writes to which the copies' replies differed
-  uint64_t repaired = 0;   // keys made equal after that, or after a copy missed writes
+  uint64_t held = 0;        // requests that had to wait
+  uint64_t errors = 0;      // requests that the shard itself answered with an error
+  uint64_t diverged = 0;    // writes to which the copies' replies differed
+  uint64_t repaired = 0;    // keys made equal after that, or after a copy missed writes
   uint64_t promotions = 0;
   uint64_t marked_stale = 0;
   uint64_t resyncs = 0;
-  uint64_t rejoins = 0;  // copies that came back in sync by the repair of single keys
+  uint64_t rejoins = 0;            // copies that came back in sync by the repair of single keys
   uint64_t audits = 0;             // rounds of the audit that came to their end
   uint64_t audited = 0;            // keys compared by it
   uint64_t audit_differences = 0;  // keys that differed
@@ -248,8 +248,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     // What may be wrong there; null: nothing, or (forgotten) it is not known what.
     std::unique_ptr<DirtyKeys> journal;
     bool forgotten = false;
-    uint64_t join_at_ms = 0;      // not before
-    uint32_t join_failures = 0;   // in a row
+    uint64_t join_at_ms = 0;     // not before
+    uint32_t join_failures = 0;  // in a row
     Copy(uint32_t failures, HangLimits limits) : detector(failures), hang(limits) {}
   };
 
@@ -364,12 +364,12 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked
   CopyMask in_sync_ = 0;
-  CopyMask up_ = 0;        // the link is up and the node is the process it should be
-  CopyMask readable_ = 0;  // in sync, up and not leaving
-  CopyMask joining_ = 0;   // stale, and sent all writes again while their dirty keys are repaired
-  CopyMask leaving_ = 0;   // being marked stale
-  CopyMask entering_ = 0;  // of them: being marked in sync
-  CopyMask targets_ = 0;   // where writes go: in sync or joining
+  CopyMask up_ = 0;          // the link is up and the node is the process it should be
+  CopyMask readable_ = 0;    // in sync, up and not leaving
+  CopyMask joining_ = 0;     // stale, and sent all writes again while their dirty keys are repaired
+  CopyMask leaving_ = 0;     // being marked stale
+  CopyMask entering_ = 0;    // of them: being marked in sync
+  CopyMask targets_ = 0;     // where writes go: in sync or joining
   CopyMask journaling_ = 0;  // stale, with a journal
   double repair_budget_ = 0;  // keys
   // What is deleted on a copy before it is promoted: see shard_loss.cc.
@@ -380,8 +380,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   uint64_t lost_since_ms_ = 0;  // the primary, and nobody else is in sync; 0: it is not
   uint64_t mended_ms_ = 0;
   bool mending_ = false;
-  CopyMask silent_ = 0;    // their line does not move: read from only if all are
-  CopyMask hedged_ = 0;    // of these, those whose reads were sent to others too
+  CopyMask silent_ = 0;  // their line does not move: read from only if all are
+  CopyMask hedged_ = 0;  // of these, those whose reads were sent to others too
   uint32_t primary_ = 0;
   bool losing_ = false;  // a link is handing back what it lost
   mutable uint32_t rotor_ = 0;

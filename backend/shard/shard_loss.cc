@@ -16,8 +16,9 @@ constexpr size_t kKeysAtOnce = 128;
 }  // namespace
 
 // The proxy was killed, and the primary is gone, or came back without its data, before anything was
-// written through this life of the proxy: then a copy that was in sync, and is the same process still,
-// has all that was ever acknowledged. True if it is being promoted, or may still be heard from.
+// written through this life of the proxy: then a copy that was in sync, and is the same process
+// still, has all that was ever acknowledged. True if it is being promoted, or may still be heard
+// from.
 bool Shard::TakeEqualOfPrimary() {
   if (writes_sent_ != 0 || options_.ack != Ack::kAll || in_sync_ != Bit(primary_) ||
       !MustLeave(primary_)) {
@@ -35,8 +36,8 @@ bool Shard::TakeEqualOfPrimary() {
         HoldsSameData(copy.run_id, link.identity().run_id)) {
       ProposeRole(EditKind::kForcePromote, i, link.identity().run_id,
                   "it was in sync when the proxy was killed, and the primary " +
-                      copies_[primary_]->link->name() + " is lost: " +
-                      copies_[primary_]->leave_reason);
+                      copies_[primary_]->link->name() +
+                      " is lost: " + copies_[primary_]->leave_reason);
       UpdateOpen();
       return true;
     }
@@ -60,14 +61,15 @@ void Shard::WatchLoss(uint64_t now_ms) {
     return;
   }
   if (lost_since_ms_ == 0) lost_since_ms_ = now_ms;
-  if (now_ms < lost_since_ms_ + options_.start_ms || editing_ || paused_ ||
-      deleting_.pending > 0 || now_ms < retry_edit_ms_) {
+  if (now_ms < lost_since_ms_ + options_.start_ms || editing_ || paused_ || deleting_.pending > 0 ||
+      now_ms < retry_edit_ms_) {
     return;
   }
   int chosen = -1;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Link& link = *copies_[i]->link;
-    if (i == primary_ || !link.up() || link.identity().is_replica || info_.copies[i].drained) continue;
+    if (i == primary_ || !link.up() || link.identity().is_replica || info_.copies[i].drained)
+      continue;
     // One whose wrong keys are known loses less.
     if (chosen < 0 || Mendable(i)) chosen = static_cast<int>(i);
   }

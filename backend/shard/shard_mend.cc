@@ -1,16 +1,16 @@
-// The short way back for a copy that missed writes: only the keys of these writes are repaired, if its
-// process did not restart and they are known.
+// The short way back for a copy that missed writes: only the keys of these writes are repaired, if
+// its process did not restart and they are known.
 //
-// A copy that must leave has a journal of the keys that it may have wrong: of the writes that were in
-// flight to it, and of every write since. When it is back it joins: it is sent all writes again, in the
-// shard's one order. From then on the invariant is
-//   every key that is not in its journal is equal on it and on the copies in sync, at each point of the
-//   order
-// which a write of one key keeps by itself, and a write of several keys does if none of them is in the
-// journal; else all of them go there. Meanwhile the keys of the journal are repaired one by one
-// (KeyRepair, in their place in the order). With an empty journal it is equal, and is marked in sync
-// while writes go on. Journals live in memory: after a restart of the proxy nothing is known, and the
-// whole copy is made anew.
+// A copy that must leave has a journal of the keys that it may have wrong: of the writes that were
+// in flight to it, and of every write since. When it is back it joins: it is sent all writes again,
+// in the shard's one order. From then on the invariant is
+//   every key that is not in its journal is equal on it and on the copies in sync, at each point of
+//   the order
+// which a write of one key keeps by itself, and a write of several keys does if none of them is in
+// the journal; else all of them go there. Meanwhile the keys of the journal are repaired one by one
+// (KeyRepair, in their place in the order). With an empty journal it is equal, and is marked in
+// sync while writes go on. Journals live in memory: after a restart of the proxy nothing is known,
+// and the whole copy is made anew.
 
 #include <algorithm>
 #include <bit>
@@ -53,8 +53,7 @@ void Shard::NeedJournal(uint32_t index) {
     copy.forgotten = true;
     return;
   }
-  copy.journal =
-      std::make_unique<DirtyKeys>(run_id, options_.journal_keys, options_.journal_bytes);
+  copy.journal = std::make_unique<DirtyKeys>(run_id, options_.journal_keys, options_.journal_bytes);
 }
 
 void Shard::ForgetJournal(uint32_t index) {
@@ -104,7 +103,8 @@ void Shard::RecordWrite(const Request& request) {
     DirtyKeys* journal = copies_[index]->journal.get();
     if (!found) {
       // FLUSHALL and the like. (Not while a key is being repaired: such a one waits for that.)
-      const bool same_everywhere = request.row != nullptr && request.row->split == Split::kEachShard;
+      const bool same_everywhere =
+          request.row != nullptr && request.row->split == Split::kEachShard;
       if ((joining_ & Bit(index)) == 0 || !same_everywhere) ForgetJournal(index);
       continue;
     }
@@ -139,8 +139,7 @@ bool Shard::OthersAreGood(uint32_t index) const {
 bool Shard::Mendable(uint32_t index) const {
   const Copy& copy = *copies_[index];
   return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained && copy.journal != nullptr &&
-         copy.link->up() &&
-         HoldsSameData(copy.journal->run_id(), copy.link->identity().run_id);
+         copy.link->up() && HoldsSameData(copy.journal->run_id(), copy.link->identity().run_id);
 }
 
 bool Shard::WantsResync(uint32_t index) const {
@@ -148,8 +147,8 @@ bool Shard::WantsResync(uint32_t index) const {
          copies_[index]->link->up() && !Mendable(index);
 }
 
-// A copy in sync lost its connection and is back within its grace: what was in flight is repaired from
-// a copy that has it, and nobody leaves. No write is sent meanwhile.
+// A copy in sync lost its connection and is back within its grace: what was in flight is repaired
+// from a copy that has it, and nobody leaves. No write is sent meanwhile.
 void Shard::MendInPlace() {
   if (mending_ || editing_ || paused_) return;
   for (uint32_t i = 0; i < copies_.size(); ++i) {

@@ -316,8 +316,8 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
       for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
       env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node + " to primary" +
                                        epoch + ", although it was stale; " +
-                                       info_.copies[old_primary].node + " is stale: " +
-                                       info_.copies[old_primary].reason);
+                                       info_.copies[old_primary].node +
+                                       " is stale: " + info_.copies[old_primary].reason);
       break;
     default:
       break;

@@ -7,8 +7,8 @@
 
 namespace gemel {
 
-// Given by this start: until the shard has sent a write, the copy is as good as the primary, for all
-// that was acknowledged is on both.
+// Given by this start: until the shard has sent a write, the copy is as good as the primary, for
+// all that was acknowledged is on both.
 inline constexpr std::string_view kNotClean = "the proxy did not stop in order";
 // Given by an earlier one: it may have missed writes since.
 inline constexpr std::string_view kNotCleanBefore =

@@ -25,10 +25,9 @@ void World::Submit(Client* client) {
     SimOp* copy = &copies_.emplace_back();
     copy->shard = static_cast<uint16_t>(shard[1] - '0');
     copy->key = shard + ":y" + std::to_string(loop_.Random(2));
-    const std::string from = loop_.Chance(30)
-                                 ? shard + ":y" + std::to_string(loop_.Random(2))
-                                 : shard + ":" + "rcl"[loop_.Random(3)] +
-                                       std::to_string(loop_.Random(keys_));
+    const std::string from = loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(2))
+                                              : shard + ":" + "rcl"[loop_.Random(3)] +
+                                                    std::to_string(loop_.Random(keys_));
     if (from != copy->key) SubmitOp(copy, {"COPY", from, copy->key, "REPLACE"});
   }
   ++client->outstanding;

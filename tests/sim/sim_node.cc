@@ -46,8 +46,8 @@ std::string Digest(const std::string& value) {
 }
 
 bool IsWrite(const std::string& name) {
-  return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" || name == "RESTORE" ||
-         name == "COPY";
+  return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" ||
+         name == "RESTORE" || name == "COPY";
 }
 
 }  // namespace

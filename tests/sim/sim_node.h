@@ -23,9 +23,9 @@ class Node;
 struct Connection {
   Node* node = nullptr;
   bool node_open = true;
-  uint64_t id = 0;                  // the node's number for it
-  uint64_t last_arrival_us = 0;     // at the node
-  std::string in;  // at the node: a command that is not whole yet
+  uint64_t id = 0;               // the node's number for it
+  uint64_t last_arrival_us = 0;  // at the node
+  std::string in;                // at the node: a command that is not whole yet
   uint64_t last_to_client_us = 0;
   // Null once the client's end is closed.
   std::function<void()> connected;

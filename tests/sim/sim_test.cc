@@ -52,15 +52,17 @@ TEST(Simulation, KeepsThePromises) {
   }
   RecordProperty("requests", std::to_string(requests));
   std::printf(
-      "%llu runs, %zu requests; promotions %llu, stale %llu, rejoins %llu, resyncs %llu, diverged %llu, "
+      "%llu runs, %zu requests; promotions %llu, stale %llu, rejoins %llu, resyncs %llu, diverged "
+      "%llu, "
       "repaired %llu, fallbacks %llu, hedged %llu (won %llu), held %llu, errors %llu\n",
       static_cast<unsigned long long>(runs), requests,
       static_cast<unsigned long long>(all.promotions),
       static_cast<unsigned long long>(all.marked_stale),
-      static_cast<unsigned long long>(all.rejoins), static_cast<unsigned long long>(all.resyncs), static_cast<unsigned long long>(all.diverged),
-      static_cast<unsigned long long>(all.repaired), static_cast<unsigned long long>(all.fallbacks),
-      static_cast<unsigned long long>(all.hedged), static_cast<unsigned long long>(all.hedge_wins),
-      static_cast<unsigned long long>(all.held), static_cast<unsigned long long>(all.errors));
+      static_cast<unsigned long long>(all.rejoins), static_cast<unsigned long long>(all.resyncs),
+      static_cast<unsigned long long>(all.diverged), static_cast<unsigned long long>(all.repaired),
+      static_cast<unsigned long long>(all.fallbacks), static_cast<unsigned long long>(all.hedged),
+      static_cast<unsigned long long>(all.hedge_wins), static_cast<unsigned long long>(all.held),
+      static_cast<unsigned long long>(all.errors));
   std::printf(
       "audits %llu: compared %llu, differences (tampered with) %llu, repaired %llu, "
       "skipped %llu\n",

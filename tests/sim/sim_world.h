@@ -87,7 +87,8 @@ class World : public RequestSink {
   bool ignore_replies_ = false;
 
   History history_;
-  std::deque<SimOp> copies_;  // writes of two keys: only that they come to the same everywhere is checked
+  std::deque<SimOp>
+      copies_;  // writes of two keys: only that they come to the same everywhere is checked
   std::vector<Client> clients_;
   size_t requests_ = 0;
   size_t quota_ = 0;

@@ -139,7 +139,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "user, "
        "password, database"},
       {Sharded("[write]\n@@acks = \"all\""), "unknown key \"acks\" in [write], did you mean ack?"},
-      {Sharded("[write]\n@@wait = 1"), "unknown key \"wait\" in [write], expected one of ack, on_data_loss"},
+      {Sharded("[write]\n@@wait = 1"),
+       "unknown key \"wait\" in [write], expected one of ack, on_data_loss"},
       {Sharded("[read]\n@@form = \"all\""), "unknown key \"form\" in [read], did you mean from?"},
       {Sharded("[health]\n@@interval = 1"),
        "unknown key \"interval\" in [health], expected one of interval_ms, timeout_ms, "

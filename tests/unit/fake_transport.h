@@ -48,7 +48,8 @@ inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0
   return out;
 }
 
-// Makes the connection and answers the handshake, also where the link ends an older connection first.
+// Makes the connection and answers the handshake, also where the link ends an older connection
+// first.
 inline void MakeUp(Link* link, FakeTransport* transport, const std::string& replies,
                    uint64_t now_ms = 0) {
   link->OnConnected(now_ms);

@@ -108,9 +108,7 @@ class FakeNode {
     link_ = shard->link(0);
     link_->set_transport(&transport);
   }
-  void Connect() {
-    MakeUp(link_, &transport, HandshakeReplies("r", 1));
-  }
+  void Connect() { MakeUp(link_, &transport, HandshakeReplies("r", 1)); }
   // False if there is nothing to answer.
   bool Serve() {
     inbox_ += transport.Sent(link_);
