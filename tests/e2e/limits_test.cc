@@ -11,8 +11,8 @@
 namespace gemel::e2e {
 namespace {
 
-// Sanitizers keep freed memory and put shadows beside it.
-constexpr uint64_t kRoom = 400u << 20;
+// Sanitizers keep freed memory (AddressSanitizer 256 MB of it) and put shadows beside it.
+constexpr uint64_t kRoom = 700u << 20;
 
 // Asks for far more bytes than the proxy may hold and reads none: it must stop asking the nodes.
 // The proxy has stopped once its memory and this client's sending both stand still.
