@@ -17,8 +17,8 @@ constexpr size_t kKeysAtOnce = 128;
 
 // The proxy was killed, and the primary is gone, or came back without its data, before anything was
 // written through this life of the proxy: then a copy that was in sync, and is the same process
-// still, has all that was ever acknowledged. True if it is being promoted, or may still be heard
-// from.
+// still, has all that was ever acknowledged, unless a resync has begun to overwrite it. True if it
+// is being promoted, or may still be heard from.
 bool Shard::TakeEqualOfPrimary() {
   if (writes_sent_ != 0 || options_.ack != Ack::kAll || in_sync_ != Bit(primary_) ||
       !MustLeave(primary_)) {
@@ -29,7 +29,7 @@ bool Shard::TakeEqualOfPrimary() {
     const CopyInfo& copy = info_.copies[i];
     const Link& link = *copies_[i]->link;
     if (copy.state != CopyState::kStale || copy.reason != kNotClean || copy.drained ||
-        copy.run_id.empty()) {
+        copy.run_id.empty() || copies_[i]->forgotten) {
       continue;
     }
     if (link.up() && !link.identity().is_replica &&
