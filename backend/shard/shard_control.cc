@@ -532,15 +532,10 @@ void Shard::ProposeOrder(Edit edit, EditDone done) {
                     Reconcile();
                     return;
                   }
-                  if (kind == EditKind::kForcePromote) ++stats_.promotions;
                   // It is to be copied as a whole, whatever it held when it connected.
                   if (kind == EditKind::kMarkStale) {
                     copies_[copy]->empty_at = kNotEmpty;
                     ForgetJournal(copy);
-                  }
-                  // What the others have right was judged by data that counts no more.
-                  for (uint32_t i = 0; kind == EditKind::kForcePromote && i < copies_.size(); ++i) {
-                    ForgetJournal(i);
                   }
                   OnEdit(kind, copy, result);
                   done(result);

@@ -312,6 +312,7 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
                                        ", which restarted: no other copy is left");
       break;
     case EditKind::kForcePromote:
+      ++stats_.promotions;
       // What the others have right was judged by data that counts no more.
       for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
       env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node + " to primary" +
