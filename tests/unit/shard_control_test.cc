@@ -5,49 +5,26 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "tests/unit/fake_transport.h"
+#include "tests/unit/shard_world.h"
 
 namespace gemel {
 namespace {
 
-class ShardControlTest : public ::testing::Test, public ShardEnv, public RequestSink {
+class ShardControlTest : public ShardWorld {
  protected:
-  struct Asked : Request {
-    std::string told;
-  };
+  ShardControlTest() { base_.grace_ms = ShardOptions().grace_ms; }
 
   // A shard whose copies n0, n1, ... are all in sync and up, with run_ids r0, r1, ...
   void Make(uint32_t copies, bool failback = false) {
-    ShardOptions options;
-    options.name = "a";
-    options.failback = failback;
-    Topology topology;
-    topology.shards.emplace_back();
-    ShardInfo& info = topology.shards[0];
-    info.name = "a";
-    for (uint32_t i = 0; i < copies; ++i) {
-      LinkOptions node;
-      node.name = "n" + std::to_string(i);
-      options.nodes.push_back(node);
-      info.copies.push_back({node.name, CopyState::kInSync, "r" + std::to_string(i), ""});
-    }
-    queue_ = std::make_unique<EditQueue>(std::make_shared<const Topology>(topology));
-    shard_ = std::make_unique<Shard>(options, info, &table_, &pool_, this);
-    transports_.resize(copies);
-    for (uint32_t i = 0; i < copies; ++i) shard_->link(i)->set_transport(&transports_[i]);
-    shard_->Start();
-    for (uint32_t i = 0; i < copies; ++i) Up(i, "r" + std::to_string(i));
-    now_ms_ += 2000;
+    base_.failback = failback;
+    MakeUp(copies);
   }
   void Up(uint32_t copy, const std::string& run_id, uint64_t keys = 5) {
-    Link* link = shard_->link(copy);
     WaitUntilConnecting(copy);
-    MakeUp(link, &transports_[copy], HandshakeReplies(run_id, keys), now_ms_);
+    ShardWorld::Up(copy, run_id, keys);
   }
   // The node is gone, and the next attempt to connect is refused.
   void Kill(uint32_t copy) {
@@ -58,9 +35,6 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
   void WaitUntilConnecting(uint32_t copy) {
     for (int i = 0; i < 50 && shard_->link(copy)->state() == Link::State::kDown; ++i) Tick(50);
     ASSERT_EQ(shard_->link(copy)->state(), Link::State::kConnecting);
-  }
-  void Lose(uint32_t copy, bool refused = false) {
-    shard_->link(copy)->OnClosed(refused ? "refused" : "reset", refused, now_ms_);
   }
   Asked* Order(std::string_view verb, std::string_view node) {
     Asked* request = &asked_.emplace_back();
@@ -77,21 +51,6 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
     EXPECT_TRUE(queue_->idle()) << told;
     EXPECT_FALSE(shard_->paused()) << told;
     return told;
-  }
-  Asked* Ask(std::vector<std::string_view> args, uint32_t session = 1) {
-    Asked* request = &asked_.emplace_back();
-    request->sink = this;
-    request->session = session;
-    request->row = table_.Find(args);
-    request->kind = request->row->IsWrite() ? RequestKind::kWrite : RequestKind::kRead;
-    const std::string frame = Command(args);
-    request->frame = frame;
-    shard_->Submit(request);
-    return request;
-  }
-  std::string Sent(uint32_t copy) { return transports_[copy].Sent(shard_->link(copy)); }
-  void Reply(uint32_t copy, const std::string& bytes) {
-    Answer(shard_->link(copy), bytes, now_ms_);
   }
   // The copy that stays shows that it lives, before the other one leaves.
   void Prove(uint32_t copy) {
@@ -110,14 +69,6 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
     }
     EXPECT_EQ(request->told, "+OK\r\n");
   }
-  void RunEdits(bool ok = true) {
-    while (!queue_->idle()) {
-      queue_->BeginWrite();
-      std::vector<EditQueue::Finished> finished;
-      queue_->EndWrite(ok, ok ? "" : "the disk is full", &finished);
-      for (EditQueue::Finished& edit : finished) edit.done(edit.result);
-    }
-  }
   void Tick(uint64_t ms) { shard_->Tick(now_ms_ += ms, 0); }
   // Marks a stale copy in sync, as a resync does.
   void MakeInSync(uint32_t copy) {
@@ -126,26 +77,7 @@ class ShardControlTest : public ::testing::Test, public ShardEnv, public Request
     RunEdits();
     shard_->Resume();
   }
-  const ShardInfo& Durable() const { return queue_->current()->shards[0]; }
   bool Noted(const std::string& part) const { return notes_.find(part) != std::string::npos; }
-
-  uint64_t NowMs() override { return now_ms_; }
-  void Propose(Edit edit, EditDone done) override { queue_->Add(std::move(edit), std::move(done)); }
-  void Note(NoteLevel, const std::string& text) override { notes_ += text + "\n"; }
-  void OnReply(Request* request, const gemel::Reply& reply) override {
-    auto* asked = static_cast<Asked*>(request);
-    EXPECT_EQ(asked->told, "");
-    asked->told = reply.bytes;
-  }
-
-  CommandTable table_;
-  ChunkPool pool_;
-  uint64_t now_ms_ = 1000;
-  std::unique_ptr<EditQueue> queue_;
-  std::deque<FakeTransport> transports_;
-  std::deque<Asked> asked_;
-  std::string notes_;
-  std::unique_ptr<Shard> shard_;
 };
 
 constexpr char kOk[] = "+OK\r\n";

@@ -151,7 +151,7 @@ TEST_F(ShardHealthTest, ACopyThatNobodyCanReplaceIsWaitedFor) {
 }
 
 TEST_F(ShardHealthTest, AHardErrorOfAnOlderAttemptIsNoEvidence) {
-  grace_ms_ = 40;
+  base_.grace_ms = 40;
   MakeUp(2);
   Lose(0);
   const uint64_t began_ms = now_ms_;

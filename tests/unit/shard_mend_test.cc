@@ -14,7 +14,7 @@ using ShardMendTest = ShardWorld;
 const std::string kAsked = Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"});
 
 TEST_F(ShardMendTest, AConnectionThatIsBackAtOnceCostsNobodyItsPlace) {
-  grace_ms_ = 40;
+  base_.grace_ms = 40;
   MakeUp(2);
   Asked* set = Ask({"SET", "k", "v"});
   Sent(0);
@@ -36,7 +36,7 @@ TEST_F(ShardMendTest, AConnectionThatIsBackAtOnceCostsNobodyItsPlace) {
 }
 
 TEST_F(ShardMendTest, AfterItsGraceItLeaves) {
-  grace_ms_ = 40;
+  base_.grace_ms = 40;
   MakeUp(2);
   Asked* set = Ask({"SET", "k", "v"});
   Reply(1, "+OK\r\n");

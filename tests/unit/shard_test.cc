@@ -98,7 +98,7 @@ TEST_F(ShardTest, PromotesTheReplica) {
 }
 
 TEST_F(ShardTest, ALostIdleConnectionIsNoReasonToLeave) {
-  grace_ms_ = 40;
+  base_.grace_ms = 40;
   MakeUp(2);
   Lose(1);
   Asked* set = Ask({"SET", "k", "v"});

@@ -18,6 +18,8 @@ namespace gemel {
 
 class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
  protected:
+  ShardWorld() { base_.grace_ms = 0; }  // who loses a connection leaves at once
+
   struct Asked : Request {
     std::string told;
   };
@@ -28,7 +30,6 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     options.name = "a";
     options.ack = ack;
     options.read_from = from;
-    options.grace_ms = grace_ms_;
     Topology topology;
     topology.shards.emplace_back();
     ShardInfo& info = topology.shards[0];
@@ -111,7 +112,6 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   std::shared_ptr<const Topology> topology_;
   std::unique_ptr<EditQueue> queue_;
   std::deque<FakeTransport> transports_;
-  uint32_t grace_ms_ = 0;
   std::deque<Asked> asked_;
   std::string notes_;
   std::string edits_;  // that were proposed
