@@ -42,6 +42,14 @@ Audit::Audit(Shard* shard, ShardEnv* env, AuditConfig config)
   shard_->set_audit([this](Request* request) { OnRequest(request); });
 }
 
+void Audit::set_config(const AuditConfig& config) {
+  if (config.interval_s != config_.interval_s) {
+    next_ms_ = ticked_ms_ + uint64_t{config.interval_s} * 1000;
+  }
+  config_ = config;
+  comparison_.set_max_value(config.max_value);
+}
+
 Audit::~Audit() {
   Stop();
   shard_->set_audit(nullptr);

@@ -33,6 +33,8 @@ class Audit : private CompareSink {
   void Tick(uint64_t now_ms);
   // Ends what is under way, for good, and answers who waits for it.
   void Stop();
+  // In effect at once; the background's next round is due an interval from now.
+  void set_config(const AuditConfig& config);
   // A round is under way.
   bool active() const { return running_; }
 
@@ -84,7 +86,7 @@ class Audit : private CompareSink {
 
   Shard* shard_;
   ShardEnv* env_;
-  const AuditConfig config_;
+  AuditConfig config_;
   KeyComparison comparison_;
   bool stopped_ = false;
   std::vector<Request*> waiting_;  // for the next round

@@ -73,7 +73,7 @@ void KeyComparison::OnCompareReply(uint32_t index, uint32_t copy, std::string_vi
     return;
   }
   const Question& question = questions_[index];
-  Answer& answer = answers_[index * shard_->copy_count() + copy];
+  Answer& answer = answers_[index * kMaxCopies + copy];
   if (reply[0] == '-') {
     answer.state =
         reply.starts_with("-WRONGTYPE") ? Answer::State::kWrongType : Answer::State::kError;
@@ -154,7 +154,7 @@ void KeyComparison::AskValues() {
     Finish(true);
     return;
   }
-  answers_.assign(questions_.size() * shard_->copy_count(), Answer());
+  answers_.assign(questions_.size() * kMaxCopies, Answer());
   stage_ = Stage::kValue;
   // Who is in sync may have changed meanwhile.
   if (shard_->in_sync() != copies_ || shard_->info().primary != primary_ ||

@@ -37,6 +37,7 @@ class KeyComparison : private CompareSink {
 
   // Values that take more memory than `max_value` bytes are compared by their length only.
   KeyComparison(Shard* shard, uint64_t max_value) : shard_(shard), max_value_(max_value) {}
+  void set_max_value(uint64_t bytes) { max_value_ = bytes; }
   KeyComparison(const KeyComparison&) = delete;
   KeyComparison& operator=(const KeyComparison&) = delete;
 
@@ -89,12 +90,12 @@ class KeyComparison : private CompareSink {
   Outcome CompareWithPrimary(const Key& key, uint32_t copy, std::string* how) const;
   Outcome CompareValues(const Key& key, uint32_t copy) const;
   const Answer& At(size_t question, uint32_t copy) const {
-    return answers_[question * shard_->copy_count() + copy];
+    return answers_[question * kMaxCopies + copy];
   }
   void Finish(bool known);
 
   Shard* shard_;
-  const uint64_t max_value_;
+  uint64_t max_value_;
   bool digest_refused_ = false;
   Stage stage_ = Stage::kIdle;
   bool thorough_ = false;

@@ -25,6 +25,7 @@ class FailureDetector {
  public:
   // `failures` is at least 1.
   explicit FailureDetector(uint32_t failures);
+  void set_failures(uint32_t failures) { threshold_ = failures; }
 
   // Each returns the health after it. Times are milliseconds of any monotonic clock.
   NodeHealth OnAnswer(uint64_t now_ms);     // an answer to a probe, whatever it says

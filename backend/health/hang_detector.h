@@ -41,6 +41,7 @@ class HangDetector {
   };
 
   explicit HangDetector(HangLimits limits) : limits_(limits) {}
+  void set_limits(HangLimits limits) { limits_ = limits; }
 
   // A probe went out; it was answered; it came to nothing that says anything of the node. A probe
   // that has timed out is still unanswered.

@@ -70,6 +70,8 @@ class Link {
   Link& operator=(const Link&) = delete;
 
   void set_transport(LinkTransport* transport) { transport_ = transport; }
+  // In effect for the timeouts at once, for the rest with the next connection. The name stays.
+  void set_options(LinkOptions options) { options_ = std::move(options); }
 
   // Begins to connect. From then on Tick reconnects by itself, with back-off and jitter.
   void Start(uint64_t now_ms);

@@ -44,8 +44,8 @@ Resync::Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig conf
       env_(env),
       config_(config),
       board_(board),
-      seen_empty_(shard->copy_count()),
-      ours_(shard->copy_count()) {}
+      seen_empty_(kMaxCopies),
+      ours_(kMaxCopies) {}
 
 Resync::~Resync() {
   // Also safe while the edit is under way: the shard sends no writes before it is in effect.
@@ -90,6 +90,12 @@ std::string Resync::Obstacle() const {
   if (shard_->info().copies[copy_].drained) return "it is drained";
   if (shard_->link(copy_)->up() && !SameProcess()) return "it restarted";
   return {};
+}
+
+void Resync::ForgetCopy(uint32_t copy) {
+  if (state_ != State::kIdle && copy_ == copy) End();
+  seen_empty_[copy] = false;
+  ours_[copy] = false;
 }
 
 void Resync::Tick(uint64_t now_ms) {

@@ -43,6 +43,11 @@ class Resync {
   // clock.
   void Tick(uint64_t now_ms);
 
+  // In effect from the next look at them on.
+  void set_config(const ResyncConfig& config) { config_ = config; }
+  // Another node may take the place of this copy from now on.
+  void ForgetCopy(uint32_t copy);
+
   // A resync is under way.
   bool active() const { return state_ != State::kIdle; }
 
@@ -124,7 +129,7 @@ class Resync {
   Shard* shard_;
   ControlPort* port_;
   ShardEnv* env_;
-  const ResyncConfig config_;
+  ResyncConfig config_;
   ResyncBoard* board_;
   std::unique_ptr<ResyncBoard::Place> place_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -9,7 +9,7 @@ constexpr uint64_t kIntervalMs = 1000;
 }  // namespace
 
 RoleWatch::RoleWatch(Shard* shard, ControlPort* port, ShardEnv* env)
-    : shard_(shard), port_(port), env_(env), asked_(shard->copy_count()) {}
+    : shard_(shard), port_(port), env_(env), asked_(kMaxCopies) {}
 
 void RoleWatch::Tick(uint64_t now_ms) {
   if (now_ms < next_ms_) return;

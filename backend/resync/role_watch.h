@@ -24,6 +24,8 @@ class RoleWatch {
   // Time passes. A copy that holds other data loses its link; when that is made anew, the shard
   // sees who it is.
   void Tick(uint64_t now_ms);
+  // Another node may take the place of this copy from now on.
+  void ForgetCopy(uint32_t copy) { asked_[copy] = false; }
 
  private:
   void Ask(uint32_t copy);

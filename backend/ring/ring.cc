@@ -13,7 +13,8 @@ namespace gemel {
 
 uint64_t HashKey(std::string_view key) { return XXH3_64bits(key.data(), key.size()); }
 
-Ring::Ring(const std::vector<RingShard>& shards, uint32_t points) {
+Ring::Ring(const std::vector<RingShard>& shards, uint32_t points,
+           const std::vector<uint32_t>& labels) {
   assert(!shards.empty() && points > 0);
 
   // The rank of a shard's name decides collisions, so that the order of listing does not.
@@ -30,7 +31,7 @@ Ring::Ring(const std::vector<RingShard>& shards, uint32_t points) {
     for (uint64_t i = 0; i < count; ++i) {
       label.resize(prefix);
       label += std::to_string(i);
-      points_.push_back({HashKey(label), shard});
+      points_.push_back({HashKey(label), labels.empty() ? shard : labels[shard]});
     }
   }
   assert(!points_.empty() && points_.size() < (size_t{1} << 31));

@@ -49,15 +49,17 @@ class Ring {
  public:
   struct Point {
     uint64_t position;
-    uint32_t shard;  // index into the shards given
+    uint32_t shard;  // its label
   };
 
   // `points` is that of a shard of weight 1, at least 1. At least one shard, and fewer than 2^31
   // points in all (a point takes 16 to 24 bytes; the config sets a far lower limit). Where two
-  // points have the same position the shard whose name sorts first owns it.
-  Ring(const std::vector<RingShard>& shards, uint32_t points);
+  // points have the same position the shard whose name sorts first owns it. `labels` are what the
+  // shards are called by below, one for each; empty: by their indices.
+  Ring(const std::vector<RingShard>& shards, uint32_t points,
+       const std::vector<uint32_t>& labels = {});
 
-  // The shard of a hash: O(1) expected, no allocation.
+  // The label of a hash's shard: O(1) expected, no allocation.
   uint32_t Locate(uint64_t hash) const { return Scan(hash)->shard; }
 
   // The point that decides it.
@@ -66,7 +68,7 @@ class Ring {
     return point == &points_.back() ? points_.front() : *point;
   }
 
-  // Of the whole circle, the share that a shard owns, in 0..1. Walks all points.
+  // Of the whole circle, the share that the shard of this label owns, in 0..1. Walks all points.
   double Share(uint32_t shard) const;
 
   // The points with a position of their own: of points that collide only one counts.

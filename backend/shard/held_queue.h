@@ -24,6 +24,7 @@ class HeldQueue {
   bool empty() const { return queue_.empty(); }
   size_t size() const { return queue_.size(); }
   bool full() const { return queue_.size() >= limit_; }
+  void set_limit(size_t limit) { limit_ = limit; }
   // A session with a held request may not overtake itself: its later ones are held too.
   bool HasSession(uint32_t session) const { return sessions_.contains(session); }
 

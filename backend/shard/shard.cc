@@ -51,6 +51,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
     copy->link = std::make_unique<Link>(this, i, pool_, options_.nodes[i]);
     copies_.push_back(std::move(copy));
   }
+  if (options_.home.empty() && !options_.nodes.empty()) options_.home = options_.nodes[0].name;
   SetInfo(info);
   control_ = std::make_unique<ShardControl>(this, env_);
 }

@@ -64,7 +64,7 @@ class ShardEnv {
 
 struct ShardOptions {
   std::string name;
-  std::vector<LinkOptions> nodes;  // in the order of ShardInfo::copies
+  std::vector<LinkOptions> nodes;  // in the order of the config
   Ack ack = Ack::kAll;
   ReadFrom read_from = ReadFrom::kPrimary;
   uint32_t probe_failures = 3;
@@ -74,7 +74,8 @@ struct ShardOptions {
   uint32_t wait_ms = 5000;   // the longest a request is held, or waits for an edit
   uint32_t start_ms = 1000;  // after Start, how long writes wait for all nodes to be heard from
   uint32_t pause_ms = 1000;  // the longest pause of writes for what an operator asks
-  bool failback = false;     // to nodes[0], once it is in sync and up for so long:
+  std::string home;          // the node that the config lists first
+  bool failback = false;     // to it, once it is in sync and up for so long:
   uint32_t failback_after_ms = 5000;
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
@@ -167,6 +168,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool paused() const { return paused_; }
   // Every write that was sent has been answered by every copy that it went to.
   bool Quiet() const { return writes_in_flight_ == 0 && waiting_.empty(); }
+  // Nothing at all is in flight or held.
+  bool Idle() const;
   // Marks a stale copy in sync, while paused. `done(true)` once it is in effect.
   void ProposeInSync(uint32_t copy, std::function<void(bool)> done);
   // The same for a node that refuses REPLICAOF: copies key by key through the shard, from then on
@@ -176,6 +179,24 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
   // What PROXY SHARDS says of the resync; empty for nothing.
   void set_resync_note(uint32_t copy, std::string note);
+
+  // --- members and options (shard_members.cc; see membership.h) ---
+  // The index of the copy on that node, or -1.
+  int CopyOf(std::string_view node) const;
+  // False: the place of one that was removed.
+  bool IsMember(uint32_t copy) const { return !copies_[copy]->removed; }
+  uint32_t member_count() const;
+  // Proposes kAddCopy for a node; not while editing(). Writes go on meanwhile.
+  void ProposeCopy(const std::string& node, EditDone done);
+  // A node that `info`, the shard in the present topology, has and the shard does not: its index,
+  // or -1 if there is no place left (kMaxCopies). Give its link a transport, then StartCopy.
+  int AddCopy(const LinkOptions& node, const ShardInfo& info);
+  void StartCopy(uint32_t copy);
+  // Its edit is in effect: the link is stopped, and what was in flight goes elsewhere.
+  void RemoveCopy(uint32_t copy);
+  // Takes effect at once; of the links, with the next connection. `options.nodes` may lack nodes
+  // and have others: only those that are members are looked at.
+  void SetOptions(const ShardOptions& options);
 
   // --- for manual control (shard_control.h) ---
   ShardControl& control() { return *control_; }
@@ -231,6 +252,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     std::unique_ptr<Link> link;
     FailureDetector detector;
     HangDetector hang;
+    bool removed = false;
     bool probe_wish = false;
     bool unsure = false;  // lost writes in flight, or could not be repaired
     bool refusing =
@@ -299,6 +321,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   // shard_roles.cc: who is in and who must leave
   void SetInfo(const ShardInfo& info);
+  ShardInfo Placed(const ShardInfo& info) const;
   void Reconcile();
   bool MustLeave(uint32_t copy) const;
   int PickAuthority() const;
@@ -386,6 +409,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool losing_ = false;  // a link is handing back what it lost
   mutable uint32_t rotor_ = 0;
   bool editing_ = false;
+  bool adding_ = false;  // that edit changes nothing for those that are here
   bool paused_ = false;
   bool stopped_ = false;
   uint64_t started_ms_ = 0;

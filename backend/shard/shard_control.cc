@@ -42,7 +42,8 @@ bool ShardControl::ParseVerb(std::string_view text, Verb* verb) {
                                     {"FORCE", Verb::kForce},
                                     {"RESYNC", Verb::kResync},
                                     {"DRAIN", Verb::kDrain},
-                                    {"UNDRAIN", Verb::kUndrain}}) {
+                                    {"UNDRAIN", Verb::kUndrain},
+                                    {"REMOVE", Verb::kRemove}}) {
     if (text != name) continue;
     *verb = value;
     return true;
@@ -63,11 +64,11 @@ void ShardControl::Submit(Request* request) {
     return;
   }
   const ShardInfo& info = shard_->info();
-  const int copy = info.IndexOf(args[1]);
+  const int copy = shard_->CopyOf(args[1]);
   if (copy < 0 && !(args[1].empty() && verb == Verb::kPromote)) {
     std::string nodes;
-    for (const CopyInfo& known : info.copies) {
-      nodes += (nodes.empty() ? "" : ", ") + known.node;
+    for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+      if (shard_->IsMember(i)) nodes += (nodes.empty() ? "" : ", ") + info.copies[i].node;
     }
     Refuse(request, "it has no node " + std::string(args[1]) + "; its nodes are " + nodes);
     return;
@@ -188,6 +189,7 @@ bool ShardControl::Plan(Edit* edit) {
     case Verb::kFailback:
       return PlanRole(edit);
     case Verb::kDrain:
+    case Verb::kRemove:
       return PlanDrain(edit);
     case Verb::kUndrain:
       if (!Info(copy_).drained) {
@@ -302,6 +304,10 @@ bool ShardControl::PlanDrain(Edit* edit) {
   const ShardInfo& info = shard_->info();
   const std::string& node = Info(copy_).node;
   if (Info(copy_).drained) {
+    if (verb_ == Verb::kRemove && shard_->CopyOf(node) >= 0) {
+      *edit = {EditKind::kRemoveCopy, edit->shard, node, {}, std::string(kLeavesShard)};
+      return true;
+    }
     Done();
     return false;
   }
@@ -315,7 +321,7 @@ bool ShardControl::PlanDrain(Edit* edit) {
              edit->shard,
              Info(static_cast<uint32_t>(successor)).node,
              {},
-             "PROXY DRAIN"};
+             verb_ == Verb::kRemove ? std::string(kLeavesShard) : "PROXY DRAIN"};
     return true;
   }
   if (!IsStale(copy_) && !shard_->Serves(info.primary)) {
@@ -323,7 +329,11 @@ bool ShardControl::PlanDrain(Edit* edit) {
          WhyUnfit(info.primary));
     return false;
   }
-  *edit = {EditKind::kDrain, edit->shard, node, {}, "it was drained"};
+  *edit = {EditKind::kDrain,
+           edit->shard,
+           node,
+           {},
+           verb_ == Verb::kRemove ? std::string(kLeavesShard) : "it was drained"};
   return true;
 }
 
@@ -349,7 +359,11 @@ void ShardControl::NoteEdit(const Edit& edit, const std::string& from,
     case EditKind::kForcePromote:
       env_->Note(NoteLevel::kWarn, Prefix() + "PROXY PROMOTE FORCE" + epoch + ": " + consequence);
       return;
+    case EditKind::kRemoveCopy:
+      env_->Note(NoteLevel::kInfo, Prefix() + edit.node + " belongs to the shard no more" + epoch);
+      return;
     case EditKind::kDrain:
+      if (edit.reason == kLeavesShard) return;  // the end is told
       env_->Note(NoteLevel::kInfo, Prefix() + edit.node + " is drained" + epoch +
                                        " and may be stopped; PROXY UNDRAIN lets it in again");
       return;
@@ -374,16 +388,19 @@ void ShardControl::OnEdited(const Edit& edit, const EditResult& result) {
 }
 
 int ShardControl::PickSuccessor() const {
+  int unwanted = -1;
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (i != shard_->info().primary && shard_->Serves(i)) return static_cast<int>(i);
+    if (i == shard_->info().primary || !shard_->Serves(i)) continue;
+    if ((unwanted_ & Bit(i)) == 0) return static_cast<int>(i);
+    unwanted = static_cast<int>(i);
   }
-  return -1;
+  return unwanted;
 }
 
 std::string ShardControl::WhyNoSuccessor() const {
   std::string why;
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (i == shard_->info().primary) continue;
+    if (i == shard_->info().primary || !shard_->IsMember(i)) continue;
     why += (why.empty() ? "" : "; ") + WhyUnfit(i);
   }
   return why.empty() ? "the shard has one copy only" : why;
@@ -420,7 +437,8 @@ Request* ShardControl::End() {
 }
 
 void ShardControl::Done() {
-  if (edits_ > 0 && (verb_ == Verb::kPromote || verb_ == Verb::kForce)) kept_away_ = copy_ != 0;
+  if (edits_ > 0 && (verb_ == Verb::kPromote || verb_ == Verb::kForce))
+    kept_away_ = Info(copy_).node != shard_->options().home;
   std::string reply;
   AppendSimple(&reply, consequence_.empty() || edits_ == 0 ? "OK" : "OK " + consequence_);
   if (Request* request = End(); request != nullptr) Answer(request, reply);
@@ -485,8 +503,11 @@ void ShardControl::Expire(uint64_t now_ms) {
 // The copy that the config lists first is primary again once it has been in sync and up for a
 // while. Each attempt doubles the wait for the next; a long time as primary makes it short again.
 void ShardControl::Failback(uint64_t now_ms) {
-  const bool good = shard_->Serves(0);
-  if (shard_->info().primary == 0) {
+  const int found = shard_->CopyOf(shard_->options().home);
+  if (found < 0) return;
+  const auto home = static_cast<uint32_t>(found);
+  const bool good = shard_->Serves(home);
+  if (shard_->info().primary == home) {
     kept_away_ = false;
     good_since_ms_ = 0;
     if (!good) home_since_ms_ = 0;
@@ -498,7 +519,7 @@ void ShardControl::Failback(uint64_t now_ms) {
   }
   home_since_ms_ = 0;
   // An operator's choice stands until that copy left and came back.
-  if (IsStale(0)) kept_away_ = false;
+  if (IsStale(home)) kept_away_ = false;
   if (!good || kept_away_) {
     good_since_ms_ = 0;
     return;
@@ -507,7 +528,7 @@ void ShardControl::Failback(uint64_t now_ms) {
   if (now_ms < good_since_ms_ + wait_ms_) return;
   good_since_ms_ = 0;
   wait_ms_ = std::min(wait_ms_ * 2, kLongestFailbackWaitMs);
-  Begin(Verb::kFailback, 0, nullptr);
+  Begin(Verb::kFailback, found, nullptr);
 }
 
 void Shard::ProposeOrder(Edit edit, EditDone done) {

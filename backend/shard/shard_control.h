@@ -40,13 +40,18 @@ class ShardControl {
   //   PROMOTE node | PROMOTE ""       any copy that is in sync and up
   //   FORCE node                      even if it is stale, where no copy in sync is up
   //   RESYNC node | DRAIN node | UNDRAIN node
+  //   REMOVE node                     drained, and then a member no more (membership.h asks)
   void Submit(Request* request);
   void Tick(uint64_t now_ms);
   // Answers what is under way.
   void Stop();
+  bool idle() const { return step_ == Step::kIdle; }
+  // Copies that are to leave the shard: no role is handed over to one of them while there is
+  // another.
+  void set_unwanted(CopyMask copies) { unwanted_ = copies; }
 
  private:
-  enum class Verb : uint8_t { kPromote, kForce, kResync, kDrain, kUndrain, kFailback };
+  enum class Verb : uint8_t { kPromote, kForce, kResync, kDrain, kUndrain, kRemove, kFailback };
   enum class Step : uint8_t {
     kIdle,
     kWaiting,    // until nobody else pauses the shard or changes its roles
@@ -111,6 +116,7 @@ class ShardControl {
   uint32_t edits_ = 0;
   uint64_t began_ms_ = 0;
   Request* request_ = nullptr;
+  CopyMask unwanted_ = 0;
   std::string consequence_;  // of FORCE, for the answer
 
   // Failback.

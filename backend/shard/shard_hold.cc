@@ -11,7 +11,8 @@ namespace gemel {
 bool Shard::CanRead() const { return readable_ != 0; }
 
 bool Shard::CanWrite() const {
-  return !paused_ && (!editing_ || entering_ != 0) && in_sync_ == readable_ && !Starting();
+  return !paused_ && (!editing_ || entering_ != 0 || adding_) && in_sync_ == readable_ &&
+         !Starting();
 }
 
 // Until the nodes are heard from, writes wait: two empty copies can still begin as equals.

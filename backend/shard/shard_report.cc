@@ -42,8 +42,9 @@ void Shard::Report(Request* request) {
   AppendField(&out, "audit_repaired", stats_.audit_repaired);
   AppendField(&out, "audit_skipped", stats_.audit_skipped);
   AppendBulk(&out, "nodes");
-  AppendArrayHeader(&out, static_cast<int64_t>(copies_.size()));
+  AppendArrayHeader(&out, member_count());
   for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if (copies_[i]->removed) continue;
     const Link& link = *copies_[i]->link;
     const bool in_sync = (in_sync_ & Bit(i)) != 0;
     AppendArrayHeader(&out, 18);

@@ -10,15 +10,18 @@
 namespace gemel {
 
 void Shard::SetInfo(const ShardInfo& info) {
+  ShardInfo placed = Placed(info);
   std::vector<CopyInfo> before = std::move(info_.copies);
-  info_ = info;
+  info_ = std::move(placed);
   in_sync_ = 0;
   for (uint32_t i = 0; i < info_.copies.size(); ++i) {
     CopyInfo& copy = info_.copies[i];
     if (copy.state != CopyState::kInSync) continue;
     in_sync_ |= Bit(i);
     // What was learnt counts even if it could not be saved.
-    if (copy.run_id.empty() && i < before.size()) copy.run_id = before[i].run_id;
+    if (copy.run_id.empty() && i < before.size() && before[i].node == copy.node) {
+      copy.run_id = before[i].run_id;
+    }
   }
   primary_ = info_.primary;
   for (uint32_t i = 0; i < copies_.size(); ++i) {

@@ -123,6 +123,10 @@ std::optional<ShardInfo> KnownShard(const ShardMembers& members, const ShardInfo
     }
     copy = stored.copies[static_cast<size_t>(known)];
     if (copy.state == CopyState::kStale && copy.reason == kNotClean) copy.reason = kNotCleanBefore;
+    if (copy.drained && copy.reason == kLeavesShard) {
+      copy.drained = false;
+      changed = true;
+    }
     if (static_cast<uint32_t>(known) == stored.primary) primary = index;
     if (copy.state == CopyState::kInSync && first_in_sync < 0) first_in_sync = index;
   }
@@ -243,12 +247,69 @@ bool EditCopy(ShardInfo* shard, const Edit& edit, std::string* error) {
       ++shard->epoch;
       return true;
 
+    case EditKind::kRemoveCopy:
+      if (is_primary) {
+        *error = OfShard(*shard, edit.node) + " is the primary, which cannot be removed";
+        return false;
+      }
+      shard->copies.erase(shard->copies.begin() + found);
+      if (shard->primary > index) --shard->primary;
+      ++shard->epoch;
+      return true;
+
+    case EditKind::kAddCopy:
+    case EditKind::kAddShard:
+    case EditKind::kRemoveShard:
     case EditKind::kOpen:
     case EditKind::kClose:
       break;
   }
   *error = "this edit is not one of a copy";
   return false;
+}
+
+// True if no shard but `but` has the node; else *error says which.
+bool IsFree(const Topology& topology, std::string_view node, std::string_view but,
+            std::string* error) {
+  for (const ShardInfo& shard : topology.shards) {
+    if (shard.name == but || shard.IndexOf(node) < 0) continue;
+    *error = "node " + std::string(node) + " still belongs to shard " + Quoted(shard.name) +
+             "; remove it there first";
+    return false;
+  }
+  return true;
+}
+
+// Edits of the members. False and *error if one is illegal.
+bool EditMembers(Topology* next, const Edit& edit, std::string* error) {
+  const int found = next->IndexOf(edit.shard);
+  if (edit.kind == EditKind::kRemoveShard) {
+    if (found >= 0) next->shards.erase(next->shards.begin() + found);
+    return true;
+  }
+  if (edit.kind == EditKind::kAddShard) {
+    if (found >= 0) return true;
+    for (const std::string& node : edit.nodes) {
+      if (!IsFree(*next, node, edit.shard, error)) return false;
+    }
+    next->shards.push_back(NewShard({edit.shard, edit.nodes}));
+    return CheckTopology(*next, error);
+  }
+  if (found < 0) {
+    *error = "there is no shard " + Quoted(edit.shard);
+    return false;
+  }
+  ShardInfo& shard = next->shards[static_cast<size_t>(found)];
+  if (edit.kind == EditKind::kRemoveCopy) {
+    return shard.IndexOf(edit.node) < 0 || EditCopy(&shard, edit, error);
+  }
+  if (shard.IndexOf(edit.node) >= 0) return true;
+  if (!IsFree(*next, edit.node, edit.shard, error)) return false;
+  CopyInfo& copy = shard.copies.emplace_back();
+  copy.node = edit.node;
+  MakeStale(&copy, kNewCopy);
+  ++shard.epoch;
+  return true;
 }
 
 }  // namespace
@@ -297,6 +358,14 @@ std::string_view EditKindName(EditKind kind) {
       return "drain";
     case EditKind::kUndrain:
       return "undrain";
+    case EditKind::kAddCopy:
+      return "add";
+    case EditKind::kRemoveCopy:
+      return "remove";
+    case EditKind::kAddShard:
+      return "add shard";
+    case EditKind::kRemoveShard:
+      return "remove shard";
     case EditKind::kOpen:
       return "open";
     case EditKind::kClose:
@@ -310,6 +379,12 @@ std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::strin
   if (edit.kind == EditKind::kOpen || edit.kind == EditKind::kClose) {
     next.clean = edit.kind == EditKind::kClose;
     if (next.clean != from.clean) ++next.epoch;
+    return next;
+  }
+  if (edit.kind == EditKind::kAddCopy || edit.kind == EditKind::kRemoveCopy ||
+      edit.kind == EditKind::kAddShard || edit.kind == EditKind::kRemoveShard) {
+    if (!EditMembers(&next, edit, error)) return std::nullopt;
+    if (next.shards != from.shards) ++next.epoch;
     return next;
   }
   const int found = next.IndexOf(edit.shard);

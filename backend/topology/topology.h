@@ -26,6 +26,9 @@ enum class CopyState : uint8_t {
   kStale,  // may lack writes: neither read nor promoted until repaired
 };
 
+// Why a copy is drained that the config has no more, until it is removed.
+inline constexpr std::string_view kLeavesShard = "it leaves the shard";
+
 struct CopyInfo {
   std::string node;  // Address::ToString()
   CopyState state = CopyState::kStale;
@@ -80,10 +83,14 @@ enum class EditKind : uint8_t {
   // node: a stale copy becomes primary with the data that it has, because the operator says so; all
   // others are stale from then on. run_id is that of its process
   kForcePromote,
-  kDrain,    // node: a replica is stale, and stays so until it is undrained
-  kUndrain,  // node: a drained copy is stale like any other
-  kOpen,     // this proxy serves now (clean = false); no shard, no node
-  kClose,    // this proxy stopped in order (clean = true); no shard, no node
+  kDrain,        // node: a replica is stale, and stays so until it is undrained
+  kUndrain,      // node: a drained copy is stale like any other
+  kAddCopy,      // node: new to the shard, so stale
+  kRemoveCopy,   // node: a replica belongs to the shard no more
+  kAddShard,     // members: a shard that the config has now; its first node is primary
+  kRemoveShard,  // a shard that the config has no more
+  kOpen,         // this proxy serves now (clean = false); no shard, no node
+  kClose,        // this proxy stopped in order (clean = true); no shard, no node
 };
 
 // "promote", "mark stale", ...: for logs.
@@ -91,17 +98,19 @@ std::string_view EditKindName(EditKind kind);
 
 struct Edit {
   EditKind kind;
-  std::string shard;   // its name
-  std::string node;    // Address::ToString()
-  std::string run_id;  // for kMarkInSync, kSetRunId and kForcePromote
-  std::string reason;  // why, in a few words
+  std::string shard;                    // its name
+  std::string node;                     // Address::ToString()
+  std::string run_id;                   // for kMarkInSync, kSetRunId and kForcePromote
+  std::string reason;                   // why, in a few words
+  std::vector<std::string> nodes = {};  // for kAddShard: the configured primary first
 };
 
 // Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit
 // would break an invariant: an unknown shard or node, marking the primary stale or drained,
 // promoting or handing over to a stale copy, marking a drained copy in sync, a run_id for a stale
-// copy, an empty run_id. An edit that changes nothing (marking a stale copy stale: the first reason
-// stands) is legal and keeps the epochs.
+// copy, an empty run_id, removing the primary, a node that already belongs to another shard. An
+// edit that changes nothing (marking a stale copy stale: the first reason stands; adding a copy or
+// a shard that is there, removing one that is not) is legal and keeps the epochs.
 //
 // Marking a copy in sync that is in sync sets its run_id. That nothing was missed between the
 // repair and the edit is for the proposer to know.

@@ -74,6 +74,8 @@ class HiredisConnection {
   }
 
   const HiredisNode& node() const { return node_; }
+  // In effect when it next connects.
+  void set_node(HiredisNode node) { node_ = std::move(node); }
 
  private:
   struct Callbacks;

@@ -5,7 +5,7 @@
 namespace gemel {
 
 HiredisControl::HiredisControl(uv_loop_t* loop, std::vector<HiredisNode> nodes, uint32_t timeout_ms)
-    : timeout_ms_(timeout_ms) {
+    : loop_(loop), timeout_ms_(timeout_ms) {
   for (HiredisNode& node : nodes) {
     connections_.push_back(std::make_unique<HiredisConnection>(loop, std::move(node)));
   }
@@ -13,7 +13,20 @@ HiredisControl::HiredisControl(uv_loop_t* loop, std::vector<HiredisNode> nodes, 
 
 HiredisControl::~HiredisControl() = default;
 
+void HiredisControl::SetNode(uint32_t copy, HiredisNode node) {
+  if (connections_.size() <= copy) connections_.resize(copy + 1);
+  std::unique_ptr<HiredisConnection>& connection = connections_[copy];
+  if (connection != nullptr && connection->node().address == node.address) {
+    connection->set_node(std::move(node));
+  } else {
+    connection = std::make_unique<HiredisConnection>(loop_, std::move(node));
+  }
+}
+
+void HiredisControl::Remove(uint32_t copy) { connections_[copy].reset(); }
+
 void HiredisControl::Command(uint32_t copy, std::vector<std::string> args, ControlDone done) {
+  if (connections_[copy] == nullptr) return;  // nobody waits for it any more
   connections_[copy]->Command(args, timeout_ms_,
                               [done = std::move(done)](const HiredisReply& reply) {
                                 ControlReply answer;

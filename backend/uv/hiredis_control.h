@@ -19,14 +19,21 @@ namespace gemel {
 // what the loop owes it at the end.
 class HiredisControl : public ControlPort {
  public:
-  // `nodes` in the order of ShardInfo::copies. A command waits `timeout_ms` for its reply, the time
-  // to connect included.
-  HiredisControl(uv_loop_t* loop, std::vector<HiredisNode> nodes, uint32_t timeout_ms = 2000);
+  // `nodes` by copy. A command waits `timeout_ms` for its reply, the time to connect included.
+  explicit HiredisControl(uv_loop_t* loop, std::vector<HiredisNode> nodes = {},
+                          uint32_t timeout_ms = 2000);
   ~HiredisControl() override;
+
+  // How a copy's node is reached: a connection to another address is dropped, and with it what was
+  // asked there; another password is used when a connection is next made.
+  void SetNode(uint32_t copy, HiredisNode node);
+  // There is no such copy any more. What was asked of its node is not answered.
+  void Remove(uint32_t copy);
 
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override;
 
  private:
+  uv_loop_t* loop_;
   const uint32_t timeout_ms_;
   std::vector<std::unique_ptr<HiredisConnection>> connections_;
 };

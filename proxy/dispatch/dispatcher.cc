@@ -11,13 +11,17 @@ constexpr size_t kKeepBytes = 512;
 }  // namespace
 
 Dispatcher::Dispatcher(const Pool* pool, uint32_t worker, uint32_t workers)
-    : pool_(pool),
-      worker_(worker),
-      slots_(pool->shards().size()),
-      outboxes_(workers),
-      pending_limit_(pool->config().limits.node_pending),
-      pending_bytes_limit_(pool->config().limits.node_pending_bytes) {
-  for (size_t i = 0; i < slots_.size(); ++i) slots_[i].owner = pool->shards()[i].owner;
+    : worker_(worker), outboxes_(workers) {
+  SetPool(pool);
+}
+
+void Dispatcher::SetPool(const Pool* pool) {
+  pool_ = pool;
+  // Slots of shards that are no more stay: requests may be on their way back.
+  if (slots_.size() < pool->slot_count()) slots_.resize(pool->slot_count());
+  for (const PoolShard& shard : pool->shards()) slots_[shard.slot].owner = shard.owner;
+  pending_limit_ = pool->config().limits.node_pending;
+  pending_bytes_limit_ = pool->config().limits.node_pending_bytes;
 }
 
 Dispatcher::~Dispatcher() = default;

@@ -36,8 +36,10 @@ class Dispatcher : private RequestSink {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // A shard that this worker owns.
-  void SetShard(uint32_t index, Shard* shard) { slots_[index].local = shard; }
+  // Requests go by this pool from now on.
+  void SetPool(const Pool* pool);
+  // A shard that this worker owns. Null: no request will come for that slot any more.
+  void SetShard(uint32_t slot, Shard* shard) { slots_[slot].local = shard; }
   void set_handler(WorkerRequestHandler* handler) { handler_ = handler; }
 
   const Pool& pool() const { return *pool_; }

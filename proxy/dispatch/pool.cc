@@ -1,31 +1,61 @@
 #include "proxy/dispatch/pool.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace gemel {
 
-namespace {
-
-std::vector<RingShard> RingShards(const PoolConfig& config) {
-  std::vector<RingShard> shards;
-  for (const ShardConfig& shard : config.shards) shards.push_back({shard.name, shard.weight});
-  return shards;
+Pool::Pool(const PoolConfig& config, uint32_t workers)
+    : config_(config),
+      workers_(workers),
+      table_(std::make_shared<const CommandTable>(config.commands)) {
+  std::vector<uint32_t> slots(config.shards.size());
+  std::iota(slots.begin(), slots.end(), 0u);
+  Fill(slots);
 }
 
-}  // namespace
-
-Pool::Pool(const PoolConfig& config, uint32_t workers)
-    : config_(config), table_(config.commands), ring_(RingShards(config), config.ring.points) {
-  request_limits_.max_bulk = config.limits.max_bulk;
-  request_limits_.max_args = config.limits.max_args;
-  request_limits_.max_inline = config.limits.max_inline;
-  request_limits_.max_request = config.limits.max_request;
+Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint32_t>& taken)
+    : config_(config), workers_(before.workers_), table_(before.table_) {
+  std::vector<bool> used(before.slot_count() + taken.size() + config.shards.size() + 1);
+  for (const PoolShard& shard : before.shards_) used[shard.slot] = true;
+  for (uint32_t slot : taken) {
+    if (slot >= used.size()) used.resize(slot + config.shards.size() + 1);
+    used[slot] = true;
+  }
+  std::vector<uint32_t> slots;
   uint32_t next = 0;
   for (const ShardConfig& shard : config.shards) {
-    PoolShard entry;
-    entry.name = shard.name;
-    entry.owner = next++ % workers;
-    entry.copies = static_cast<uint32_t>(1 + shard.replicas.size());
-    shards_.push_back(entry);
+    if (const PoolShard* known = before.Find(shard.name)) {
+      slots.push_back(known->slot);
+      continue;
+    }
+    while (next < used.size() && used[next]) ++next;
+    slots.push_back(next++);
   }
+  Fill(slots);
+}
+
+void Pool::Fill(const std::vector<uint32_t>& slots) {
+  std::vector<RingShard> ring;
+  for (const ShardConfig& shard : config_.shards) ring.push_back({shard.name, shard.weight});
+  ring_ = std::make_unique<const Ring>(ring, config_.ring.points, slots);
+  request_limits_.max_bulk = config_.limits.max_bulk;
+  request_limits_.max_args = config_.limits.max_args;
+  request_limits_.max_inline = config_.limits.max_inline;
+  request_limits_.max_request = config_.limits.max_request;
+  by_slot_.resize(*std::max_element(slots.begin(), slots.end()) + 1);
+  for (uint32_t i = 0; i < slots.size(); ++i) {
+    const ShardConfig& shard = config_.shards[i];
+    shards_.push_back({shard.name, slots[i], slots[i] % workers_,
+                       static_cast<uint32_t>(1 + shard.replicas.size())});
+    by_slot_[slots[i]] = i;
+  }
+}
+
+const PoolShard* Pool::Find(std::string_view name) const {
+  const auto found = std::find_if(shards_.begin(), shards_.end(),
+                                  [&](const PoolShard& shard) { return shard.name == name; });
+  return found == shards_.end() ? nullptr : &*found;
 }
 
 }  // namespace gemel

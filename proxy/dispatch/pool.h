@@ -1,10 +1,11 @@
 // What every worker knows of a pool of shards, made once and shared read-only: the ring, the
-// command table, the limits, and which worker owns which shard.
+// command table, the limits, and which worker owns which shard. A reload makes a new one.
 
 #ifndef GEMEL_PROXY_DISPATCH_POOL_H_
 #define GEMEL_PROXY_DISPATCH_POOL_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,37 +19,54 @@ namespace gemel {
 
 struct PoolShard {
   std::string name;
-  uint32_t owner = 0;   // the worker that writes to its links
+  // Names the shard in requests and to dispatchers. It keeps it from one pool to the next.
+  uint32_t slot = 0;
+  uint32_t owner = 0;   // the worker that writes to its links: slot % workers
   uint32_t copies = 1;  // nodes in the config
 };
 
 class Pool {
  public:
-  // Shard i is owned by worker i % workers.
+  // A first pool: shard i has slot i.
   Pool(const PoolConfig& config, uint32_t workers);
+  // The one after `before`: shards that were there keep their slots, new ones take free ones, which
+  // are those that are in no pool and not in `taken`. The command table is the same.
+  Pool(const PoolConfig& config, const Pool& before, const std::vector<uint32_t>& taken);
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   const PoolConfig& config() const { return config_; }
-  const CommandTable& table() const { return table_; }
-  const Ring& ring() const { return ring_; }
+  const CommandTable& table() const { return *table_; }
+  const Ring& ring() const { return *ring_; }
   const RequestLimits& request_limits() const { return request_limits_; }
+  // In the order of the config.
   const std::vector<PoolShard>& shards() const { return shards_; }
+  // The shard of a slot, which must have one.
+  const PoolShard& OfSlot(uint32_t slot) const { return shards_[by_slot_[slot]]; }
+  // The shard of that name, or null.
+  const PoolShard* Find(std::string_view name) const;
+  // All slots are below it.
+  uint32_t slot_count() const { return static_cast<uint32_t>(by_slot_.size()); }
+  uint32_t workers() const { return workers_; }
 
   uint64_t Hash(std::string_view key) const {
     return HashKey(HashedPart(key, config_.ring.hash_tag));
   }
-  // The index of the shard that a key belongs to.
+  // The slot of the shard that a key belongs to.
   uint32_t ShardOf(std::string_view key) const {
-    return shards_.size() == 1 ? 0 : ring_.Locate(Hash(key));
+    return shards_.size() == 1 ? shards_[0].slot : ring_->Locate(Hash(key));
   }
 
  private:
+  void Fill(const std::vector<uint32_t>& slots);
+
   PoolConfig config_;
-  CommandTable table_;
-  Ring ring_;
+  uint32_t workers_;
+  std::shared_ptr<const CommandTable> table_;
+  std::unique_ptr<const Ring> ring_;
   RequestLimits request_limits_;
   std::vector<PoolShard> shards_;
+  std::vector<uint32_t> by_slot_;  // index into shards_
 };
 
 }  // namespace gemel

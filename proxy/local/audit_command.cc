@@ -50,7 +50,7 @@ void ProxyAudit(LocalCommands&, Session& session, const CommandRow& row, LocalAr
                                   for (const PartReply& part : parts) out->append(part.reply);
                                 });
   for (uint32_t i = only.value_or(0); i < (one ? *only + 1 : shards.size()); ++i) {
-    gather->AddShard(i, RequestKind::kAudit, nullptr, "");
+    gather->AddShard(shards[i].slot, RequestKind::kAudit, nullptr, "");
   }
   gather->Launch();
 }

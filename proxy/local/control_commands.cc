@@ -96,10 +96,8 @@ void ProxyPromote(LocalCommands&, Session& session, const CommandRow& row, Local
     session.ReplyError("ERR expected PROXY PROMOTE <shard> [<node> [FORCE]]");
     return;
   }
-  const std::vector<PoolShard>& shards = session.context().pool->shards();
-  uint32_t shard = 0;
-  while (shard < shards.size() && shards[shard].name != args[2]) ++shard;
-  if (shard == shards.size()) {
+  const PoolShard* shard = session.context().pool->Find(args[2]);
+  if (shard == nullptr) {
     session.ReplyError("ERR there is no shard '" + std::string(args[2].substr(0, kMaxQuoted)) +
                        "'; PROXY SHARDS names them");
     return;
@@ -107,19 +105,20 @@ void ProxyPromote(LocalCommands&, Session& session, const CommandRow& row, Local
   std::optional<std::string> node = "";
   if (args.size() > 3) node = NodeName(session, args[3]);
   if (!node) return;
-  SendOrder(session, row, {shard}, args.size() == 5 ? "FORCE" : "PROMOTE", *node);
+  SendOrder(session, row, {shard->slot}, args.size() == 5 ? "FORCE" : "PROMOTE", *node);
 }
 
 // RESYNC, DRAIN, UNDRAIN: in every shard that has the node.
 void OrderOfNode(Session& session, const CommandRow& row, LocalArgs args, std::string_view verb) {
   const std::optional<std::string> node = NodeName(session, args[2]);
   if (!node) return;
-  const std::vector<ShardConfig>& configs = session.context().pool->config().shards;
+  const Pool& pool = *session.context().pool;
+  const std::vector<ShardConfig>& configs = pool.config().shards;
   std::vector<uint32_t> shards;
   for (uint32_t i = 0; i < configs.size(); ++i) {
     for (const Address& address : configs[i].Nodes()) {
       if (address.ToString() != *node) continue;
-      shards.push_back(i);
+      shards.push_back(pool.shards()[i].slot);
       break;
     }
   }

@@ -25,7 +25,6 @@ class EventLog;
 
 // What the handlers need to know of the process. Shared read-only by all workers.
 struct ProcessInfo {
-  const Config* config = nullptr;
   std::string version;
   std::string executable;
   uint64_t started_ms = 0;  // of the clock of SessionContext::now_ms

@@ -16,13 +16,14 @@ namespace {
 
 void ProxyShards(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
   const SessionContext& context = session.context();
-  const uint32_t shards = static_cast<uint32_t>(context.pool->shards().size());
   Gather* gather = Gather::Make(context.dispatcher, session.Reserve(&row),
                                 [](const std::vector<PartReply>& parts, std::string* out) {
                                   AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
                                   for (const PartReply& part : parts) out->append(part.reply);
                                 });
-  for (uint32_t i = 0; i < shards; ++i) gather->AddShard(i, RequestKind::kReport, nullptr, "");
+  for (const PoolShard& shard : context.pool->shards()) {
+    gather->AddShard(shard.slot, RequestKind::kReport, nullptr, "");
+  }
   gather->Launch();
 }
 

@@ -112,9 +112,9 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("uptime_in_seconds", uptime_s);
     info.Field("uptime_in_days", uptime_s / 86400);
     info.Field("executable", process.executable);
-    info.Field("config_file", process.config->file);
+    info.Field("config_file", context.config->file);
     info.Field("io_threads_active", "0");
-    info.Field("workers", process.config->workers);
+    info.Field("workers", context.config->workers);
   }
   if (wants("clients")) {
     info.Section("Clients");
@@ -219,15 +219,15 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
                      AppendBulk(out, whole);
                    });
   const CommandRow* dbsize = context.pool->table().FindByName("dbsize");
-  for (uint32_t i = 0; i < context.pool->shards().size(); ++i) {
-    gather->AddShard(i, RequestKind::kRead, dbsize, "*1\r\n$6\r\nDBSIZE\r\n");
+  for (const PoolShard& shard : context.pool->shards()) {
+    gather->AddShard(shard.slot, RequestKind::kRead, dbsize, "*1\r\n$6\r\nDBSIZE\r\n");
   }
   gather->Launch();
 }
 
-void ConfigGet(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
+void ConfigGet(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   const std::vector<ConfigValue> values =
-      ConfigValues(*local.process().config, session.context().pool->config());
+      ConfigValues(*session.context().config, session.context().pool->config());
   std::vector<const ConfigValue*> chosen;
   for (const ConfigValue& value : values) {
     for (std::string_view pattern : args.subspan(2)) {

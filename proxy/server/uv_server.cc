@@ -60,10 +60,7 @@ std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
 class Server {
  public:
   Server(const Config& config, const std::string& version, const std::string& executable)
-      : config_(config),
-        pool_(config.pools[0], config.workers),
-        resyncs_(config.pools[0].resync.max_parallel) {
-    process_.config = &config_;
+      : config_(config), resyncs_(config.pools[0].resync.max_parallel) {
     process_.version = version;
     process_.executable = executable;
     process_.pid = static_cast<uint64_t>(getpid());
@@ -117,11 +114,13 @@ class Server {
       sockets.push_back(BindListeners(address, config_.workers, error));
       if (sockets.back().empty()) return false;
     }
-    shared_.pool = &pool_;
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
+    const UvWorker::Serving serving{
+        std::make_shared<const Config>(config_),
+        std::make_shared<const Pool>(config_.pools[0], config_.workers)};
     for (uint32_t i = 0; i < config_.workers; ++i) {
-      shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, i));
+      shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, serving, i));
       process_.stats.push_back(&shared_.workers.back()->stats());
     }
     uv_loop_t* loop = shared_.workers[0]->loop();
@@ -136,19 +135,22 @@ class Server {
     if (!Open(error)) return false;
 
     const std::shared_ptr<const Topology> topology = coordinator_->current();
-    for (uint32_t i = 0; i < pool_.shards().size(); ++i) {
-      shared_.workers[pool_.shards()[i].owner]->AddShard(i, topology->shards[i]);
+    for (size_t i = 0; i < config_.pools[0].shards.size(); ++i) {
+      const PoolShard& shard = serving.pool->shards()[i];
+      const int known = topology->IndexOf(shard.name);
+      shared_.workers[shard.owner]->AddShard(config_.pools[0].shards[i],
+                                             topology->shards[static_cast<size_t>(known)]);
     }
     for (size_t i = 0; i < sockets.size(); ++i) {
       const Address& address = config_.pools[0].listen[i];
       for (uint32_t j = 0; j < config_.workers; ++j) {
-        shared_.workers[j]->AddListener(std::move(sockets[i][j]), address.IsUnix());
+        shared_.workers[j]->AddListener(address, std::move(sockets[i][j]));
       }
       Log(NoteLevel::kInfo, "listening on " + address.ToString());
     }
     WatchSignals(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
-                              std::to_string(pool_.shards().size()) + " shards with " +
+                              std::to_string(config_.pools[0].shards.size()) + " shards with " +
                               std::to_string(config_.workers) + " worker(s); pid " +
                               std::to_string(process_.pid));
     return true;
@@ -229,7 +231,6 @@ class Server {
   }
 
   const Config config_;
-  Pool pool_;
   EventLog events_;
   ResyncBoard resyncs_;
   ProcessInfo process_;

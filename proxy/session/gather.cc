@@ -24,11 +24,12 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   request->shard = static_cast<uint16_t>(shard);
   request->kind = kind;
   request->row = row;
-  parts_.push_back({request, shard, false, std::move(places)});
+  parts_.push_back(
+      {request, shard, false, dispatcher_->pool().OfSlot(shard).name, std::move(places)});
 }
 
 void Gather::AddWorker(uint32_t worker, std::string_view frame) {
-  parts_.push_back({NewPart(frame), worker, true, {}});
+  parts_.push_back({NewPart(frame), worker, true, {}, {}});
 }
 
 void Gather::Launch() {
@@ -55,10 +56,7 @@ void Gather::Complete() {
   std::vector<PartReply> replies;
   replies.reserve(parts_.size());
   for (Part& part : parts_) {
-    replies.push_back({part.to_worker
-                           ? std::string_view()
-                           : std::string_view(dispatcher_->pool().shards()[part.shard].name),
-                       part.request->extra->reply.view(), std::move(part.places)});
+    replies.push_back({part.name, part.request->extra->reply.view(), std::move(part.places)});
   }
   std::string whole;
   finish_(replies, &whole);

@@ -39,6 +39,7 @@ class Gather : public RequestSink {
     Request* request;
     uint32_t shard;
     bool to_worker;
+    std::string name;  // of the shard
     std::vector<uint32_t> places;
   };
 

@@ -46,7 +46,8 @@ class SessionTransport {
 
 // What a worker's sessions share. Outlives them.
 struct SessionContext {
-  const Pool* pool = nullptr;
+  const Pool* pool = nullptr;  // this and the next: in effect now
+  const Config* config = nullptr;
   Dispatcher* dispatcher = nullptr;
   ChunkPool* chunks = nullptr;
   WorkerStats* stats = nullptr;

@@ -54,7 +54,7 @@ void Session::Handle(std::string_view frame) {
 }
 
 bool Session::MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard) {
-  if (second == SecondCopy::kNotYet && context_->pool->shards()[shard].copies > 1) {
+  if (second == SecondCopy::kNotYet && context_->pool->OfSlot(shard).copies > 1) {
     ReplyError("ERR " + std::string(row.refusal));
     return false;
   }
@@ -113,7 +113,8 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
   switch (row.split) {
     case Split::kOneShard:
     case Split::kEachKey: {
-      const uint32_t first = context.keys.empty() ? 0 : pool.ShardOf(args[context.keys[0]]);
+      const uint32_t first =
+          context.keys.empty() ? pool.shards()[0].slot : pool.ShardOf(args[context.keys[0]]);
       bool one = true;
       for (uint32_t key : context.keys) one = one && pool.ShardOf(args[key]) == first;
       if (one) {
@@ -126,7 +127,7 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
       }
       const uint32_t step = static_cast<uint32_t>(row.key_step);
       std::vector<SplitPart> parts;
-      std::vector<int32_t> part_of(shards, -1);
+      std::vector<int32_t> part_of(pool.slot_count(), -1);
       for (uint32_t i = 0; i < context.keys.size(); ++i) {
         const uint32_t shard = pool.ShardOf(args[context.keys[i]]);
         if (part_of[shard] < 0) {
@@ -150,16 +151,17 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
     case Split::kEachShard:
     case Split::kAnyShard: {
       if (shards == 1 || row.merge == Merge::kNone) {
-        if (!write || MayWrite(row, second, 0)) SendOne(row, 0, write, frame);
+        const uint32_t slot = pool.shards()[0].slot;
+        if (!write || MayWrite(row, second, slot)) SendOne(row, slot, write, frame);
         return;
       }
-      for (uint32_t shard = 0; write && shard < shards; ++shard) {
-        if (!MayWrite(row, second, shard)) return;
+      for (const PoolShard& shard : pool.shards()) {
+        if (write && !MayWrite(row, second, shard.slot)) return;
       }
       Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
-      for (uint32_t shard = 0; shard < shards; ++shard) gather->AddShard(shard, kind, &row, frame);
+      for (const PoolShard& shard : pool.shards()) gather->AddShard(shard.slot, kind, &row, frame);
       gather->Launch();
-      for (uint32_t shard = 0; shard < shards; ++shard) NoteShard(shard);
+      for (const PoolShard& shard : pool.shards()) NoteShard(shard.slot);
       return;
     }
     case Split::kCursor: {
@@ -195,9 +197,10 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
             AppendBulk(out, whole);
             out->append(halves[1]);
           });
-      gather->AddShard(shard, kind, &row, context.text);
+      const uint32_t slot = pool.shards()[shard].slot;
+      gather->AddShard(slot, kind, &row, context.text);
       gather->Launch();
-      last_shard_ = shard;
+      last_shard_ = slot;
       return;
     }
     case Split::kLocal:

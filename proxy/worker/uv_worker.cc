@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "backend/resp/request_reader.h"
-#include "backend/shard/shard_control.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 
@@ -12,7 +11,6 @@ namespace gemel {
 namespace {
 
 constexpr size_t kReadBuffer = 64 * 1024;
-constexpr uint64_t kOwnReplies = 1 << 20;
 constexpr uint64_t kTickMs = 20;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 // After SIGTERM clients may have sent what was not read yet: that long it is still served.
@@ -38,29 +36,11 @@ class UvWorker::Env : public ShardEnv {
   UvWorker* worker_;
 };
 
-struct UvWorker::OwnedShard {
-  std::unique_ptr<Shard> shard;
-  std::vector<std::unique_ptr<UvLink>> links;
-  std::vector<std::unique_ptr<HiredisProbe>> probes;
-  std::unique_ptr<HiredisControl> control;
-  std::unique_ptr<Resync> resync;
-  std::unique_ptr<Audit> audit;
-  std::unique_ptr<RoleWatch> watch;
-
-  ~OwnedShard() {
-    audit.reset();
-    resync.reset();
-    watch.reset();
-    probes.clear();
-    control.reset();
-    links.clear();
-  }
-};
-
-UvWorker::UvWorker(Shared* shared, uint32_t index)
+UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
     : shared_(shared),
+      serving_(std::move(serving)),
       index_(index),
-      dispatcher_(shared->pool, index, shared->process->config->workers),
+      dispatcher_(serving_.pool.get(), index, serving_.config->workers),
       local_(shared->process, this),
       env_(std::make_unique<Env>(this)),
       random_(0x9e3779b9u * (index + 1)) {
@@ -76,21 +56,16 @@ UvWorker::UvWorker(Shared* shared, uint32_t index)
   uv_check_init(&loop_, &check_);
   check_.data = this;
   uv_check_start(&check_, [](uv_check_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
-  const PoolConfig& config = shared->pool->config();
   link_context_.loop = &loop_;
   link_context_.read_buffer.resize(kReadBuffer);
-  link_context_.keepalive_s = config.timeouts.keepalive_s;
   session_context_.loop = &loop_;
   session_context_.read_buffer.resize(kReadBuffer);
-  session_context_.keepalive_s = config.timeouts.keepalive_s;
-  session_context_.session.pool = shared->pool;
   session_context_.session.dispatcher = &dispatcher_;
   session_context_.session.chunks = &chunks_;
   session_context_.session.stats = &stats_;
   session_context_.session.local = &local_;
-  session_context_.session.buffered_limit =
-      config.limits.buffered / shared->process->config->workers;
   session_context_.session.now_ms = uv_now(&loop_);
+  Use(serving_);
   dispatcher_.set_handler(this);
   tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });
   second_ = std::make_unique<UvTimer>(&loop_, [this] { OnSecond(); });
@@ -98,89 +73,94 @@ UvWorker::UvWorker(Shared* shared, uint32_t index)
 
 UvWorker::~UvWorker() = default;
 
-void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
-  const PoolConfig& pool = shared_->pool->config();
-  const ShardConfig& config = pool.shards[index];
-  const std::vector<Address> nodes = config.Nodes();
-  ShardOptions options;
-  options.name = config.name;
-  options.ack = pool.write.ack;
-  options.read_from = pool.read.from;
-  options.probe_failures = pool.health.failures;
-  options.hang = {pool.health.min_timeout_ms, pool.health.timeout_ms};
-  options.hedge_ms = pool.read.hedge_ms;
-  options.held_limit = pool.limits.shard_held;
-  options.wait_ms = pool.timeouts.request_ms > 0 ? pool.timeouts.request_ms : 60000;
-  options.start_ms = pool.timeouts.connect_ms;
-  options.pause_ms = pool.resync.pause_ms;
-  options.failback = pool.health.failback == Failback::kWhenInSync;
-  options.lag_bytes = pool.limits.node_pending_bytes;
-  options.on_data_loss = pool.write.on_data_loss;
-  options.journal_keys = pool.resync.journal_keys;
-  options.journal_bytes = pool.resync.journal_bytes;
-  options.repair_keys_per_s = pool.resync.repair_keys_per_s;
-  std::vector<HiredisNode> control_nodes;
-  for (const Address& node : nodes) {
-    LinkOptions link;
-    link.name = node.ToString();
-    link.user = config.user;
-    link.password = config.password;
-    link.database = config.database;
-    // What the proxy asks for itself (INFO) is small, and not a client's.
-    link.limits.max_bulk = std::max<uint64_t>(pool.limits.max_bulk, kOwnReplies);
-    link.limits.max_depth = pool.limits.max_reply_depth;
-    link.connect_timeout_ms = pool.timeouts.connect_ms > 0 ? pool.timeouts.connect_ms : 60000;
-    link.request_timeout_ms = pool.timeouts.request_ms;
-    link.reconnect_min_ms = pool.timeouts.reconnect_min_ms;
-    link.reconnect_max_ms = pool.timeouts.reconnect_max_ms;
-    options.nodes.push_back(std::move(link));
-    control_nodes.push_back({node, config.user, config.password, config.database});
-  }
-  auto owned = std::make_unique<OwnedShard>();
-  owned->shard = std::make_unique<Shard>(std::move(options), info, &shared_->pool->table(),
-                                         &chunks_, env_.get());
-  Shard* shard = owned->shard.get();
-  for (uint32_t i = 0; i < nodes.size(); ++i) {
-    owned->links.push_back(std::make_unique<UvLink>(&link_context_, shard->link(i), nodes[i]));
-    shard->link(i)->set_transport(owned->links.back().get());
-    owned->probes.push_back(std::make_unique<HiredisProbe>(
-        &loop_, control_nodes[i], pool.health,
-        [shard, i](Shard::Probe probe, uint64_t began_ms) { shard->OnProbe(i, probe, began_ms); },
-        [this](NoteLevel level, const std::string& text) { env_->Note(level, text); }));
-  }
-  owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
-  owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync,
-                                           shared_->resyncs);
-  shard->control().set_detach([control = owned->control.get(), shard](
-                                  uint32_t copy, std::function<void(const std::string&)> done) {
-    control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done, shard, copy](const auto& reply) {
-      // Whose replica it was is no matter any more: its data is taken as it is.
-      Link* link = shard->link(copy);
-      if (reply.ok) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
-      done(reply.ok ? "" : reply.error);
-    });
-  });
-  owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
-  owned->watch = std::make_unique<RoleWatch>(shard, owned->control.get(), env_.get());
-  dispatcher_.SetShard(index, shard);
-  shards_.push_back(std::move(owned));
+void UvWorker::Use(const Serving& serving) {
+  serving_ = serving;
+  const PoolConfig& config = serving_.pool->config();
+  link_context_.keepalive_s = config.timeouts.keepalive_s;
+  session_context_.keepalive_s = config.timeouts.keepalive_s;
+  session_context_.session.pool = serving_.pool.get();
+  session_context_.session.config = serving_.config.get();
+  session_context_.session.buffered_limit = config.limits.buffered / serving_.config->workers;
 }
 
-void UvWorker::AddListener(UniqueFd socket, bool unix_socket) {
-  listeners_.push_back(std::make_unique<UvListener>(
-      &loop_, std::move(socket), unix_socket,
-      [this](uv_stream_t* server, bool is_unix) { OnConnection(server, is_unix); }));
+void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
+  const Pool& pool = *serving_.pool;
+  const uint32_t slot = pool.Find(config.name)->slot;
+  shards_.push_back(std::make_unique<UvOwnedShard>(
+      UvOwnedShard::World{&loop_, &link_context_, &chunks_, env_.get(), shared_->resyncs},
+      &pool.table(), slot, pool.config(), config, info));
+  dispatcher_.SetShard(slot, shards_.back()->shard());
+}
+
+void UvWorker::AddListener(const Address& address, UniqueFd socket) {
+  listeners_.push_back(
+      {address, std::make_unique<UvListener>(
+                    &loop_, std::move(socket), address.IsUnix(),
+                    [this](uv_stream_t* server, bool is_unix) { OnConnection(server, is_unix); })});
+}
+
+void UvWorker::EndChange(Change change) {
+  ReceiveAll();
+  const std::shared_ptr<const Pool> before = serving_.pool;
+  Use(change.next);
+  const Pool& pool = *serving_.pool;
+  dispatcher_.SetPool(&pool);
+  const uint64_t now_ms = uv_now(&loop_);
+  const std::vector<ShardConfig>& configs = pool.config().shards;
+  std::vector<bool> here(pool.slot_count());
+  for (auto& owned : shards_) {
+    if (owned->retiring()) continue;
+    const PoolShard* shard = pool.Find(owned->name());
+    if (shard == nullptr) {
+      owned->Retire(now_ms);
+      continue;
+    }
+    here[shard->slot] = true;
+    owned->Change(pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())],
+                  change.force);
+  }
+  for (size_t i = 0; i < configs.size(); ++i) {
+    const PoolShard& shard = pool.shards()[i];
+    if (shard.owner != index_ || here[shard.slot]) continue;
+    const int known = change.topology->IndexOf(shard.name);
+    AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)]);
+    shards_.back()->Start(random_ = random_ * 1664525u + 1013904223u);
+  }
+  std::erase_if(listeners_, [&](const Listener& listener) {
+    const std::vector<Address>& wanted = pool.config().listen;
+    return std::find(wanted.begin(), wanted.end(), listener.address) == wanted.end();
+  });
+  for (Change::Listener& added : change.listeners) {
+    AddListener(added.address, std::move(added.socket));
+    std::string error;
+    if (!listeners_.back().listener->Start(&error)) {
+      Log(NoteLevel::kError, "cannot accept connections: " + error);
+    }
+  }
+}
+
+// Shards that a reload removed go when nothing of theirs is in flight any more.
+void UvWorker::Retire(uint64_t now_ms) {
+  for (size_t i = 0; i < shards_.size();) {
+    if (!shards_[i]->retiring() || !shards_[i]->Retired(now_ms)) {
+      ++i;
+      continue;
+    }
+    const std::unique_ptr<UvOwnedShard> owned = std::move(shards_[i]);
+    shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
+    owned->Stop();
+    dispatcher_.SetShard(owned->slot(), nullptr);
+    shared_->retired(owned->name(), owned->slot());
+  }
 }
 
 void UvWorker::Run() {
   uv_update_time(&loop_);
-  for (auto& owned : shards_) {
-    owned->shard->Start();
-    for (auto& probe : owned->probes) probe->Start(random_ = random_ * 1664525u + 1013904223u);
-  }
-  for (auto& listener : listeners_) {
+  for (auto& owned : shards_) owned->Start(random_ = random_ * 1664525u + 1013904223u);
+  for (Listener& listener : listeners_) {
     std::string error;
-    if (!listener->Start(&error)) Log(NoteLevel::kError, "cannot accept connections: " + error);
+    if (!listener.listener->Start(&error))
+      Log(NoteLevel::kError, "cannot accept connections: " + error);
   }
   tick_->Set(kTickMs);
   second_->Set(1000);
@@ -206,16 +186,26 @@ void UvWorker::Deliver(std::vector<Message>* messages) {
   if (wake) uv_async_send(&wake_);
 }
 
+void UvWorker::ReceiveAll() {
+  std::vector<Message> messages;
+  receiving_.clear();
+  messages.swap(receiving_);  // its memory is kept
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    messages.swap(inbox_);
+  }
+  for (const Message& message : messages) dispatcher_.Receive(message);
+  receiving_.swap(messages);
+}
+
 void UvWorker::OnWake() {
   session_context_.session.now_ms = uv_now(&loop_);
   std::vector<std::function<void()>> tasks;
-  receiving_.clear();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    receiving_.swap(inbox_);
     tasks.swap(tasks_);
   }
-  for (const Message& message : receiving_) dispatcher_.Receive(message);
+  ReceiveAll();
   for (std::function<void()>& task : tasks) task();
 }
 
@@ -225,15 +215,10 @@ void UvWorker::OnTick() {
   bool waiting = false;
   for (auto& owned : shards_) {
     random_ = random_ * 1664525u + 1013904223u;
-    owned->shard->Tick(now_ms, random_ >> 8);
-    owned->resync->Tick(now_ms);
-    owned->audit->Tick(now_ms);
-    owned->watch->Tick(now_ms);
-    for (uint32_t i = 0; i < owned->probes.size(); ++i) {
-      if (owned->shard->TakeProbeWish(i)) owned->probes[i]->ProbeNow();
-    }
-    waiting |= owned->shard->Waiting();
+    owned->Tick(now_ms, random_ >> 8);
+    waiting |= owned->shard()->Waiting();
   }
+  Retire(now_ms);
   stats_.buffered.Set(chunks_.bytes_in_use());
   if (drained_) CheckDrained();
   if (tick_) tick_->Set(waiting ? kWaitingTickMs : kTickMs);
@@ -244,12 +229,12 @@ void UvWorker::OnSecond() {
   uint64_t hedged = 0;
   uint64_t hedge_wins = 0;
   for (const auto& owned : shards_) {
-    hedged += owned->shard->stats().hedged;
-    hedge_wins += owned->shard->stats().hedge_wins;
+    hedged += owned->shard()->stats().hedged;
+    hedge_wins += owned->shard()->stats().hedge_wins;
   }
   stats_.hedged.Set(hedged);
   stats_.hedge_wins.Set(hedge_wins);
-  const uint64_t idle_ms = uint64_t{shared_->pool->config().timeouts.idle_s} * 1000;
+  const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0) {
     for (auto& session : sessions_) {
       const Session& state = session->session();
@@ -317,7 +302,7 @@ void UvWorker::OnConnection(uv_stream_t* server, bool unix_socket) {
   session->index = sessions_.size();
   sessions_.push_back(std::move(session));
   const uint32_t clients = shared_->clients.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (clients > shared_->pool->config().limits.max_clients) {
+  if (clients > serving_.pool->config().limits.max_clients) {
     stats_.rejected.Add(1);
     sessions_.back()->session().ReplyError("ERR max number of clients reached");
     sessions_.back()->session().Drain();
@@ -329,7 +314,7 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   drained_ = std::move(drained);
   drain_close_ms_ = uv_now(&loop_) + std::min(kDrainGraceMs, deadline_ms);
   drain_deadline_ms_ = uv_now(&loop_) + deadline_ms;
-  for (auto& owned : shards_) owned->audit->Stop();  // else who waits for one would be waited for
+  for (auto& owned : shards_) owned->audit()->Stop();  // else who waits for one would be waited for
 }
 
 void UvWorker::CheckDrained() {
@@ -350,7 +335,7 @@ void UvWorker::CheckDrained() {
 
 bool UvWorker::Quiet() const {
   for (const auto& owned : shards_) {
-    if (!owned->shard->Quiet()) return false;
+    if (!owned->shard()->Quiet()) return false;
   }
   return true;
 }
@@ -359,13 +344,7 @@ void UvWorker::Stop() {
   listeners_.clear();
   tick_.reset();
   second_.reset();
-  for (auto& owned : shards_) {
-    for (auto& probe : owned->probes) probe->Stop();
-    owned->resync.reset();
-    owned->audit->Stop();
-    owned->watch.reset();
-    owned->shard->Stop();
-  }
+  for (auto& owned : shards_) owned->Stop();
   for (auto& session : sessions_) session->Kill();
   sessions_.clear();
   finishing_.clear();

@@ -13,18 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "backend/audit/audit.h"
-#include "backend/resync/resync.h"
-#include "backend/resync/role_watch.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
-#include "backend/uv/hiredis_control.h"
-#include "backend/uv/hiredis_probe.h"
 #include "backend/uv/uv_link.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/worker/uv_listener.h"
+#include "proxy/worker/uv_owned_shard.h"
 #include "proxy/worker/uv_session.h"
 
 namespace gemel {
@@ -33,15 +29,38 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
  public:
   // What all workers of the process share; outlives them.
   struct Shared {
-    const Pool* pool = nullptr;
     const ProcessInfo* process = nullptr;
+    // Orders to the process (PROXY RELOAD, CONFIG SET, ...), on worker 0's thread. `done` gets the
+    // reply's frame, once, later.
+    std::function<void(std::vector<std::string> order, std::function<void(std::string)> done)>
+        order;
+    // A shard that a reload removed has come to its end. On any worker's thread.
+    std::function<void(const std::string& name, uint32_t slot)> retired;
     ResyncBoard* resyncs = nullptr;
     std::vector<std::unique_ptr<UvWorker>> workers;
     std::atomic<uint32_t> clients{0};
     std::atomic<uint64_t> next_session{1};
   };
 
-  UvWorker(Shared* shared, uint32_t index);
+  // What is in effect: a config, and what was made of it. One at a time on all workers.
+  struct Serving {
+    std::shared_ptr<const Config> config;
+    std::shared_ptr<const Pool> pool;
+  };
+  // What one worker must know to go over to the next.
+  struct Change {
+    Serving next;
+    // As it is at the change, with all shards of the next pool.
+    std::shared_ptr<const Topology> topology;
+    bool force = false;  // see Membership::SetNodes
+    struct Listener {
+      Address address;
+      UniqueFd socket;
+    };
+    std::vector<Listener> listeners;  // new ones
+  };
+
+  UvWorker(Shared* shared, Serving serving, uint32_t index);
   ~UvWorker() override;
   UvWorker(const UvWorker&) = delete;
   UvWorker& operator=(const UvWorker&) = delete;
@@ -52,9 +71,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void set_coordinator(std::unique_ptr<Coordinator> coordinator) {
     coordinator_ = std::move(coordinator);
   }
-  // A shard that this worker owns, by its index in the pool.
-  void AddShard(uint32_t index, const ShardInfo& info);
-  void AddListener(UniqueFd socket, bool unix_socket);
+  // A shard that this worker owns.
+  void AddShard(const ShardConfig& config, const ShardInfo& info);
+  void AddListener(const Address& address, UniqueFd socket);
 
   // Runs the loop until Stop. On the worker's own thread.
   void Run();
@@ -69,6 +88,11 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // Stops accepting, serves what has been sent already, answers what is in flight, then calls
   // `drained` (once; also when `deadline_ms` have passed). Its shards go on, for other workers.
   void Drain(uint64_t deadline_ms, std::function<void()> drained);
+  // A reload, in two steps on every worker. First all that other workers are to know of the old
+  // pool is sent; when all workers have done that, what they sent is taken and the new pool is in
+  // effect. So a request goes by one pool, and by the old one only before any goes by the new.
+  void BeginChange() { FlushAll(); }
+  void EndChange(Change change);
   // Every copy has answered every write that was sent.
   bool Quiet() const;
   // Ends everything; Run returns.
@@ -76,9 +100,11 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
 
  private:
   class Env;
-  struct OwnedShard;
 
   void OnWake();
+  void ReceiveAll();
+  void Use(const Serving& serving);
+  void Retire(uint64_t now_ms);
   void OnTick();
   void OnSecond();
   void Turn();
@@ -92,6 +118,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void KillSession(Session& session) override;
 
   Shared* shared_;
+  Serving serving_;
   const uint32_t index_;
   uv_loop_t loop_;
   uv_async_t wake_;
@@ -111,8 +138,12 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   LocalCommands local_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Env> env_;
-  std::vector<std::unique_ptr<OwnedShard>> shards_;
-  std::vector<std::unique_ptr<UvListener>> listeners_;
+  std::vector<std::unique_ptr<UvOwnedShard>> shards_;
+  struct Listener {
+    Address address;
+    std::unique_ptr<UvListener> listener;
+  };
+  std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<UvSession>> sessions_;   // connected
   std::vector<std::unique_ptr<UvSession>> finishing_;  // over, but with requests in flight
   std::unique_ptr<UvTimer> tick_;

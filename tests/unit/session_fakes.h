@@ -265,7 +265,6 @@ class World {
     ConfigError error;
     config = LoadConfigText(text, "/tmp/gemel.toml", &error);
     EXPECT_TRUE(config) << error.ToString();
-    process.config = &*config;
     process.version = "test";
     process.unix_time_us = [] { return int64_t{1700000000123456}; };
     process.resident_bytes = [] { return uint64_t{1 << 20}; };
@@ -273,6 +272,7 @@ class World {
     nodes.resize(shards);
     for (uint32_t w = 0; w < workers; ++w) {
       this->workers.push_back(std::make_unique<FakeWorker>(pool.get(), &process, w, workers));
+      this->workers.back()->context.config = &*config;
       process.stats.push_back(&this->workers.back()->stats);
     }
     for (uint32_t i = 0; i < shards; ++i) {

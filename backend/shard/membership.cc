@@ -1,0 +1,183 @@
+#include "backend/shard/membership.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/resp_writer.h"
+#include "backend/shard/shard_control.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr uint64_t kRetryMs = 500;
+
+}  // namespace
+
+// An order to the shard (shard_control.h) that is under way.
+struct Membership::Order : Request, RequestSink {
+  void OnReply(Request*, const Reply& reply) override { membership->OnOrder(*this, reply.bytes); }
+
+  Membership* membership = nullptr;
+  uint32_t copy = 0;
+  bool removes = false;
+  std::string text;
+};
+
+Membership::Membership(Shard* shard, ShardEnv* env, Host* host)
+    : shard_(shard), env_(env), host_(host) {}
+
+Membership::~Membership() = default;
+
+void Membership::SetNodes(std::vector<LinkOptions> nodes, bool force) {
+  nodes_ = std::move(nodes);
+  force_ = force;
+  settled_ = false;
+  retry_at_ms_ = 0;
+  noted_.clear();
+  CopyMask unwanted = 0;
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    if (shard_->IsMember(i) && !Wanted(shard_->info().copies[i].node)) unwanted |= Bit(i);
+  }
+  shard_->control().set_unwanted(unwanted);
+}
+
+bool Membership::Wanted(std::string_view node) const {
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [&](const LinkOptions& wanted) { return wanted.name == node; });
+}
+
+bool Membership::SomebodyStays() const {
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    if (shard_->IsMember(i) && Wanted(shard_->info().copies[i].node) && shard_->Serves(i)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Membership::Tick(uint64_t now_ms) {
+  if (settled_ || busy_ || stopped_ || now_ms < retry_at_ms_ || shard_->editing() ||
+      !shard_->control().idle()) {
+    return;
+  }
+  for (const LinkOptions& node : nodes_) {
+    const int copy = shard_->CopyOf(node.name);
+    if (copy < 0) {
+      Add(node);
+      return;
+    }
+    // It was on its way out, and is wanted again.
+    const CopyInfo& info = shard_->info().copies[static_cast<uint32_t>(copy)];
+    if (info.drained && info.reason == kLeavesShard) {
+      Ask("UNDRAIN", static_cast<uint32_t>(copy));
+      return;
+    }
+  }
+  settled_ = !Remove() && !busy_;
+}
+
+void Membership::Add(const LinkOptions& node) {
+  busy_ = true;
+  shard_->ProposeCopy(node.name,
+                      [this, alive = std::weak_ptr<char>(alive_), node](const EditResult& result) {
+                        if (!alive.expired()) OnAdded(node, result);
+                      });
+}
+
+void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
+  busy_ = false;
+  if (stopped_) return;
+  const int at = result.ok ? result.topology->IndexOf(shard_->info().name) : -1;
+  if (at < 0) {
+    Fail("could not add " + node.name + ": " + result.error);
+    return;
+  }
+  const ShardInfo& info = result.topology->shards[static_cast<uint32_t>(at)];
+  const int index = shard_->AddCopy(node, info);
+  if (index < 0) {
+    Fail(node.name + " is not added: the shard has had " + std::to_string(kMaxCopies) +
+         " nodes at a time already");
+    return;
+  }
+  const auto copy = static_cast<uint32_t>(index);
+  host_->OnCopyAdded(copy, node);
+  shard_->StartCopy(copy);
+  env_->Note(NoteLevel::kInfo, "shard '" + info.name + "': " + node.name +
+                                   " belongs to the shard now (epoch " +
+                                   std::to_string(info.epoch) + ") and will be made equal");
+}
+
+// The next copy that the config has no more. True if there is one.
+bool Membership::Remove() {
+  bool left = false;
+  const bool stays = SomebodyStays();
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    const CopyInfo& info = shard_->info().copies[i];
+    if (!shard_->IsMember(i) || Wanted(info.node)) continue;
+    left = true;
+    if (info.state == CopyState::kStale || stays) {
+      Ask("REMOVE", i);
+      return true;
+    }
+  }
+  if (!left || !force_ || shard_->Serves(shard_->info().primary)) return left;
+  // What it had is given up.
+  for (const LinkOptions& node : nodes_) {
+    const int copy = shard_->CopyOf(node.name);
+    if (copy < 0 || !shard_->link(static_cast<uint32_t>(copy))->up()) continue;
+    Ask("FORCE", static_cast<uint32_t>(copy));
+    break;
+  }
+  return true;
+}
+
+void Membership::Ask(std::string_view verb, uint32_t copy) {
+  busy_ = true;
+  order_ = std::make_unique<Order>();
+  order_->membership = this;
+  order_->copy = copy;
+  order_->removes = verb == "REMOVE";
+  order_->kind = RequestKind::kControl;
+  order_->sink = order_.get();
+  AppendCommand(&order_->text,
+                std::vector<std::string_view>{verb, shard_->info().copies[copy].node});
+  order_->frame = order_->text;
+  shard_->control().Submit(order_.get());
+}
+
+void Membership::OnOrder(const Order& order, std::string_view reply) {
+  busy_ = false;
+  if (stopped_) return;
+  if (reply.starts_with("-")) {
+    Fail(std::string(ReplyText(reply)));
+    return;
+  }
+  if (!order.removes) return;
+  shard_->RemoveCopy(order.copy);
+  host_->OnCopyRemoved(order.copy);
+}
+
+void Membership::Fail(const std::string& why) {
+  retry_at_ms_ = env_->NowMs() + kRetryMs;
+  if (noted_ == why) return;
+  noted_ = why;
+  env_->Note(NoteLevel::kWarn, "shard '" + shard_->info().name +
+                                   "': its nodes are not yet those of the config: " + why);
+}
+
+std::string Membership::Outstanding() const {
+  if (settled_) return {};
+  std::string text;
+  for (const LinkOptions& node : nodes_) {
+    if (shard_->CopyOf(node.name) < 0) text += (text.empty() ? "" : ", ") + node.name + " comes";
+  }
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    const std::string& node = shard_->info().copies[i].node;
+    if (shard_->IsMember(i) && !Wanted(node)) text += (text.empty() ? "" : ", ") + node + " leaves";
+  }
+  return text;
+}
+
+}  // namespace gemel

@@ -1,0 +1,177 @@
+#include "proxy/worker/uv_owned_shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/shard/shard_control.h"
+#include "proxy/worker/shard_setup.h"
+
+namespace gemel {
+
+namespace {
+
+PoolConfig WithoutShards(const PoolConfig& pool) {
+  PoolConfig copy = pool;
+  copy.shards.clear();
+  return copy;
+}
+
+// The copies as the topology has them; options of nodes that the config has no more are made up
+// from those that it has.
+ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info) {
+  ShardOptions options = ShardOptionsOf(pool, config);
+  std::vector<LinkOptions> nodes;
+  for (const CopyInfo& copy : info.copies) {
+    const auto known =
+        std::find_if(options.nodes.begin(), options.nodes.end(),
+                     [&](const LinkOptions& node) { return node.name == copy.node; });
+    nodes.push_back(known != options.nodes.end() ? *known : options.nodes[0]);
+    nodes.back().name = copy.node;
+  }
+  options.nodes = std::move(nodes);
+  return options;
+}
+
+}  // namespace
+
+UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32_t slot,
+                           const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info)
+    : world_(world), slot_(slot), pool_(WithoutShards(pool)), config_(config) {
+  shard_ =
+      std::make_unique<Shard>(OptionsFor(pool, config, info), info, table, world.chunks, world.env);
+  control_ = std::make_unique<HiredisControl>(world.loop);
+  for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
+  resync_ =
+      std::make_unique<Resync>(shard_.get(), control_.get(), world.env, pool.resync, world.resyncs);
+  shard_->control().set_detach([control = control_.get(), shard = shard_.get()](
+                                   uint32_t copy, std::function<void(const std::string&)> done) {
+    control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done, shard, copy](const auto& reply) {
+      // Whose replica it was is no matter any more: its data is taken as it is.
+      Link* link = shard->link(copy);
+      if (reply.ok) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
+      done(reply.ok ? "" : reply.error);
+    });
+  });
+  audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
+  watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);
+  membership_ = std::make_unique<Membership>(shard_.get(), world.env, this);
+  membership_->SetNodes(ShardOptionsOf(pool, config).nodes, /*force=*/false);
+}
+
+UvOwnedShard::~UvOwnedShard() {
+  membership_.reset();
+  audit_.reset();
+  resync_.reset();
+  watch_.reset();
+  probes_.clear();
+  control_.reset();
+  links_.clear();
+}
+
+HiredisNode UvOwnedShard::NodeOf(const std::string& name) const {
+  std::string error;
+  return {*ParseAddress(name, &error), config_.user, config_.password, config_.database};
+}
+
+void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
+  if (links_.size() <= copy) {
+    links_.resize(copy + 1);
+    probes_.resize(copy + 1);
+  }
+  const HiredisNode reached = NodeOf(node);
+  links_[copy] = std::make_unique<UvLink>(world_.links, shard_->link(copy), reached.address);
+  shard_->link(copy)->set_transport(links_[copy].get());
+  control_->SetNode(copy, reached);
+  MakeProbe(copy);
+}
+
+void UvOwnedShard::MakeProbe(uint32_t copy) {
+  probes_[copy] = std::make_unique<HiredisProbe>(
+      world_.loop, NodeOf(shard_->link(copy)->name()), pool_.health,
+      [shard = shard_.get(), copy](Shard::Probe probe, uint64_t began_ms) {
+        shard->OnProbe(copy, probe, began_ms);
+      },
+      [env = world_.env](NoteLevel level, const std::string& text) { env->Note(level, text); });
+  if (started_) probes_[copy]->Start(random_ = random_ * 1664525u + 1013904223u);
+}
+
+void UvOwnedShard::OnCopyAdded(uint32_t copy, const LinkOptions& node) {
+  MakeCopy(copy, node.name);
+}
+
+void UvOwnedShard::OnCopyRemoved(uint32_t copy) {
+  resync_->ForgetCopy(copy);
+  watch_->ForgetCopy(copy);
+  probes_[copy]->Stop();
+  probes_[copy].reset();
+  control_->Remove(copy);
+  links_[copy].reset();
+}
+
+void UvOwnedShard::Start(uint32_t random) {
+  started_ = true;
+  random_ = random;
+  shard_->Start();
+  for (auto& probe : probes_) {
+    if (probe != nullptr) probe->Start(random_ = random_ * 1664525u + 1013904223u);
+  }
+}
+
+void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
+  shard_->Tick(now_ms, random);
+  if (!retiring_) {
+    membership_->Tick(now_ms);
+    resync_->Tick(now_ms);
+    audit_->Tick(now_ms);
+    watch_->Tick(now_ms);
+  }
+  for (uint32_t i = 0; i < probes_.size(); ++i) {
+    if (probes_[i] != nullptr && shard_->TakeProbeWish(i)) probes_[i]->ProbeNow();
+  }
+}
+
+void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, bool force) {
+  const bool health = pool.health != pool_.health;
+  const bool identity = config.user != config_.user || config.password != config_.password;
+  pool_ = WithoutShards(pool);
+  config_ = config;
+  ShardOptions options = ShardOptionsOf(pool, config);
+  shard_->SetOptions(options);
+  resync_->set_config(pool.resync);
+  audit_->set_config(pool.audit);
+  for (uint32_t i = 0; i < probes_.size(); ++i) {
+    if (probes_[i] == nullptr) continue;
+    if (identity) control_->SetNode(i, NodeOf(shard_->link(i)->name()));
+    if (!identity && !health) continue;
+    probes_[i]->Stop();
+    shard_->OnProbe(i, Shard::Probe::kVoid);
+    MakeProbe(i);
+  }
+  membership_->SetNodes(std::move(options.nodes), force);
+}
+
+void UvOwnedShard::Retire(uint64_t now_ms) {
+  retiring_ = true;
+  retired_ms_ = now_ms;
+  membership_->Stop();
+  audit_->Stop();
+  resync_.reset();
+  watch_.reset();
+}
+
+bool UvOwnedShard::Retired(uint64_t now_ms) const {
+  return shard_->Idle() || now_ms >= retired_ms_ + 2 * uint64_t{shard_->options().wait_ms};
+}
+
+void UvOwnedShard::Stop() {
+  membership_->Stop();
+  for (auto& probe : probes_) {
+    if (probe != nullptr) probe->Stop();
+  }
+  resync_.reset();
+  audit_->Stop();
+  watch_.reset();
+  shard_->Stop();
+}
+
+}  // namespace gemel

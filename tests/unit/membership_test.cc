@@ -1,0 +1,206 @@
+// Nodes that come to a shard and leave it while it serves.
+
+#include "backend/shard/membership.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/shard_world.h"
+
+namespace gemel {
+namespace {
+
+class MembershipTest : public ShardWorld, public Membership::Host {
+ protected:
+  void Begin(uint32_t copies) {
+    MakeUp(copies);
+    membership_ = std::make_unique<Membership>(shard_.get(), this, this);
+  }
+  void Want(const std::vector<std::string>& names, bool force = false) {
+    std::vector<LinkOptions> nodes;
+    for (const std::string& name : names) nodes.emplace_back().name = name;
+    membership_->SetNodes(nodes, force);
+  }
+  void Turn(uint32_t times = 1) {
+    for (uint32_t i = 0; i < times; ++i) {
+      now_ms_ += 10;
+      shard_->Tick(now_ms_, 0);
+      membership_->Tick(now_ms_);
+      RunEdits();
+    }
+  }
+  // A copy is made equal, as a resync does it.
+  void MakeEqual(uint32_t copy) {
+    bool ok = false;
+    shard_->Pause([&] { shard_->ProposeInSync(copy, [&](bool done) { ok = done; }); });
+    RunEdits();
+    shard_->Resume();
+    ASSERT_TRUE(ok);
+  }
+  std::string Members() const {
+    std::string text;
+    for (const CopyInfo& copy : Durable().copies) text += copy.node + " ";
+    return text;
+  }
+
+  std::unique_ptr<Membership> membership_;
+  std::vector<uint32_t> added_;
+  std::vector<uint32_t> removed_;
+
+ private:
+  void OnCopyAdded(uint32_t copy, const LinkOptions&) override {
+    added_.push_back(copy);
+    if (transports_.size() <= copy) transports_.resize(copy + 1);
+    transports_[copy] = {};
+    shard_->link(copy)->set_transport(&transports_[copy]);
+  }
+  void OnCopyRemoved(uint32_t copy) override { removed_.push_back(copy); }
+};
+
+TEST_F(MembershipTest, WhatIsRightIsLeftAlone) {
+  Begin(2);
+  Want({"n0", "n1"});
+  Turn();
+  EXPECT_TRUE(membership_->settled());
+  EXPECT_EQ(queue_->current()->epoch, topology_->epoch);
+}
+
+TEST_F(MembershipTest, ANodeComes) {
+  Begin(2);
+  Want({"n0", "n1", "new"});
+  Turn(2);
+  EXPECT_TRUE(membership_->settled());
+  EXPECT_EQ(Members(), "n0 n1 new ");
+  ASSERT_EQ(added_, std::vector<uint32_t>{2});
+  Up(2, "r9");
+  // Stale: it gets no writes and is copied whole.
+  Asked* set = Ask({"SET", "k", "v"});
+  EXPECT_EQ(Sent(2), "");
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(set->told, "+OK\r\n");
+  EXPECT_EQ(shard_->CopyToResync(), 2);
+  MakeEqual(2);
+  Ask({"SET", "k", "w"});
+  EXPECT_NE(Sent(2), "");
+}
+
+TEST_F(MembershipTest, AReplicaLeaves) {
+  Begin(3);
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  Want({"n0", "n1"});
+  Turn();
+  // What is in flight to it is waited for.
+  EXPECT_EQ(Members(), "n0 n1 n2 ");
+  Reply(2, "+OK\r\n");
+  EXPECT_EQ(set->told, "+OK\r\n");
+  Turn();
+  Sent(0);
+  Reply(0, "+PONG\r\n");  // the primary proves that it lives
+  Turn(3);
+  EXPECT_TRUE(membership_->settled());
+  EXPECT_EQ(Members(), "n0 n1 ");
+  EXPECT_EQ(removed_, std::vector<uint32_t>{2});
+  EXPECT_EQ(shard_->CopyOf("n2"), -1);
+  Asked* next = Ask({"SET", "k", "w"});
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(next->told, "+OK\r\n");
+}
+
+TEST_F(MembershipTest, ThePrimaryIsReplaced) {
+  Begin(2);
+  Want({"new", "n1"});
+  Turn();
+  EXPECT_EQ(Members(), "n0 n1 new ");
+  Turn();  // n1 stays and has everything: the hand-over to it, then n0 leaves
+  RunEdits();
+  Turn(2);
+  Reply(1, "+PONG\r\n");
+  Turn(3);
+  EXPECT_TRUE(membership_->settled()) << membership_->Outstanding();
+  EXPECT_EQ(Members(), "n1 new ");
+  EXPECT_EQ(shard_->info().copies[shard_->info().primary].node, "n1");
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(set->told, "+OK\r\n");
+}
+
+TEST_F(MembershipTest, TheOnlyCopyInSyncStaysUntilAnotherHasEverything) {
+  Begin(1);
+  Want({"new"});
+  Turn(5);
+  EXPECT_FALSE(membership_->settled());
+  EXPECT_EQ(membership_->Outstanding(), "n0 leaves");
+  Up(1, "r9");
+  Turn(5);
+  EXPECT_EQ(Members(), "n0 new ");
+  MakeEqual(1);
+  Turn(3);
+  Reply(1, "+PONG\r\n");
+  Turn(3);
+  EXPECT_TRUE(membership_->settled());
+  EXPECT_EQ(Members(), "new ");
+}
+
+TEST_F(MembershipTest, APlaceIsUsedAgain) {
+  Begin(2);
+  for (int round = 0; round < 40; ++round) {
+    const std::string name = "x" + std::to_string(round);
+    Want({"n0", "n1", name});
+    Turn(3);
+    ASSERT_TRUE(membership_->settled());
+    Want({"n0", "n1"});
+    Turn(3);
+    ASSERT_TRUE(membership_->settled()) << membership_->Outstanding();
+  }
+  EXPECT_EQ(Members(), "n0 n1 ");
+  EXPECT_EQ(added_.back(), 2u);
+  EXPECT_EQ(shard_->copy_count(), 3u);
+}
+
+TEST_F(MembershipTest, ForcedAwayFromALostPrimary) {
+  Begin(1);
+  Want({"new"}, /*force=*/true);
+  Turn(2);
+  Up(1, "r9", 0);
+  shard_->link(0)->OnClosed("gone", true, now_ms_);
+  shard_->Tick(now_ms_, 0);
+  now_ms_ += 1000;
+  shard_->Tick(now_ms_, 0);
+  shard_->link(0)->OnClosed("refused", true, now_ms_);
+  Turn(100);
+  EXPECT_EQ(Members(), "new ");
+  EXPECT_TRUE(membership_->settled());
+}
+
+TEST_F(MembershipTest, ANodeOnItsWayOutIsWantedAgain) {
+  Begin(2);
+  Want({"n0"});
+  Turn();  // the drain waits for the primary's word
+  Turn();
+  Reply(0, "+PONG\r\n");
+  Want({"n0", "n1"});
+  Turn(80);
+  EXPECT_TRUE(membership_->settled());
+  EXPECT_EQ(Members(), "n0 n1 ");
+  EXPECT_FALSE(Durable().copies[1].drained);
+}
+
+TEST_F(MembershipTest, ADiskThatFailsIsToldOnceAndTriedAgain) {
+  Begin(2);
+  Want({"n0", "n1", "new"});
+  membership_->Tick(now_ms_ += 10);
+  RunEdits(false);
+  EXPECT_FALSE(membership_->settled());
+  EXPECT_EQ(Members(), "n0 n1 ");
+  Turn(100);
+  EXPECT_EQ(Members(), "n0 n1 new ");
+}
+
+}  // namespace
+}  // namespace gemel
