@@ -45,12 +45,19 @@ struct ShardConfig {
   bool operator==(const ShardConfig&) const = default;
 };
 
+// What becomes of a key's copy at the shard that lost it, when the ring changes.
+enum class OnRingChange : uint8_t {
+  kForget,  // deleted in the background; until the client fills it again the key is a miss
+};
+
 // [ring]
 struct RingConfig {
   std::string distribution = "ring";
   uint32_t points = 1024;  // virtual nodes of a shard of weight 1
   std::string hash = "xxh3";
   std::string hash_tag = "{}";  // exactly two characters, or empty for none
+  OnRingChange on_change = OnRingChange::kForget;
+  uint32_t forget_keys_per_s = 20000;  // looked at, of each shard
 
   bool operator==(const RingConfig&) const = default;
 };
@@ -84,6 +91,8 @@ struct HealthConfig {
   uint32_t min_timeout_ms = 500;  // the least silence, with requests waiting, that is a hang
   uint32_t failures = 3;          // failed probes in a row that make a silent node count as down
   Failback failback = Failback::kNever;
+  uint32_t resolve_s = 30;  // between two resolutions of the nodes' names; 0: only at a reload and
+                            // when a connection fails
 
   bool operator==(const HealthConfig&) const = default;
 };
@@ -199,6 +208,7 @@ struct Config {
   // Paths here and in `log` are absolute or relative to the process: a relative path in the file
   // starts from the file's folder and is already joined with it.
   std::string state_dir = "state";
+  bool watch_config = true;  // a change of the file takes effect by itself
   LogConfig log;
   std::vector<PoolConfig> pools;
 

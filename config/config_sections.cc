@@ -105,6 +105,7 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
   }
   table.Integer("workers", 0, 256, &config->workers);
   ReadPath(table, "state_dir", false, &config->state_dir);
+  table.Bool("watch_config", &config->watch_config);
   ReadUser(table, &pool.user, &pool.password);
   table.Finish();
 }
@@ -122,6 +123,8 @@ void ReadRing(TableReader table, RingConfig* ring, PoolPlaces* places) {
       table.Reject("hash_tag", *place, std::string("expected ") + kTag + ", found " + Quote(tag));
     }
   }
+  table.Choice<OnRingChange>("on_change", {{"forget", OnRingChange::kForget}}, &ring->on_change);
+  table.Integer("forget_keys_per_s", 1, 10000000, &ring->forget_keys_per_s);
   table.Finish();
 }
 
@@ -177,6 +180,7 @@ void ReadHealth(TableReader table, HealthConfig* health) {
   table.Choice<Failback>("failback",
                          {{"never", Failback::kNever}, {"when-in-sync", Failback::kWhenInSync}},
                          &health->failback);
+  table.Integer("resolve_s", 0, kDayS, &health->resolve_s);
   table.Finish();
 }
 

@@ -34,6 +34,10 @@ std::string_view Name(Failback failback) {
   return failback == Failback::kNever ? "never" : "when-in-sync";
 }
 
+std::string_view Name(OnRingChange policy) {
+  return policy == OnRingChange::kForget ? "forget" : "";
+}
+
 std::string_view Name(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -102,11 +106,14 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   add("proxy.listen", Listeners(pool));
   number("proxy.workers", config.workers);
   add("proxy.state_dir", config.state_dir);
+  add("proxy.watch_config", config.watch_config ? "true" : "false");
   add("proxy.user", pool.user);
   add("ring.distribution", pool.ring.distribution);
   number("ring.points", pool.ring.points);
   add("ring.hash", pool.ring.hash);
   add("ring.hash_tag", pool.ring.hash_tag);
+  add("ring.on_change", Name(pool.ring.on_change));
+  number("ring.forget_keys_per_s", pool.ring.forget_keys_per_s);
   add("write.ack", Name(pool.write.ack));
   add("write.on_data_loss", Name(pool.write.on_data_loss));
   add("read.from", Name(pool.read.from));
@@ -116,6 +123,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("health.min_timeout_ms", pool.health.min_timeout_ms);
   number("health.failures", pool.health.failures);
   add("health.failback", Name(pool.health.failback));
+  number("health.resolve_s", pool.health.resolve_s);
   number("limits.max_clients", limits.max_clients);
   number("limits.max_bulk", limits.max_bulk);
   number("limits.max_args", limits.max_args);

@@ -128,12 +128,13 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("proxy = { @@lisen = [] }"),
        "unknown key \"lisen\" in [proxy], did you mean listen?"},
       {Sharded("[proxy]\n@@tls = true"),
-       "unknown key \"tls\" in [proxy], expected one of listen, workers, state_dir, user, "
-       "password"},
+       "unknown key \"tls\" in [proxy], expected one of listen, workers, state_dir, "
+       "watch_config, user, password"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
       {Sharded("[ring]\n@@seed = 1"),
-       "unknown key \"seed\" in [ring], expected one of distribution, points, hash, hash_tag"},
+       "unknown key \"seed\" in [ring], expected one of distribution, points, hash, hash_tag, "
+       "on_change, forget_keys_per_s"},
       {InShard("@@master = \"a:1\""),
        "unknown key \"master\" in [[shard]], expected one of name, primary, replicas, weight, "
        "user, "
@@ -144,7 +145,7 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[read]\n@@form = \"all\""), "unknown key \"form\" in [read], did you mean from?"},
       {Sharded("[health]\n@@interval = 1"),
        "unknown key \"interval\" in [health], expected one of interval_ms, timeout_ms, "
-       "min_timeout_ms, failures, failback"},
+       "min_timeout_ms, failures, failback, resolve_s"},
       {Sharded("[limits]\n@@max_client = 1"),
        "unknown key \"max_client\" in [limits], did you mean max_clients?"},
       {Sharded("[limits]\n@@x = 1"),
@@ -166,8 +167,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"x\" in [[command]], expected one of name, arity, write, first_key, last_key, "
        "key_step, deterministic"},
       {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
-       "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, state_dir, user, "
-       "password"},
+       "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, state_dir, "
+       "watch_config, user, password"},
   });
 }
 
@@ -222,6 +223,8 @@ TEST(ConfigErrors, WrongTypes) {
        "[proxy] state_dir: expected a path as a string, found false"},
       {Sharded("[proxy]\nuser = @@1979-05-27"),
        "[proxy] user: expected a string, found a date or time"},
+      {Sharded("[proxy]\nwatch_config = @@\"yes\""),
+       "[proxy] watch_config: expected true or false, found the string \"yes\""},
       // A password is not shown.
       {Sharded("[proxy]\npassword = @@12345"),
        "[proxy] password: expected a string, found an integer"},
@@ -268,6 +271,8 @@ TEST(ConfigErrors, Choices) {
       {Sharded("[log]\nlevel = @@\"trace\""),
        "[log] level: expected one of \"debug\", \"info\", \"warn\", \"error\", found the string "
        "\"trace\""},
+      {Sharded("[ring]\non_change = @@\"move\""),
+       "[ring] on_change: expected \"forget\", found the string \"move\""},
       {Sharded("[ring]\ndistribution = @@\"ketama\""),
        "[ring] distribution: expected \"ring\", found the string \"ketama\""},
       {Sharded("[ring]\nhash = @@\"fnv1a_64\""),
@@ -386,8 +391,8 @@ TEST(ConfigErrors, FirstOfTheFile) {
        "[log] level: expected one of \"debug\", \"info\", \"warn\", \"error\", found the integer "
        "1"},
       {Sharded("[proxy]\n@@zzzzz = 1\nworkers = 999\n"),
-       "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, state_dir, user, "
-       "password"},
+       "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, state_dir, "
+       "watch_config, user, password"},
       {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
        "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},
   });

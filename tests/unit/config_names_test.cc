@@ -133,6 +133,7 @@ constexpr std::string_view kFile = R"(
 listen = ["127.0.0.1:7000", "unix:/run/g.sock"]
 workers = 3
 state_dir = "/var/lib/gemel"
+watch_config = false
 user = "clerk"
 password = "client-secret"
 [ring]
@@ -140,6 +141,8 @@ distribution = "ring"
 hash = "xxh3"
 points = 77
 hash_tag = "<>"
+on_change = "forget"
+forget_keys_per_s = 78
 [[shard]]
 name = "a"
 primary = "127.0.0.1:7101"
@@ -157,6 +160,7 @@ timeout_ms = 102
 min_timeout_ms = 104
 failures = 103
 failback = "when-in-sync"
+resolve_s = 105
 [limits]
 max_clients = 201
 max_bulk = 20200
@@ -220,7 +224,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 51);
+  EXPECT_EQ(options, 55);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {

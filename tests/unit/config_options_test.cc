@@ -28,6 +28,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(config->file, "dir/gemel.toml");
   EXPECT_EQ(config->workers, 1u);
   EXPECT_EQ(config->state_dir, "dir/state");
+  EXPECT_TRUE(config->watch_config);
   EXPECT_EQ(config->log.level, LogLevel::kInfo);
   EXPECT_EQ(config->log.file, "");
   EXPECT_EQ(config->log.rotate_bytes, 64u << 20);
@@ -44,6 +45,8 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.ring.points, 1024u);
   EXPECT_EQ(pool.ring.hash, "xxh3");
   EXPECT_EQ(pool.ring.hash_tag, "{}");
+  EXPECT_EQ(pool.ring.on_change, OnRingChange::kForget);
+  EXPECT_EQ(pool.ring.forget_keys_per_s, 20000u);
   ASSERT_EQ(pool.shards.size(), 1u);
   EXPECT_EQ(pool.shards[0].name, "s");
   EXPECT_EQ(pool.shards[0].primary.ToString(), "127.0.0.1:7001");
@@ -61,6 +64,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.health.min_timeout_ms, 500u);
   EXPECT_EQ(pool.health.failures, 3u);
   EXPECT_EQ(pool.health.failback, Failback::kNever);
+  EXPECT_EQ(pool.health.resolve_s, 30u);
   EXPECT_EQ(pool.limits.max_clients, 10000u);
   EXPECT_EQ(pool.limits.max_bulk, 512u << 20);
   EXPECT_EQ(pool.limits.max_args, 1048576u);
@@ -121,12 +125,15 @@ const std::vector<Number>& Numbers() {
   static const uint64_t kb = 1024, mb = kb << 10, gb = mb << 10;
   static const std::vector<Number> numbers = {
       {"ring", "points", 1, 65536, false, GEMEL_FIELD(c.pools[0].ring.points)},
+      {"ring", "forget_keys_per_s", 1, 10000000, false,
+       GEMEL_FIELD(c.pools[0].ring.forget_keys_per_s)},
       {"read", "hedge_ms", 0, 3600000, false, GEMEL_FIELD(c.pools[0].read.hedge_ms)},
       {"health", "interval_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].health.interval_ms)},
       {"health", "timeout_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].health.timeout_ms)},
       {"health", "min_timeout_ms", 10, 3600000, false,
        GEMEL_FIELD(c.pools[0].health.min_timeout_ms)},
       {"health", "failures", 1, 1000, false, GEMEL_FIELD(c.pools[0].health.failures)},
+      {"health", "resolve_s", 0, 86400, false, GEMEL_FIELD(c.pools[0].health.resolve_s)},
       {"limits", "max_clients", 1, 1000000, false, GEMEL_FIELD(c.pools[0].limits.max_clients)},
       {"limits", "max_bulk", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_bulk), "",
        "max_request = \"64gb\""},
@@ -243,7 +250,8 @@ TEST(ConfigOptions, SizesTakeUnits) {
 TEST(ConfigOptions, Proxy) {
   std::optional<Config> config = Load(
       "[proxy]\nlisten = [\"0.0.0.0:1\", \"[::1]:2\", \"unix:/run/g.sock\"]\nworkers = 7\n"
-      "state_dir = \"/var/lib/gemel\"\nuser = \"app\"\npassword = \"p\\u0000 w\"\n" +
+      "state_dir = \"/var/lib/gemel\"\nwatch_config = false\nuser = \"app\"\npassword = \"p\\u0000 "
+      "w\"\n" +
       std::string(kShard));
   ASSERT_TRUE(config);
   const PoolConfig& pool = config->pools[0];
@@ -253,6 +261,7 @@ TEST(ConfigOptions, Proxy) {
   EXPECT_EQ(pool.listen[2].ToString(), "unix:/run/g.sock");
   EXPECT_EQ(config->workers, 7u);
   EXPECT_EQ(config->state_dir, "/var/lib/gemel");
+  EXPECT_FALSE(config->watch_config);
   EXPECT_EQ(pool.user, "app");
   EXPECT_EQ(pool.password, std::string("p\0 w", 4));
 }
@@ -345,6 +354,7 @@ TEST(ConfigOptions, Choices) {
   EXPECT_EQ(load("read.from = \"primary\"").pools.at(0).read.from, ReadFrom::kPrimary);
   EXPECT_EQ(load("read.from = \"replica\"").pools.at(0).read.from, ReadFrom::kReplica);
   EXPECT_EQ(load("read.from = \"balanced\"").pools.at(0).read.from, ReadFrom::kBalanced);
+  EXPECT_EQ(load("ring.on_change = \"forget\"").pools.at(0).ring.on_change, OnRingChange::kForget);
   EXPECT_EQ(load("log.level = \"debug\"").log.level, LogLevel::kDebug);
   EXPECT_EQ(load("log.level = \"info\"").log.level, LogLevel::kInfo);
   EXPECT_EQ(load("log.level = \"warn\"").log.level, LogLevel::kWarn);
