@@ -90,14 +90,16 @@ std::string ConfigError::ToString() const {
   return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + message;
 }
 
-std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error) {
+std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error) {
   std::string message;
   std::optional<std::string> text = ReadFile(path, &message);
-  if (!text) {
-    *error = ConfigError{path, 0, 0, std::move(message)};
-    return std::nullopt;
-  }
-  return LoadConfigText(*text, path, error);
+  if (!text) *error = ConfigError{path, 0, 0, std::move(message)};
+  return text;
+}
+
+std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error) {
+  const std::optional<std::string> text = ReadConfigFile(path, error);
+  return text ? LoadConfigText(*text, path, error) : std::nullopt;
 }
 
 std::optional<Config> LoadConfigText(std::string_view text, const std::string& file,

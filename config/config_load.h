@@ -22,6 +22,9 @@ struct ConfigError {
   std::string ToString() const;
 };
 
+// The text of a file, or nothing and *error filled.
+std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error);
+
 // Reads and checks the file. Returns the config, or nothing and *error filled. Does no name
 // resolution and binds nothing (that needs the network: see the proxy's config check).
 std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error);

@@ -9,6 +9,7 @@
 #include "backend/command/command_table.h"
 #include "config/config_load.h"
 #include "proxy/log/log.h"
+#include "proxy/server/check_hosts.h"
 #include "proxy/server/uv_server.h"
 
 namespace {
@@ -16,9 +17,13 @@ namespace {
 constexpr char kDefaultConfig[] = "gemel.toml";
 
 // Says what is wrong with the config; false if anything is.
-bool Load(const std::string& file, std::optional<gemel::Config>* config) {
+bool Load(const std::string& file, std::optional<gemel::Config>* config, std::string* text) {
   gemel::ConfigError error;
-  *config = gemel::LoadConfigFile(file, &error);
+  std::optional<std::string> read = gemel::ReadConfigFile(file, &error);
+  if (read) {
+    *text = *std::move(read);
+    *config = gemel::LoadConfigText(*text, file, &error);
+  }
   if (*config) {
     const std::optional<gemel::ConfigError> unresolved = gemel::CheckHosts(**config);
     if (!unresolved) return true;
@@ -43,7 +48,8 @@ int main(int argc, char** argv) {
 
   try {
     std::optional<gemel::Config> config;
-    if (!Load(file, &config)) return 1;
+    std::string text;
+    if (!Load(file, &config, &text)) return 1;
     if (test) {
       std::cout << file << ": ok\n";
       return 0;
@@ -53,7 +59,7 @@ int main(int argc, char** argv) {
       std::cerr << error << "\n";
       return 1;
     }
-    return gemel::RunServer(*config, GEMEL_VERSION, argv[0]);
+    return gemel::RunServer(*config, text, GEMEL_VERSION, argv[0]);
   } catch (const std::exception& failure) {
     std::cerr << "gemel cannot go on: " << failure.what() << "\n";
     return 1;

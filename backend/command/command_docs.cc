@@ -283,6 +283,7 @@ constexpr CommandDoc kDocs[] = {
      "Show where a command would go, key by key, without sending it"},
     {"proxy|help", "proxy", "0.1.0", "Show help on the subcommands"},
     {"proxy|promote", "proxy", "0.1.0", "Hand the primary role of a shard over to another copy"},
+    {"proxy|reload", "proxy", "0.1.0", "Read the config file again, or say what that would change"},
     {"proxy|resync", "proxy", "0.1.0", "Copy a replica anew from its primary"},
     {"proxy|shards", "proxy", "0.1.0", "List the shards with their nodes, roles, state and epoch"},
     {"proxy|undrain", "proxy", "0.1.0", "Let a drained node in again"},

@@ -62,8 +62,7 @@ constexpr CommandRow kRows[] = {
     Local("config|get", -3, kAdmin | kConn, LocalCommand::kConfigGet),
     Local("config|help", 2, kHelp, LocalCommand::kConfigHelp),
     Local("config|resetstat", 2, kAdmin | kConn, LocalCommand::kConfigResetStat),
-    Refused("config|rewrite", 2, kAdmin | kConn,
-        "CONFIG REWRITE is not supported by gemel: its config is a file that only operators write"),
+    Local("config|rewrite", 2, kAdmin | kConn, LocalCommand::kConfigRewrite),
     Local("config|set", -4, kAdmin | kConn, LocalCommand::kConfigSet),
     Read("dbsize", 1, kFast, kNoKeys).EachShard(Merge::kSum),
     Refused("debug", -2, kAdmin | kConn,
@@ -158,8 +157,10 @@ constexpr CommandRow kRows[] = {
     Local("proxy|explain", -3, kConn, LocalCommand::kProxyExplain),
     Local("proxy|help", 2, kHelp, LocalCommand::kProxyHelp),
     Local("proxy|promote", -3, kAdmin | kConn, LocalCommand::kProxyPromote),
+    Local("proxy|reload", -2, kAdmin | kConn, LocalCommand::kProxyReload),
     Local("proxy|resync", 3, kAdmin | kConn, LocalCommand::kProxyResync),
     Local("proxy|shards", 2, kConn, LocalCommand::kProxyShards),
+    Local("proxy|status", 2, kConn, LocalCommand::kProxyStatus),
     Local("proxy|undrain", 3, kAdmin | kConn, LocalCommand::kProxyUndrain),
 };
 // clang-format on

@@ -49,6 +49,11 @@ void ResyncBoard::Place::Done(uint64_t pause_ms) {
   totals.longest_pause_ms = std::max(totals.longest_pause_ms, pause_ms);
 }
 
+void ResyncBoard::set_max_parallel(uint32_t max_parallel) {
+  const std::lock_guard lock(mutex_);
+  max_parallel_ = max_parallel;
+}
+
 std::vector<ResyncBoard::Running> ResyncBoard::running() const {
   const std::lock_guard lock(mutex_);
   return {running_.begin(), running_.end()};

@@ -57,12 +57,14 @@ class ResyncBoard {
   std::unique_ptr<Place> Take(const std::string& shard, const std::string& source,
                               const std::string& copy, bool copying, std::string* why);
 
+  // Those that copy already go on.
+  void set_max_parallel(uint32_t max_parallel);
   std::vector<Running> running() const;
   Totals totals() const;
 
  private:
-  const uint32_t max_parallel_;
   mutable std::mutex mutex_;  // guards what follows
+  uint32_t max_parallel_;
   std::list<Running> running_;
   Totals totals_;
 };

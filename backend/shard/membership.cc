@@ -58,7 +58,12 @@ bool Membership::SomebodyStays() const {
 }
 
 void Membership::Tick(uint64_t now_ms) {
-  if (settled_ || busy_ || stopped_ || now_ms < retry_at_ms_ || shard_->editing() ||
+  if (!settled_) Advance(now_ms);
+  shard_->set_member_note(Outstanding());
+}
+
+void Membership::Advance(uint64_t now_ms) {
+  if (busy_ || stopped_ || now_ms < retry_at_ms_ || shard_->editing() ||
       !shard_->control().idle()) {
     return;
   }

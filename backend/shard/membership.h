@@ -51,6 +51,7 @@ class Membership {
  private:
   struct Order;
 
+  void Advance(uint64_t now_ms);
   bool Wanted(std::string_view node) const;
   // A copy that stays has everything and answers.
   bool SomebodyStays() const;

@@ -177,6 +177,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool CopyByScan(uint32_t) { return false; }
   // Of the node's present connection: changes when it is made anew.
   uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
+  // What PROXY SHARDS says of nodes that come and leave; empty for nothing.
+  void set_member_note(std::string note) { member_note_ = std::move(note); }
   // What PROXY SHARDS says of the resync; empty for nothing.
   void set_resync_note(uint32_t copy, std::string note);
 
@@ -415,6 +417,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   uint64_t started_ms_ = 0;
   uint64_t retry_edit_ms_ = 0;
   std::string edit_error_;
+  std::string member_note_;
   uint64_t writes_in_flight_ = 0;
   uint64_t writes_sent_ = 0;
   std::function<void()> drained_;

@@ -22,10 +22,12 @@ void AppendField(std::string* out, std::string_view name, uint64_t value) {
 
 void Shard::Report(Request* request) {
   std::string out;
-  AppendArrayHeader(&out, 38);
+  AppendArrayHeader(&out, 42);
   AppendField(&out, "name", info_.name);
   AppendField(&out, "epoch", info_.epoch);
   AppendField(&out, "primary", info_.copies[primary_].node);
+  AppendField(&out, "config_primary", options_.home);
+  AppendField(&out, "members", member_note_);
   AppendField(&out, "held", held_.size());
   AppendField(&out, "reads", stats_.reads);
   AppendField(&out, "writes", stats_.writes);

@@ -20,7 +20,7 @@ void CommandReply(LocalCommands&, Session& session, const CommandRow& row, Local
 
 LocalHandler HandlerOf(LocalCommand command) {
   for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler,
-                     AuditHandler}) {
+                     AuditHandler, ReloadHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

@@ -22,6 +22,7 @@ namespace gemel {
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
 class EventLog;
+class ReloadStatus;
 
 // What the handlers need to know of the process. Shared read-only by all workers.
 struct ProcessInfo {
@@ -32,6 +33,7 @@ struct ProcessInfo {
   std::string run_id;                        // 40 hex digits, new at each start
   std::vector<const WorkerStats*> stats;     // one a worker
   EventLog* events = nullptr;                // of all workers
+  const ReloadStatus* reloads = nullptr;     // may be null
   const ResyncBoard* resyncs = nullptr;      // may be null
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> resident_bytes;  // of the process
@@ -78,6 +80,7 @@ LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
 LocalHandler ControlHandler(LocalCommand command);
 LocalHandler AuditHandler(LocalCommand command);
+LocalHandler ReloadHandler(LocalCommand command);
 
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);

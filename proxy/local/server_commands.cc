@@ -8,6 +8,8 @@
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/config_names.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/log/event_log.h"
+#include "proxy/reload/reload_status.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
 
@@ -115,6 +117,15 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("config_file", context.config->file);
     info.Field("io_threads_active", "0");
     info.Field("workers", context.config->workers);
+  }
+  if (wants("reload") && process.reloads != nullptr) {
+    const ReloadStatus::Values reloads = process.reloads->Get();
+    info.Section("Reload");
+    info.Field("config_loaded", IsoTime(reloads.loaded_unix_us));
+    info.Field("reloads", reloads.done);
+    info.Field("reloads_refused", reloads.refused);
+    info.Field("last_reload", reloads.tried_unix_us == 0 ? "" : IsoTime(reloads.tried_unix_us));
+    info.Field("last_reload_error", reloads.error);
   }
   if (wants("clients")) {
     info.Section("Clients");
@@ -246,10 +257,6 @@ void ConfigGet(LocalCommands&, Session& session, const CommandRow&, LocalArgs ar
   session.ReplyNow(out);
 }
 
-void ConfigSet(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  session.ReplyError("ERR CONFIG SET is not supported yet by gemel: edit its TOML file");
-}
-
 void ConfigResetStat(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.ReplyError(
       "ERR CONFIG RESETSTAT is not supported by gemel: its counters only grow, take differences");
@@ -257,10 +264,14 @@ void ConfigResetStat(LocalCommands&, Session& session, const CommandRow&, LocalA
 
 void ConfigHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendArrayHeader(&out, 5);
+  AppendArrayHeader(&out, 9);
   AppendSimple(&out, "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
   AppendSimple(&out, "GET <pattern>");
   AppendSimple(&out, "    Return parameters matching the glob-like <pattern> and their values.");
+  AppendSimple(&out, "SET <name> <value> [<name> <value> ...]");
+  AppendSimple(&out, "    Change options, as a reload would; REWRITE keeps them.");
+  AppendSimple(&out, "REWRITE");
+  AppendSimple(&out, "    Write what was set into the file, with its comments and order.");
   AppendSimple(&out, "HELP");
   AppendSimple(&out, "    Print this help.");
   session.ReplyNow(out);
@@ -278,8 +289,6 @@ LocalHandler ServerHandler(LocalCommand command) {
       return Lolwut;
     case LocalCommand::kConfigGet:
       return ConfigGet;
-    case LocalCommand::kConfigSet:
-      return ConfigSet;
     case LocalCommand::kConfigResetStat:
       return ConfigResetStat;
     case LocalCommand::kConfigHelp:

@@ -1,3 +1,4 @@
+#include <spdlog/sinks/dist_sink.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -75,21 +76,33 @@ std::string Printable(const std::string& text) {
   return clean;
 }
 
+// Where the logger writes to; what is behind it may change while it is written to.
+std::shared_ptr<spdlog::sinks::dist_sink_mt>& Target() {
+  static auto target = std::make_shared<spdlog::sinks::dist_sink_mt>();
+  return target;
+}
+
 }  // namespace
 
 bool OpenLog(const LogConfig& config, std::string* error) {
+  auto logger = std::make_shared<spdlog::logger>("gemel", Target());
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(logger);
+  return ChangeLog(config, error);
+}
+
+bool ChangeLog(const LogConfig& config, std::string* error) {
   try {
-    std::shared_ptr<spdlog::logger> logger;
+    spdlog::sink_ptr sink;
     if (config.file.empty()) {
-      logger = spdlog::stderr_color_mt("gemel");
+      sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
     } else {
-      logger = spdlog::rotating_logger_mt("gemel", config.file, config.rotate_bytes,
-                                          config.rotate_files);
+      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+          config.file, config.rotate_bytes, config.rotate_files);
     }
-    logger->set_level(LevelOf(config.level));
-    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-    logger->flush_on(spdlog::level::info);
-    spdlog::set_default_logger(logger);
+    sink->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+    Target()->set_sinks({sink});
+    spdlog::default_logger_raw()->set_level(LevelOf(config.level));
     return true;
   } catch (const spdlog::spdlog_ex& failure) {
     *error = "the log file " + config.file + " cannot be opened: " + failure.what() +

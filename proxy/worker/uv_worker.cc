@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/command/ascii.h"
 #include "backend/resp/request_reader.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
@@ -361,6 +362,12 @@ void UvWorker::Stop() {
 void UvWorker::HandleWorkerRequest(Request* request) {
   std::vector<std::string_view> args;
   SplitFrame(request->frame, &args);
+  if (!args.empty() && (EqualsLower(args[0], "proxy") || EqualsLower(args[0], "config"))) {
+    shared_->order({args.begin(), args.end()}, [request](const std::string& reply) {
+      request->sink->OnReply(request, Reply{reply, nullptr});
+    });
+    return;
+  }
   const std::string reply = local_.RunForOtherWorker(args);
   request->sink->OnReply(request, Reply{reply, nullptr});
 }

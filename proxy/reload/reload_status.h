@@ -1,0 +1,51 @@
+// What became of the reloads, for PROXY STATUS and INFO.
+
+#ifndef GEMEL_PROXY_RELOAD_RELOAD_STATUS_H_
+#define GEMEL_PROXY_RELOAD_RELOAD_STATUS_H_
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace gemel {
+
+// Any thread.
+class ReloadStatus {
+ public:
+  struct Values {
+    int64_t loaded_unix_us = 0;  // when the config in effect took effect
+    int64_t tried_unix_us = 0;   // the last attempt; 0: none since the start
+    uint64_t done = 0;           // configs that took effect since the start
+    uint64_t refused = 0;
+    std::string error;  // of the last attempt; empty: it was good
+  };
+
+  void Loaded(int64_t unix_us) {
+    const std::lock_guard lock(mutex_);
+    values_.loaded_unix_us = unix_us;
+  }
+  // An attempt has ended. `changed`: a new config is in effect.
+  void Tried(int64_t unix_us, bool changed, std::string error) {
+    const std::lock_guard lock(mutex_);
+    values_.tried_unix_us = unix_us;
+    if (changed) {
+      ++values_.done;
+      values_.loaded_unix_us = unix_us;
+    }
+    if (!error.empty()) ++values_.refused;
+    values_.error = std::move(error);
+  }
+  Values Get() const {
+    const std::lock_guard lock(mutex_);
+    return values_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Values values_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_RELOAD_RELOAD_STATUS_H_

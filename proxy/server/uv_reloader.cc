@@ -1,0 +1,336 @@
+#include "proxy/server/uv_reloader.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <latch>
+
+#include "config/config_load.h"
+#include "proxy/log/event_log.h"
+#include "proxy/log/log.h"
+#include "proxy/reload/config_diff.h"
+#include "proxy/reload/reload_check.h"
+#include "proxy/server/check_hosts.h"
+#include "proxy/worker/uv_listener.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr uint64_t kAgainMs = 500;
+constexpr uint32_t kMaxTries = 30;
+
+bool Lists(const std::vector<Address>& addresses, const Address& address) {
+  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+}
+
+std::vector<Address> Without(const std::vector<Address>& from, const std::vector<Address>& these) {
+  std::vector<Address> rest;
+  std::copy_if(from.begin(), from.end(), std::back_inserter(rest),
+               [&](const Address& address) { return !Lists(these, address); });
+  return rest;
+}
+
+}  // namespace
+
+// One reload. Its thread-pool part touches nothing but it.
+struct UvReloader::Job {
+  ReloadOrder order;
+  ReloadDone done;
+  UvWorker::Serving now;
+  std::vector<uint32_t> taken;  // slots
+  uv_work_t work;
+  UvReloader* reloader = nullptr;
+  std::shared_ptr<Job> self;  // while the thread pool has it
+
+  std::string error;
+  std::string text;
+  UvWorker::Serving next;
+  ConfigDiff diff;
+  std::string description;
+
+  bool momentary = false;  // what refused it may be over soon
+  bool log_changed = false;
+  std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
+  size_t edits = 0;  // not durable yet
+  size_t workers = 0;  // that have not gone over yet
+};
+
+UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator* coordinator,
+                       ResyncBoard* resyncs, ReloadStatus* status, UvWorker::Serving serving,
+                       std::string text)
+    : loop_(loop),
+      shared_(shared),
+      coordinator_(coordinator),
+      front_(coordinator->FrontFor([worker = shared->workers[0].get()](std::function<void()> task) {
+        worker->Post(std::move(task));
+      })),
+      resyncs_(resyncs),
+      status_(status),
+      serving_(std::move(serving)),
+      text_(std::move(text)),
+      again_(loop, [this] {
+        if (!later_) return;
+        waiting_.push_front(std::move(*later_));
+        later_.reset();
+        busy_ = false;
+        Next();
+      }) {}
+
+UvReloader::~UvReloader() = default;
+
+void UvReloader::Note(NoteLevel level, const std::string& text) {
+  Log(level, text);
+  const ProcessInfo& process = *shared_->process;
+  process.events->Add(process.unix_time_us(), level, text);
+}
+
+void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
+  waiting_.push_back({std::move(order), std::move(done)});
+  Next();
+}
+
+void UvReloader::Stop() {
+  stopped_ = true;
+  again_.Stop();
+  if (later_) waiting_.push_front(std::move(*later_));
+  later_.reset();
+  busy_ = false;
+  Next();
+}
+
+void UvReloader::Next() {
+  while (stopped_ && !waiting_.empty()) {
+    const ReloadDone done = std::move(waiting_.front().done);
+    waiting_.pop_front();
+    done({false, false, "gemel is being stopped"});
+  }
+  if (busy_ || waiting_.empty()) return;
+  busy_ = true;
+  auto job = std::make_shared<Job>();
+  job->order = std::move(waiting_.front().order);
+  job->done = std::move(waiting_.front().done);
+  waiting_.pop_front();
+  job->now = serving_;
+  for (const auto& [name, slot] : leaving_) job->taken.push_back(slot);
+  job->reloader = this;
+  job->self = job;
+  job->work.data = job.get();
+  const int queued = uv_queue_work(
+      loop_, &job->work, [](uv_work_t* work) { Load(static_cast<Job*>(work->data)); },
+      [](uv_work_t* work, int) {
+        Job* loaded = static_cast<Job*>(work->data);
+        loaded->reloader->OnLoaded(std::move(loaded->self));
+      });
+  if (queued != 0) {
+    job->self.reset();
+    Refuse(job, "the thread pool does not take the reload");
+  }
+}
+
+// On the thread pool: all that takes long.
+void UvReloader::Load(Job* job) {
+  const std::string& file = job->now.config->file;
+  ConfigError error;
+  std::optional<std::string> text = std::move(job->order.text);
+  if (!text) text = ReadConfigFile(file, &error);
+  std::optional<Config> config;
+  if (text) config = LoadConfigText(*text, file, &error);
+  if (config) {
+    if (std::optional<ConfigError> unresolved = CheckHosts(*config)) {
+      config.reset();
+      error = *unresolved;
+    }
+  }
+  if (!config) {
+    job->error = error.ToString();
+    return;
+  }
+  job->text = *std::move(text);
+  job->diff = DiffConfigs(*job->now.config, *config);
+  job->next.pool = std::make_shared<const Pool>(config->pools[0], *job->now.pool, job->taken);
+  std::optional<RingMoves> moves;
+  if (job->diff.ring_changed) {
+    moves = DiffRings(job->now.config->pools[0], config->pools[0]);
+  }
+  job->next.config = std::make_shared<const Config>(*std::move(config));
+  job->description = DescribeDiff(job->diff, moves ? &*moves : nullptr);
+}
+
+void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
+  std::string error = job->error;
+  if (error.empty() && stopped_) error = "gemel is being stopped";
+  if (!error.empty()) {
+    Refuse(job, error);
+    return;
+  }
+  if (job->diff.empty()) {
+    text_ = job->text;  // comments may have changed
+    End(job, {true, false, "nothing changes"});
+    return;
+  }
+  if (!job->diff.needs_restart.empty()) {
+    const std::string& file = serving_.config->file;
+    for (const std::string& sentence : job->diff.needs_restart) {
+      error += (error.empty() ? file + ": " : "; ") + sentence;
+    }
+    Refuse(job, error);
+    return;
+  }
+  std::vector<std::string> leaving;
+  for (const auto& [name, slot] : leaving_) leaving.push_back(name);
+  error = WhyRefused(job->next.config->pools[0], *coordinator_->current(), leaving,
+                     job->order.force);
+  if (!error.empty()) {
+    job->momentary = true;
+    Refuse(job, serving_.config->file + ": " + error);
+    return;
+  }
+  if (!Prepare(job.get(), &error)) {
+    Refuse(job, serving_.config->file + ": " + error);
+    return;
+  }
+  if (job->order.dry_run) {
+    End(job, {true, false, job->description});
+    return;
+  }
+  MakeDurable(job);
+}
+
+// Everything that can fail and can be taken back.
+bool UvReloader::Prepare(Job* job, std::string* error) {
+  const Config& now = *job->now.config;
+  const Config& next = *job->next.config;
+  for (const Address& address : Without(next.pools[0].listen, now.pools[0].listen)) {
+    std::vector<UniqueFd> sockets = BindListeners(address, next.workers, error);
+    if (sockets.empty()) return false;
+    job->sockets.emplace_back(address, std::move(sockets));
+  }
+  if (next.log != now.log && !job->order.dry_run) {
+    if (!ChangeLog(next.log, error)) return false;
+    job->log_changed = true;
+  }
+  return true;
+}
+
+void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
+  const std::shared_ptr<const Topology> topology = coordinator_->current();
+  std::vector<Edit> edits;
+  for (const ShardConfig& shard : job->next.config->pools[0].shards) {
+    if (topology->IndexOf(shard.name) >= 0) continue;
+    Edit edit{EditKind::kAddShard, shard.name, {}, {}, job->order.cause};
+    for (const Address& node : shard.Nodes()) edit.nodes.push_back(node.ToString());
+    edits.push_back(std::move(edit));
+  }
+  if (edits.empty()) {
+    Change(job);
+    return;
+  }
+  job->edits = edits.size();
+  for (Edit& edit : edits) {
+    front_->Propose(std::move(edit), [this, job](const EditResult& result) {
+      if (!result.ok && job->error.empty()) job->error = result.error;
+      if (--job->edits > 0) return;
+      if (job->error.empty() && stopped_) job->error = "gemel is being stopped";
+      if (job->error.empty()) {
+        Change(job);
+      } else {
+        Refuse(job, "the change could not be made durable: " + job->error);
+      }
+    });
+  }
+}
+
+void UvReloader::Change(const std::shared_ptr<Job>& job) {
+  const std::shared_ptr<const Topology> topology = coordinator_->current();
+  const size_t workers = shared_->workers.size();
+  auto all = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
+  job->workers = workers;
+  for (size_t i = 0; i < workers; ++i) {
+    auto change = std::make_shared<UvWorker::Change>();
+    change->next = job->next;
+    change->topology = topology;
+    change->force = job->order.force;
+    for (auto& [address, sockets] : job->sockets) {
+      change->listeners.push_back({address, std::move(sockets[i])});
+    }
+    UvWorker* worker = shared_->workers[i].get();
+    worker->Post([this, worker, all, change, job] {
+      worker->BeginChange();
+      // Every worker is about to come here, and none of them waits for anything else.
+      all->arrive_and_wait();
+      worker->EndChange(std::move(*change));
+      shared_->workers[0]->Post([this, job] {
+        if (--job->workers == 0) OnChanged(job);
+      });
+    });
+  }
+}
+
+void UvReloader::OnChanged(const std::shared_ptr<Job>& job) {
+  const Config& now = *job->now.config;
+  const Config& next = *job->next.config;
+  for (const Address& address : Without(now.pools[0].listen, next.pools[0].listen)) {
+    if (address.IsUnix()) ::unlink(address.path.c_str());
+    Log(NoteLevel::kInfo, "listens on " + address.ToString() + " no more; its clients stay");
+  }
+  for (const auto& [address, sockets] : job->sockets) {
+    Log(NoteLevel::kInfo, "listening on " + address.ToString());
+  }
+  for (const PoolShard& shard : job->now.pool->shards()) {
+    if (job->next.pool->Find(shard.name) == nullptr) leaving_.emplace_back(shard.name, shard.slot);
+  }
+  resyncs_->set_max_parallel(next.pools[0].resync.max_parallel);
+  serving_ = job->next;
+  text_ = job->text;
+  End(job, {true, true, job->description});
+}
+
+void UvReloader::OnRetired(const std::string& name, uint32_t slot) {
+  front_->Propose({EditKind::kRemoveShard, name, {}, {}, "the config has it no more"},
+                  [this, name, slot](const EditResult& result) {
+                    std::erase(leaving_, std::pair(name, slot));
+                    Note(result.ok ? NoteLevel::kInfo : NoteLevel::kWarn,
+                         "shard '" + name + "': removed" +
+                             (result.ok ? std::string()
+                                        : ", but that could not be made durable: " + result.error));
+                  });
+}
+
+void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why) {
+  if (job->log_changed) {
+    std::string ignored;
+    ChangeLog(serving_.config->log, &ignored);
+  }
+  job->sockets.clear();
+  if (job->momentary && job->order.patient && !stopped_ && ++tries_ < kMaxTries) {
+    if (tries_ == 1) Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
+    later_ = Waiting{std::move(job->order), std::move(job->done)};
+    again_.Set(kAgainMs);
+    return;
+  }
+  End(job, {false, false, why});
+}
+
+void UvReloader::End(const std::shared_ptr<Job>& job, ReloadOutcome outcome) {
+  busy_ = false;
+  tries_ = 0;
+  if (!job->order.dry_run) {
+    status_->Tried(shared_->process->unix_time_us(), outcome.changed,
+                   outcome.ok ? "" : outcome.text);
+    std::string line = job->order.cause + ": ";
+    if (!outcome.ok) {
+      line += "the config stays as it was: " + outcome.text;
+    } else if (!outcome.changed) {
+      line += "the config is what it was";
+    } else {
+      line += "a new config is in effect: " + outcome.text;
+      std::replace(line.begin(), line.end(), '\n', ';');
+    }
+    Note(outcome.ok ? NoteLevel::kInfo : NoteLevel::kError, line);
+  }
+  job->done(outcome);
+  Next();
+}
+
+}  // namespace gemel

@@ -1,0 +1,104 @@
+// Goes over from one config to the next while clients are served: reads and checks it, makes what
+// it needs, makes the new members and the new ring durable, and puts all of it into effect on all
+// workers at one point. What is wrong is found before anything has changed.
+
+#ifndef GEMEL_PROXY_SERVER_UV_RELOADER_H_
+#define GEMEL_PROXY_SERVER_UV_RELOADER_H_
+
+#include <uv.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/resync/resync_board.h"
+#include "backend/uv/uv_coordinator.h"
+#include "backend/uv/uv_timer.h"
+#include "proxy/reload/reload_status.h"
+#include "proxy/worker/uv_worker.h"
+
+namespace gemel {
+
+struct ReloadOrder {
+  std::string cause;      // "SIGHUP", "PROXY RELOAD", ...: for the log
+  bool dry_run = false;   // only say what would change
+  bool force = false;     // see WhyRefused
+  // The config itself; nothing: the file is read.
+  std::optional<std::string> text;
+  bool patient = false;  // what is refused only for a moment is tried again by itself
+};
+
+struct ReloadOutcome {
+  bool ok = false;
+  bool changed = false;
+  std::string text;  // what changed or would change, in lines; or why it was refused, a sentence
+};
+
+using ReloadDone = std::function<void(const ReloadOutcome&)>;
+
+// On the loop of worker 0, but for what it has read by its thread pool.
+class UvReloader {
+ public:
+  // All outlive it. `serving` is in effect; `text` is what its config was read from.
+  UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator* coordinator,
+             ResyncBoard* resyncs, ReloadStatus* status, UvWorker::Serving serving,
+             std::string text);
+  ~UvReloader();
+  UvReloader(const UvReloader&) = delete;
+  UvReloader& operator=(const UvReloader&) = delete;
+
+  // One after the other, in their order. `done` runs once, later.
+  void Submit(ReloadOrder order, ReloadDone done);
+  // A worker has let go of a shard that a change removed.
+  void OnRetired(const std::string& name, uint32_t slot);
+  // Nothing changes any more: what waits, and what comes, is refused. Must come before the loop's
+  // end; one that is under way ends by itself.
+  void Stop();
+
+  const UvWorker::Serving& serving() const { return serving_; }
+  // What the config in effect was read from.
+  const std::string& text() const { return text_; }
+
+ private:
+  struct Job;
+  struct Waiting {
+    ReloadOrder order;
+    ReloadDone done;
+  };
+
+  void Next();
+  static void Load(Job* job);
+  void OnLoaded(std::shared_ptr<Job> job);
+  bool Prepare(Job* job, std::string* error);
+  void MakeDurable(const std::shared_ptr<Job>& job);
+  void Change(const std::shared_ptr<Job>& job);
+  void OnChanged(const std::shared_ptr<Job>& job);
+  void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);
+  void Refuse(const std::shared_ptr<Job>& job, const std::string& why);
+  void Note(NoteLevel level, const std::string& text);
+
+  uv_loop_t* loop_;
+  UvWorker::Shared* shared_;
+  UvCoordinator* coordinator_;
+  std::unique_ptr<Coordinator> front_;
+  ResyncBoard* resyncs_;
+  ReloadStatus* status_;
+  UvWorker::Serving serving_;
+  std::string text_;
+  std::deque<Waiting> waiting_;
+  bool busy_ = false;
+  bool stopped_ = false;
+  // Shards that a change removed, until their worker lets go of them.
+  std::vector<std::pair<std::string, uint32_t>> leaving_;
+  UvTimer again_;
+  std::optional<Waiting> later_;  // of a patient order
+  uint32_t tries_ = 0;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SERVER_UV_RELOADER_H_
