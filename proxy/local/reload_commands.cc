@@ -14,10 +14,9 @@ namespace {
 
 // Worker 0 keeps the config. It answers when the order is carried out.
 void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
-  Gather* gather = Gather::Make(session.context().dispatcher, session.Reserve(&row),
-                                [](const std::vector<PartReply>& parts, std::string* out) {
-                                  out->append(parts[0].reply);
-                                });
+  Gather* gather = Gather::Make(
+      session.context().dispatcher, session.Reserve(&row),
+      [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
   std::string frame;
   AppendCommand(&frame, args);
   gather->AddWorker(0, frame);

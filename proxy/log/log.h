@@ -15,8 +15,8 @@ namespace gemel {
 // cannot be opened. Once, before any thread is started.
 bool OpenLog(const LogConfig& config, std::string* error);
 
-// The log goes there from now on, at that level. False and *error, and the log stays where it is, if
-// the file cannot be opened. Any thread.
+// The log goes there from now on, at that level. False and *error, and the log stays where it is,
+// if the file cannot be opened. Any thread.
 bool ChangeLog(const LogConfig& config, std::string* error);
 
 // One line. Any thread. Above some hundred lines a second further ones are counted instead of

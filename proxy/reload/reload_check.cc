@@ -29,9 +29,9 @@ std::string WhyMembersRefused(const ShardConfig& shard, const ShardInfo& info, b
     if (!wanted) only += (only.empty() ? "" : ", ") + copy.node;
   }
   if (shard.Nodes().size() + leave > kMaxCopies) {
-    return "shard '" + shard.name + "' would have " +
-           std::to_string(shard.Nodes().size() + leave) + " nodes until the old ones have left, and " +
-           std::to_string(kMaxCopies) + " are the most: change them in two steps";
+    return "shard '" + shard.name + "' would have " + std::to_string(shard.Nodes().size() + leave) +
+           " nodes until the old ones have left, and " + std::to_string(kMaxCopies) +
+           " are the most: change them in two steps";
   }
   if (stays || force) return {};
   return "shard '" + shard.name + "' would lose its only " +

@@ -52,7 +52,7 @@ struct UvReloader::Job {
   bool momentary = false;  // what refused it may be over soon
   bool log_changed = false;
   std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
-  size_t edits = 0;  // not durable yet
+  size_t edits = 0;    // not durable yet
   size_t workers = 0;  // that have not gone over yet
 };
 
@@ -69,13 +69,13 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator*
       status_(status),
       serving_(std::move(serving)),
       text_(std::move(text)),
-      again_(loop, [this] {
+      again_(std::make_unique<UvTimer>(loop, [this] {
         if (!later_) return;
         waiting_.push_front(std::move(*later_));
         later_.reset();
         busy_ = false;
         Next();
-      }) {}
+      })) {}
 
 UvReloader::~UvReloader() = default;
 
@@ -92,10 +92,12 @@ void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
 
 void UvReloader::Stop() {
   stopped_ = true;
-  again_.Stop();
-  if (later_) waiting_.push_front(std::move(*later_));
-  later_.reset();
-  busy_ = false;
+  again_.reset();
+  if (later_) {
+    waiting_.push_front(std::move(*later_));
+    later_.reset();
+    busy_ = false;
+  }
   Next();
 }
 
@@ -179,8 +181,8 @@ void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
   }
   std::vector<std::string> leaving;
   for (const auto& [name, slot] : leaving_) leaving.push_back(name);
-  error = WhyRefused(job->next.config->pools[0], *coordinator_->current(), leaving,
-                     job->order.force);
+  error =
+      WhyRefused(job->next.config->pools[0], *coordinator_->current(), leaving, job->order.force);
   if (!error.empty()) {
     job->momentary = true;
     Refuse(job, serving_.config->file + ": " + error);
@@ -306,7 +308,7 @@ void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why)
   if (job->momentary && job->order.patient && !stopped_ && ++tries_ < kMaxTries) {
     if (tries_ == 1) Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
     later_ = Waiting{std::move(job->order), std::move(job->done)};
-    again_.Set(kAgainMs);
+    again_->Set(kAgainMs);
     return;
   }
   End(job, {false, false, why});

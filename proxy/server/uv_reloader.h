@@ -24,9 +24,9 @@
 namespace gemel {
 
 struct ReloadOrder {
-  std::string cause;      // "SIGHUP", "PROXY RELOAD", ...: for the log
-  bool dry_run = false;   // only say what would change
-  bool force = false;     // see WhyRefused
+  std::string cause;     // "SIGHUP", "PROXY RELOAD", ...: for the log
+  bool dry_run = false;  // only say what would change
+  bool force = false;    // see WhyRefused
   // The config itself; nothing: the file is read.
   std::optional<std::string> text;
   bool patient = false;  // what is refused only for a moment is tried again by itself
@@ -55,8 +55,8 @@ class UvReloader {
   void Submit(ReloadOrder order, ReloadDone done);
   // A worker has let go of a shard that a change removed.
   void OnRetired(const std::string& name, uint32_t slot);
-  // Nothing changes any more: what waits, and what comes, is refused. Must come before the loop's
-  // end; one that is under way ends by itself.
+  // Nothing changes any more: what waits, and what comes, is refused; one that is under way ends by
+  // itself. Must come before the loop's end, and this must outlive the loop's turns.
   void Stop();
 
   const UvWorker::Serving& serving() const { return serving_; }
@@ -94,7 +94,7 @@ class UvReloader {
   bool stopped_ = false;
   // Shards that a change removed, until their worker lets go of them.
   std::vector<std::pair<std::string, uint32_t>> leaving_;
-  UvTimer again_;
+  std::unique_ptr<UvTimer> again_;
   std::optional<Waiting> later_;  // of a patient order
   uint32_t tries_ = 0;
 };

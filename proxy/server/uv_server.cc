@@ -13,6 +13,9 @@
 #include "backend/uv/uv_coordinator.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
+#include "proxy/reload/reload_status.h"
+#include "proxy/server/process_orders.h"
+#include "proxy/server/uv_reloader.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
@@ -58,8 +61,9 @@ std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
 
 class Server {
  public:
-  Server(const Config& config, const std::string& version, const std::string& executable)
-      : config_(config), resyncs_(config.pools[0].resync.max_parallel) {
+  Server(const Config& config, const std::string& text, const std::string& version,
+         const std::string& executable)
+      : config_(config), text_(text), resyncs_(config.pools[0].resync.max_parallel) {
     process_.version = version;
     process_.executable = executable;
     process_.pid = static_cast<uint64_t>(getpid());
@@ -68,6 +72,8 @@ class Server {
     process_.unix_time_us = UnixTimeUs;
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
+    process_.reloads = &reloads_;
+    reloads_.Loaded(UnixTimeUs());
   }
 
   int Run() {
@@ -81,7 +87,7 @@ class Server {
     }
     shared_.workers[0]->Run();
     for (std::thread& thread : threads_) thread.join();
-    for (const Address& address : config_.pools[0].listen) {
+    for (const Address& address : config().pools[0].listen) {
       if (address.IsUnix()) ::unlink(address.path.c_str());
     }
     Log(NoteLevel::kInfo, exit_code_ == 0 ? "stopped" : "stopped, but the state was not saved");
@@ -147,6 +153,15 @@ class Server {
       }
       Log(NoteLevel::kInfo, "listening on " + address.ToString());
     }
+    reloader_ = std::make_unique<UvReloader>(loop, &shared_, coordinator_.get(), &resyncs_,
+                                             &reloads_, serving, text_);
+    orders_ = std::make_unique<ProcessOrders>(reloader_.get());
+    shared_.order = [this](std::vector<std::string> order, std::function<void(std::string)> done) {
+      orders_->Run(order, std::move(done));
+    };
+    shared_.retired = [this](const std::string& name, uint32_t slot) {
+      shared_.workers[0]->Post([this, name, slot] { reloader_->OnRetired(name, slot); });
+    };
     WatchSignals(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
                               std::to_string(config_.pools[0].shards.size()) + " shards with " +
@@ -189,15 +204,16 @@ class Server {
 
   void OnSignal(int number) {
     if (number == SIGHUP) {
-      Log(NoteLevel::kInfo, "SIGHUP: a reload is not supported yet; nothing was changed");
+      if (!stopping_) Reload("SIGHUP");
       return;
     }
     if (stopping_) return;
     stopping_ = true;
     Log(NoteLevel::kInfo, std::string(number == SIGTERM ? "SIGTERM" : "SIGINT") +
                               ": stopping; what is in flight is answered first");
+    reloader_->Stop();
     draining_ = config_.workers;
-    const uint64_t drain_ms = config_.pools[0].timeouts.drain_ms;
+    const uint64_t drain_ms = config().pools[0].timeouts.drain_ms;
     for (auto& worker : shared_.workers) {
       UvWorker* target = worker.get();
       target->Post([this, target, drain_ms] {
@@ -207,6 +223,14 @@ class Server {
         });
       });
     }
+  }
+
+  // Nobody waits for the answer.
+  void Reload(const std::string& cause) {
+    ReloadOrder order;
+    order.cause = cause;
+    order.patient = true;
+    reloader_->Submit(std::move(order), [](const ReloadOutcome&) {});
   }
 
   void OnDrained(bool quiet) {
@@ -229,12 +253,19 @@ class Server {
     });
   }
 
-  const Config config_;
+  // The one in effect.
+  const Config& config() const { return reloader_ ? *reloader_->serving().config : config_; }
+
+  const Config config_;  // of the start
+  const std::string text_;
   EventLog events_;
+  ReloadStatus reloads_;
   ResyncBoard resyncs_;
   ProcessInfo process_;
   UvWorker::Shared shared_;
   std::unique_ptr<UvCoordinator> coordinator_;
+  std::unique_ptr<UvReloader> reloader_;
+  std::unique_ptr<ProcessOrders> orders_;
   std::vector<std::thread> threads_;
   uv_signal_t signals_[3];
   bool stopping_ = false;
@@ -245,10 +276,11 @@ class Server {
 
 }  // namespace
 
-int RunServer(const Config& config, const std::string& version, const std::string& executable) {
+int RunServer(const Config& config, const std::string& text, const std::string& version,
+              const std::string& executable) {
   std::signal(SIGPIPE, SIG_IGN);
   BlockSignals(SIG_BLOCK);
-  Server server(config, version, executable);
+  Server server(config, text, version, executable);
   return server.Run();
 }
 

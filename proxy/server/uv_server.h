@@ -9,9 +9,11 @@
 
 namespace gemel {
 
-// Serves until SIGTERM or SIGINT. `text` is what the config was read from. Returns the process's exit code: 0 after an orderly stop, 1 if it
-// could not begin (the reason, one sentence, is on stderr and in the log).
-int RunServer(const Config& config, const std::string& text, const std::string& version, const std::string& executable);
+// Serves until SIGTERM or SIGINT. `text` is what the config was read from. Returns the process's
+// exit code: 0 after an orderly stop, 1 if it could not begin (the reason, one sentence, is on
+// stderr and in the log).
+int RunServer(const Config& config, const std::string& text, const std::string& version,
+              const std::string& executable);
 
 }  // namespace gemel
 

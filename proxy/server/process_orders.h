@@ -1,0 +1,31 @@
+// What clients ask of the process as a whole: PROXY RELOAD, CONFIG SET, CONFIG REWRITE.
+
+#ifndef GEMEL_PROXY_SERVER_PROCESS_ORDERS_H_
+#define GEMEL_PROXY_SERVER_PROCESS_ORDERS_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "proxy/server/uv_reloader.h"
+
+namespace gemel {
+
+// On the loop of worker 0.
+class ProcessOrders {
+ public:
+  // `reloader` outlives it.
+  explicit ProcessOrders(UvReloader* reloader) : reloader_(reloader) {}
+
+  // Carries out a command, all of it in `order`, and gives the reply's frame to `done`, once.
+  void Run(const std::vector<std::string>& order, std::function<void(std::string)> done);
+
+ private:
+  void Reload(const std::vector<std::string>& order, std::function<void(std::string)> done);
+
+  UvReloader* reloader_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SERVER_PROCESS_ORDERS_H_
