@@ -22,6 +22,10 @@ struct ConfigError {
   std::string ToString() const;
 };
 
+// The file's text as it stands, or nothing and *error filled: it cannot be read, or is far too
+// large for a config.
+std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error);
+
 // Reads and checks the file. Returns the config, or nothing and *error filled. Does no name
 // resolution and binds nothing (that needs the network: see the proxy's config check).
 std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error);
