@@ -25,6 +25,10 @@ constexpr uint32_t kMaxWorkers = 256;
 
 std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
+std::string TooLarge() {
+  return "is larger than " + FormatSize(kMaxFile) + ", expected a configuration file";
+}
+
 // Relative paths of the file start from its folder, wherever the process was started.
 std::string Resolve(const std::string& file, const std::string& path) {
   if (path.empty()) return path;
@@ -93,6 +97,10 @@ std::string ConfigError::ToString() const {
 std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error) {
   std::string message;
   std::optional<std::string> text = ReadFile(path, &message);
+  if (text && text->size() > kMaxFile) {
+    message = TooLarge();
+    text.reset();
+  }
   if (!text) *error = ConfigError{path, 0, 0, std::move(message)};
   return text;
 }
@@ -106,7 +114,7 @@ std::optional<Config> LoadConfigText(std::string_view text, const std::string& f
                                      ConfigError* error) {
   Mistakes mistakes(file);
   if (text.size() > kMaxFile) {
-    mistakes.Add({}, "is larger than " + FormatSize(kMaxFile) + ", expected a configuration file");
+    mistakes.Add({}, TooLarge());
   } else if (text.empty()) {
     mistakes.Add({}, "is empty, expected a configuration with at least one section [[shard]]");
   } else if (std::optional<Unsafe> unsafe = FindUnsafe(text)) {

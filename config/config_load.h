@@ -22,7 +22,8 @@ struct ConfigError {
   std::string ToString() const;
 };
 
-// The text of a file, or nothing and *error filled.
+// The file's text as it stands, or nothing and *error filled: it cannot be read, or is far too
+// large for a config.
 std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error);
 
 // Reads and checks the file. Returns the config, or nothing and *error filled. Does no name

@@ -331,11 +331,14 @@ void ReadCommand(TableReader table, ExtraCommand* command, Place* name_place) {
 
 }  // namespace
 
-void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, Mistakes* mistakes) {
+void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, Mistakes* mistakes,
+                  std::vector<OptionInfo>* options) {
   PoolConfig& pool = config->pools[0];
   TableReader root(&file, "", mistakes);
   auto section = [&](const char* key) {
-    return TableReader(root.Section(key), "[" + std::string(key) + "]", mistakes);
+    TableReader reader(root.Section(key), "[" + std::string(key) + "]", mistakes);
+    reader.Record(options);
+    return reader;
   };
   ReadProxy(section("proxy"), config, places);
   ReadRing(section("ring"), &pool.ring, places);

@@ -12,8 +12,10 @@ namespace gemel {
 
 // Reads every section of the file into config->pools[0] and the rest of *config, over their
 // defaults, and the places into *places. Paths and workers are left as the file says them. What is
-// read is good only if no mistake was added.
-void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, Mistakes* mistakes);
+// read is good only if no mistake was added. If `options` is not null, all options of the sections
+// that a file has once are added to it.
+void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, Mistakes* mistakes,
+                  std::vector<OptionInfo>* options = nullptr);
 
 }  // namespace gemel
 

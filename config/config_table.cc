@@ -49,11 +49,18 @@ const toml::node* TableReader::Find(std::string_view key) const {
   return table_ == nullptr ? nullptr : table_->get(key);
 }
 
-const toml::node* TableReader::Ask(std::string_view key, bool is_section, bool is_array) {
-  std::string name(key);
-  known_.push_back(name);
-  if (is_section) name = is_array ? "[[" + name + "]]" : "[" + name + "]";
-  titles_.push_back(std::move(name));
+const toml::node* TableReader::Ask(std::string_view key, OptionKind kind) {
+  known_.emplace_back(key);
+  titles_.emplace_back(key);
+  if (options_ != nullptr) {
+    options_->push_back({title_.substr(1, title_.size() - 2) + "." + std::string(key), kind});
+  }
+  return Find(key);
+}
+
+const toml::node* TableReader::AskSection(std::string_view key, std::string title) {
+  known_.emplace_back(key);
+  titles_.push_back(std::move(title));
   return Find(key);
 }
 
@@ -84,7 +91,7 @@ void TableReader::WrongType(std::string_view key, const toml::node& node,
 
 std::optional<Place> TableReader::String(std::string_view key, std::string_view expected,
                                          std::string* value) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kText);
   if (node == nullptr) return std::nullopt;
   const auto* text = node->as_string();
   if (text == nullptr) {
@@ -96,7 +103,7 @@ std::optional<Place> TableReader::String(std::string_view key, std::string_view 
 }
 
 std::optional<Place> TableReader::Secret(std::string_view key, std::string* value) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kSecret);
   if (node == nullptr) return std::nullopt;
   const auto* text = node->as_string();
   if (text == nullptr) {
@@ -108,7 +115,7 @@ std::optional<Place> TableReader::Secret(std::string_view key, std::string* valu
 }
 
 std::optional<Place> TableReader::Bool(std::string_view key, bool* value) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kFlag);
   if (node == nullptr) return std::nullopt;
   const auto* flag = node->as_boolean();
   if (flag == nullptr) {
@@ -121,7 +128,7 @@ std::optional<Place> TableReader::Bool(std::string_view key, bool* value) {
 
 std::optional<TableReader::Number> TableReader::ReadInteger(std::string_view key, int64_t min,
                                                             int64_t max) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kNumber);
   if (node == nullptr) return std::nullopt;
   const auto* number = node->as_integer();
   if (number == nullptr || number->get() < min || number->get() > max) {
@@ -133,7 +140,7 @@ std::optional<TableReader::Number> TableReader::ReadInteger(std::string_view key
 
 std::optional<TableReader::Number> TableReader::ReadSize(std::string_view key, uint64_t min,
                                                          uint64_t max) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kSize);
   if (node == nullptr) return std::nullopt;
   std::optional<uint64_t> bytes;
   if (const auto* number = node->as_integer(); number != nullptr && number->get() >= 0) {
@@ -153,7 +160,7 @@ std::optional<TableReader::Number> TableReader::ReadSize(std::string_view key, u
 std::optional<Place> TableReader::ReadChoice(std::string_view key,
                                              const std::vector<std::string>& words,
                                              std::string* word) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kText);
   if (node == nullptr) return std::nullopt;
   const auto* text = node->as_string();
   if (text == nullptr || std::find(words.begin(), words.end(), text->get()) == words.end()) {
@@ -168,7 +175,7 @@ std::optional<Place> TableReader::ReadChoice(std::string_view key,
 
 std::optional<Place> TableReader::Strings(std::string_view key, std::string_view expected,
                                           size_t most, std::vector<Item>* items) {
-  const toml::node* node = Ask(key, false, false);
+  const toml::node* node = Ask(key, OptionKind::kList);
   if (node == nullptr) return std::nullopt;
   const auto* array = node->as_array();
   if (array == nullptr) {
@@ -193,7 +200,7 @@ std::optional<Place> TableReader::Strings(std::string_view key, std::string_view
 }
 
 const toml::table* TableReader::Section(std::string_view key) {
-  const toml::node* node = Ask(key, true, false);
+  const toml::node* node = AskSection(key, "[" + std::string(key) + "]");
   if (node == nullptr) return nullptr;
   if (!node->is_table()) WrongType(key, *node, "one section [" + std::string(key) + "]");
   return node->as_table();
@@ -201,7 +208,7 @@ const toml::table* TableReader::Section(std::string_view key) {
 
 std::vector<const toml::table*> TableReader::Sections(std::string_view key, size_t most) {
   std::vector<const toml::table*> found;
-  const toml::node* node = Ask(key, true, true);
+  const toml::node* node = AskSection(key, "[[" + std::string(key) + "]]");
   if (node == nullptr) return found;
   const std::string expected = "sections [[" + std::string(key) + "]] in double brackets";
   const auto* array = node->as_array();

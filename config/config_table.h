@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "config/config_mistakes.h"
+#include "config/config_options.h"
 
 namespace gemel {
 
@@ -26,6 +27,9 @@ class TableReader {
   // `title` is how messages call the table: "[ring]", "[[shard]]"; empty for the whole file. A null
   // table is a section that the file leaves out. Both pointers must outlive the reader.
   TableReader(const toml::table* table, std::string title, Mistakes* mistakes);
+
+  // From now on adds every option that is asked for to *options, whether it is there or not.
+  void Record(std::vector<OptionInfo>* options) { options_ = options; }
 
   // A text; `expected` describes it. The caller checks what it says, by Reject.
   std::optional<Place> String(std::string_view key, std::string_view expected, std::string* value);
@@ -108,7 +112,9 @@ class TableReader {
 
   const toml::node* Find(std::string_view key) const;
   // The same, and notes that the key is known.
-  const toml::node* Ask(std::string_view key, bool is_section, bool is_array);
+  const toml::node* Ask(std::string_view key, OptionKind kind);
+  // The same for a section; `title` is how to write it.
+  const toml::node* AskSection(std::string_view key, std::string title);
   void WrongType(std::string_view key, const toml::node& node, std::string_view expected);
   std::optional<Number> ReadInteger(std::string_view key, int64_t min, int64_t max);
   std::optional<Number> ReadSize(std::string_view key, uint64_t min, uint64_t max);
@@ -122,6 +128,7 @@ class TableReader {
   std::vector<std::string> known_;   // keys that were asked for
   std::vector<std::string> wrong_;   // of those the ones with a mistake
   std::vector<std::string> titles_;  // how to write each: key, [key] or [[key]]
+  std::vector<OptionInfo>* options_ = nullptr;
 };
 
 }  // namespace gemel

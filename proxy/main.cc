@@ -10,6 +10,7 @@
 #include "config/config_load.h"
 #include "proxy/log/log.h"
 #include "proxy/server/check_hosts.h"
+#include "proxy/reload/config_diff.h"
 #include "proxy/server/uv_server.h"
 
 namespace {
@@ -33,17 +34,46 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
   return false;
 }
 
+// Says what would change if the text of `file`, a good one, took the place of that of `old_file`.
+// Returns the exit code.
+int Compare(const std::string& file, const std::string& old_file) {
+  gemel::ConfigError error;
+  // Hosts that the old file names may be gone by now; the new one was checked whole.
+  const std::optional<gemel::Config> from = gemel::LoadConfigFile(old_file, &error);
+  std::optional<gemel::Config> to;
+  // Relative paths start from where the text would stand.
+  if (from) {
+    if (const auto text = gemel::ReadConfigFile(file, &error)) {
+      to = gemel::LoadConfigText(*text, old_file, &error);
+    }
+  }
+  if (!to) {
+    std::cerr << error.ToString() << "\n";
+    return 1;
+  }
+  const gemel::ConfigDiff diff = gemel::DiffConfigs(*from, *to);
+  std::optional<gemel::RingMoves> moves;
+  if (diff.ring_changed) moves = gemel::DiffRings(from->pools[0], to->pools[0]);
+  std::cout << gemel::DescribeDiff(diff, moves ? &*moves : nullptr);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("gemel: a Redis-protocol cache proxy that keeps two equal copies of every key");
   std::string file = kDefaultConfig;
+  std::string against;
   bool test = false;
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("-V,--version", std::string("gemel ") + GEMEL_VERSION,
                        "Print the version and exit");
   app.add_option("-c,--conf", file, "The configuration file (TOML)")->capture_default_str();
-  app.add_flag("-t,--test-conf", test, "Check the configuration file and exit");
+  CLI::Option* test_flag =
+      app.add_flag("-t,--test-conf", test, "Check the configuration file and exit");
+  app.add_option("--against", against,
+                 "With -t: say also what would change if the file took the place of this one")
+      ->needs(test_flag);
   CLI11_PARSE(app, argc, argv);
 
   try {
@@ -52,7 +82,7 @@ int main(int argc, char** argv) {
     if (!Load(file, &config, &text)) return 1;
     if (test) {
       std::cout << file << ": ok\n";
-      return 0;
+      return against.empty() ? 0 : Compare(file, against);
     }
     std::string error;
     if (!gemel::OpenLog(config->log, &error)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/command/ascii.h"
+#include "config/config_options.h"
 
 namespace gemel {
 
@@ -74,9 +75,32 @@ bool InClass(std::string_view pattern, size_t* at, char c) {
   return found != negated;
 }
 
-}  // namespace
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = AsciiLower(c);
+  return lower;
+}
 
-std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& pool) {
+// Options of the file that have a name of Redis's, too.
+struct RedisName {
+  std::string_view name;
+  std::string_view option;
+};
+
+constexpr RedisName kRedisNames[] = {
+    {"maxclients", "limits.max_clients"},
+    {"timeout", "timeouts.idle_s"},
+    {"tcp-keepalive", "timeouts.keepalive_s"},
+    {"proto-max-bulk-len", "limits.max_bulk"},
+    {"io-threads", "proxy.workers"},
+    {"loglevel", "log.level"},
+    {"logfile", "log.file"},
+    {"dir", "proxy.state_dir"},
+    {"requirepass", "proxy.password"},  // set only: it is not shown
+};
+
+// Under the file's names.
+std::vector<ConfigValue> FileValues(const Config& config, const PoolConfig& pool) {
   std::vector<ConfigValue> values;
   const auto add = [&values](std::string_view name, std::string_view value) {
     values.push_back({std::string(name), std::string(value)});
@@ -86,23 +110,6 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   };
   const LimitsConfig& limits = pool.limits;
   const TimeoutsConfig& timeouts = pool.timeouts;
-  // Redis's names. What gemel has no notion of has the value that says so.
-  number("maxclients", limits.max_clients);
-  number("timeout", timeouts.idle_s);
-  number("tcp-keepalive", timeouts.keepalive_s);
-  number("proto-max-bulk-len", limits.max_bulk);
-  number("port", pool.listen.empty() ? 0 : pool.listen[0].port);
-  add("bind", pool.listen.empty() ? "" : pool.listen[0].host);
-  number("databases", 1);
-  add("save", "");
-  add("appendonly", "no");
-  number("maxmemory", 0);
-  add("maxmemory-policy", "noeviction");
-  number("io-threads", config.workers);
-  add("loglevel", Name(config.log.level));
-  add("logfile", config.log.file);
-  add("dir", config.state_dir);
-  // The file's names.
   add("proxy.listen", Listeners(pool));
   number("proxy.workers", config.workers);
   add("proxy.state_dir", config.state_dir);
@@ -159,6 +166,49 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   number("log.rotate_bytes", config.log.rotate_bytes);
   number("log.rotate_files", config.log.rotate_files);
   return values;
+}
+
+}  // namespace
+
+std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& pool) {
+  const std::vector<ConfigValue> options = FileValues(config, pool);
+  std::vector<ConfigValue> values;
+  for (const RedisName& redis : kRedisNames) {
+    const auto option = std::find_if(options.begin(), options.end(), [&](const ConfigValue& value) {
+      return value.name == redis.option;
+    });
+    if (option != options.end()) values.push_back({std::string(redis.name), option->value});
+  }
+  const Address first = pool.listen.empty() ? Address() : pool.listen[0];
+  values.push_back({"port", std::to_string(first.port)});
+  values.push_back({"bind", first.host});
+  // What gemel has no notion of has the value that says so.
+  values.push_back({"databases", "1"});
+  values.push_back({"save", ""});
+  values.push_back({"appendonly", "no"});
+  values.push_back({"maxmemory", "0"});
+  values.push_back({"maxmemory-policy", "noeviction"});
+  values.insert(values.end(), options.begin(), options.end());
+  return values;
+}
+
+std::string_view FileOption(std::string_view name) {
+  const std::string lower = Lower(name);
+  for (const RedisName& redis : kRedisNames) {
+    if (redis.name == lower) return redis.option;
+  }
+  const OptionInfo* option = FindOption(lower);
+  return option == nullptr ? std::string_view() : option->name;
+}
+
+std::string_view FileValue(std::string_view redis_name, std::string_view value) {
+  if (Lower(redis_name) != "loglevel") return value;
+  const std::string level = Lower(value);
+  if (level == "verbose") return "debug";
+  if (level == "notice") return "info";
+  if (level == "warning") return "warn";
+  if (level == "nothing") return "error";
+  return value;
 }
 
 bool GlobMatches(std::string_view pattern, std::string_view text) {

@@ -20,6 +20,15 @@ struct ConfigValue {
 // All options with their values in effect. Passwords are not shown.
 std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& pool);
 
+// The file's dotted name of the option that a command calls `name`: itself, or what Redis's name
+// stands for; letters' case does not count. Empty if no option of the file has that name, as with
+// Redis's "save" or "port" (which is a part of proxy.listen).
+std::string_view FileOption(std::string_view name);
+
+// The value that an option of Redis's is given, in the file's words: Redis's log levels are others.
+// Any other value is returned as it is.
+std::string_view FileValue(std::string_view redis_name, std::string_view value);
+
 // Redis's glob: * ? [a-c] [^a] and \ , letters' case ignored. Bounded work for any pattern.
 bool GlobMatches(std::string_view pattern, std::string_view text);
 

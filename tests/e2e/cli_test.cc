@@ -40,7 +40,7 @@ TEST(Cli, HelpNamesTheFlags) {
   for (const char* flag : {"--help", "-h"}) {
     const Finished finished = RunProgram({GemelBinary(), flag});
     EXPECT_EQ(finished.exit_code, 0) << flag;
-    for (const char* part : {"-c", "-t", "--version"}) {
+    for (const char* part : {"-c", "-t", "--against", "--version"}) {
       EXPECT_NE(finished.output.find(part), std::string::npos) << part << finished.output;
     }
   }
@@ -64,6 +64,50 @@ TEST(Cli, TheExampleConfigIsOk) {
   const Finished finished = RunProgram({GemelBinary(), "-t", "-c", file});
   EXPECT_EQ(finished.exit_code, 0);
   EXPECT_EQ(finished.output, file + ": ok\n");
+}
+
+// Runs gemel -t -c NEW --against OLD with files of these texts, in folders of their own.
+Finished RunAgainst(const std::string& old_text, const std::string& new_text) {
+  TempFolder old_folder;
+  const std::string old_file = old_folder.path() + "/old.toml";
+  WriteFile(old_file, old_text);
+  Finished finished = RunWithConfig(new_text, {"-t", "--against", old_file});
+  for (size_t at; (at = finished.output.find(old_file)) != std::string::npos;) {
+    finished.output.replace(at, old_file.size(), "OLD");
+  }
+  return finished;
+}
+
+TEST(Cli, AgainstAnotherFileSaysWhatWouldChange) {
+  // Relative paths are the same ones, because the new text would stand where the old one stands.
+  const Finished same = RunAgainst(kShard, std::string("# the same\n") + kShard);
+  EXPECT_EQ(same.exit_code, 0);
+  EXPECT_EQ(same.output, "FILE: ok\nnothing would change\n");
+
+  const std::string more =
+      std::string("[proxy]\nworkers = 2\n[limits]\nmax_clients = 7\n") + kShard +
+      "replicas = [\"127.0.0.1:7201\"]\n[[shard]]\nname = \"b\"\nprimary = \"127.0.0.1:7102\"\n";
+  const Finished changed = RunAgainst(kShard, more);
+  EXPECT_EQ(changed.exit_code, 0);
+  for (const char* line :
+       {"\nlimits.max_clients: 10000 -> 7\n", "\nshard b added: primary 127.0.0.1:7102, weight 1\n",
+        "\nshard a: node 127.0.0.1:7201 added\n", "% of the keys change their owner\n",
+        "% from a to b\n",
+        "\nrefused: proxy.workers cannot change from 1 to 2 while gemel runs: it needs a "
+        "restart\n"}) {
+    EXPECT_NE(changed.output.find(line), std::string::npos) << line << changed.output;
+  }
+}
+
+TEST(Cli, AgainstNeedsTwoGoodFiles) {
+  const Finished bad_new = RunAgainst(kShard, std::string("[proxy]\nworkers = -1\n") + kShard);
+  EXPECT_EQ(bad_new.exit_code, 1);
+  EXPECT_TRUE(bad_new.output.starts_with("FILE:2:11: ")) << bad_new.output;
+  const Finished bad_old = RunAgainst(std::string("[proxy]\nworkers = -1\n") + kShard, kShard);
+  EXPECT_EQ(bad_old.exit_code, 1);
+  EXPECT_NE(bad_old.output.find("OLD:2:11: "), std::string::npos) << bad_old.output;
+  // Without -t it would be a start.
+  EXPECT_NE(RunWithConfig(kShard, {"--against", "/nonexistent"}).exit_code, 0);
 }
 
 TEST(Cli, BadConfigSaysWhere) {

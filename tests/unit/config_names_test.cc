@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "config/config_load.h"
+#include "config/config_options.h"
 
 namespace gemel {
 namespace {
@@ -247,6 +248,41 @@ TEST(ConfigNamesTest, RedisNames) {
   EXPECT_EQ(shown.at("save"), "");
   EXPECT_EQ(shown.at("appendonly"), "no");
   EXPECT_EQ(shown.at("dir"), "/var/lib/gemel");
+  EXPECT_EQ(shown.at("io-threads"), "3");
+  EXPECT_EQ(shown.at("loglevel"), "warn");
+  EXPECT_EQ(shown.at("logfile"), "/var/log/gemel");
+  EXPECT_EQ(shown.at("maxmemory"), "0");
+  EXPECT_EQ(shown.at("maxmemory-policy"), "noeviction");
+}
+
+TEST(ConfigNamesTest, OptionsByEitherName) {
+  EXPECT_EQ(FileOption("MaxClients"), "limits.max_clients");
+  EXPECT_EQ(FileOption("timeout"), "timeouts.idle_s");
+  EXPECT_EQ(FileOption("requirepass"), "proxy.password");
+  EXPECT_EQ(FileOption("HEALTH.timeout_ms"), "health.timeout_ms");
+  EXPECT_EQ(FileOption("proxy.password"), "proxy.password");
+  for (const char* none : {"", "save", "port", "shard.name", "health", "health.", "nonsense"}) {
+    EXPECT_EQ(FileOption(none), "") << none;
+  }
+  EXPECT_EQ(FileValue("LogLevel", "Notice"), "info");
+  EXPECT_EQ(FileValue("loglevel", "warn"), "warn");
+  EXPECT_EQ(FileValue("logfile", "notice"), "notice");
+}
+
+// The options that can be set are those that are shown, but for the password.
+TEST(ConfigNamesTest, WhatIsKnownIsShown) {
+  const std::map<std::string, std::string> shown = Shown(std::string(kFile));
+  size_t options = 0;
+  for (const OptionInfo& option : KnownOptions()) {
+    EXPECT_EQ(shown.contains(option.name), option.kind != OptionKind::kSecret) << option.name;
+    options += option.kind != OptionKind::kSecret;
+  }
+  for (const auto& [name, value] : shown) {
+    if (name.find('.') != std::string::npos) {
+      EXPECT_NE(FindOption(name), nullptr) << name;
+    }
+  }
+  EXPECT_EQ(options, 55u);
 }
 
 }  // namespace
