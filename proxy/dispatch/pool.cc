@@ -2,18 +2,16 @@
 
 namespace gemel {
 
-namespace {
-
-std::vector<RingShard> RingShards(const PoolConfig& config) {
-  std::vector<RingShard> shards;
-  for (const ShardConfig& shard : config.shards) shards.push_back({shard.name, shard.weight});
-  return shards;
+RingSpec RingOf(const PoolConfig& config) {
+  RingSpec spec;
+  spec.points = config.ring.points;
+  spec.hash_tag = config.ring.hash_tag;
+  for (const ShardConfig& shard : config.shards) spec.shards.push_back({shard.name, shard.weight});
+  return spec;
 }
 
-}  // namespace
-
 Pool::Pool(const PoolConfig& config, uint32_t workers)
-    : config_(config), table_(config.commands), ring_(RingShards(config), config.ring.points) {
+    : config_(config), table_(config.commands), ring_(MakeRing(RingOf(config))) {
   request_limits_.max_bulk = config.limits.max_bulk;
   request_limits_.max_args = config.limits.max_args;
   request_limits_.max_inline = config.limits.max_inline;
