@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ inline std::string_view HashedPart(std::string_view key, std::string_view tag) {
 struct RingShard {
   std::string name;     // unique; the points depend on it, and their number on weight
   uint32_t weight = 1;  // at least 1
+
+  bool operator==(const RingShard&) const = default;
 };
 
 // Immutable once made; any thread may look keys up. Deterministic: the same shards give the same
@@ -73,6 +76,9 @@ class Ring {
 
   // The points with a position of their own: of points that collide only one counts.
   size_t point_count() const { return points_.size() - 1; }
+
+  // These points, ascending by position.
+  std::span<const Point> points() const { return {points_.data(), point_count()}; }
 
  private:
   // The first point at or after `hash`, or the sentinel. There are at least as many buckets as

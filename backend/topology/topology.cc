@@ -1,5 +1,8 @@
 #include "backend/topology/topology.h"
 
+#include <algorithm>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "backend/topology/not_clean.h"
@@ -34,6 +37,7 @@ void MakePrimary(ShardInfo* shard, uint32_t index, std::string_view old_reason) 
 void ForcePrimary(ShardInfo* shard, uint32_t index, const Edit& edit) {
   CopyInfo& chosen = shard->copies[index];
   bool changed = shard->primary != index || chosen.state == CopyState::kStale;
+  if (chosen.state == CopyState::kStale) shard->swept = 0;
   chosen.state = CopyState::kInSync;
   chosen.reason.clear();
   chosen.drained = false;
@@ -108,6 +112,7 @@ std::optional<ShardInfo> KnownShard(const ShardMembers& members, const ShardInfo
   shard.name = members.name;
   shard.epoch = stored.epoch;
   shard.adopted = stored.adopted;
+  shard.swept = stored.swept;
   bool changed = members.nodes.size() != stored.copies.size();
   int primary = -1;
   int first_in_sync = -1;
@@ -219,6 +224,8 @@ bool EditCopy(ShardInfo* shard, const Edit& edit, std::string* error) {
         *error = OfShard(*shard, edit.node) + " is stale and has no run_id to keep: " + copy.reason;
         return false;
       }
+      // A process that restarted may have brought back what had been deleted.
+      if (!copy.run_id.empty() && copy.run_id != edit.run_id) shard->swept = 0;
       copy.run_id = edit.run_id;
       return true;
 
@@ -262,6 +269,8 @@ bool EditCopy(ShardInfo* shard, const Edit& edit, std::string* error) {
     case EditKind::kRemoveShard:
     case EditKind::kOpen:
     case EditKind::kClose:
+    case EditKind::kSetRing:
+    case EditKind::kSwept:
       break;
   }
   *error = "this edit is not one of a copy";
@@ -285,7 +294,7 @@ bool EditMembers(Topology* next, const Edit& edit, std::string* error) {
   const int found = next->IndexOf(edit.shard);
   if (edit.kind == EditKind::kRemoveShard) {
     if (found >= 0) next->shards.erase(next->shards.begin() + found);
-    return true;
+    return CheckTopology(*next, error);
   }
   if (edit.kind == EditKind::kAddShard) {
     if (found >= 0) return true;
@@ -309,6 +318,79 @@ bool EditMembers(Topology* next, const Edit& edit, std::string* error) {
   copy.node = edit.node;
   MakeStale(&copy, kNewCopy);
   ++shard.epoch;
+  return true;
+}
+
+bool CheckRings(const Topology& topology, std::string* error) {
+  const std::vector<RingSpec>& rings = topology.rings;
+  for (size_t i = 0; i < rings.size(); ++i) {
+    if (!CheckRingSpec(rings[i], error)) return false;
+    if (rings[i].id <= (i == 0 ? 0 : rings[i - 1].id)) {
+      *error = "the ids of the rings do not ascend";
+      return false;
+    }
+  }
+  if (rings.size() > kMaxRings) {
+    *error = "there are more than " + std::to_string(kMaxRings) + " rings";
+    return false;
+  }
+  if (!rings.empty()) {
+    std::vector<std::string_view> names;
+    for (const ShardInfo& shard : topology.shards) names.push_back(shard.name);
+    std::sort(names.begin(), names.end());
+    for (const RingShard& shard : rings.back().shards) {
+      if (!std::binary_search(names.begin(), names.end(), shard.name)) {
+        *error = "the ring has a shard " + Quoted(shard.name) + ", which is not there";
+        return false;
+      }
+    }
+  }
+  for (const ShardInfo& shard : topology.shards) {
+    if (shard.swept > (rings.empty() ? 0 : rings.back().id)) {
+      *error = "shard " + Quoted(shard.name) + " was swept for a ring that is still to come";
+      return false;
+    }
+  }
+  return true;
+}
+
+bool SetRing(Topology* topology, const RingSpec& spec, std::string* error) {
+  std::vector<RingSpec>& rings = topology->rings;
+  if (!rings.empty() && SameRing(rings.back(), spec)) return true;
+  if (rings.size() >= kMaxRings) {
+    *error = "the ring cannot change: " + std::to_string(rings.size()) +
+             " rings wait until the keys that moved are deleted from the shards that had them; "
+             "wait until these deletions have come to their end (PROXY SHARDS shows them)";
+    return false;
+  }
+  rings.push_back(spec);
+  rings.back().id = rings.size() == 1 ? 1 : rings[rings.size() - 2].id + 1;
+  return CheckRings(*topology, error);
+}
+
+// Drops the rings before the first that a shard of the last one needs.
+void DropRings(Topology* topology) {
+  std::vector<RingSpec>& rings = topology->rings;
+  std::unordered_set<std::string_view> names;
+  for (const RingShard& shard : rings.back().shards) names.insert(shard.name);
+  uint64_t needed = rings.back().id;
+  for (const ShardInfo& shard : topology->shards) {
+    if (names.contains(shard.name)) needed = std::min(needed, shard.swept);
+  }
+  std::erase_if(rings, [needed](const RingSpec& ring) { return ring.id < needed; });
+}
+
+bool SetSwept(Topology* topology, size_t index, uint64_t id, std::string* error) {
+  ShardInfo& shard = topology->shards[index];
+  if (std::none_of(topology->rings.begin(), topology->rings.end(),
+                   [id](const RingSpec& ring) { return ring.id == id; })) {
+    *error = "shard " + Quoted(shard.name) + " cannot be swept for ring " + std::to_string(id) +
+             ", which is not kept";
+    return false;
+  }
+  if (shard.swept >= id) return true;
+  shard.swept = id;
+  DropRings(topology);
   return true;
 }
 
@@ -337,7 +419,7 @@ bool CheckTopology(const Topology& topology, std::string* error) {
       return false;
     }
   }
-  return true;
+  return CheckRings(topology, error);
 }
 
 std::string_view EditKindName(EditKind kind) {
@@ -370,6 +452,10 @@ std::string_view EditKindName(EditKind kind) {
       return "open";
     case EditKind::kClose:
       return "close";
+    case EditKind::kSetRing:
+      return "set ring";
+    case EditKind::kSwept:
+      return "mark swept";
   }
   return "?";
 }
@@ -387,19 +473,29 @@ std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::strin
     if (next.shards != from.shards) ++next.epoch;
     return next;
   }
+  if (edit.kind == EditKind::kSetRing) {
+    if (!SetRing(&next, edit.spec, error)) return std::nullopt;
+    if (next.rings.size() != from.rings.size()) ++next.epoch;
+    return next;
+  }
   const int found = next.IndexOf(edit.shard);
   if (found < 0) {
     *error = "there is no shard " + Quoted(edit.shard);
     return std::nullopt;
   }
   const auto index = static_cast<size_t>(found);
-  if (!EditCopy(&next.shards[index], edit, error)) return std::nullopt;
+  const bool done = edit.kind == EditKind::kSwept ? SetSwept(&next, index, edit.ring, error)
+                                                  : EditCopy(&next.shards[index], edit, error);
+  if (!done) return std::nullopt;
   if (next.shards[index] != from.shards[index]) ++next.epoch;
   return next;
 }
 
-std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
-                                        const Topology* stored, std::string* error) {
+namespace {
+
+// Without a ring, rings are neither taken over nor kept.
+std::optional<Topology> Initial(const std::vector<ShardMembers>& members, const RingSpec* ring,
+                                const Topology* stored, std::string* error) {
   Topology topology;
   for (const ShardMembers& shard : members) {
     const int known = stored == nullptr ? -1 : stored->IndexOf(shard.name);
@@ -412,12 +508,31 @@ std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members
     if (!kept) return std::nullopt;
     topology.shards.push_back(*std::move(kept));
   }
+  if (ring != nullptr) {
+    if (stored != nullptr) topology.rings = stored->rings;
+    if (!SetRing(&topology, *ring, error)) return std::nullopt;
+  } else {
+    for (ShardInfo& shard : topology.shards) shard.swept = 0;
+  }
   if (!CheckTopology(topology, error)) return std::nullopt;
   if (stored != nullptr) {
     topology.epoch = stored->epoch;
     if (topology != *stored) ++topology.epoch;
   }
   return topology;
+}
+
+}  // namespace
+
+std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
+                                        const RingSpec& ring, const Topology* stored,
+                                        std::string* error) {
+  return Initial(members, &ring, stored, error);
+}
+
+std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
+                                        const Topology* stored, std::string* error) {
+  return Initial(members, nullptr, stored, error);
 }
 
 }  // namespace gemel

@@ -8,7 +8,10 @@
 //   - a stale copy says why, a copy in sync has nothing to say;
 //   - a drained copy is stale;
 //   - in an adopted shard only the primary is in sync;
-//   - names of shards are unique, and so are the nodes of a shard; none is empty.
+//   - names of shards are unique, and so are the nodes of a shard; none is empty;
+//   - the ids of the rings ascend, and there are at most kMaxRings;
+//   - the shards of the last ring are there;
+//   - no shard was swept for a ring that is still to come.
 
 #ifndef GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_
 #define GEMEL_BACKEND_TOPOLOGY_TOPOLOGY_H_
@@ -18,6 +21,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "backend/ring/ring_spec.h"
 
 namespace gemel {
 
@@ -49,6 +54,10 @@ struct ShardInfo {
   // No state was known for this shard when it was made: what its nodes hold must be looked at
   // before a replica may count as in sync. Ends with the first replica that is marked in sync.
   bool adopted = false;
+  // Which keys its nodes may hold. s > 0: none that ring s does not give to this shard, but for
+  // those written since through rings after s. 0: they may hold anything, which is believed as far
+  // as the first of the rings kept says that it is this shard's.
+  uint64_t swept = 0;
   std::vector<CopyInfo> copies;  // in the order of the config
 
   // The copy on `node`, or -1.
@@ -64,12 +73,18 @@ struct Topology {
   // order, and writes in flight may have reached one copy only.
   bool clean = true;
   std::vector<ShardInfo> shards;
+  // Oldest first; the last is in effect. Those before it are kept as long as a shard needs them to
+  // know which of its keys may be old. Empty: none is known (an older state file).
+  std::vector<RingSpec> rings;
 
   // The shard of that name, or -1.
   int IndexOf(std::string_view shard) const;
 
   bool operator==(const Topology&) const = default;
 };
+
+// More rings than this cannot wait for the deletion of what they left behind.
+constexpr size_t kMaxRings = 32;
 
 // Whether the invariants hold. If not, *error is a sentence that names the shard and the node.
 bool CheckTopology(const Topology& topology, std::string* error);
@@ -91,6 +106,8 @@ enum class EditKind : uint8_t {
   kRemoveShard,  // a shard that the config has no more
   kOpen,         // this proxy serves now (clean = false); no shard, no node
   kClose,        // this proxy stopped in order (clean = true); no shard, no node
+  kSetRing,      // spec is the ring in effect from now on; no shard, no node
+  kSwept,        // ring (its id): `swept` of the shard; no node
 };
 
 // "promote", "mark stale", ...: for logs.
@@ -103,14 +120,22 @@ struct Edit {
   std::string run_id;                   // for kMarkInSync, kSetRunId and kForcePromote
   std::string reason;                   // why, in a few words
   std::vector<std::string> nodes = {};  // for kAddShard: the configured primary first
+  RingSpec spec = {};                   // for kSetRing; its id is not looked at
+  uint64_t ring = 0;                    // for kSwept
 };
 
 // Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit
 // would break an invariant: an unknown shard or node, marking the primary stale or drained,
 // promoting or handing over to a stale copy, marking a drained copy in sync, a run_id for a stale
-// copy, an empty run_id, removing the primary, a node that already belongs to another shard. An
-// edit that changes nothing (marking a stale copy stale: the first reason stands; adding a copy or
-// a shard that is there, removing one that is not) is legal and keeps the epochs.
+// copy, an empty run_id, removing the primary or a shard of the ring, a node that already belongs
+// to another shard; a ring of no use or of unknown shards, one more than kMaxRings, sweeping for a
+// ring that is not kept. An edit that changes nothing (marking a stale copy stale: the first reason
+// stands; adding a copy or a shard that is there, removing one that is not, the ring that is in
+// effect) is legal and keeps the epochs.
+//
+// A new ring gets the next id. When a shard was swept, the rings at the front that no shard of the
+// last ring needs any more are dropped. Data that comes back with a forced promotion or a restarted
+// process makes the shard unswept. None of this changes the epoch of a shard.
 //
 // Marking a copy in sync that is in sync sets its run_id. That nothing was missed between the
 // repair and the edit is for the proposer to know.
@@ -133,6 +158,14 @@ struct ShardMembers {
 //
 // The result is clean, whatever `stored` was: nothing was written through it yet. It need not be
 // made durable by itself; the kOpen edit with which a proxy begins to serve does that.
+//
+// `ring`: that of the config. It becomes the first ring if none is stored, and the last if it
+// differs from the stored last one; if kMaxRings are stored already, that is an error.
+std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
+                                        const RingSpec& ring, const Topology* stored,
+                                        std::string* error);
+
+// The same of a pool whose ring never changes: rings are neither taken over nor kept.
 std::optional<Topology> InitialTopology(const std::vector<ShardMembers>& members,
                                         const Topology* stored, std::string* error);
 

@@ -105,6 +105,25 @@ class Fields {
     *value = false;
     if (table_.contains(key)) Get(key, value);
   }
+  // The same: then it is 0.
+  void GetOptional(std::string_view key, uint64_t* value) {
+    *value = 0;
+    if (table_.contains(key)) Get(key, value);
+  }
+  void Get(std::string_view key, uint32_t* value) {
+    uint64_t wide = 0;
+    Get(key, &wide);
+    if (wide > UINT32_MAX) return Fail(key, "a number of 32 bits");
+    *value = static_cast<uint32_t>(wide);
+  }
+
+  // Calls each(node) for the elements of an array.
+  template <typename Each>
+  void ForEachElement(std::string_view key, Each each) {
+    const toml::array* array = table_[key].as_array();
+    if (array == nullptr) return Fail(key, "an array");
+    for (const toml::node& node : *array) each(node);
+  }
 
   // Calls each(table) for the tables of [[key]]; none is fine.
   template <typename Each>
@@ -155,6 +174,7 @@ ShardInfo DecodeShard(const toml::table& table, std::string* error) {
   fields.Get("epoch", &shard.epoch);
   fields.Get("primary", &primary);
   fields.Get("adopted", &shard.adopted);
+  fields.GetOptional("swept", &shard.swept);
   fields.ForEach("copy",
                  [&](const toml::table& copy) { shard.copies.push_back(DecodeCopy(copy, error)); });
   const int index = shard.IndexOf(primary);
@@ -164,6 +184,52 @@ ShardInfo DecodeShard(const toml::table& table, std::string* error) {
     *error = "the primary of a shard is not one of its copies";
   }
   return shard;
+}
+
+RingSpec DecodeRing(const toml::table& table, std::string* error) {
+  RingSpec ring;
+  Fields fields(table, error);
+  fields.Get("id", &ring.id);
+  fields.Get("points", &ring.points);
+  fields.Get("hash_tag", &ring.hash_tag);
+  fields.ForEachElement("shards", [&](const toml::node& node) {
+    const auto* name = node.as_string();
+    ring.shards.emplace_back();
+    if ((name == nullptr || !ToBytes(name->get(), &ring.shards.back().name)) && error->empty()) {
+      *error = "a shard of a ring is not a string of bytes";
+    }
+  });
+  size_t count = 0;
+  fields.ForEachElement("weights", [&](const toml::node& node) {
+    const auto* weight = node.as_integer();
+    if (weight != nullptr && weight->get() > 0 && weight->get() <= UINT32_MAX &&
+        count < ring.shards.size()) {
+      ring.shards[count].weight = static_cast<uint32_t>(weight->get());
+    } else if (error->empty()) {
+      *error = "a weight of a ring is not a number from 1, or is of no shard";
+    }
+    ++count;
+  });
+  if (count < ring.shards.size() && error->empty()) *error = "a shard of a ring has no weight";
+  return ring;
+}
+
+void AppendRing(std::string* out, const RingSpec& ring) {
+  *out += "\n[[ring]]\n";
+  AppendField(out, "id", ring.id);
+  AppendField(out, "points", ring.points);
+  AppendField(out, "hash_tag", ring.hash_tag);
+  *out += "shards = [";
+  for (size_t i = 0; i < ring.shards.size(); ++i) {
+    if (i > 0) *out += ", ";
+    AppendString(out, ring.shards[i].name);
+  }
+  *out += "]\nweights = [";
+  for (size_t i = 0; i < ring.shards.size(); ++i) {
+    if (i > 0) *out += ", ";
+    *out += std::to_string(ring.shards[i].weight);
+  }
+  *out += "]\n";
 }
 
 // The text without its last line, if that is its checksum.
@@ -190,7 +256,7 @@ std::optional<std::string_view> CheckFooter(std::string_view text, std::string* 
 
 std::string EncodeTopology(const Topology& topology) {
   std::string out =
-      "# The state of a gemel proxy: roles, epochs and stale marks of its shards.\n"
+      "# The state of a gemel proxy: roles, epochs and stale marks of its shards; rings.\n"
       "# Written by the proxy; a file changed by hand is refused.\n";
   AppendField(&out, "version", kVersion);
   AppendField(&out, "epoch", topology.epoch);
@@ -201,6 +267,7 @@ std::string EncodeTopology(const Topology& topology) {
     AppendField(&out, "epoch", shard.epoch);
     AppendField(&out, "primary", shard.copies[shard.primary].node);
     AppendFlag(&out, "adopted", shard.adopted);
+    if (shard.swept > 0) AppendField(&out, "swept", shard.swept);
     for (const CopyInfo& copy : shard.copies) {
       out += "\n[[shard.copy]]\n";
       AppendField(&out, "node", copy.node);
@@ -211,6 +278,7 @@ std::string EncodeTopology(const Topology& topology) {
       if (copy.drained) AppendFlag(&out, "drained", true);
     }
   }
+  for (const RingSpec& ring : topology.rings) AppendRing(&out, ring);
   out += '\n';
   out += Footer(out);
   return out;
@@ -245,6 +313,8 @@ std::optional<Topology> DecodeTopology(std::string_view text, std::string* error
   fields.ForEach("shard", [&](const toml::table& shard) {
     topology.shards.push_back(DecodeShard(shard, error));
   });
+  fields.ForEach(
+      "ring", [&](const toml::table& ring) { topology.rings.push_back(DecodeRing(ring, error)); });
   if (!error->empty() || !CheckTopology(topology, error)) return std::nullopt;
   return topology;
 }

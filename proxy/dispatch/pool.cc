@@ -5,6 +5,14 @@
 
 namespace gemel {
 
+RingSpec RingOf(const PoolConfig& config) {
+  RingSpec spec;
+  spec.points = config.ring.points;
+  spec.hash_tag = config.ring.hash_tag;
+  for (const ShardConfig& shard : config.shards) spec.shards.push_back({shard.name, shard.weight});
+  return spec;
+}
+
 Pool::Pool(const PoolConfig& config, uint32_t workers)
     : config_(config),
       workers_(workers),
@@ -36,9 +44,8 @@ Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint3
 }
 
 void Pool::Fill(const std::vector<uint32_t>& slots) {
-  std::vector<RingShard> ring;
-  for (const ShardConfig& shard : config_.shards) ring.push_back({shard.name, shard.weight});
-  ring_ = std::make_unique<const Ring>(ring, config_.ring.points, slots);
+  const RingSpec spec = RingOf(config_);
+  ring_ = std::make_unique<const Ring>(spec.shards, spec.points, slots);
   request_limits_.max_bulk = config_.limits.max_bulk;
   request_limits_.max_args = config_.limits.max_args;
   request_limits_.max_inline = config_.limits.max_inline;

@@ -13,6 +13,7 @@
 #include "backend/command/command_table.h"
 #include "backend/resp/request_reader.h"
 #include "backend/ring/ring.h"
+#include "backend/ring/ring_spec.h"
 #include "config/config.h"
 
 namespace gemel {
@@ -24,6 +25,9 @@ struct PoolShard {
   uint32_t owner = 0;   // the worker that writes to its links: slot % workers
   uint32_t copies = 1;  // nodes in the config
 };
+
+// What the config says of the ring. Shard i of it is shard i of the config.
+RingSpec RingOf(const PoolConfig& config);
 
 class Pool {
  public:

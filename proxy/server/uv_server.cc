@@ -109,8 +109,8 @@ class Server {
       Log(NoteLevel::kWarn, text);
       events_.Add(UnixTimeUs(), NoteLevel::kWarn, text);
     }
-    std::optional<Topology> initial =
-        InitialTopology(MembersOf(config_.pools[0]), known ? &stored : nullptr, error);
+    std::optional<Topology> initial = InitialTopology(
+        MembersOf(config_.pools[0]), RingOf(config_.pools[0]), known ? &stored : nullptr, error);
     if (!initial) return false;
 
     // The listeners first: what is most likely to be wrong must not touch the state.

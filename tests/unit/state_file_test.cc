@@ -116,6 +116,26 @@ TEST(TopologyText, DrainedIsKeptAndOlderFilesHaveNone) {
   EXPECT_FALSE(back->shards[0].copies[1].drained);
 }
 
+Topology SampleWithRings() {
+  Topology topology = Sample();
+  topology.rings.resize(2);
+  topology.rings[0] = {3, 1024, "{}", {{"a", 1}, {"b", 4}}};
+  topology.rings[1] = {5, 8, "", {{"b", 2}}};
+  topology.shards[1].swept = 3;
+  return topology;
+}
+
+TEST(TopologyText, RingsAreKeptAndOlderFilesHaveNone) {
+  EXPECT_EQ(EncodeTopology(Sample()).find("ring]"), std::string::npos);
+  EXPECT_EQ(EncodeTopology(Sample()).find("swept"), std::string::npos);
+  const Topology topology = SampleWithRings();
+  const std::string text = EncodeTopology(topology);
+  std::string error;
+  const std::optional<Topology> back = DecodeTopology(text, &error);
+  ASSERT_TRUE(back) << error;
+  EXPECT_EQ(*back, topology);
+}
+
 TEST(TopologyText, AnyBytesSurvive) {
   std::string all;
   for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
@@ -141,6 +161,7 @@ TEST(TopologyText, AnyBytesSurvive) {
     topology.shards[0].copies[0].run_id = bytes;
     topology.shards[0].copies[1].node = bytes;
     topology.shards[1].name = bytes;
+    topology.rings.push_back({1, 1, "", {{bytes, 1}}});
     const std::string text = EncodeTopology(topology);
     for (char c : text) ASSERT_TRUE(c == '\n' || (c >= ' ' && c <= '~'));
     std::string error;
@@ -182,8 +203,8 @@ TEST(TopologyText, WhatFollowsOrGoesBeforeIsRefused) {
 // Texts with the right checksum and the wrong contents: of a later version, or of a bug.
 class Forged {
  public:
-  Forged() {
-    const std::string text = EncodeTopology(Sample());
+  explicit Forged(const Topology& topology = Sample()) {
+    const std::string text = EncodeTopology(topology);
     body_ = text.substr(0, text.rfind("# xxh3 "));
   }
 
@@ -236,6 +257,30 @@ TEST(TopologyText, WrongContentsAreRefusedBySentence) {
   EXPECT_NE(forged.Error("clean = false", "clean ="), "");
   EXPECT_NE(forged.Error("[[shard]]", "[shard]"), "");
   EXPECT_NE(forged.Error("[[shard.copy]]", "copy = 1 #"), "");
+}
+
+TEST(TopologyText, WrongRingsAreRefusedBySentence) {
+  const Forged forged(SampleWithRings());
+  EXPECT_EQ(forged.Error("id = 5", "id = 6"), "");
+  EXPECT_EQ(forged.Error("id = 5", "id = 3"), "the ids of the rings do not ascend");
+  EXPECT_EQ(forged.Error("points = 1024", "points = 0"), "a ring has no points");
+  EXPECT_EQ(forged.Error("points = 1024", "points = 4294967296"),
+            "\"points\" is not a number of 32 bits");
+  EXPECT_EQ(forged.Error("hash_tag = \"{}\"", "hash_tag = \"{\""),
+            "the hash tag of a ring is neither two characters nor empty");
+  EXPECT_EQ(forged.Error("shards = [\"b\"]", "shards = [\"c\"]"),
+            "the ring has a shard \"c\", which is not there");
+  EXPECT_EQ(forged.Error("shards = [\"b\"]", "shards = [7]"),
+            "a shard of a ring is not a string of bytes");
+  EXPECT_EQ(forged.Error("shards = [\"b\"]", "shards = 7"), "\"shards\" is not an array");
+  EXPECT_EQ(forged.Error("weights = [2]", "weights = [0]"),
+            "a weight of a ring is not a number from 1, or is of no shard");
+  EXPECT_EQ(forged.Error("weights = [2]", "weights = [2, 2]"),
+            "a weight of a ring is not a number from 1, or is of no shard");
+  EXPECT_EQ(forged.Error("weights = [2]", "weights = []"), "a shard of a ring has no weight");
+  EXPECT_EQ(forged.Error("swept = 3", "swept = 6"),
+            "shard \"b\" was swept for a ring that is still to come");
+  EXPECT_EQ(forged.Error("swept = 3", "swept = true"), "\"swept\" is not a number");
 }
 
 TEST(StateFile, KeepsTheLastTopology) {
