@@ -153,11 +153,11 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
                                            shared_->resyncs);
   shard->control().set_detach([control = owned->control.get(), shard](
                                   uint32_t copy, std::function<void(const std::string&)> done) {
-    control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done, shard, copy](const auto& reply) {
+    MakeMaster(control, copy, [done, shard, copy](const std::string& error) {
       // Whose replica it was is no matter any more: its data is taken as it is.
       Link* link = shard->link(copy);
-      if (reply.ok) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
-      done(reply.ok ? "" : reply.error);
+      if (error.empty()) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
+      done(error);
     });
   });
   owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
