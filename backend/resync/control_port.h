@@ -32,6 +32,13 @@ class ControlPort {
   virtual void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) = 0;
 };
 
+// Whether a node says that it will never carry the command out.
+bool RefusedForGood(const ControlReply& reply);
+
+// Makes a node a master of its own (REPLICAOF NO ONE), if it is not one. `done` runs later, as a
+// command's does: with why that failed, or with nothing. `port` must live until then.
+void MakeMaster(ControlPort* port, uint32_t copy, std::function<void(const std::string&)> done);
+
 }  // namespace gemel
 
 #endif  // GEMEL_BACKEND_RESYNC_CONTROL_PORT_H_

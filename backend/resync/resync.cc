@@ -45,7 +45,8 @@ Resync::Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig conf
       config_(config),
       board_(board),
       seen_empty_(kMaxCopies),
-      ours_(kMaxCopies) {}
+      ours_(kMaxCopies),
+      scanned_(kMaxCopies) {}
 
 Resync::~Resync() {
   // Also safe while the edit is under way: the shard sends no writes before it is in effect.
@@ -96,6 +97,7 @@ void Resync::ForgetCopy(uint32_t copy) {
   if (state_ != State::kIdle && copy_ == copy) End();
   seen_empty_[copy] = false;
   ours_[copy] = false;
+  scanned_[copy] = false;
 }
 
 void Resync::Tick(uint64_t now_ms) {
@@ -117,6 +119,10 @@ void Resync::Tick(uint64_t now_ms) {
     return;
   }
   if (state_ == State::kEditing) return;  // its end is the coordinator's
+  if (state_ == State::kScanning) {
+    WatchScan(now_ms);
+    return;
+  }
   if (const std::string why = Obstacle(); !why.empty()) {
     Fail(why);
     return;
@@ -306,7 +312,7 @@ bool Resync::IsNear(const ReplicationInfo& copy, int64_t lag) {
 }
 
 void Resync::Fail(const std::string& why, uint64_t wait_ms) {
-  const bool copied = state_ >= State::kCopying;
+  const bool copied = state_ >= State::kScanning;
   Note(copied ? NoteLevel::kWarn : NoteLevel::kInfo,
        "resync of " + NameOf(copy_) + " is put off: " + why, kNoteAgainMs);
   SetNote("put off: " + why);

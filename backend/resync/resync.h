@@ -55,6 +55,7 @@ class Resync {
   enum class State : uint8_t {
     kIdle,       // nothing to do, or waiting for the next attempt
     kPreparing,  // the commands before REPLICAOF, and it
+    kScanning,   // it refuses that: the shard copies key by key
     kCopying,    // Redis copies; polled
     kDraining,   // writes are held, those in flight are waited for
     kHandOver,   // the copy catches up with what was drained
@@ -77,6 +78,10 @@ class Resync {
   void LeaveOtherMaster();
   void SendReplicaOf();
   void OnReplicaOfRefused(const std::string& error);
+
+  // resync_scan.cc: a node that refuses REPLICAOF
+  void WatchScan(uint64_t now_ms);
+  void OnScanned();
 
   // resync.cc: until the copy is near
   int PickCopy();
@@ -143,6 +148,7 @@ class Resync {
   std::string host_;  // of the primary, as the copy reaches it
   std::string port_text_;
   bool was_replica_ = false;   // of the primary, before the attempt began
+  bool is_replica_ = false;    // of anybody
   bool leave_first_ = false;   // it replicates, but its data may have been written to besides
   int64_t input_before_ = -1;  // bytes that the copy had from its masters before
   int64_t input_seen_ = 0;     // of the snapshot, where the node does not count them
@@ -172,9 +178,11 @@ class Resync {
 
   uint64_t retry_at_ms_ = 0;
   uint32_t failed_pauses_ = 0;    // in a row
+  uint32_t failed_scans_ = 0;     // in a row
   uint32_t next_copy_ = 0;        // where the search for a copy begins
   std::vector<bool> seen_empty_;  // by copy: it was the primary of an adopted shard, empty
   std::vector<bool> ours_;        // by copy: its data was overwritten by us already
+  std::vector<bool> scanned_;     // by copy: key by key, at least in part
   std::unordered_map<std::string, uint64_t> noted_ms_;  // what was logged, and when
 };
 

@@ -25,14 +25,6 @@ std::string_view LastLine(std::string_view text) {
   return at == std::string_view::npos ? text : text.substr(at + 1);
 }
 
-// Whether a node says that it will never carry the command out.
-bool RefusedForGood(const ControlReply& reply) {
-  if (reply.ok || !reply.refused) return false;
-  const std::string_view error = reply.error;
-  return error.starts_with("NOPERM") || error.starts_with("ERR unknown command") ||
-         error.starts_with("ERR REPLICAOF not allowed");
-}
-
 }  // namespace
 
 void Resync::Begin(uint32_t copy) {
@@ -42,7 +34,7 @@ void Resync::Begin(uint32_t copy) {
   primary_ = shard_->info().primary;
   connection_ = shard_->ConnectionOf(copy);
   run_id_ = ProcessOf(shard_->link(copy)->identity().run_id);
-  was_replica_ = leave_first_ = false;
+  was_replica_ = is_replica_ = leave_first_ = false;
   input_before_ = -1;
   input_seen_ = 0;
   began_ms_ = env_->NowMs();
@@ -62,6 +54,15 @@ void Resync::Begin(uint32_t copy) {
       return;
     }
     Demand(copy_, {"INFO"}, [this, replid = primary.replid](const ControlReply& copy) {
+      const std::string id = IdFromInfo(copy.text);
+      const std::string_view process = ProcessOf(id);
+      if (process != run_id_ && process != kHiddenRunId && run_id_ != kHiddenRunId) {
+        // It lost its power, and nothing was sent to it since that would have told.
+        Link* link = shard_->link(copy_);
+        if (link->up()) link->Fail("the node is another process by now");
+        Fail("it restarted");
+        return;
+      }
       LookAtCopy(ParseReplicationInfo(copy.text), replid);
     });
   });
@@ -71,6 +72,7 @@ void Resync::Begin(uint32_t copy) {
 // somebody before gemel came, is not copied again.
 void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) {
   input_before_ = copy.replication_input;
+  is_replica_ = copy.is_replica;
   // What may have been written to it besides cannot be known of a writable one.
   const bool pure = copy.read_only || ours_[copy_];
   if (copy.is_replica && copy.link_up && !copy.syncing && pure && !replid.empty() &&
@@ -96,7 +98,7 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
   }
   shard_->ForgetJournal(copy_);
   leave_first_ = copy.is_replica && !pure;
-  if (shard_->info().adopted && !ours_[copy_]) {
+  if (shard_->info().adopted && !ours_[copy_] && !scanned_[copy_]) {
     CheckNotSwapped();
   } else {
     SetAuth();
@@ -217,23 +219,6 @@ void Resync::SendReplicaOf() {
       BeginPolling();
     }
   });
-}
-
-void Resync::OnReplicaOfRefused(const std::string& error) {
-  if (shard_->CopyByScan(copy_)) {
-    Note(NoteLevel::kInfo,
-         NameOf(copy_) + " refuses REPLICAOF (" + error + "): it is copied key by key", kHourMs);
-    retry_at_ms_ = env_->NowMs() + config_.retry_ms;
-    next_copy_ = copy_ + 1;
-    End();
-    return;
-  }
-  Note(NoteLevel::kError,
-       NameOf(copy_) + " refuses REPLICAOF (" + error +
-           "), so it stays stale: allow gemel's user REPLICAOF there (no rename-command; by ACL "
-           "+replicaof)",
-       kHourMs);
-  Fail("it refuses REPLICAOF: " + error, kMaxRetryMs);
 }
 
 }  // namespace gemel

@@ -33,21 +33,28 @@ std::string ProgressText(const ResyncProgress& progress) {
     if (!text.empty()) text += ", ";
     text += part;
   };
-  if (progress.total > 0) {
+  if (progress.keys) {
+    add(std::to_string(progress.bytes) +
+        (progress.total > 0 ? " of " + std::to_string(progress.total) : std::string()) + " keys");
+  } else if (progress.total > 0) {
     add(BytesText(progress.bytes) + " of " + BytesText(progress.total));
   } else if (progress.bytes > 0) {
     add(BytesText(progress.bytes));
   }
   if (progress.percent >= 0) add(std::to_string(progress.percent) + " %");
-  if (progress.rate > 0) add(BytesText(progress.rate) + "/s");
+  if (progress.rate > 0) {
+    add(progress.keys ? std::to_string(progress.rate) + " keys/s"
+                      : BytesText(progress.rate) + "/s");
+  }
   if (progress.left_s >= 0) add(std::to_string(progress.left_s) + " s left");
   return text;
 }
 
-void ProgressMeter::Enter(const std::string& phase, uint64_t now_ms) {
+void ProgressMeter::Enter(const std::string& phase, uint64_t now_ms, bool keys) {
   if (progress_.phase == phase) return;
   progress_ = ResyncProgress();
   progress_.phase = phase;
+  progress_.keys = keys;
   began_ms_ = sample_ms_ = line_ms_ = now_ms;
   sample_bytes_ = 0;
   line_percent_ = 0;
@@ -58,7 +65,7 @@ void ProgressMeter::See(int64_t bytes, int64_t total, double fraction, uint64_t 
   if (bytes < progress_.bytes) {  // it began anew
     const std::string phase = std::move(progress_.phase);
     progress_.phase.clear();
-    Enter(phase, now_ms);
+    Enter(phase, now_ms, progress_.keys);
   }
   progress_.bytes = bytes;
   progress_.total = total > 0 ? std::max(total, bytes) : -1;

@@ -11,6 +11,7 @@ namespace gemel {
 
 struct ResyncProgress {
   std::string phase;    // "copying", "loading", "catching up"
+  bool keys = false;    // they are counted, and not bytes
   int64_t bytes = 0;    // of this phase
   int64_t total = -1;   // of them all; -1: not known
   int percent = -1;     // of this phase; -1: not known
@@ -20,13 +21,14 @@ struct ResyncProgress {
 
 // "12.3 MB": for people.
 std::string BytesText(int64_t bytes);
-// "12.3 MB of 45.6 MB, 27 %, 10.1 MB/s, 3 s left"; what is not known is left out.
+// "12.3 MB of 45.6 MB, 27 %, 10.1 MB/s, 3 s left", or "12 of 45 keys, 27 %, 10 keys/s, 3 s left";
+// what is not known is left out.
 std::string ProgressText(const ResyncProgress& progress);
 
 class ProgressMeter {
  public:
   // Another phase begins. The one that it is in already goes on.
-  void Enter(const std::string& phase, uint64_t now_ms);
+  void Enter(const std::string& phase, uint64_t now_ms, bool keys = false);
   // Seen now. `total` <= 0: not known. `fraction` (0 to 1) is how much of the work is done where
   // it is known otherwise than by `total`, else negative.
   void See(int64_t bytes, int64_t total, double fraction, uint64_t now_ms);

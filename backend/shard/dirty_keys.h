@@ -51,6 +51,7 @@ class DirtyKeys {
   bool empty() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
   bool overflowed() const { return overflowed_; }
+  bool half_full() const { return keys_.size() >= max_keys_ / 2 || bytes_ >= max_bytes_ / 2; }
   const std::string& run_id() const { return run_id_; }
 
  private:

@@ -30,7 +30,8 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
     return !job.broken && (targets & ~job.targets) == 0;
   }
   if (keys_.size() >= limit_ || !host_->CanSendRepair(source)) return false;
-  const uint32_t id = next_id_++;
+  const uint32_t id = next_id_;
+  next_id_ = id + 1 < kScanJob ? id + 1 : 1;
   Job& job = jobs_[id];
   job.key = key;
   job.targets = targets;
@@ -83,8 +84,9 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
       job.broken = true;
       job.why = ReplyText(reply);
     } else if (ReplyText(reply).size() > kMaxPayload) {
-      job.broken = true;
-      job.why = "the key is too big";
+      job.broken = job.too_big = true;
+      job.why = "its DUMP takes " + std::to_string(ReplyText(reply).size() >> 20) +
+                " MB, more than " + std::to_string(kMaxPayload >> 20) + " MB";
     } else {
       job.payload = ReplyText(reply);
     }
@@ -159,7 +161,7 @@ void KeyRepair::Close(uint32_t id) {
   keys_.erase(job.key);
   const CopyMask failed = job.broken ? job.targets : job.failed;
   const CopyMask repaired = job.targets & ~failed;
-  if (failed != 0) host_->OnKeyNotRepaired(job.key, failed, job.why);
+  if (failed != 0) host_->OnKeyNotRepaired(job.key, failed, job.why, job.too_big);
   if (repaired != 0 || failed == 0) host_->OnKeyRepaired(job.key, repaired);
 }
 

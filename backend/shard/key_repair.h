@@ -25,15 +25,17 @@ class KeyRepair {
     virtual void SendRepair(uint32_t copy, Op* op, std::string_view frame) = 0;
     // The key's lock is open again; `copies` have it equal.
     virtual void OnKeyRepaired(const std::string& key, CopyMask copies) = 0;
-    // It could not be done: those copies do not have it equal.
-    virtual void OnKeyNotRepaired(const std::string& key, CopyMask copies,
-                                  const std::string& why) = 0;
+    // It could not be done: those copies do not have it equal. `too_big`: nor will another attempt
+    // do it, as long as the key is what it is.
+    virtual void OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
+                                  bool too_big) = 0;
   };
 
   KeyRepair(Host* host, size_t limit) : host_(host), limit_(limit) {}
 
-  // The repair_job of an op that belongs to no key's repair.
+  // The repair_job of an op that belongs to no key's repair, and of a copy by scan.
   static constexpr uint32_t kNoJob = 0;
+  static constexpr uint32_t kScanJob = ~uint32_t{0};
 
   bool idle() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
@@ -62,6 +64,7 @@ class KeyRepair {
     CopyMask failed = 0;
     uint32_t in_flight = 0;
     bool broken = false;  // the source was lost
+    bool too_big = false;
     std::string why;
     std::string payload;  // of DUMP; empty: the key does not exist
   };

@@ -246,6 +246,8 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       Op* op = static_cast<Op*>(item);
       if (op->repair_job == KeyRepair::kNoJob) {
         OnDeleted(link->index(), reply.bytes[0] != '-');
+      } else if (op->repair_job == KeyRepair::kScanJob) {
+        OnScanReply(*op, reply.bytes);
       } else {
         repair_.OnReply(link->index(), *op, reply.bytes);
       }
@@ -350,6 +352,7 @@ void Shard::ForgiveRefusals(const Op& op) {
 }
 
 void Shard::FinishWrite(Op* op, std::string_view frame) {
+  op->differ &= ~scanning_;  // they may, and its keys are in their journals
   if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
     RecordKeys(op->sent, frame);
     for (CopyMask rest = op->refused & joining_; rest != 0; rest &= rest - 1) {
@@ -426,6 +429,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   if (op->item_kind == LinkItem::Kind::kRepair) {
     if (op->repair_job == KeyRepair::kNoJob) {
       OnDeleted(copy, false);
+    } else if (op->repair_job == KeyRepair::kScanJob) {
+      OnScanLost(*op);
     } else {
       repair_.OnLost(copy, *op);
     }
@@ -521,14 +526,19 @@ void Shard::OnKeyRepaired(const std::string& key, CopyMask copies) {
   StartRepairs();
 }
 
-void Shard::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why) {
+void Shard::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
+                             bool too_big) {
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
     const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
     // Not every repair follows a write that has been recorded: the audit's does not.
     NeedJournal(copy);
     if (copies_[copy]->journal != nullptr) copies_[copy]->journal->Add(key);
     copies_[copy]->grace_until_ms = std::min<uint64_t>(copies_[copy]->grace_until_ms, 1);
-    if ((joining_ & Bit(copy)) != 0) LeaveJoin(copy, "a key could not be repaired: " + why);
+    if (too_big) {
+      OnKeyTooBig(copy, key, why);
+    } else if ((joining_ & Bit(copy)) != 0) {
+      LeaveJoin(copy, "a key could not be repaired: " + why);
+    }
   }
   for (CopyMask rest = copies & in_sync_; rest != 0; rest &= rest - 1) {
     MarkUnsure(static_cast<uint32_t>(std::countr_zero(rest)),

@@ -31,6 +31,7 @@
 #include "backend/shard/key_repair.h"
 #include "backend/shard/op.h"
 #include "backend/shard/request.h"
+#include "backend/shard/scan_copy.h"
 #include "backend/topology/coordinator.h"
 #include "backend/topology/topology.h"
 #include "config/config.h"
@@ -172,9 +173,11 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool Idle() const;
   // Marks a stale copy in sync, while paused. `done(true)` once it is in effect.
   void ProposeInSync(uint32_t copy, std::function<void(bool)> done);
-  // The same for a node that refuses REPLICAOF: copies key by key through the shard, from then on
-  // the shard's own business. False if that is not possible.
-  bool CopyByScan(uint32_t) { return false; }
+  // For a node that refuses REPLICAOF: from now on a copy that wants a resync is made equal key by
+  // key, in the shard's order, and then marked in sync. False if that is not possible now, and
+  // *why.
+  bool CopyByScan(uint32_t copy, std::string* why);
+  ScanStatus StatusOfScan(uint32_t copy) const;
   // Of the node's present connection: changes when it is made anew.
   uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
   // What PROXY SHARDS says of nodes that come and leave; empty for nothing.
@@ -274,6 +277,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     bool forgotten = false;
     uint64_t join_at_ms = 0;     // not before
     uint32_t join_failures = 0;  // in a row
+    // It is being copied key by key; then it is forgotten and has a journal all the same.
+    std::unique_ptr<ScanCopy> scan;
+    std::string scan_end;
     Copy(uint32_t failures, HangLimits limits) : detector(failures), hang(limits) {}
   };
 
@@ -362,6 +368,16 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool OthersAreGood(uint32_t copy) const;
   std::string MendNote(uint32_t copy) const;
 
+  // shard_scan_copy.cc: a whole copy, key by key
+  void AskForScan(uint32_t copy, uint32_t to, uint8_t what, size_t item, std::string_view frame);
+  ScanCopy* ScanOf(const Op& op, uint32_t* copy);
+  void StepScan(uint32_t copy);
+  void OnScanReply(const Op& op, std::string_view reply);
+  void OnScanLost(const Op& op);
+  void ToRepairNext(uint32_t copy, std::string_view key);
+  void ForEachToRepair(uint32_t copy, const std::function<bool(const std::string&)>& take);
+  void OnKeyTooBig(uint32_t copy, const std::string& key, const std::string& why);
+
   // shard_report.cc
   void Report(Request* request);
   void Explain(Request* request);
@@ -376,7 +392,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void SendRepair(uint32_t copy, Op* op, std::string_view frame) override;
   Op* NewRepairOp() override;
   void OnKeyRepaired(const std::string& key, CopyMask copies) override;
-  void OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why) override;
+  void OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
+                        bool too_big) override;
 
   ShardOptions options_;
   ShardInfo info_;
@@ -396,6 +413,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   CopyMask entering_ = 0;    // of them: being marked in sync
   CopyMask targets_ = 0;     // where writes go: in sync or joining
   CopyMask journaling_ = 0;  // stale, with a journal
+  CopyMask scanning_ = 0;    // of those that join: not every key that may be wrong is known yet
+  uint32_t scans_ = 0;       // that were begun
   double repair_budget_ = 0;  // keys
   // What is deleted on a copy before it is promoted: see shard_loss.cc.
   struct Deleting {

@@ -38,9 +38,11 @@ constexpr double kBurstMs = 100;
 
 void Shard::UpdateTargets() {
   targets_ = in_sync_ | joining_;
-  journaling_ = 0;
+  journaling_ = scanning_ = 0;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) == 0 && copies_[i]->journal != nullptr) journaling_ |= Bit(i);
+    const ScanCopy* scan = copies_[i]->scan.get();
+    if (scan != nullptr && scan->phase != ScanCopy::Phase::kDone) scanning_ |= Bit(i);
   }
 }
 
@@ -60,6 +62,10 @@ void Shard::ForgetJournal(uint32_t index) {
   Copy& copy = *copies_[index];
   copy.journal.reset();
   copy.forgotten = true;
+  if (copy.scan != nullptr && copy.scan_end.empty()) {
+    copy.scan_end = "it is not known any more what it has right";
+  }
+  copy.scan.reset();
   joining_ &= ~Bit(index);
   UpdateTargets();
 }
@@ -108,7 +114,7 @@ void Shard::RecordWrite(const Request& request) {
       if ((joining_ & Bit(index)) == 0 || !same_everywhere) ForgetJournal(index);
       continue;
     }
-    if ((joining_ & Bit(index)) != 0) {
+    if ((joining_ & ~scanning_ & Bit(index)) != 0) {
       if (keys_.size() == 1 || std::none_of(keys_.begin(), keys_.end(), [&](uint32_t key) {
             return journal->Contains(args_[key]);
           })) {
@@ -116,7 +122,10 @@ void Shard::RecordWrite(const Request& request) {
       }
     }
     for (uint32_t key : keys_) journal->Add(args_[key]);
-    if (journal->overflowed()) {
+    if (journal->overflowed() && copies_[index]->scan != nullptr) {
+      LeaveJoin(index,
+                "meanwhile more keys were written than are kept (journal_keys, journal_bytes)");
+    } else if (journal->overflowed()) {
       env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': " + info_.copies[index].node +
                                        " missed writes of more keys than are kept (journal_keys, "
                                        "journal_bytes): all will be copied");
@@ -139,12 +148,13 @@ bool Shard::OthersAreGood(uint32_t index) const {
 bool Shard::Mendable(uint32_t index) const {
   const Copy& copy = *copies_[index];
   return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained && copy.journal != nullptr &&
-         copy.link->up() && HoldsSameData(copy.journal->run_id(), copy.link->identity().run_id);
+         !copy.forgotten && copy.link->up() &&
+         HoldsSameData(copy.journal->run_id(), copy.link->identity().run_id);
 }
 
 bool Shard::WantsResync(uint32_t index) const {
   return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained &&
-         copies_[index]->link->up() && !Mendable(index);
+         copies_[index]->link->up() && !Mendable(index) && copies_[index]->scan == nullptr;
 }
 
 // A copy in sync lost its connection and is back within its grace: what was in flight is repaired
@@ -225,6 +235,11 @@ void Shard::Join(uint32_t index) {
 // It stays as it was before it joined: stale, with a journal.
 void Shard::LeaveJoin(uint32_t index, const std::string& why) {
   Copy& copy = *copies_[index];
+  if (copy.scan != nullptr) {
+    copy.scan_end = why;
+    ForgetJournal(index);
+    return;
+  }
   joining_ &= ~Bit(index);
   UpdateTargets();
   ++copy.join_failures;
@@ -256,13 +271,16 @@ void Shard::StartRepairs() {
   if (joining_ == 0 || mending_ || paused_ || stopped_ || !held_.empty() || !PrimaryReady()) return;
   mending_ = true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
+    if ((joining_ & Bit(i)) != 0 && copies_[i]->scan != nullptr) StepScan(i);
     if ((joining_ & Bit(i)) == 0) continue;
     if (copies_[i]->journal->empty()) {
-      if (!repair_.Concerns(Bit(i)) && !editing_ && env_->NowMs() >= retry_edit_ms_) Enter(i);
+      if ((scanning_ & Bit(i)) == 0 && !repair_.Concerns(Bit(i)) && !editing_ &&
+          env_->NowMs() >= retry_edit_ms_)
+        Enter(i);
       continue;
     }
     std::vector<std::string> keys;
-    copies_[i]->journal->ForEach([&](const std::string& key) {
+    ForEachToRepair(i, [&](const std::string& key) {
       if (repair_.size() + keys.size() >= kMaxRepairsAtOnce ||
           repair_budget_ < 1 + static_cast<double>(keys.size())) {
         return false;
@@ -285,7 +303,8 @@ void Shard::Enter(uint32_t index) {
   editing_ = true;
   entering_ = Bit(index);
   Edit edit{EditKind::kMarkInSync, info_.name, info_.copies[index].node,
-            copies_[index]->link->identity().run_id, "its missed keys are repaired"};
+            copies_[index]->link->identity().run_id,
+            copies_[index]->scan != nullptr ? "copied key by key" : "its missed keys are repaired"};
   env_->Propose(std::move(edit),
                 [this, index](const EditResult& result) { OnEntered(index, result); });
 }
@@ -293,6 +312,7 @@ void Shard::Enter(uint32_t index) {
 void Shard::OnEntered(uint32_t index, const EditResult& result) {
   const bool whole = (joining_ & Bit(index)) != 0 && copies_[index]->journal != nullptr &&
                      copies_[index]->journal->empty();
+  const bool scanned = copies_[index]->scan != nullptr;
   entering_ = 0;
   if (result.ok) {
     const int at = result.topology->IndexOf(info_.name);
@@ -302,7 +322,7 @@ void Shard::OnEntered(uint32_t index, const EditResult& result) {
   }
   // SetInfo was done already where it is right to say that it is in doubt.
   OnEdit(EditKind::kMarkInSync, index, result);
-  if (result.ok) ++stats_.rejoins;
+  if (result.ok) ++(scanned ? stats_.resyncs : stats_.rejoins);
 }
 
 std::string Shard::MendNote(uint32_t index) const {

@@ -25,7 +25,10 @@ void Shard::SetInfo(const ShardInfo& info) {
   }
   primary_ = info_.primary;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & Bit(i)) != 0) continue;
+    if ((in_sync_ & Bit(i)) != 0) {
+      copies_[i]->scan.reset();
+      continue;
+    }
     // Being stale says all that there is to say.
     copies_[i]->refusing = false;
     copies_[i]->unsure = false;

@@ -54,13 +54,14 @@ uint64_t Sum(const ProcessInfo& process, Counter WorkerStats::*counter) {
   return sum;
 }
 
-// "shard=a,source=...,node=...,phase=copying,bytes=12,total=34,percent=35,rate=6,eta_s=4"; what is
-// not known is -1.
+// "shard=a,source=...,node=...,phase=copying,bytes=12,total=34,percent=35,rate=6,eta_s=4", or keys
+// in place of bytes; what is not known is -1.
 std::string ResyncLine(const ResyncBoard::Running& resync) {
   const ResyncProgress& progress = resync.progress;
   return "shard=" + resync.shard + ",source=" + resync.source + ",node=" + resync.copy +
          ",phase=" + (progress.phase.empty() ? "preparing" : progress.phase) +
-         ",bytes=" + std::to_string(progress.bytes) + ",total=" + std::to_string(progress.total) +
+         (progress.keys ? ",keys=" : ",bytes=") + std::to_string(progress.bytes) +
+         ",total=" + std::to_string(progress.total) +
          ",percent=" + std::to_string(progress.percent) + ",rate=" + std::to_string(progress.rate) +
          ",eta_s=" + std::to_string(progress.left_s);
 }

@@ -45,11 +45,11 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
       std::make_unique<Resync>(shard_.get(), control_.get(), world.env, pool.resync, world.resyncs);
   shard_->control().set_detach([control = control_.get(), shard = shard_.get()](
                                    uint32_t copy, std::function<void(const std::string&)> done) {
-    control->Command(copy, {"REPLICAOF", "NO", "ONE"}, [done, shard, copy](const auto& reply) {
+    MakeMaster(control, copy, [done, shard, copy](const std::string& error) {
       // Whose replica it was is no matter any more: its data is taken as it is.
       Link* link = shard->link(copy);
-      if (reply.ok) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
-      done(reply.ok ? "" : reply.error);
+      if (error.empty()) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
+      done(error);
     });
   });
   audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);

@@ -266,6 +266,7 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   }
   if (name == "DBSIZE") return Integer(static_cast<int64_t>(data_.size()));
   if (name == "REPLICAOF") {
+    if (!replicaof_allowed_) return "-ERR unknown command 'REPLICAOF'\r\n";
     Node* master = args[1] == "NO" ? nullptr : find_(args[1] + ":" + args[2]);
     if (master != nullptr ? master != master_ : master_ != nullptr) ReplicaOf(master);
     return Simple("OK");

@@ -62,6 +62,7 @@ class Node {
   void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
   void Load(uint64_t for_us);  // answers LOADING for a while
   void AllowDebug(bool allow) { debug_allowed_ = allow; }
+  void AllowReplicaOf(bool allow) { replicaof_allowed_ = allow; }
 
   bool alive() const { return alive_; }
   bool healthy() const { return alive_ && !hung_ && !cut_off_ && !refusing_ && !Loading(); }
@@ -106,6 +107,7 @@ class Node {
   bool cut_off_ = false;
   bool refusing_ = false;
   bool debug_allowed_ = true;
+  bool replicaof_allowed_ = true;
   uint64_t extra_us_ = 0;
   uint64_t loading_until_us_ = 0;
   std::string run_id_;

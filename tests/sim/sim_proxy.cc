@@ -104,6 +104,7 @@ class SimProxy::Port : public ControlPort {
     if (bytes.empty()) {
       reply.error = "no answer";
     } else if (bytes[0] == '-') {
+      reply.refused = true;
       reply.error = ReplyText(bytes);
     } else if (std::vector<std::string_view> parts; SplitArray(bytes, &parts)) {
       reply.ok = true;
@@ -206,8 +207,7 @@ void SimProxy::StartShards() {
     ResyncConfig resync;
     shard->control().set_detach(
         [port = ports_.back().get()](uint32_t copy, std::function<void(const std::string&)> told) {
-          port->Command(copy, {"REPLICAOF", "NO", "ONE"},
-                        [told](const ControlReply& reply) { told(reply.error); });
+          MakeMaster(port, copy, told);
         });
     resync.pause_ms = 100;
     resync.timeout_s = 2;

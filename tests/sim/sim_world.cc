@@ -69,6 +69,13 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   faults_left_ = loop_.Between(1, mode_ == Mode::kOneFault ? 4 : 8);
   audit_pause_us_ = loop_.Between(2000, 500000);
   for (auto& node : nodes_) node->AllowDebug(loop_.Chance(70));
+  if (loop_.Chance(25)) {
+    for (auto& node : nodes_) {
+      const bool allowed = loop_.Chance(30);
+      node->AllowReplicaOf(allowed);
+      refusing_replicaof_ += allowed ? 0 : 1;
+    }
+  }
 }
 
 World::~World() {
@@ -91,6 +98,9 @@ std::string World::Describe() const {
   if (options_.failback) text += ", failback";
   text += ", hedged after " + std::to_string(options_.hedge_ms) + " ms";
   if (disk_.failing_percent > 0) text += ", a failing disk";
+  if (refusing_replicaof_ > 0) {
+    text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";
+  }
   return text;
 }
 

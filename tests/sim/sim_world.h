@@ -99,6 +99,7 @@ class World : public RequestSink {
   uint64_t audit_pause_us_ = 100000;
   uint64_t faults_left_ = 0;
   uint64_t faults_active_ = 0;
+  uint64_t refusing_replicaof_ = 0;
   CheckOptions check_;
   ShardStats stats_;
   std::vector<std::string> problems_;

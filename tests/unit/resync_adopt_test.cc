@@ -133,26 +133,55 @@ TEST(ResyncAdopt, SomebodyElseTookTheCopyAwayDuringTheHandOver) {
   EXPECT_FALSE(world.shard().paused());
 }
 
-TEST(ResyncAdopt, NodeThatRefusesReplicaOf) {
+TEST(ResyncAdopt, NodeThatRefusesReplicaOfIsCopiedKeyByKey) {
   for (const char* error : {"ERR unknown command 'REPLICAOF', with args beginning with: ",
                             "NOPERM this user has no permissions to run the 'replicaof' command",
                             "ERR REPLICAOF not allowed in cluster mode."}) {
-    World world({});
+    ResyncBoard board(1);
+    World world({.board = &board});
     world.nodes[1].refuses_replicaof = error;
     world.Start();
-    EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
+    ASSERT_TRUE(world.RunUntil([&] { return !board.running().empty(); }));
+    EXPECT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }, 500));
     EXPECT_EQ(world.Noted("10.0.0.2:7000 refuses REPLICAOF (" + std::string(error) +
-                          "), so it stays stale: allow"),
+                          "): it is copied key by key from 10.0.0.1:7000"),
               1U);
-    EXPECT_EQ(world.shard().resync_note(1), "put off: it refuses REPLICAOF: " + std::string(error));
-    EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U) << "tried again only after a minute";
-    world.Write();
-    world.Settle();
-    EXPECT_EQ(world.replies, Words{"+OK\r\n"});
-    // It is allowed now.
-    world.nodes[1].refuses_replicaof.clear();
-    EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 4000));
+    EXPECT_EQ(world.Noted("10.0.0.2:7000 was copied key by key from 10.0.0.1:7000 in"), 1U);
+    EXPECT_EQ(world.shard().resync_note(1), "");
+    EXPECT_EQ(board.totals().done, 1U);
+    EXPECT_EQ(world.shard().stats().resyncs, 1U);
   }
+}
+
+TEST(ResyncAdopt, CopyKeyByKeyThatFailsIsTriedAgainMoreAndMoreRarely) {
+  ResyncBoard board(1);
+  World world({.board = &board});
+  world.nodes[1].refuses_replicaof = "ERR unknown command 'REPLICAOF'";
+  world.refuses_scan = "NOPERM no SCAN";
+  world.Start();
+  EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 2000));
+  EXPECT_EQ(world.shard().resync_note(1),
+            "put off: the copying key by key was broken off: SCAN: NOPERM no SCAN");
+  EXPECT_GT(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U) << "it may be allowed by then";
+  EXPECT_LT(world.Count("1 REPLICAOF 10.0.0.1 7000"), 8U);
+  EXPECT_TRUE(board.running().empty());
+  world.Write();
+  world.Settle();
+  EXPECT_EQ(world.replies, Words{"+OK\r\n"});
+  world.nodes[1].refuses_replicaof.clear();
+  EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 4000));
+}
+
+TEST(ResyncAdopt, ReplicaThatRefusesReplicaOfStaysStale) {
+  World world({});
+  world.nodes[1].refuses_replicaof = "ERR unknown command 'REPLICAOF'";
+  world.nodes[1].replica = true;
+  world.nodes[1].host = "10.9.9.9";
+  world.nodes[1].sync_polls = 1 << 20;
+  world.Start();
+  EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
+  EXPECT_EQ(world.Noted("10.0.0.2:7000 is a replica and refuses REPLICAOF ("), 1U);
+  EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U) << "tried again only after a minute";
 }
 
 TEST(ResyncAdopt, ErrorThatPassesIsTriedAgainSoon) {

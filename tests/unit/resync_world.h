@@ -249,6 +249,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
   size_t fail_at = SIZE_MAX;
   std::function<void(size_t)> on_command;  // before the reply to the n-th command
   bool disk_fails = false;
+  std::string refuses_scan;  // the error
   bool one_reply_a_step = false;
 
  private:
@@ -317,6 +318,10 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     }
     if (words[0] == "CLIENT") return ":1\r\n";
     if (words[0] == "AUTH") return "+OK\r\n";
+    if (words[0] == "SCAN") {
+      if (!refuses_scan.empty()) return "-" + refuses_scan + "\r\n";
+      return "*2\r\n$1\r\n0\r\n*0\r\n";  // its keys are of no interest here
+    }
     if (words[0] != "SET") return "-ERR not in this model\r\n";
     ++written[copy];
     return node.odd ? ":1\r\n" : "+OK\r\n";
