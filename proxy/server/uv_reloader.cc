@@ -75,6 +75,7 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator*
       status_(status),
       serving_(std::move(serving)),
       text_(std::move(text)),
+      file_text_(text_),
       again_(std::make_unique<UvTimer>(loop, [this] {
         if (!later_) return;
         waiting_.push_front(std::move(*later_));
@@ -205,7 +206,14 @@ void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
   }
 }
 
-void UvReloader::OnWritten(std::shared_ptr<Job> job) { Apply(job); }
+void UvReloader::OnWritten(std::shared_ptr<Job> job) {
+  if (job->error.empty()) {
+    file_text_ = job->text;
+  } else if (on_loaded_) {
+    on_loaded_();
+  }
+  Apply(job);
+}
 
 void UvReloader::Apply(const std::shared_ptr<Job>& job) {
   std::string error = job->error;
@@ -350,8 +358,10 @@ void UvReloader::Keep(const Job& job) {
            "what CONFIG SET had changed since the file was last read is forgotten");
     }
     sets_.clear();
+    file_text_ = job.text;
   }
   sets_.insert(sets_.end(), job.order.sets.begin(), job.order.sets.end());
+  if (on_loaded_) on_loaded_();
 }
 
 void UvReloader::OnRetired(const std::string& name, uint32_t slot) {

@@ -63,10 +63,14 @@ class UvReloader {
   void Stop();
 
   const UvWorker::Serving& serving() const { return serving_; }
+  // What the file had when it was last read and found good.
+  const std::string& file_text() const { return file_text_; }
   // Runs before the file is written with this text, which is no change by somebody else then.
   void set_on_write(std::function<void(const std::string& text)> on_write) {
     on_write_ = std::move(on_write);
   }
+  // Runs when the file, or what was set besides, has taken effect, and when a write has failed.
+  void set_on_loaded(std::function<void()> on_loaded) { on_loaded_ = std::move(on_loaded); }
 
  private:
   struct Job;
@@ -99,10 +103,12 @@ class UvReloader {
   ResyncBoard* resyncs_;
   ReloadStatus* status_;
   UvWorker::Serving serving_;
-  std::string text_;  // what the config in effect was read from
+  std::string text_;       // what the config in effect was read from
+  std::string file_text_;  // the same without what CONFIG SET has changed
   // What CONFIG SET has changed since the file was read.
   std::vector<std::pair<std::string, std::string>> sets_;
   std::function<void(const std::string&)> on_write_;
+  std::function<void()> on_loaded_;
   std::deque<Waiting> waiting_;
   bool busy_ = false;
   bool stopped_ = false;
