@@ -89,7 +89,8 @@ class UvReloader {
   void OnLoaded(std::shared_ptr<Job> job);
   bool Prepare(Job* job, std::string* error);
   void MakeDurable(const std::shared_ptr<Job>& job);
-  void Change(const std::shared_ptr<Job>& job);
+  static void MakeRings(Job* job);
+  void Change(std::shared_ptr<Job> job);
   void OnChanged(const std::shared_ptr<Job>& job);
   void Keep(const Job& job);
   void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);
