@@ -151,14 +151,9 @@ void UvWorker::AddShard(uint32_t index, const ShardInfo& info) {
   owned->control = std::make_unique<HiredisControl>(&loop_, control_nodes);
   owned->resync = std::make_unique<Resync>(shard, owned->control.get(), env_.get(), pool.resync,
                                            shared_->resyncs);
-  shard->control().set_detach([control = owned->control.get(), shard](
+  shard->control().set_detach([control = owned->control.get()](
                                   uint32_t copy, std::function<void(const std::string&)> done) {
-    MakeMaster(control, copy, [done, shard, copy](const std::string& error) {
-      // Whose replica it was is no matter any more: its data is taken as it is.
-      Link* link = shard->link(copy);
-      if (error.empty()) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
-      done(error);
-    });
+    MakeMaster(control, copy, std::move(done));
   });
   owned->audit = std::make_unique<Audit>(shard, env_.get(), pool.audit);
   owned->watch = std::make_unique<RoleWatch>(shard, owned->control.get(), env_.get());
