@@ -180,7 +180,9 @@ void Link::OnHandshakeReply(std::string_view reply) {
       if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
         identity_.haunted = true;
       } else {
+        // Also for the next connection, if this one ends before it is up.
         old_client_id_ = 0;
+        old_process_.clear();
       }
       break;
     case Step::kRole: {

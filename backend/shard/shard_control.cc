@@ -135,9 +135,17 @@ void ShardControl::Advance() {
   Propose(std::move(edit));
 }
 
+void ShardControl::Detach(uint32_t copy, std::function<void(const std::string&)> done) {
+  detach_(copy, [this, copy, done = std::move(done)](const std::string& error) {
+    Link* link = shard_->link(copy);
+    if (error.empty()) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
+    done(error);
+  });
+}
+
 void ShardControl::TellNoReplica() {
   step_ = Step::kDetaching;
-  detach_(copy_, [this, attempt = attempt_](const std::string& error) {
+  Detach(copy_, [this, attempt = attempt_](const std::string& error) {
     if (attempt != attempt_) return;
     if (!error.empty()) {
       Fail(Info(copy_).node + " does not take REPLICAOF NO ONE: " + error);

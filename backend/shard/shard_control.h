@@ -36,10 +36,8 @@ class ShardControl {
 
   void set_detach(DetachNode detach) { detach_ = std::move(detach); }
   bool CanDetach() const { return detach_ != nullptr; }
-  // Only if it can.
-  void Detach(uint32_t copy, std::function<void(const std::string&)> done) {
-    detach_(copy, std::move(done));
-  }
+  // Only if it can. Whose replica it was is no matter any more: its data is taken as it is.
+  void Detach(uint32_t copy, std::function<void(const std::string&)> done);
 
   // Takes a request of kind kControl, whose frame is one of these commands, and answers it with OK
   // or an error, maybe later:

@@ -44,14 +44,9 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
   for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
   resync_ =
       std::make_unique<Resync>(shard_.get(), control_.get(), world.env, pool.resync, world.resyncs);
-  shard_->control().set_detach([control = control_.get(), shard = shard_.get()](
+  shard_->control().set_detach([control = control_.get()](
                                    uint32_t copy, std::function<void(const std::string&)> done) {
-    MakeMaster(control, copy, [done, shard, copy](const std::string& error) {
-      // Whose replica it was is no matter any more: its data is taken as it is.
-      Link* link = shard->link(copy);
-      if (error.empty()) link->set_run_id(std::string(ProcessOf(link->identity().run_id)));
-      done(error);
-    });
+    MakeMaster(control, copy, std::move(done));
   });
   audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
   watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);

@@ -21,6 +21,7 @@ struct Disk {
   std::optional<Topology> durable;
   uint64_t max_write_us = 5000;
   uint64_t failing_percent = 0;
+  bool full = false;  // every write fails, and the old state stands
   // Called after each change of `durable`.
   std::function<void()> changed;
 };
@@ -55,7 +56,7 @@ class SimCoordinator : public Coordinator {
     }
   }
   void End() {
-    const bool ok = !loop_->Chance(disk_->failing_percent);
+    const bool ok = !disk_->full && !loop_->Chance(disk_->failing_percent);
     if (ok) Persist();
     writing_ = nullptr;
     // A crash may come between the disk and those who wait for it.

@@ -42,7 +42,37 @@ void World::BeginFault() {
     }
     return;
   }
+  if (loop_.Chance(8) && !disk_.full) {
+    const uint64_t while_us = loop_.Between(1000, loop_.Chance(50) ? 50000 : 2000000);
+    Trace("fault: the disk is full for " + std::to_string(while_us) + " us");
+    disk_.full = true;
+    EndLater(while_us, 0, [this] { disk_.full = false; });
+    return;
+  }
+  if (mode_ == Mode::kManyFaults && loop_.Chance(20)) {
+    OneAfterTheOther(loop_.Random(options_.nodes.size()));
+    return;
+  }
   FaultOnNode(loop_.Random(nodes_.size()), loop_.Random(13));
+}
+
+// All copies of a shard die, the primary last, when the others are stale.
+void World::OneAfterTheOther(size_t shard) {
+  if (!disk_.durable) return;
+  const ShardInfo& info = disk_.durable->shards[shard];
+  const std::string primary = info.copies[info.primary].node;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    Node* node = nodes_[i].get();
+    if (shard_of_[i] != shard || !node->alive()) continue;
+    const bool last = node->address() == primary;
+    const uint64_t away_us = loop_.Between(0, last && loop_.Chance(60) ? 20000 : 900000);
+    EndLater(last ? loop_.Between(50000, 400000) : 0, i, [this, i, node, away_us] {
+      if (!node->alive()) return;
+      Trace("fault: kill " + node->address() + " for " + std::to_string(away_us) + " us");
+      KillNode(i, /*silently=*/false);
+      EndLater(away_us, i, [node] { node->Start(); });
+    });
+  }
 }
 
 void World::EndLater(uint64_t after_us, size_t node, std::function<void()> end) {
@@ -132,6 +162,13 @@ void World::OrderOnNode(size_t index) {
   const std::string verb =
       refusing_replicaof_ > 0 && loop_.Chance(70) ? "RESYNC" : kVerbs[loop_.Random(4)];
   const Node* node = nodes_[index].get();
+  if (mode_ == Mode::kManyFaults && options_.on_data_loss == OnDataLoss::kRefuse &&
+      loop_.Chance(30)) {
+    Trace("order: FORCE " + node->address());
+    forced_us_ = loop_.now_us();
+    proxy_->Order(shard_of_[index], "FORCE", node, [](bool) {});
+    return;
+  }
   Trace("order: " + verb + " " + node->address());
   Disturbed(index);
   proxy_->Order(shard_of_[index], verb, node, [](bool) {});
@@ -163,7 +200,8 @@ void World::UndrainUntilDone(size_t index) {
 void World::KillNode(size_t index, bool silently) {
   constexpr uint64_t kCalm = 1000 * 1000;
   bool somebody = false;
-  if (disk_.durable && disk_.failing_percent == 0 && proxy_ != nullptr && proxy_->serving()) {
+  if (disk_.durable && disk_.failing_percent == 0 && !disk_.full && proxy_ != nullptr &&
+      proxy_->serving()) {
     const size_t shard = shard_of_[index];
     for (size_t other = 0; other < nodes_.size(); ++other) {
       if (other == index || shard_of_[other] != shard) continue;
@@ -204,6 +242,64 @@ void World::HealAll() {
     node->Resume();
   }
   disk_.failing_percent = 0;
+  disk_.full = false;
+}
+
+// What a node comes back with is this old, or nothing.
+void World::SaveTurn() {
+  const size_t index = loop_.Random(nodes_.size());
+  // An adopted shard leaves a replica with data before an empty primary to the operator.
+  if (disk_.durable && !disk_.durable->shards[shard_of_[index]].adopted) {
+    loop_.Chance(15) ? nodes_[index]->Forget() : nodes_[index]->Save();
+  }
+  if (loop_.now_us() < clients_end_us_) {
+    loop_.After(loop_.Between(5000, 300000), [this] { SaveTurn(); });
+  }
+}
+
+// What the shard says of lost data, it may lose; but it must be so.
+void World::OnNote(const std::string& text) {
+  if (text.find("on_data_loss = \"miss\"") != std::string::npos) {
+    Trace("data is lost for misses");
+    check_.data_lost = true;
+  }
+  if (text.find("PROXY PROMOTE FORCE (epoch") != std::string::npos) {
+    check_.data_lost = true;
+    check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
+  }
+  if (text.find("all copies in sync restarted; the") == std::string::npos) return;
+  check_.data_lost = true;
+  check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
+  for (size_t shard = 0; shard < options_.nodes.size(); ++shard) {
+    if (text.find("'" + ShardName(shard) + "'") == std::string::npos) continue;
+    for (const CopyInfo& copy : disk_.durable->shards[shard].copies) {
+      for (const auto& node : nodes_) {
+        if (copy.state == CopyState::kInSync && copy.node == node->address() &&
+            copy.run_id == node->run_id()) {
+          Problem("not all copies in sync restarted: " + copy.node + " did not");
+        }
+      }
+    }
+  }
+}
+
+// The operator, at last: nobody else will bring a shard back that holds old data, or empty a
+// replica that has data before an empty primary (it was half copied when both the primary and the
+// proxy died).
+void World::AcceptOldData() {
+  if (proxy_ == nullptr || proxy_going_ || !proxy_->serving()) return;
+  if (loop_.now_us() < forced_us_ + 200000) return;
+  for (size_t i = 0; i < options_.nodes.size(); ++i) {
+    Shard* shard = proxy_->shard(i);
+    for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
+      if (shard->resync_note(copy).find("the configured primary is empty") != std::string::npos) {
+        options_.nodes[i][copy]->data().clear();
+      }
+    }
+    if (!shard->HoldsOldData() || options_.on_data_loss == OnDataLoss::kMiss) continue;
+    forced_us_ = loop_.now_us();
+    proxy_->Order(i, "FORCE", options_.nodes[i][shard->info().primary], [](bool) {});
+  }
 }
 
 void World::CrashProxy() {
@@ -211,6 +307,11 @@ void World::CrashProxy() {
   Trace("fault: the proxy crashes");
   for (size_t i = 0; i < nodes_.size(); ++i) Disturbed(i);
   TakeStats();
+  if (forced_us_ > 0 && loop_.now_us() < forced_us_ + 1000 * 1000) {
+    // It may be durable without a word of it.
+    check_.data_lost = true;
+    check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
+  }
   proxy_going_ = true;
   ignore_replies_ = true;
   proxy_.reset();

@@ -99,7 +99,7 @@ void History::CheckRegister(const Ops& ops, const std::string* last, const Check
     for (const SimOp* write : writes) {
       if (!Before(*write, read) || write == source) continue;
       if (source != nullptr) {
-        if (Before(*source, *write)) {
+        if (read.ended_us < options.old_from_us && Before(*source, *write)) {
           report(Describe(read) + " gave the old value " + value->substr(0, 24) + ", after " +
                  Describe(*write));
           return;
@@ -251,7 +251,7 @@ void History::CheckList(const Ops& ops, const std::string* last, const CheckOpti
       continue;
     }
     if (!sound(text, Describe(*op))) return;
-    if (!options.all_acks) continue;
+    if (!options.all_acks || op->ended_us >= options.old_from_us) continue;
     std::set<std::string> there;
     for (std::string& token : Tokens(text)) there.insert(std::move(token));
     for (const SimOp* write : ops) {

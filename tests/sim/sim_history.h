@@ -44,7 +44,10 @@ struct SimOp : Request {
 
 struct CheckOptions {
   bool data_lost = false;  // all copies in sync of some shard lost their memory at some time
-  bool all_acks = true;    // an acknowledged write is on all copies that are in sync
+  // From then on old values are what somebody has chosen: an operator's FORCE, or all copies in
+  // sync restarted with what they had saved.
+  uint64_t old_from_us = UINT64_MAX;
+  bool all_acks = true;  // an acknowledged write is on all copies that are in sync
 };
 
 class History {

@@ -47,7 +47,7 @@ std::string Digest(const std::string& value) {
 
 bool IsWrite(const std::string& name) {
   return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" ||
-         name == "RESTORE" || name == "COPY";
+         name == "RESTORE" || name == "COPY" || name == "UNLINK" || name == "FLUSHDB";
 }
 
 }  // namespace
@@ -176,10 +176,17 @@ void Node::Start() {
   alive_ = true;
   next_client_id_ = 1;
   run_id_ = address_ + "#" + std::to_string(++starts_);
+  data_ = saved_;
   offset_ = 0;
   NewReplid();
   if (loop_->Chance(20)) Load(loop_->Between(1000, 100000));
 }
+
+void Node::Save() {
+  if (alive_) saved_ = data_;
+}
+
+void Node::Forget() { saved_.clear(); }
 
 void Node::Load(uint64_t for_us) { loading_until_us_ = loop_->now_us() + for_us; }
 
@@ -328,6 +335,15 @@ std::string Node::Scan(uint64_t cursor) const {
 
 std::string Node::Write(const std::vector<std::string>& args) {
   const std::string& name = args[0];
+  if (name == "FLUSHDB") {
+    data_.clear();
+    return Simple("OK");
+  }
+  if (name == "UNLINK") {
+    int64_t count = 0;
+    for (size_t i = 1; i < args.size(); ++i) count += static_cast<int64_t>(data_.erase(args[i]));
+    return Integer(count);
+  }
   const std::string& key = args[1];
   if (name == "SET") {
     data_[key] = args[2];

@@ -52,7 +52,10 @@ class Node {
 
   // --- faults ---
   void Kill(bool silently);  // the memory is lost; silently: nobody is told (the power went)
-  void Start();              // another process: a new run_id, empty
+  // Another process: a new run_id, with what was saved last, or empty.
+  void Start();
+  void Save();    // from now on there is something to come back with
+  void Forget();  // and now there is not
   void Hang();
   void Resume();
   void CutOff();  // nothing comes through, in both ways, and nothing is lost
@@ -113,6 +116,7 @@ class Node {
   std::string run_id_;
   uint64_t starts_ = 0;
   std::map<std::string, std::string> data_;
+  std::map<std::string, std::string> saved_;
   std::vector<ConnectionPtr> connections_;
   uint64_t next_client_id_ = 1;
   std::deque<std::function<void()>> stopped_;  // what waits for Resume or Heal, in order

@@ -181,6 +181,7 @@ void SimProxy::StartShards() {
     options.hang = options_->hang;
     options.hedge_ms = options_->hedge_ms;
     options.repair_keys_per_s = options_->repair_keys_per_s;
+    options.on_data_loss = options_->on_data_loss;
     options.wait_ms = 500;
     options.start_ms = 100;
     options.pause_ms = 100;
@@ -370,6 +371,7 @@ void SimProxy::StartAudit(size_t shard) {
 }
 
 void SimProxy::Note(NoteLevel, const std::string& text) {
+  if (options_->noted) options_->noted(text);
   // Nobody tampers with any other key: what the audit finds is a mistake in the order.
   if (text.find("audit: key ") != std::string::npos && text.find(":x\" ") == std::string::npos) {
     fail_(text);

@@ -26,6 +26,8 @@ struct ProxyOptions {
   HangLimits hang;
   uint32_t hedge_ms = 0;
   uint32_t repair_keys_per_s = 20000;
+  OnDataLoss on_data_loss = OnDataLoss::kRefuse;
+  std::function<void(const std::string&)> noted = {};  // each line of its log
   bool trace = false;
 };
 

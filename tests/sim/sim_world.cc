@@ -57,6 +57,9 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
       loop_.After(loop_.Between(0, 200), [this] { CrashProxy(); });
     }
   };
+  options_.noted = [this](const std::string& text) { OnNote(text); };
+  if (loop_.Chance(30)) options_.on_data_loss = OnDataLoss::kMiss;
+  saves_ = copies > 1 && loop_.Chance(30);
   quota_ = loop_.Between(200, 700);
   keys_ = loop_.Between(1, 4);
   think_us_ = loop_.Between(500, 8000);
@@ -100,6 +103,8 @@ std::string World::Describe() const {
   if (options_.failback) text += ", failback";
   text += ", hedged after " + std::to_string(options_.hedge_ms) + " ms";
   if (disk_.failing_percent > 0) text += ", a failing disk";
+  if (options_.on_data_loss == OnDataLoss::kMiss) text += ", on_data_loss miss";
+  if (saves_) text += ", nodes that save";
   if (refusing_replicaof_ > 0) {
     text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";
   }
@@ -125,6 +130,7 @@ const std::vector<std::string>& World::Run() {
   }
   loop_.After(loop_.Between(0, 200000), [this] { FaultTurn(); });
   loop_.After(loop_.Between(0, 200000), [this] { AuditTurn(); });
+  if (saves_) SaveTurn();
   loop_.After(100000, [this] { CheckBounds(); });
   loop_.RunUntil(clients_end_us_);
   faults_left_ = 0;
@@ -173,6 +179,7 @@ void World::Settle(const char* what) {
     const bool settled = proxy_ != nullptr && !proxy_going_ && faults_active_ == 0 &&
                          proxy_->serving() && proxy_->Settled() && Idle();
     still = settled ? still + 1 : 0;
+    AcceptOldData();
     if (still == 5) return;
     if (loop_.now_us() < limit) continue;
     std::string text = std::string(what) + " it does not settle:";

@@ -57,6 +57,7 @@ class World : public RequestSink {
   void FaultTurn();
   void BeginFault();
   void FaultOnNode(size_t node, uint64_t kind);
+  void OneAfterTheOther(size_t shard);
   void EndLater(uint64_t after_us, size_t node, std::function<void()> end);
   void Disturbed(size_t node) { disturbed_us_[node] = loop_.now_us(); }
   bool OtherIsNew(size_t node) const;
@@ -64,6 +65,9 @@ class World : public RequestSink {
   void UndrainUntilDone(size_t node);
   void KillNode(size_t node, bool silently);
   void HealAll();
+  void SaveTurn();
+  void OnNote(const std::string& text);
+  void AcceptOldData();
   void StartProxy();
   void CrashProxy();
   void RestartProxy();
@@ -100,6 +104,8 @@ class World : public RequestSink {
   uint64_t faults_left_ = 0;
   uint64_t faults_active_ = 0;
   uint64_t refusing_replicaof_ = 0;
+  bool saves_ = false;      // nodes come back with old data
+  uint64_t forced_us_ = 0;  // the last time that FORCE was ordered
   CheckOptions check_;
   ShardStats stats_;
   std::vector<std::string> problems_;

@@ -312,5 +312,22 @@ TEST_F(LinkTest, SharesAChunk) {
   EXPECT_EQ(log_[0], "lost 1 a large frame");
 }
 
+TEST_F(LinkTest, AnOldConnectionThatWasEndedHauntsNoLaterOne) {
+  BringUp();
+  link_->OnClosed("reset", false, now_ms_);
+  link_->Tick(now_ms_ += 1000, 0);
+  link_->OnConnected(now_ms_);
+  const std::string replies = HandshakeReplies("abc");
+  Answer(link_.get(), replies.substr(0, replies.find(":7\r\n") + 4));  // up to CLIENT ID
+  EXPECT_NE(transport_.Sent(link_.get()).find("KILL"), std::string::npos);
+  // It answers that, and is lost before it is up.
+  Answer(link_.get(), ":1\r\n");
+  link_->OnClosed("reset", false, now_ms_);
+  link_->Tick(now_ms_ += 1000, 0);
+  MakeUp(link_.get(), &transport_, replies, now_ms_);
+  EXPECT_TRUE(link_->up());
+  EXPECT_FALSE(link_->identity().haunted);
+}
+
 }  // namespace
 }  // namespace gemel
