@@ -94,7 +94,7 @@ std::string Resync::Obstacle() const {
 }
 
 void Resync::ForgetCopy(uint32_t copy) {
-  if (state_ != State::kIdle && copy_ == copy) End();
+  if (state_ != State::kIdle && (copy_ == copy || primary_ == copy)) End();
   seen_empty_[copy] = false;
   ours_[copy] = false;
   scanned_[copy] = false;

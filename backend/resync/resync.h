@@ -45,7 +45,7 @@ class Resync {
 
   // In effect from the next look at them on.
   void set_config(const ResyncConfig& config) { config_ = config; }
-  // Another node may take the place of this copy from now on.
+  // What was asked of this copy is not answered any more, and another node may take its place.
   void ForgetCopy(uint32_t copy);
 
   // A resync is under way.

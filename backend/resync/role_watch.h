@@ -24,7 +24,7 @@ class RoleWatch {
   // Time passes. A copy that holds other data loses its link; when that is made anew, the shard
   // sees who it is.
   void Tick(uint64_t now_ms);
-  // Another node may take the place of this copy from now on.
+  // What was asked of this copy is not answered any more, and another node may take its place.
   void ForgetCopy(uint32_t copy) { asked_[copy] = false; }
 
  private:

@@ -474,6 +474,11 @@ std::string Shard::DownText() const {
     } else if (!link.up()) {
       text +=
           "cannot be reached: " + (link.last_error().empty() ? "not tried yet" : link.last_error());
+    } else if (i == primary_ && HoldsOldData()) {
+      text +=
+          "was the only copy in sync and restarted, and the data that it came back with may be "
+          "old; PROXY PROMOTE " +
+          options_.name + " " + link.name() + " FORCE accepts it as it is";
     } else if (copies_[i]->restarted) {
       text += "has restarted and may hold old data";
     } else {

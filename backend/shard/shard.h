@@ -202,6 +202,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   // Takes effect at once; of the links, with the next connection. `options.nodes` may lack nodes
   // and have others: only those that are members are looked at.
   void SetOptions(const ShardOptions& options);
+  // The only copy in sync of several is up, but another process than the one whose data counts, and
+  // not empty: what it holds may be old. It serves once the operator accepts that, or (on_data_loss
+  // = "miss") once it is empty.
+  bool HoldsOldData() const;
 
   // --- for manual control (shard_control.h) ---
   ShardControl& control() { return *control_; }
@@ -342,10 +346,14 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void SaveRunId(uint32_t copy);
   bool Starting() const;
 
-  // shard_loss.cc: the last copy in sync is lost
+  // shard_loss.cc: the last copy in sync is lost, or has come back with other data
   bool TakeEqualOfPrimary();
   bool PrimaryIsLost() const;
+  void AcceptTogether(uint32_t copy);
+  void NoteOldData();
   void WatchLoss(uint64_t now_ms);
+  void TakeInstead(uint32_t copy);
+  void NoteLoss(uint32_t copy, bool known);
   void DeleteDoubtful(uint32_t copy);
   void OnDeleted(uint32_t copy, bool ok);
 
@@ -422,6 +430,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     bool failed = false;
   } deleting_;
   uint64_t lost_since_ms_ = 0;  // the primary, and nobody else is in sync; 0: it is not
+  // Of a process that restarted and counts all the same: all copies in sync did, or it was emptied.
+  std::string accepted_run_id_;
+  std::string refused_run_id_;  // of one that does not, and that was logged
   uint64_t mended_ms_ = 0;
   bool mending_ = false;
   CopyMask silent_ = 0;  // their line does not move: read from only if all are

@@ -74,7 +74,9 @@ void ShardControl::Submit(Request* request) {
     return;
   }
   // Where nothing is lost there is nothing to force.
-  if (verb == Verb::kForce && !IsStale(static_cast<uint32_t>(copy))) verb = Verb::kPromote;
+  if (verb == Verb::kForce && !IsStale(static_cast<uint32_t>(copy)) && !shard_->HoldsOldData()) {
+    verb = Verb::kPromote;
+  }
   Begin(verb, copy, request);
 }
 
@@ -239,11 +241,12 @@ bool ShardControl::PlanRole(Edit* edit) {
     any_copy_ = false;
     copy_ = static_cast<uint32_t>(successor);
   }
+  const std::string& node = Info(copy_).node;
   if (copy_ == shard_->info().primary) {
+    if (shard_->HoldsOldData()) return PlanAcceptance(edit);
     Done();
     return false;
   }
-  const std::string& node = Info(copy_).node;
   if (verb_ == Verb::kForce && !IsStale(copy_)) {
     Fail(node + " is in sync; it is promoted without FORCE");
     return false;
@@ -297,6 +300,25 @@ bool ShardControl::PlanRole(Edit* edit) {
     consequence_ += "; a resync of it had not ended (" + note + "), so it may hold only a part";
   }
   consequence_ = OneLine(consequence_);
+  return true;
+}
+
+// FORCE of the primary, which came back with data that may be old.
+bool ShardControl::PlanAcceptance(Edit* edit) {
+  const std::string& node = Info(copy_).node;
+  if (verb_ != Verb::kForce) {
+    Fail(node +
+         " is the primary, but it restarted, and the data that it came back with may be old; PROXY "
+         "PROMOTE " +
+         edit->shard + " " + node + " FORCE accepts it as it is");
+    return false;
+  }
+  *edit = {EditKind::kSetRunId, edit->shard, node, shard_->link(copy_)->identity().run_id,
+           "its data was accepted by PROXY PROMOTE FORCE"};
+  consequence_ = node +
+                 " is primary with the data that it came back with after its restart: what was "
+                 "written since that was saved is lost, and the other copies will be overwritten "
+                 "from it";
   return true;
 }
 
@@ -356,6 +378,7 @@ void ShardControl::NoteEdit(const Edit& edit, const std::string& from,
       env_->Note(NoteLevel::kInfo, Prefix() + from + " handed the primary's role over to " +
                                        edit.node + epoch + ": " + edit.reason);
       return;
+    case EditKind::kSetRunId:
     case EditKind::kForcePromote:
       env_->Note(NoteLevel::kWarn, Prefix() + "PROXY PROMOTE FORCE" + epoch + ": " + consequence);
       return;

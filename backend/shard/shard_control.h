@@ -25,7 +25,8 @@ class ShardControl {
  public:
   // Makes a node an ordinary server again (REPLICAOF NO ONE), since a resync that was broken off
   // may have left it a replica. `done` runs later: with why it could not be done, or with nothing.
-  using Detach = std::function<void(uint32_t copy, std::function<void(const std::string&)> done)>;
+  using DetachNode =
+      std::function<void(uint32_t copy, std::function<void(const std::string&)> done)>;
 
   // Both outlive it.
   ShardControl(Shard* shard, ShardEnv* env);
@@ -33,12 +34,18 @@ class ShardControl {
   ShardControl& operator=(const ShardControl&) = delete;
   ~ShardControl();
 
-  void set_detach(Detach detach) { detach_ = std::move(detach); }
+  void set_detach(DetachNode detach) { detach_ = std::move(detach); }
+  bool CanDetach() const { return detach_ != nullptr; }
+  // Only if it can.
+  void Detach(uint32_t copy, std::function<void(const std::string&)> done) {
+    detach_(copy, std::move(done));
+  }
 
   // Takes a request of kind kControl, whose frame is one of these commands, and answers it with OK
   // or an error, maybe later:
   //   PROMOTE node | PROMOTE ""       any copy that is in sync and up
-  //   FORCE node                      even if it is stale, where no copy in sync is up
+  //   FORCE node                      even if it is stale, where no copy in sync is up; or the
+  //                                   primary, which restarted with data that may be old
   //   RESYNC node | DRAIN node | UNDRAIN node
   //   REMOVE node                     drained, and then a member no more (membership.h asks)
   void Submit(Request* request);
@@ -72,6 +79,7 @@ class ShardControl {
   // order has ended then, and false is returned).
   bool Plan(Edit* edit);
   bool PlanRole(Edit* edit);
+  bool PlanAcceptance(Edit* edit);
   bool PlanDrain(Edit* edit);
   void TellNoReplica();
   void Prove();
@@ -100,7 +108,7 @@ class ShardControl {
 
   Shard* shard_;
   ShardEnv* env_;
-  Detach detach_;
+  DetachNode detach_;
 
   Step step_ = Step::kIdle;
   uint64_t attempt_ = 0;  // grows when an order ends: what comes later for it is not heard

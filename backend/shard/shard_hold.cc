@@ -17,7 +17,7 @@ bool Shard::CanWrite() const {
 
 // Until the nodes are heard from, writes wait: two empty copies can still begin as equals.
 bool Shard::Starting() const {
-  if (!info_.adopted || copies_.size() == 1) return false;
+  if (!info_.adopted || member_count() == 1) return false;
   if (env_->NowMs() >= started_ms_ + options_.start_ms) return false;
   for (const auto& copy : copies_) {
     if (!copy->link->up() && copy->link->hopeful()) return true;
@@ -30,6 +30,7 @@ bool Shard::Hopeful() const {
   if (stopped_) return false;
   if (!edit_error_.empty() && !editing_) return false;
   if (paused_ || editing_ || Starting()) return true;
+  if (options_.on_data_loss == OnDataLoss::kMiss && HoldsOldData()) return true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) == 0) continue;
     if ((up_ & Bit(i)) != 0) return true;

@@ -98,9 +98,7 @@ void Shard::StartCopy(uint32_t copy) { copies_[copy]->link->Start(env_->NowMs())
 void Shard::RemoveCopy(uint32_t index) {
   Copy& copy = *copies_[index];
   copy.removed = true;
-  copy.journal.reset();
-  copy.forgotten = true;
-  joining_ &= ~Bit(index);
+  ForgetJournal(index);
   SetInfo(info_);
   copy.link->Stop();
   up_ &= ~Bit(index);

@@ -48,7 +48,7 @@ void Shard::UpdateTargets() {
 
 void Shard::NeedJournal(uint32_t index) {
   Copy& copy = *copies_[index];
-  if (copy.journal != nullptr || copy.forgotten || copies_.size() == 1) return;
+  if (copy.journal != nullptr || copy.forgotten || member_count() == 1) return;
   const std::string& run_id = info_.copies[index].run_id;
   if (options_.journal_keys == 0 || copy.restarted || run_id.empty() ||
       ProcessOf(run_id) == kHiddenRunId) {
@@ -83,7 +83,7 @@ void Shard::ForgetSettled() {
 // The keys of a write that did not come to the same everywhere. Also for copies in sync: it is not
 // known yet who of them will be the truth.
 void Shard::RecordKeys(CopyMask copies, std::string_view frame) {
-  if (copies_.size() == 1) return;
+  if (member_count() == 1) return;
   SplitFrame(frame, &args_);
   const CommandRow* row = table_->Find(args_);
   const bool found = row != nullptr && FindKeys(*row, args_, &keys_) && !keys_.empty();

@@ -221,6 +221,7 @@ void Shard::Reconcile() {
     const int authority = PickAuthority();
     if (authority >= 0) {
       const uint32_t chosen = static_cast<uint32_t>(authority);
+      if (copies_[chosen]->restarted && in_sync_ != Bit(chosen)) AcceptTogether(chosen);
       if (chosen != primary_ && MustLeave(primary_)) {
         ProposeRole(EditKind::kPromote, chosen, {},
                     copies_[primary_]->link->name() + ": " + copies_[primary_]->leave_reason);
@@ -235,7 +236,9 @@ void Shard::Reconcile() {
       // back, and the two would not be equal.
       if (!editing_ && in_sync_ == Bit(chosen)) {
         copies_[chosen]->unsure = false;
-        if (copies_[chosen]->restarted) {
+        if (HoldsOldData()) {
+          NoteOldData();
+        } else if (copies_[chosen]->restarted) {
           ProposeRole(EditKind::kSetRunId, chosen, copies_[chosen]->link->identity().run_id,
                       "no other copy is left");
         }

@@ -35,6 +35,8 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void WantFlush() override { context_->dirty.push_back(this); }
 
   // The end of the loop turn. Writes what is queued, unless it is better collected: see uv_link.cc.
+  // Who is connected to, as "host:port" in numbers; empty: nobody.
+  std::string PeerName() const { return link_->up() ? stream_.PeerName() : std::string(); }
   void Flush();
 
  private:

@@ -5,10 +5,15 @@
 
 #include "backend/command/ascii.h"
 #include "backend/resp/resp_writer.h"
+#include "config/config_options.h"
+#include "proxy/local/config_names.h"
 
 namespace gemel {
 
 namespace {
+
+// Of what a client sent, in an answer to it.
+constexpr size_t kMaxQuoted = 100;
 
 std::string Error(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -37,9 +42,49 @@ void ProcessOrders::Run(const std::vector<std::string>& order,
                         std::function<void(std::string)> done) {
   if (order.size() >= 2 && EqualsLower(order[1], "reload")) {
     Reload(order, std::move(done));
+  } else if (order.size() >= 4 && EqualsLower(order[1], "set")) {
+    Set(order, std::move(done));
+  } else if (order.size() == 2 && EqualsLower(order[1], "rewrite")) {
+    Rewrite(std::move(done));
   } else {
     done(Error("not an order to the process"));
   }
+}
+
+void ProcessOrders::Set(const std::vector<std::string>& order,
+                        std::function<void(std::string)> done) {
+  ReloadOrder reload;
+  reload.cause = "CONFIG SET";
+  for (size_t i = 2; i + 1 < order.size(); i += 2) {
+    const std::string name(FileOption(order[i]));
+    const OptionInfo* option = FindOption(name);
+    if (option == nullptr) {
+      done(Error("Unknown option or number of arguments for CONFIG SET - '" +
+                 order[i].substr(0, kMaxQuoted) + "'; CONFIG GET * names them"));
+      return;
+    }
+    std::string error;
+    std::optional<std::string> value =
+        TomlValue(option->kind, FileValue(order[i], order[i + 1]), &error);
+    if (!value) {
+      done(Error("CONFIG SET failed (possibly related to argument '" + name + "') - " + error));
+      return;
+    }
+    reload.cause += " " + name;
+    reload.sets.emplace_back(name, *std::move(value));
+  }
+  reloader_->Submit(std::move(reload), [done = std::move(done)](const ReloadOutcome& outcome) {
+    done(outcome.ok ? "+OK\r\n" : Error("CONFIG SET failed - " + outcome.text));
+  });
+}
+
+void ProcessOrders::Rewrite(std::function<void(std::string)> done) {
+  ReloadOrder reload;
+  reload.cause = "CONFIG REWRITE";
+  reload.rewrite = true;
+  reloader_->Submit(std::move(reload), [done = std::move(done)](const ReloadOutcome& outcome) {
+    done(outcome.ok ? "+OK\r\n" : Error("Rewriting config file: " + outcome.text));
+  });
 }
 
 void ProcessOrders::Reload(const std::vector<std::string>& order,

@@ -21,6 +21,8 @@ class ProcessOrders {
   void Run(const std::vector<std::string>& order, std::function<void(std::string)> done);
 
  private:
+  void Set(const std::vector<std::string>& order, std::function<void(std::string)> done);
+  void Rewrite(std::function<void(std::string)> done);
   void Reload(const std::vector<std::string>& order, std::function<void(std::string)> done);
 
   UvReloader* reloader_;

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <latch>
 
+#include "config/config_edit.h"
 #include "config/config_load.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/reload/reload_check.h"
 #include "proxy/server/check_hosts.h"
+#include "proxy/server/replace_file.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -39,12 +41,16 @@ struct UvReloader::Job {
   ReloadDone done;
   UvWorker::Serving now;
   std::vector<uint32_t> taken;  // slots
+  // While the thread pool has it:
   uv_work_t work;
   UvReloader* reloader = nullptr;
-  std::shared_ptr<Job> self;  // while the thread pool has it
+  std::shared_ptr<Job> self;
+  void (*run)(Job*) = nullptr;
+  void (UvReloader::*then)(std::shared_ptr<Job>) = nullptr;
 
+  std::string text;  // at first that of the config in effect
+  std::vector<std::pair<std::string, std::string>> sets_before;
   std::string error;
-  std::string text;
   UvWorker::Serving next;
   ConfigDiff diff;
   std::string description;
@@ -69,6 +75,7 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator*
       status_(status),
       serving_(std::move(serving)),
       text_(std::move(text)),
+      file_text_(text_),
       again_(std::make_unique<UvTimer>(loop, [this] {
         if (!later_) return;
         waiting_.push_front(std::move(*later_));
@@ -115,29 +122,54 @@ void UvReloader::Next() {
   waiting_.pop_front();
   job->now = serving_;
   for (const auto& [name, slot] : leaving_) job->taken.push_back(slot);
+  job->text = text_;
+  job->sets_before = sets_;
+  if (!Queue(job, Load, &UvReloader::OnLoaded)) {
+    Refuse(job, "the thread pool does not take the reload");
+  }
+}
+
+bool UvReloader::Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
+                       void (UvReloader::*then)(std::shared_ptr<Job>)) {
   job->reloader = this;
+  job->run = run;
+  job->then = then;
   job->self = job;
   job->work.data = job.get();
   const int queued = uv_queue_work(
-      loop_, &job->work, [](uv_work_t* work) { Load(static_cast<Job*>(work->data)); },
+      loop_, &job->work,
+      [](uv_work_t* work) {
+        Job* on_pool = static_cast<Job*>(work->data);
+        on_pool->run(on_pool);
+      },
       [](uv_work_t* work, int) {
-        Job* loaded = static_cast<Job*>(work->data);
-        loaded->reloader->OnLoaded(std::move(loaded->self));
+        Job* ended = static_cast<Job*>(work->data);
+        (ended->reloader->*ended->then)(std::move(ended->self));
       });
-  if (queued != 0) {
-    job->self.reset();
-    Refuse(job, "the thread pool does not take the reload");
-  }
+  if (queued != 0) job->self.reset();
+  return queued == 0;
 }
 
 // On the thread pool: all that takes long.
 void UvReloader::Load(Job* job) {
   const std::string& file = job->now.config->file;
   ConfigError error;
-  std::optional<std::string> text = std::move(job->order.text);
-  if (!text) text = ReadConfigFile(file, &error);
+  bool read = true;
+  if (job->order.sets.empty()) {
+    std::optional<std::string> text = ReadConfigFile(file, &error);
+    read = text.has_value();
+    if (read) job->text = *std::move(text);
+  }
+  for (const auto* sets : {&job->order.sets, &job->sets_before}) {
+    if (!read || (sets == &job->sets_before && !job->order.rewrite)) break;
+    for (const auto& [name, value] : *sets) {
+      if (SetOption(&job->text, name, value, &job->error)) continue;
+      job->error = name + ": " + job->error;
+      return;
+    }
+  }
   std::optional<Config> config;
-  if (text) config = LoadConfigText(*text, file, &error);
+  if (read) config = LoadConfigText(job->text, file, &error);
   if (config) {
     if (std::optional<ConfigError> unresolved = CheckHosts(*config)) {
       config.reset();
@@ -145,21 +177,45 @@ void UvReloader::Load(Job* job) {
     }
   }
   if (!config) {
-    job->error = error.ToString();
+    // What is set has no line in the file.
+    job->error = job->order.sets.empty() ? error.ToString() : error.message;
     return;
   }
-  job->text = *std::move(text);
   job->diff = DiffConfigs(*job->now.config, *config);
   job->next.pool = std::make_shared<const Pool>(config->pools[0], *job->now.pool, job->taken);
   std::optional<RingMoves> moves;
-  if (job->diff.ring_changed) {
-    moves = DiffRings(job->now.config->pools[0], config->pools[0]);
-  }
+  if (job->diff.ring_changed) moves = DiffRings(job->now.config->pools[0], config->pools[0]);
   job->next.config = std::make_shared<const Config>(*std::move(config));
   job->description = DescribeDiff(job->diff, moves ? &*moves : nullptr);
 }
 
+void UvReloader::Write(Job* job) {
+  if (!ReplaceFile(job->now.config->file, job->text, &job->error)) {
+    job->error = "the config file cannot be written: " + job->error;
+  }
+}
+
 void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
+  if (!job->error.empty() || !job->order.rewrite || stopped_) {
+    Apply(job);
+    return;
+  }
+  if (on_write_) on_write_(job->text);
+  if (!Queue(job, Write, &UvReloader::OnWritten)) {
+    Refuse(job, "the thread pool does not take the file");
+  }
+}
+
+void UvReloader::OnWritten(std::shared_ptr<Job> job) {
+  if (job->error.empty()) {
+    file_text_ = job->text;
+  } else if (on_loaded_) {
+    on_loaded_();
+  }
+  Apply(job);
+}
+
+void UvReloader::Apply(const std::shared_ptr<Job>& job) {
   std::string error = job->error;
   if (error.empty() && stopped_) error = "gemel is being stopped";
   if (!error.empty()) {
@@ -167,7 +223,7 @@ void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
     return;
   }
   if (job->diff.empty()) {
-    text_ = job->text;  // comments may have changed
+    if (!job->order.dry_run) Keep(*job);  // comments may have changed
     End(job, {true, false, "nothing changes"});
     return;
   }
@@ -222,6 +278,11 @@ void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
     if (topology->IndexOf(shard.name) >= 0) continue;
     Edit edit{EditKind::kAddShard, shard.name, {}, {}, job->order.cause};
     for (const Address& node : shard.Nodes()) edit.nodes.push_back(node.ToString());
+    edits.push_back(std::move(edit));
+  }
+  if (job->diff.ring_changed) {
+    Edit edit{EditKind::kSetRing, {}, {}, {}, job->order.cause};
+    edit.spec = RingOf(job->next.config->pools[0]);
     edits.push_back(std::move(edit));
   }
   if (edits.empty()) {
@@ -284,8 +345,23 @@ void UvReloader::OnChanged(const std::shared_ptr<Job>& job) {
   }
   resyncs_->set_max_parallel(next.pools[0].resync.max_parallel);
   serving_ = job->next;
-  text_ = job->text;
+  Keep(*job);
   End(job, {true, true, job->description});
+}
+
+// The job's text is that of the config in effect.
+void UvReloader::Keep(const Job& job) {
+  text_ = job.text;
+  if (job.order.sets.empty()) {
+    if (!sets_.empty() && !job.order.rewrite) {
+      Note(NoteLevel::kInfo,
+           "what CONFIG SET had changed since the file was last read is forgotten");
+    }
+    sets_.clear();
+    file_text_ = job.text;
+  }
+  sets_.insert(sets_.end(), job.order.sets.begin(), job.order.sets.end());
+  if (on_loaded_) on_loaded_();
 }
 
 void UvReloader::OnRetired(const std::string& name, uint32_t slot) {

@@ -27,8 +27,11 @@ struct ReloadOrder {
   std::string cause;     // "SIGHUP", "PROXY RELOAD", ...: for the log
   bool dry_run = false;  // only say what would change
   bool force = false;    // see WhyRefused
-  // The config itself; nothing: the file is read.
-  std::optional<std::string> text;
+  // CONFIG SET: these options, as name and TOML value, on top of the config in effect. Nothing: the
+  // file is read, and what was set before is forgotten.
+  std::vector<std::pair<std::string, std::string>> sets;
+  // CONFIG REWRITE: what was set before is written into the file, and that is read.
+  bool rewrite = false;
   bool patient = false;  // what is refused only for a moment is tried again by itself
 };
 
@@ -60,8 +63,14 @@ class UvReloader {
   void Stop();
 
   const UvWorker::Serving& serving() const { return serving_; }
-  // What the config in effect was read from.
-  const std::string& text() const { return text_; }
+  // What the file had when it was last read and found good.
+  const std::string& file_text() const { return file_text_; }
+  // Runs before the file is written with this text, which is no change by somebody else then.
+  void set_on_write(std::function<void(const std::string& text)> on_write) {
+    on_write_ = std::move(on_write);
+  }
+  // Runs when the file, or what was set besides, has taken effect, and when a write has failed.
+  void set_on_loaded(std::function<void()> on_loaded) { on_loaded_ = std::move(on_loaded); }
 
  private:
   struct Job;
@@ -71,12 +80,18 @@ class UvReloader {
   };
 
   void Next();
+  bool Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
+             void (UvReloader::*then)(std::shared_ptr<Job>));
   static void Load(Job* job);
+  static void Write(Job* job);
+  void OnWritten(std::shared_ptr<Job> job);
+  void Apply(const std::shared_ptr<Job>& job);
   void OnLoaded(std::shared_ptr<Job> job);
   bool Prepare(Job* job, std::string* error);
   void MakeDurable(const std::shared_ptr<Job>& job);
   void Change(const std::shared_ptr<Job>& job);
   void OnChanged(const std::shared_ptr<Job>& job);
+  void Keep(const Job& job);
   void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);
   void Refuse(const std::shared_ptr<Job>& job, const std::string& why);
   void Note(NoteLevel level, const std::string& text);
@@ -88,7 +103,12 @@ class UvReloader {
   ResyncBoard* resyncs_;
   ReloadStatus* status_;
   UvWorker::Serving serving_;
-  std::string text_;
+  std::string text_;       // what the config in effect was read from
+  std::string file_text_;  // the same without what CONFIG SET has changed
+  // What CONFIG SET has changed since the file was read.
+  std::vector<std::pair<std::string, std::string>> sets_;
+  std::function<void(const std::string&)> on_write_;
+  std::function<void()> on_loaded_;
   std::deque<Waiting> waiting_;
   bool busy_ = false;
   bool stopped_ = false;

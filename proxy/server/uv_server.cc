@@ -14,6 +14,7 @@
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
+#include "proxy/reload/uv_config_watch.h"
 #include "proxy/server/process_orders.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/worker/uv_worker.h"
@@ -162,6 +163,11 @@ class Server {
     shared_.retired = [this](const std::string& name, uint32_t slot) {
       shared_.workers[0]->Post([this, name, slot] { reloader_->OnRetired(name, slot); });
     };
+    reloader_->set_on_write([this](const std::string& file) {
+      if (watch_) watch_->Expect(file);
+    });
+    reloader_->set_on_loaded([this, loop] { WatchConfig(loop); });
+    WatchConfig(loop);
     WatchSignals(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
                               std::to_string(config_.pools[0].shards.size()) + " shards with " +
@@ -211,6 +217,7 @@ class Server {
     stopping_ = true;
     Log(NoteLevel::kInfo, std::string(number == SIGTERM ? "SIGTERM" : "SIGINT") +
                               ": stopping; what is in flight is answered first");
+    watch_.reset();
     reloader_->Stop();
     draining_ = config_.workers;
     const uint64_t drain_ms = config().pools[0].timeouts.drain_ms;
@@ -223,6 +230,23 @@ class Server {
         });
       });
     }
+  }
+
+  // As the config in effect says.
+  void WatchConfig(uv_loop_t* loop) {
+    if (!config().watch_config || stopping_) {
+      watch_.reset();
+      return;
+    }
+    if (!watch_) {
+      watch_ = std::make_unique<UvConfigWatch>(
+          loop, config().file, [this] { Reload("the config file has changed"); },
+          [this](NoteLevel level, const std::string& text) {
+            Log(level, text);
+            events_.Add(UnixTimeUs(), level, text);
+          });
+    }
+    watch_->Loaded(reloader_->file_text());
   }
 
   // Nobody waits for the answer.
@@ -266,6 +290,7 @@ class Server {
   std::unique_ptr<UvCoordinator> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
   std::unique_ptr<ProcessOrders> orders_;
+  std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
   uv_signal_t signals_[3];
   bool stopping_ = false;

@@ -63,6 +63,7 @@ UvOwnedShard::~UvOwnedShard() {
   audit_.reset();
   resync_.reset();
   watch_.reset();
+  hosts_.clear();
   probes_.clear();
   control_.reset();
   links_.clear();
@@ -77,12 +78,32 @@ void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
   if (links_.size() <= copy) {
     links_.resize(copy + 1);
     probes_.resize(copy + 1);
+    hosts_.resize(copy + 1);
   }
   const HiredisNode reached = NodeOf(node);
   links_[copy] = std::make_unique<UvLink>(world_.links, shard_->link(copy), reached.address);
   shard_->link(copy)->set_transport(links_[copy].get());
   control_->SetNode(copy, reached);
+  hosts_[copy] = std::make_unique<UvHostWatch>(
+      world_.loop, reached.address, [link = links_[copy].get()] { return link->PeerName(); },
+      [this, copy](const std::string& now) { OnMoved(copy, now); });
   MakeProbe(copy);
+}
+
+// What is in flight is treated as with any lost connection.
+void UvOwnedShard::OnMoved(uint32_t copy, const std::string& now) {
+  const std::string& node = shard_->link(copy)->name();
+  world_.env->Note(NoteLevel::kWarn, "shard '" + name() + "': the host of node " + node +
+                                         " has another address now, " + now +
+                                         ": it is connected to anew");
+  resync_->ForgetCopy(copy);
+  watch_->ForgetCopy(copy);
+  control_->Remove(copy);
+  control_->SetNode(copy, NodeOf(node));
+  probes_[copy]->Stop();
+  shard_->OnProbe(copy, Shard::Probe::kVoid);
+  MakeProbe(copy);
+  shard_->link(copy)->Fail("its host name stands for another address now");
 }
 
 void UvOwnedShard::MakeProbe(uint32_t copy) {
@@ -105,6 +126,7 @@ void UvOwnedShard::OnCopyRemoved(uint32_t copy) {
   probes_[copy]->Stop();
   probes_[copy].reset();
   control_->Remove(copy);
+  hosts_[copy].reset();
   links_[copy].reset();
 }
 
@@ -124,6 +146,13 @@ void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
     resync_->Tick(now_ms);
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
+    if (now_ms >= next_look_ms_) {
+      const uint64_t after_ms = uint64_t{pool_.health.resolve_s} * 1000;
+      next_look_ms_ = after_ms > 0 ? now_ms + after_ms : ~uint64_t{0};
+      for (auto& host : hosts_) {
+        if (host != nullptr) host->Look();
+      }
+    }
   }
   for (uint32_t i = 0; i < probes_.size(); ++i) {
     if (probes_[i] != nullptr && shard_->TakeProbeWish(i)) probes_[i]->ProbeNow();
@@ -148,6 +177,7 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
     MakeProbe(i);
   }
   membership_->SetNodes(std::move(options.nodes), force);
+  next_look_ms_ = 0;
 }
 
 void UvOwnedShard::Retire(uint64_t now_ms) {

@@ -18,6 +18,7 @@
 #include "backend/shard/shard.h"
 #include "backend/uv/hiredis_control.h"
 #include "backend/uv/hiredis_probe.h"
+#include "backend/uv/uv_host_watch.h"
 #include "backend/uv/uv_link.h"
 
 namespace gemel {
@@ -64,6 +65,7 @@ class UvOwnedShard : public Membership::Host {
   void OnCopyRemoved(uint32_t copy) override;
   void MakeCopy(uint32_t copy, const std::string& node);
   void MakeProbe(uint32_t copy);
+  void OnMoved(uint32_t copy, const std::string& now);
   HiredisNode NodeOf(const std::string& name) const;
 
   const World world_;
@@ -78,6 +80,8 @@ class UvOwnedShard : public Membership::Host {
   // By copy; null where there is none.
   std::vector<std::unique_ptr<UvLink>> links_;
   std::vector<std::unique_ptr<HiredisProbe>> probes_;
+  std::vector<std::unique_ptr<UvHostWatch>> hosts_;
+  uint64_t next_look_ms_ = 0;  // at the hosts
   std::unique_ptr<HiredisControl> control_;
   std::unique_ptr<Resync> resync_;
   std::unique_ptr<Audit> audit_;

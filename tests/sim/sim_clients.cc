@@ -20,12 +20,13 @@ void World::ClientTurn(size_t index) {
 void World::Submit(Client* client) {
   if (requests_ >= quota_) return;
   ++requests_;
-  if (loop_.Chance(4)) {
+  if (loop_.Chance(refusing_replicaof_ > 0 ? 20 : 4)) {
     const std::string shard = ShardName(loop_.Random(options_.nodes.size()));
+    const uint64_t targets = refusing_replicaof_ > 0 ? 12 : 2;
     SimOp* copy = &copies_.emplace_back();
     copy->shard = static_cast<uint16_t>(shard[1] - '0');
-    copy->key = shard + ":y" + std::to_string(loop_.Random(2));
-    const std::string from = loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(2))
+    copy->key = shard + ":y" + std::to_string(loop_.Random(targets));
+    const std::string from = loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(targets))
                                               : shard + ":" + "rcl"[loop_.Random(3)] +
                                                     std::to_string(loop_.Random(keys_));
     if (from != copy->key) SubmitOp(copy, {"COPY", from, copy->key, "REPLACE"});

@@ -129,7 +129,8 @@ void World::FaultOnNode(size_t index, uint64_t kind) {
 // An operator does something, which is no fault: it may be refused, but nobody may notice.
 void World::OrderOnNode(size_t index) {
   static constexpr const char* kVerbs[] = {"PROMOTE", "RESYNC", "DRAIN", "DRAIN"};
-  const std::string verb = kVerbs[loop_.Random(4)];
+  const std::string verb =
+      refusing_replicaof_ > 0 && loop_.Chance(70) ? "RESYNC" : kVerbs[loop_.Random(4)];
   const Node* node = nodes_[index].get();
   Trace("order: " + verb + " " + node->address());
   Disturbed(index);

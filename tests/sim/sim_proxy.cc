@@ -180,6 +180,7 @@ void SimProxy::StartShards() {
     options.read_from = options_->read_from;
     options.hang = options_->hang;
     options.hedge_ms = options_->hedge_ms;
+    options.repair_keys_per_s = options_->repair_keys_per_s;
     options.wait_ms = 500;
     options.start_ms = 100;
     options.pause_ms = 100;

@@ -25,6 +25,7 @@ struct ProxyOptions {
   bool failback = false;
   HangLimits hang;
   uint32_t hedge_ms = 0;
+  uint32_t repair_keys_per_s = 20000;
   bool trace = false;
 };
 

@@ -75,6 +75,8 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
       node->AllowReplicaOf(allowed);
       refusing_replicaof_ += allowed ? 0 : 1;
     }
+    // Slowly, so that much goes on meanwhile.
+    if (loop_.Chance(80)) options_.repair_keys_per_s = static_cast<uint32_t>(loop_.Between(5, 200));
   }
 }
 

@@ -150,48 +150,5 @@ TEST_F(ShardMendTest, AFlushMeansAWholeCopy) {
   EXPECT_TRUE(shard_->WantsResync(1));
 }
 
-TEST_F(ShardMendTest, MissesInsteadOfOldValues) {
-  base_.on_data_loss = OnDataLoss::kMiss;
-  MakeUp(2);
-  Ask({"SET", "k", "v"});
-  Reply(0, "+OK\r\n");
-  Lose(1);
-  RunEdits();
-  Lose(0, /*refused=*/true);
-  Up(1, "r1");
-  Sent(1);
-  Pass(100);
-  EXPECT_EQ(Sent(1), "");  // the primary may be back soon
-  for (int i = 0; i < 20; ++i) {
-    Pass(100);
-    if (shard_->link(0)->state() == Link::State::kConnecting) Lose(0, /*refused=*/true);
-  }
-  EXPECT_EQ(Sent(1), Command({"UNLINK", "k"}));
-  EXPECT_EQ(Durable().primary, 0u);
-  Reply(1, ":1\r\n");
-  RunEdits();
-  EXPECT_EQ(Durable().primary, 1u);
-  EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
-  Ask({"GET", "k"});
-  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
-}
-
-TEST_F(ShardMendTest, RefusesWhereNothingIsToBeLost) {
-  MakeUp(2);
-  Ask({"SET", "k", "v"});
-  Reply(0, "+OK\r\n");
-  Lose(1);
-  RunEdits();
-  Lose(0, /*refused=*/true);
-  Up(1, "r1");
-  Sent(1);
-  for (int i = 0; i < 30; ++i) {
-    Pass(100);
-    if (shard_->link(0)->state() == Link::State::kConnecting) Lose(0, /*refused=*/true);
-  }
-  EXPECT_EQ(Sent(1), "");
-  EXPECT_TRUE(Ask({"GET", "k"})->told.starts_with("-CLUSTERDOWN"));
-}
-
 }  // namespace
 }  // namespace gemel

@@ -1,0 +1,18 @@
+// A file's text replaced whole.
+
+#ifndef GEMEL_PROXY_SERVER_REPLACE_FILE_H_
+#define GEMEL_PROXY_SERVER_REPLACE_FILE_H_
+
+#include <string>
+#include <string_view>
+
+namespace gemel {
+
+// Replaces the text of an existing file by write, fsync and rename in its folder, so that a crash
+// leaves the old text or the new. A symbolic link stays, and the file behind it is replaced; its
+// mode stays. False and *error (a phrase) if it could not be done: the old text stands. Blocking.
+bool ReplaceFile(const std::string& path, std::string_view text, std::string* error);
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SERVER_REPLACE_FILE_H_
