@@ -245,10 +245,11 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
     return;
   }
   if (!Prepare(job.get(), &error)) {
-    Refuse(job, serving_.config->file + ": " + error);
+    Refuse(job, error);
     return;
   }
   if (job->order.dry_run) {
+    DropSockets(job.get());
     End(job, {true, false, job->description});
     return;
   }
@@ -261,14 +262,27 @@ bool UvReloader::Prepare(Job* job, std::string* error) {
   const Config& next = *job->next.config;
   for (const Address& address : Without(next.pools[0].listen, now.pools[0].listen)) {
     std::vector<UniqueFd> sockets = BindListeners(address, next.workers, error);
-    if (sockets.empty()) return false;
+    if (sockets.empty()) {
+      *error = ConfigError{next.file, address.line, address.column, *error}.ToString();
+      return false;
+    }
     job->sockets.emplace_back(address, std::move(sockets));
   }
   if (next.log != now.log && !job->order.dry_run) {
-    if (!ChangeLog(next.log, error)) return false;
+    if (!ChangeLog(next.log, error)) {
+      *error = next.file + ": " + *error;
+      return false;
+    }
     job->log_changed = true;
   }
   return true;
+}
+
+void UvReloader::DropSockets(Job* job) {
+  for (const auto& [address, sockets] : job->sockets) {
+    if (address.IsUnix()) ::unlink(address.path.c_str());
+  }
+  job->sockets.clear();
 }
 
 void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
@@ -307,7 +321,9 @@ void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
 void UvReloader::Change(const std::shared_ptr<Job>& job) {
   const std::shared_ptr<const Topology> topology = coordinator_->current();
   const size_t workers = shared_->workers.size();
-  auto all = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
+  // Every worker is about to come to them, and none of them waits for anything else.
+  auto sent = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
+  auto taken = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
   job->workers = workers;
   for (size_t i = 0; i < workers; ++i) {
     auto change = std::make_shared<UvWorker::Change>();
@@ -318,10 +334,11 @@ void UvReloader::Change(const std::shared_ptr<Job>& job) {
       change->listeners.push_back({address, std::move(sockets[i])});
     }
     UvWorker* worker = shared_->workers[i].get();
-    worker->Post([this, worker, all, change, job] {
+    worker->Post([this, worker, sent, taken, change, job] {
       worker->BeginChange();
-      // Every worker is about to come here, and none of them waits for anything else.
-      all->arrive_and_wait();
+      sent->arrive_and_wait();
+      worker->TakeLast();
+      taken->arrive_and_wait();
       worker->EndChange(std::move(*change));
       shared_->workers[0]->Post([this, job] {
         if (--job->workers == 0) OnChanged(job);
@@ -380,7 +397,7 @@ void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why)
     std::string ignored;
     ChangeLog(serving_.config->log, &ignored);
   }
-  job->sockets.clear();
+  DropSockets(job.get());
   if (job->momentary && job->order.patient && !stopped_ && ++tries_ < kMaxTries) {
     if (tries_ == 1) Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
     later_ = Waiting{std::move(job->order), std::move(job->done)};

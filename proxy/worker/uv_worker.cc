@@ -101,7 +101,6 @@ void UvWorker::AddListener(const Address& address, UniqueFd socket) {
 }
 
 void UvWorker::EndChange(Change change) {
-  ReceiveAll();
   const std::shared_ptr<const Pool> before = serving_.pool;
   Use(change.next);
   const Pool& pool = *serving_.pool;

@@ -88,10 +88,12 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // Stops accepting, serves what has been sent already, answers what is in flight, then calls
   // `drained` (once; also when `deadline_ms` have passed). Its shards go on, for other workers.
   void Drain(uint64_t deadline_ms, std::function<void()> drained);
-  // A reload, in two steps on every worker. First all that other workers are to know of the old
-  // pool is sent; when all workers have done that, what they sent is taken and the new pool is in
-  // effect. So a request goes by one pool, and by the old one only before any goes by the new.
+  // A reload, in three steps on every worker, each begun when all workers have ended the one before.
+  // All that other workers are to know of the old pool is sent; what they sent is taken; the new
+  // pool is in effect. So a request goes by one pool, by the old one only before any goes by the
+  // new, and by the new one only to workers that know it.
   void BeginChange() { FlushAll(); }
+  void TakeLast() { ReceiveAll(); }
   void EndChange(Change change);
   // Every copy has answered every write that was sent.
   bool Quiet() const;

@@ -123,7 +123,6 @@ TEST_P(ReloadFaults, DuringAResync) {
     ASSERT_TRUE(load.WaitForMore(50));
     if (round % 2 == 1) world.node(first).Start();
     ASSERT_TRUE(world.WaitUntilSettled()) << world.Connect()("PROXY", "SHARDS");
-    EXPECT_EQ(world.node(first).Digest(), world.node(second).Digest()) << "under load, but equal";
     nodes = home;
     world.ReloadAndSettle();
   }

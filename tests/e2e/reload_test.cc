@@ -186,6 +186,8 @@ TEST_P(Reload, PortInUse) {
   FreePort first;
   const std::string taken = world().NewNode();
   file().listen.push_back("127.0.0.1:" + std::to_string(first.number()));
+  const std::string path = world().proxy().folder() + "/gemel.sock";
+  file().listen.push_back("unix:" + path);
   file().listen.push_back(taken);
   file().options["read"]["from"] = "\"replica\"";
   const std::string answer = world().Reload();
@@ -193,9 +195,14 @@ TEST_P(Reload, PortInUse) {
   EXPECT_TRUE(Has(answer, taken)) << answer;
   EXPECT_EQ(world().Setting("read.from"), "primary");
   EXPECT_TRUE(Eventually([&] { return !Accepts(first.number()); }));
+  EXPECT_FALSE(std::filesystem::exists(path));
   // Also where nothing is to be done.
   EXPECT_TRUE(world().AskReload({"DRYRUN"}).starts_with("-ERR "));
-  file().listen.resize(2);
+  file().listen.resize(3);
+  world().Write();
+  EXPECT_TRUE(Has(world().AskReload({"DRYRUN"}), "listener unix:" + path + " added"));
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_FALSE(Accepts(first.number()));
   EXPECT_FALSE(world().Reload().starts_with("-"));
   EXPECT_TRUE(Accepts(first.number()));
   EXPECT_EQ(world().Setting("read.from"), "replica");
