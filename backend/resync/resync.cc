@@ -103,7 +103,8 @@ void Resync::ForgetCopy(uint32_t copy) {
 void Resync::Tick(uint64_t now_ms) {
   const ShardInfo& info = shard_->info();
   const Link* primary = shard_->link(info.primary);
-  if (info.adopted && primary->up() && primary->identity().keys == 0) {
+  // (Alone it can not have been swapped with another, and one that comes later comes to be equal.)
+  if (info.adopted && info.copies.size() > 1 && primary->up() && primary->identity().keys == 0) {
     seen_empty_[info.primary] = true;
   }
   if (state_ == State::kIdle) {

@@ -246,10 +246,11 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
     return;
   }
   if (!Prepare(job.get(), &error)) {
-    Refuse(job, serving_.config->file + ": " + error);
+    Refuse(job, error);
     return;
   }
   if (job->order.dry_run) {
+    DropSockets(job.get());
     End(job, {true, false, job->description});
     return;
   }
@@ -262,14 +263,27 @@ bool UvReloader::Prepare(Job* job, std::string* error) {
   const Config& next = *job->next.config;
   for (const Address& address : Without(next.pools[0].listen, now.pools[0].listen)) {
     std::vector<UniqueFd> sockets = BindListeners(address, next.workers, error);
-    if (sockets.empty()) return false;
+    if (sockets.empty()) {
+      *error = ConfigError{next.file, address.line, address.column, *error}.ToString();
+      return false;
+    }
     job->sockets.emplace_back(address, std::move(sockets));
   }
   if (next.log != now.log && !job->order.dry_run) {
-    if (!ChangeLog(next.log, error)) return false;
+    if (!ChangeLog(next.log, error)) {
+      *error = next.file + ": " + *error;
+      return false;
+    }
     job->log_changed = true;
   }
   return true;
+}
+
+void UvReloader::DropSockets(Job* job) {
+  for (const auto& [address, sockets] : job->sockets) {
+    if (address.IsUnix()) ::unlink(address.path.c_str());
+  }
+  job->sockets.clear();
 }
 
 void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
@@ -392,7 +406,7 @@ void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why)
     std::string ignored;
     ChangeLog(serving_.config->log, &ignored);
   }
-  job->sockets.clear();
+  DropSockets(job.get());
   if (job->momentary && job->order.patient && !stopped_ && ++tries_ < kMaxTries) {
     if (tries_ == 1) Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
     later_ = Waiting{std::move(job->order), std::move(job->done)};

@@ -88,6 +88,7 @@ class UvReloader {
   void Apply(const std::shared_ptr<Job>& job);
   void OnLoaded(std::shared_ptr<Job> job);
   bool Prepare(Job* job, std::string* error);
+  static void DropSockets(Job* job);
   void MakeDurable(const std::shared_ptr<Job>& job);
   static void MakeRings(Job* job);
   void Change(std::shared_ptr<Job> job);

@@ -31,6 +31,8 @@ class ChildProcess {
   // False once it has ended, whoever ended it.
   bool running();
   void Signal(int signal);
+  // As Wait gives it, of one that has ended; -1 before that.
+  int exit_code() const { return exit_code_; }
   // Waits until it has ended. Returns its exit code, 128 + n if signal n ended it, -1 if it still
   // runs when patience ends.
   int Wait(std::chrono::milliseconds patience = kPatience);

@@ -7,6 +7,8 @@
 namespace gemel::e2e {
 namespace {
 
+constexpr timeval kConnect = {10, 0};
+
 Reply Convert(const redisReply& from) {
   Reply reply;
   switch (from.type) {
@@ -67,11 +69,17 @@ const Reply& Reply::Field(std::string_view name) const {
   throw std::runtime_error("no field " + std::string(name) + " in " + Text());
 }
 
-Client::Client(uint16_t port) {
-  const timeval connect = {10, 0};
-  context_.reset(redisConnectWithTimeout("127.0.0.1", port, connect));
+Client::Client(uint16_t port)
+    : Client(redisConnectWithTimeout("127.0.0.1", port, kConnect), "port " + std::to_string(port)) {
+}
+
+Client Client::OnUnixSocket(const std::string& path) {
+  return Client(redisConnectUnixWithTimeout(path.c_str(), kConnect), path);
+}
+
+Client::Client(redisContext* context, const std::string& name) : context_(context) {
   if (context_ == nullptr || context_->err != 0) {
-    throw std::runtime_error("connect to port " + std::to_string(port) + ": " +
+    throw std::runtime_error("connect to " + name + ": " +
                              (context_ ? context_->errstr : "no memory"));
   }
   const timeval patience = {60, 0};

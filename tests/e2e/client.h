@@ -40,6 +40,7 @@ inline std::ostream& operator<<(std::ostream& out, const Reply& reply) {
 class Client {
  public:
   explicit Client(uint16_t port);
+  static Client OnUnixSocket(const std::string& path);
 
   Reply Run(const Words& words);
   template <typename... Rest>
@@ -57,6 +58,9 @@ class Client {
   struct Free {
     void operator()(redisContext* context) const { redisFree(context); }
   };
+  // Takes it over; `name` is for the error.
+  Client(redisContext* context, const std::string& name);
+
   std::unique_ptr<redisContext, Free> context_;
 };
 

@@ -26,6 +26,8 @@ ShardStatus ParseShard(const Reply& reply) {
   ShardStatus shard;
   shard.name = reply.Field("name").bytes;
   shard.primary = reply.Field("primary").bytes;
+  shard.config_primary = reply.Field("config_primary").bytes;
+  shard.members = reply.Field("members").bytes;
   shard.epoch = reply.Field("epoch").integer;
   shard.held = reply.Field("held").integer;
   for (const Reply& node : reply.Field("nodes").items) shard.nodes.push_back(ParseNode(node));
@@ -33,6 +35,16 @@ ShardStatus ParseShard(const Reply& reply) {
 }
 
 }  // namespace
+
+std::vector<ShardStatus> ReadShards(Client client) {
+  const Reply reply = client("PROXY", "SHARDS");
+  if (reply.kind != Reply::Kind::kArray) throw std::runtime_error("PROXY SHARDS: " + reply.Text());
+  std::vector<ShardStatus> shards;
+  for (const Reply& shard : reply.items) shards.push_back(ParseShard(shard));
+  std::sort(shards.begin(), shards.end(),
+            [](const ShardStatus& a, const ShardStatus& b) { return a.name < b.name; });
+  return shards;
+}
 
 bool ShardStatus::AllInSync() const {
   return std::all_of(nodes.begin(), nodes.end(), [](const NodeStatus& node) {
@@ -85,14 +97,10 @@ std::string Cluster::Config() const {
 }
 
 std::vector<ShardStatus> Cluster::Status() const {
-  const Reply reply = Connect()("PROXY", "SHARDS");
-  if (reply.kind != Reply::Kind::kArray || reply.items.size() != static_cast<size_t>(shards_)) {
-    throw std::runtime_error("PROXY SHARDS: " + reply.Text());
+  std::vector<ShardStatus> shards = ReadShards(Connect());
+  if (shards.size() != static_cast<size_t>(shards_)) {
+    throw std::runtime_error("PROXY SHARDS tells of " + std::to_string(shards.size()) + " shards");
   }
-  std::vector<ShardStatus> shards;
-  for (const Reply& shard : reply.items) shards.push_back(ParseShard(shard));
-  std::sort(shards.begin(), shards.end(),
-            [](const ShardStatus& a, const ShardStatus& b) { return a.name < b.name; });
   return shards;
 }
 

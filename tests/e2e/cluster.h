@@ -31,7 +31,8 @@ struct NodeStatus {
   int64_t pending = 0;
 };
 struct ShardStatus {
-  std::string name, primary;
+  std::string name, primary, config_primary;
+  std::string members;  // what of the config's nodes is not yet so; empty: nothing
   int64_t epoch = 0;
   int64_t held = 0;
   std::vector<NodeStatus> nodes;
@@ -39,6 +40,8 @@ struct ShardStatus {
   bool AllInSync() const;  // and up
   const NodeStatus& Node(const std::string& address) const;
 };
+// What PROXY SHARDS says to this client, by name.
+std::vector<ShardStatus> ReadShards(Client client);
 
 // The probes are patient by default (a busy machine must not look like a dead node): a hang is
 // noticed only with ImpatientProbes. A refused or reset connection counts at once either way.

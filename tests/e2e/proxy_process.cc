@@ -25,8 +25,9 @@ std::string Tail(const std::string& log) {
 std::string GemelBinary() { return GEMEL_BINARY; }
 
 ProxyProcess::~ProxyProcess() {
+  const bool left = process_.pid() > 0;  // nobody stopped or killed it, nor waited for its end
   const bool ran = process_.running();
-  const int code = ran ? Stop() : 0;
+  const int code = ran ? Stop() : left ? process_.exit_code() : 0;
   const std::string log = Log();
   if (code != 0 || SanitizerSpoke(log)) {
     ADD_FAILURE() << "the proxy ended with " << code << "; its log:\n" << Tail(log);
