@@ -4,6 +4,7 @@
 #ifndef GEMEL_BACKEND_SHARD_HELD_QUEUE_H_
 #define GEMEL_BACKEND_SHARD_HELD_QUEUE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
@@ -41,6 +42,11 @@ class HeldQueue {
     return held;
   }
   const Held& front() const { return queue_.front(); }
+  // One came at that time or before.
+  bool HoldsFrom(uint64_t at_ms) const {
+    return std::any_of(queue_.begin(), queue_.end(),
+                       [at_ms](const Held& held) { return held.since_ms <= at_ms; });
+  }
 
  private:
   static Request* TakeFrame(Request* request) {

@@ -189,12 +189,17 @@ void Shard::SubmitSlow(Request* request) {
     }
     return;
   }
+  const ShardGate::Verdict verdict = AskGate(*request);
+  if (verdict == ShardGate::Verdict::kRefuse) {
+    AnswerError(request, gate_->Refusal());
+    return;
+  }
   if (held_.HasSession(request->session) || TouchesLockedKey(*request)) {
     Hold(request);
     return;
   }
   const bool read = request->kind == RequestKind::kRead;
-  if (read ? CanRead() : CanWrite()) {
+  if (verdict == ShardGate::Verdict::kPass && (read ? CanRead() : CanWrite())) {
     read ? SendRead(request) : SendWrite(request);
   } else if (Hopeful()) {
     Hold(request);

@@ -32,6 +32,7 @@
 #include "backend/shard/op.h"
 #include "backend/shard/request.h"
 #include "backend/shard/scan_copy.h"
+#include "backend/shard/shard_gate.h"
 #include "backend/topology/coordinator.h"
 #include "backend/topology/topology.h"
 #include "config/config.h"
@@ -101,12 +102,16 @@ struct ShardStats {
   uint64_t promotions = 0;
   uint64_t marked_stale = 0;
   uint64_t resyncs = 0;
-  uint64_t rejoins = 0;            // copies that came back in sync by the repair of single keys
-  uint64_t audits = 0;             // rounds of the audit that came to their end
-  uint64_t audited = 0;            // keys compared by it
-  uint64_t audit_differences = 0;  // keys that differed
-  uint64_t audit_repaired = 0;     // of those, made equal
-  uint64_t audit_skipped = 0;      // keys that could not be compared, or not wholly
+  uint64_t rejoins = 0;              // copies that came back in sync by the repair of single keys
+  uint64_t audits = 0;               // rounds of the audit that came to their end
+  uint64_t audited = 0;              // keys compared by it
+  uint64_t audit_differences = 0;    // keys that differed
+  uint64_t audit_repaired = 0;       // of those, made equal
+  uint64_t audit_skipped = 0;        // keys that could not be compared, or not wholly
+  uint64_t sweeps = 0;               // after changes of the ring, that came to their end
+  uint64_t sweep_scanned = 0;        // keys looked at by them
+  uint64_t forgotten = 0;            // keys deleted after changes of the ring
+  uint64_t forgotten_on_access = 0;  // of those, because they were asked for
 };
 
 class Shard : public LinkOwner, private KeyRepair::Host {
@@ -220,6 +225,21 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   // Sends a read to that copy, whose link is up. If it is answered by another one after all, that
   // one's bit is in `tried`.
   void SendTo(uint32_t copy, Request* request);
+  // --- for deletions after a change of the ring (shard_hold.cc) ---
+  // While set, every read and write takes the slow way and the gate is asked about it; null: nobody
+  // is. Not to be called by the gate's Before.
+  void set_gate(ShardGate* gate);
+  // Sends a write now, ahead of all that is held. False, and nothing is done, if no write can be
+  // sent now. The caller sees to it that none of its keys is locked.
+  bool SendAhead(Request* write);
+  // What the gate held may pass now.
+  void ReleaseGated();
+  // A request is still held that came at that time or before.
+  bool HoldsFrom(uint64_t at_ms) const { return held_.HoldsFrom(at_ms); }
+  // ShardInfo::swept changed, durably.
+  void set_swept(uint64_t ring) { info_.swept = ring; }
+  // What PROXY SHARDS says of the deletions; empty for nothing.
+  void set_sweep_note(std::string note) { sweep_note_ = std::move(note); }
   // --- for the audit (shard_compare.cc) ---
   // Every copy that is in sync can be asked now, all at the same point of the order.
   bool CanCompare() const;
@@ -324,6 +344,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   // shard_hold.cc: what waits
   void Hold(Request* request);
+  ShardGate::Verdict AskGate(const Request& request) {
+    return gate_ == nullptr ? ShardGate::Verdict::kPass : gate_->Before(request);
+  }
   void ReleaseHeld();
   void ExpireHeld(uint64_t now_ms);
   bool TouchesLockedKey(const Request& request);
@@ -412,7 +435,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   OpPool ops_;
   HedgePool hedges_;
 
-  bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked
+  bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked,
+                       // and there is no gate
+  ShardGate* gate_ = nullptr;
+  std::string sweep_note_;
   CopyMask in_sync_ = 0;
   CopyMask up_ = 0;          // the link is up and the node is the process it should be
   CopyMask readable_ = 0;    // in sync, up and not leaving

@@ -62,8 +62,16 @@ void Shard::ReleaseHeld() {
     const HeldQueue::Held held = held_.Pop();
     Request* request = held.request;
     const bool read = request->kind == RequestKind::kRead;
-    if (blocked.contains(request->session) || TouchesLockedKey(*request) ||
-        !(read ? can_read : can_write)) {
+    ShardGate::Verdict verdict = ShardGate::Verdict::kHold;
+    if (!blocked.contains(request->session) && !TouchesLockedKey(*request) &&
+        (read ? can_read : can_write)) {
+      verdict = AskGate(*request);
+    }
+    if (verdict == ShardGate::Verdict::kRefuse) {
+      AnswerError(request, gate_->Refusal());
+      continue;
+    }
+    if (verdict == ShardGate::Verdict::kHold) {
       if (hopeful) {
         blocked.insert(request->session);
         held_.PushAgain(held);
@@ -75,6 +83,22 @@ void Shard::ReleaseHeld() {
     read ? SendRead(request) : SendWrite(request);
   }
   releasing_ = false;
+}
+
+void Shard::set_gate(ShardGate* gate) {
+  gate_ = gate;
+  UpdateOpen();
+}
+
+bool Shard::SendAhead(Request* write) {
+  if (stopped_ || !CanWrite()) return false;
+  SendWrite(write);
+  return true;
+}
+
+void Shard::ReleaseGated() {
+  // While a link hands back what it lost, what is held waits for the end of that.
+  if (!losing_ && !held_.empty()) ReleaseHeld();
 }
 
 void Shard::ExpireHeld(uint64_t now_ms) {

@@ -22,7 +22,7 @@ void AppendField(std::string* out, std::string_view name, uint64_t value) {
 
 void Shard::Report(Request* request) {
   std::string out;
-  AppendArrayHeader(&out, 42);
+  AppendArrayHeader(&out, 52);
   AppendField(&out, "name", info_.name);
   AppendField(&out, "epoch", info_.epoch);
   AppendField(&out, "primary", info_.copies[primary_].node);
@@ -43,6 +43,11 @@ void Shard::Report(Request* request) {
   AppendField(&out, "audit_differences", stats_.audit_differences);
   AppendField(&out, "audit_repaired", stats_.audit_repaired);
   AppendField(&out, "audit_skipped", stats_.audit_skipped);
+  AppendField(&out, "sweep", sweep_note_);
+  AppendField(&out, "sweeps", stats_.sweeps);
+  AppendField(&out, "sweep_scanned", stats_.sweep_scanned);
+  AppendField(&out, "forgotten", stats_.forgotten);
+  AppendField(&out, "forgotten_on_access", stats_.forgotten_on_access);
   AppendBulk(&out, "nodes");
   AppendArrayHeader(&out, member_count());
   for (uint32_t i = 0; i < copies_.size(); ++i) {

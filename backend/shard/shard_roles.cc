@@ -375,7 +375,7 @@ void Shard::UpdateOpen() {
   if (waiting_.empty() && in_sync_ == readable_) ForgetSettled();
   open_ = false;
   if (!held_.empty()) ReleaseHeld();
-  open_ = CanWrite() && repair_.idle() && held_.empty();
+  open_ = CanWrite() && repair_.idle() && held_.empty() && gate_ == nullptr;
 }
 
 int Shard::CopyToResync() const {

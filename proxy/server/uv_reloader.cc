@@ -54,6 +54,7 @@ struct UvReloader::Job {
   UvWorker::Serving next;
   ConfigDiff diff;
   std::string description;
+  std::shared_ptr<const Topology> topology;  // with what was made durable
 
   bool momentary = false;  // what refused it may be over soon
   bool log_changed = false;
@@ -300,6 +301,7 @@ void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
     edits.push_back(std::move(edit));
   }
   if (edits.empty()) {
+    job->next.rings = serving_.rings;
     Change(job);
     return;
   }
@@ -309,19 +311,25 @@ void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
       if (!result.ok && job->error.empty()) job->error = result.error;
       if (--job->edits > 0) return;
       if (job->error.empty() && stopped_) job->error = "gemel is being stopped";
-      if (job->error.empty()) {
-        Change(job);
-      } else {
+      if (!job->error.empty()) {
         Refuse(job, "the change could not be made durable: " + job->error);
+        return;
+      }
+      job->topology = coordinator_->current();
+      if (!Queue(job, MakeRings, &UvReloader::Change)) {
+        Refuse(job, "the thread pool does not take the ring");
       }
     });
   }
 }
 
-void UvReloader::Change(const std::shared_ptr<Job>& job) {
+void UvReloader::MakeRings(Job* job) {
+  job->next.rings = std::make_shared<const RingHistory>(job->topology->rings, job->now.rings.get());
+}
+
+void UvReloader::Change(std::shared_ptr<Job> job) {
   const std::shared_ptr<const Topology> topology = coordinator_->current();
   const size_t workers = shared_->workers.size();
-  // Every worker is about to come to them, and none of them waits for anything else.
   auto sent = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
   auto taken = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
   job->workers = workers;
@@ -335,9 +343,10 @@ void UvReloader::Change(const std::shared_ptr<Job>& job) {
     }
     UvWorker* worker = shared_->workers[i].get();
     worker->Post([this, worker, sent, taken, change, job] {
+      // Every worker is about to come here, and none of them waits for anything else.
       worker->BeginChange();
       sent->arrive_and_wait();
-      worker->TakeLast();
+      worker->TakeAll();
       taken->arrive_and_wait();
       worker->EndChange(std::move(*change));
       shared_->workers[0]->Post([this, job] {

@@ -90,7 +90,8 @@ class UvReloader {
   bool Prepare(Job* job, std::string* error);
   static void DropSockets(Job* job);
   void MakeDurable(const std::shared_ptr<Job>& job);
-  void Change(const std::shared_ptr<Job>& job);
+  static void MakeRings(Job* job);
+  void Change(std::shared_ptr<Job> job);
   void OnChanged(const std::shared_ptr<Job>& job);
   void Keep(const Job& job);
   void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);

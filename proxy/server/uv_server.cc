@@ -122,9 +122,9 @@ class Server {
     }
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
-    const UvWorker::Serving serving{
-        std::make_shared<const Config>(config_),
-        std::make_shared<const Pool>(config_.pools[0], config_.workers)};
+    const UvWorker::Serving serving{std::make_shared<const Config>(config_),
+                                    std::make_shared<const Pool>(config_.pools[0], config_.workers),
+                                    std::make_shared<const RingHistory>(initial->rings)};
     for (uint32_t i = 0; i < config_.workers; ++i) {
       shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, serving, i));
       process_.stats.push_back(&shared_.workers.back()->stats());

@@ -35,7 +35,8 @@ ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const
 }  // namespace
 
 UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32_t slot,
-                           const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info)
+                           const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
+                           std::shared_ptr<const RingHistory> rings)
     : world_(world), slot_(slot), pool_(WithoutShards(pool)), config_(config) {
   shard_ =
       std::make_unique<Shard>(OptionsFor(pool, config, info), info, table, world.chunks, world.env);
@@ -56,6 +57,10 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
   watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);
   membership_ = std::make_unique<Membership>(shard_.get(), world.env, this);
   membership_->SetNodes(ShardOptionsOf(pool, config).nodes, /*force=*/false);
+  ForgetOptions forget;
+  forget.keys_per_s = pool.ring.forget_keys_per_s;
+  forget_ = std::make_unique<Forget>(shard_.get(), world.env, forget);
+  ChangeRing(std::move(rings));
 }
 
 UvOwnedShard::~UvOwnedShard() {
@@ -143,6 +148,7 @@ void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
   shard_->Tick(now_ms, random);
   if (!retiring_) {
     membership_->Tick(now_ms);
+    forget_->Tick(now_ms);
     resync_->Tick(now_ms);
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
@@ -168,6 +174,7 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   shard_->SetOptions(options);
   resync_->set_config(pool.resync);
   audit_->set_config(pool.audit);
+  forget_->set_rate(pool.ring.forget_keys_per_s);
   for (uint32_t i = 0; i < probes_.size(); ++i) {
     if (probes_[i] == nullptr) continue;
     if (identity) control_->SetNode(i, NodeOf(shard_->link(i)->name()));
@@ -180,10 +187,17 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   next_look_ms_ = 0;
 }
 
+void UvOwnedShard::ChangeRing(std::shared_ptr<const RingHistory> rings) {
+  const uint64_t now_ms = world_.env->NowMs();
+  forget_->SetHistory(std::move(rings), now_ms);
+  forget_->AllowSweep(now_ms);
+}
+
 void UvOwnedShard::Retire(uint64_t now_ms) {
   retiring_ = true;
   retired_ms_ = now_ms;
   membership_->Stop();
+  forget_->Stop();
   audit_->Stop();
   resync_.reset();
   watch_.reset();
@@ -195,6 +209,7 @@ bool UvOwnedShard::Retired(uint64_t now_ms) const {
 
 void UvOwnedShard::Stop() {
   membership_->Stop();
+  forget_->Stop();
   for (auto& probe : probes_) {
     if (probe != nullptr) probe->Stop();
   }

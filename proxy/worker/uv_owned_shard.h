@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/audit/audit.h"
+#include "backend/forget/forget.h"
 #include "backend/resync/resync.h"
 #include "backend/resync/role_watch.h"
 #include "backend/shard/membership.h"
@@ -37,7 +38,8 @@ class UvOwnedShard : public Membership::Host {
   // `info` is the shard in the present topology. The copies are those of `info`; the members are
   // brought to what `config` says from Start on.
   UvOwnedShard(const World& world, const CommandTable* table, uint32_t slot, const PoolConfig& pool,
-               const ShardConfig& config, const ShardInfo& info);
+               const ShardConfig& config, const ShardInfo& info,
+               std::shared_ptr<const RingHistory> rings);
   ~UvOwnedShard() override;
   UvOwnedShard(const UvOwnedShard&) = delete;
   UvOwnedShard& operator=(const UvOwnedShard&) = delete;
@@ -53,6 +55,9 @@ class UvOwnedShard : public Membership::Host {
   // A reload: the same shard by other options, nodes, passwords. Takes effect at once, but for the
   // nodes (see Membership).
   void Change(const PoolConfig& pool, const ShardConfig& config, bool force);
+  // The ring has changed: no request that goes by an earlier one will come any more, and none that
+  // goes by the last has come yet.
+  void ChangeRing(std::shared_ptr<const RingHistory> rings);
   // No further requests come: those that are here are served to their end.
   void Retire(uint64_t now_ms);
   bool retiring() const { return retiring_; }
@@ -87,6 +92,7 @@ class UvOwnedShard : public Membership::Host {
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<RoleWatch> watch_;
   std::unique_ptr<Membership> membership_;
+  std::unique_ptr<Forget> forget_;
 };
 
 }  // namespace gemel

@@ -89,7 +89,7 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
   const uint32_t slot = pool.Find(config.name)->slot;
   shards_.push_back(std::make_unique<UvOwnedShard>(
       UvOwnedShard::World{&loop_, &link_context_, &chunks_, env_.get(), shared_->resyncs},
-      &pool.table(), slot, pool.config(), config, info));
+      &pool.table(), slot, pool.config(), config, info, serving_.rings));
   dispatcher_.SetShard(slot, shards_.back()->shard());
 }
 
@@ -101,7 +101,7 @@ void UvWorker::AddListener(const Address& address, UniqueFd socket) {
 }
 
 void UvWorker::EndChange(Change change) {
-  const std::shared_ptr<const Pool> before = serving_.pool;
+  const Serving before = serving_;
   Use(change.next);
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
@@ -118,6 +118,7 @@ void UvWorker::EndChange(Change change) {
     here[shard->slot] = true;
     owned->Change(pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())],
                   change.force);
+    if (serving_.rings != before.rings) owned->ChangeRing(serving_.rings);
   }
   for (size_t i = 0; i < configs.size(); ++i) {
     const PoolShard& shard = pool.shards()[i];

@@ -46,6 +46,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   struct Serving {
     std::shared_ptr<const Config> config;
     std::shared_ptr<const Pool> pool;
+    std::shared_ptr<const RingHistory> rings;  // the last is the pool's
   };
   // What one worker must know to go over to the next.
   struct Change {
@@ -88,12 +89,11 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // Stops accepting, serves what has been sent already, answers what is in flight, then calls
   // `drained` (once; also when `deadline_ms` have passed). Its shards go on, for other workers.
   void Drain(uint64_t deadline_ms, std::function<void()> drained);
-  // A reload, in three steps on every worker, each begun when all workers have ended the one before.
-  // All that other workers are to know of the old pool is sent; what they sent is taken; the new
-  // pool is in effect. So a request goes by one pool, by the old one only before any goes by the
-  // new, and by the new one only to workers that know it.
+  // A reload, in three steps, each begun when all workers have done the one before: what the others
+  // are to know is sent; what they sent is taken; the next pool is in effect. So every request that
+  // goes by the old pool has reached its shard before the first that goes by the new is sent.
   void BeginChange() { FlushAll(); }
-  void TakeLast() { ReceiveAll(); }
+  void TakeAll() { ReceiveAll(); }
   void EndChange(Change change);
   // Every copy has answered every write that was sent.
   bool Quiet() const;

@@ -29,6 +29,8 @@ TEST(HeldQueue, KeepsOrderSessionsAndFrames) {
   EXPECT_EQ(queue.Pop().request, &requests[2]);
   EXPECT_FALSE(queue.HasSession(1));
   EXPECT_EQ(queue.front().since_ms, 100u);
+  EXPECT_TRUE(queue.HoldsFrom(100));
+  EXPECT_FALSE(queue.HoldsFrom(99));
   EXPECT_EQ(queue.Pop().request->frame, "frame 0");
   EXPECT_TRUE(queue.empty());
   EXPECT_FALSE(queue.HasSession(0));

@@ -32,8 +32,10 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     options.read_from = from;
     Topology topology;
     topology.shards.emplace_back();
+    topology.rings = rings_;
     ShardInfo& info = topology.shards[0];
     info.name = "a";
+    info.swept = swept_;
     for (uint32_t i = 0; i < copies; ++i) {
       LinkOptions node;
       node.name = "n" + std::to_string(i);
@@ -106,6 +108,8 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   }
 
   ShardOptions base_;  // what Make begins with
+  std::vector<RingSpec> rings_;
+  uint64_t swept_ = 0;
   CommandTable table_;
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;

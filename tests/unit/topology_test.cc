@@ -608,6 +608,7 @@ class RandomHistory {
                     Name("n", 4),
                     Below(8) == 0 ? "" : Name("run", 3),
                     Below(4) == 0 ? "" : "why",
+                    {},
                     RandomRing(),
                     Below(6)};
     const Topology before = now_;

@@ -1,0 +1,186 @@
+// After a change of the ring: deletes the keys that a shard's nodes hold for nobody, at a limited
+// rate, and sees to it that no client ever gets a value that lay there while the key was another
+// shard's. A client may see a miss.
+//
+// Logic only, on the shard's thread; one for each shard. What is old follows from the rings
+// (RingHistory) and from ShardInfo::swept, both durable, so that neither a change that is reversed
+// while deletions run nor a restart of the proxy loses track.
+
+#ifndef GEMEL_BACKEND_FORGET_FORGET_H_
+#define GEMEL_BACKEND_FORGET_FORGET_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "backend/ring/ring_history.h"
+#include "backend/shard/shard.h"
+
+namespace gemel {
+
+struct ForgetOptions {
+  // Keys deleted in the background; ten that are looked at count as one more. 0: no limit.
+  uint32_t keys_per_s = 10000;
+  // What is remembered of keys that were asked for. At this bound the deletions run without a
+  // limit; at twice the bound requests for further keys that may be old get -TRYAGAIN.
+  size_t mark_keys = 1000000;
+  size_t mark_bytes = 64u << 20;
+};
+
+class Forget : private ShardGate, private RequestSink {
+ public:
+  // Both must outlive it. It may be destroyed only when the shard was stopped, or is destroyed next
+  // without any event in between: it owns requests that the shard may still answer.
+  Forget(Shard* shard, ShardEnv* env, ForgetOptions options);
+  ~Forget() override = default;
+  Forget(const Forget&) = delete;
+  Forget& operator=(const Forget&) = delete;
+
+  // The rings from now on, at the start and at each change, with the ring of the change already
+  // durable in the topology. To be called before any request that was routed by the last of them
+  // can reach the shard. Requests that were routed by the ring before may still come.
+  void SetHistory(std::shared_ptr<const RingHistory> history, uint64_t now_ms);
+  // No request that was routed by an earlier ring than the last can be submitted any more: the
+  // deletions may begin, once those that are held have gone. To be called after each SetHistory.
+  void AllowSweep(uint64_t now_ms);
+  void set_rate(uint32_t keys_per_s) { options_.keys_per_s = keys_per_s; }
+
+  // Time passes; to be called every 10 to 100 ms.
+  void Tick(uint64_t now_ms);
+  // Nothing is begun any more. The gate stays, as long as the shard serves.
+  void Stop() { stopped_ = true; }
+
+  // There are keys to be deleted, or it is not known that there are none.
+  bool active() const { return stage_ != Stage::kIdle; }
+  // Requests have to pass the gate.
+  bool guarding() const { return guarding_; }
+  // Keys that are remembered as new, or are being deleted for a request.
+  size_t marks() const { return marks_.size(); }
+
+ private:
+  enum class Stage : uint8_t {
+    kIdle,     // nothing to delete
+    kWait,     // for requests of before the change
+    kScan,     // gets keys
+    kDelete,   // those of them that must go
+    kProve,    // all copies have applied all of that
+    kPropose,  // that is being made durable
+  };
+  // What is known of a key that was suspect and was deleted: since the time of that ring it is new.
+  struct Mark {
+    uint64_t ring;
+    uint64_t pending;  // the number of its deletion, until that is answered; then 0
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  };
+  using Marks = std::unordered_map<std::string, Mark, Hash, std::equal_to<>>;
+  // A request of its own.
+  struct Ask : Request {
+    enum class What : uint8_t { kScan, kSweepDelete, kAccessDelete, kProve };
+    What what = What::kScan;
+    uint64_t round = 0;
+    uint64_t number = 0;  // of a deletion, in the order of sending
+    uint32_t copy = 0;
+    uint64_t connection = 0;
+    std::vector<std::string> marked;  // keys with a mark that waits for this deletion
+    std::string text;                 // the frame
+  };
+
+  // ShardGate
+  Verdict Before(const Request& request) override;
+  std::string_view Refusal() const override { return refusal_; }
+  // RequestSink
+  void OnReply(Request* request, const Reply& reply) override;
+
+  void Evaluate();
+  HeldSince SinceFor(const Marks::const_iterator& mark) const;
+  bool Delete(const std::vector<std::string_view>& keys,
+              const std::vector<std::string_view>& marked, Ask::What what);
+  void OnDeleted(Ask* ask, const Reply& reply);
+  void EraseMark(std::string_view key);
+  bool MarksFull(size_t times) const;
+
+  void Advance();
+  bool Step();
+  void BeginRound();
+  void Restart(const std::string& why, uint64_t after_ms);
+  bool RoundStands() const;
+  bool Scan();
+  void OnScanned(Ask* ask, const Reply& reply);
+  bool DeleteBatch();
+  bool Prove();
+  void OnProof(Ask* ask, const Reply& reply);
+  void Propose();
+  void OnProposed(uint64_t ring, const EditResult& result);
+  void Finish();
+  bool Limited() const;
+
+  Ask* NewAsk(Ask::What what, const CommandRow* row, RequestKind kind,
+              const std::vector<std::string_view>& args);
+  void Free(Ask* ask);
+  void Note(NoteLevel level, const std::string& text);
+  void UpdateNote();
+
+  Shard* shard_;
+  ShardEnv* env_;
+  ForgetOptions options_;
+  const CommandRow* unlink_;
+  const CommandRow* scan_;
+  const CommandRow* ping_;
+  bool stopped_ = false;
+  std::optional<ShardRings> rings_;
+  uint64_t swept_ = 0;
+  bool guarding_ = false;
+
+  Marks marks_;
+  size_t mark_bytes_ = 0;
+  std::string refusal_;
+  bool refused_ = false;  // a deletion failed since the last Tick
+  uint64_t answered_ = 0;  // deletions since what they held back was released
+  uint64_t next_number_ = 1;
+  std::set<uint64_t> in_flight_;  // numbers of deletions that are not answered
+
+  Stage stage_ = Stage::kIdle;
+  bool allowed_ = false;
+  uint64_t allowed_ms_ = 0;
+  uint64_t retry_ms_ = 0;
+  uint64_t ticked_ms_ = 0;
+  double tokens_ = 0;
+  bool advancing_ = false;
+  uint64_t round_ = 0;    // grows whenever what was asked before is of no use any more
+  bool waiting_ = false;  // for the answer to a SCAN or a deletion of this round
+  bool failed_ = false;   // some deletion since the round began
+  std::string error_;
+  std::string told_;  // why a round began anew, as far as it was logged
+  uint32_t primary_ = 0;
+  uint64_t connection_ = 0;
+  std::string cursor_;  // empty: the scan has come to its end
+  std::deque<std::string> keys_;
+  uint64_t last_number_ = 0;  // deletions from here on do not matter to the round
+  uint32_t proofs_ = 0;       // still to come
+  bool proven_ = false;
+  bool proposing_ = false;
+
+  uint64_t began_ms_ = 0;  // of this sweep, all its rounds together
+  uint64_t looked_at_ = 0;
+  uint64_t deleted_ = 0;
+  uint64_t on_access_ = 0;
+
+  std::vector<std::unique_ptr<Ask>> asks_;
+  std::vector<Ask*> free_;
+  std::vector<std::string_view> args_;  // scratch
+  std::vector<uint32_t> places_;        // scratch
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_FORGET_FORGET_H_

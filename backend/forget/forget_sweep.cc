@@ -1,0 +1,310 @@
+// The sweep: SCAN of the primary, deletion of what must go, proof that all copies have applied
+// that, and the edit that says so.
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <utility>
+
+#include "backend/forget/forget.h"
+#include "backend/resp/reply_reader.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr size_t kBatch = 64;
+constexpr std::string_view kScanCount = "100";
+// Against the rate, of a key deleted.
+constexpr double kLookCost = 0.1;
+constexpr uint64_t kRetryMs = 1000;
+
+std::string Seconds(uint64_t ms) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.3f", static_cast<double>(ms) / 1000);
+  return text;
+}
+
+}  // namespace
+
+void Forget::Tick(uint64_t now_ms) {
+  if (ticked_ms_ == 0) ticked_ms_ = now_ms;
+  const double passed_ms = static_cast<double>(std::min<uint64_t>(now_ms - ticked_ms_, 1000));
+  ticked_ms_ = now_ms;
+  const double rate = options_.keys_per_s;
+  tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kBatch, rate / 20));
+  if (std::exchange(refused_, false)) shard_->ReleaseGated();
+  if (!rings_ || stopped_) return;
+  if (shard_->info().swept < swept_) {
+    // A stale copy was forced, or a process restarted: old keys may be back.
+    swept_ = shard_->info().swept;
+    looked_at_ = deleted_ = on_access_ = 0;
+    began_ms_ = now_ms;
+    Evaluate();
+  }
+  Advance();
+  if (active()) UpdateNote();
+}
+
+bool Forget::Limited() const { return options_.keys_per_s != 0 && !MarksFull(1); }
+
+void Forget::Advance() {
+  if (advancing_) return;
+  advancing_ = true;
+  while (!stopped_ && rings_ && Step()) {
+  }
+  advancing_ = false;
+}
+
+// False if there is something to wait for.
+bool Forget::Step() {
+  switch (stage_) {
+    case Stage::kIdle:
+      return false;
+    case Stage::kWait:
+      if (!allowed_ || env_->NowMs() < retry_ms_ || shard_->HoldsFrom(allowed_ms_) ||
+          !shard_->PrimaryReady()) {
+        return false;
+      }
+      BeginRound();
+      return true;
+    case Stage::kScan:
+    case Stage::kDelete:
+    case Stage::kProve:
+      if (!RoundStands()) {
+        Restart("the primary or its connection changed", 0);
+        return false;
+      }
+      if (failed_) {
+        Restart(error_, kRetryMs);
+        return false;
+      }
+      if (waiting_) return false;
+      return stage_ == Stage::kScan ? Scan() : stage_ == Stage::kDelete ? DeleteBatch() : Prove();
+    case Stage::kPropose:
+      Propose();
+      return false;
+  }
+  return false;
+}
+
+bool Forget::RoundStands() const {
+  return shard_->info().primary == primary_ && shard_->ConnectionOf(primary_) == connection_;
+}
+
+void Forget::BeginRound() {
+  if (looked_at_ == 0) {
+    Note(NoteLevel::kInfo, "keys that ring " + std::to_string(rings_->history().last_id()) +
+                               " gives to other shards, or that may be old, are being deleted");
+  }
+  ++round_;
+  waiting_ = failed_ = proven_ = false;
+  primary_ = shard_->info().primary;
+  connection_ = shard_->ConnectionOf(primary_);
+  cursor_ = "0";
+  keys_.clear();
+  last_number_ = 0;
+  stage_ = Stage::kScan;
+}
+
+void Forget::Restart(const std::string& why, uint64_t after_ms) {
+  if (after_ms == 0 || why != told_) {
+    Note(NoteLevel::kWarn, "the deletion of old keys begins anew: " + why);
+  }
+  told_ = why;
+  ++round_;
+  waiting_ = false;
+  retry_ms_ = env_->NowMs() + after_ms;
+  stage_ = Stage::kWait;
+}
+
+bool Forget::Scan() {
+  if (!keys_.empty()) {
+    stage_ = Stage::kDelete;
+    return true;
+  }
+  if (cursor_.empty()) {
+    // All of these must be answered without an error, also those for requests: the scan passed
+    // over their keys.
+    if (last_number_ == 0) last_number_ = next_number_;
+    if (!in_flight_.empty() && *in_flight_.begin() < last_number_) return false;
+    stage_ = Stage::kProve;
+    return true;
+  }
+  if ((Limited() && tokens_ < 1) || !shard_->InSyncAndUp(primary_)) return false;
+  Ask* ask =
+      NewAsk(Ask::What::kScan, scan_, RequestKind::kRead, {"SCAN", cursor_, "COUNT", kScanCount});
+  ask->copy = primary_;
+  waiting_ = true;
+  shard_->SendTo(primary_, ask);
+  return false;
+}
+
+void Forget::OnScanned(Ask* ask, const Reply& reply) {
+  const bool ours = ask->round == round_;
+  const bool by_primary = ask->tried == Bit(ask->copy);
+  Free(ask);
+  if (!ours) return;
+  waiting_ = false;
+  std::vector<std::string_view> parts;
+  std::vector<std::string_view> names;
+  if (!by_primary || !RoundStands()) {
+    Restart("the primary or its connection changed", 0);
+    return;
+  }
+  if (!SplitArray(reply.bytes, &parts) || parts.size() != 2 || !SplitArray(parts[1], &names)) {
+    Restart("SCAN: " + std::string(reply.bytes[0] == '-' ? ReplyText(reply.bytes) : "an odd reply"),
+            kRetryMs);
+    return;
+  }
+  cursor_ = ReplyText(parts[0]);
+  if (cursor_ == "0") cursor_.clear();
+  looked_at_ += names.size();
+  shard_->stats().sweep_scanned += names.size();
+  tokens_ -= kLookCost * static_cast<double>(names.size());
+  for (const std::string_view name : names) {
+    const std::string_view key = ReplyText(name);
+    const ShardRings::Standing standing = rings_->Of(key, HeldSince::Sweep(swept_));
+    if (!standing.owned || standing.suspect) keys_.emplace_back(key);
+  }
+  Advance();
+}
+
+// What must go is judged in the very moment of sending: a key that was deleted for a request
+// meanwhile is new.
+bool Forget::DeleteBatch() {
+  if (keys_.empty()) {
+    stage_ = Stage::kScan;
+    return true;
+  }
+  size_t room = kBatch;
+  if (Limited()) {
+    if (tokens_ < 1) return false;
+    room = std::min(room, static_cast<size_t>(tokens_));
+  }
+  std::vector<std::string> batch;
+  std::vector<bool> owned;
+  for (size_t left = keys_.size(); left > 0 && batch.size() < room; --left) {
+    std::string key = std::move(keys_.front());
+    keys_.pop_front();
+    if (shard_->IsKeyLocked(key)) {
+      keys_.push_back(std::move(key));
+      continue;
+    }
+    const auto mark = marks_.find(key);
+    const ShardRings::Standing standing = rings_->Of(key, SinceFor(mark));
+    if (standing.owned &&
+        (!standing.suspect || (mark != marks_.end() && mark->second.pending != 0))) {
+      continue;
+    }
+    batch.push_back(std::move(key));
+    owned.push_back(standing.owned);
+  }
+  if (batch.empty()) return keys_.empty();
+  std::vector<std::string_view> all(batch.begin(), batch.end());
+  std::vector<std::string_view> marked;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    // Without a gate nobody asks, and nothing is suspect.
+    if (owned[i]) marked.push_back(batch[i]);
+  }
+  if (!Delete(all, marked, Ask::What::kSweepDelete)) {
+    for (std::string& key : batch) keys_.push_back(std::move(key));
+    return false;
+  }
+  waiting_ = true;
+  tokens_ -= static_cast<double>(batch.size());
+  return false;
+}
+
+// With ack = "any" and "primary" a deletion is answered before every copy has applied it.
+bool Forget::Prove() {
+  if (proofs_ > 0) return false;
+  if (proven_) {
+    stage_ = Stage::kPropose;
+    return true;
+  }
+  const CopyMask copies = shard_->in_sync();
+  for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
+    if (!shard_->InSyncAndUp(static_cast<uint32_t>(std::countr_zero(rest)))) return false;
+  }
+  proven_ = true;  // until one says otherwise
+  proofs_ = static_cast<uint32_t>(std::popcount(copies));
+  for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
+    Ask* ask = NewAsk(Ask::What::kProve, ping_, RequestKind::kRead, {"PING"});
+    ask->copy = static_cast<uint32_t>(std::countr_zero(rest));
+    ask->connection = shard_->ConnectionOf(ask->copy);
+    shard_->SendTo(ask->copy, ask);
+  }
+  return false;
+}
+
+void Forget::OnProof(Ask* ask, const Reply& reply) {
+  const bool good = ask->round == round_ && ask->tried == Bit(ask->copy) && reply.bytes[0] == '+' &&
+                    shard_->ConnectionOf(ask->copy) == ask->connection;
+  const bool ours = ask->round == round_;
+  Free(ask);
+  --proofs_;
+  if (!ours) return;
+  if (!good) proven_ = false;
+  // A proof that failed is asked for again by the next Tick.
+  if (proofs_ == 0 && proven_) Advance();
+}
+
+void Forget::Propose() {
+  // Behind an edit that brings old keys back this one would be wrong; before it, it is right.
+  if (proposing_ || shard_->editing() || env_->NowMs() < retry_ms_) return;
+  proposing_ = true;
+  const uint64_t ring = rings_->history().last_id();
+  Edit edit{EditKind::kSwept, shard_->info().name, {}, {}, "no key of other shards is left"};
+  edit.ring = ring;
+  env_->Propose(std::move(edit),
+                [this, ring, alive = std::weak_ptr<char>(alive_)](const EditResult& result) {
+                  if (!alive.expired()) OnProposed(ring, result);
+                });
+}
+
+void Forget::OnProposed(uint64_t ring, const EditResult& result) {
+  proposing_ = false;
+  const bool last = ring == rings_->history().last_id();
+  if (!result.ok) {
+    if (last && stage_ == Stage::kPropose) {
+      retry_ms_ = env_->NowMs() + kRetryMs;
+      Note(NoteLevel::kError,
+           "could not mark swept for ring " + std::to_string(ring) + ": " + result.error);
+    }
+    return;
+  }
+  const int at = result.topology->IndexOf(shard_->info().name);
+  swept_ = at < 0 ? ring : result.topology->shards[static_cast<size_t>(at)].swept;
+  shard_->set_swept(swept_);
+  // Unless the ring changed meanwhile, or old keys came back: then the rest begins from here.
+  if (swept_ >= rings_->history().last_id()) {
+    Finish();
+  } else {
+    Evaluate();
+  }
+}
+
+void Forget::Finish() {
+  if (looked_at_ > 0 || deleted_ > 0) {
+    Note(NoteLevel::kInfo,
+         "no old keys are left after the change to ring " + std::to_string(swept_) + ": " +
+             std::to_string(looked_at_) + " keys looked at, " + std::to_string(deleted_) +
+             " deleted (" + std::to_string(on_access_) + " of them when they were asked for) in " +
+             Seconds(env_->NowMs() - began_ms_) + " s");
+  }
+  ++shard_->stats().sweeps;
+  Evaluate();
+}
+
+void Forget::UpdateNote() {
+  if (!active()) {
+    shard_->set_sweep_note({});
+    return;
+  }
+  shard_->set_sweep_note("ring " + std::to_string(rings_->history().last_id()) + ": " +
+                         std::to_string(looked_at_) + " keys looked at, " +
+                         std::to_string(deleted_) + " deleted");
+}
+
+}  // namespace gemel
