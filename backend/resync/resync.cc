@@ -45,8 +45,11 @@ Resync::Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig conf
       config_(config),
       board_(board),
       seen_empty_(kMaxCopies),
+      from_start_(kMaxCopies),
       ours_(kMaxCopies),
-      scanned_(kMaxCopies) {}
+      scanned_(kMaxCopies) {
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) from_start_[i] = true;
+}
 
 Resync::~Resync() {
   // Also safe while the edit is under way: the shard sends no writes before it is in effect.
@@ -96,6 +99,7 @@ std::string Resync::Obstacle() const {
 void Resync::ForgetCopy(uint32_t copy) {
   if (state_ != State::kIdle && (copy_ == copy || primary_ == copy)) End();
   seen_empty_[copy] = false;
+  from_start_[copy] = false;
   ours_[copy] = false;
   scanned_[copy] = false;
 }
@@ -103,8 +107,7 @@ void Resync::ForgetCopy(uint32_t copy) {
 void Resync::Tick(uint64_t now_ms) {
   const ShardInfo& info = shard_->info();
   const Link* primary = shard_->link(info.primary);
-  // (Alone it can not have been swapped with another, and one that comes later comes to be equal.)
-  if (info.adopted && info.copies.size() > 1 && primary->up() && primary->identity().keys == 0) {
+  if (info.adopted && primary->up() && primary->identity().keys == 0) {
     seen_empty_[info.primary] = true;
   }
   if (state_ == State::kIdle) {

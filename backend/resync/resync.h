@@ -181,6 +181,7 @@ class Resync {
   uint32_t failed_scans_ = 0;     // in a row
   uint32_t next_copy_ = 0;        // where the search for a copy begins
   std::vector<bool> seen_empty_;  // by copy: it was the primary of an adopted shard, empty
+  std::vector<bool> from_start_;  // by copy: it was in the shard from the beginning
   std::vector<bool> ours_;        // by copy: its data was overwritten by us already
   std::vector<bool> scanned_;     // by copy: key by key, at least in part
   std::unordered_map<std::string, uint64_t> noted_ms_;  // what was logged, and when

@@ -115,7 +115,8 @@ bool Resync::TakePlace(bool copying) {
 }
 
 // Nothing is known of an adopted shard but its config, and whoever swapped two addresses there
-// would lose all data to an empty server.
+// would lose all data to an empty server. A copy that came while the shard was served came to be
+// made equal to what was written since.
 void Resync::CheckNotSwapped() {
   Demand(primary_, {"DBSIZE"}, [this](const ControlReply& primary) {
     const int64_t primary_keys = ToNumber(primary.text);
@@ -123,7 +124,8 @@ void Resync::CheckNotSwapped() {
       const int64_t copy_keys = ToNumber(copy.text);
       if (primary_keys < 0 || copy_keys < 0) {
         Fail("DBSIZE said no number");
-      } else if (copy_keys > 0 && (primary_keys == 0 || seen_empty_[primary_])) {
+      } else if (copy_keys > 0 &&
+                 (primary_keys == 0 || (seen_empty_[primary_] && from_start_[copy_]))) {
         Fail("not begun: the configured primary is empty and the replica is not");
         Note(NoteLevel::kError,
              "the configured primary " + NameOf(primary_) +

@@ -28,7 +28,14 @@ std::string Sentence(const Address& address, int code) {
   return text;
 }
 
-UniqueFd MakeSocket(const sockaddr* address, socklen_t size, bool share, int* code) {
+// How an address is asked for.
+enum class Use {
+  kProbe,  // whether it is free; not listened on, for who connects then would be cut off
+  kShare,  // with other sockets of this process; listened on later
+  kAlone,
+};
+
+UniqueFd MakeSocket(const sockaddr* address, socklen_t size, Use use, int* code) {
   UniqueFd socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
   if (socket.get() < 0) {
@@ -37,13 +44,13 @@ UniqueFd MakeSocket(const sockaddr* address, socklen_t size, bool share, int* co
   }
   if (address->sa_family != AF_UNIX) {
     setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (share) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (use == Use::kShare) setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (address->sa_family == AF_INET6) {
       setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     }
   }
   if (::bind(socket.get(), address, size) != 0 ||
-      (!share && ::listen(socket.get(), kBacklog) != 0)) {
+      (use == Use::kAlone && ::listen(socket.get(), kBacklog) != 0)) {
     *code = errno;
     return {};
   }
@@ -83,7 +90,8 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
     std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
     UniqueFd first;
     if (ClearOldSocket(name, &code)) {
-      first = MakeSocket(reinterpret_cast<const sockaddr*>(&name), sizeof(name), false, &code);
+      first =
+          MakeSocket(reinterpret_cast<const sockaddr*>(&name), sizeof(name), Use::kAlone, &code);
     }
     if (first.get() < 0) {
       *error = Sentence(address, code);
@@ -108,13 +116,14 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
   if (count > 1) {
     // SO_REUSEPORT would let us share the port with another gemel without a word: so first ask
     // for it alone.
-    if (MakeSocket(found->ai_addr, found->ai_addrlen, false, &code).get() < 0) {
+    if (MakeSocket(found->ai_addr, found->ai_addrlen, Use::kProbe, &code).get() < 0) {
       *error = Sentence(address, code);
       return {};
     }
   }
   for (uint32_t i = 0; i < count; ++i) {
-    UniqueFd socket = MakeSocket(found->ai_addr, found->ai_addrlen, count > 1, &code);
+    UniqueFd socket =
+        MakeSocket(found->ai_addr, found->ai_addrlen, count > 1 ? Use::kShare : Use::kAlone, &code);
     if (socket.get() < 0) {
       *error = Sentence(address, code);
       return {};

@@ -36,9 +36,11 @@ bool MovingLoad::WaitForMore(uint64_t requests) const {
   return Eventually([&] { return answered_ >= goal || HasErrors(); }) && !HasErrors();
 }
 
-bool MovingLoad::HasErrors() const {
+std::string MovingLoad::Errors() const {
   const std::lock_guard lock(mutex_);
-  return !errors_.empty();
+  std::string text;
+  for (const std::string& error : errors_) text += error + "\n";
+  return text;
 }
 
 void MovingLoad::AddError(const std::string& error) {

@@ -40,7 +40,8 @@ class MovingLoad {
   uint64_t answered() const { return answered_; }
   // Returns once so many more requests are answered, or an error is seen, or patience ends.
   bool WaitForMore(uint64_t requests) const;
-  bool HasErrors() const;
+  bool HasErrors() const { return !Errors().empty(); }
+  std::string Errors() const;  // one a line
 
   // Runs `change`; when it returns, what it changes has taken effect. Which keys it gave to another
   // owner PROXY EXPLAIN tells.

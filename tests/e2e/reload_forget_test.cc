@@ -1,0 +1,124 @@
+// Keys that a change of the ring gives to another shard: a client may miss them, but it never sees
+// what they were before, whatever happens until the old copies are deleted.
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "tests/e2e/moving_load.h"
+#include "tests/e2e/reload_world.h"
+
+namespace gemel::e2e {
+namespace {
+
+class ReloadForget : public testing::TestWithParam<int> {  // workers
+ protected:
+  ReloadForget() : world_({.workers = GetParam()}) {}
+  ConfigFile& file() { return world_.file(); }
+  ReloadWorld world_;
+};
+INSTANTIATE_TEST_SUITE_P(Workers, ReloadForget, testing::Values(1, 2), [](const auto& info) {
+  return std::string(info.param == 1 ? "One" : "TwoThreaded");
+});
+
+TEST_P(ReloadForget, ThereAndBackUnderLoad) {
+  MovingLoad load(world_.port());
+  ASSERT_TRUE(load.WaitForMore(300));
+  const std::vector<std::string> nodes = {world_.NewNode(), world_.NewNode()};
+  for (int round = 0; round < 4; ++round) {
+    for (const char* weight : {"4", "1"}) {
+      file().shard("b").weight = std::stoi(weight);
+      load.WhileOwnersChange([&] { EXPECT_FALSE(world_.Reload().starts_with("-")); });
+      ASSERT_TRUE(load.WaitForMore(100)) << load.Errors();
+    }
+    // The same shard, with what its nodes had before.
+    file().shards.push_back({"c", nodes});
+    load.WhileOwnersChange([&] { EXPECT_FALSE(world_.PatientReload().starts_with("-")); });
+    ASSERT_TRUE(load.WaitForMore(100)) << load.Errors();
+    file().RemoveShard("c");
+    load.WhileOwnersChange([&] { EXPECT_FALSE(world_.PatientReload().starts_with("-")); });
+    ASSERT_TRUE(load.WaitForMore(100)) << load.Errors();
+    file().options["ring"]["points"] = round % 2 == 0 ? "200" : "1024";
+    load.WhileOwnersChange([&] { EXPECT_FALSE(world_.Reload().starts_with("-")); });
+  }
+  EXPECT_TRUE(load.WaitForMore(300));
+  load.Stop();
+  load.Verify();
+  world_.ExpectCopiesEqual();
+  EXPECT_GT(load.allowed_misses(), 0u);
+}
+
+// The old copies are deleted so slowly that they are there all the time.
+TEST_P(ReloadForget, ReversedWhileDeletionsRun) {
+  for (const bool killed : {false, true}) {
+    SCOPED_TRACE(killed);
+    file().options["ring"]["forget_keys_per_s"] = "20";
+    file().shard("b").weight = 1;
+    world_.ReloadAndSettle();
+    Client client = world_.Connect();
+    client("FLUSHALL");
+    constexpr int kKeys = 600;
+    std::set<int> there;
+    std::vector<std::string> owners;
+    const auto name = [](int i) { return "key:" + std::to_string(i); };
+    for (int i = 0; i < kKeys; ++i) {
+      EXPECT_EQ(client("SET", name(i), "old"), "OK");
+      owners.push_back(world_.Owner(name(i)));
+    }
+    file().shard("b").weight = 5;
+    ASSERT_FALSE(world_.Reload().starts_with("-"));
+    int moved = 0;
+    for (int i = 0; i < kKeys; ++i) {
+      const bool other = world_.Owner(name(i)) != owners[static_cast<size_t>(i)];
+      moved += other ? 1 : 0;
+      EXPECT_EQ(client("GET", name(i)), other ? "(nil)" : "old");
+      // One is new, one is gone, one was not touched.
+      if (i % 3 == 0) {
+        EXPECT_EQ(client("SET", name(i), "new"), "OK");
+      }
+      if (i % 3 == 1) client("DEL", name(i));
+    }
+    EXPECT_GT(moved, 50);
+    if (killed) {
+      world_.proxy().Kill();
+      world_.proxy().Restart();
+      ASSERT_TRUE(world_.WaitUntilSettled());
+    }
+    file().shard("b").weight = 1;
+    ASSERT_FALSE(world_.Reload().starts_with("-"));
+    if (killed) {
+      world_.proxy().Kill();
+      world_.proxy().Restart();
+      ASSERT_TRUE(world_.WaitUntilSettled());
+    }
+    client = world_.Connect();
+    for (int i = 0; i < kKeys; ++i) {
+      const std::string seen = client("GET", name(i)).Text();
+      if (i % 3 == 0) {
+        EXPECT_TRUE(seen == "new" || seen == "(nil)") << name(i) << " is " << seen;
+      }
+      if (i % 3 == 1) {
+        EXPECT_EQ(seen, "(nil)") << name(i);
+      }
+      if (i % 3 == 2) {
+        EXPECT_TRUE(seen == "old" || seen == "(nil)") << name(i) << " is " << seen;
+      }
+    }
+  }
+  file().options["ring"].erase("forget_keys_per_s");
+  ASSERT_FALSE(world_.Reload().starts_with("-"));
+  world_.ExpectCopiesEqual();
+  // In the end every node has its own keys only.
+  EXPECT_TRUE(Eventually([&] {
+    for (const ConfigFile::Shard& shard : file().shards) {
+      for (const Reply& key : world_.node(shard.name, 0).Connect()("KEYS", "*").items) {
+        if (world_.Owner(key.bytes) != shard.name) return false;
+      }
+    }
+    return true;
+  }));
+  world_.ExpectCopiesEqual();
+}
+
+}  // namespace
+}  // namespace gemel::e2e
