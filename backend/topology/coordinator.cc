@@ -1,6 +1,5 @@
 #include "backend/topology/coordinator.h"
 
-#include <optional>
 #include <utility>
 
 namespace gemel {
@@ -14,18 +13,14 @@ void EditQueue::Add(Edit edit, EditDone done) {
 std::shared_ptr<const Topology> EditQueue::BeginWrite() {
   if (writing_ || waiting_.empty()) return nullptr;
   writing_ = true;
-  std::shared_ptr<const Topology> last = current_;
+  auto last = std::make_shared<Topology>(*current_);
   for (Waiting& waiting : waiting_) {
-    std::optional<Topology> next = Apply(*last, waiting.edit, &waiting.result.error);
-    waiting.result.ok = next.has_value();
-    // Every change raises the epoch; an edit that changes nothing needs no write.
-    if (next && next->epoch != last->epoch) {
-      last = std::make_shared<const Topology>(*std::move(next));
-    }
+    waiting.result.ok = ApplyTo(last.get(), waiting.edit, &waiting.result.error);
     batch_.push_back(std::move(waiting));
   }
   waiting_.clear();
-  if (last != current_) next_ = std::move(last);
+  // Every change raises the epoch; edits that change nothing need no write.
+  if (last->epoch != current_->epoch) next_ = std::move(last);
   return next_;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
 #include "backend/topology/not_clean.h"
@@ -293,16 +292,22 @@ bool IsFree(const Topology& topology, std::string_view node, std::string_view bu
 bool EditMembers(Topology* next, const Edit& edit, std::string* error) {
   const int found = next->IndexOf(edit.shard);
   if (edit.kind == EditKind::kRemoveShard) {
+    if (!next->rings.empty() && next->rings.back().IndexOf(edit.shard) >= 0) {
+      *error = "shard " + Quoted(edit.shard) + " is in the ring and cannot be removed";
+      return false;
+    }
     if (found >= 0) next->shards.erase(next->shards.begin() + found);
-    return CheckTopology(*next, error);
+    return true;
   }
   if (edit.kind == EditKind::kAddShard) {
     if (found >= 0) return true;
     for (const std::string& node : edit.nodes) {
       if (!IsFree(*next, node, edit.shard, error)) return false;
     }
-    next->shards.push_back(NewShard({edit.shard, edit.nodes}));
-    return CheckTopology(*next, error);
+    ShardInfo added = NewShard({edit.shard, edit.nodes});
+    if (!CheckShard(added, error)) return false;
+    next->shards.push_back(std::move(added));
+    return true;
   }
   if (found < 0) {
     *error = "there is no shard " + Quoted(edit.shard);
@@ -365,17 +370,20 @@ bool SetRing(Topology* topology, const RingSpec& spec, std::string* error) {
   }
   rings.push_back(spec);
   rings.back().id = rings.size() == 1 ? 1 : rings[rings.size() - 2].id + 1;
-  return CheckRings(*topology, error);
+  if (CheckRings(*topology, error)) return true;
+  rings.pop_back();
+  return false;
 }
 
 // Drops the rings before the first that a shard of the last one needs.
 void DropRings(Topology* topology) {
   std::vector<RingSpec>& rings = topology->rings;
-  std::unordered_set<std::string_view> names;
-  for (const RingShard& shard : rings.back().shards) names.insert(shard.name);
   uint64_t needed = rings.back().id;
   for (const ShardInfo& shard : topology->shards) {
-    if (names.contains(shard.name)) needed = std::min(needed, shard.swept);
+    // The names last: most often one shard that needs all is soon found.
+    if (shard.swept >= needed || rings.back().IndexOf(shard.name) < 0) continue;
+    needed = shard.swept;
+    if (needed <= rings.front().id) return;
   }
   std::erase_if(rings, [needed](const RingSpec& ring) { return ring.id < needed; });
 }
@@ -462,33 +470,52 @@ std::string_view EditKindName(EditKind kind) {
 
 std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::string* error) {
   Topology next = from;
-  if (edit.kind == EditKind::kOpen || edit.kind == EditKind::kClose) {
-    next.clean = edit.kind == EditKind::kClose;
-    if (next.clean != from.clean) ++next.epoch;
-    return next;
+  if (!ApplyTo(&next, edit, error)) return std::nullopt;
+  return next;
+}
+
+bool ApplyTo(Topology* topology, const Edit& edit, std::string* error) {
+  switch (edit.kind) {
+    case EditKind::kOpen:
+    case EditKind::kClose: {
+      const bool clean = edit.kind == EditKind::kClose;
+      if (topology->clean != clean) ++topology->epoch;
+      topology->clean = clean;
+      return true;
+    }
+    case EditKind::kSetRing: {
+      const size_t rings = topology->rings.size();
+      if (!SetRing(topology, edit.spec, error)) return false;
+      if (topology->rings.size() != rings) ++topology->epoch;
+      return true;
+    }
+    case EditKind::kAddShard:
+    case EditKind::kRemoveShard: {
+      const size_t shards = topology->shards.size();
+      if (!EditMembers(topology, edit, error)) return false;
+      if (topology->shards.size() != shards) ++topology->epoch;
+      return true;
+    }
+    default:
+      break;
   }
-  if (edit.kind == EditKind::kAddCopy || edit.kind == EditKind::kRemoveCopy ||
-      edit.kind == EditKind::kAddShard || edit.kind == EditKind::kRemoveShard) {
-    if (!EditMembers(&next, edit, error)) return std::nullopt;
-    if (next.shards != from.shards) ++next.epoch;
-    return next;
-  }
-  if (edit.kind == EditKind::kSetRing) {
-    if (!SetRing(&next, edit.spec, error)) return std::nullopt;
-    if (next.rings.size() != from.rings.size()) ++next.epoch;
-    return next;
-  }
-  const int found = next.IndexOf(edit.shard);
+  const int found = topology->IndexOf(edit.shard);
   if (found < 0) {
     *error = "there is no shard " + Quoted(edit.shard);
-    return std::nullopt;
+    return false;
   }
   const auto index = static_cast<size_t>(found);
-  const bool done = edit.kind == EditKind::kSwept ? SetSwept(&next, index, edit.ring, error)
-                                                  : EditCopy(&next.shards[index], edit, error);
-  if (!done) return std::nullopt;
-  if (next.shards[index] != from.shards[index]) ++next.epoch;
-  return next;
+  const ShardInfo before = topology->shards[index];
+  bool done = false;
+  if (edit.kind == EditKind::kSwept) {
+    done = SetSwept(topology, index, edit.ring, error);
+  } else if (edit.kind == EditKind::kAddCopy || edit.kind == EditKind::kRemoveCopy) {
+    done = EditMembers(topology, edit, error);
+  } else {
+    done = EditCopy(&topology->shards[index], edit, error);
+  }
+  if (done && topology->shards[index] != before) ++topology->epoch;
+  return done;
 }
 
 namespace {

@@ -141,6 +141,9 @@ struct Edit {
 // repair and the edit is for the proposer to know.
 std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::string* error);
 
+// The same without a copy: true, or false with *error and *topology as it was.
+bool ApplyTo(Topology* topology, const Edit& edit, std::string* error);
+
 // What the config says of a shard.
 struct ShardMembers {
   std::string name;

@@ -57,12 +57,19 @@ void Pool::Fill(const std::vector<uint32_t>& slots) {
                        static_cast<uint32_t>(1 + shard.replicas.size())});
     by_slot_[slots[i]] = i;
   }
+  // Their memory moves no more.
+  for (uint32_t i = 0; i < shards_.size(); ++i) by_name_.emplace(shards_[i].name, i);
 }
 
 const PoolShard* Pool::Find(std::string_view name) const {
-  const auto found = std::find_if(shards_.begin(), shards_.end(),
-                                  [&](const PoolShard& shard) { return shard.name == name; });
-  return found == shards_.end() ? nullptr : &*found;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : &shards_[found->second];
+}
+
+std::vector<std::string> Pool::NamesBySlot() const {
+  std::vector<std::string> names(slot_count());
+  for (const PoolShard& shard : shards_) names[shard.slot] = shard.name;
+  return names;
 }
 
 }  // namespace gemel

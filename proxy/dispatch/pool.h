@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/command/command_table.h"
@@ -49,6 +50,8 @@ class Pool {
   const PoolShard& OfSlot(uint32_t slot) const { return shards_[by_slot_[slot]]; }
   // The shard of that name, or null.
   const PoolShard* Find(std::string_view name) const;
+  // The names by slot; empty where there is none.
+  std::vector<std::string> NamesBySlot() const;
   // All slots are below it.
   uint32_t slot_count() const { return static_cast<uint32_t>(by_slot_.size()); }
   uint32_t workers() const { return workers_; }
@@ -70,7 +73,8 @@ class Pool {
   std::unique_ptr<const Ring> ring_;
   RequestLimits request_limits_;
   std::vector<PoolShard> shards_;
-  std::vector<uint32_t> by_slot_;  // index into shards_
+  std::vector<uint32_t> by_slot_;                           // index into shards_
+  std::unordered_map<std::string_view, uint32_t> by_name_;  // the same; names are shards_' own
 };
 
 }  // namespace gemel

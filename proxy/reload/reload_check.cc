@@ -1,6 +1,7 @@
 #include "proxy/reload/reload_check.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "backend/shard/op.h"
 
@@ -45,15 +46,15 @@ std::string WhyMembersRefused(const ShardConfig& shard, const ShardInfo& info, b
 
 std::string WhyRefused(const PoolConfig& next, const Topology& topology,
                        const std::vector<std::string>& leaving, bool force) {
+  std::unordered_map<std::string_view, const ShardInfo*> infos;
+  for (const ShardInfo& info : topology.shards) infos.emplace(info.name, &info);
   for (const ShardConfig& shard : next.shards) {
     if (std::find(leaving.begin(), leaving.end(), shard.name) != leaving.end()) {
       return "shard '" + shard.name +
              "' was removed a moment ago and still answers its last requests: try again";
     }
-    const int known = topology.IndexOf(shard.name);
-    if (known >= 0) {
-      const std::string why =
-          WhyMembersRefused(shard, topology.shards[static_cast<size_t>(known)], force);
+    if (const auto known = infos.find(shard.name); known != infos.end()) {
+      const std::string why = WhyMembersRefused(shard, *known->second, force);
       if (!why.empty()) return why;
       continue;
     }

@@ -185,7 +185,10 @@ void UvReloader::Load(Job* job) {
   job->diff = DiffConfigs(*job->now.config, *config);
   job->next.pool = std::make_shared<const Pool>(config->pools[0], *job->now.pool, job->taken);
   std::optional<RingMoves> moves;
-  if (job->diff.ring_changed) moves = DiffRings(job->now.config->pools[0], config->pools[0]);
+  if (job->diff.ring_changed) {
+    moves = CompareRings(job->now.pool->ring(), job->now.pool->NamesBySlot(),
+                         job->next.pool->ring(), job->next.pool->NamesBySlot());
+  }
   job->next.config = std::make_shared<const Config>(*std::move(config));
   job->description = DescribeDiff(job->diff, moves ? &*moves : nullptr);
 }
@@ -289,7 +292,7 @@ void UvReloader::DropSockets(Job* job) {
 void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
   const std::shared_ptr<const Topology> topology = coordinator_->current();
   std::vector<Edit> edits;
-  for (const ShardConfig& shard : job->next.config->pools[0].shards) {
+  for (const ShardConfig& shard : job->diff.shards_added) {
     if (topology->IndexOf(shard.name) >= 0) continue;
     Edit edit{EditKind::kAddShard, shard.name, {}, {}, job->order.cause};
     for (const Address& node : shard.Nodes()) edit.nodes.push_back(node.ToString());

@@ -10,12 +10,6 @@ namespace gemel {
 
 namespace {
 
-PoolConfig WithoutShards(const PoolConfig& pool) {
-  PoolConfig copy = pool;
-  copy.shards.clear();
-  return copy;
-}
-
 // The copies as the topology has them; options of nodes that the config has no more are made up
 // from those that it has.
 ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info) {
@@ -37,17 +31,17 @@ ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const
 UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32_t slot,
                            const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
                            std::shared_ptr<const RingHistory> rings)
-    : world_(world), slot_(slot), pool_(WithoutShards(pool)), config_(config) {
+    : world_(world), slot_(slot), health_(pool.health), config_(config) {
   shard_ =
       std::make_unique<Shard>(OptionsFor(pool, config, info), info, table, world.chunks, world.env);
   control_ = std::make_unique<HiredisControl>(world.loop);
   for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
   resync_ =
       std::make_unique<Resync>(shard_.get(), control_.get(), world.env, pool.resync, world.resyncs);
-  shard_->control().set_detach([control = control_.get()](
-                                   uint32_t copy, std::function<void(const std::string&)> done) {
-    MakeMaster(control, copy, std::move(done));
-  });
+  shard_->control().set_detach(
+      [control = control_.get()](uint32_t copy, std::function<void(const std::string&)> done) {
+        MakeMaster(control, copy, std::move(done));
+      });
   audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
   watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);
   membership_ = std::make_unique<Membership>(shard_.get(), world.env, this);
@@ -108,7 +102,7 @@ void UvOwnedShard::OnMoved(uint32_t copy, const std::string& now) {
 
 void UvOwnedShard::MakeProbe(uint32_t copy) {
   probes_[copy] = std::make_unique<HiredisProbe>(
-      world_.loop, NodeOf(shard_->link(copy)->name()), pool_.health,
+      world_.loop, NodeOf(shard_->link(copy)->name()), health_,
       [shard = shard_.get(), copy](Shard::Probe probe, uint64_t began_ms) {
         shard->OnProbe(copy, probe, began_ms);
       },
@@ -148,7 +142,7 @@ void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
     if (now_ms >= next_look_ms_) {
-      const uint64_t after_ms = uint64_t{pool_.health.resolve_s} * 1000;
+      const uint64_t after_ms = uint64_t{health_.resolve_s} * 1000;
       next_look_ms_ = after_ms > 0 ? now_ms + after_ms : ~uint64_t{0};
       for (auto& host : hosts_) {
         if (host != nullptr) host->Look();
@@ -161,9 +155,9 @@ void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
 }
 
 void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, bool force) {
-  const bool health = pool.health != pool_.health;
+  const bool health = pool.health != health_;
   const bool identity = config.user != config_.user || config.password != config_.password;
-  pool_ = WithoutShards(pool);
+  health_ = pool.health;
   config_ = config;
   ShardOptions options = ShardOptionsOf(pool, config);
   shard_->SetOptions(options);

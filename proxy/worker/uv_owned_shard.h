@@ -75,7 +75,7 @@ class UvOwnedShard : public Membership::Host {
 
   const World world_;
   const uint32_t slot_;
-  PoolConfig pool_;  // without its shards
+  HealthConfig health_;
   ShardConfig config_;
   uint32_t random_ = 1;
   bool started_ = false;

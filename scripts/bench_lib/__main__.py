@@ -12,6 +12,7 @@ forwards nothing) shows it, and the bars are given as ratios to nutcracker and t
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import signal
@@ -20,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import load, memory
+from . import load, memory, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -44,6 +45,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", default=ROOT / "build" / "bench.json")
     parser.add_argument("--gemel", type=Path, metavar="PATH", default=ROOT / "build" / "gemel",
                         help="measure this one (default: build/gemel, which is built first)")
+    parser.add_argument("--reload", type=int, nargs="?", const=1000, metavar="SHARDS",
+                        help="instead: reloads of a config of so many shards (default 1000)")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -128,6 +131,15 @@ def measure_memory(arguments: argparse.Namespace, lab: Lab) -> list[memory.Memor
     return results
 
 
+def measure_reload(arguments: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
+        results = reload.measure(arguments.gemel, Path(folder), arguments.reload)
+    print(reload.table(results, arguments.reload))
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(reload.as_json(results, arguments.reload), indent=1))
+    return 0
+
+
 def main() -> int:
     arguments = parse_arguments()
     # A TERM must run the clean-up below, like Ctrl-C.
@@ -137,6 +149,8 @@ def main() -> int:
             if not os.access(arguments.gemel, os.X_OK):
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
+        if arguments.reload:
+            return measure_reload(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():
             print(f"{name}: {version}")
