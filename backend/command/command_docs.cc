@@ -286,6 +286,7 @@ constexpr CommandDoc kDocs[] = {
     {"proxy|reload", "proxy", "0.1.0", "Read the config file again, or say what that would change"},
     {"proxy|resync", "proxy", "0.1.0", "Copy a replica anew from its primary"},
     {"proxy|shards", "proxy", "0.1.0", "List the shards with their nodes, roles, state and epoch"},
+    {"proxy|status", "proxy", "0.1.0", "Show the process and what became of its reloads"},
     {"proxy|undrain", "proxy", "0.1.0", "Let a drained node in again"},
     {"psetex", "string", "2.6.0", "Set the value and expiration in milliseconds of a key"},
     {"psubscribe", "pubsub", "2.0.0",

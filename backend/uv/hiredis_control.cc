@@ -23,7 +23,14 @@ void HiredisControl::SetNode(uint32_t copy, HiredisNode node) {
   }
 }
 
-void HiredisControl::Remove(uint32_t copy) { connections_[copy].reset(); }
+void HiredisControl::Remove(uint32_t copy, const std::vector<std::string>& last) {
+  std::unique_ptr<HiredisConnection> connection = std::move(connections_[copy]);
+  if (connection == nullptr || last.empty()) return;
+  leaving_.push_back(std::move(connection));
+  leaving_.back()->Command(last, timeout_ms_, [this, at = std::prev(leaving_.end())](const auto&) {
+    leaving_.erase(at);
+  });
+}
 
 void HiredisControl::Command(uint32_t copy, std::vector<std::string> args, ControlDone done) {
   if (connections_[copy] == nullptr) return;  // nobody waits for it any more

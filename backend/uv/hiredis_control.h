@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,8 +28,9 @@ class HiredisControl : public ControlPort {
   // How a copy's node is reached: a connection to another address is dropped, and with it what was
   // asked there; another password is used when a connection is next made.
   void SetNode(uint32_t copy, HiredisNode node);
-  // There is no such copy any more. What was asked of its node is not answered.
-  void Remove(uint32_t copy);
+  // There is no such copy any more. What was asked of its node may not be answered; `last`, a
+  // command, is still sent to it unless it is empty.
+  void Remove(uint32_t copy, const std::vector<std::string>& last = {});
 
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override;
 
@@ -36,6 +38,7 @@ class HiredisControl : public ControlPort {
   uv_loop_t* loop_;
   const uint32_t timeout_ms_;
   std::vector<std::unique_ptr<HiredisConnection>> connections_;
+  std::list<std::unique_ptr<HiredisConnection>> leaving_;  // until the last command has ended
 };
 
 }  // namespace gemel

@@ -115,11 +115,13 @@ void UvOwnedShard::OnCopyAdded(uint32_t copy, const LinkOptions& node) {
 }
 
 void UvOwnedShard::OnCopyRemoved(uint32_t copy) {
+  std::vector<std::string> last;
+  if (resync_->MayReplicate(copy)) last = {"REPLICAOF", "NO", "ONE"};
   resync_->ForgetCopy(copy);
   watch_->ForgetCopy(copy);
   probes_[copy]->Stop();
   probes_[copy].reset();
-  control_->Remove(copy);
+  control_->Remove(copy, last);
   hosts_[copy].reset();
   links_[copy].reset();
 }
@@ -188,12 +190,18 @@ void UvOwnedShard::Retire(uint64_t now_ms) {
   membership_->Stop();
   forget_->Stop();
   audit_->Stop();
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    if (!shard_->IsMember(i) || !resync_->MayReplicate(i)) continue;
+    ++detaching_;
+    control_->Command(i, {"REPLICAOF", "NO", "ONE"}, [this](const auto&) { --detaching_; });
+  }
   resync_.reset();
   watch_.reset();
 }
 
 bool UvOwnedShard::Retired(uint64_t now_ms) const {
-  return shard_->Idle() || now_ms >= retired_ms_ + 2 * uint64_t{shard_->options().wait_ms};
+  return (shard_->Idle() && detaching_ == 0) ||
+         now_ms >= retired_ms_ + 2 * uint64_t{shard_->options().wait_ms};
 }
 
 void UvOwnedShard::Stop() {

@@ -81,6 +81,7 @@ class UvOwnedShard : public Membership::Host {
   bool started_ = false;
   bool retiring_ = false;
   uint64_t retired_ms_ = 0;
+  uint32_t detaching_ = 0;  // nodes that were told to replicate no more, not answered yet
   std::unique_ptr<Shard> shard_;
   // By copy; null where there is none.
   std::vector<std::unique_ptr<UvLink>> links_;

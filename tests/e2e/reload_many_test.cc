@@ -177,7 +177,6 @@ class Operator {
     const std::vector<std::string> nodes = {first, Spare(first)};
     // A shard that nobody knows is taken with the data that it has.
     for (const std::string& node : nodes) {
-      world_->node(node).Connect()("REPLICAOF", "NO", "ONE");
       EXPECT_EQ(world_->node(node).Connect()("FLUSHALL"), "OK");
     }
     world_->file().shards.push_back({"s" + std::to_string(++shards_), nodes});
@@ -218,11 +217,10 @@ class Operator {
     })) << Leftovers(all);
     return found;
   }
-  // Nobody but other nodes is connected to it: a resync that was cut short may have left it a
-  // replica, or with one.
+  // Nobody is connected to it, and it to nobody.
   bool ProxyIsGone(const std::string& node) const {
     Client client = world_->node(node).Connect();
-    const std::string list = client("CLIENT", "LIST", "TYPE", "normal").bytes;
+    const std::string list = client("CLIENT", "LIST").bytes;
     return std::count(list.begin(), list.end(), '\n') == 1;
   }
   // Who is connected to nodes that belong to no shard.

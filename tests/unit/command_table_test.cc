@@ -131,7 +131,7 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   for (std::string_view name :
        {"multi", "subscribe", "publish", "blpop", "bzmpop", "wait", "monitor", "psync", "debug",
         "cluster|slots", "acl|whoami", "memory|doctor", "swapdb", "move", "migrate", "script|load",
-        "function|list", "config|rewrite", "client|tracking"}) {
+        "function|list", "client|tracking"}) {
     EXPECT_EQ(row(name).split, Split::kNotSupported) << name;
   }
   EXPECT_EQ(row("memory|usage").split, Split::kOneShard);

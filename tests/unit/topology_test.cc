@@ -602,13 +602,39 @@ class RandomHistory {
     }
   }
 
+  // Nobody but the shard or the copy that the edit names comes or goes.
+  static void ExpectMembers(const Edit& edit, const Topology& before, const Topology& now) {
+    ASSERT_EQ(now.epoch, before.epoch + (now.shards == before.shards ? 0 : 1));
+    ASSERT_EQ(now.rings, before.rings);
+    for (const Topology* side : {&before, &now}) {
+      const Topology& other = side == &before ? now : before;
+      for (const ShardInfo& shard : side->shards) {
+        const int index = other.IndexOf(shard.name);
+        if (index < 0) {
+          ASSERT_EQ(shard.name, edit.shard);
+          continue;
+        }
+        const ShardInfo& twin = other.shards[static_cast<size_t>(index)];
+        ASSERT_EQ(shard.copies[shard.primary].node, twin.copies[twin.primary].node);
+        for (const CopyInfo& copy : shard.copies) {
+          const int known = twin.IndexOf(copy.node);
+          if (known < 0) {
+            ASSERT_EQ(copy.node, edit.node);
+          } else {
+            ASSERT_EQ(copy, twin.copies[static_cast<size_t>(known)]);
+          }
+        }
+      }
+    }
+  }
+
   void Step() {
-    const Edit edit{static_cast<EditKind>(Below(12)),
+    const Edit edit{static_cast<EditKind>(Below(static_cast<uint64_t>(EditKind::kSwept) + 1)),
                     Name("s", 4),
                     Name("n", 4),
                     Below(8) == 0 ? "" : Name("run", 3),
                     Below(4) == 0 ? "" : "why",
-                    {},
+                    {Name("n", 4)},
                     RandomRing(),
                     Below(6)};
     const Topology before = now_;
@@ -620,6 +646,12 @@ class RandomHistory {
       return;
     }
     ASSERT_NO_FATAL_FAILURE(ExpectInvariants(*next));
+    if (edit.kind == EditKind::kAddShard || edit.kind == EditKind::kRemoveShard ||
+        edit.kind == EditKind::kAddCopy || edit.kind == EditKind::kRemoveCopy) {
+      ASSERT_NO_FATAL_FAILURE(ExpectMembers(edit, before, *next));
+      now_ = *std::move(next);
+      return;
+    }
     ASSERT_EQ(next->shards.size(), before.shards.size());
     bool changed = next->clean != before.clean || next->rings != before.rings;
     ASSERT_NO_FATAL_FAILURE(ExpectRingsKept(before, *next));
