@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import load, memory, reload
+from . import handover, load, memory, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -47,6 +47,8 @@ def parse_arguments() -> argparse.Namespace:
                         help="measure this one (default: build/gemel, which is built first)")
     parser.add_argument("--reload", type=int, nargs="?", const=1000, metavar="SHARDS",
                         help="instead: reloads of a config of so many shards (default 1000)")
+    parser.add_argument("--handover", type=int, nargs="?", const=3, metavar="TIMES",
+                        help="instead: how long writes are paused at the end of a full resync")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -131,12 +133,18 @@ def measure_memory(arguments: argparse.Namespace, lab: Lab) -> list[memory.Memor
     return results
 
 
-def measure_reload(arguments: argparse.Namespace) -> int:
+def measure_one_thing(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
-        results = reload.measure(arguments.gemel, Path(folder), arguments.reload)
-    print(reload.table(results, arguments.reload))
+        if arguments.reload:
+            reloads = reload.measure(arguments.gemel, Path(folder), arguments.reload)
+            text, facts = reload.table(reloads, arguments.reload), reload.as_json(
+                reloads, arguments.reload)
+        else:
+            pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
+            text, facts = handover.table(pauses), handover.as_json(pauses)
+    print(text)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(reload.as_json(results, arguments.reload), indent=1))
+    arguments.json.write_text(json.dumps(facts, indent=1))
     return 0
 
 
@@ -149,8 +157,8 @@ def main() -> int:
             if not os.access(arguments.gemel, os.X_OK):
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
-        if arguments.reload:
-            return measure_reload(arguments)
+        if arguments.reload or arguments.handover:
+            return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():
             print(f"{name}: {version}")

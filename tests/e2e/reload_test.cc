@@ -99,11 +99,13 @@ TEST_P(Reload, Options) {
   Client sixth = world().Connect();
   EXPECT_EQ(sixth("PING"), "PONG");
   EXPECT_TRUE(Has(world().Connect().Read().Text(), "max number of clients"));
-  sixth = Client(world().port());  // its place is free again
   file().options["limits"].erase("max_clients");
   world().Write();
   world().proxy().Signal(SIGHUP);
-  EXPECT_TRUE(Eventually([&] { return world().Setting("limits.max_clients") == "10000"; }));
+  EXPECT_TRUE(Eventually([&] {
+    return sixth("CONFIG", "GET", "limits.max_clients").items.at(1).bytes == "10000";
+  }));
+  EXPECT_EQ(world().Connect()("PING"), "PONG");
   End();
 }
 
