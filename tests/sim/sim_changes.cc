@@ -59,7 +59,7 @@ void World::PrepareReloads() {
   for (ShardSetup& shard : options_.shards) {
     shard.weight = static_cast<uint32_t>(loop_.Between(1, 3));
   }
-  if (!loop_.Chance(20)) options_.forget_keys_per_s = static_cast<uint32_t>(loop_.Between(10, 200));
+  if (!loop_.Chance(20)) options_.forget_keys_per_s = static_cast<uint32_t>(loop_.Between(1, loop_.Chance(50) ? 10 : 200));
   if (mode_ == Mode::kManyFaults && loop_.Chance(15)) options_.mark_keys = loop_.Between(1, 5);
   options_.routes_by = [this](const RingSpec& ring) {
     if (!proxy_->serving()) ring_log_.OnStart(*disk_.durable, loop_.now_us());
@@ -100,7 +100,7 @@ void World::ChangeOptions(ProxyOptions* config) {
   config->grace_ms = static_cast<uint32_t>(loop_.Between(10, 60));
   config->journal_keys = loop_.Chance(30) ? loop_.Between(1, 4) : 1000000;
   config->repair_keys_per_s = static_cast<uint32_t>(loop_.Between(20, 20000));
-  config->forget_keys_per_s = loop_.Chance(20) ? 0 : static_cast<uint32_t>(loop_.Between(10, 200));
+  config->forget_keys_per_s = loop_.Chance(20) ? 0 : static_cast<uint32_t>(loop_.Between(1, 50));
   if (mode_ != Mode::kManyFaults) return;
   config->held_limit = loop_.Chance(20) ? static_cast<uint32_t>(loop_.Between(1, 20)) : 64 * 1024;
   if (!check_.all_acks) config->ack = static_cast<Ack>(loop_.Random(3));
@@ -151,7 +151,8 @@ void World::ChangeRing(ProxyOptions* config) {
         const size_t chosen = loop_.Random(free.size());
         shard.nodes.push_back(free[chosen]);
         free.erase(free.begin() + static_cast<ptrdiff_t>(chosen));
-        // New servers, or ones that still have what they had elsewhere.
+        // New servers, or ones that still have what they had elsewhere; but nobody's replicas.
+        shard.nodes.back()->Control({"REPLICAOF", "NO", "ONE"}, [](const std::string&) {});
         if (loop_.Chance(60)) shard.nodes.back()->data().clear();
       }
       config->shards.push_back(std::move(shard));
@@ -211,7 +212,7 @@ void World::BeginReload() {
     --faults_left_;
     loop_.After(loop_.Between(0, 60000), [this] { CrashProxy(); });
   }
-  if (faults_left_ > 0 && loop_.Chance(30)) {
+  if (faults_left_ > 0 && loop_.Chance(45)) {
     // Before the one before has come to its end.
     loop_.After(loop_.Between(0, 100000), [this] {
       if (faults_left_ > 0) BeginReload();

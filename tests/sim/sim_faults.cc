@@ -305,6 +305,11 @@ void World::AcceptOldData() {
       if (shard->resync_note(copy).find("the configured primary is empty") != std::string::npos) {
         sim_shard->node(copy)->data().clear();
       }
+      // So it was when it was taken out of another shard in the middle of a resync.
+      if (shard->resync_note(copy).find("is itself a REPLICAOF replica") != std::string::npos) {
+        sim_shard->node(shard->info().primary)
+            ->Control({"REPLICAOF", "NO", "ONE"}, [](const std::string&) {});
+      }
     }
     if (!shard->HoldsOldData() || options_.on_data_loss == OnDataLoss::kMiss) continue;
     forced_us_ = loop_.now_us();

@@ -38,6 +38,10 @@ class SimProxy : public ShardEnv {
   bool Settled() const;
   // No shard has keys of others, and none is on its way out.
   bool Swept() const;
+  // From now on deletions have no limit.
+  void HurrySweeps() {
+    for (const auto& shard : shards_) shard->HurrySweep();
+  }
   // Ends in order: `done` once that is durable. Nothing may be in flight.
   void Close(std::function<void()> done);
   // The next so many probes of the node are not answered in time.

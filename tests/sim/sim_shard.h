@@ -51,6 +51,9 @@ class SimShard : public Membership::Host {
   bool Settled() const;
   // Nothing of an earlier ring is left to delete.
   bool Swept() const { return forget_ == nullptr || !forget_->active(); }
+  void HurrySweep() {
+    if (forget_ != nullptr) forget_->set_rate(0);
+  }
   std::string Describe() const;
 
  private:

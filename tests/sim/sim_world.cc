@@ -186,6 +186,7 @@ void World::Settle(const char* what) {
                          proxy_->serving() && proxy_->Settled() && proxy_->Swept() && Idle();
     still = settled ? still + 1 : 0;
     AcceptOldData();
+    if (reloads_ && proxy_ != nullptr) proxy_->HurrySweeps();
     if (still == 5) return;
     if (loop_.now_us() < limit) continue;
     std::string text = std::string(what) + " it does not settle:";
