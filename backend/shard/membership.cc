@@ -67,6 +67,12 @@ void Membership::Advance(uint64_t now_ms) {
       !shard_->control().idle()) {
     return;
   }
+  // A removal that was given up may have taken effect all the same.
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    if (!shard_->IsMember(i) || shard_->IsInTopology(i)) continue;
+    shard_->RemoveCopy(i);
+    host_->OnCopyRemoved(i);
+  }
   for (const LinkOptions& node : nodes_) {
     const int copy = shard_->CopyOf(node.name);
     if (copy < 0) {

@@ -195,6 +195,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   int CopyOf(std::string_view node) const;
   // False: the place of one that was removed.
   bool IsMember(uint32_t copy) const { return !copies_[copy]->removed; }
+  // False: its removal is durable, but it is still here (RemoveCopy).
+  bool IsInTopology(uint32_t copy) const {
+    return info_.copies[copy].node == copies_[copy]->link->name();
+  }
   uint32_t member_count() const;
   // Proposes kAddCopy for a node; not while editing(). Writes go on meanwhile.
   void ProposeCopy(const std::string& node, EditDone done);

@@ -333,7 +333,10 @@ bool ShardControl::PlanAcceptance(Edit* edit) {
 bool ShardControl::PlanDrain(Edit* edit) {
   const ShardInfo& info = shard_->info();
   const std::string& node = Info(copy_).node;
-  if (Info(copy_).drained) {
+  // A stale copy leaves at once: drained, but stale for a reason of its own, it would not be told
+  // from one that the operator drained, should the config want it back before it is gone.
+  const bool leaves = verb_ == Verb::kRemove && IsStale(copy_);
+  if (Info(copy_).drained || leaves) {
     if (verb_ == Verb::kRemove && shard_->CopyOf(node) >= 0) {
       *edit = {EditKind::kRemoveCopy, edit->shard, node, {}, std::string(kLeavesShard)};
       return true;

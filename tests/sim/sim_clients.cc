@@ -21,7 +21,7 @@ void World::Submit(Client* client) {
   if (requests_ >= quota_) return;
   ++requests_;
   if (loop_.Chance(refusing_replicaof_ > 0 ? 20 : 4)) {
-    const std::string shard = ShardName(loop_.Random(options_.nodes.size()));
+    const std::string shard = ShardName(loop_.Random(prefixes_));
     const uint64_t targets = refusing_replicaof_ > 0 ? 12 : 2;
     SimOp* copy = &copies_.emplace_back();
     copy->shard = static_cast<uint16_t>(shard[1] - '0');
@@ -29,13 +29,14 @@ void World::Submit(Client* client) {
     const std::string from = loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(targets))
                                               : shard + ":" + "rcl"[loop_.Random(3)] +
                                                     std::to_string(loop_.Random(keys_));
-    if (from != copy->key) SubmitOp(copy, {"COPY", from, copy->key, "REPLACE"});
+    if (from != copy->key && proxy_->Owner(from) == proxy_->Owner(copy->key))
+      SubmitOp(copy, {"COPY", from, copy->key, "REPLACE"});
   }
   ++client->outstanding;
   SimOp* op = history_.Add();
   op->client = client->id;
   op->place = ++client->place;
-  op->shard = static_cast<uint16_t>(loop_.Random(options_.nodes.size()));
+  op->shard = static_cast<uint16_t>(loop_.Random(prefixes_));
   op->is_read = loop_.Chance(45);
   op->key_kind = static_cast<KeyKind>(loop_.Random(3));
   std::string value = std::to_string(client->id) + "." + std::to_string(client->place) + ";";
@@ -81,7 +82,7 @@ void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
   } else {
     op->frame = frame;  // gone when this returns, as the contract has it
   }
-  proxy_->Submit(op);
+  proxy_->Submit(op, op->key);
 }
 
 void World::OnReply(Request* request, const Reply& reply) {
@@ -108,7 +109,7 @@ void World::OnReply(Request* request, const Reply& reply) {
                                                                        : SimOp::Outcome::kUnknown;
     Trace("error to client " + std::to_string(op->client) + " for " + op->key + " " + op->token +
           ": " + op->told.substr(0, op->told.size() - 2));
-    if (mode_ != Mode::kManyFaults && options_.nodes[0].size() > 1) {
+    if (mode_ != Mode::kManyFaults && copies_of_each_ > 1) {
       Problem("an error reached a client: " + op->told);
     }
   }

@@ -40,6 +40,7 @@ class SimCoordinator : public Coordinator {
     Later(0, [this] { Begin(); });
   }
   bool idle() const { return queue_.idle(); }
+  std::shared_ptr<const Topology> current() const { return queue_.current(); }
 
  private:
   void Later(uint64_t delay_us, std::function<void()> event) {

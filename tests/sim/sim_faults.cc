@@ -1,4 +1,4 @@
-// What goes wrong in a run.
+// What goes wrong in a run. What is changed on purpose is in sim_changes.cc.
 
 #include <utility>
 
@@ -8,7 +8,8 @@ namespace gemel::sim {
 
 void World::StartProxy() {
   proxy_going_ = false;
-  proxy_ = std::make_unique<SimProxy>(&loop_, &disk_, &options_,
+  if (reloads_) ChooseConfig();
+  proxy_ = std::make_unique<SimProxy>(&loop_, &disk_, options_,
                                       [this](const std::string& text) { Problem(text); });
 }
 
@@ -32,6 +33,10 @@ void World::FaultTurn() {
 }
 
 void World::BeginFault() {
+  if (reloads_ && loop_.Chance(45)) {
+    BeginReload();
+    return;
+  }
   if (mode_ == Mode::kRestarts || (crashes_ && loop_.Chance(25))) {
     if (loop_.Chance(30) && proxy_ != nullptr && !proxy_going_ && proxy_->serving()) {
       OrderOnNode(loop_.Random(nodes_.size()));
@@ -50,20 +55,20 @@ void World::BeginFault() {
     return;
   }
   if (mode_ == Mode::kManyFaults && loop_.Chance(20)) {
-    OneAfterTheOther(loop_.Random(options_.nodes.size()));
+    OneAfterTheOther(options_.shards[loop_.Random(options_.shards.size())].name);
     return;
   }
   FaultOnNode(loop_.Random(nodes_.size()), loop_.Random(13));
 }
 
 // All copies of a shard die, the primary last, when the others are stale.
-void World::OneAfterTheOther(size_t shard) {
-  if (!disk_.durable) return;
-  const ShardInfo& info = disk_.durable->shards[shard];
+void World::OneAfterTheOther(const std::string& shard) {
+  if (Durable(shard) == nullptr) return;
+  const ShardInfo& info = *Durable(shard);
   const std::string primary = info.copies[info.primary].node;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     Node* node = nodes_[i].get();
-    if (shard_of_[i] != shard || !node->alive()) continue;
+    if (ShardOf(i) != shard || !node->alive()) continue;
     const bool last = node->address() == primary;
     const uint64_t away_us = loop_.Between(0, last && loop_.Chance(60) ? 20000 : 900000);
     EndLater(last ? loop_.Between(50000, 400000) : 0, i, [this, i, node, away_us] {
@@ -140,7 +145,8 @@ void World::FaultOnNode(size_t index, uint64_t kind) {
       return;
     case 9:
     case 10: {
-      const std::string key = ShardName(shard_of_[index]) + ":x";
+      const std::string key =
+          (reloads_ ? ShardName(loop_.Random(prefixes_)) : ShardOf(index)) + ":x";
       Trace("fault: tamper with " + key + " of " + node->address());
       if (!node->data().contains(key)) return;
       if (loop_.Chance(50)) {
@@ -162,16 +168,18 @@ void World::OrderOnNode(size_t index) {
   const std::string verb =
       refusing_replicaof_ > 0 && loop_.Chance(70) ? "RESYNC" : kVerbs[loop_.Random(4)];
   const Node* node = nodes_[index].get();
+  SimShard* shard = proxy_->Find(ShardOf(index));
+  if (shard == nullptr) return;
   if (mode_ == Mode::kManyFaults && options_.on_data_loss == OnDataLoss::kRefuse &&
       loop_.Chance(30)) {
     Trace("order: FORCE " + node->address());
     forced_us_ = loop_.now_us();
-    proxy_->Order(shard_of_[index], "FORCE", node, [](bool) {});
+    proxy_->Order(shard, "FORCE", node, [](bool) {});
     return;
   }
   Trace("order: " + verb + " " + node->address());
   Disturbed(index);
-  proxy_->Order(shard_of_[index], verb, node, [](bool) {});
+  proxy_->Order(shard, verb, node, [](bool) {});
   if (verb == "DRAIN") {
     EndLater(loop_.Between(1000, 500000), index, [this, index] { UndrainUntilDone(index); });
   }
@@ -181,16 +189,17 @@ void World::OrderOnNode(size_t index) {
 void World::UndrainUntilDone(size_t index) {
   ++faults_active_;
   if (proxy_ != nullptr && !proxy_going_ && proxy_->serving()) {
-    proxy_->Order(shard_of_[index], "UNDRAIN", nodes_[index].get(), [](bool) {});
+    if (SimShard* shard = proxy_->Find(ShardOf(index)); shard != nullptr) {
+      proxy_->Order(shard, "UNDRAIN", nodes_[index].get(), [](bool) {});
+    }
   }
   loop_.After(100000, [this, index] {
     --faults_active_;
-    const size_t shard = shard_of_[index];
     const bool serving = proxy_ != nullptr && !proxy_going_ && proxy_->serving();
-    const ShardInfo& info = disk_.durable->shards[shard];
-    const int copy = info.IndexOf(nodes_[index]->address());
-    if (!serving || proxy_->shard(shard)->editing() ||
-        info.copies[static_cast<size_t>(copy)].drained) {
+    if (serving && proxy_->Find(ShardOf(index)) == nullptr) return;
+    const CopyInfo* copy = DurableCopy(index);
+    if (!serving || proxy_->Find(ShardOf(index))->shard()->editing() ||
+        (copy != nullptr && copy->drained && copy->reason != kLeavesShard)) {
       UndrainUntilDone(index);
     }
   });
@@ -202,12 +211,12 @@ void World::KillNode(size_t index, bool silently) {
   bool somebody = false;
   if (disk_.durable && disk_.failing_percent == 0 && !disk_.full && proxy_ != nullptr &&
       proxy_->serving()) {
-    const size_t shard = shard_of_[index];
+    const std::string shard = ShardOf(index);
+    somebody = shard.empty() || (reloads_ && options_.Find(shard) == nullptr);
     for (size_t other = 0; other < nodes_.size(); ++other) {
-      if (other == index || shard_of_[other] != shard) continue;
+      if (shard.empty() || other == index || ShardOf(other) != shard || Leaves(other)) continue;
       const Node& node = *nodes_[other];
-      const ShardInfo& info = disk_.durable->shards[shard];
-      const CopyInfo& copy = info.copies[static_cast<size_t>(info.IndexOf(node.address()))];
+      const CopyInfo& copy = *DurableCopy(other);
       somebody |= copy.state == CopyState::kInSync && copy.run_id == node.run_id() &&
                   node.healthy() &&
                   (mode_ == Mode::kOneFault || disturbed_us_[other] == 0 ||
@@ -224,11 +233,12 @@ void World::KillNode(size_t index, bool silently) {
 
 // Has another copy lost its memory, and not been made equal again?
 bool World::OtherIsNew(size_t index) const {
+  if (!disk_.durable) return true;
+  const std::string shard = ShardOf(index);
   for (size_t other = 0; other < nodes_.size(); ++other) {
-    if (other == index || shard_of_[other] != shard_of_[index]) continue;
-    if (!disk_.durable || !nodes_[other]->alive()) return true;
-    const ShardInfo& info = disk_.durable->shards[shard_of_[other]];
-    const CopyInfo& copy = info.copies[static_cast<size_t>(info.IndexOf(nodes_[other]->address()))];
+    if (other == index || shard.empty() || ShardOf(other) != shard) continue;
+    if (!nodes_[other]->alive()) return true;
+    const CopyInfo& copy = *DurableCopy(other);
     if (copy.state != CopyState::kInSync || copy.run_id != nodes_[other]->run_id()) return true;
   }
   return false;
@@ -249,7 +259,8 @@ void World::HealAll() {
 void World::SaveTurn() {
   const size_t index = loop_.Random(nodes_.size());
   // An adopted shard leaves a replica with data before an empty primary to the operator.
-  if (disk_.durable && !disk_.durable->shards[shard_of_[index]].adopted) {
+  const ShardInfo* shard = Durable(ShardOf(index));
+  if (shard != nullptr && !shard->adopted) {
     loop_.Chance(15) ? nodes_[index]->Forget() : nodes_[index]->Save();
   }
   if (loop_.now_us() < clients_end_us_) {
@@ -270,14 +281,12 @@ void World::OnNote(const std::string& text) {
   if (text.find("all copies in sync restarted; the") == std::string::npos) return;
   check_.data_lost = true;
   check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
-  for (size_t shard = 0; shard < options_.nodes.size(); ++shard) {
-    if (text.find("'" + ShardName(shard) + "'") == std::string::npos) continue;
-    for (const CopyInfo& copy : disk_.durable->shards[shard].copies) {
-      for (const auto& node : nodes_) {
-        if (copy.state == CopyState::kInSync && copy.node == node->address() &&
-            copy.run_id == node->run_id()) {
-          Problem("not all copies in sync restarted: " + copy.node + " did not");
-        }
+  for (const ShardInfo& shard : disk_.durable->shards) {
+    if (text.find("'" + shard.name + "'") == std::string::npos) continue;
+    for (const CopyInfo& copy : shard.copies) {
+      const Node* node = Find(copy.node);
+      if (copy.state == CopyState::kInSync && copy.run_id == node->run_id()) {
+        Problem("not all copies in sync restarted: " + copy.node + " did not");
       }
     }
   }
@@ -289,16 +298,22 @@ void World::OnNote(const std::string& text) {
 void World::AcceptOldData() {
   if (proxy_ == nullptr || proxy_going_ || !proxy_->serving()) return;
   if (loop_.now_us() < forced_us_ + 200000) return;
-  for (size_t i = 0; i < options_.nodes.size(); ++i) {
-    Shard* shard = proxy_->shard(i);
+  for (const auto& sim_shard : proxy_->shards()) {
+    Shard* shard = sim_shard->shard();
+    if (sim_shard->retiring()) continue;
     for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
       if (shard->resync_note(copy).find("the configured primary is empty") != std::string::npos) {
-        options_.nodes[i][copy]->data().clear();
+        sim_shard->node(copy)->data().clear();
+      }
+      // So it was when it was taken out of another shard in the middle of a resync.
+      if (shard->resync_note(copy).find("is itself a REPLICAOF replica") != std::string::npos) {
+        sim_shard->node(shard->info().primary)
+            ->Control({"REPLICAOF", "NO", "ONE"}, [](const std::string&) {});
       }
     }
     if (!shard->HoldsOldData() || options_.on_data_loss == OnDataLoss::kMiss) continue;
     forced_us_ = loop_.now_us();
-    proxy_->Order(i, "FORCE", options_.nodes[i][shard->info().primary], [](bool) {});
+    proxy_->Order(sim_shard.get(), "FORCE", sim_shard->node(shard->info().primary), [](bool) {});
   }
 }
 
@@ -312,6 +327,11 @@ void World::CrashProxy() {
     check_.data_lost = true;
     check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
   }
+  if (forced_reload_) {
+    check_.data_lost = true;
+    check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
+  }
+  if (std::exchange(reload_active_, false)) --faults_active_;
   proxy_going_ = true;
   ignore_replies_ = true;
   proxy_.reset();
@@ -342,8 +362,8 @@ void World::RestartProxy() {
   auto drain = std::make_shared<std::function<void()>>();
   *drain = [this, limit_us, drain] {
     bool busy = !Idle();
-    for (size_t i = 0; i < options_.nodes.size(); ++i) {
-      Shard* shard = proxy_->shard(i);
+    for (const auto& sim_shard : proxy_->shards()) {
+      Shard* shard = sim_shard->shard();
       for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
         busy |= shard->link(copy)->pending() > 0;
       }

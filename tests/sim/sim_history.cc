@@ -14,6 +14,8 @@ using Outcome = SimOp::Outcome;
 
 bool IsNil(const std::string& reply) { return reply == "$-1\r\n"; }
 
+}  // namespace
+
 std::string Describe(const SimOp& op) {
   std::string text = op.is_read ? "GET " : op.is_delete ? "DEL " : "write ";
   text += op.key;
@@ -22,7 +24,6 @@ std::string Describe(const SimOp& op) {
          ".." + std::to_string(op.ended_us) + " us";
 }
 
-// Did `first` surely take effect before `second` began?
 bool Before(const SimOp& first, const SimOp& second) {
   if (first.outcome != Outcome::kOk) return false;
   if (first.client == second.client) return first.place < second.place;
@@ -39,8 +40,6 @@ std::vector<std::string> Tokens(std::string_view text) {
   return tokens;
 }
 
-}  // namespace
-
 void History::Check(const std::map<std::string, std::string>& content, const CheckOptions& options,
                     const std::function<void(std::string)>& report) const {
   std::map<std::string, Ops> by_key;
@@ -55,22 +54,31 @@ void History::Check(const std::map<std::string, std::string>& content, const Che
     if (key.find(":x") != std::string::npos) continue;  // tampered with: only equality counts
     const auto found = content.find(key);
     const std::string* last = found == content.end() ? nullptr : &found->second;
+    const KeyResets resets = options.resets ? options.resets(key) : KeyResets();
     switch (ops[0]->key_kind) {
       case KeyKind::kRegister:
-        CheckRegister(ops, last, options, report);
+        CheckRegister(ops, last, options, resets, report);
         break;
       case KeyKind::kCounter:
-        CheckCounter(ops, last, options, report);
+        if (resets.empty()) {
+          CheckCounter(ops, last, options, report);
+        } else {
+          CheckMovedCounter(ops, last, options, resets, report);
+        }
         break;
       case KeyKind::kList:
-        CheckList(ops, last, options, report);
+        if (resets.empty()) {
+          CheckList(ops, last, options, report);
+        } else {
+          CheckMovedList(ops, last, options, resets, report);
+        }
         break;
     }
   }
 }
 
 void History::CheckRegister(const Ops& ops, const std::string* last, const CheckOptions& options,
-                            const Report& report) {
+                            const KeyResets& resets, const Report& report) {
   Ops writes;
   std::unordered_map<std::string, const SimOp*> writer;
   for (const SimOp* op : ops) {
@@ -96,6 +104,12 @@ void History::CheckRegister(const Ops& ops, const std::string* last, const Check
       if (source->invoked_us > read.ended_us) report(Describe(read) + " saw the future");
     }
     if (!options.all_acks && options.data_lost) return;
+    if (source != nullptr && source->outcome == Outcome::kOk &&
+        source->ended_us < resets.LastMove(read.invoked_us) &&
+        read.ended_us < options.old_from_us) {
+      report(Describe(read) + " gave what the key had before it moved: " + Describe(*source));
+      return;
+    }
     for (const SimOp* write : writes) {
       if (!Before(*write, read) || write == source) continue;
       if (source != nullptr) {
@@ -107,6 +121,7 @@ void History::CheckRegister(const Ops& ops, const std::string* last, const Check
         continue;
       }
       if (write->is_delete || options.data_lost) continue;
+      if (resets.Between(write->invoked_us, read.ended_us)) continue;
       // Nothing is there: some deletion must be able to explain it.
       const bool deleted = std::any_of(writes.begin(), writes.end(), [&](const SimOp* other) {
         return other->is_delete && other->outcome != Outcome::kRefused &&

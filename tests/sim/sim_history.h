@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/shard/request.h"
@@ -42,11 +43,27 @@ struct SimOp : Request {
   std::string told;  // the reply
 };
 
+// When a key may have begun again from nothing because the ring changed.
+struct KeyResets {
+  std::vector<uint64_t> moved_us;  // another shard's from then on: surely
+  // In each of these spans, whose ends belong to it, at some time or not at all.
+  std::vector<std::pair<uint64_t, uint64_t>> maybe_us;
+
+  bool empty() const { return maybe_us.empty(); }
+  // May what was written by an op that began then be gone for one that ended then?
+  bool Between(uint64_t invoked_us, uint64_t ended_us) const;
+  // The last move that an op which began then can not have missed; 0: none.
+  uint64_t LastMove(uint64_t invoked_us) const;
+  // The end of the last reset that an op which ended then may have seen; 0: none.
+  uint64_t LastMaybe(uint64_t ended_us) const;
+};
+
 struct CheckOptions {
   bool data_lost = false;  // all copies in sync of some shard lost their memory at some time
   // From then on old values are what somebody has chosen: an operator's FORCE, or all copies in
   // sync restarted with what they had saved.
   uint64_t old_from_us = UINT64_MAX;
+  std::function<KeyResets(const std::string& key)> resets = {};
   bool all_acks = true;  // an acknowledged write is on all copies that are in sync
 };
 
@@ -64,14 +81,25 @@ class History {
   using Ops = std::vector<const SimOp*>;
   using Report = std::function<void(std::string)>;
   static void CheckRegister(const Ops& ops, const std::string* last, const CheckOptions& options,
-                            const Report& report);
+                            const KeyResets& resets, const Report& report);
   static void CheckCounter(const Ops& ops, const std::string* last, const CheckOptions& options,
                            const Report& report);
   static void CheckList(const Ops& ops, const std::string* last, const CheckOptions& options,
                         const Report& report);
+  // The same for keys that moved from shard to shard (sim_moved_keys.cc).
+  static void CheckMovedCounter(const Ops& ops, const std::string* last,
+                                const CheckOptions& options, const KeyResets& resets,
+                                const Report& report);
+  static void CheckMovedList(const Ops& ops, const std::string* last, const CheckOptions& options,
+                             const KeyResets& resets, const Report& report);
 
   std::deque<SimOp> ops_;
 };
+
+std::string Describe(const SimOp& op);
+// Did `first` surely take effect before `second` began?
+bool Before(const SimOp& first, const SimOp& second);
+std::vector<std::string> Tokens(std::string_view text);
 
 }  // namespace gemel::sim
 

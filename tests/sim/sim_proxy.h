@@ -1,64 +1,64 @@
 // One life of a proxy: real shards, links, resyncs and audits on simulated transports, clock and
-// disk.
+// disk; and the reloads in it.
 
 #ifndef GEMEL_TESTS_SIM_SIM_PROXY_H_
 #define GEMEL_TESTS_SIM_SIM_PROXY_H_
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "backend/audit/audit.h"
-#include "backend/resync/resync.h"
-#include "backend/shard/shard.h"
+#include "backend/ring/ring_history.h"
 #include "tests/sim/sim_coordinator.h"
-#include "tests/sim/sim_node.h"
+#include "tests/sim/sim_shard.h"
 
 namespace gemel::sim {
 
-struct ProxyOptions {
-  std::vector<std::vector<Node*>> nodes;  // of each shard, the configured primary first
-  Ack ack = Ack::kAll;
-  ReadFrom read_from = ReadFrom::kPrimary;
-  bool failback = false;
-  HangLimits hang;
-  uint32_t hedge_ms = 0;
-  uint32_t repair_keys_per_s = 20000;
-  OnDataLoss on_data_loss = OnDataLoss::kRefuse;
-  std::function<void(const std::string&)> noted = {};  // each line of its log
-  bool trace = false;
-};
-
 const CommandTable& Table();
-std::string ShardName(size_t shard);
 
 class SimProxy : public ShardEnv {
  public:
-  // `fail` gets what must not be.
-  SimProxy(Loop* loop, Disk* disk, const ProxyOptions* options,
+  // `config` is taken over; `fail` gets what must not be.
+  SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
            std::function<void(std::string)> fail);
   ~SimProxy() override;  // a crash
 
   // The state that it serves is durable, and it takes requests.
   bool serving() const { return serving_; }
-  void Submit(Request* request) { shards_[request->shard]->Submit(request); }
-  Shard* shard(size_t index) { return shards_[index].get(); }
-  // Every copy is in sync and connected, and nothing waits.
+  // By the key: its owner of this moment.
+  void Submit(Request* request, const std::string& key);
+  // Null if there is none.
+  SimShard* Owner(const std::string& key) const;
+  SimShard* Find(const std::string& shard) const;  // not one that retires
+  // Those that retire, too.
+  const std::vector<std::unique_ptr<SimShard>>& shards() const { return shards_; }
+  const ProxyOptions& config() const { return config_; }
+  // Every copy is in sync and connected, no reload is under way, and nothing waits.
   bool Settled() const;
+  // No shard has keys of others, and none is on its way out.
+  bool Swept() const;
+  // From now on deletions have no limit.
+  void HurrySweeps() {
+    for (const auto& shard : shards_) shard->HurrySweep();
+  }
   // Ends in order: `done` once that is durable. Nothing may be in flight.
   void Close(std::function<void()> done);
   // The next so many probes of the node are not answered in time.
-  void FailProbes(const Node* node, uint32_t count) { failing_probes_[node] = count; }
+  void FailProbes(const Node* node, uint32_t count);
   // As PROXY AUDIT.
-  void StartAudit(size_t shard);
+  void StartAudit(SimShard* shard);
   // The node's process died in front of everybody: the probe's own connection ends with it.
   void ResetProbe(const Node* node);
 
+  // A reload, in the steps of UvReloader and UvWorker. `done`: empty, or why it was refused; not
+  // called if the proxy crashes first. Not while one is under way.
+  void Reload(const ProxyOptions& next, bool force, std::function<void(const std::string&)> done);
+  bool reloading() const { return reloading_; }
+
   // An order of an operator's to the shard of that node (see ShardControl). `done`: whether it was
   // carried out; not called if the proxy crashes first.
-  void Order(size_t shard, const std::string& verb, const Node* node,
+  void Order(SimShard* shard, const std::string& verb, const Node* node,
              std::function<void(bool ok)> done);
 
   // --- ShardEnv ---
@@ -66,39 +66,47 @@ class SimProxy : public ShardEnv {
   void Propose(Edit edit, EditDone done) override;
   void Note(NoteLevel level, const std::string& text) override;
 
+  // --- for its shards ---
+  Loop* loop() { return loop_; }
+  Disk* disk() { return disk_; }
+  ChunkPool* pool() { return &pool_; }
+  void Later(uint64_t delay_us, std::function<void()> event);
+  void Fail(const std::string& text) { fail_(text); }
+
  private:
-  class Transport;
-  class Port;
   struct Asked;
+  struct Job;
   struct AuditRequest : Request, RequestSink {
     bool waiting = true;
     void OnReply(Request*, const Reply&) override { waiting = false; }
   };
 
-  void Later(uint64_t delay_us, std::function<void()> event);
   void Open();
   void StartShards();
+  void MakeRings(const Topology& topology);
+  void RouteBy(const ProxyOptions& config);
+  void AddShard(const ShardSetup& setup, const Topology& topology);
   void Tick();
-  void Probe(size_t shard, uint32_t copy, bool in_turn);
+  void MakeDurable(const std::shared_ptr<Job>& job);
+  void Change(const std::shared_ptr<Job>& job);
+  void End(const std::shared_ptr<Job>& job, const std::string& why);
+  void LetGo();
 
   Loop* loop_;
   Disk* disk_;
-  const ProxyOptions* options_;
+  ProxyOptions config_;
   std::function<void(std::string)> fail_;
   bool serving_ = false;
-  std::map<const Node*, uint32_t> failing_probes_;
-  std::map<const Node*, bool> probing_;
-  std::map<const Node*, uint64_t> probed_start_;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
   ChunkPool pool_;
-  std::vector<std::unique_ptr<Shard>> shards_;
-  std::vector<std::unique_ptr<Transport>> transports_;
-  std::vector<std::unique_ptr<Port>> ports_;
-  std::vector<std::unique_ptr<Resync>> resyncs_;
+  std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes
+  std::unique_ptr<const Ring> ring_;          // labels: indexes into config_.shards
+  bool reloading_ = false;
+  std::vector<std::string> leaving_;  // removed by a reload, and not gone yet
+  std::vector<std::unique_ptr<SimShard>> shards_;
   std::vector<std::unique_ptr<Asked>> asked_;
   std::vector<std::unique_ptr<AuditRequest>> audit_requests_;
-  std::vector<std::unique_ptr<Audit>> audits_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 

@@ -22,11 +22,20 @@ TEST(Simulation, KeepsThePromises) {
   uint64_t failures = 0;
   ShardStats all;
   size_t requests = 0;
+  uint64_t reloading = 0;
+  uint64_t changes = 0;
+  uint64_t ring_changes = 0;
   for (uint64_t seed = first; seed < first + runs && failures < Setting("SIM_FAILURES", 5);
        ++seed) {
     World world(seed, single);
     const std::vector<std::string>& problems = world.Run();
     requests += world.requests();
+    reloading += world.reloads() ? 1 : 0;
+    changes += world.changes();
+    ring_changes += world.ring_changes();
+    all.sweeps += world.stats().sweeps;
+    all.forgotten += world.stats().forgotten;
+    all.forgotten_on_access += world.stats().forgotten_on_access;
     all.promotions += world.stats().promotions;
     all.marked_stale += world.stats().marked_stale;
     all.resyncs += world.stats().resyncs;
@@ -70,6 +79,13 @@ TEST(Simulation, KeepsThePromises) {
       static_cast<unsigned long long>(all.audit_differences),
       static_cast<unsigned long long>(all.audit_repaired),
       static_cast<unsigned long long>(all.audit_skipped));
+  std::printf(
+      "reloads in %llu runs: %llu, changes of the ring %llu; swept %llu times, %llu keys "
+      "forgotten, %llu of them when asked for\n",
+      static_cast<unsigned long long>(reloading), static_cast<unsigned long long>(changes),
+      static_cast<unsigned long long>(ring_changes), static_cast<unsigned long long>(all.sweeps),
+      static_cast<unsigned long long>(all.forgotten),
+      static_cast<unsigned long long>(all.forgotten_on_access));
 }
 
 }  // namespace

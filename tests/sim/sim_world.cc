@@ -17,24 +17,26 @@ constexpr uint64_t kAnswerLimit = 4 * kSecond;
 World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   const uint64_t kind = loop_.Random(100);
   mode_ = kind < 45 ? Mode::kOneFault : kind < 80 ? Mode::kManyFaults : Mode::kRestarts;
-  const uint64_t shards = loop_.Chance(30) ? 2 : 1;
+  // By a dice of its own, so that runs without reloads stay what they are.
+  Loop dice(seed ^ 0x5eed0f7e10ad5ull);
+  reloads_ = dice.Chance(33);
+  const uint64_t shards = loop_.Chance(reloads_ ? 60 : 30) ? 2 : 1;
   uint64_t copies = loop_.Chance(75) ? 2 : 3;
   if (mode_ != Mode::kOneFault && loop_.Chance(5)) copies = 1;
+  copies_of_each_ = copies;
   for (uint64_t shard = 0; shard < shards; ++shard) {
-    options_.nodes.emplace_back();
+    options_.shards.push_back({ShardName(shard), {}, 1});
     for (uint64_t copy = 0; copy < copies; ++copy) {
       nodes_.push_back(std::make_unique<Node>(
           &loop_, "10.0." + std::to_string(shard) + "." + std::to_string(copy + 1) + ":6379"));
-      nodes_.back()->set_find([this](const std::string& address) -> Node* {
-        for (auto& node : nodes_) {
-          if (node->address() == address) return node.get();
-        }
-        return nullptr;
-      });
-      options_.nodes.back().push_back(nodes_.back().get());
+      nodes_.back()->set_find([this](const std::string& address) { return Find(address); });
+      options_.shards.back().nodes.push_back(nodes_.back().get());
       shard_of_.push_back(shard);
     }
   }
+  prefixes_ = shards;
+  options_.find = [this](const std::string& address) { return Find(address); };
+  if (reloads_) PrepareReloads();
   disturbed_us_.resize(nodes_.size());
   options_.trace = trace;
   options_.read_from = static_cast<ReadFrom>(loop_.Random(3));
@@ -52,6 +54,7 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   disk_.changed = [this] {
     std::string error;
     if (!CheckTopology(*disk_.durable, &error)) Problem("a topology that may not be: " + error);
+    ring_log_.OnDurable(*disk_.durable, loop_.now_us());
     if (crashes_ && faults_left_ > 0 && loop_.Chance(5)) {
       --faults_left_;
       loop_.After(loop_.Between(0, 200), [this] { CrashProxy(); });
@@ -60,6 +63,7 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   options_.noted = [this](const std::string& text) { OnNote(text); };
   if (loop_.Chance(30)) options_.on_data_loss = OnDataLoss::kMiss;
   saves_ = copies > 1 && loop_.Chance(30);
+  wanted_ = options_;
   quota_ = loop_.Between(200, 700);
   keys_ = loop_.Between(1, 4);
   think_us_ = loop_.Between(500, 8000);
@@ -93,8 +97,8 @@ std::string World::Describe() const {
   text += mode_ == Mode::kOneFault     ? "one fault at a time"
           : mode_ == Mode::kManyFaults ? "many faults"
                                        : "restarts of the proxy";
-  text += ", " + std::to_string(options_.nodes.size()) + " shard(s) of " +
-          std::to_string(options_.nodes[0].size()) + ", ack ";
+  text += ", " + std::to_string(prefixes_) + " shard(s) of " + std::to_string(copies_of_each_) +
+          ", ack ";
   text += options_.ack == Ack::kAll ? "all" : options_.ack == Ack::kPrimary ? "primary" : "any";
   text += ", reads from ";
   text += options_.read_from == ReadFrom::kPrimary   ? "primary"
@@ -105,6 +109,7 @@ std::string World::Describe() const {
   if (disk_.failing_percent > 0) text += ", a failing disk";
   if (options_.on_data_loss == OnDataLoss::kMiss) text += ", on_data_loss miss";
   if (saves_) text += ", nodes that save";
+  if (reloads_) text += ", reloads";
   if (refusing_replicaof_ > 0) {
     text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";
   }
@@ -137,7 +142,7 @@ const std::vector<std::string>& World::Run() {
   crashes_ = false;
   Settle("after the faults");
   // Only a write shows that a key was tampered with.
-  for (size_t shard = 0; shard < options_.nodes.size() && !loop_.stopped(); ++shard) {
+  for (size_t shard = 0; shard < prefixes_ && !loop_.stopped(); ++shard) {
     SimOp* op = history_.Add();
     op->shard = static_cast<uint16_t>(shard);
     op->key = ShardName(shard) + ":x";
@@ -153,7 +158,8 @@ const std::vector<std::string>& World::Run() {
 void World::AuditTurn() {
   if (loop_.now_us() >= clients_end_us_) return;
   if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
-    proxy_->StartAudit(loop_.Random(options_.nodes.size()));
+    SimShard* shard = proxy_->shards()[loop_.Random(proxy_->shards().size())].get();
+    if (!shard->retiring()) proxy_->StartAudit(shard);
   }
   loop_.After(loop_.Between(audit_pause_us_ / 4, audit_pause_us_), [this] { AuditTurn(); });
 }
@@ -177,9 +183,10 @@ void World::Settle(const char* what) {
   while (!loop_.stopped()) {
     loop_.RunUntil(loop_.now_us() + 20000);
     const bool settled = proxy_ != nullptr && !proxy_going_ && faults_active_ == 0 &&
-                         proxy_->serving() && proxy_->Settled() && Idle();
+                         proxy_->serving() && proxy_->Settled() && proxy_->Swept() && Idle();
     still = settled ? still + 1 : 0;
     AcceptOldData();
+    if (reloads_ && proxy_ != nullptr) proxy_->HurrySweeps();
     if (still == 5) return;
     if (loop_.now_us() < limit) continue;
     std::string text = std::string(what) + " it does not settle:";
@@ -187,15 +194,8 @@ void World::Settle(const char* what) {
       Problem(text + " no proxy");
       return;
     }
-    for (size_t i = 0; i < options_.nodes.size(); ++i) {
-      Shard* shard = proxy_->shard(i);
-      text += " in sync " + std::to_string(shard->in_sync()) + ", held " +
-              std::to_string(shard->held()) + (shard->paused() ? ", paused" : "");
-      for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
-        text += "; " + shard->link(copy)->name() + (shard->link(copy)->up() ? " up " : " down ") +
-                shard->info().copies[copy].reason + " / " + shard->resync_note(copy);
-      }
-    }
+    for (const auto& shard : proxy_->shards()) text += shard->Describe();
+    if (proxy_->reloading()) text += ", a reload is under way";
     Problem(text);
   }
 }
@@ -217,30 +217,50 @@ void World::CheckBounds() {
 
 void World::CheckEnd() {
   std::map<std::string, std::string> content;
-  for (size_t i = 0; i < options_.nodes.size(); ++i) {
-    const auto& nodes = options_.nodes[i];
-    content.insert(nodes[0]->data().begin(), nodes[0]->data().end());
-    for (size_t copy = 1; copy < nodes.size(); ++copy) {
-      if (nodes[copy]->data() == nodes[0]->data()) continue;
-      std::string text = nodes[0]->address() + " and " + nodes[copy]->address() + " differ:";
-      for (const auto& [key, value] : nodes[0]->data()) {
-        const auto found = nodes[copy]->data().find(key);
-        const std::string other = found == nodes[copy]->data().end() ? "(none)" : found->second;
-        if (other != value) text += " " + key + " '" + value + "' / '" + other + "'";
+  for (const auto& shard : proxy_->shards()) {
+    const ShardInfo& info = *Durable(shard->name());
+    Node* first = Find(info.copies[0].node);
+    auto is_own = [&](const std::string& key) {
+      return !options_.routed || ring_log_.Owner(key) == shard->name();
+    };
+    for (const CopyInfo& copy : info.copies) {
+      for (const auto& [key, value] : Find(copy.node)->data()) {
+        // One that was tampered with may be there on some copies only, where no scan finds it.
+        if (is_own(key) || key.find(":x") != std::string::npos) continue;
+        Problem(copy.node + " of " + shard->name() + " still has " + key + ", which is " +
+                ring_log_.Owner(key) + "'s");
       }
-      for (const auto& [key, value] : nodes[copy]->data()) {
-        if (!nodes[0]->data().contains(key)) text += " " + key + " (none) / '" + value + "'";
-      }
-      Problem(text.substr(0, 1000));
     }
+    for (const auto& [key, value] : first->data()) {
+      if (is_own(key)) content.emplace(key, value);
+    }
+    for (size_t copy = 1; copy < info.copies.size(); ++copy) {
+      Node* other = Find(info.copies[copy].node);
+      std::string text;
+      for (const auto& [key, value] : first->data()) {
+        const auto found = other->data().find(key);
+        const std::string theirs = found == other->data().end() ? "(none)" : found->second;
+        if (theirs != value && is_own(key))
+          text += " " + key + " '" + value + "' / '" + theirs + "'";
+      }
+      for (const auto& [key, value] : other->data()) {
+        if (!first->data().contains(key) && is_own(key))
+          text += " " + key + " (none) / '" + value + "'";
+      }
+      if (text.empty()) continue;
+      Problem((first->address() + " and " + other->address() + " differ:" + text).substr(0, 1000));
+    }
+  }
+  if (options_.routed) {
+    check_.resets = [this](const std::string& key) { return ring_log_.Of(key); };
   }
   history_.Check(content, check_, [this](const std::string& text) { Problem(text); });
 }
 
 void World::TakeStats() {
   if (proxy_ == nullptr || !proxy_->serving()) return;
-  for (size_t i = 0; i < options_.nodes.size(); ++i) {
-    const ShardStats& more = proxy_->shard(i)->stats();
+  for (const auto& shard : proxy_->shards()) {
+    const ShardStats& more = shard->shard()->stats();
     stats_.fallbacks += more.fallbacks;
     stats_.hedged += more.hedged;
     stats_.hedge_wins += more.hedge_wins;
@@ -257,6 +277,9 @@ void World::TakeStats() {
     stats_.audit_differences += more.audit_differences;
     stats_.audit_repaired += more.audit_repaired;
     stats_.audit_skipped += more.audit_skipped;
+    stats_.sweeps += more.sweeps;
+    stats_.forgotten += more.forgotten;
+    stats_.forgotten_on_access += more.forgotten_on_access;
   }
 }
 

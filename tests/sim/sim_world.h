@@ -11,6 +11,7 @@
 
 #include "tests/sim/sim_history.h"
 #include "tests/sim/sim_proxy.h"
+#include "tests/sim/sim_ring_log.h"
 
 namespace gemel::sim {
 
@@ -26,6 +27,10 @@ class World : public RequestSink {
   // Over all lives of the proxy: for a look at what the runs cover.
   const ShardStats& stats() const { return stats_; }
   size_t requests() const { return requests_; }
+  bool reloads() const { return reloads_; }
+  // Reloads that took effect, and changes of the ring among them; and changes at a start.
+  uint64_t changes() const { return changes_; }
+  uint64_t ring_changes() const { return ring_log_.changes(); }
 
   void OnReply(Request* request, const Reply& reply) override;
 
@@ -57,7 +62,7 @@ class World : public RequestSink {
   void FaultTurn();
   void BeginFault();
   void FaultOnNode(size_t node, uint64_t kind);
-  void OneAfterTheOther(size_t shard);
+  void OneAfterTheOther(const std::string& shard);
   void EndLater(uint64_t after_us, size_t node, std::function<void()> end);
   void Disturbed(size_t node) { disturbed_us_[node] = loop_.now_us(); }
   bool OtherIsNew(size_t node) const;
@@ -73,6 +78,25 @@ class World : public RequestSink {
   void RestartProxy();
   void TakeStats();
 
+  // Who belongs where; null or empty: nobody knows it.
+  Node* Find(const std::string& address) const;
+  std::string ShardOf(size_t node) const;
+  const ShardInfo* Durable(const std::string& shard) const;
+  const CopyInfo* DurableCopy(size_t node) const;
+
+  // Reloads (sim_changes.cc).
+  void PrepareReloads();
+  void BeginReload();
+  ProxyOptions Changed(const ProxyOptions& from);
+  void ChangeOptions(ProxyOptions* config);
+  void ChangeNodes(ProxyOptions* config);
+  void ChangeRing(ProxyOptions* config);
+  std::vector<Node*> FreeNodes(const ProxyOptions& config) const;
+  void ChooseConfig();
+  bool CanStart(const ProxyOptions& config) const;
+  bool DropsTheLast(const ProxyOptions& config) const;
+  bool Leaves(size_t node) const;
+
   // The end.
   void Settle(const char* what);
   void CheckEnd();
@@ -84,7 +108,7 @@ class World : public RequestSink {
   Disk disk_;
   ProxyOptions options_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<size_t> shard_of_;
+  std::vector<size_t> shard_of_;  // while there are no reloads
   std::vector<uint64_t> disturbed_us_;
   std::unique_ptr<SimProxy> proxy_;
   bool proxy_going_ = false;  // it is being stopped or started
@@ -104,6 +128,15 @@ class World : public RequestSink {
   uint64_t faults_left_ = 0;
   uint64_t faults_active_ = 0;
   uint64_t refusing_replicaof_ = 0;
+  bool reloads_ = false;
+  ProxyOptions wanted_;  // what the file says: in effect, on its way, or refused
+  ProxyOptions before_;  // what was in effect before that
+  bool reload_active_ = false;
+  bool forced_reload_ = false;
+  size_t prefixes_ = 1;        // of keys
+  size_t copies_of_each_ = 2;  // at the beginning
+  uint64_t changes_ = 0;
+  RingLog ring_log_;
   bool saves_ = false;      // nodes come back with old data
   uint64_t forced_us_ = 0;  // the last time that FORCE was ordered
   CheckOptions check_;
