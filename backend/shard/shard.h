@@ -359,6 +359,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool Hopeful() const;
 
   // shard_roles.cc: who is in and who must leave
+  // As ShardEnv's, but nothing is heard once the shard is gone: one that a reload removes may have
+  // edits under way.
+  void Propose(Edit edit, EditDone done);
   void SetInfo(const ShardInfo& info);
   ShardInfo Placed(const ShardInfo& info) const;
   void Reconcile();
@@ -497,6 +500,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> keys_;          // scratch
   std::string text_;                    // scratch
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 }  // namespace gemel

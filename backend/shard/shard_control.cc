@@ -578,23 +578,22 @@ void Shard::ProposeOrder(Edit edit, EditDone done) {
     if (kind == EditKind::kDrain && (in_sync_ & Bit(copy)) != 0) NeedJournal(copy);
     UpdateOpen();
   }
-  env_->Propose(std::move(edit),
-                [this, kind, copy, done = std::move(done)](const EditResult& result) {
-                  if (!result.ok) {
-                    editing_ = false;
-                    leaving_ = 0;
-                    done(result);
-                    Reconcile();
-                    return;
-                  }
-                  // It is to be copied as a whole, whatever it held when it connected.
-                  if (kind == EditKind::kMarkStale) {
-                    copies_[copy]->empty_at = kNotEmpty;
-                    ForgetJournal(copy);
-                  }
-                  OnEdit(kind, copy, result);
-                  done(result);
-                });
+  Propose(std::move(edit), [this, kind, copy, done = std::move(done)](const EditResult& result) {
+    if (!result.ok) {
+      editing_ = false;
+      leaving_ = 0;
+      done(result);
+      Reconcile();
+      return;
+    }
+    // It is to be copied as a whole, whatever it held when it connected.
+    if (kind == EditKind::kMarkStale) {
+      copies_[copy]->empty_at = kNotEmpty;
+      ForgetJournal(copy);
+    }
+    OnEdit(kind, copy, result);
+    done(result);
+  });
 }
 
 void Shard::SendTo(uint32_t copy, Request* request) {

@@ -61,13 +61,13 @@ bool Shard::Idle() const {
 void Shard::ProposeCopy(const std::string& node, EditDone done) {
   editing_ = true;
   adding_ = true;
-  env_->Propose({EditKind::kAddCopy, info_.name, node, {}, "the config has it now"},
-                [this, done = std::move(done)](const EditResult& result) {
-                  editing_ = false;
-                  adding_ = false;
-                  done(result);
-                  if (!stopped_) Reconcile();
-                });
+  Propose({EditKind::kAddCopy, info_.name, node, {}, "the config has it now"},
+          [this, done = std::move(done)](const EditResult& result) {
+            editing_ = false;
+            adding_ = false;
+            done(result);
+            if (!stopped_) Reconcile();
+          });
 }
 
 int Shard::AddCopy(const LinkOptions& node, const ShardInfo& info) {

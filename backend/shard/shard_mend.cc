@@ -305,8 +305,7 @@ void Shard::Enter(uint32_t index) {
   Edit edit{EditKind::kMarkInSync, info_.name, info_.copies[index].node,
             copies_[index]->link->identity().run_id,
             copies_[index]->scan != nullptr ? "copied key by key" : "its missed keys are repaired"};
-  env_->Propose(std::move(edit),
-                [this, index](const EditResult& result) { OnEntered(index, result); });
+  Propose(std::move(edit), [this, index](const EditResult& result) { OnEntered(index, result); });
 }
 
 void Shard::OnEntered(uint32_t index, const EditResult& result) {

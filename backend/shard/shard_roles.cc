@@ -95,16 +95,23 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   Reconcile();
 }
 
+void Shard::Propose(Edit edit, EditDone done) {
+  env_->Propose(std::move(edit), [alive = std::weak_ptr<char>(alive_),
+                                  done = std::move(done)](const EditResult& result) {
+    if (!alive.expired()) done(result);
+  });
+}
+
 // Not waited for: until it is durable a restart finds no run_id and learns it anew.
 void Shard::SaveRunId(uint32_t copy) {
   copies_[copy]->run_id_unsaved = false;
   const CopyInfo& info = info_.copies[copy];
-  env_->Propose(Edit{EditKind::kSetRunId, info_.name, info.node, info.run_id, "first contact"},
-                [this, copy](const EditResult& result) {
-                  if (result.ok || (in_sync_ & Bit(copy)) == 0) return;
-                  copies_[copy]->run_id_unsaved = true;
-                  retry_edit_ms_ = env_->NowMs() + 1000;
-                });
+  Propose(Edit{EditKind::kSetRunId, info_.name, info.node, info.run_id, "first contact"},
+          [this, copy](const EditResult& result) {
+            if (result.ok || (in_sync_ & Bit(copy)) == 0) return;
+            copies_[copy]->run_id_unsaved = true;
+            retry_edit_ms_ = env_->NowMs() + 1000;
+          });
 }
 
 void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
@@ -264,8 +271,8 @@ void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::s
     leaving_ = Bit(leaver);
   }
   Edit edit{kind, info_.name, info_.copies[copy].node, std::move(run_id), std::move(reason)};
-  env_->Propose(std::move(edit),
-                [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
+  Propose(std::move(edit),
+          [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
 }
 
 void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
@@ -414,7 +421,7 @@ void Shard::ProposeInSync(uint32_t copy, std::function<void(bool)> done) {
   editing_ = true;
   Edit edit{EditKind::kMarkInSync, info_.name, info_.copies[copy].node,
             copies_[copy]->link->identity().run_id, "resynced"};
-  env_->Propose(std::move(edit), [this, copy, done](const EditResult& result) {
+  Propose(std::move(edit), [this, copy, done](const EditResult& result) {
     OnEdit(EditKind::kMarkInSync, copy, result);
     if (result.ok) ++stats_.resyncs;
     done(result.ok);

@@ -59,7 +59,9 @@ void World::PrepareReloads() {
   for (ShardSetup& shard : options_.shards) {
     shard.weight = static_cast<uint32_t>(loop_.Between(1, 3));
   }
-  if (!loop_.Chance(20)) options_.forget_keys_per_s = static_cast<uint32_t>(loop_.Between(1, loop_.Chance(50) ? 10 : 200));
+  if (!loop_.Chance(20))
+    options_.forget_keys_per_s =
+        static_cast<uint32_t>(loop_.Between(1, loop_.Chance(50) ? 10 : 200));
   if (mode_ == Mode::kManyFaults && loop_.Chance(15)) options_.mark_keys = loop_.Between(1, 5);
   options_.routes_by = [this](const RingSpec& ring) {
     if (!proxy_->serving()) ring_log_.OnStart(*disk_.durable, loop_.now_us());
@@ -180,10 +182,10 @@ void World::ChangeRing(ProxyOptions* config) {
   }
 }
 
-void World::BeginReload() {
+void World::BeginReload(bool reverse) {
   if (proxy_ == nullptr || proxy_going_ || !proxy_->serving() || proxy_->reloading()) return;
   // Back to what was before, as often as on to something new.
-  const bool back = !before_.shards.empty() && loop_.Chance(35);
+  const bool back = !before_.shards.empty() && (reverse || loop_.Chance(35));
   const ProxyOptions next = back ? before_ : Changed(options_);
   const bool force = mode_ == Mode::kManyFaults && loop_.Chance(10);
   std::string text = std::string("reload") + (back ? " (back)" : "") + (force ? " (FORCE)" : "");
@@ -202,7 +204,12 @@ void World::BeginReload() {
     if (why.empty()) {
       Trace("reloaded");
       ++changes_;
+      const bool ring_changed = next.routed && !SameRing(options_.ring(), next.ring());
       before_ = std::exchange(options_, next);
+      if (ring_changed && loop_.Chance(50) && loop_.now_us() + 200000 < clients_end_us_) {
+        // While deletions are still running.
+        loop_.After(loop_.Between(0, 100000), [this] { BeginReload(/*reverse=*/true); });
+      }
     } else {
       Trace("the reload is refused: " + why);
       if (loop_.Chance(50)) wanted_ = options_;
@@ -215,7 +222,7 @@ void World::BeginReload() {
   if (faults_left_ > 0 && loop_.Chance(45)) {
     // Before the one before has come to its end.
     loop_.After(loop_.Between(0, 100000), [this] {
-      if (faults_left_ > 0) BeginReload();
+      if (faults_left_ > 0) BeginReload(/*reverse=*/false);
     });
   }
 }

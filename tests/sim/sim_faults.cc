@@ -34,7 +34,7 @@ void World::FaultTurn() {
 
 void World::BeginFault() {
   if (reloads_ && loop_.Chance(45)) {
-    BeginReload();
+    BeginReload(/*reverse=*/false);
     return;
   }
   if (mode_ == Mode::kRestarts || (crashes_ && loop_.Chance(25))) {

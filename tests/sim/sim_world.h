@@ -86,7 +86,7 @@ class World : public RequestSink {
 
   // Reloads (sim_changes.cc).
   void PrepareReloads();
-  void BeginReload();
+  void BeginReload(bool reverse);
   ProxyOptions Changed(const ProxyOptions& from);
   void ChangeOptions(ProxyOptions* config);
   void ChangeNodes(ProxyOptions* config);
