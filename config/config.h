@@ -202,12 +202,20 @@ struct LogConfig {
   bool operator==(const LogConfig&) const = default;
 };
 
+// How the system is asked to share the processors.
+enum class Scheduling : uint8_t {
+  kBatch,   // gemel interrupts nobody who runs when work comes for it: fewer switches, larger
+            // batches
+  kNormal,  // as any process
+};
+
 struct Config {
   std::string file;      // where it was read from, for messages
   uint32_t workers = 1;  // event-loop threads; the file's 0 is already resolved to the cores
   // Paths here and in `log` are absolute or relative to the process: a relative path in the file
   // starts from the file's folder and is already joined with it.
   std::string state_dir = "state";
+  Scheduling scheduling = Scheduling::kBatch;
   bool watch_config = true;  // a change of the file takes effect by itself
   LogConfig log;
   std::vector<PoolConfig> pools;

@@ -104,6 +104,9 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
     table.Reject("listen", *listen, "expected at least one address, found none");
   }
   table.Integer("workers", 0, 256, &config->workers);
+  table.Choice<Scheduling>("scheduling",
+                           {{"batch", Scheduling::kBatch}, {"normal", Scheduling::kNormal}},
+                           &config->scheduling);
   ReadPath(table, "state_dir", false, &config->state_dir);
   table.Bool("watch_config", &config->watch_config);
   ReadUser(table, &pool.user, &pool.password);

@@ -112,6 +112,7 @@ std::vector<ConfigValue> FileValues(const Config& config, const PoolConfig& pool
   const TimeoutsConfig& timeouts = pool.timeouts;
   add("proxy.listen", Listeners(pool));
   number("proxy.workers", config.workers);
+  add("proxy.scheduling", config.scheduling == Scheduling::kBatch ? "batch" : "normal");
   add("proxy.state_dir", config.state_dir);
   add("proxy.watch_config", config.watch_config ? "true" : "false");
   add("proxy.user", pool.user);

@@ -1,5 +1,7 @@
 #include "proxy/worker/uv_worker.h"
 
+#include <sched.h>
+
 #include <algorithm>
 
 #include "backend/command/ascii.h"
@@ -103,6 +105,7 @@ void UvWorker::AddListener(const Address& address, UniqueFd socket) {
 void UvWorker::EndChange(Change change) {
   const Serving before = serving_;
   Use(change.next);
+  if (before.config->scheduling != serving_.config->scheduling) SetScheduling();
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
   const uint64_t now_ms = uv_now(&loop_);
@@ -155,7 +158,17 @@ void UvWorker::Retire(uint64_t now_ms) {
   }
 }
 
+// Of this thread. A batch process that is woken waits until whoever runs has slept or had its time.
+// So nodes and clients get on with what they have, and more waits for each turn here. Where a core
+// is free, it changes nothing. (sched(7); needs no permission; where it is refused, never mind.)
+void UvWorker::SetScheduling() {
+  const bool batch = serving_.config->scheduling == Scheduling::kBatch;
+  const sched_param none{};
+  sched_setscheduler(0, batch ? SCHED_BATCH : SCHED_OTHER, &none);
+}
+
 void UvWorker::Run() {
+  SetScheduling();
   uv_update_time(&loop_);
   for (auto& owned : shards_) owned->Start(random_ = random_ * 1664525u + 1013904223u);
   for (Listener& listener : listeners_) {

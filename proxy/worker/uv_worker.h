@@ -106,6 +106,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void OnWake();
   void ReceiveAll();
   void Use(const Serving& serving);
+  void SetScheduling();
   void Retire(uint64_t now_ms);
   void OnTick();
   void OnSecond();

@@ -42,7 +42,9 @@ void ProxyProcess::Start(const std::string& config) {
 }
 
 void ProxyProcess::Restart() {
-  process_.Start({GemelBinary(), "-c", config_path()}, folder() + "/log");
+  Words command = prefix_;
+  command.insert(command.end(), {GemelBinary(), "-c", config_path()});
+  process_.Start(command, folder() + "/log");
   const bool accepts = Eventually([this] {
     if (!process_.running()) return true;
     try {

@@ -37,12 +37,16 @@ class ProxyProcess {
   void Signal(int signal) { process_.Signal(signal); }
   int Wait() { return process_.Wait(); }
 
+  // A command that begins what is started and ends with exec of its arguments.
+  void set_prefix(Words prefix) { prefix_ = std::move(prefix); }
+
   std::string Log() const { return ReadFile(folder() + "/log"); }
   uint64_t ResidentBytes() const;
 
  private:
   FreePort port_;
   TempFolder folder_;
+  Words prefix_;
   ChildProcess process_;
 };
 

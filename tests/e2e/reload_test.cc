@@ -102,9 +102,8 @@ TEST_P(Reload, Options) {
   file().options["limits"].erase("max_clients");
   world().Write();
   world().proxy().Signal(SIGHUP);
-  EXPECT_TRUE(Eventually([&] {
-    return sixth("CONFIG", "GET", "limits.max_clients").items.at(1).bytes == "10000";
-  }));
+  EXPECT_TRUE(Eventually(
+      [&] { return sixth("CONFIG", "GET", "limits.max_clients").items.at(1).bytes == "10000"; }));
   EXPECT_EQ(world().Connect()("PING"), "PONG");
   End();
 }

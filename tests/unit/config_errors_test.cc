@@ -128,8 +128,8 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("proxy = { @@lisen = [] }"),
        "unknown key \"lisen\" in [proxy], did you mean listen?"},
       {Sharded("[proxy]\n@@tls = true"),
-       "unknown key \"tls\" in [proxy], expected one of listen, workers, state_dir, "
-       "watch_config, user, password"},
+       "unknown key \"tls\" in [proxy], expected one of listen, workers, scheduling, "
+       "state_dir, watch_config, user, password"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
       {Sharded("[ring]\n@@seed = 1"),
@@ -167,8 +167,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"x\" in [[command]], expected one of name, arity, write, first_key, last_key, "
        "key_step, deterministic"},
       {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
-       "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, state_dir, "
-       "watch_config, user, password"},
+       "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, scheduling, "
+       "state_dir, watch_config, user, password"},
   });
 }
 
@@ -223,6 +223,8 @@ TEST(ConfigErrors, WrongTypes) {
        "[proxy] state_dir: expected a path as a string, found false"},
       {Sharded("[proxy]\nuser = @@1979-05-27"),
        "[proxy] user: expected a string, found a date or time"},
+      {Sharded("[proxy]\nscheduling = @@\"idle\""),
+       "[proxy] scheduling: expected one of \"batch\", \"normal\", found the string \"idle\""},
       {Sharded("[proxy]\nwatch_config = @@\"yes\""),
        "[proxy] watch_config: expected true or false, found the string \"yes\""},
       // A password is not shown.
@@ -391,8 +393,8 @@ TEST(ConfigErrors, FirstOfTheFile) {
        "[log] level: expected one of \"debug\", \"info\", \"warn\", \"error\", found the integer "
        "1"},
       {Sharded("[proxy]\n@@zzzzz = 1\nworkers = 999\n"),
-       "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, state_dir, "
-       "watch_config, user, password"},
+       "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, scheduling, "
+       "state_dir, watch_config, user, password"},
       {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
        "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},
   });

@@ -133,6 +133,7 @@ constexpr std::string_view kFile = R"(
 [proxy]
 listen = ["127.0.0.1:7000", "unix:/run/g.sock"]
 workers = 3
+scheduling = "normal"
 state_dir = "/var/lib/gemel"
 watch_config = false
 user = "clerk"

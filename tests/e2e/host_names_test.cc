@@ -1,0 +1,104 @@
+// Nodes that are named by a host whose address changes while gemel serves. The proxy runs in a
+// mount namespace of its own, with a file of hosts of its own.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "tests/e2e/child_process.h"
+#include "tests/e2e/client.h"
+#include "tests/e2e/proxy_process.h"
+#include "tests/e2e/redis_node.h"
+
+namespace gemel::e2e {
+namespace {
+
+class HostNames : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(geteuid(), 0u) << "a mount namespace needs root";
+    old_node_ = std::make_unique<RedisNode>(Words{"--bind", "127.0.0.1", "127.0.0.2"});
+    port_ = std::to_string(old_node_->port());
+    new_node_.Start({"redis-server", "--port", port_, "--bind", "127.0.0.3", "--save", "", "--dir",
+                     folder_.path()},
+                    folder_.path() + "/redis.log");
+    ASSERT_TRUE(Eventually([this] { return Cli({"PING"}) == "PONG\n"; }));
+    Name("127.0.0.2");
+    proxy_.set_prefix({"unshare", "--mount", "--propagation", "private", "sh", "-c",
+                       "mount --bind " + hosts() + " /etc/hosts && exec \"$0\" \"$@\""});
+  }
+  std::string hosts() const { return folder_.path() + "/hosts"; }
+  // In place: the mount is of this file.
+  void Name(const std::string& address) {
+    WriteFile(hosts(), "127.0.0.1 localhost\n" + address + " node.gemel.test\n");
+  }
+  std::string Config(int resolve_s) const {
+    return "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy_.port()) +
+           "\"]\nwatch_config = false\n[health]\nresolve_s = " + std::to_string(resolve_s) +
+           "\n[[shard]]\nname = \"a\"\nprimary = \"node.gemel.test:" + port_ + "\"\n";
+  }
+  // What the node at the new address answers.
+  std::string Cli(const Words& words) const {
+    std::string command = "redis-cli -h 127.0.0.3 -p " + port_;
+    for (const std::string& word : words) command += " " + word;
+    struct Close {
+      void operator()(std::FILE* pipe) const { pclose(pipe); }
+    };
+    const std::unique_ptr<std::FILE, Close> pipe(popen((command + " 2>&1").c_str(), "r"));
+    char text[256] = "";
+    return std::fgets(text, sizeof(text), pipe.get()) == nullptr ? "" : text;
+  }
+  bool Moved() {
+    return Eventually([this] {
+      try {
+        return Client(proxy_.port())("SET", "where", "new") == "OK" &&
+               Cli({"GET", "where"}) == "new\n";
+      } catch (const std::runtime_error&) {
+        return false;
+      }
+    });
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<RedisNode> old_node_;
+  ChildProcess new_node_;
+  std::string port_;
+  ProxyProcess proxy_;
+};
+
+TEST_F(HostNames, AreLookedAtAgainEverySoOften) {
+  proxy_.Start(Config(1));
+  Client client(proxy_.port());
+  EXPECT_EQ(client("SET", "where", "old"), "OK");
+  EXPECT_EQ(old_node_->Connect()("GET", "where"), "old");
+  Name("127.0.0.3");
+  EXPECT_TRUE(Moved());
+  EXPECT_NE(proxy_.Log().find("has another address now, 127.0.0.3"), std::string::npos);
+  EXPECT_EQ(client("GET", "where"), "new");
+}
+
+TEST_F(HostNames, AreLookedAtAgainAtAReload) {
+  proxy_.Start(Config(0));
+  Client client(proxy_.port());
+  EXPECT_EQ(client("SET", "where", "old"), "OK");
+  Name("127.0.0.3");
+  WriteFile(proxy_.config_path(), Config(0) + "[read]\nhedge_ms = 51\n");
+  proxy_.Signal(SIGHUP);
+  EXPECT_TRUE(Moved());
+  EXPECT_EQ(client("GET", "where"), "new");
+}
+
+TEST_F(HostNames, AreLookedAtAgainWhenAConnectionIsLost) {
+  proxy_.Start(Config(0));
+  Client client(proxy_.port());
+  EXPECT_EQ(client("SET", "where", "old"), "OK");
+  Name("127.0.0.3");
+  old_node_->Kill();
+  EXPECT_TRUE(Moved());
+}
+
+}  // namespace
+}  // namespace gemel::e2e
