@@ -44,10 +44,10 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
   for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
   resync_ =
       std::make_unique<Resync>(shard_.get(), control_.get(), world.env, pool.resync, world.resyncs);
-  shard_->control().set_detach([control = control_.get()](
-                                   uint32_t copy, std::function<void(const std::string&)> done) {
-    MakeMaster(control, copy, std::move(done));
-  });
+  shard_->control().set_detach(
+      [control = control_.get()](uint32_t copy, std::function<void(const std::string&)> done) {
+        MakeMaster(control, copy, std::move(done));
+      });
   audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
   watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);
   membership_ = std::make_unique<Membership>(shard_.get(), world.env, this);
@@ -55,7 +55,8 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
   ForgetOptions forget;
   forget.keys_per_s = pool.ring.forget_keys_per_s;
   forget_ = std::make_unique<Forget>(shard_.get(), world.env, forget);
-  ChangeRing(std::move(rings));
+  SetHistory(std::move(rings));
+  AllowSweep();
 }
 
 UvOwnedShard::~UvOwnedShard() {
@@ -182,11 +183,11 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   next_look_ms_ = 0;
 }
 
-void UvOwnedShard::ChangeRing(std::shared_ptr<const RingHistory> rings) {
-  const uint64_t now_ms = world_.env->NowMs();
-  forget_->SetHistory(std::move(rings), now_ms);
-  forget_->AllowSweep(now_ms);
+void UvOwnedShard::SetHistory(std::shared_ptr<const RingHistory> rings) {
+  forget_->SetHistory(std::move(rings), world_.env->NowMs());
 }
+
+void UvOwnedShard::AllowSweep() { forget_->AllowSweep(world_.env->NowMs()); }
 
 void UvOwnedShard::Retire(uint64_t now_ms) {
   retiring_ = true;
