@@ -49,7 +49,8 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
   ForgetOptions forget;
   forget.keys_per_s = pool.ring.forget_keys_per_s;
   forget_ = std::make_unique<Forget>(shard_.get(), world.env, forget);
-  ChangeRing(std::move(rings));
+  SetHistory(std::move(rings));
+  AllowSweep();
 }
 
 UvOwnedShard::~UvOwnedShard() {
@@ -178,11 +179,11 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   next_look_ms_ = 0;
 }
 
-void UvOwnedShard::ChangeRing(std::shared_ptr<const RingHistory> rings) {
-  const uint64_t now_ms = world_.env->NowMs();
-  forget_->SetHistory(std::move(rings), now_ms);
-  forget_->AllowSweep(now_ms);
+void UvOwnedShard::SetHistory(std::shared_ptr<const RingHistory> rings) {
+  forget_->SetHistory(std::move(rings), world_.env->NowMs());
 }
+
+void UvOwnedShard::AllowSweep() { forget_->AllowSweep(world_.env->NowMs()); }
 
 void UvOwnedShard::Retire(uint64_t now_ms) {
   retiring_ = true;

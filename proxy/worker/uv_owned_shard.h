@@ -55,9 +55,10 @@ class UvOwnedShard : public Membership::Host {
   // A reload: the same shard by other options, nodes, passwords. Takes effect at once, but for the
   // nodes (see Membership).
   void Change(const PoolConfig& pool, const ShardConfig& config, bool force);
-  // The ring has changed: no request that goes by an earlier one will come any more, and none that
-  // goes by the last has come yet.
-  void ChangeRing(std::shared_ptr<const RingHistory> rings);
+  // The ring is about to change: no request that goes by the last one has come yet.
+  void SetHistory(std::shared_ptr<const RingHistory> rings);
+  // No request that goes by an earlier ring will come any more.
+  void AllowSweep();
   // No further requests come: those that are here are served to their end.
   void Retire(uint64_t now_ms);
   bool retiring() const { return retiring_; }

@@ -103,25 +103,24 @@ void UvWorker::AddListener(const Address& address, UniqueFd socket) {
 }
 
 void UvWorker::EndChange(Change change) {
-  const Serving before = serving_;
+  // An answer, which any step may give, lets its session go on at once. So each shard knows the
+  // ring before a request goes by it, and each is there before any other is changed.
+  const bool ring_changed = change.next.rings != serving_.rings;
+  for (auto& owned : shards_) {
+    if (ring_changed && !owned->retiring()) owned->SetHistory(change.next.rings);
+  }
   Use(change.next);
   if (before.config->scheduling != serving_.config->scheduling) SetScheduling();
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
   const uint64_t now_ms = uv_now(&loop_);
   const std::vector<ShardConfig>& configs = pool.config().shards;
+  const size_t known_shards = shards_.size();
   std::vector<bool> here(pool.slot_count());
-  for (auto& owned : shards_) {
+  for (const auto& owned : shards_) {
     if (owned->retiring()) continue;
     const PoolShard* shard = pool.Find(owned->name());
-    if (shard == nullptr) {
-      owned->Retire(now_ms);
-      continue;
-    }
-    here[shard->slot] = true;
-    owned->Change(pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())],
-                  change.force);
-    if (serving_.rings != before.rings) owned->ChangeRing(serving_.rings);
+    if (shard != nullptr) here[shard->slot] = true;
   }
   for (size_t i = 0; i < configs.size(); ++i) {
     const PoolShard& shard = pool.shards()[i];
@@ -129,6 +128,18 @@ void UvWorker::EndChange(Change change) {
     const int known = change.topology->IndexOf(shard.name);
     AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)]);
     shards_.back()->Start(random_ = random_ * 1664525u + 1013904223u);
+  }
+  for (size_t i = 0; i < known_shards; ++i) {
+    UvOwnedShard* owned = shards_[i].get();
+    if (owned->retiring()) continue;
+    const PoolShard* shard = pool.Find(owned->name());
+    if (shard == nullptr) {
+      owned->Retire(now_ms);
+      continue;
+    }
+    owned->Change(pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())],
+                  change.force);
+    if (ring_changed) owned->AllowSweep();
   }
   std::erase_if(listeners_, [&](const Listener& listener) {
     const std::vector<Address>& wanted = pool.config().listen;

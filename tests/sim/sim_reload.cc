@@ -86,12 +86,18 @@ void SimProxy::MakeDurable(const std::shared_ptr<Job>& job) {
 void SimProxy::Change(const std::shared_ptr<Job>& job) {
   const std::shared_ptr<const Topology> topology = coordinator_->current();
   const bool ring_changed = job->rings != rings_;
-  const ProxyOptions before = std::exchange(config_, job->next);
+  const size_t known = shards_.size();
+  for (size_t i = 0; i < known; ++i) {
+    if (ring_changed && !shards_[i]->retiring()) shards_[i]->SetHistory(job->rings);
+  }
+  config_ = job->next;
   if (ring_changed) {
     rings_ = job->rings;
     RouteBy(config_);
   }
-  const size_t known = shards_.size();
+  for (const ShardSetup& setup : config_.shards) {
+    if (Find(setup.name) == nullptr) AddShard(setup, *topology);
+  }
   for (size_t i = 0; i < known; ++i) {
     SimShard* shard = shards_[i].get();
     if (shard->retiring()) continue;
@@ -102,13 +108,7 @@ void SimProxy::Change(const std::shared_ptr<Job>& job) {
       continue;
     }
     shard->Change(config_, *setup, job->force);
-    if (ring_changed) {
-      shard->SetHistory(rings_);
-      shard->AllowSweep();
-    }
-  }
-  for (const ShardSetup& setup : config_.shards) {
-    if (Find(setup.name) == nullptr) AddShard(setup, *topology);
+    if (ring_changed) shard->AllowSweep();
   }
   End(job, "");
 }

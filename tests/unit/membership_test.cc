@@ -191,6 +191,51 @@ TEST_F(MembershipTest, ANodeOnItsWayOutIsWantedAgain) {
   EXPECT_FALSE(Durable().copies[1].drained);
 }
 
+TEST_F(MembershipTest, AStaleNodeOnItsWayOutIsWantedAgain) {
+  Begin(2);
+  Want({"n0", "n1", "new"});
+  Turn(3);
+  Want({"n0", "n1"});
+  membership_->Tick(now_ms_ += 10);
+  Want({"n0", "n1", "new"});
+  Turn(80);
+  EXPECT_TRUE(membership_->settled());
+  ASSERT_EQ(Members(), "n0 n1 new ");
+  EXPECT_FALSE(Durable().copies[2].drained);
+}
+
+TEST_F(MembershipTest, ARemovalThatWasGivenUpButIsDurableIsSeen) {
+  Begin(2);
+  Want({"n0", "n1", "new"});
+  Turn(3);
+  Want({"n0", "n1"});
+  // The disk takes longer than the order may.
+  for (int i = 0; i < 700; ++i) {
+    now_ms_ += 10;
+    shard_->Tick(now_ms_, 0);
+    membership_->Tick(now_ms_);
+  }
+  EXPECT_EQ(removed_, std::vector<uint32_t>{});
+  Turn(80);
+  EXPECT_EQ(Members(), "n0 n1 ");
+  EXPECT_EQ(removed_, std::vector<uint32_t>{2});
+  EXPECT_TRUE(membership_->settled()) << membership_->Outstanding();
+}
+
+TEST_F(MembershipTest, AnEditThatEndsAfterTheShardIsNotHeard) {
+  Begin(2);
+  Want({"n0", "n1", "new"});
+  Turn(3);
+  Up(2, "r9");
+  bool heard = false;
+  shard_->Pause([&] { shard_->ProposeInSync(2, [&](bool) { heard = true; }); });
+  membership_.reset();
+  shard_->Stop();
+  shard_.reset();
+  RunEdits();
+  EXPECT_FALSE(heard);
+}
+
 TEST_F(MembershipTest, ADiskThatFailsIsToldOnceAndTriedAgain) {
   Begin(2);
   Want({"n0", "n1", "new"});
