@@ -110,7 +110,7 @@ void UvWorker::EndChange(Change change) {
     if (ring_changed && !owned->retiring()) owned->SetHistory(change.next.rings);
   }
   Use(change.next);
-  if (before.config->scheduling != serving_.config->scheduling) SetScheduling();
+  SetScheduling();
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
   const uint64_t now_ms = uv_now(&loop_);
