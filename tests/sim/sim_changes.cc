@@ -153,8 +153,7 @@ void World::ChangeRing(ProxyOptions* config) {
         const size_t chosen = loop_.Random(free.size());
         shard.nodes.push_back(free[chosen]);
         free.erase(free.begin() + static_cast<ptrdiff_t>(chosen));
-        // New servers, or ones that still have what they had elsewhere; but nobody's replicas.
-        shard.nodes.back()->Control({"REPLICAOF", "NO", "ONE"}, [](const std::string&) {});
+        // New servers, or ones that still have what they had elsewhere.
         if (loop_.Chance(60)) shard.nodes.back()->data().clear();
       }
       config->shards.push_back(std::move(shard));
@@ -195,6 +194,10 @@ void World::BeginReload(bool reverse) {
     text += ";";
   }
   Trace(text + " points " + std::to_string(next.points) + " tag '" + next.hash_tag + "'");
+  // What a shard is made of is nobody's replica: one may have been left behind by a resync.
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (ShardOf(i).empty()) nodes_[i]->Detach();
+  }
   wanted_ = next;
   forced_reload_ |= force;
   reload_active_ = true;

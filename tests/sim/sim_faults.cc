@@ -307,8 +307,8 @@ void World::AcceptOldData() {
       }
       // So it was when it was taken out of another shard in the middle of a resync.
       if (shard->resync_note(copy).find("is itself a REPLICAOF replica") != std::string::npos) {
-        sim_shard->node(shard->info().primary)
-            ->Control({"REPLICAOF", "NO", "ONE"}, [](const std::string&) {});
+        sim_shard->node(shard->info().primary)->Detach();
+        sim_shard->node(shard->info().primary)->ResetAll();
       }
     }
     if (!shard->HoldsOldData() || options_.on_data_loss == OnDataLoss::kMiss) continue;

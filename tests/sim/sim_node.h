@@ -81,6 +81,10 @@ class Node {
   // Who is reachable by which address, for REPLICAOF.
   void set_find(std::function<Node*(const std::string&)> find) { find_ = std::move(find); }
   bool is_replica() const { return master_ != nullptr; }
+  // An operator's REPLICAOF NO ONE.
+  void Detach() {
+    if (master_ != nullptr) ReplicaOf(nullptr);
+  }
   // A command over a control connection of its own: the reply comes later through `done`, empty if
   // the node cannot be reached. In order.
   void Control(const std::vector<std::string>& args, std::function<void(const std::string&)> done);

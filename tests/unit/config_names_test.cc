@@ -226,7 +226,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 55);
+  EXPECT_EQ(options, 56);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -283,7 +283,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 55u);
+  EXPECT_EQ(options, 56u);
 }
 
 }  // namespace
