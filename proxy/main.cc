@@ -9,8 +9,8 @@
 #include "backend/command/command_table.h"
 #include "config/config_load.h"
 #include "proxy/log/log.h"
-#include "proxy/server/check_hosts.h"
 #include "proxy/reload/config_diff.h"
+#include "proxy/server/check_hosts.h"
 #include "proxy/server/uv_server.h"
 
 namespace {
