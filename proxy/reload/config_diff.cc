@@ -66,6 +66,7 @@ void DiffShards(const PoolConfig& from, const PoolConfig& to, ConfigDiff* diff) 
     change.name = shard.name;
     change.nodes_added = Without(shard.Nodes(), old_shard.Nodes());
     change.nodes_removed = Without(old_shard.Nodes(), shard.Nodes());
+    change.keeps_none = change.nodes_removed.size() == old_shard.Nodes().size();
     change.primary_from = old_shard.primary;
     change.primary_to = shard.primary;
     change.weight_from = old_shard.weight;

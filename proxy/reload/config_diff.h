@@ -32,6 +32,7 @@ struct ShardChange {
   uint32_t weight_from = 1;
   uint32_t weight_to = 1;
   bool credentials_changed = false;  // the user or the password for its nodes
+  bool keeps_none = false;           // of the nodes that it has
 
   bool primary_changed() const { return !(primary_from == primary_to); }
   bool reweighted() const { return weight_from != weight_to; }

@@ -40,6 +40,10 @@ void DescribeShard(const ShardChange& shard, std::string* lines) {
   if (shard.reweighted()) {
     add("weight " + std::to_string(shard.weight_from) + " -> " + std::to_string(shard.weight_to));
   }
+  if (shard.keeps_none) {
+    add("warning: it keeps none of its nodes, so it would lose its only copy in sync: refused "
+        "unless forced (PROXY RELOAD FORCE)");
+  }
   if (shard.credentials_changed) add("user or password for its nodes (changed)");
 }
 

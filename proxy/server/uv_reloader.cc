@@ -410,6 +410,12 @@ void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why)
     ChangeLog(serving_.config->log, &ignored);
   }
   DropSockets(job.get());
+  if (job->order.dry_run && job->next.config != nullptr) {
+    // The plan, and what of it would be refused.
+    const bool told = !job->diff.needs_restart.empty();
+    End(job, {true, false, job->description + (told ? "" : "refused: " + why + "\n")});
+    return;
+  }
   if (job->momentary && job->order.patient && !stopped_ && ++tries_ < kMaxTries) {
     if (tries_ == 1) Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
     later_ = Waiting{std::move(job->order), std::move(job->done)};

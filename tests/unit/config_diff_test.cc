@@ -119,6 +119,14 @@ TEST(ConfigDiffTest, NodesOfAShard) {
             "shard a: the file's primary h:1 -> h:9\n");
 }
 
+TEST(ConfigDiffTest, WarnsOfAShardThatKeepsNoneOfItsNodes) {
+  const std::string to = "[[shard]]\nname = \"a\"\nprimary = \"h:8\"\nreplicas = [\"h:9\"]\n";
+  EXPECT_NE(Describe(kA, to).find("shard a: warning: it keeps none of its nodes, so it would lose "
+                                  "its only copy in sync: refused unless forced (PROXY RELOAD "
+                                  "FORCE)\n"),
+            std::string::npos);
+}
+
 TEST(ConfigDiffTest, ShardsAndTheKeysTheyTake) {
   const ConfigDiff diff = Diff(kA + kB, kA + "weight = 2\n" + kC);
   EXPECT_TRUE(diff.ring_changed);
