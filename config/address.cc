@@ -125,7 +125,7 @@ std::string Address::ToString() const {
 }
 
 std::optional<Address> ParseAddress(std::string_view text, std::string* error) {
-  if (text.substr(0, kUnixPrefix.size()) == kUnixPrefix) {
+  if (Lower(text.substr(0, kUnixPrefix.size())) == kUnixPrefix) {
     return ParseUnix(text.substr(kUnixPrefix.size()), error);
   }
   size_t colon = text.rfind(':');
