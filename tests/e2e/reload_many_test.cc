@@ -22,6 +22,8 @@ constexpr int kWarm = 50;  // from here on nothing grows
 constexpr size_t kLateConnections = 4;
 #ifdef __SANITIZE_ADDRESS__
 constexpr uint64_t kGrowth = 256 << 20;  // it keeps what was freed
+#elif defined(__SANITIZE_THREAD__)
+constexpr uint64_t kGrowth = 128 << 20;  // it notes each address that was ever used
 #else
 constexpr uint64_t kGrowth = 8 << 20;
 #endif
