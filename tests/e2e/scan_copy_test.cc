@@ -51,8 +51,10 @@ TEST(ScanCopy, CopiesThatDifferBecomeEqualUnderLoad) {
     return client("PROXY", "SHARDS").items.at(0).Field("nodes").items.at(1).Field("resync").bytes;
   };
   EXPECT_TRUE(Eventually([&] { return note().find("copying key by key from") == 0; })) << note();
-  EXPECT_NE(client("INFO", "resync").bytes.find("phase=copying key by key,keys="),
-            std::string::npos);
+  EXPECT_TRUE(Eventually([&client] {
+    return client("INFO", "resync").bytes.find("phase=copying key by key,keys=") !=
+           std::string::npos;
+  }));
   int number = 0;
   const auto in_sync = [&] {
     // Keys that were not there, or were different, and that a scan has passed or not.
