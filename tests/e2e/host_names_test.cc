@@ -2,9 +2,9 @@
 // mount namespace of its own, with a file of hosts of its own.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -19,7 +19,9 @@ namespace {
 class HostNames : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(geteuid(), 0u) << "a mount namespace needs root";
+    if (std::system("unshare --mount true 2> /dev/null") != 0) {
+      GTEST_SKIP() << "no mount namespace can be made here: that needs root, with CAP_SYS_ADMIN";
+    }
     old_node_ = std::make_unique<RedisNode>(Words{"--bind", "127.0.0.1", "127.0.0.2"});
     port_ = std::to_string(old_node_->port());
     new_node_.Start({"redis-server", "--port", port_, "--bind", "127.0.0.3", "--save", "", "--dir",
