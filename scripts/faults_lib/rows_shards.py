@@ -13,13 +13,23 @@ _DOWN = "^(CLUSTERDOWN|TRYAGAIN) "
 _STALE_WITHIN_S = 20.0
 
 
+def _accept(stage: Stage) -> None:
+    """Another process with data from its disk may have old data: the operator says that it is right."""
+    gemel, node = stage.gemel, stage.primary
+    stage.note("the primary is back with its data")
+    stage.pause(1.5)  # until gemel has seen what came back: before that there is nothing to accept
+    accepted = stage.until(
+        lambda: str(gemel.order("PROMOTE", "a", node.address, "FORCE")).startswith("OK"), 10)
+    stage.note("PROXY PROMOTE FORCE accepts it" if accepted else "PROXY PROMOTE FORCE does not accept it")
+
+
 def _both_lost(stage: Stage) -> None:
     stage.primary.kill()
     stage.replica.kill()
     stage.note("both copies of shard a are killed")
     stage.pause(2)
     stage.primary.start()
-    stage.note("the primary is back with its data")
+    _accept(stage)
     stage.pause(1)
     stage.replica.start()
     stage.over()
@@ -42,7 +52,7 @@ def _only_stale(stage: Stage) -> None:
     _make_replica_stale(stage)
     stage.pause(3)
     stage.primary.start()
-    stage.note("the primary is back with its data")
+    _accept(stage)
     stage.over()
 
 
