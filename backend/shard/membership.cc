@@ -69,9 +69,7 @@ void Membership::Advance(uint64_t now_ms) {
   }
   // A removal that was given up may have taken effect all the same.
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->IsMember(i) || shard_->IsInTopology(i)) continue;
-    shard_->RemoveCopy(i);
-    host_->OnCopyRemoved(i);
+    if (shard_->IsMember(i) && !shard_->IsInTopology(i)) LetGo(i);
   }
   for (const LinkOptions& node : nodes_) {
     const int copy = shard_->CopyOf(node.name);
@@ -165,9 +163,12 @@ void Membership::OnOrder(const Order& order, std::string_view reply) {
     Fail(std::string(ReplyText(reply)));
     return;
   }
-  if (!order.removes) return;
-  shard_->RemoveCopy(order.copy);
-  host_->OnCopyRemoved(order.copy);
+  if (order.removes) LetGo(order.copy);
+}
+
+void Membership::LetGo(uint32_t copy) {
+  shard_->RemoveCopy(copy);
+  host_->OnCopyRemoved(copy);
 }
 
 void Membership::Fail(const std::string& why) {

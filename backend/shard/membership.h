@@ -58,6 +58,7 @@ class Membership {
   void Add(const LinkOptions& node);
   void OnAdded(const LinkOptions& node, const EditResult& result);
   bool Remove();
+  void LetGo(uint32_t copy);
   void Ask(std::string_view verb, uint32_t copy);
   void OnOrder(const Order& order, std::string_view reply);
   void Fail(const std::string& why);

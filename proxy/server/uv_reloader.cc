@@ -22,17 +22,6 @@ namespace {
 constexpr uint64_t kAgainMs = 500;
 constexpr uint32_t kMaxTries = 30;
 
-bool Lists(const std::vector<Address>& addresses, const Address& address) {
-  return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
-}
-
-std::vector<Address> Without(const std::vector<Address>& from, const std::vector<Address>& these) {
-  std::vector<Address> rest;
-  std::copy_if(from.begin(), from.end(), std::back_inserter(rest),
-               [&](const Address& address) { return !Lists(these, address); });
-  return rest;
-}
-
 }  // namespace
 
 // One reload. Its thread-pool part touches nothing but it.
@@ -54,7 +43,7 @@ struct UvReloader::Job {
   UvWorker::Serving next;
   ConfigDiff diff;
   std::string description;
-  std::shared_ptr<const Topology> topology;  // with what was made durable
+  std::shared_ptr<const Topology> topology;  // with what was made durable for it
 
   bool momentary = false;  // what refused it may be over soon
   bool log_changed = false;
@@ -262,9 +251,8 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
 
 // Everything that can fail and can be taken back.
 bool UvReloader::Prepare(Job* job, std::string* error) {
-  const Config& now = *job->now.config;
   const Config& next = *job->next.config;
-  for (const Address& address : Without(next.pools[0].listen, now.pools[0].listen)) {
+  for (const Address& address : job->diff.listeners_added) {
     std::vector<UniqueFd> sockets = BindListeners(address, next.workers, error);
     if (sockets.empty()) {
       *error = ConfigError{next.file, address.line, address.column, *error}.ToString();
@@ -272,7 +260,7 @@ bool UvReloader::Prepare(Job* job, std::string* error) {
     }
     job->sockets.emplace_back(address, std::move(sockets));
   }
-  if (next.log != now.log && !job->order.dry_run) {
+  if (next.log != job->now.config->log && !job->order.dry_run) {
     if (!ChangeLog(next.log, error)) {
       *error = next.file + ": " + *error;
       return false;
@@ -290,10 +278,10 @@ void UvReloader::DropSockets(Job* job) {
 }
 
 void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
-  const std::shared_ptr<const Topology> topology = coordinator_->current();
+  job->topology = coordinator_->current();
   std::vector<Edit> edits;
   for (const ShardConfig& shard : job->diff.shards_added) {
-    if (topology->IndexOf(shard.name) >= 0) continue;
+    if (job->topology->IndexOf(shard.name) >= 0) continue;
     Edit edit{EditKind::kAddShard, shard.name, {}, {}, job->order.cause};
     for (const Address& node : shard.Nodes()) edit.nodes.push_back(node.ToString());
     edits.push_back(std::move(edit));
@@ -331,7 +319,6 @@ void UvReloader::MakeRings(Job* job) {
 }
 
 void UvReloader::Change(std::shared_ptr<Job> job) {
-  const std::shared_ptr<const Topology> topology = coordinator_->current();
   const size_t workers = shared_->workers.size();
   auto sent = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
   auto taken = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
@@ -339,7 +326,7 @@ void UvReloader::Change(std::shared_ptr<Job> job) {
   for (size_t i = 0; i < workers; ++i) {
     auto change = std::make_shared<UvWorker::Change>();
     change->next = job->next;
-    change->topology = topology;
+    change->topology = job->topology;
     change->force = job->order.force;
     for (auto& [address, sockets] : job->sockets) {
       change->listeners.push_back({address, std::move(sockets[i])});
@@ -360,19 +347,17 @@ void UvReloader::Change(std::shared_ptr<Job> job) {
 }
 
 void UvReloader::OnChanged(const std::shared_ptr<Job>& job) {
-  const Config& now = *job->now.config;
-  const Config& next = *job->next.config;
-  for (const Address& address : Without(now.pools[0].listen, next.pools[0].listen)) {
+  for (const Address& address : job->diff.listeners_removed) {
     if (address.IsUnix()) ::unlink(address.path.c_str());
     Log(NoteLevel::kInfo, "listens on " + address.ToString() + " no more; its clients stay");
   }
   for (const auto& [address, sockets] : job->sockets) {
     Log(NoteLevel::kInfo, "listening on " + address.ToString());
   }
-  for (const PoolShard& shard : job->now.pool->shards()) {
-    if (job->next.pool->Find(shard.name) == nullptr) leaving_.emplace_back(shard.name, shard.slot);
+  for (const ShardConfig& shard : job->diff.shards_removed) {
+    leaving_.emplace_back(shard.name, job->now.pool->Find(shard.name)->slot);
   }
-  resyncs_->set_max_parallel(next.pools[0].resync.max_parallel);
+  resyncs_->set_max_parallel(job->next.config->pools[0].resync.max_parallel);
   serving_ = job->next;
   Keep(*job);
   End(job, {true, true, job->description});

@@ -18,8 +18,6 @@ namespace {
 constexpr uint16_t kFirst = 12000;
 constexpr uint16_t kLast = 31999;
 
-}  // namespace
-
 bool NobodyListens(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int yes = 1;
@@ -32,6 +30,8 @@ bool NobodyListens(uint16_t port) {
   close(fd);
   return free;
 }
+
+}  // namespace
 
 FreePort::FreePort() {
   const std::filesystem::path folder = std::filesystem::temp_directory_path() / "gemel-e2e-ports";
