@@ -216,6 +216,7 @@ struct Config {
   // starts from the file's folder and is already joined with it.
   std::string state_dir = "state";
   Scheduling scheduling = Scheduling::kBatch;
+  bool io_uring = true;      // many sends and receives in one system call, where the kernel has it
   bool watch_config = true;  // a change of the file takes effect by itself
   LogConfig log;
   std::vector<PoolConfig> pools;

@@ -107,6 +107,7 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
   table.Choice<Scheduling>("scheduling",
                            {{"batch", Scheduling::kBatch}, {"normal", Scheduling::kNormal}},
                            &config->scheduling);
+  table.Bool("io_uring", &config->io_uring);
   ReadPath(table, "state_dir", false, &config->state_dir);
   table.Bool("watch_config", &config->watch_config);
   ReadUser(table, &pool.user, &pool.password);

@@ -14,7 +14,7 @@ constexpr uint64_t kNearNs = 500 * 1000;
 }  // namespace
 
 UvLink::UvLink(UvLinkContext* context, Link* link, Address address)
-    : context_(context), link_(link), address_(std::move(address)), stream_(context->loop, this) {}
+    : context_(context), link_(link), address_(std::move(address)), stream_(context->streams, this) {}
 
 UvLink::~UvLink() { std::erase(context_->dirty, this); }
 
@@ -35,7 +35,7 @@ void UvLink::Flush() {
   held_ = !idle && queued < kBatchBytes && answer_ns_ < kNearNs && answer_ns_ != 0;
   if (held_) return;
   if (idle) asked_ns_ = uv_hrtime();
-  stream_.Flush(&link_->out());
+  stream_.Send(&link_->out());
 }
 
 void UvLink::Heard() {
@@ -57,13 +57,9 @@ void UvLink::OnStreamConnected() {
 }
 
 char* UvLink::OnStreamBuffer(size_t* size) {
-  if (char* direct = link_->DirectSpace(size)) {
-    direct_ = true;
-    return direct;
-  }
-  direct_ = false;
-  *size = context_->read_buffer.size();
-  return context_->read_buffer.data();
+  char* direct = link_->DirectSpace(size);
+  direct_ = direct != nullptr;
+  return direct;
 }
 
 void UvLink::OnStreamData(char* data, size_t size) {

@@ -17,9 +17,8 @@ class UvLink;
 
 // What the links of a worker share.
 struct UvLinkContext {
-  uv_loop_t* loop = nullptr;
-  std::vector<UvLink*> dirty;     // links with output to flush at the end of the turn
-  std::vector<char> read_buffer;  // replies are read here, and cut up before the next read
+  UvStreamGroup* streams = nullptr;
+  std::vector<UvLink*> dirty;  // links with output to flush at the end of the turn
   uint32_t keepalive_s = 60;
 };
 
@@ -34,9 +33,10 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void Close() override;
   void WantFlush() override { context_->dirty.push_back(this); }
 
-  // The end of the loop turn. Writes what is queued, unless it is better collected: see uv_link.cc.
   // Who is connected to, as "host:port" in numbers; empty: nobody.
   std::string PeerName() const { return link_->up() ? stream_.PeerName() : std::string(); }
+  // The end of the loop turn. Has the group send what is queued, unless it is better collected: see
+  // uv_link.cc.
   void Flush();
 
  private:
@@ -44,15 +44,15 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   char* OnStreamBuffer(size_t* size) override;
   void OnStreamData(char* data, size_t size) override;
   void OnStreamEnd(int code) override;
-  void OnStreamWritable() override { stream_.Flush(&link_->out()); }
+  void OnStreamWritable() override { WantFlush(); }
   void Heard();
-  uint64_t NowMs() const { return uv_now(context_->loop); }
+  uint64_t NowMs() const { return uv_now(context_->streams->loop()); }
 
   UvLinkContext* context_;
   Link* link_;
   Address address_;
   UvStream stream_;
-  bool direct_ = false;    // the last buffer was the link's own
+  bool direct_ = false;     // the last buffer was the link's own
   bool held_ = false;      // output is being collected until the node has answered
   uint64_t asked_ns_ = 0;  // when the node was last written to with nothing unanswered; 0: answered
   uint64_t answer_ns_ = 0;  // how long it takes to answer, a moving average

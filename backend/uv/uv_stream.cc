@@ -14,26 +14,14 @@ namespace gemel {
 // The libuv handles of one connection. They outlive the UvStream until libuv has closed them.
 struct UvStream::Handle {
   UvStream* owner;
+  UniqueFd socket;
   bool is_unix;
-  uv_os_fd_t fd;  // once connected
-  union {
-    uv_handle_t any;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  };
-  // Made when a write has to wait.
-  struct Write {
-    uv_write_t request;
-    OutQueue* out;
-    size_t bytes;
-  };
-  std::unique_ptr<Write> write;
-  bool writing = false;
-  std::unique_ptr<uv_connect_t> connect;
+  bool connecting = false;
+  int watched = 0;  // what the loop watches for
+  uv_poll_t poll;
   std::unique_ptr<uv_timer_t> fail;  // tells of an error at the next turn
   int fail_code = 0;
-  int open_handles = 1;
+  int open_handles = 0;
 
   static void OnClosed(uv_handle_t* handle) {
     Handle* self = static_cast<Handle*>(handle->data);
@@ -54,18 +42,12 @@ bool IsRefusal(int code) {
 
 namespace {
 
-constexpr unsigned kMaxBuffers = 64;  // slices of one write
-
 // Between processes of one machine there is no path to be fair on: the plainest congestion control
 // costs the least CPU time (pacing ones arm a timer for each packet).
-void EaseLoopback(uv_tcp_t* tcp) {
+void EaseLoopback(int socket) {
   sockaddr_storage storage{};
-  int size = sizeof(storage);
-  uv_os_fd_t fd;
-  if (uv_fileno(reinterpret_cast<uv_handle_t*>(tcp), &fd) != 0 ||
-      uv_tcp_getsockname(tcp, reinterpret_cast<sockaddr*>(&storage), &size) != 0) {
-    return;
-  }
+  socklen_t size = sizeof(storage);
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return;
   bool loopback = false;
   if (storage.ss_family == AF_INET) {
     const auto* address = reinterpret_cast<const sockaddr_in*>(&storage);
@@ -74,42 +56,36 @@ void EaseLoopback(uv_tcp_t* tcp) {
     loopback = IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
   }
   // Best effort: a kernel without it goes on with its own choice.
-  if (loopback) setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+  if (loopback) setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }
 
-// Points `buffers` at the first slices of `out`, as many as one write takes, and sets *bytes to
-// their size. Returns how many there are.
-unsigned FrontOf(const OutQueue& out, uv_buf_t (&buffers)[kMaxBuffers], size_t* bytes) {
-  constexpr size_t kMaxSlice = 1u << 30;
-  unsigned count = 0;
-  *bytes = 0;
-  out.ForEach([&](char* data, size_t size) {
-    buffers[count++] = uv_buf_init(data, static_cast<unsigned>(std::min(size, kMaxSlice)));
-    *bytes += buffers[count - 1].len;
-    return count < kMaxBuffers && size <= kMaxSlice;
-  });
-  return count;
+// As uv_tcp_keepalive does.
+void KeepAlive(int socket, int idle_s) {
+  const int on = 1;
+  const int interval_s = 1;
+  const int probes = 10;
+  setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+  setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+  setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-// As uv_try_write, by send: which spares the kernel the way of files. Bytes taken or -errno.
-ssize_t SendNow(uv_os_fd_t fd, const uv_buf_t* buffers, unsigned count) {
-  ssize_t sent = 0;
-  if (count == 1) {
-    sent = ::send(fd, buffers[0].base, buffers[0].len, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } else {
-    iovec parts[kMaxBuffers];
-    for (unsigned i = 0; i < count; ++i) parts[i] = {buffers[i].base, buffers[i].len};
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = count;
-    sent = ::sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  }
-  return sent < 0 ? -errno : sent;
+void SetOptions(int socket, uint32_t keepalive_s) {
+  const int on = 1;
+  setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  if (keepalive_s > 0) KeepAlive(socket, static_cast<int>(keepalive_s));
+}
+
+int ErrorOf(int socket) {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  return error;
 }
 
 }  // namespace
 
-UvStream::UvStream(uv_loop_t* loop, UvStreamEvents* events) : loop_(loop), events_(events) {}
+UvStream::UvStream(UvStreamGroup* group, UvStreamEvents* events) : group_(group), events_(events) {}
 
 UvStream::~UvStream() { Close(); }
 
@@ -119,6 +95,10 @@ void UvStream::Close() {
     uv_cancel(reinterpret_cast<uv_req_t*>(&resolve_->request));
     resolve_ = nullptr;
   }
+  UvStreamGroup::Leave(&group_->readable_, &readable_at_);
+  UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
+  reading_ = full_ = false;
+  out_ = nullptr;
   if (handle_ == nullptr) return;
   Handle* handle = handle_;
   handle_ = nullptr;
@@ -126,53 +106,75 @@ void UvStream::Close() {
   if (handle->fail != nullptr) {
     uv_close(reinterpret_cast<uv_handle_t*>(handle->fail.get()), Handle::OnClosed);
   }
-  uv_close(&handle->any, Handle::OnClosed);
+  if (handle->socket.valid()) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), Handle::OnClosed);
+    handle->socket = UniqueFd();  // the loop has let go of it
+  }
 }
 
-void UvStream::MakeHandle(bool unix_socket) {
-  handle_ = new Handle{};
-  handle_->owner = this;
-  handle_->is_unix = unix_socket;
-  if (unix_socket) {
-    uv_pipe_init(loop_, &handle_->pipe, 0);
-  } else {
-    uv_tcp_init(loop_, &handle_->tcp);
+// Without a socket there is a handle all the same, for its failure.
+bool UvStream::MakeHandle(UniqueFd socket, bool unix_socket) {
+  auto handle = std::make_unique<Handle>();
+  handle->owner = this;
+  handle->is_unix = unix_socket;
+  if (socket.valid()) {
+    if (uv_poll_init(group_->loop(), &handle->poll, socket.get()) != 0) return false;
+    handle->poll.data = handle.get();
+    handle->socket = std::move(socket);
+    ++handle->open_handles;
   }
-  handle_->any.data = handle_;
+  handle_ = handle.release();
+  return true;
 }
 
 // Tells of an error later: never inside the owner's call.
 void UvStream::Fail(int code) {
-  if (handle_ == nullptr) MakeHandle(/*unix_socket=*/true);
+  if (handle_ == nullptr) MakeHandle(UniqueFd(), /*unix_socket=*/true);
   if (handle_->fail != nullptr) return;
   handle_->fail = std::make_unique<uv_timer_t>();
   handle_->fail_code = code;
   ++handle_->open_handles;
-  uv_timer_init(loop_, handle_->fail.get());
+  uv_timer_init(group_->loop(), handle_->fail.get());
   handle_->fail->data = handle_;
   uv_timer_start(handle_->fail.get(), OnFail, 0, 0);
+}
+
+void UvStream::End(int code) {
+  Close();
+  events_->OnStreamEnd(code);
+}
+
+void UvStream::Watch() {
+  int wanted = 0;
+  if (handle_->connecting || full_) wanted |= UV_WRITABLE;
+  if (reading_ && !handle_->connecting) wanted |= UV_READABLE;
+  if (wanted == handle_->watched) return;
+  handle_->watched = wanted;
+  if (wanted == 0) {
+    uv_poll_stop(&handle_->poll);
+    return;
+  }
+  const int status = uv_poll_start(&handle_->poll, wanted, OnPoll);
+  if (status != 0) Fail(status);
 }
 
 void UvStream::OnFail(uv_timer_t* timer) {
   Handle* handle = static_cast<Handle*>(timer->data);
   UvStream* self = handle->owner;
-  const int code = handle->fail_code;
-  if (self == nullptr) return;
-  self->Close();
-  self->events_->OnStreamEnd(code);
+  if (self != nullptr) self->End(handle->fail_code);
 }
 
 void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
   Close();
   if (address.IsUnix()) {
-    MakeHandle(/*unix_socket=*/true);
-    if (address.path.size() >= sizeof(sockaddr_un::sun_path)) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    if (address.path.size() >= sizeof(name.sun_path)) {
       Fail(UV_ENAMETOOLONG);
       return;
     }
-    handle_->connect = std::make_unique<uv_connect_t>();
-    handle_->connect->data = handle_;
-    uv_pipe_connect(handle_->connect.get(), &handle_->pipe, address.path.c_str(), OnConnect);
+    std::memcpy(name.sun_path, address.path.c_str(), address.path.size() + 1);
+    ConnectTo(reinterpret_cast<const sockaddr*>(&name), sizeof(name), keepalive_s);
     return;
   }
   sockaddr_storage storage{};
@@ -180,7 +182,8 @@ void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
           0 ||
       uv_ip6_addr(address.host.c_str(), address.port, reinterpret_cast<sockaddr_in6*>(&storage)) ==
           0) {
-    ConnectTo(reinterpret_cast<const sockaddr*>(&storage), keepalive_s);
+    const size_t size = storage.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    ConnectTo(reinterpret_cast<const sockaddr*>(&storage), size, keepalive_s);
     return;
   }
   resolve_ = new Resolve{};
@@ -190,7 +193,7 @@ void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   const int status = uv_getaddrinfo(
-      loop_, &resolve_->request,
+      group_->loop(), &resolve_->request,
       [](uv_getaddrinfo_t* request, int result, addrinfo* found) {
         std::unique_ptr<Resolve> resolve(static_cast<Resolve*>(request->data));
         UvStream* self = resolve->owner;
@@ -199,7 +202,7 @@ void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
           if (result != 0 || found == nullptr) {
             self->Fail(result != 0 ? result : UV_EAI_NONAME);
           } else {
-            self->ConnectTo(found->ai_addr, resolve->keepalive_s);
+            self->ConnectTo(found->ai_addr, found->ai_addrlen, resolve->keepalive_s);
           }
         }
         uv_freeaddrinfo(found);
@@ -212,125 +215,151 @@ void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
   }
 }
 
-void UvStream::ConnectTo(const sockaddr* address, uint32_t keepalive_s) {
-  MakeHandle(/*unix_socket=*/false);
-  handle_->connect = std::make_unique<uv_connect_t>();
-  handle_->connect->data = handle_;
-  const int status = uv_tcp_connect(handle_->connect.get(), &handle_->tcp, address, OnConnect);
-  if (status != 0) {
-    Fail(status);
+void UvStream::ConnectTo(const sockaddr* address, size_t size, uint32_t keepalive_s) {
+  const bool is_unix = address->sa_family == AF_UNIX;
+  UniqueFd made(::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int socket = made.get();
+  if (socket < 0) {
+    Fail(-errno);
     return;
   }
-  uv_tcp_nodelay(&handle_->tcp, 1);
-  if (keepalive_s > 0) uv_tcp_keepalive(&handle_->tcp, 1, keepalive_s);
-}
-
-void UvStream::OnConnect(uv_connect_t* request, int status) {
-  Handle* handle = static_cast<Handle*>(request->data);
-  UvStream* self = handle->owner;
-  if (self == nullptr) return;
-  handle->connect.reset();
-  if (status != 0) {
-    self->Close();
-    self->events_->OnStreamEnd(status);
+  if (!MakeHandle(std::move(made), is_unix)) {
+    Fail(UV_ENOMEM);
     return;
   }
-  uv_fileno(&handle->any, &handle->fd);
-  if (!handle->is_unix) EaseLoopback(&handle->tcp);
-  self->StartReading();
-  self->events_->OnStreamConnected();
+  if (!is_unix) SetOptions(socket, keepalive_s);
+  if (::connect(socket, address, static_cast<socklen_t>(size)) != 0 && errno != EINPROGRESS) {
+    Fail(-errno);
+    return;
+  }
+  handle_->connecting = true;
+  Watch();
 }
 
-bool UvStream::Accept(uv_stream_t* server, bool unix_socket, uint32_t keepalive_s) {
-  MakeHandle(unix_socket);
-  if (uv_accept(server, &handle_->stream) != 0) {
-    Close();
-    return false;
+void UvStream::OnConnectEnd(int error) {
+  if (error == EINPROGRESS) return;
+  if (error != 0) {
+    End(-error);
+    return;
   }
-  uv_fileno(&handle_->any, &handle_->fd);
+  handle_->connecting = false;
+  if (!handle_->is_unix) EaseLoopback(handle_->socket.get());
+  StartReading();
+  events_->OnStreamConnected();
+}
+
+bool UvStream::Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s) {
+  if (!MakeHandle(std::move(socket), unix_socket)) return false;
   if (!unix_socket) {
-    uv_tcp_nodelay(&handle_->tcp, 1);
-    if (keepalive_s > 0) uv_tcp_keepalive(&handle_->tcp, 1, keepalive_s);
-    EaseLoopback(&handle_->tcp);
+    SetOptions(handle_->socket.get(), keepalive_s);
+    EaseLoopback(handle_->socket.get());
   }
   return true;
 }
 
 void UvStream::StartReading() {
   if (handle_ == nullptr) return;
-  const int status = uv_read_start(&handle_->stream, OnAlloc, OnRead);
-  if (status != 0 && status != UV_EALREADY) Fail(status);
+  reading_ = true;
+  Watch();
 }
 
 void UvStream::StopReading() {
-  if (handle_ != nullptr) uv_read_stop(&handle_->stream);
+  if (handle_ == nullptr) return;
+  reading_ = false;
+  UvStreamGroup::Leave(&group_->readable_, &readable_at_);
+  Watch();
 }
 
-void UvStream::OnAlloc(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-  UvStream* self = static_cast<Handle*>(handle->data)->owner;
-  size_t size = 0;
-  buffer->base = self == nullptr ? nullptr : self->events_->OnStreamBuffer(&size);
-  buffer->len = size;
-}
-
-void UvStream::OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
-  UvStream* self = static_cast<Handle*>(stream->data)->owner;
-  if (self == nullptr || size == 0) return;
-  if (size < 0) {
-    if (size == UV_EOF && self->events_->OnStreamInputEnd()) {
-      uv_read_stop(stream);
-      return;
-    }
-    self->Close();
-    self->events_->OnStreamEnd(static_cast<int>(size));
-    return;
-  }
-  self->events_->OnStreamData(buffer->base, static_cast<size_t>(size));
-}
-
-size_t UvStream::Flush(OutQueue* out) {
-  size_t taken = 0;
-  while (handle_ != nullptr && !handle_->writing && !out->empty()) {
-    uv_buf_t buffers[kMaxBuffers];
-    size_t bytes = 0;
-    unsigned count = FrontOf(*out, buffers, &bytes);
-    const ssize_t written = SendNow(handle_->fd, buffers, count);
-    if (written > 0) {
-      out->Consume(static_cast<size_t>(written));
-      taken += static_cast<size_t>(written);
-      if (static_cast<size_t>(written) == bytes) continue;
-    } else if (written < 0 && written != -EAGAIN && written != -EINTR) {
-      Fail(static_cast<int>(written));
-      return taken;
-    }
-    // The socket is full: libuv goes on with what is at the front now.
-    if (handle_->write == nullptr) handle_->write = std::make_unique<Handle::Write>();
-    Handle::Write& write = *handle_->write;
-    count = FrontOf(*out, buffers, &write.bytes);
-    write.out = out;
-    write.request.data = handle_;
-    const int status = uv_write(&write.request, &handle_->stream, buffers, count, OnWritten);
-    if (status != 0) {
-      Fail(status);
-      return taken;
-    }
-    handle_->writing = true;
-  }
-  return taken;
-}
-
-void UvStream::OnWritten(uv_write_t* request, int status) {
-  Handle* handle = static_cast<Handle*>(request->data);
-  handle->writing = false;
+void UvStream::OnPoll(uv_poll_t* poll, int status, int events) {
+  Handle* handle = static_cast<Handle*>(poll->data);
   UvStream* self = handle->owner;
   if (self == nullptr) return;
-  if (status != 0) {
-    self->Close();
-    self->events_->OnStreamEnd(status);
+  if (status < 0) handle->watched = 0;  // libuv has stopped it: there is an error
+  if (handle->connecting) {
+    const int error = ErrorOf(handle->socket.get());
+    self->OnConnectEnd(error == 0 && status < 0 ? ECONNREFUSED : error);
     return;
   }
-  handle->write->out->Consume(handle->write->bytes);
-  self->events_->OnStreamWritable();
+  if (status < 0 && !self->reading_) {
+    const int error = ErrorOf(handle->socket.get());
+    self->End(error != 0 ? -error : UV_ECONNRESET);
+    return;
+  }
+  if ((events & UV_WRITABLE) != 0) {
+    self->full_ = false;
+    self->Watch();
+    self->events_->OnStreamWritable();
+    if (handle->owner == nullptr) return;
+  }
+  // With an error there may still be something to read before it.
+  if (((events & UV_READABLE) != 0 || status < 0) && self->reading_ &&
+      self->readable_at_ == UvStreamGroup::kNowhere) {
+    UvStreamGroup::Enter(&self->group_->readable_, self, &self->readable_at_);
+  }
+}
+
+int UvStream::PrepareReceive(iovec* place) {
+  size_t size = 0;
+  if (char* wanted = events_->OnStreamBuffer(&size)) *place = {wanted, size};
+  return handle_->socket.get();
+}
+
+void UvStream::OnReceived(char* data, ssize_t result) {
+  UvStreamGroup::Leave(&group_->readable_, &readable_at_);
+  if (result > 0) {
+    const Handle* handle = handle_;
+    events_->OnStreamData(data, static_cast<size_t>(result));
+    if (handle_ == nullptr || handle_ != handle) return;
+  } else if (result == 0) {
+    if (!events_->OnStreamInputEnd()) {
+      End(UV_EOF);
+    } else {
+      StopReading();
+    }
+    return;
+  } else if (result != -EAGAIN && result != -EINTR) {
+    End(static_cast<int>(result));
+    return;
+  }
+  Watch();
+}
+
+bool UvStream::Send(OutQueue* out) {
+  if (handle_ == nullptr || full_ || out->empty() || handle_->connecting ||
+      handle_->fail != nullptr) {
+    return false;
+  }
+  out_ = out;
+  if (to_send_at_ == UvStreamGroup::kNowhere) {
+    UvStreamGroup::Enter(&group_->to_send_, this, &to_send_at_);
+  }
+  return true;
+}
+
+int UvStream::PrepareSend(iovec* parts, size_t most, size_t* count, size_t* bytes) {
+  constexpr size_t kMaxPart = 1u << 30;
+  *count = *bytes = 0;
+  out_->ForEach([&](char* data, size_t size) {
+    parts[*count] = {data, std::min(size, kMaxPart)};
+    *bytes += parts[(*count)++].iov_len;
+    return *count < most && size <= kMaxPart;
+  });
+  return handle_->socket.get();
+}
+
+void UvStream::OnSent(size_t bytes, ssize_t result) {
+  UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
+  const size_t sent = result > 0 ? static_cast<size_t>(result) : 0;
+  out_->Consume(sent);
+  if (result < 0 && result != -EAGAIN && result != -EINTR) {
+    Fail(static_cast<int>(result));
+  } else if (sent < bytes) {
+    full_ = true;
+    Watch();
+  } else if (!out_->empty()) {
+    Send(out_);  // in the same turn still: more than goes at once
+  }
+  events_->OnStreamSent(sent);
 }
 
 namespace {
@@ -357,17 +386,17 @@ std::string NameOf(const sockaddr_storage& storage) {
 
 std::string UvStream::PeerName() const {
   sockaddr_storage storage{};
-  int size = sizeof(storage);
+  socklen_t size = sizeof(storage);
   if (handle_ == nullptr || handle_->is_unix) return "unix:0";
-  uv_tcp_getpeername(&handle_->tcp, reinterpret_cast<sockaddr*>(&storage), &size);
+  ::getpeername(handle_->socket.get(), reinterpret_cast<sockaddr*>(&storage), &size);
   return NameOf(storage);
 }
 
 std::string UvStream::LocalName() const {
   sockaddr_storage storage{};
-  int size = sizeof(storage);
+  socklen_t size = sizeof(storage);
   if (handle_ == nullptr || handle_->is_unix) return "unix:0";
-  uv_tcp_getsockname(&handle_->tcp, reinterpret_cast<sockaddr*>(&storage), &size);
+  ::getsockname(handle_->socket.get(), reinterpret_cast<sockaddr*>(&storage), &size);
   return NameOf(storage);
 }
 

@@ -11,6 +11,8 @@
 #include <string>
 
 #include "backend/bytes/out_queue.h"
+#include "backend/topology/unique_fd.h"
+#include "backend/uv/uv_stream_group.h"
 #include "config/address.h"
 
 namespace gemel {
@@ -21,42 +23,45 @@ class UvStreamEvents {
   virtual ~UvStreamEvents() = default;
   // Connect has succeeded.
   virtual void OnStreamConnected() {}
-  // Where the next bytes should go; *size at least 1.
+  // Where the next bytes should go; *size at least 1. It stays there until OnStreamData, or until
+  // the stream is closed. Null: anywhere.
   virtual char* OnStreamBuffer(size_t* size) = 0;
-  // `size` bytes were read to that place.
+  // `size` bytes were read to that place, or to one that is good during this call.
   virtual void OnStreamData(char* data, size_t size) = 0;
   // The peer has said all it will, but may still listen. If this returns false the connection is
   // ended, with OnStreamEnd(UV_EOF); if true the owner closes it when it is done.
   virtual bool OnStreamInputEnd() { return false; }
   // The connection is over, or could not be made; nothing more is called. `code` is libuv's.
   virtual void OnStreamEnd(int code) = 0;
-  // A write that had to wait is done: there may be more to flush.
+  // Of what Send was asked for, `bytes` were taken. (Called by UvStreamGroup::SendAll.)
+  virtual void OnStreamSent(size_t bytes) { (void)bytes; }
+  // The socket, which was full, takes more: send again.
   virtual void OnStreamWritable() = 0;
 };
 
 // Destroying it closes the connection. The loop must turn until its handles are closed.
 class UvStream {
  public:
-  // `events` and `loop` outlive it.
-  UvStream(uv_loop_t* loop, UvStreamEvents* events);
+  // `group` and `events` outlive it.
+  UvStream(UvStreamGroup* group, UvStreamEvents* events);
   ~UvStream();
   UvStream(const UvStream&) = delete;
   UvStream& operator=(const UvStream&) = delete;
 
   // Connects, resolving a host name first. Failures come as OnStreamEnd.
   void Connect(const Address& address, uint32_t keepalive_s);
-  // Takes a connection that waits at `server`. False if there is none to take.
-  bool Accept(uv_stream_t* server, bool unix_socket, uint32_t keepalive_s);
+  // Takes a connection that was accepted, non-blocking. False if there is no memory for it.
+  bool Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s);
   // Ends the connection; no event comes any more. Connect may be called again.
   void Close();
 
   void StartReading();
   void StopReading();
 
-  // Writes as much of `out` as the socket takes now and arranges for the rest; `out` must live
-  // until Close. Returns how many bytes were taken at once; 0 while an earlier write waits or on an
-  // error (which comes as OnStreamEnd).
-  size_t Flush(OutQueue* out);
+  // Has the group send what is in `out`, which lives until then or until Close. What the socket
+  // does not take stays there until OnStreamWritable. False if there is nothing to send, or the
+  // socket is full still.
+  bool Send(OutQueue* out);
 
   bool open() const { return handle_ != nullptr; }
   // "host:port" of either end; empty if not known.
@@ -64,22 +69,37 @@ class UvStream {
   std::string LocalName() const;
 
  private:
+  friend class UvStreamGroup;
   struct Handle;
   struct Resolve;
 
-  void MakeHandle(bool unix_socket);
-  void ConnectTo(const sockaddr* address, uint32_t keepalive_s);
+  bool MakeHandle(UniqueFd socket, bool unix_socket);
+  void ConnectTo(const sockaddr* address, size_t size, uint32_t keepalive_s);
+  void OnConnectEnd(int error);
   void Fail(int code);
-  static void OnConnect(uv_connect_t* request, int status);
-  static void OnAlloc(uv_handle_t* handle, size_t suggested, uv_buf_t* buffer);
-  static void OnRead(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer);
-  static void OnWritten(uv_write_t* request, int status);
+  void End(int code);
+  // Has the loop watch for what is waited for now.
+  void Watch();
   static void OnFail(uv_timer_t* timer);
+  static void OnPoll(uv_poll_t* poll, int status, int events);
 
-  uv_loop_t* loop_;
+  // --- for the group ---
+  // Where a receive is to go, if not to *place. Returns the socket.
+  int PrepareReceive(iovec* place);
+  void OnReceived(char* data, ssize_t result);
+  // The front of what is to be sent. Returns the socket.
+  int PrepareSend(iovec* parts, size_t most, size_t* count, size_t* bytes);
+  void OnSent(size_t bytes, ssize_t result);
+
+  UvStreamGroup* group_;
   UvStreamEvents* events_;
   Handle* handle_ = nullptr;    // freed by its close callback
   Resolve* resolve_ = nullptr;  // freed by its callback
+  OutQueue* out_ = nullptr;
+  size_t readable_at_ = UvStreamGroup::kNowhere;
+  size_t to_send_at_ = UvStreamGroup::kNowhere;
+  bool reading_ = false;
+  bool full_ = false;  // the socket: what is to be sent waits
 };
 
 // Is this libuv error code hard evidence that nobody serves there?

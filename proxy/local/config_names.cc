@@ -113,6 +113,7 @@ std::vector<ConfigValue> FileValues(const Config& config, const PoolConfig& pool
   add("proxy.listen", Listeners(pool));
   number("proxy.workers", config.workers);
   add("proxy.scheduling", config.scheduling == Scheduling::kBatch ? "batch" : "normal");
+  add("proxy.io_uring", config.io_uring ? "true" : "false");
   add("proxy.state_dir", config.state_dir);
   add("proxy.watch_config", config.watch_config ? "true" : "false");
   add("proxy.user", pool.user);

@@ -10,11 +10,17 @@
 #include <cerrno>
 #include <cstring>
 
+#include "proxy/log/log.h"
+
 namespace gemel {
 
 namespace {
 
 constexpr int kBacklog = 1024;
+// Between them others have their turn.
+constexpr int kAcceptsAtOnce = 64;
+// After one that failed for want of descriptors or memory.
+constexpr uint64_t kPauseMs = 100;
 
 std::string Sentence(const Address& address, int code) {
   std::string text = "cannot listen on " + address.ToString() + ": " + std::strerror(code);
@@ -135,44 +141,74 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
 
 struct UvListener::Handle {
   UvListener* owner;
+  UniqueFd socket;
   bool is_unix;
-  union {
-    uv_handle_t any;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  };
+  uv_poll_t poll;
+  uv_timer_t pause;
+  int open_handles = 2;
+
+  static void OnClosed(uv_handle_t* handle) {
+    Handle* self = static_cast<Handle*>(handle->data);
+    if (--self->open_handles == 0) delete self;
+  }
 };
 
 UvListener::UvListener(uv_loop_t* loop, UniqueFd socket, bool unix_socket,
                        OnConnection on_connection)
     : handle_(new Handle{}), on_connection_(std::move(on_connection)) {
   handle_->owner = this;
+  handle_->socket = std::move(socket);
   handle_->is_unix = unix_socket;
-  if (unix_socket) {
-    uv_pipe_init(loop, &handle_->pipe, 0);
-    uv_pipe_open(&handle_->pipe, socket.Release());
-  } else {
-    uv_tcp_init(loop, &handle_->tcp);
-    uv_tcp_open(&handle_->tcp, socket.Release());
-  }
-  handle_->any.data = handle_;
+  uv_poll_init(loop, &handle_->poll, handle_->socket.get());
+  uv_timer_init(loop, &handle_->pause);
+  handle_->poll.data = handle_->pause.data = handle_;
 }
 
 UvListener::~UvListener() {
   handle_->owner = nullptr;
-  uv_close(&handle_->any, [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll), Handle::OnClosed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->pause), Handle::OnClosed);
+  handle_->socket = UniqueFd();  // the loop has let go of it
 }
 
 bool UvListener::Start(std::string* error) {
-  const int status = uv_listen(&handle_->stream, kBacklog, [](uv_stream_t* stream, int result) {
-    UvListener* self = static_cast<Handle*>(stream->data)->owner;
-    if (self != nullptr && result == 0) {
-      self->on_connection_(stream, static_cast<Handle*>(stream->data)->is_unix);
-    }
-  });
+  int status = ::listen(handle_->socket.get(), kBacklog) == 0 ? 0 : -errno;
+  if (status == 0) {
+    status = uv_poll_start(&handle_->poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
+      UvListener* self = static_cast<Handle*>(poll->data)->owner;
+      if (self != nullptr) self->Accept();
+    });
+  }
   if (status != 0) *error = uv_strerror(status);
   return status == 0;
+}
+
+void UvListener::Accept() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    UniqueFd socket(
+        ::accept4(handle_->socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket.valid()) {
+      on_connection_(std::move(socket), handle_->is_unix);
+      continue;
+    }
+    if (errno == EAGAIN) return;
+    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
+    // Out of descriptors or memory: who comes waits in the backlog.
+    Log(NoteLevel::kError, "cannot accept a connection: " + std::string(std::strerror(errno)) +
+                               "; who comes waits (see ulimit -n and [limits] max_clients)");
+    uv_poll_stop(&handle_->poll);
+    uv_timer_start(
+        &handle_->pause,
+        [](uv_timer_t* timer) {
+          UvListener* self = static_cast<Handle*>(timer->data)->owner;
+          std::string error;
+          if (self != nullptr && !self->Start(&error)) {
+            Log(NoteLevel::kError, "cannot accept connections: " + error);
+          }
+        },
+        kPauseMs, 0);
+    return;
+  }
 }
 
 }  // namespace gemel

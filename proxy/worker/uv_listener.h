@@ -25,17 +25,21 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
 // Accepts on one socket, on one loop. The loop must turn after it is destroyed.
 class UvListener {
  public:
-  using OnConnection = std::function<void(uv_stream_t* server, bool unix_socket)>;
-  // Takes the socket. `on_connection` must accept from the stream it is given.
+  // A connection was accepted; `unix_socket` says on what kind of address.
+  using OnConnection = std::function<void(UniqueFd socket, bool unix_socket)>;
+  // Takes the socket, which is non-blocking.
   UvListener(uv_loop_t* loop, UniqueFd socket, bool unix_socket, OnConnection on_connection);
   ~UvListener();
   UvListener(const UvListener&) = delete;
   UvListener& operator=(const UvListener&) = delete;
 
+  // From now on connections are accepted. False and *error if that cannot be.
   bool Start(std::string* error);
 
  private:
   struct Handle;
+  void Accept();
+
   Handle* handle_;  // freed by its close callback
   OnConnection on_connection_;
 };

@@ -3,15 +3,15 @@
 namespace gemel {
 
 UvSession::UvSession(UvSessionContext* context, uint64_t id)
-    : context_(context), stream_(context->loop, this), id_(id) {}
+    : context_(context), stream_(context->streams, this), id_(id) {}
 
 UvSession::~UvSession() {
   if (dirty_) std::erase(context_->dirty, this);
   if (paused_listed_) std::erase(context_->paused, this);
 }
 
-bool UvSession::Accept(uv_stream_t* server, bool unix_socket) {
-  if (!stream_.Accept(server, unix_socket, context_->keepalive_s)) return false;
+bool UvSession::Accept(UniqueFd socket, bool unix_socket) {
+  if (!stream_.Accept(std::move(socket), unix_socket, context_->keepalive_s)) return false;
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
@@ -43,8 +43,11 @@ void UvSession::Flush() {
   dirty_ = false;
   if (ended_) return;
   session_->FlushDone();
-  const size_t taken = stream_.Flush(&session_->out());
-  context_->session.stats->output_bytes.Add(taken);
+  if (!stream_.Send(&session_->out())) OnStreamSent(0);
+}
+
+void UvSession::OnStreamSent(size_t bytes) {
+  context_->session.stats->output_bytes.Add(bytes);
   if (session_->Overrun()) {
     context_->session.stats->output_overruns.Add(1);
     Kill();
@@ -56,13 +59,9 @@ void UvSession::Flush() {
 }
 
 char* UvSession::OnStreamBuffer(size_t* size) {
-  if (char* direct = session_->DirectSpace(size)) {
-    direct_ = true;
-    return direct;
-  }
-  direct_ = false;
-  *size = context_->read_buffer.size();
-  return context_->read_buffer.data();
+  char* direct = session_->DirectSpace(size);
+  direct_ = direct != nullptr;
+  return direct;
 }
 
 void UvSession::OnStreamData(char* data, size_t size) {

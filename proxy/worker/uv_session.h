@@ -16,12 +16,11 @@ class UvSession;
 
 // What the sessions of a worker share.
 struct UvSessionContext {
-  uv_loop_t* loop = nullptr;
+  UvStreamGroup* streams = nullptr;
   SessionContext session;
   std::vector<UvSession*> dirty;   // with output, or to be closed, at the end of the turn
   std::vector<UvSession*> paused;  // to be tried again at the end of each turn
   std::vector<UvSession*> ended;   // the connection is over
-  std::vector<char> read_buffer;
   uint32_t keepalive_s = 60;
 };
 
@@ -31,11 +30,11 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvSession(UvSessionContext* context, uint64_t id);
   ~UvSession() override;
 
-  // Takes a connection that waits at the listener; false if there is none.
-  bool Accept(uv_stream_t* server, bool unix_socket);
+  // Takes a connection that was accepted; false if there is no memory for it.
+  bool Accept(UniqueFd socket, bool unix_socket);
 
   Session& session() { return *session_; }
-  // The end of the loop turn: writes what is queued, closes what wants to be closed.
+  // The end of the loop turn: has the group send what is queued, and closes what wants to be closed.
   void Flush();
   // Tries to read on after back-pressure; true if it is not paused any more.
   bool TryResume();
@@ -54,6 +53,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   void OnStreamData(char* data, size_t size) override;
   bool OnStreamInputEnd() override;
   void OnStreamEnd(int code) override;
+  void OnStreamSent(size_t bytes) override;
   void OnStreamWritable() override { WantFlush(); }
   void End();
 

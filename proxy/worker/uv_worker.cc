@@ -13,7 +13,6 @@ namespace gemel {
 
 namespace {
 
-constexpr size_t kReadBuffer = 64 * 1024;
 constexpr uint64_t kTickMs = 20;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 // After SIGTERM clients may have sent what was not read yet: that long it is still served.
@@ -43,6 +42,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
     : shared_(shared),
       serving_(std::move(serving)),
       index_(index),
+      streams_(&loop_),
       dispatcher_(serving_.pool.get(), index, serving_.config->workers),
       local_(shared->process, this),
       env_(std::make_unique<Env>(this)),
@@ -59,10 +59,8 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   uv_check_init(&loop_, &check_);
   check_.data = this;
   uv_check_start(&check_, [](uv_check_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
-  link_context_.loop = &loop_;
-  link_context_.read_buffer.resize(kReadBuffer);
-  session_context_.loop = &loop_;
-  session_context_.read_buffer.resize(kReadBuffer);
+  link_context_.streams = &streams_;
+  session_context_.streams = &streams_;
   session_context_.session.dispatcher = &dispatcher_;
   session_context_.session.chunks = &chunks_;
   session_context_.session.stats = &stats_;
@@ -99,7 +97,7 @@ void UvWorker::AddListener(const Address& address, UniqueFd socket) {
   listeners_.push_back(
       {address, std::make_unique<UvListener>(
                     &loop_, std::move(socket), address.IsUnix(),
-                    [this](uv_stream_t* server, bool is_unix) { OnConnection(server, is_unix); })});
+                    [this](UniqueFd accepted, bool is_unix) { OnConnection(std::move(accepted), is_unix); })});
 }
 
 void UvWorker::EndChange(Change change) {
@@ -111,6 +109,7 @@ void UvWorker::EndChange(Change change) {
   }
   Use(change.next);
   SetScheduling();
+  SetIoUring();
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
   const uint64_t now_ms = uv_now(&loop_);
@@ -178,8 +177,16 @@ void UvWorker::SetScheduling() {
   sched_setscheduler(0, batch ? SCHED_BATCH : SCHED_OTHER, &none);
 }
 
+void UvWorker::SetIoUring() {
+  std::string why;
+  if (!streams_.UseRing(serving_.config->io_uring, &why)) {
+    Log(NoteLevel::kInfo, "io_uring is not used, which costs more CPU time: " + why);
+  }
+}
+
 void UvWorker::Run() {
   SetScheduling();
+  SetIoUring();
   uv_update_time(&loop_);
   for (auto& owned : shards_) owned->Start(random_ = random_ * 1664525u + 1013904223u);
   for (Listener& listener : listeners_) {
@@ -272,6 +279,7 @@ void UvWorker::OnSecond() {
 // The end of a loop turn.
 void UvWorker::Turn() {
   session_context_.session.now_ms = uv_now(&loop_);
+  streams_.ReceiveAll();
   if (!session_context_.paused.empty()) {
     std::vector<UvSession*> paused = std::move(session_context_.paused);
     session_context_.paused.clear();
@@ -292,6 +300,7 @@ void UvWorker::FlushAll() {
     std::vector<UvSession*>& sessions = session_context_.dirty;
     for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->Flush();
     sessions.clear();
+    streams_.SendAll();
   }
   for (uint32_t i = 0; i < dispatcher_.workers(); ++i) {
     if (!dispatcher_.outbox(i).empty()) shared_->workers[i]->Deliver(&dispatcher_.outbox(i));
@@ -317,11 +326,11 @@ void UvWorker::Reap() {
   });
 }
 
-void UvWorker::OnConnection(uv_stream_t* server, bool unix_socket) {
+void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
   session_context_.session.now_ms = uv_now(&loop_);
   const uint64_t id = shared_->next_session.fetch_add(1, std::memory_order_relaxed);
   auto session = std::make_unique<UvSession>(&session_context_, id);
-  if (!session->Accept(server, unix_socket)) return;
+  if (!session->Accept(std::move(socket), unix_socket)) return;
   stats_.connections.Add(1);
   stats_.clients.Add(1);
   session->index = sessions_.size();

@@ -107,13 +107,14 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void ReceiveAll();
   void Use(const Serving& serving);
   void SetScheduling();
+  void SetIoUring();
   void Retire(uint64_t now_ms);
   void OnTick();
   void OnSecond();
   void Turn();
   void FlushAll();
   void Reap();
-  void OnConnection(uv_stream_t* server, bool unix_socket);
+  void OnConnection(UniqueFd socket, bool unix_socket);
   void CheckDrained();
 
   void HandleWorkerRequest(Request* request) override;
@@ -135,6 +136,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   std::vector<Message> receiving_;
 
   ChunkPool chunks_;
+  UvStreamGroup streams_;
   UvLinkContext link_context_;
   UvSessionContext session_context_;
   Dispatcher dispatcher_;

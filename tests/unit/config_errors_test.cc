@@ -129,7 +129,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"lisen\" in [proxy], did you mean listen?"},
       {Sharded("[proxy]\n@@tls = true"),
        "unknown key \"tls\" in [proxy], expected one of listen, workers, scheduling, "
-       "state_dir, watch_config, user, password"},
+       "io_uring, state_dir, watch_config, user, password"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
       {Sharded("[ring]\n@@seed = 1"),
@@ -168,7 +168,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "key_step, deterministic"},
       {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
        "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, scheduling, "
-       "state_dir, watch_config, user, password"},
+       "io_uring, state_dir, watch_config, user, password"},
   });
 }
 
@@ -394,7 +394,7 @@ TEST(ConfigErrors, FirstOfTheFile) {
        "1"},
       {Sharded("[proxy]\n@@zzzzz = 1\nworkers = 999\n"),
        "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, scheduling, "
-       "state_dir, watch_config, user, password"},
+       "io_uring, state_dir, watch_config, user, password"},
       {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
        "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},
   });

@@ -134,6 +134,7 @@ constexpr std::string_view kFile = R"(
 listen = ["127.0.0.1:7000", "unix:/run/g.sock"]
 workers = 3
 scheduling = "normal"
+io_uring = false
 state_dir = "/var/lib/gemel"
 watch_config = false
 user = "clerk"

@@ -29,6 +29,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(config->workers, 1u);
   EXPECT_EQ(config->state_dir, "dir/state");
   EXPECT_EQ(config->scheduling, Scheduling::kBatch);
+  EXPECT_TRUE(config->io_uring);
   EXPECT_TRUE(config->watch_config);
   EXPECT_EQ(config->log.level, LogLevel::kInfo);
   EXPECT_EQ(config->log.file, "");
@@ -251,7 +252,7 @@ TEST(ConfigOptions, SizesTakeUnits) {
 TEST(ConfigOptions, Proxy) {
   std::optional<Config> config = Load(
       "[proxy]\nlisten = [\"0.0.0.0:1\", \"[::1]:2\", \"unix:/run/g.sock\"]\nworkers = 7\n"
-      "scheduling = \"normal\"\nstate_dir = \"/var/lib/gemel\"\nwatch_config = false\nuser = "
+      "scheduling = \"normal\"\nio_uring = false\nstate_dir = \"/var/lib/gemel\"\nwatch_config = false\nuser = "
       "\"app\"\npassword = \"p\\u0000 "
       "w\"\n" +
       std::string(kShard));
@@ -264,6 +265,7 @@ TEST(ConfigOptions, Proxy) {
   EXPECT_EQ(config->workers, 7u);
   EXPECT_EQ(config->state_dir, "/var/lib/gemel");
   EXPECT_EQ(config->scheduling, Scheduling::kNormal);
+  EXPECT_FALSE(config->io_uring);
   EXPECT_FALSE(config->watch_config);
   EXPECT_EQ(pool.user, "app");
   EXPECT_EQ(pool.password, std::string("p\0 w", 4));

@@ -1,0 +1,57 @@
+#include "backend/uv/uv_stream_group.h"
+
+#include "backend/uv/uv_stream.h"
+
+namespace gemel {
+
+UvStreamGroup::UvStreamGroup(uv_loop_t* loop)
+    : loop_(loop), buffers_(std::make_unique_for_overwrite<char[]>(kStride * SocketBatch::kMax)) {}
+
+size_t UvStreamGroup::TakeSome(Line* line, size_t* next) {
+  size_t count = 0;
+  for (; *next < line->size() && count < SocketBatch::kMax; ++*next) {
+    if ((*line)[*next] != nullptr) places_[count++] = *next;
+  }
+  return count;
+}
+
+// A stream that is closed while others are told what they got has left the line.
+void UvStreamGroup::ReceiveAll() {
+  for (size_t next = 0; next < readable_.size();) {
+    const size_t count = TakeSome(&readable_, &next);
+    for (size_t i = 0; i < count; ++i) {
+      iovec& place = parts_[i][0];
+      place = {buffers_.get() + i * kStride, kBuffer};
+      ops_[i] = {SocketOp::Kind::kReceive, readable_[places_[i]]->PrepareReceive(&place), &place, 1,
+                 0};
+    }
+    batch_.Run({ops_, count});
+    for (size_t i = 0; i < count; ++i) {
+      UvStream* stream = readable_[places_[i]];
+      if (stream != nullptr) {
+        stream->OnReceived(static_cast<char*>(parts_[i][0].iov_base), ops_[i].result);
+      }
+    }
+  }
+  readable_.clear();
+}
+
+void UvStreamGroup::SendAll() {
+  for (size_t next = 0; next < to_send_.size();) {
+    const size_t count = TakeSome(&to_send_, &next);
+    size_t bytes[SocketBatch::kMax];
+    for (size_t i = 0; i < count; ++i) {
+      SocketOp& op = ops_[i];
+      op = {SocketOp::Kind::kSend, -1, parts_[i], 0, 0};
+      op.fd = to_send_[places_[i]]->PrepareSend(parts_[i], kPartsOfSend, &op.part_count, &bytes[i]);
+    }
+    batch_.Run({ops_, count});
+    for (size_t i = 0; i < count; ++i) {
+      UvStream* stream = to_send_[places_[i]];
+      if (stream != nullptr) stream->OnSent(bytes[i], ops_[i].result);
+    }
+  }
+  to_send_.clear();
+}
+
+}  // namespace gemel
