@@ -25,6 +25,13 @@ class Link;
 class LinkOwner {
  public:
   virtual ~LinkOwner() = default;
+  // A node that is ready introduced itself. If it is not to be used, why (a sentence without a full
+  // stop): the connection is ended, and tried again later.
+  virtual std::string WhyNot(const Link& link, const NodeIdentity& identity) {
+    (void)link;
+    (void)identity;
+    return {};
+  }
   // The connection is made and the node ready: AUTH and SELECT are done, it is not loading.
   virtual void OnLinkUp(Link* link, const NodeIdentity& identity) = 0;
   // The reply to the oldest unanswered item. `frame` is what was sent. Both are valid during the
@@ -58,6 +65,11 @@ struct LinkOptions {
   uint32_t request_timeout_ms = 5000;
   uint32_t reconnect_min_ms = 20;
   uint32_t reconnect_max_ms = 1000;
+  // What the connection is called in the node's CLIENT LIST; empty: nothing.
+  std::string client_name;
+  // An earlier process may have been killed: what it had sent on connections of that name, and the
+  // node has not read yet, is thrown away when the first connection is made.
+  bool after_crash = false;
 };
 
 class Link {
@@ -71,7 +83,10 @@ class Link {
 
   void set_transport(LinkTransport* transport) { transport_ = transport; }
   // In effect for the timeouts at once, for the rest with the next connection. The name stays.
-  void set_options(LinkOptions options) { options_ = std::move(options); }
+  void set_options(LinkOptions options) {
+    options.after_crash |= options_.after_crash;
+    options_ = std::move(options);
+  }
 
   // Begins to connect. From then on Tick reconnects by itself, with back-off and jitter.
   void Start(uint64_t now_ms);
@@ -146,7 +161,20 @@ class Link {
     size_t size = 0;
     std::string_view frame() const { return {chunk->data + offset, size}; }
   };
-  enum class Step : uint8_t { kAuth, kSelect, kPing, kInfo, kClientId, kRole, kSize, kKillOld };
+  enum class Step : uint8_t {
+    kAuth,
+    kSelect,
+    kPing,
+    kInfo,
+    kFsync,
+    kClientId,
+    kSetName,
+    kKillOld,
+    kClientList,
+    kKillOrphan,
+    kRole,
+    kSize,
+  };
 
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size);
   Entry Pop();
@@ -156,6 +184,8 @@ class Link {
   void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);
   void KillOldConnection();
+  void KillOrphans(std::string_view client_list);
+  void AskForState();
   void Handshake(Step step, std::vector<std::string_view> args);
 
   LinkOwner* owner_;

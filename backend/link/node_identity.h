@@ -30,6 +30,9 @@ struct NodeIdentity {
   // The last connection to this process could not be ended for sure: what was sent on it may still
   // be applied, at any time.
   bool haunted = false;
+  // Every write is on its disk before it is answered (appendonly yes, appendfsync always): what it
+  // comes back with is all of it.
+  bool keeps_writes = false;
 };
 
 // The value of "name:" in the text of an INFO reply; empty if there is none.

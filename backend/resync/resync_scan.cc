@@ -43,7 +43,8 @@ void Resync::OnReplicaOfRefused(const std::string& error) {
 void Resync::WatchScan(uint64_t now_ms) {
   const ScanStatus scan = shard_->StatusOfScan(copy_);
   if (!scan.running) {
-    if (shard_->info().copies[copy_].state == CopyState::kInSync) {
+    // Without a reason it came to its end, whatever the copy has missed since.
+    if (scan.end.empty()) {
       OnScanned();
       return;
     }

@@ -37,7 +37,8 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
   job.targets = targets;
   keys_[job.key] = id;
   job.source = source;
-  Ask(&job, id);
+  // First how large it is: a DUMP of gigabytes would stop the node, and be read for nothing.
+  Send(&job, id, source, kSize, Frame({"MEMORY", "USAGE", key}));
   return true;
 }
 
@@ -79,6 +80,10 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     if (job.waiting == 0) Close(op.repair_job);
     return;
   }
+  if (op.repair_step == kSize) {
+    OnSize(&job, op.repair_job, reply);
+    return;
+  }
   if (op.repair_step == kDump) {
     if (reply[0] == '-') {
       job.broken = true;
@@ -93,6 +98,25 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     return;
   }
   OnExpiry(&job, op.repair_job, op.repair_step, reply);
+}
+
+// An estimate, and a server before 4.0 has none: a DUMP that is too large all the same is found so
+// when it is there.
+void KeyRepair::OnSize(Job* job, uint32_t id, std::string_view reply) {
+  int64_t bytes = 0;
+  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes) &&
+      bytes > static_cast<int64_t>(kMaxPayload)) {
+    job->broken = job->too_big = true;
+    job->why = "it takes " + std::to_string(bytes >> 20) + " MB, more than " +
+               std::to_string(kMaxPayload >> 20) + " MB";
+  } else if (host_->CanSendRepair(job->source)) {
+    Ask(job, id);
+    return;
+  } else {
+    job->broken = true;
+    job->why = "the connection was lost";
+  }
+  Close(id);
 }
 
 void KeyRepair::OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view reply) {

@@ -1,6 +1,6 @@
 // Makes single keys equal again after the copies answered a write differently: by state, never by
-// replay. The key is locked (its new requests wait), DUMP and PTTL go down the primary's link
-// behind all that is in flight there, and RESTORE or DEL down the other's, so that the repair has
+// replay. The key is locked (its new requests wait), MEMORY USAGE and then DUMP and PTTL go down the
+// primary's link behind all that is in flight there, and RESTORE or DEL down the other's, so that the repair has
 // its place in the shard's one order.
 
 #ifndef GEMEL_BACKEND_SHARD_KEY_REPAIR_H_
@@ -55,7 +55,7 @@ class KeyRepair {
   void OnLost(uint32_t copy, const Op& op);
 
  private:
-  enum Step : uint8_t { kDump, kExpiry, kTtl, kApply };
+  enum Step : uint8_t { kSize, kDump, kExpiry, kTtl, kApply };
   struct Job {
     std::string key;
     uint32_t source = 0;
@@ -71,6 +71,7 @@ class KeyRepair {
 
   void Ask(Job* job, uint32_t id);
   void Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame);
+  void OnSize(Job* job, uint32_t id, std::string_view reply);
   void OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view reply);
   void Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute);
   void Close(uint32_t id);

@@ -22,18 +22,19 @@ constexpr size_t kMaxRepairJobs = 1024;
 static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 // A node that cannot serve reads just now; another copy may.
-bool IsUnfitToRead(std::string_view reply) {
-  return reply.starts_with("-LOADING") || reply.starts_with("-MASTERDOWN") ||
-         reply.starts_with("-BUSY ") || reply.starts_with("-NOAUTH") ||
-         reply.starts_with("-CLUSTERDOWN");
-}
-
 // A node that applies no such writes just now: it has not applied this one.
 bool IsUnfitToWrite(std::string_view reply) {
   return reply.starts_with("-READONLY") || reply.starts_with("-MASTERDOWN") ||
          reply.starts_with("-LOADING") || reply.starts_with("-OOM") ||
          reply.starts_with("-MISCONF") || reply.starts_with("-NOREPLICAS") ||
          reply.starts_with("-BUSY ");
+}
+
+// A node that cannot serve reads just now; another copy may. Some reads are writes to Redis (SORT,
+// GEORADIUS, BITFIELD GET) and are refused like these.
+bool IsUnfitToRead(std::string_view reply) {
+  return IsUnfitToWrite(reply) || reply.starts_with("-NOAUTH") ||
+         reply.starts_with("-CLUSTERDOWN");
 }
 
 }  // namespace

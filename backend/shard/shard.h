@@ -274,6 +274,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   const std::string& resync_note(uint32_t copy) const { return copies_[copy]->resync_note; }
 
   // --- LinkOwner ---
+  std::string WhyNot(const Link& link, const NodeIdentity& identity) override;
   void OnLinkUp(Link* link, const NodeIdentity& identity) override;
   void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
   void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override;
@@ -292,7 +293,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
         false;  // refused a write that others may have applied: not read until that is clear
     uint64_t restarted_ms = 0;  // when that was seen
     bool restarted = false;     // another process than the one whose data the topology speaks of
+    bool keeps_writes = false;  // its process, as it said when it connected last
+    bool whole = false;         // restarted, and came back with all that it had
     bool was_up = false;        // for the log
+    std::string refusal;        // why it is not used, for the log
     bool run_id_unsaved = false;
     // writes_sent_ when it connected, if it was empty then.
     uint64_t empty_at = kNotEmpty;

@@ -59,7 +59,7 @@ bool Shard::HoldsOldData() const {
   const Copy& copy = *copies_[primary_];
   const NodeIdentity& identity = copy.link->identity();
   return member_count() > 1 && in_sync_ == Bit(primary_) && copy.restarted && copy.link->up() &&
-         identity.keys != 0 && identity.run_id != accepted_run_id_ &&
+         identity.keys != 0 && !copy.whole && identity.run_id != accepted_run_id_ &&
          ProcessOf(info_.copies[primary_].run_id) != ProcessOf(identity.run_id);
 }
 
@@ -68,7 +68,7 @@ void Shard::AcceptTogether(uint32_t index) {
   const NodeIdentity& identity = copies_[index]->link->identity();
   if (identity.run_id == accepted_run_id_) return;
   accepted_run_id_ = identity.run_id;
-  if (identity.keys == 0) return;
+  if (identity.keys == 0 || copies_[index]->whole) return;
   env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': all copies in sync restarted; the " +
                                    std::to_string(identity.keys) + " keys that " +
                                    info_.copies[index].node + " came back with count from now on");

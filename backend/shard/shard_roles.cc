@@ -47,6 +47,27 @@ void Shard::MarkUnsure(uint32_t copy, const std::string& why) {
   NeedJournal(copy);
 }
 
+// Under two names one server would apply every write twice.
+std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
+  Copy& copy = *copies_[link.index()];
+  const std::string_view process = ProcessOf(identity.run_id);
+  std::string why;
+  for (const auto& other : copies_) {
+    if (other->link->index() == link.index() || !other->link->up() || process.empty() ||
+        process == kHiddenRunId || ProcessOf(other->link->identity().run_id) != process) {
+      continue;
+    }
+    why = "it is the same server as " + other->link->name();
+  }
+  if (!why.empty() && why != copy.refusal) {
+    env_->Note(NoteLevel::kError, "shard '" + info_.name + "': " + link.name() +
+                                      " is not used: " + why + "; each copy needs a server of "
+                                      "its own");
+  }
+  copy.refusal = why;
+  return why;
+}
+
 void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   const uint32_t index = link->index();
   Copy& copy = *copies_[index];
@@ -54,6 +75,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   copy.empty_at = identity.keys == 0 && !identity.is_replica ? writes_sent_ : kNotEmpty;
   copy.detector.OnAnswer(env_->NowMs());
   const std::string& known = info_.copies[index].run_id;
+  const bool kept_writes = std::exchange(copy.keeps_writes, identity.keeps_writes);
+  copy.whole = false;
   if ((in_sync_ & Bit(index)) == 0) {
     up_ |= Bit(index);
     if (copy.journal != nullptr && (!HoldsSameData(copy.journal->run_id(), identity.run_id) ||
@@ -76,6 +99,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   } else {
     copy.restarted = true;
     copy.restarted_ms = env_->NowMs();
+    copy.whole = kept_writes && identity.keeps_writes && !identity.is_replica &&
+                 ProcessOf(known) != ProcessOf(identity.run_id);
     if (HoldsSameData(known, identity.run_id)) {
       copy.leave_reason = "it may still apply what was sent on its last connection";
     } else if (ProcessOf(known) == ProcessOf(identity.run_id) && ProcessOf(known) != kHiddenRunId) {
@@ -176,8 +201,9 @@ int Shard::PickAuthority() const {
   }
   if (best >= 0) return best;
   // All that are up restarted. One that is alone, or the primary when the others restarted too, is
-  // what there is; or one that is empty (misses, never old values), once those that may still have
-  // the data had time to come back.
+  // what there is, but one that has all on its disk comes before it; or, once those that may still
+  // have the data had time to come back, such a one or one that is empty (misses, never old
+  // values).
   bool all_restarted = true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) != 0 && !(copies_[i]->restarted && copies_[i]->link->up())) {
@@ -188,10 +214,14 @@ int Shard::PickAuthority() const {
     const Copy& copy = *copies_[i];
     if ((in_sync_ & Bit(i)) == 0 || !copy.restarted || !copy.link->up()) continue;
     if (!all_restarted &&
-        (copy.link->identity().keys != 0 || env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
+        ((copy.link->identity().keys != 0 && !copy.whole) ||
+         env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
       continue;
     }
-    if (best < 0 || i == primary_) best = static_cast<int>(i);
+    const bool best_whole = best >= 0 && copies_[static_cast<uint32_t>(best)]->whole;
+    if (best < 0 || (i == primary_ ? !best_whole || copy.whole : copy.whole && !best_whole)) {
+      best = static_cast<int>(i);
+    }
   }
   return best;
 }
@@ -243,6 +273,8 @@ void Shard::Reconcile() {
       // back, and the two would not be equal.
       if (!editing_ && in_sync_ == Bit(chosen)) {
         copies_[chosen]->unsure = false;
+        // What it refused another applied who is gone now: it is what there is.
+        copies_[chosen]->refusing = false;
         if (HoldsOldData()) {
           NoteOldData();
         } else if (copies_[chosen]->restarted) {

@@ -104,6 +104,7 @@ class Server {
     const StateFile::ReadResult found = file->Read(&stored, error);
     if (found == StateFile::ReadResult::kFailed) return false;
     const bool known = found == StateFile::ReadResult::kFound;
+    shared_.after_crash = !known || !stored.clean;
     if (known && !stored.clean) {
       const std::string text =
           "the last proxy did not stop in order: every replica is resynced before it counts again";

@@ -7,9 +7,20 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kOwnReplies = 1 << 20;
+// A DUMP may be larger than any string that clients may send, but those that are too large to be
+// asked for (backend/shard/key_repair.cc) are far below this.
+constexpr uint64_t kOwnReplies = uint64_t{512} << 20;
 // Where the config says that there is no limit, a wait has this one all the same.
 constexpr uint32_t kLongestWaitMs = 60000;
+
+// CLIENT SETNAME takes no spaces and nothing unprintable.
+std::string ClientNameOf(const std::string& shard) {
+  std::string name = "gemel:" + shard;
+  for (char& c : name) {
+    if (c < '!' || c > '~') c = '_';
+  }
+  return name;
+}
 
 LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, const Address& node) {
   LinkOptions link;
@@ -17,7 +28,7 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
   link.user = shard.user;
   link.password = shard.password;
   link.database = shard.database;
-  // What the proxy asks for itself (INFO) is small, and not a client's.
+  // What the proxy asks for itself (INFO, DUMP) is not a client's.
   link.limits.max_bulk = std::max<uint64_t>(pool.limits.max_bulk, kOwnReplies);
   link.limits.max_depth = pool.limits.max_reply_depth;
   link.connect_timeout_ms =
@@ -25,6 +36,7 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
   link.request_timeout_ms = pool.timeouts.request_ms;
   link.reconnect_min_ms = pool.timeouts.reconnect_min_ms;
   link.reconnect_max_ms = pool.timeouts.reconnect_max_ms;
+  link.client_name = ClientNameOf(shard.name);
   return link;
 }
 

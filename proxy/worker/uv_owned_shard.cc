@@ -12,7 +12,8 @@ namespace {
 
 // The copies as the topology has them; options of nodes that the config has no more are made up
 // from those that it has.
-ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info) {
+ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
+                        bool after_crash) {
   ShardOptions options = ShardOptionsOf(pool, config);
   std::vector<LinkOptions> nodes;
   for (const CopyInfo& copy : info.copies) {
@@ -21,6 +22,7 @@ ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const
                      [&](const LinkOptions& node) { return node.name == copy.node; });
     nodes.push_back(known != options.nodes.end() ? *known : options.nodes[0]);
     nodes.back().name = copy.node;
+    nodes.back().after_crash = after_crash;
   }
   options.nodes = std::move(nodes);
   return options;
@@ -33,7 +35,8 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
                            std::shared_ptr<const RingHistory> rings)
     : world_(world), slot_(slot), health_(pool.health), config_(config) {
   shard_ =
-      std::make_unique<Shard>(OptionsFor(pool, config, info), info, table, world.chunks, world.env);
+      std::make_unique<Shard>(OptionsFor(pool, config, info, world.after_crash), info, table,
+                              world.chunks, world.env);
   control_ = std::make_unique<HiredisControl>(world.loop);
   for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
   resync_ =

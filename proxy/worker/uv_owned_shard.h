@@ -33,6 +33,7 @@ class UvOwnedShard : public Membership::Host {
     ChunkPool* chunks;
     ShardEnv* env;
     ResyncBoard* resyncs;
+    bool after_crash = false;  // see LinkOptions
   };
 
   // `info` is the shard in the present topology. The copies are those of `info`; the members are

@@ -88,7 +88,8 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
   const Pool& pool = *serving_.pool;
   const uint32_t slot = pool.Find(config.name)->slot;
   shards_.push_back(std::make_unique<UvOwnedShard>(
-      UvOwnedShard::World{&loop_, &link_context_, &chunks_, env_.get(), shared_->resyncs},
+      UvOwnedShard::World{&loop_, &link_context_, &chunks_, env_.get(), shared_->resyncs,
+                          shared_->after_crash},
       &pool.table(), slot, pool.config(), config, info, serving_.rings));
   dispatcher_.SetShard(slot, shards_.back()->shard());
 }

@@ -37,6 +37,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
     // A shard that a reload removed has come to its end. On any worker's thread.
     std::function<void(const std::string& name, uint32_t slot)> retired;
     ResyncBoard* resyncs = nullptr;
+    bool after_crash = false;  // the last process did not stop in order
     std::vector<std::unique_ptr<UvWorker>> workers;
     std::atomic<uint32_t> clients{0};
     std::atomic<uint64_t> next_session{1};

@@ -18,7 +18,10 @@ from pathlib import Path
 from .process import BenchError, Process, free_port
 from .resp import Client
 
-NAMES = ("redis", "floor", "nutcracker", "haproxy", "gemel-1", "gemel-2", "gemel-1-w2", "gemel-2-w2")
+# The name says how many copies; -w2: two workers; -calls: a system call for each send and receive, as where
+# io_uring is not allowed.
+NAMES = ("redis", "floor", "nutcracker", "haproxy", "gemel-1", "gemel-2", "gemel-1-calls", "gemel-2-calls",
+         "gemel-1-w2", "gemel-2-w2")
 DEFAULT = NAMES
 
 
@@ -55,7 +58,10 @@ class Lab:
             proxy = self._haproxy(folder, port)
         else:
             copies = 2 if name.startswith("gemel-2") else 1
-            proxy = self._gemel_proxy(folder, name, port, copies, 2 if name.endswith("-w2") else 1)
+            options = [f"workers = {2 if name.endswith('-w2') else 1}"]
+            if name.endswith("-calls"):
+                options.append("io_uring = false")
+            proxy = self._gemel_proxy(folder, name, port, copies, options)
         return Setup(name, port, proxy)
 
     def fresh_redis(self) -> Setup:
@@ -133,7 +139,7 @@ class Lab:
             f"  server redis 127.0.0.1:{self._one_redis().port}\n")
         return self._spawn("haproxy", [find("haproxy"), "-db", "-f", str(config)], folder, port)
 
-    def _gemel_proxy(self, folder: Path, name: str, port: int, copies: int, workers: int) -> Process:
+    def _gemel_proxy(self, folder: Path, name: str, port: int, copies: int, options: list[str]) -> Process:
         if copies == 1:
             nodes = [self._one_redis().port]
         else:
@@ -142,8 +148,7 @@ class Lab:
         config = folder / "gemel.toml"
         config.write_text(
             "[proxy]\n"
-            f'listen = ["127.0.0.1:{port}"]\n'
-            f"workers = {workers}\n"
+            f'listen = ["127.0.0.1:{port}"]\n' + "".join(f"{option}\n" for option in options) +
             f'state_dir = "{folder / "state"}"\n'
             "[[shard]]\n"
             'name = "a"\n'

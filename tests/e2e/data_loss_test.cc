@@ -49,6 +49,28 @@ TEST_P(DataLoss, OldValuesOfTheOnlyCopyInSync) {
   cluster.ExpectCopiesEqual();
 }
 
+// Both copies are lost, one after the other, and the one that has everything returns with it.
+TEST(DataOnDisk, OfACopyThatKeepsEveryWriteIsServedAtOnce) {
+  Cluster cluster({.shards = 2,
+                   .sections = {{"health", kImpatientProbes}},
+                   .redis_options = {"--appendonly", "yes", "--appendfsync", "always"}});
+  Client client = cluster.Connect();
+  const std::string key = cluster.KeyOn(0);
+  const std::string other = cluster.KeyOn(1);
+  cluster.node(0, 1).Kill();
+  EXPECT_EQ(client("SET", key, "v"), "OK");
+  cluster.node(0, 0).Kill();
+  EXPECT_TRUE(client("GET", key).Text().starts_with("-CLUSTERDOWN"));
+  EXPECT_EQ(client("SET", other, "v"), "OK");
+  cluster.node(0, 0).Start();
+  EXPECT_TRUE(Eventually([&] { return client("GET", key).Text() == "v"; }))
+      << client("GET", key).Text();
+  EXPECT_EQ(client("SET", key, "w"), "OK");
+  cluster.node(0, 1).Start();
+  EXPECT_TRUE(cluster.WaitUntilInSync());
+  cluster.ExpectCopiesEqual();
+}
+
 INSTANTIATE_TEST_SUITE_P(, DataLoss, ::testing::Bool());
 
 }  // namespace

@@ -107,6 +107,32 @@ void KilledUnderLoad(int workers) {
 TEST(ProxyRestart, KilledUnderLoad) { KilledUnderLoad(1); }
 TEST(ProxyRestart, KilledUnderLoadThreaded) { KilledUnderLoad(2); }
 
+// A node that hung has not read all that the killed proxy had sent: that is not applied after what
+// the next one sends.
+TEST(ProxyRestart, WhatAKilledProxyLeftComesBeforeEverythingOrNotAtAll) {
+  Cluster cluster(
+      {.shards = 1, .copies = 1, .sections = {{"timeouts", "request_ms = 30000"}}});
+  RedisNode& node = cluster.node(0, 0);
+  EXPECT_EQ(cluster.Connect()("SET", "k", "first"), "OK");
+  node.Pause();
+  RawSocket socket(cluster.proxy().port());
+  std::string burst;
+  for (int i = 0; i < 1500; ++i) burst += Encode({"SET", "k", std::string(1000, 'x')});
+  socket.SendSome(burst);
+  ASSERT_TRUE(Eventually([&] {
+    return cluster.Status(0).Node(node.address()).pending >= 100;
+  })) << cluster.Connect()("PROXY", "SHARDS").Text();
+  cluster.proxy().Kill();
+  cluster.proxy().Restart();
+  node.Resume();
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("SET", "k", "new"), "OK");
+  // A node reads 16 kB of a connection between two commands of another.
+  Client direct = node.Connect();
+  for (int i = 0; i < 500; ++i) ASSERT_EQ(direct("PING"), "PONG");
+  EXPECT_EQ(direct("GET", "k"), "new");
+}
+
 TEST(ProxyRestart, NodeThatRestartedMeanwhileLostItsData) {
   Cluster cluster(Options());
   const std::string key = cluster.KeyOn(0);

@@ -223,7 +223,7 @@ void World::KillNode(size_t index, bool silently) {
                    loop_.now_us() > disturbed_us_[other] + kCalm);
     }
   }
-  if (!somebody) {
+  if (!somebody && !(keeps_ && options_.ack == Ack::kAll)) {
     Trace("data may be lost with it");
     check_.data_lost = true;
   }

@@ -157,6 +157,7 @@ void Node::Reply(const ConnectionPtr& connection, std::string bytes) {
 }
 
 void Node::Kill(bool silently) {
+  if (alive_ && keeps_writes_) saved_ = data_;
   alive_ = hung_ = false;
   data_.clear();
   stopped_.clear();
@@ -232,7 +233,9 @@ void Node::ResetAll() {
 
 std::string Node::Info() const {
   std::string text =
-      "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n# Replication\r\n";
+      "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n";
+  if (keeps_writes_) text += "aof_enabled:1\r\n";
+  text += "# Replication\r\n";
   text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";
   if (master_ != nullptr) {
     const size_t colon = master_->address_.rfind(':');
@@ -266,6 +269,9 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   if (name == "INFO") return Bulk(Info());
   if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
   if (name == "PING") return Simple("PONG");
+  if (name == "CONFIG" && args[1] == "GET") {
+    return "*2\r\n" + Bulk(args[2]) + Bulk(keeps_writes_ ? "always" : "everysec");
+  }
   if (name == "AUTH" || name == "SELECT" || name == "CONFIG") return Simple("OK");
   if (name == "ROLE") {
     std::string out = "*3\r\n" + Bulk(master_ != nullptr ? "slave" : "master");

@@ -56,6 +56,8 @@ class Node {
   void Start();
   void Save();    // from now on there is something to come back with
   void Forget();  // and now there is not
+  // Every write is on its disk before it is answered.
+  void KeepWrites() { keeps_writes_ = true; }
   void Hang();
   void Resume();
   void CutOff();  // nothing comes through, in both ways, and nothing is lost
@@ -113,6 +115,7 @@ class Node {
   bool hung_ = false;
   bool cut_off_ = false;
   bool refusing_ = false;
+  bool keeps_writes_ = false;
   bool debug_allowed_ = true;
   bool replicaof_allowed_ = true;
   uint64_t extra_us_ = 0;

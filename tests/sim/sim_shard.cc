@@ -51,7 +51,7 @@ class SimShard::Transport : public LinkTransport {
       return true;
     });
     link_->out().Consume(bytes.size());
-    if (bytes.find("$3\r\nGET\r\n") != std::string::npos && IsStale()) {
+    if (bytes.find("*2\r\n$3\r\nGET\r\n") != std::string::npos && IsStale()) {
       proxy_->Fail("a read was sent to " + node_->address() + ", which is stale");
     }
     node_->Send(connection_, std::move(bytes));

@@ -63,6 +63,11 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   options_.noted = [this](const std::string& text) { OnNote(text); };
   if (loop_.Chance(30)) options_.on_data_loss = OnDataLoss::kMiss;
   saves_ = copies > 1 && loop_.Chance(30);
+  keeps_ = copies > 1 && Loop(seed ^ 0xd15c5).Chance(10);
+  if (keeps_) {
+    saves_ = false;
+    for (auto& node : nodes_) node->KeepWrites();
+  }
   wanted_ = options_;
   quota_ = loop_.Between(200, 700);
   keys_ = loop_.Between(1, 4);
@@ -109,6 +114,7 @@ std::string World::Describe() const {
   if (disk_.failing_percent > 0) text += ", a failing disk";
   if (options_.on_data_loss == OnDataLoss::kMiss) text += ", on_data_loss miss";
   if (saves_) text += ", nodes that save";
+  if (keeps_) text += ", nodes that keep every write";
   if (reloads_) text += ", reloads";
   if (refusing_replicaof_ > 0) {
     text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";

@@ -138,6 +138,7 @@ class World : public RequestSink {
   uint64_t changes_ = 0;
   RingLog ring_log_;
   bool saves_ = false;      // nodes come back with old data
+  bool keeps_ = false;      // nodes come back with all that they had
   uint64_t forced_us_ = 0;  // the last time that FORCE was ordered
   CheckOptions check_;
   ShardStats stats_;

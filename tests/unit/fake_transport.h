@@ -37,12 +37,19 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
   link->OnData(bytes.data(), bytes.size(), now_ms);
 }
 
-// The replies to PING, INFO server, CLIENT ID, ROLE and DBSIZE.
+// The replies to PING, INFO server, CLIENT ID, ROLE and DBSIZE. `fsync`: it writes an AOF, and that
+// is what CONFIG GET appendfsync says.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
-                                    bool is_replica = false) {
+                                    bool is_replica = false, const std::string& fsync = "") {
   std::string out = "+PONG\r\n";
-  AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n");
+  AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n" +
+                       (fsync.empty() ? "" : "aof_enabled:1\r\n"));
   out += ":7\r\n";
+  if (!fsync.empty()) {
+    out += "*2\r\n";
+    AppendBulk(&out, "appendfsync");
+    AppendBulk(&out, fsync);
+  }
   out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   AppendInteger(&out, static_cast<int64_t>(keys));
   return out;

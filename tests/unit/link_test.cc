@@ -34,6 +34,7 @@ class LinkTest : public ::testing::Test, public LinkOwner {
     log_.clear();
   }
 
+  std::string WhyNot(const Link&, const NodeIdentity&) override { return why_not_; }
   void OnLinkUp(Link*, const NodeIdentity& identity) override {
     log_.push_back("up " + identity.run_id + " " + std::to_string(identity.keys) +
                    (identity.is_replica ? " replica" : ""));
@@ -73,6 +74,7 @@ class LinkTest : public ::testing::Test, public LinkOwner {
   int buffers_ = 0;
   bool take_buffers_ = false;
   bool fail_on_reply_ = false;
+  std::string why_not_;
 };
 
 TEST_F(LinkTest, ShakesHands) {
@@ -327,6 +329,86 @@ TEST_F(LinkTest, AnOldConnectionThatWasEndedHauntsNoLaterOne) {
   MakeUp(link_.get(), &transport_, replies, now_ms_);
   EXPECT_TRUE(link_->up());
   EXPECT_FALSE(link_->identity().haunted);
+}
+
+// What a killed proxy had sent to a node that hung is thrown away before anything new is sent.
+TEST_F(LinkTest, EndsTheConnectionsOfAProxyThatWasKilled) {
+  LinkOptions options;
+  options.client_name = "gemel:a";
+  options.after_crash = true;
+  options.database = 2;
+  Make(options);
+  link_->OnConnected(now_ms_);
+  EXPECT_EQ(transport_.Sent(link_.get()), Command({"SELECT", "2"}) + Command({"PING"}) +
+                                              Command({"INFO"}) + Command({"CLIENT", "ID"}) +
+                                              Command({"CLIENT", "SETNAME", "gemel:a"}));
+  std::string info;
+  AppendBulk(&info, "run_id:abc\r\n");
+  Answer(link_.get(), "+OK\r\n+PONG\r\n" + info + ":7\r\n+OK\r\n");
+  EXPECT_EQ(transport_.Sent(link_.get()), Command({"CLIENT", "LIST"}));
+  std::string list;
+  AppendBulk(&list,
+             "id=3 addr=1:1 laddr=1:1 fd=8 name=gemel:a age=9 db=2 sub=0\n"
+             "id=4 addr=1:2 laddr=1:1 fd=9 name=gemel:a age=9 db=1 sub=0\n"
+             "id=5 addr=1:3 laddr=1:1 fd=10 name=gemel:ab age=9 db=2 sub=0\n"
+             "id=6 addr=1:4 laddr=1:1 fd=11 name= age=9 db=2 sub=0\n"
+             "id=7 addr=1:5 laddr=1:1 fd=12 name=gemel:a age=0 db=2 sub=0\n");
+  Answer(link_.get(), list);
+  // Before it is asked what it is and has.
+  EXPECT_EQ(transport_.Sent(link_.get()),
+            Command({"CLIENT", "KILL", "ID", "3"}) + Command({"ROLE"}) + Command({"DBSIZE"}));
+  Answer(link_.get(), ":1\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
+  EXPECT_TRUE(link_->up());
+  // Only the first time, also with options that came later.
+  options.name = "node";
+  options.after_crash = false;
+  link_->set_options(options);
+  link_->OnClosed("reset", false, now_ms_);
+  link_->Tick(now_ms_ += 1000, 0);
+  link_->OnConnected(now_ms_);
+  Answer(link_.get(), "+PONG\r\n" + info + ":9\r\n+OK\r\n");
+  EXPECT_EQ(transport_.Sent(link_.get()).find("LIST"), std::string::npos);
+}
+
+TEST_F(LinkTest, AListOfClientsThatIsNotGivenIsNoHindrance) {
+  LinkOptions options;
+  options.client_name = "gemel:a";
+  options.after_crash = true;
+  Make(options);
+  link_->OnConnected(now_ms_);
+  std::string info;
+  AppendBulk(&info, "run_id:abc\r\n");
+  Answer(link_.get(), "+PONG\r\n" + info + ":7\r\n-NOPERM no\r\n-NOPERM no\r\n");
+  Answer(link_.get(), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
+  EXPECT_TRUE(link_->up());
+}
+
+TEST_F(LinkTest, KnowsWhoKeepsEveryWrite) {
+  for (const std::string fsync : {"", "always", "everysec", "no"}) {
+    Make();
+    MakeUp(link_.get(), &transport_, HandshakeReplies("abc", 3, false, fsync), now_ms_);
+    EXPECT_TRUE(link_->up());
+    EXPECT_EQ(link_->identity().keeps_writes, fsync == "always");
+  }
+}
+
+TEST_F(LinkTest, IsNotUpWithANodeThatIsNotToBeUsed) {
+  why_not_ = "it is the same server";
+  Make();
+  MakeUp(link_.get(), &transport_, HandshakeReplies("abc"), now_ms_);
+  EXPECT_EQ(log_, Log{"down it is the same server"});
+  EXPECT_FALSE(link_->hopeful());  // it is tried again after a while, not at once
+  link_->Tick(now_ms_, 0);
+  EXPECT_EQ(link_->state(), Link::State::kDown);
+}
+
+TEST_F(LinkTest, IsNotUpWithAnotherGemel) {
+  Make();
+  link_->OnConnected(now_ms_);
+  std::string info;
+  AppendBulk(&info, "redis_version:7.0.15\r\ngemel_version:0.1.0\r\nrun_id:abc\r\n");
+  Answer(link_.get(), "+PONG\r\n" + info, now_ms_);
+  EXPECT_EQ(log_, Log{"down it is a gemel, no Redis server: name the nodes themselves"});
 }
 
 }  // namespace

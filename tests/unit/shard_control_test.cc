@@ -393,7 +393,7 @@ TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
   RunEdits();
   EXPECT_EQ(shard_->CopyToResync(), -1);
   Tick(20);
-  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
+  ExpectRepair(0, "k");
   Reply(0, "$3\r\nabc\r\n:-1\r\n");
   EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
   Reply(1, "+OK\r\n");
@@ -421,8 +421,7 @@ TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {
   Order("UNDRAIN", "n1");
   RunEdits();
   Tick(20);
-  const std::string dump = Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"});
-  EXPECT_EQ(Sent(0), dump);
+  ExpectRepair(0, "k");
   // It gets all writes again.
   Asked* set = Ask({"SET", "other", "v"});
   EXPECT_EQ(Sent(1), Command({"SET", "other", "v"}));

@@ -31,6 +31,20 @@ class ShardLossTest : public ShardWorld {
     Up(0, "another", keys);
     Pass(20);
   }
+  // The same, of a primary that says so of its appendfsync, before and after.
+  void RestartAlone(const std::string& before, const std::string& after) {
+    Make(2);
+    Up(0, "r0", 5, before);
+    Up(1, "r1");
+    Pass(20);
+    Lose(1, /*refused=*/true);
+    RunEdits();
+    ASSERT_EQ(Durable().copies[1].state, CopyState::kStale);
+    Lose(0);
+    Up(0, "another", 5, after);
+    Pass(20);
+    RunEdits();
+  }
   Asked* Order(std::string_view verb, std::string_view node) {
     Asked* request = &asked_.emplace_back();
     request->sink = this;
@@ -124,6 +138,72 @@ TEST_F(ShardLossTest, TheOnlyCopyThatRestartsWithDataIsNotServed) {
   Up(0, "third");
   RunEdits();
   EXPECT_TRUE(Ask({"GET", "k"})->told.starts_with("-CLUSTERDOWN"));
+}
+
+// Who writes to the disk before it answers has come back with everything.
+TEST_F(ShardLossTest, TheOnlyCopyThatKeepsEveryWriteGoesOn) {
+  RestartAlone("always", "always");
+  EXPECT_EQ(Durable().copies[0].run_id, "another");
+  Sent(0);
+  Ask({"GET", "k"});
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+}
+
+TEST_F(ShardLossTest, TheOnlyCopyThatKeepsEveryWriteIsNotEmptied) {
+  base_.on_data_loss = OnDataLoss::kMiss;
+  RestartAlone("always", "always");
+  EXPECT_EQ(Durable().copies[0].run_id, "another");
+  EXPECT_EQ(Sent(0).find("FLUSH"), std::string::npos);
+}
+
+TEST_F(ShardLossTest, OneThatKeepsWritesOnlyNowIsNotServed) {
+  RestartAlone("everysec", "always");
+  EXPECT_EQ(Durable().copies[0].run_id, "r0");
+  EXPECT_TRUE(Ask({"GET", "k"})->told.starts_with("-CLUSTERDOWN"));
+}
+
+TEST_F(ShardLossTest, OneThatKeepsWritesNoMoreIsNotServed) {
+  RestartAlone("always", "everysec");
+  EXPECT_EQ(Durable().copies[0].run_id, "r0");
+  EXPECT_TRUE(Ask({"GET", "k"})->told.starts_with("-CLUSTERDOWN"));
+}
+
+// The other may have had nothing more.
+TEST_F(ShardLossTest, OneThatKeepsEveryWriteGoesOnWithoutTheOther) {
+  Make(2);
+  Up(0, "r0");
+  Up(1, "r1", 5, "always");
+  Pass(3000);
+  Lose(0, /*refused=*/true);
+  Lose(1);
+  Up(1, "new1", 5, "always");
+  PassWithoutPrimary(20000);
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].run_id, "new1");
+  Sent(1);
+  Ask({"GET", "k"});
+  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
+}
+
+TEST_F(ShardLossTest, OfThoseThatRestartedTheOneThatKeepsEveryWriteCounts) {
+  base_.grace_ms = 1000;
+  Make(2);
+  Up(0, "r0", 5, "everysec");
+  Up(1, "r1", 5, "always");
+  Pass(3000);
+  Lose(0);
+  Lose(1);
+  Up(0, "new0", 5, "everysec");
+  Up(1, "new1", 5, "always");
+  Pass(20);
+  RunEdits();
+  Pass(20);
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_EQ(Durable().copies[1].run_id, "new1");
+  EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
 }
 
 TEST_F(ShardLossTest, OldDataOfTheOnlyCopyIsDeletedWhereMissesAreWanted) {

@@ -61,7 +61,8 @@ class ShardScanCopyTest : public ShardWorld {
   bool InSync() const { return Durable().copies[1].state == CopyState::kInSync; }
 
   std::vector<Data> data_;
-  size_t payload_ = 0;  // of the DUMP of "big", more than its value
+  size_t payload_ = 0;       // of the DUMP of "big", more than its value
+  bool usage_told_ = false;  // MEMORY USAGE says so before
   std::map<std::string, int> dumped_;
 
  private:
@@ -90,6 +91,10 @@ class ShardScanCopyTest : public ShardWorld {
     if (name == "FLUSHALL" || name == "FLUSHDB") {
       data.clear();
       return "+OK\r\n";
+    }
+    if (name == "MEMORY") {
+      if (!data.contains(args[2])) return "$-1\r\n";
+      return Number(args[2] == "big" && usage_told_ ? payload_ : 100);
     }
     const std::string& key = args[1];
     if (name == "SCAN") {
@@ -305,6 +310,20 @@ TEST_F(ShardScanCopyTest, AKeyThatIsTooBigIsLeftUntilItIsSmaller) {
   EXPECT_EQ(data_[0], data_[1]);
 }
 
+TEST_F(ShardScanCopyTest, AKeyThatIsKnownToBeTooBigIsNotAskedFor) {
+  payload_ = 65u << 20;
+  usage_told_ = true;
+  MakeStaleCopy({{"a", "1"}, {"big", "1"}, {"c", "1"}}, {});
+  Begin();
+  Play();
+  EXPECT_FALSE(InSync());
+  EXPECT_EQ(dumped_["big"], 0);
+  EXPECT_NE(shard_->StatusOfScan(1).stuck.find("\"big\", it takes 65 MB, more than 64 MB"),
+            std::string::npos)
+      << shard_->StatusOfScan(1).stuck;
+  EXPECT_EQ(data_[1].at("c"), "1");
+}
+
 TEST_F(ShardScanCopyTest, AKeyThatIsTooBigForTheShortWayMeansAWholeCopyAtOnce) {
   payload_ = 65u << 20;
   MakeUp(2);
@@ -318,7 +337,7 @@ TEST_F(ShardScanCopyTest, AKeyThatIsTooBigForTheShortWayMeansAWholeCopyAtOnce) {
   Sent(0);
   EXPECT_FALSE(shard_->WantsResync(1));
   Pass(10);
-  EXPECT_EQ(Sent(0), Command({"DUMP", "big"}) + Command({"PEXPIRETIME", "big"}));
+  ExpectRepair(0, "big");
   Reply(0, "$" + std::to_string(payload_) + "\r\n" + std::string(payload_, 'x') + "\r\n:-1\r\n");
   EXPECT_TRUE(shard_->WantsResync(1));
   EXPECT_NE(notes_.find("key \"big\" cannot be copied to n1 alone"), std::string::npos) << notes_;

@@ -51,12 +51,15 @@ TEST_F(ShardTest, ReadsByPolicy) {
 
 TEST_F(ShardTest, ReadsElsewhereIfTheFirstIsNotFit) {
   MakeUp(2);
-  Asked* get = Ask({"GET", "k"});
-  Reply(0, "-LOADING Redis is loading the dataset in memory\r\n");
-  EXPECT_EQ(get->told, "");
-  EXPECT_EQ(Sent(1), Command({"GET", "k"}));
-  Reply(1, "-LOADING too\r\n");
-  EXPECT_EQ(get->told, "-LOADING too\r\n");
+  for (const std::string code :
+       {"LOADING", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "BUSY"}) {
+    Asked* get = Ask({"GET", "k"});
+    Reply(0, "-" + code + " not now\r\n");
+    EXPECT_EQ(get->told, "") << code;
+    EXPECT_EQ(Sent(1), Command({"GET", "k"}));
+    Reply(1, "-" + code + " too\r\n");
+    EXPECT_EQ(get->told, "-" + code + " too\r\n");
+  }
   Asked* lost = Ask({"GET", "k"});
   Lose(0);
   EXPECT_EQ(Sent(1), Command({"GET", "k"}));
@@ -177,7 +180,7 @@ TEST_F(ShardTest, RepairsAKeyWhoseCopiesDiffer) {
   Reply(0, ":5\r\n");
   Reply(1, ":4\r\n");
   EXPECT_EQ(incr->told, "");  // the replica does not have it yet
-  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
+  ExpectRepair(0, "k");
   Asked* held = Ask({"GET", "k"}, 2);
   Asked* other = Ask({"GET", "other"}, 3);
   EXPECT_EQ(Sent(0), Command({"GET", "other"}));
@@ -197,12 +200,67 @@ TEST_F(ShardTest, AKeyThatCannotBeRepairedCostsTheCopyItsPlace) {
   Asked* incr = Ask({"INCR", "k"});
   Reply(0, ":5\r\n");
   Reply(1, ":4\r\n");
-  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  Reply(0, ":100\r\n$3\r\nabc\r\n:-1\r\n");
   Reply(1, "-OOM command not allowed\r\n");
   EXPECT_EQ(incr->told, "");
   RunEdits();
   EXPECT_EQ(incr->told, ":5\r\n");
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+}
+
+// Each refused a write that the other applied: one of them is the truth, and serves.
+TEST_F(ShardTest, CrossedRefusalsLeaveOneCopyThatServes) {
+  MakeUp(2);
+  Asked* one = Ask({"SET", "k", "1"});
+  Asked* two = Ask({"SET", "k", "2"}, 2);
+  Reply(0, "-OOM command not allowed\r\n+OK\r\n");
+  Reply(1, "+OK\r\n-OOM command not allowed\r\n");
+  for (int i = 0; i < 20; ++i) {
+    RunEdits();
+    Pass(10);
+  }
+  EXPECT_NE(one->told, "");
+  EXPECT_TRUE(two->told.starts_with("-")) << two->told;
+  const uint32_t left = Durable().primary;
+  EXPECT_EQ(Durable().copies[left].state, CopyState::kInSync);
+  EXPECT_EQ(Durable().copies[1 - left].state, CopyState::kStale);
+  Sent(0);
+  Sent(1);
+  Asked* get = Ask({"GET", "other"}, 3);
+  EXPECT_EQ(Sent(left), Command({"GET", "other"}));
+  // The other joins, and the key is repaired.
+  Reply(left, ":100\r\n$1\r\n1\r\n");
+  EXPECT_EQ(get->told, "$1\r\n1\r\n");
+  Reply(left, "$4\r\ndump\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1 - left), Command({"RESTORE", "k", "0", "dump", "REPLACE"}));
+  Reply(1 - left, "+OK\r\n");
+  Sent(left);
+  Asked* set = Ask({"SET", "k", "3"}, 3);
+  EXPECT_EQ(Sent(left), Command({"SET", "k", "3"}));
+  Reply(left, "+OK\r\n");
+  Reply(1 - left, "+OK\r\n");
+  EXPECT_EQ(set->told, "+OK\r\n");
+}
+
+TEST_F(ShardTest, OneServerUnderTwoNamesIsOneCopy) {
+  Make(2);
+  Up(0, "r0");
+  Up(1, "r0");
+  EXPECT_TRUE(shard_->link(0)->up());
+  EXPECT_FALSE(shard_->link(1)->up());
+  EXPECT_NE(shard_->link(1)->last_error().find("the same server as n0"), std::string::npos);
+  EXPECT_NE(notes_.find("n1 is not used: it is the same server as n0"), std::string::npos);
+  for (int i = 0; i < 100; ++i) {
+    Pass(20);
+    RunEdits();
+    if (shard_->link(1)->state() == Link::State::kConnecting) Up(1, "r0");
+    EXPECT_FALSE(shard_->link(1)->up());
+  }
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  Sent(0);
+  Ask({"INCR", "k"});
+  EXPECT_EQ(Sent(0), Command({"INCR", "k"}));
+  EXPECT_EQ(Sent(1), "");
 }
 
 TEST_F(ShardTest, SaysThatItIsDown) {

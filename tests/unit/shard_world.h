@@ -49,11 +49,12 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     for (uint32_t i = 0; i < copies; ++i) shard_->link(i)->set_transport(&transports_[i]);
     shard_->Start();
   }
-  void Up(uint32_t copy, const std::string& run_id, uint64_t keys = 5) {
+  void Up(uint32_t copy, const std::string& run_id, uint64_t keys = 5,
+          const std::string& fsync = "") {
     Link* link = shard_->link(copy);
     if (link->state() == Link::State::kDown) shard_->Tick(now_ms_, 0);
     ASSERT_EQ(link->state(), Link::State::kConnecting);
-    gemel::MakeUp(link, &transports_[copy], HandshakeReplies(run_id, keys), now_ms_);
+    gemel::MakeUp(link, &transports_[copy], HandshakeReplies(run_id, keys, false, fsync), now_ms_);
   }
   void MakeUp(uint32_t copies, Ack ack = Ack::kAll, ReadFrom from = ReadFrom::kPrimary) {
     Make(copies, ack, from);
@@ -74,6 +75,12 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   std::string Sent(uint32_t copy) { return transports_[copy].Sent(shard_->link(copy)); }
   void Reply(uint32_t copy, const std::string& bytes) {
     Answer(shard_->link(copy), bytes, now_ms_);
+  }
+  // A repair asks how large a key is, which is not much, and then for the key.
+  void ExpectRepair(uint32_t source, const std::string& key) {
+    EXPECT_EQ(Sent(source), Command({"MEMORY", "USAGE", key}));
+    Reply(source, ":100\r\n");
+    EXPECT_EQ(Sent(source), Command({"DUMP", key}) + Command({"PEXPIRETIME", key}));
   }
   void Lose(uint32_t copy, bool refused = false) {
     shard_->link(copy)->OnClosed(refused ? "refused" : "reset", refused, now_ms_);

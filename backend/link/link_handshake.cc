@@ -1,0 +1,177 @@
+// How a link introduces itself to a node, and who that is.
+
+#include <algorithm>
+
+#include "backend/link/link.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+// The value of "name=" in a line of CLIENT LIST.
+std::string_view ClientField(std::string_view line, std::string_view name) {
+  size_t at = 0;
+  while (at < line.size()) {
+    const size_t end = std::min(line.find(' ', at), line.size());
+    const std::string_view field = line.substr(at, end - at);
+    at = end + 1;
+    if (field.size() > name.size() && field.starts_with(name) && field[name.size()] == '=') {
+      return field.substr(name.size() + 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void Link::Handshake(Step step, std::vector<std::string_view> args) {
+  std::string frame;
+  AppendCommand(&frame, args);
+  steps_.insert(steps_.begin(), step);
+  Send(nullptr, frame);
+}
+
+void Link::OnConnected(uint64_t now_ms) {
+  now_ms_ = now_ms;
+  state_ = State::kHandshake;
+  identity_ = NodeIdentity();
+  if (!options_.password.empty()) {
+    if (options_.user.empty()) {
+      Handshake(Step::kAuth, {"AUTH", options_.password});
+    } else {
+      Handshake(Step::kAuth, {"AUTH", options_.user, options_.password});
+    }
+  }
+  if (options_.database != 0) {
+    Handshake(Step::kSelect, {"SELECT", std::to_string(options_.database)});
+  }
+  Handshake(Step::kPing, {"PING"});
+  Handshake(Step::kInfo, {"INFO"});  // several sections by name are Redis 7's alone
+  Handshake(Step::kClientId, {"CLIENT", "ID"});
+  if (!options_.client_name.empty()) {
+    Handshake(Step::kSetName, {"CLIENT", "SETNAME", options_.client_name});
+  }
+}
+
+// A process that hung, or that the network lost, may still have commands of the last connection to
+// read, and would apply them after what comes on this one. Only of the same process is the ID
+// right.
+void Link::KillOldConnection() {
+  const std::string_view process = ProcessOf(identity_.run_id);
+  if (process != old_process_ || process.empty() || process == kHiddenRunId) {
+    old_client_id_ = 0;
+    old_process_.clear();
+  } else if (old_client_id_ == 0) {
+    identity_.haunted = true;
+  } else {
+    Handshake(Step::kKillOld, {"CLIENT", "KILL", "ID", std::to_string(old_client_id_)});
+  }
+}
+
+// The same of a proxy that was killed: its connections to a node that hung are still there, by
+// name, with what the node has not read of them.
+void Link::KillOrphans(std::string_view client_list) {
+  size_t at = 0;
+  while (at < client_list.size()) {
+    const size_t end = std::min(client_list.find('\n', at), client_list.size());
+    const std::string_view line = client_list.substr(at, end - at);
+    at = end + 1;
+    const std::string_view id = ClientField(line, "id");
+    if (id.empty() || id == std::to_string(client_id_) ||
+        ClientField(line, "name") != options_.client_name ||
+        ClientField(line, "db") != std::to_string(options_.database)) {
+      continue;
+    }
+    Handshake(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
+  }
+}
+
+// Only now: what older connections had left may have changed it.
+void Link::AskForState() {
+  Handshake(Step::kRole, {"ROLE"});
+  Handshake(Step::kSize, {"DBSIZE"});
+}
+
+void Link::OnHandshakeReply(std::string_view reply) {
+  const Step step = steps_.back();
+  steps_.pop_back();
+  if (reply[0] == '-' && (step == Step::kAuth || step == Step::kSelect || step == Step::kPing)) {
+    Fail("the node refuses the connection: " + std::string(ReplyText(reply)));
+    return;
+  }
+  switch (step) {
+    case Step::kAuth:
+    case Step::kSelect:
+    case Step::kPing:
+      break;
+    case Step::kInfo:
+      identity_.run_id = IdFromInfo(ReplyText(reply));
+      if (!InfoField(ReplyText(reply), "gemel_version").empty()) {
+        Fail("it is a gemel, no Redis server: name the nodes themselves");
+        return;
+      }
+      if (InfoField(ReplyText(reply), "aof_enabled") == "1") {
+        Handshake(Step::kFsync, {"CONFIG", "GET", "appendfsync"});
+      }
+      break;
+    case Step::kFsync: {
+      std::vector<std::string_view> parts;
+      identity_.keeps_writes =
+          SplitArray(reply, &parts) && parts.size() == 2 && ReplyText(parts[1]) == "always";
+      break;
+    }
+    case Step::kSetName:
+    case Step::kKillOrphan:
+      break;
+    case Step::kClientId:
+      if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
+      KillOldConnection();
+      if (options_.after_crash && connects_ == 0 && !options_.client_name.empty()) {
+        Handshake(Step::kClientList, {"CLIENT", "LIST"});
+      } else {
+        AskForState();
+      }
+      break;
+    case Step::kClientList:
+      KillOrphans(reply[0] == '-' ? std::string_view() : ReplyText(reply));
+      AskForState();
+      break;
+    case Step::kKillOld:
+      // An integer (how many it found), or "No such client": either way it is over. Otherwise it
+      // may not be asked.
+      if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
+        identity_.haunted = true;
+      } else {
+        // Also for the next connection, if this one ends before it is up.
+        old_client_id_ = 0;
+        old_process_.clear();
+      }
+      break;
+    case Step::kRole: {
+      std::vector<std::string_view> parts;
+      if (SplitArray(reply, &parts) && !parts.empty()) {
+        identity_.is_replica = ReplyText(parts[0]) == "slave";
+      }
+      break;
+    }
+    case Step::kSize: {
+      int64_t keys = 0;
+      if (ParseInteger(ReplyText(reply), &keys)) identity_.keys = static_cast<uint64_t>(keys);
+      break;
+    }
+  }
+  if (!steps_.empty()) return;
+  if (const std::string why = owner_->WhyNot(*this, identity_); !why.empty()) {
+    Fail(why);
+    return;
+  }
+  state_ = State::kUp;
+  failed_attempts_ = 0;
+  ++connects_;
+  last_error_.clear();
+  owner_->OnLinkUp(this, identity_);
+}
+
+}  // namespace gemel
