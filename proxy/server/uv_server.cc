@@ -11,6 +11,7 @@
 
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
+#include "config/config_load.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
@@ -118,7 +119,10 @@ class Server {
     std::vector<std::vector<UniqueFd>> sockets;
     for (const Address& address : config_.pools[0].listen) {
       sockets.push_back(BindListeners(address, config_.workers, error));
-      if (sockets.back().empty()) return false;
+      if (sockets.back().empty()) {
+        *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
+        return false;
+      }
     }
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;

@@ -135,22 +135,39 @@ TEST(Cli, BadConfigSaysWhere) {
 }
 
 TEST(Cli, UnresolvableHostSaysWhere) {
-  for (const Words& flags : {Words{"-t"}, Words{}}) {
-    const Finished finished =
-        RunWithConfig("[[shard]]\nname = \"a\"\nprimary = \"no-such-host.invalid:7101\"\n", flags);
-    EXPECT_EQ(finished.exit_code, 1) << finished.output;
-    EXPECT_NE(finished.output.find("FILE"), std::string::npos) << finished.output;
-    EXPECT_NE(finished.output.find("no-such-host.invalid"), std::string::npos) << finished.output;
+  struct Case {
+    std::string text;
+    std::string expected;  // the output begins with it
+  };
+  const std::vector<Case> cases = {
+      {"[[shard]]\nname = \"a\"\nprimary = \"no-such-host.invalid:7101\"\n",
+       "FILE:3:11: the host of node no-such-host.invalid:7101 of shard 'a' cannot be resolved: "},
+      {std::string(kShard) + "replicas = [\"127.0.0.1:7201\", \"no-such-host.invalid:7101\"]\n",
+       "FILE:4:31: the host of node no-such-host.invalid:7101 of shard 'a' cannot be resolved: "},
+      {std::string("[proxy]\nlisten = [\"no-such-host.invalid:6399\"]\n") + kShard,
+       "FILE:2:11: the host of listen address no-such-host.invalid:6399 cannot be resolved: "},
+  };
+  for (const Case& bad : cases) {
+    for (const Words& flags : {Words{"-t"}, Words{}}) {
+      const Finished finished = RunWithConfig(bad.text, flags);
+      EXPECT_EQ(finished.exit_code, 1) << finished.output;
+      EXPECT_TRUE(finished.output.starts_with(bad.expected)) << finished.output;
+    }
   }
 }
 
 TEST(Cli, PortInUseSaysWhich) {
   RedisNode other;
-  const Finished finished =
-      RunWithConfig("[proxy]\nlisten = [\"" + other.address() + "\"]\n" + kShard, {});
-  EXPECT_EQ(finished.exit_code, 1);
-  EXPECT_NE(finished.output.find(other.address()), std::string::npos) << finished.output;
-  EXPECT_NE(finished.output.find("in use"), std::string::npos) << finished.output;
+  FreePort port;
+  const std::string listen = "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(port.number()) +
+                             "\",\n  \"" + other.address() + "\"]\n";
+  for (const char* workers : {"workers = 1\n", "workers = 2\n"}) {
+    const Finished finished = RunWithConfig(listen + workers + kShard, {});
+    EXPECT_EQ(finished.exit_code, 1);
+    const std::string expected =
+        " FILE:3:3: cannot listen on " + other.address() + ": Address already in use; ";
+    EXPECT_NE(finished.output.find(expected), std::string::npos) << finished.output;
+  }
 }
 
 TEST(Cli, OneProxyForAStateFolder) {
