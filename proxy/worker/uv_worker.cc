@@ -336,7 +336,9 @@ void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
   session->index = sessions_.size();
   sessions_.push_back(std::move(session));
   const uint32_t clients = shared_->clients.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (clients > serving_.pool->config().limits.max_clients) {
+  const uint32_t most = std::min(serving_.pool->config().limits.max_clients,
+                                 shared_->room_for_clients.load(std::memory_order_relaxed));
+  if (clients > most) {
     stats_.rejected.Add(1);
     sessions_.back()->session().ReplyError("ERR max number of clients reached");
     sessions_.back()->session().Drain();
