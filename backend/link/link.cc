@@ -1,6 +1,7 @@
 #include "backend/link/link.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -12,6 +13,8 @@ namespace {
 // From here on a frame gets a chunk of its own, and a reply's rest is read where it will lie.
 constexpr size_t kLarge = ChunkPool::kStandard;
 constexpr size_t kKeepPartial = 4096;
+// A wait for a reconnect is longer by up to this part of it.
+constexpr uint64_t kJitterPart = 4;
 
 }  // namespace
 
@@ -43,12 +46,10 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   now_ms_ = now_ms;
   switch (state_) {
     case State::kDown:
+      // Jitter, so that many links do not knock all at once; once a wait, or each tick would try
+      // its luck anew and the shortest would win.
+      retry_at_ms_ += random % (std::exchange(jitter_ms_, 0) + 1);
       if (!started_ || now_ms < retry_at_ms_) return;
-      // Jitter, so that many links do not knock all at once.
-      if (failed_attempts_ > 0 &&
-          now_ms < retry_at_ms_ + random % (options_.reconnect_min_ms + 1)) {
-        return;
-      }
       attempt_ms_ = now_ms;
       state_ = State::kConnecting;
       transport_->Connect();
@@ -328,3 +329,4 @@ void Link::Down(const std::string& reason, bool refused) {
 }
 
 }  // namespace gemel
+  jitter_ms_ = wait / kJitterPart;

@@ -80,7 +80,7 @@ class Link {
   // Ends it for good.
   void Stop();
   // Time passes: reconnects, and gives up connections and nodes that do not answer.
-  // `random` is any number, for the jitter.
+  // `random` is any number, for the jitter: the first after a failure counts.
   void Tick(uint64_t now_ms, uint32_t random);
 
   // Sends, in order. Only in state kUp. The bytes are copied, or the chunk is shared.
@@ -191,6 +191,7 @@ class Link {
   uint64_t generation_ = 0;  // grows when the connection ends, so that loops notice
   std::string last_error_;
 
+  uint64_t jitter_ms_ = 0;  // up to so much more, not drawn yet
  public:
   // The transport has flushed, or dropped, what was queued: the next Send asks again.
   void FlushDone() { flush_wanted_ = false; }

@@ -246,9 +246,7 @@ TEST_F(LinkTest, BacksOff) {
     EXPECT_FALSE(link_->hopeful());
     link_->Tick(now_ms_ += wait - 1, 0);
     EXPECT_EQ(transport_.connects, before);
-    link_->Tick(now_ms_ += 1, 20);  // jitter
-    EXPECT_EQ(transport_.connects, before);
-    link_->Tick(now_ms_, 0);
+    link_->Tick(now_ms_ += 1, 0);
     EXPECT_EQ(transport_.connects, before + 1);
   }
   EXPECT_EQ(log_.back(), "down refused (refused)");
@@ -304,6 +302,29 @@ TEST_F(LinkTest, SharesAChunk) {
   buffer.Append("a large frame");
   Item one(1);
   {
+TEST_F(LinkTest, TheJitterIsDrawnOnceAWait) {
+  LinkOptions options;
+  options.reconnect_min_ms = 100;
+  options.reconnect_max_ms = 100;
+  Make(options);
+  uint64_t shortest = ~uint64_t{0};
+  uint64_t longest = 0;
+  for (uint32_t drawn = 0; drawn < 100; ++drawn) {
+    const int before = transport_.connects;
+    const uint64_t began_ms = now_ms_;
+    link_->OnClosed("refused", true, now_ms_);
+    // What comes with later ticks changes nothing.
+    for (uint32_t random = drawn; transport_.connects == before; random = 0) {
+      link_->Tick(++now_ms_, random);
+    }
+    EXPECT_EQ(now_ms_ - began_ms, 100 + drawn % 26);
+    shortest = std::min(shortest, now_ms_ - began_ms);
+    longest = std::max(longest, now_ms_ - began_ms);
+  }
+  EXPECT_EQ(shortest, 100u);
+  EXPECT_EQ(longest, 125u);
+}
+
     const ChunkRef chunk(pool_.Adopt(std::move(buffer)));
     link_->SendShared(&one, chunk.get());
   }
