@@ -63,7 +63,7 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
       return;
     case State::kUp:
       if (pending() > 0 && options_.request_timeout_ms > 0 &&
-          now_ms >= progress_ms_ + options_.request_timeout_ms) {
+          now_ms >= std::max(progress_ms_, taken_ms_) + options_.request_timeout_ms) {
         Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
       }
       return;
@@ -275,6 +275,13 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
   partial_ = std::move(buffer);
 }
 
+void Link::OnTaken(size_t bytes, uint64_t now_ms) {
+  if (head_ == tail_) return;
+  const size_t waited = out_.bytes() + bytes;  // before they were taken
+  const size_t gone = pending_bytes_ > waited ? pending_bytes_ - waited : 0;
+  if (gone < ring_[head_ & (ring_.size() - 1)].size) taken_ms_ = now_ms;
+}
+
 void Link::Consume(const Reply& reply) {
   if (reply.bytes[0] == '>') return;  // a push message belongs to no request
   if (head_ == tail_) {
@@ -322,6 +329,7 @@ void Link::Down(const std::string& reason, bool refused) {
                                                     uint64_t{options_.reconnect_min_ms}
                                                         << (doublings > 0 ? doublings - 1 : 0));
   retry_at_ms_ = now_ms_ + wait;
+  jitter_ms_ = wait / kJitterPart;
   for (const Entry& entry : lost) {
     if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }
@@ -329,4 +337,3 @@ void Link::Down(const std::string& reason, bool refused) {
 }
 
 }  // namespace gemel
-  jitter_ms_ = wait / kJitterPart;
