@@ -30,11 +30,19 @@ class UvWorker::Env : public ShardEnv {
   }
   void Note(NoteLevel level, const std::string& text) override {
     Log(level, text);
+    Keep(level, text);
+  }
+  void NoteRole(NoteLevel level, const std::string& text) override {
+    LogAlways(level, text);
+    Keep(level, text);
+  }
+
+ private:
+  void Keep(NoteLevel level, const std::string& text) {
     const ProcessInfo& process = *worker_->shared_->process;
     if (process.events != nullptr) process.events->Add(process.unix_time_us(), level, text);
   }
 
- private:
   UvWorker* worker_;
 };
 
@@ -95,9 +103,10 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
 
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {
   listeners_.push_back(
-      {address, std::make_unique<UvListener>(
-                    &loop_, std::move(socket), address.IsUnix(),
-                    [this](UniqueFd accepted, bool is_unix) { OnConnection(std::move(accepted), is_unix); })});
+      {address, std::make_unique<UvListener>(&loop_, std::move(socket), address.IsUnix(),
+                                             [this](UniqueFd accepted, bool is_unix) {
+                                               OnConnection(std::move(accepted), is_unix);
+                                             })});
 }
 
 void UvWorker::EndChange(Change change) {
