@@ -265,7 +265,11 @@ TEST(Cli, HangupKeepsServing) {
   Cluster cluster({.shards = 1});
   Client client = cluster.Connect();
   EXPECT_EQ(client("SET", "k", "v"), "OK");
-  cluster.proxy().Signal(SIGHUP);  // reserved for reload
+  cluster.proxy().Signal(SIGHUP);
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_EQ(client("GET", "k"), "v");
+    return cluster.proxy().Log().find("SIGHUP: the config is what it was") != std::string::npos;
+  }));
   for (int i = 0; i < 50; ++i) EXPECT_EQ(client("GET", "k"), "v");
   EXPECT_TRUE(cluster.proxy().running());
 }
@@ -278,7 +282,17 @@ TEST(Cli, LogsToAFile) {
               "\"]\n[log]\nlevel = \"info\"\nfile = \"gemel.log\"\n[[shard]]\nname = \"a\"\n"
               "primary = \"" +
               node.address() + "\"\n");
-  EXPECT_TRUE(Eventually([&] { return !ReadFile(log).empty(); })) << proxy.Log();
+  // Written once it listens, at the latest.
+  const std::string address = "127.0.0.1:" + std::to_string(proxy.port());
+  EXPECT_NE(ReadFile(log).find(" info listening on " + address + "\n"), std::string::npos)
+      << ReadFile(log);
+  EXPECT_NE(ReadFile(log).find(" serves 1 shards with 1 worker(s); pid " +
+                               std::to_string(proxy.pid()) + "\n"),
+            std::string::npos)
+      << ReadFile(log);
+  EXPECT_EQ(proxy.Stop(), 0);
+  EXPECT_TRUE(ReadFile(log).ends_with(" info stopped\n")) << ReadFile(log);
+  EXPECT_EQ(proxy.Log(), "");  // all of it is in the file
 }
 
 }  // namespace
