@@ -282,13 +282,13 @@ TEST(Cli, LogsToAFile) {
               "\"]\n[log]\nlevel = \"info\"\nfile = \"gemel.log\"\n[[shard]]\nname = \"a\"\n"
               "primary = \"" +
               node.address() + "\"\n");
-  // Written once it listens, at the latest.
-  const std::string address = "127.0.0.1:" + std::to_string(proxy.port());
-  EXPECT_NE(ReadFile(log).find(" info listening on " + address + "\n"), std::string::npos)
+  const std::string serves =
+      " serves 1 shards with 1 worker(s); pid " + std::to_string(proxy.pid()) + "\n";
+  EXPECT_TRUE(Eventually([&] { return ReadFile(log).find(serves) != std::string::npos; }))
       << ReadFile(log);
-  EXPECT_NE(ReadFile(log).find(" serves 1 shards with 1 worker(s); pid " +
-                               std::to_string(proxy.pid()) + "\n"),
-            std::string::npos)
+  EXPECT_NE(
+      ReadFile(log).find(" info listening on 127.0.0.1:" + std::to_string(proxy.port()) + "\n"),
+      std::string::npos)
       << ReadFile(log);
   EXPECT_EQ(proxy.Stop(), 0);
   EXPECT_TRUE(ReadFile(log).ends_with(" info stopped\n")) << ReadFile(log);

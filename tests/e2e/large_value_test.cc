@@ -52,14 +52,6 @@ TEST(LargeValue, HalfAGigabyte) {
   RoundTrip(cluster.proxy().port(), 512);
 }
 
-// With the timeouts that a config without any has: both nodes are busy with it for seconds.
-TEST(LargeValue, HalfAGigabyteToAPair) {
-  Cluster cluster(
-      {.shards = 1, .sections = {{"timeouts", "request_ms = 5000\nreconnect_max_ms = 1000"}}});
-  RoundTrip(cluster.proxy().port(), 512);
-  cluster.ExpectCopiesEqual();
-}
-
 TEST(LargeValue, EverySizeAroundBufferBorders) {
   Cluster cluster({.workers = 2});
   Client client = cluster.Connect();
