@@ -1,6 +1,7 @@
 #include "backend/link/link.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -12,6 +13,8 @@ namespace {
 // From here on a frame gets a chunk of its own, and a reply's rest is read where it will lie.
 constexpr size_t kLarge = ChunkPool::kStandard;
 constexpr size_t kKeepPartial = 4096;
+// A wait for a reconnect is longer by up to this part of it.
+constexpr uint64_t kJitterPart = 4;
 
 }  // namespace
 
@@ -43,12 +46,10 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   now_ms_ = now_ms;
   switch (state_) {
     case State::kDown:
+      // Jitter, so that many links do not knock all at once; once a wait, or each tick would try
+      // its luck anew and the shortest would win.
+      retry_at_ms_ += random % (std::exchange(jitter_ms_, 0) + 1);
       if (!started_ || now_ms < retry_at_ms_) return;
-      // Jitter, so that many links do not knock all at once.
-      if (failed_attempts_ > 0 &&
-          now_ms < retry_at_ms_ + random % (options_.reconnect_min_ms + 1)) {
-        return;
-      }
       attempt_ms_ = now_ms;
       state_ = State::kConnecting;
       transport_->Connect();
@@ -62,7 +63,7 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
       return;
     case State::kUp:
       if (pending() > 0 && options_.request_timeout_ms > 0 &&
-          now_ms >= progress_ms_ + options_.request_timeout_ms) {
+          now_ms >= std::max(progress_ms_, taken_ms_) + options_.request_timeout_ms) {
         Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
       }
       return;
@@ -179,6 +180,13 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
   partial_ = std::move(buffer);
 }
 
+void Link::OnTaken(size_t bytes, uint64_t now_ms) {
+  if (head_ == tail_) return;
+  const size_t waited = out_.bytes() + bytes;  // before they were taken
+  const size_t gone = pending_bytes_ > waited ? pending_bytes_ - waited : 0;
+  if (gone < ring_[head_ & (ring_.size() - 1)].size) taken_ms_ = now_ms;
+}
+
 void Link::Consume(const Reply& reply) {
   if (reply.bytes[0] == '>') return;  // a push message belongs to no request
   if (head_ == tail_) {
@@ -226,6 +234,7 @@ void Link::Down(const std::string& reason, bool refused) {
                                                     uint64_t{options_.reconnect_min_ms}
                                                         << (doublings > 0 ? doublings - 1 : 0));
   retry_at_ms_ = now_ms_ + wait;
+  jitter_ms_ = wait / kJitterPart;
   for (const Entry& entry : lost) {
     if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }

@@ -95,7 +95,7 @@ class Link {
   // Ends it for good.
   void Stop();
   // Time passes: reconnects, and gives up connections and nodes that do not answer.
-  // `random` is any number, for the jitter.
+  // `random` is any number, for the jitter: the first after a failure counts.
   void Tick(uint64_t now_ms, uint32_t random);
 
   // Sends, in order. Only in state kUp. The bytes are copied, or the chunk is shared.
@@ -110,6 +110,10 @@ class Link {
   // bytes to it and say with OnDirect how many came.
   char* DirectSpace(size_t* size);
   void OnDirect(size_t size, uint64_t now_ms);
+  // So many bytes of out() were taken off it for the node. While the node has not got the whole of
+  // what it is to answer next, that is progress for request_timeout_ms, and for nothing else: a
+  // node that takes bytes and does not answer is as silent as ever.
+  void OnTaken(size_t bytes, uint64_t now_ms);
   // The connection could not be made, or it ended. `refused`: hard evidence.
   void OnClosed(const std::string& reason, bool refused, uint64_t now_ms);
   OutQueue& out() { return out_; }
@@ -213,9 +217,11 @@ class Link {
 
   uint64_t now_ms_ = 0;
   uint64_t progress_ms_ = 0;  // when it last answered, or when waiting began
+  uint64_t taken_ms_ = 0;     // when bytes of the oldest in line were last taken
   uint64_t heard_ms_ = 0;
   uint64_t attempt_ms_ = 0;
   uint64_t retry_at_ms_ = 0;
+  uint64_t jitter_ms_ = 0;  // up to so much more, not drawn yet
   uint32_t failed_attempts_ = 0;
   uint64_t connects_ = 0;
   uint64_t generation_ = 0;  // grows when the connection ends, so that loops notice

@@ -113,9 +113,9 @@ void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
   const auto copy = static_cast<uint32_t>(index);
   host_->OnCopyAdded(copy, node);
   shard_->StartCopy(copy);
-  env_->Note(NoteLevel::kInfo, "shard '" + info.name + "': " + node.name +
-                                   " belongs to the shard now (epoch " +
-                                   std::to_string(info.epoch) + ") and will be made equal");
+  env_->NoteRole(NoteLevel::kInfo, "shard '" + info.name + "': " + node.name +
+                                       " belongs to the shard now (epoch " +
+                                       std::to_string(info.epoch) + ") and will be made equal");
 }
 
 // The next copy that the config has no more. True if there is one.

@@ -27,11 +27,14 @@ enum class RequestKind : uint8_t {
   kRead,
   kWrite,
   kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
-  kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent
+  kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
+             // frame is kExplainWrite for a command that writes, else empty
   kControl,  // an order to the shard itself (shard_control.h), answered once it is carried out
   kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,   // asks a worker, no shard
 };
+
+inline constexpr std::string_view kExplainWrite = "write";
 
 // What a request needs only on its longer ways.
 struct RequestExtra {

@@ -62,6 +62,8 @@ class ShardEnv {
   virtual void Propose(Edit edit, EditDone done) = 0;
   // One line for the log.
   virtual void Note(NoteLevel level, const std::string& text) = 0;
+  // The same, of a change of roles that was made durable: never left out, however much is logged.
+  virtual void NoteRole(NoteLevel level, const std::string& text) { Note(level, text); }
 };
 
 struct ShardOptions {

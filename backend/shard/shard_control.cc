@@ -386,24 +386,26 @@ void ShardControl::NoteEdit(const Edit& edit, const std::string& from,
   const std::string epoch = " (epoch " + std::to_string(shard_->info().epoch) + ")";
   switch (edit.kind) {
     case EditKind::kHandOver:
-      env_->Note(NoteLevel::kInfo, Prefix() + from + " handed the primary's role over to " +
-                                       edit.node + epoch + ": " + edit.reason);
+      env_->NoteRole(NoteLevel::kInfo, Prefix() + from + " handed the primary's role over to " +
+                                           edit.node + epoch + ": " + edit.reason);
       return;
     case EditKind::kSetRunId:
     case EditKind::kForcePromote:
-      env_->Note(NoteLevel::kWarn, Prefix() + "PROXY PROMOTE FORCE" + epoch + ": " + consequence);
+      env_->NoteRole(NoteLevel::kWarn,
+                     Prefix() + "PROXY PROMOTE FORCE" + epoch + ": " + consequence);
       return;
     case EditKind::kRemoveCopy:
-      env_->Note(NoteLevel::kInfo, Prefix() + edit.node + " belongs to the shard no more" + epoch);
+      env_->NoteRole(NoteLevel::kInfo,
+                     Prefix() + edit.node + " belongs to the shard no more" + epoch);
       return;
     case EditKind::kDrain:
       if (edit.reason == kLeavesShard) return;  // the end is told
-      env_->Note(NoteLevel::kInfo, Prefix() + edit.node + " is drained" + epoch +
-                                       " and may be stopped; PROXY UNDRAIN lets it in again");
+      env_->NoteRole(NoteLevel::kInfo, Prefix() + edit.node + " is drained" + epoch +
+                                           " and may be stopped; PROXY UNDRAIN lets it in again");
       return;
     case EditKind::kUndrain:
-      env_->Note(NoteLevel::kInfo,
-                 Prefix() + edit.node + " is undrained" + epoch + " and will be made equal again");
+      env_->NoteRole(NoteLevel::kInfo, Prefix() + edit.node + " is undrained" + epoch +
+                                           " and will be made equal again");
       return;
     default:
       return;  // the shard tells of it

@@ -137,13 +137,14 @@ void Shard::TakeInstead(uint32_t copy) {
 }
 
 void Shard::NoteLoss(uint32_t copy, bool known) {
-  env_->Note(NoteLevel::kError,
-             "shard '" + info_.name + "': the last copy in sync, " + info_.copies[primary_].node +
-                 ", is lost; " + info_.copies[copy].node + " takes its place without " +
-                 (known ? std::to_string(copies_[copy]->journal->size()) + " key(s) that it may "
-                                                                           "have wrong"
-                        : std::string("any data, for it is not known what it has wrong")) +
-                 " (on_data_loss = \"miss\")");
+  env_->NoteRole(
+      NoteLevel::kError,
+      "shard '" + info_.name + "': the last copy in sync, " + info_.copies[primary_].node +
+          ", is lost; " + info_.copies[copy].node + " takes its place without " +
+          (known ? std::to_string(copies_[copy]->journal->size()) + " key(s) that it may "
+                                                                    "have wrong"
+                 : std::string("any data, for it is not known what it has wrong")) +
+          " (on_data_loss = \"miss\")");
 }
 
 void Shard::DeleteDoubtful(uint32_t copy) {

@@ -1,6 +1,8 @@
 // What a shard says of itself: its parts of PROXY SHARDS and PROXY EXPLAIN, as fragments of RESP2
 // that the asker joins. Nothing is sent to any node.
 
+#include <bit>
+
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard.h"
 
@@ -96,23 +98,27 @@ int Shard::ExplainRead(bool primary_only, std::string* why) const {
 }
 
 void Shard::Explain(Request* request) {
-  const bool read = request->row == nullptr || !request->row->IsWrite();
   std::string out;
   AppendField(&out, "shard", info_.name);
   AppendBulk(&out, "write_to");
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < copies_.size(); ++i) count += (in_sync_ >> i) & 1;
-  AppendArrayHeader(&out, count);
+  AppendArrayHeader(&out, std::popcount(targets_));
   // The primary first: its reply is the client's.
-  AppendBulk(&out, info_.copies[primary_].node);
-  for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if (i != primary_ && (in_sync_ & Bit(i)) != 0) AppendBulk(&out, info_.copies[i].node);
+  if ((targets_ & Bit(primary_)) != 0) AppendBulk(&out, info_.copies[primary_].node);
+  for (CopyMask rest = targets_ & ~Bit(primary_); rest != 0; rest &= rest - 1) {
+    AppendBulk(&out, info_.copies[static_cast<uint32_t>(std::countr_zero(rest))].node);
   }
   std::string why;
   const int copy = ExplainRead(request->primary_only, &why);
   AppendField(&out, "read_from",
               copy < 0 ? std::string_view() : info_.copies[static_cast<uint32_t>(copy)].node);
-  if (!read) why = "a write goes to every copy in sync; a read: " + why;
+  if (request->frame == kExplainWrite) {
+    if (!CanWrite()) {
+      why = Hopeful() ? "a write waits: the shard's roles are being settled" : DownText();
+    } else {
+      why = std::string("a write goes to every copy in sync") +
+            (joining_ == 0 ? "" : " and to those being repaired") + "; a read: " + why;
+    }
+  }
   AppendField(&out, "why", why);
   request->sink->OnReply(request, Reply{out, nullptr});
 }

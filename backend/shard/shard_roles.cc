@@ -339,34 +339,36 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
     case EditKind::kPromote:
       ++stats_.promotions;
       ++stats_.marked_stale;
-      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node + " to primary" +
-                                       epoch + "; " + info_.copies[old_primary].node +
-                                       " is stale: " + info_.copies[old_primary].reason);
+      env_->NoteRole(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node +
+                                           " to primary" + epoch + "; " +
+                                           info_.copies[old_primary].node +
+                                           " is stale: " + info_.copies[old_primary].reason);
       break;
     case EditKind::kMarkStale:
       ++stats_.marked_stale;
-      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': " + node + " is stale" + epoch +
-                                       ": " + info_.copies[copy].reason);
+      env_->NoteRole(NoteLevel::kWarn, "shard '" + info_.name + "': " + node + " is stale" + epoch +
+                                           ": " + info_.copies[copy].reason);
       break;
     case EditKind::kMarkInSync:
-      env_->Note(NoteLevel::kInfo, "shard '" + info_.name + "': " + node + " is in sync" + epoch);
+      env_->NoteRole(NoteLevel::kInfo,
+                     "shard '" + info_.name + "': " + node + " is in sync" + epoch);
       break;
     case EditKind::kSetRunId:
       copies_[copy]->restarted = link.identity().run_id != info_.copies[copy].run_id;
       if (link.up()) up_ |= Bit(copy);
       // What the others have right was judged by data that is gone.
       for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
-      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': goes on with the data of " + node +
-                                       ", which restarted: no other copy is left");
+      env_->NoteRole(NoteLevel::kWarn, "shard '" + info_.name + "': goes on with the data of " +
+                                           node + ", which restarted: no other copy is left");
       break;
     case EditKind::kForcePromote:
       ++stats_.promotions;
       // What the others have right was judged by data that counts no more.
       for (uint32_t i = 0; i < copies_.size(); ++i) ForgetJournal(i);
-      env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node + " to primary" +
-                                       epoch + ", although it was stale; " +
-                                       info_.copies[old_primary].node +
-                                       " is stale: " + info_.copies[old_primary].reason);
+      env_->NoteRole(NoteLevel::kWarn, "shard '" + info_.name + "': promoted " + node +
+                                           " to primary" + epoch + ", although it was stale; " +
+                                           info_.copies[old_primary].node +
+                                           " is stale: " + info_.copies[old_primary].reason);
       break;
     default:
       break;

@@ -44,6 +44,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   char* OnStreamBuffer(size_t* size) override;
   void OnStreamData(char* data, size_t size) override;
   void OnStreamEnd(int code) override;
+  void OnStreamSent(size_t bytes) override { link_->OnTaken(bytes, NowMs()); }
   void OnStreamWritable() override { WantFlush(); }
   void Heard();
   uint64_t NowMs() const { return uv_now(context_->streams->loop()); }
@@ -52,7 +53,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   Link* link_;
   Address address_;
   UvStream stream_;
-  bool direct_ = false;     // the last buffer was the link's own
+  bool direct_ = false;    // the last buffer was the link's own
   bool held_ = false;      // output is being collected until the node has answered
   uint64_t asked_ns_ = 0;  // when the node was last written to with nothing unanswered; 0: answered
   uint64_t answer_ns_ = 0;  // how long it takes to answer, a moving average

@@ -27,7 +27,7 @@ class Counter {
 struct alignas(64) WorkerStats {
   Counter commands;         // commands read from clients
   Counter connections;      // clients accepted
-  Counter rejected;         // clients turned away at max_clients
+  Counter rejected;         // clients turned away at max_clients, or for want of files
   Counter clients;          // clients connected now
   Counter input_bytes;      // from clients
   Counter output_bytes;     // to clients

@@ -8,6 +8,7 @@
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/gather.h"
+#include "proxy/session/refusal.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -33,6 +34,18 @@ std::string Hex(uint64_t value) {
   return text;
 }
 
+// What a shard would say of a key, if the command came to it.
+void AppendNowhere(std::string* out, std::string_view shard, const std::string& refusal) {
+  AppendBulk(out, "shard");
+  AppendBulk(out, shard);
+  AppendBulk(out, "write_to");
+  AppendArrayHeader(out, 0);
+  AppendBulk(out, "read_from");
+  AppendBulk(out, "");
+  AppendBulk(out, "why");
+  AppendBulk(out, "refused: " + refusal);
+}
+
 void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, LocalArgs all_args) {
   const SessionContext& context = session.context();
   const Pool& pool = *context.pool;
@@ -48,7 +61,14 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
   }
   std::vector<uint32_t> keys;
   if (!FindKeys(*asked, args, &keys)) {
-    session.ReplyError(MalformedKeysError(*asked, args));
+    const std::string_view never = RefusalFor(*asked, args);
+    session.ReplyError(never.empty() ? MalformedKeysError(*asked, args)
+                                     : "ERR " + std::string(never));
+    return;
+  }
+  const std::string refusal = WhyRefused(pool, *asked, args, keys);
+  if (!refusal.empty() && keys.empty()) {
+    session.ReplyError(refusal);
     return;
   }
   // Everything about a key that the ring knows; the shard adds the rest.
@@ -68,8 +88,16 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
       AppendBulk(&head, field);
       AppendBulk(&head, value);
     }
-    heads.push_back(std::move(head));
     shards.push_back(pool.ShardOf(name));
+    if (!refusal.empty()) AppendNowhere(&head, pool.OfSlot(shards.back()).name, refusal);
+    heads.push_back(std::move(head));
+  }
+  if (!refusal.empty()) {
+    std::string reply;
+    AppendArrayHeader(&reply, static_cast<int64_t>(heads.size()));
+    for (const std::string& head : heads) reply += head;
+    session.ReplyNow(reply);
+    return;
   }
   Gather* gather = Gather::Make(context.dispatcher, session.Reserve(&row),
                                 [heads](const std::vector<PartReply>& parts, std::string* out) {
@@ -79,7 +107,8 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
                                     out->append(parts[i].reply);
                                   }
                                 });
-  for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kExplain, asked, "");
+  const std::string_view frame = IsWriteFor(*asked, args) ? kExplainWrite : std::string_view();
+  for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kExplain, asked, frame);
   gather->Launch();
 }
 

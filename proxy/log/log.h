@@ -19,9 +19,13 @@ bool OpenLog(const LogConfig& config, std::string* error);
 // if the file cannot be opened. Any thread.
 bool ChangeLog(const LogConfig& config, std::string* error);
 
-// One line. Any thread. Above some hundred lines a second further ones are counted instead of
-// written, and the count is told afterwards.
+// One line. Any thread. Above LineLimit's lines a second further ones are counted instead of
+// written, and the count is told before the next that is.
 void Log(NoteLevel level, const std::string& text);
+
+// One that is written however many there are: its cause bounds them (a change of roles waits for
+// the disk).
+void LogAlways(NoteLevel level, const std::string& text);
 
 // Writes out what is buffered.
 void FlushLog();

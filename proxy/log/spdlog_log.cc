@@ -3,16 +3,16 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
+#include "proxy/log/line_limit.h"
 #include "proxy/log/log.h"
 
 namespace gemel {
 
 namespace {
-
-constexpr uint32_t kLinesPerSecond = 200;
 
 spdlog::level::level_enum LevelOf(LogLevel level) {
   switch (level) {
@@ -34,37 +34,15 @@ spdlog::level::level_enum LevelOf(NoteLevel level) {
              : (level == NoteLevel::kWarn ? spdlog::level::warn : spdlog::level::err);
 }
 
-// Lines a second, over all threads.
-class LineLimit {
- public:
-  // May this line be written? *suppressed: how many were not since the last that was.
-  bool Allow(uint64_t* suppressed) {
-    const auto now = std::chrono::steady_clock::now();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (now - began_ >= std::chrono::seconds(1)) {
-      began_ = now;
-      lines_ = 0;
-    }
-    if (lines_ >= kLinesPerSecond) {
-      ++suppressed_;
-      return false;
-    }
-    ++lines_;
-    *suppressed = suppressed_;
-    suppressed_ = 0;
-    return true;
-  }
-
- private:
-  std::mutex mutex_;
-  std::chrono::steady_clock::time_point began_;
-  uint32_t lines_ = 0;
-  uint64_t suppressed_ = 0;
-};
-
-LineLimit& Limit() {
+// Over all threads.
+bool Allow(uint64_t* suppressed) {
+  static std::mutex mutex;
   static LineLimit limit;
-  return limit;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const std::lock_guard<std::mutex> lock(mutex);
+  return limit.Allow(
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()),
+      suppressed);
 }
 
 // What clients and nodes send may be in a line: nothing of it may break the line or the terminal.
@@ -112,12 +90,18 @@ bool ChangeLog(const LogConfig& config, std::string* error) {
 }
 
 void Log(NoteLevel level, const std::string& text) {
+  spdlog::logger* logger = spdlog::default_logger_raw();
+  if (!logger->should_log(LevelOf(level))) return;  // it takes no other line's place
   uint64_t suppressed = 0;
-  if (!Limit().Allow(&suppressed)) return;
+  if (!Allow(&suppressed)) return;
   if (suppressed > 0) {
-    spdlog::default_logger_raw()->log(spdlog::level::warn, "{} lines were not logged: too many",
-                                      suppressed);
+    logger->log(std::max(LevelOf(level), spdlog::level::warn), "{} lines were not logged: too many",
+                suppressed);
   }
+  logger->log(LevelOf(level), "{}", Printable(text));
+}
+
+void LogAlways(NoteLevel level, const std::string& text) {
   spdlog::default_logger_raw()->log(LevelOf(level), "{}", Printable(text));
 }
 

@@ -10,7 +10,8 @@
 
 namespace gemel {
 
-// Whether every node's host resolves; the first that does not is the error. Blocking; any thread.
+// Whether the hosts of all nodes and listen addresses resolve; the first that does not is the
+// error. Blocking; any thread.
 std::optional<ConfigError> CheckHosts(const Config& config);
 
 }  // namespace gemel

@@ -11,10 +11,12 @@
 
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
+#include "config/config_load.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
+#include "proxy/server/file_limit.h"
 #include "proxy/server/process_orders.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/worker/uv_worker.h"
@@ -98,6 +100,7 @@ class Server {
 
  private:
   bool Begin(std::string* error) {
+    MakeRoom();
     auto file = std::make_unique<StateFile>();
     if (!file->Open(config_.state_dir, error)) return false;
     Topology stored;
@@ -119,7 +122,10 @@ class Server {
     std::vector<std::vector<UniqueFd>> sockets;
     for (const Address& address : config_.pools[0].listen) {
       sockets.push_back(BindListeners(address, config_.workers, error));
-      if (sockets.back().empty()) return false;
+      if (sockets.back().empty()) {
+        *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
+        return false;
+      }
     }
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
@@ -167,7 +173,10 @@ class Server {
     reloader_->set_on_write([this](const std::string& file) {
       if (watch_) watch_->Expect(file);
     });
-    reloader_->set_on_loaded([this, loop] { WatchConfig(loop); });
+    reloader_->set_on_loaded([this, loop] {
+      MakeRoom();
+      WatchConfig(loop);
+    });
     WatchConfig(loop);
     WatchSignals(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
@@ -233,6 +242,14 @@ class Server {
     }
   }
 
+  // For the clients that the config in effect allows.
+  void MakeRoom() {
+    std::string warning;
+    shared_.room_for_clients = MakeRoomForClients(config(), &warning);
+    if (!warning.empty() && warning != room_warning_) Log(NoteLevel::kWarn, warning);
+    room_warning_ = std::move(warning);
+  }
+
   // As the config in effect says.
   void WatchConfig(uv_loop_t* loop) {
     if (!config().watch_config || stopping_) {
@@ -288,6 +305,7 @@ class Server {
   ResyncBoard resyncs_;
   ProcessInfo process_;
   UvWorker::Shared shared_;
+  std::string room_warning_;  // the last that was logged
   std::unique_ptr<UvCoordinator> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
   std::unique_ptr<ProcessOrders> orders_;

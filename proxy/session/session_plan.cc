@@ -4,6 +4,7 @@
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/session/gather.h"
+#include "proxy/session/refusal.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -54,7 +55,7 @@ void Session::Handle(std::string_view frame) {
 }
 
 bool Session::MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard) {
-  if (second == SecondCopy::kNotYet && context_->pool->OfSlot(shard).copies > 1) {
+  if (RefusedAsWrite(*context_->pool, second, shard)) {
     ReplyError("ERR " + std::string(row.refusal));
     return false;
   }
@@ -122,7 +123,7 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
         return;
       }
       if (row.split == Split::kOneShard) {
-        ReplyError("CROSSSLOT Keys in request don't hash to the same slot");
+        ReplyError(kCrossSlot);
         return;
       }
       const uint32_t step = static_cast<uint32_t>(row.key_step);

@@ -30,11 +30,19 @@ class UvWorker::Env : public ShardEnv {
   }
   void Note(NoteLevel level, const std::string& text) override {
     Log(level, text);
+    Keep(level, text);
+  }
+  void NoteRole(NoteLevel level, const std::string& text) override {
+    LogAlways(level, text);
+    Keep(level, text);
+  }
+
+ private:
+  void Keep(NoteLevel level, const std::string& text) {
     const ProcessInfo& process = *worker_->shared_->process;
     if (process.events != nullptr) process.events->Add(process.unix_time_us(), level, text);
   }
 
- private:
   UvWorker* worker_;
 };
 
@@ -96,9 +104,10 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
 
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {
   listeners_.push_back(
-      {address, std::make_unique<UvListener>(
-                    &loop_, std::move(socket), address.IsUnix(),
-                    [this](UniqueFd accepted, bool is_unix) { OnConnection(std::move(accepted), is_unix); })});
+      {address, std::make_unique<UvListener>(&loop_, std::move(socket), address.IsUnix(),
+                                             [this](UniqueFd accepted, bool is_unix) {
+                                               OnConnection(std::move(accepted), is_unix);
+                                             })});
 }
 
 void UvWorker::EndChange(Change change) {
@@ -337,7 +346,9 @@ void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
   session->index = sessions_.size();
   sessions_.push_back(std::move(session));
   const uint32_t clients = shared_->clients.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (clients > serving_.pool->config().limits.max_clients) {
+  const uint32_t most = std::min(serving_.pool->config().limits.max_clients,
+                                 shared_->room_for_clients.load(std::memory_order_relaxed));
+  if (clients > most) {
     stats_.rejected.Add(1);
     sessions_.back()->session().ReplyError("ERR max number of clients reached");
     sessions_.back()->session().Drain();

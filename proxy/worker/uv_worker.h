@@ -40,6 +40,8 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
     bool after_crash = false;  // the last process did not stop in order
     std::vector<std::unique_ptr<UvWorker>> workers;
     std::atomic<uint32_t> clients{0};
+    // What the limit on open files leaves; counts where it is below max_clients.
+    std::atomic<uint32_t> room_for_clients{UINT32_MAX};
     std::atomic<uint64_t> next_session{1};
   };
 

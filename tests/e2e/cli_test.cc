@@ -135,22 +135,39 @@ TEST(Cli, BadConfigSaysWhere) {
 }
 
 TEST(Cli, UnresolvableHostSaysWhere) {
-  for (const Words& flags : {Words{"-t"}, Words{}}) {
-    const Finished finished =
-        RunWithConfig("[[shard]]\nname = \"a\"\nprimary = \"no-such-host.invalid:7101\"\n", flags);
-    EXPECT_EQ(finished.exit_code, 1) << finished.output;
-    EXPECT_NE(finished.output.find("FILE"), std::string::npos) << finished.output;
-    EXPECT_NE(finished.output.find("no-such-host.invalid"), std::string::npos) << finished.output;
+  struct Case {
+    std::string text;
+    std::string expected;  // the output begins with it
+  };
+  const std::vector<Case> cases = {
+      {"[[shard]]\nname = \"a\"\nprimary = \"no-such-host.invalid:7101\"\n",
+       "FILE:3:11: the host of node no-such-host.invalid:7101 of shard 'a' cannot be resolved: "},
+      {std::string(kShard) + "replicas = [\"127.0.0.1:7201\", \"no-such-host.invalid:7101\"]\n",
+       "FILE:4:31: the host of node no-such-host.invalid:7101 of shard 'a' cannot be resolved: "},
+      {std::string("[proxy]\nlisten = [\"no-such-host.invalid:6399\"]\n") + kShard,
+       "FILE:2:11: the host of listen address no-such-host.invalid:6399 cannot be resolved: "},
+  };
+  for (const Case& bad : cases) {
+    for (const Words& flags : {Words{"-t"}, Words{}}) {
+      const Finished finished = RunWithConfig(bad.text, flags);
+      EXPECT_EQ(finished.exit_code, 1) << finished.output;
+      EXPECT_TRUE(finished.output.starts_with(bad.expected)) << finished.output;
+    }
   }
 }
 
 TEST(Cli, PortInUseSaysWhich) {
   RedisNode other;
-  const Finished finished =
-      RunWithConfig("[proxy]\nlisten = [\"" + other.address() + "\"]\n" + kShard, {});
-  EXPECT_EQ(finished.exit_code, 1);
-  EXPECT_NE(finished.output.find(other.address()), std::string::npos) << finished.output;
-  EXPECT_NE(finished.output.find("in use"), std::string::npos) << finished.output;
+  FreePort port;
+  const std::string listen = "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(port.number()) +
+                             "\",\n  \"" + other.address() + "\"]\n";
+  for (const char* workers : {"workers = 1\n", "workers = 2\n"}) {
+    const Finished finished = RunWithConfig(listen + workers + kShard, {});
+    EXPECT_EQ(finished.exit_code, 1);
+    const std::string expected =
+        " FILE:3:3: cannot listen on " + other.address() + ": Address already in use; ";
+    EXPECT_NE(finished.output.find(expected), std::string::npos) << finished.output;
+  }
 }
 
 TEST(Cli, OneProxyForAStateFolder) {
@@ -248,7 +265,11 @@ TEST(Cli, HangupKeepsServing) {
   Cluster cluster({.shards = 1});
   Client client = cluster.Connect();
   EXPECT_EQ(client("SET", "k", "v"), "OK");
-  cluster.proxy().Signal(SIGHUP);  // reserved for reload
+  cluster.proxy().Signal(SIGHUP);
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_EQ(client("GET", "k"), "v");
+    return cluster.proxy().Log().find("SIGHUP: the config is what it was") != std::string::npos;
+  }));
   for (int i = 0; i < 50; ++i) EXPECT_EQ(client("GET", "k"), "v");
   EXPECT_TRUE(cluster.proxy().running());
 }
@@ -261,7 +282,17 @@ TEST(Cli, LogsToAFile) {
               "\"]\n[log]\nlevel = \"info\"\nfile = \"gemel.log\"\n[[shard]]\nname = \"a\"\n"
               "primary = \"" +
               node.address() + "\"\n");
-  EXPECT_TRUE(Eventually([&] { return !ReadFile(log).empty(); })) << proxy.Log();
+  const std::string serves =
+      " serves 1 shards with 1 worker(s); pid " + std::to_string(proxy.pid()) + "\n";
+  EXPECT_TRUE(Eventually([&] { return ReadFile(log).find(serves) != std::string::npos; }))
+      << ReadFile(log);
+  EXPECT_NE(
+      ReadFile(log).find(" info listening on 127.0.0.1:" + std::to_string(proxy.port()) + "\n"),
+      std::string::npos)
+      << ReadFile(log);
+  EXPECT_EQ(proxy.Stop(), 0);
+  EXPECT_TRUE(ReadFile(log).ends_with(" info stopped\n")) << ReadFile(log);
+  EXPECT_EQ(proxy.Log(), "");  // all of it is in the file
 }
 
 }  // namespace

@@ -119,6 +119,88 @@ TEST(Limits, MaxClients) {
   }
 }
 
+// A proxy that may have only so many files open.
+class FewFiles : public testing::Test {
+ protected:
+  // `ulimit`: what a shell says before it starts the proxy.
+  void Start(const std::string& ulimit, int max_clients) {
+    proxy_.set_prefix({"sh", "-c", "ulimit " + ulimit + " && exec \"$0\" \"$@\""});
+    proxy_.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy_.port()) +
+                 "\"]\n[limits]\nmax_clients = " + std::to_string(max_clients) +
+                 "\n[[shard]]\nname = \"a\"\nprimary = \"" + primary_.address() +
+                 "\"\nreplicas = [\"" + replica_.address() + "\"]\n");
+  }
+  // Connects until one is turned away. Returns how many clients are served then, `client` counted.
+  size_t Fill(Client& client, size_t most) {
+    // Those of before are seen as gone.
+    EXPECT_TRUE(Eventually([&] { return Number(client, "connected_clients") == 1; }));
+    const uint64_t rejected = Number(client, "rejected_connections");
+    uint64_t connections = Number(client, "total_connections_received");
+    std::vector<std::unique_ptr<RawSocket>> others;
+    while (others.size() < most && Number(client, "rejected_connections") == rejected) {
+      others.push_back(std::make_unique<RawSocket>(proxy_.port()));
+      ++connections;
+      EXPECT_TRUE(
+          Eventually([&] { return Number(client, "total_connections_received") == connections; }));
+    }
+    EXPECT_EQ(others.back()->ReadUntilClosed(), kTurnedAway);
+    others.pop_back();
+    // Many more come than there are files: they do not get in the nodes' way.
+    for (int i = 0; i < 300; ++i) {
+      EXPECT_EQ(RawSocket(proxy_.port()).ReadUntilClosed(), kTurnedAway);
+    }
+    EXPECT_EQ(Number(client, "rejected_connections"), rejected + 301);
+    for (auto& other : others) {
+      other->Send("SET k v\r\n");
+      EXPECT_EQ(other->Read(5), "+OK\r\n");
+    }
+    return others.size() + 1;
+  }
+  static uint64_t Number(Client& client, const std::string& field) {
+    const std::string info = client("INFO").bytes;
+    return std::stoull(info.substr(info.find("\r\n" + field + ":") + field.size() + 3));
+  }
+
+  static constexpr const char* kTurnedAway = "-ERR max number of clients reached\r\n";
+  RedisNode primary_;
+  RedisNode replica_;
+  ProxyProcess proxy_;
+};
+
+TEST_F(FewFiles, TheSoftLimitIsRaised) {
+  Start("-S -n 64", 100);
+  Client client(proxy_.port());
+  EXPECT_EQ(Fill(client, 200), 100u);
+  EXPECT_EQ(proxy_.Log().find("max_clients"), std::string::npos) << proxy_.Log();
+}
+
+TEST_F(FewFiles, TheHardLimitCapsTheClients) {
+  Start("-n 200", 150);
+  const std::string log = proxy_.Log();
+  const std::string begin = " room for ";
+  const size_t at = log.find(begin);
+  ASSERT_NE(at, std::string::npos) << log;
+  const size_t room = std::stoul(log.substr(at + begin.size()));
+  EXPECT_NE(log.find(begin + std::to_string(room) +
+                     " clients only, not for the 150 of [limits] max_clients: the process may have "
+                     "200 files open"),
+            std::string::npos)
+      << log;
+  EXPECT_GT(room, 50u);
+  Client client(proxy_.port());
+  EXPECT_EQ(Fill(client, 200), room);
+  // Below it max_clients counts.
+  EXPECT_EQ(client("CONFIG", "SET", "maxclients", "20"), "OK");
+  EXPECT_EQ(Fill(client, 200), 20u);
+  EXPECT_EQ(proxy_.Log().find("not for the 20 of"), std::string::npos) << proxy_.Log();
+  // A reload that raises it makes no files.
+  EXPECT_EQ(client("CONFIG", "SET", "maxclients", "5000"), "OK");
+  EXPECT_NE(proxy_.Log().find("not for the 5000 of [limits] max_clients"), std::string::npos)
+      << proxy_.Log();
+  EXPECT_EQ(Fill(client, 200), room);
+  EXPECT_EQ(proxy_.Log().find("cannot accept"), std::string::npos) << proxy_.Log();
+}
+
 TEST(Limits, IdleClientsAreClosed) {
   Cluster cluster({.shards = 1, .sections = {{"timeouts", "idle_s = 1"}}});
   RawSocket idle(cluster.proxy().port());

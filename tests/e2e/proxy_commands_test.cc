@@ -65,6 +65,77 @@ TEST(ProxyCommands, ExplainTellsWhereKeysGo) {
   }
 }
 
+TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
+  Cluster cluster;
+  Client client = cluster.Connect();
+  const std::string a = cluster.KeyOn(0);
+  const std::string b = cluster.KeyOn(1);
+  const std::vector<Words> with_keys = {
+      {"SPOP", a},
+      {"XADD", a, "*", "f", "v"},
+      {"EVAL", "return 1", "1", a},
+      {"RENAME", a, b},
+      {"EVAL", "return 1", "2", a, b},
+      {"BLPOP", a, "0"},
+      {"XREAD", "BLOCK", "0", "STREAMS", a, "0"},
+      {"SORT", a, "BY", "w_*"},
+      {"COPY", a, a, "DB", "1"},
+  };
+  for (const Words& words : with_keys) {
+    const Reply refused = client.Run(words);
+    ASSERT_TRUE(refused.IsError()) << words[0] << refused;
+    Words explain = {"PROXY", "EXPLAIN"};
+    explain.insert(explain.end(), words.begin(), words.end());
+    const Reply reply = client.Run(explain);
+    ASSERT_FALSE(reply.items.empty()) << reply;
+    for (const Reply& key : reply.items) {
+      EXPECT_EQ(key.Field("why"), "refused: " + refused.bytes);
+      EXPECT_EQ(key.Field("shard"), key.Field("key") == b ? "b" : "a") << reply;
+      EXPECT_EQ(key.Field("write_to"), "[]");
+      EXPECT_EQ(key.Field("read_from"), "");
+      EXPECT_EQ(key.items.size(), 16u);
+    }
+  }
+  const std::vector<Words> without = {{"MULTI"},
+                                      {"SUBSCRIBE", "channel"},
+                                      {"EVAL", "return 1", "0"},
+                                      {"XREAD", "BLOCK", "0", "STREAMS", a},
+                                      {"XREAD", "STREAMS", a}};
+  for (const Words& words : without) {
+    const Reply refused = client.Run(words);
+    ASSERT_TRUE(refused.IsError()) << words[0] << refused;
+    Words explain = {"PROXY", "EXPLAIN"};
+    explain.insert(explain.end(), words.begin(), words.end());
+    EXPECT_EQ(client.Run(explain), refused.Text());
+  }
+}
+
+TEST(ProxyCommands, ExplainTellsReadFromWriteByTheArguments) {
+  Cluster cluster({.shards = 1, .sections = {{"read", "from = \"replica\""}}});
+  Client client = cluster.Connect();
+  const std::vector<std::pair<Words, bool>> cases = {
+      {{"GET", "k"}, false},
+      {{"SET", "k", "v"}, true},
+      {{"SORT", "k"}, false},
+      {{"SORT", "k", "STORE", "l"}, true},
+      {{"BITFIELD", "k", "GET", "u8", "0"}, false},
+      {{"BITFIELD", "k", "SET", "u8", "0", "1"}, true},
+      {{"PFCOUNT", "k"}, true},
+      {{"PFCOUNT", "k", "l"}, false},
+      {{"XADD", "k", "1-1", "f", "v"}, true},
+  };
+  for (const auto& [words, write] : cases) {
+    Words explain = {"PROXY", "EXPLAIN"};
+    explain.insert(explain.end(), words.begin(), words.end());
+    EXPECT_EQ(client.Run(explain).items.at(0).Field("why"),
+              std::string(write ? "a write goes to every copy in sync; a read: " : "") +
+                  "reads go to a replica")
+        << words[0];
+  }
+  EXPECT_EQ(client("PROXY", "EXPLAIN", "HSCAN", "k", "0").items.at(0).Field("why"),
+            "the command must be read from the primary");
+}
+
 TEST(ProxyCommands, ExplainOfWhatHasNoKeys) {
   Cluster cluster;
   Client client = cluster.Connect();

@@ -107,6 +107,15 @@ TEST(Resync, DivergedKeysAreMadeEqual) {
       Eventually([&] { return cluster.node(0, 1).Digest() == cluster.node(0, 0).Digest(); }));
   EXPECT_EQ(client("LRANGE", "list", "0", "-1"), "[a b c]");
   cluster.ExpectCopiesEqual();
+  // It was counted and told, and cost the copy nothing.
+  const Reply shard = client("PROXY", "SHARDS").items.at(0);
+  EXPECT_EQ(shard.Field("diverged"), ":1");
+  EXPECT_EQ(shard.Field("repaired"), ":1");
+  EXPECT_EQ(shard.Field("resyncs"), ":0");
+  EXPECT_NE(
+      cluster.proxy().Log().find(
+          "shard 'a': the copies answered RPUSH differently; its 1 key(s) are being repaired"),
+      std::string::npos);
 }
 
 }  // namespace

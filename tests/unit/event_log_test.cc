@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "tests/unit/session_fakes.h"
 
 namespace gemel {
@@ -45,21 +43,6 @@ TEST(EventLog, IsBounded) {
   EXPECT_EQ(log.Last(1)[0].text, std::string(EventLog::kMaxText, 'x') + "...");
   log.Add(0, NoteLevel::kInfo, "a node said\r\n\x1b[2J");
   EXPECT_EQ(log.Last(1)[0].text, "a node said???[2J");
-}
-
-TEST(EventLog, TakesManyThreads) {
-  EventLog log;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&log] {
-      for (int j = 0; j < 1000; ++j) {
-        log.Add(j, NoteLevel::kInfo, "shard 'a': x");
-        EXPECT_LE(log.Last(5).size(), 5u);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(log.Last(2000).size(), EventLog::kKept);
 }
 
 TEST(EventLog, Times) {

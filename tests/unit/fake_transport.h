@@ -27,6 +27,11 @@ class FakeTransport : public LinkTransport {
     link->FlushDone();
     return bytes;
   }
+  // The connection takes so many bytes, and no more.
+  static void Take(Link* link, size_t bytes, uint64_t now_ms) {
+    link->out().Consume(bytes);
+    link->OnTaken(bytes, now_ms);
+  }
 
   int connects = 0;
   int closes = 0;

@@ -237,6 +237,49 @@ TEST_F(LinkTest, GivesUpASilentNode) {
   EXPECT_EQ(log_, (Log{"lost 1 first", "down no answer within 5000 ms"}));
 }
 
+TEST_F(LinkTest, WaitsWhileALargeRequestIsBeingTaken) {
+  BringUp();
+  Item one(1), two(2);
+  link_->Send(&one, std::string(100, 'x'));
+  link_->Send(&two, std::string(100, 'y'));
+  const uint64_t began_ms = now_ms_;
+  for (int i = 0; i < 10; ++i) {
+    link_->Tick(now_ms_ += 4000, 0);
+    FakeTransport::Take(link_.get(), 10, now_ms_);
+    ASSERT_TRUE(link_->up()) << i;
+  }
+  // All of the first is with the node, and what is taken of the second is no answer to it.
+  EXPECT_EQ(link_->out().bytes(), 100u);
+  const uint64_t taken_ms = now_ms_;
+  FakeTransport::Take(link_.get(), 50, now_ms_ += 4000);
+  link_->Tick(taken_ms + 4999, 0);
+  EXPECT_TRUE(link_->up());
+  // Who asks for silence is told of silence.
+  EXPECT_EQ(link_->waiting_since_ms(), began_ms);
+  EXPECT_EQ(link_->heard_ms(), began_ms);
+  Answer(link_.get(), "+a\r\n", now_ms_);
+  FakeTransport::Take(link_.get(), 25, now_ms_ += 4999);
+  link_->Tick(now_ms_ += 4999, 0);
+  EXPECT_TRUE(link_->up());
+  log_.clear();
+  link_->Tick(now_ms_ += 1, 0);
+  EXPECT_EQ(log_.back(), "down no answer within 5000 ms");
+}
+
+TEST_F(LinkTest, ANodeThatTakesBytesAndDoesNotAnswerIsGivenUp) {
+  BringUp();
+  std::deque<Item> items;
+  for (int i = 0; i < 6; ++i) {
+    items.emplace_back(i);
+    link_->Send(&items.back(), "another");
+    FakeTransport::Take(link_.get(), link_->out().bytes(), now_ms_);
+    link_->Tick(now_ms_ += 999, 0);
+    ASSERT_EQ(link_->up(), i < 5) << i;
+    ++now_ms_;
+  }
+  EXPECT_EQ(log_.back(), "down no answer within 5000 ms");
+}
+
 TEST_F(LinkTest, BacksOff) {
   LinkOptions options;
   options.reconnect_min_ms = 20;
@@ -248,9 +291,7 @@ TEST_F(LinkTest, BacksOff) {
     EXPECT_FALSE(link_->hopeful());
     link_->Tick(now_ms_ += wait - 1, 0);
     EXPECT_EQ(transport_.connects, before);
-    link_->Tick(now_ms_ += 1, 20);  // jitter
-    EXPECT_EQ(transport_.connects, before);
-    link_->Tick(now_ms_, 0);
+    link_->Tick(now_ms_ += 1, 0);
     EXPECT_EQ(transport_.connects, before + 1);
   }
   EXPECT_EQ(log_.back(), "down refused (refused)");
@@ -261,6 +302,29 @@ TEST_F(LinkTest, BacksOff) {
   const int before = transport_.connects;
   link_->Tick(now_ms_ += 100000, 0);
   EXPECT_EQ(transport_.connects, before);
+}
+
+TEST_F(LinkTest, TheJitterIsDrawnOnceAWait) {
+  LinkOptions options;
+  options.reconnect_min_ms = 100;
+  options.reconnect_max_ms = 100;
+  Make(options);
+  uint64_t shortest = ~uint64_t{0};
+  uint64_t longest = 0;
+  for (uint32_t drawn = 0; drawn < 100; ++drawn) {
+    const int before = transport_.connects;
+    const uint64_t began_ms = now_ms_;
+    link_->OnClosed("refused", true, now_ms_);
+    // What comes with later ticks changes nothing.
+    for (uint32_t random = drawn; transport_.connects == before; random = 0) {
+      link_->Tick(++now_ms_, random);
+    }
+    EXPECT_EQ(now_ms_ - began_ms, 100 + drawn % 26);
+    shortest = std::min(shortest, now_ms_ - began_ms);
+    longest = std::max(longest, now_ms_ - began_ms);
+  }
+  EXPECT_EQ(shortest, 100u);
+  EXPECT_EQ(longest, 125u);
 }
 
 TEST_F(LinkTest, ReadsLargeRepliesWhereTheyWillLie) {

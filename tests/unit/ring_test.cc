@@ -5,13 +5,42 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
+#include <memory>
+#include <new>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+}  // namespace
+
+// Of the whole test program. All forms but the aligned ones, or a sanitizer's would be mixed with
+// these.
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new(size_t size) {
+  if (void* memory = operator new(size, std::nothrow)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new[](size_t size) { return operator new(size); }
+void* operator new[](size_t size, const std::nothrow_t& nothrow) noexcept {
+  return operator new(size, nothrow);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace gemel {
 namespace {
@@ -231,6 +260,25 @@ TEST(Ring, OrderOfListingDoesNotMatter) {
       ASSERT_EQ(other[shuffled.Locate(hash)].name, shards[ring.Locate(hash)].name);
     }
   }
+}
+
+TEST(Ring, ALookupAllocatesNothing) {
+  const Ring ring(EqualShards(16), 1024);
+  std::vector<std::string> keys;
+  for (int i = 0; i < 1000; ++i) {
+    keys.push_back("a key that is longer than a short string:{tag" + std::to_string(i) + "}");
+  }
+  const uint64_t before = allocations.load();
+  uint64_t sum = 0;
+  for (const std::string& key : keys) {
+    const uint64_t hash = HashKey(HashedPart(key, "{}"));
+    sum += ring.Locate(hash) + ring.FindPoint(hash).shard;
+  }
+  EXPECT_EQ(allocations.load(), before);
+  EXPECT_GT(sum, 0u);
+  // And they are counted.
+  const auto one = std::make_unique<uint64_t>(sum);
+  EXPECT_EQ(allocations.load(), before + 1) << *one;
 }
 
 // Names collide only by the same name twice, which the config refuses; here it makes every point of

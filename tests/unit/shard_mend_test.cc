@@ -50,6 +50,30 @@ TEST_F(ShardMendTest, AfterItsGraceItLeaves) {
   EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
 }
 
+TEST_F(ShardMendTest, ExplainTellsOfAWriteThatWaitsOrIsRefused) {
+  MakeUp(2);
+  EXPECT_NE(
+      Explain(true).find("a write goes to every copy in sync; a read: reads go to the primary\r\n"),
+      std::string::npos);
+  EXPECT_NE(Explain(false).find("reads go to the primary\r\n"), std::string::npos);
+  Ask({"SET", "k", "v"});
+  Lose(1);
+  EXPECT_NE(Explain(true).find("a write waits: the shard's roles are being settled"),
+            std::string::npos);
+  Reply(0, "+OK\r\n");
+  RunEdits();
+  EXPECT_NE(Explain(true).find("write_to\r\n*1\r\n$2\r\nn0\r\n"), std::string::npos);
+  Lose(0, /*refused=*/true);
+  for (int i = 0; i < 2; ++i) {
+    shard_->Tick(now_ms_ += 1000, 0);
+    Lose(0, /*refused=*/true);
+  }
+  const Asked* refused = Ask({"SET", "k", "v"});
+  ASSERT_TRUE(refused->told.starts_with("-CLUSTERDOWN ")) << refused->told;
+  const std::string sentence = refused->told.substr(1, refused->told.size() - 3);
+  EXPECT_NE(Explain(true).find(sentence), std::string::npos) << Explain(true);
+}
+
 TEST_F(ShardMendTest, ACopyJoinsAndItsKeysAreRepaired) {
   MakeUp(2);
   Ask({"SET", "k", "v"});
@@ -77,6 +101,11 @@ TEST_F(ShardMendTest, ACopyJoinsAndItsKeysAreRepaired) {
   Asked* both = Ask({"SET", "other", "v"});
   EXPECT_EQ(Sent(0), Command({"SET", "other", "v"}));
   EXPECT_EQ(Sent(1), Command({"SET", "other", "v"}));
+  EXPECT_NE(
+      Explain(true).find("write_to\r\n*2\r\n$2\r\nn0\r\n$2\r\nn1\r\n$9\r\nread_from\r\n$2\r\nn0"),
+      std::string::npos)
+      << Explain(true);
+  EXPECT_NE(Explain(true).find("and to those being repaired"), std::string::npos);
   Asked* locked = Ask({"SET", "k", "x"}, 2);
   EXPECT_EQ(Sent(0), "");
   Reply(0, "$1\r\na\r\n:-1\r\n$-1\r\n:-2\r\n+OK\r\n");

@@ -72,6 +72,15 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     shard_->Submit(request);
     return request;
   }
+  // The shard's part of PROXY EXPLAIN.
+  std::string Explain(bool write) {
+    Asked* request = &asked_.emplace_back();
+    request->sink = this;
+    request->kind = RequestKind::kExplain;
+    if (write) request->frame = kExplainWrite;
+    shard_->Submit(request);
+    return request->told;
+  }
   std::string Sent(uint32_t copy) { return transports_[copy].Sent(shard_->link(copy)); }
   void Reply(uint32_t copy, const std::string& bytes) {
     Answer(shard_->link(copy), bytes, now_ms_);

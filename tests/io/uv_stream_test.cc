@@ -1,0 +1,182 @@
+// Connections on a real loop: the options of their sockets, and what a link hears of its bytes.
+
+#include "backend/uv/uv_stream.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <memory>
+#include <string>
+
+#include "backend/uv/uv_link.h"
+#include "tests/io/loop_fixture.h"
+#include "tests/io/raw_server.h"
+#include "tests/unit/fake_transport.h"
+
+namespace gemel {
+namespace {
+
+std::string Text(const sockaddr_in& address) {
+  char text[INET_ADDRSTRLEN] = "";
+  inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text));
+  return std::string(text) + ":" + std::to_string(ntohs(address.sin_port));
+}
+
+// The descriptor of this process's TCP connection with these ends; -1 if there is none.
+int Find(const std::string& local, const std::string& peer) {
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in near{};
+    sockaddr_in far{};
+    socklen_t near_size = sizeof(near);
+    socklen_t far_size = sizeof(far);
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&near), &near_size) == 0 &&
+        getpeername(fd, reinterpret_cast<sockaddr*>(&far), &far_size) == 0 &&
+        near.sin_family == AF_INET && Text(near) == local && Text(far) == peer) {
+      return fd;
+    }
+  }
+  return -1;
+}
+
+int Option(int fd, int level, int name) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  EXPECT_EQ(getsockopt(fd, level, name, &value, &size), 0);
+  return value;
+}
+
+class UvStreamTest : public LoopTest {
+ protected:
+  UvStreamTest() : streams_(&loop_) {
+    uv_check_init(&loop_, &check_);
+    check_.data = this;
+    uv_check_start(&check_,
+                   [](uv_check_t* check) { static_cast<UvStreamTest*>(check->data)->OnTurn(); });
+  }
+  ~UvStreamTest() override {
+    uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
+    uv_run(&loop_, UV_RUN_NOWAIT);
+  }
+  virtual void OnTurn() {
+    streams_.ReceiveAll();
+    streams_.SendAll();
+  }
+
+  RawServer server_;
+  UvStreamGroup streams_;
+
+ private:
+  uv_check_t check_;
+};
+
+class Quiet : public UvStreamEvents {
+ public:
+  void OnStreamConnected() override { connected = true; }
+  char* OnStreamBuffer(size_t*) override { return nullptr; }
+  void OnStreamData(char*, size_t) override {}
+  void OnStreamEnd(int) override {}
+  void OnStreamWritable() override {}
+  bool connected = false;
+};
+
+TEST_F(UvStreamTest, SocketsDoNotDelayAndAreKeptAlive) {
+  Quiet events;
+  UvStream stream(&streams_, &events);
+  for (const uint32_t keepalive_s : {77u, 0u}) {
+    // One that connects.
+    events.connected = false;
+    stream.Connect(Address{"127.0.0.1", server_.port(), {}}, keepalive_s);
+    ASSERT_TRUE(RunUntil([&] { return events.connected; }));
+    const int made = Find(stream.LocalName(), stream.PeerName());
+    ASSERT_GE(made, 0);
+    EXPECT_EQ(Option(made, IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(Option(made, SOL_SOCKET, SO_KEEPALIVE), keepalive_s > 0 ? 1 : 0);
+    if (keepalive_s > 0) {
+      EXPECT_EQ(Option(made, IPPROTO_TCP, TCP_KEEPIDLE), 77);
+    }
+
+    // One that was accepted: the other end of a connection made by hand.
+    const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    ASSERT_EQ(listen(listener.get(), 1), 0);
+    ASSERT_EQ(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    const UniqueFd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(client.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    UniqueFd accepted(accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    const int taken = accepted.get();
+    UvStream other(&streams_, &events);
+    ASSERT_TRUE(other.Accept(std::move(accepted), /*unix_socket=*/false, keepalive_s));
+    EXPECT_EQ(Option(taken, IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(Option(taken, SOL_SOCKET, SO_KEEPALIVE), keepalive_s > 0 ? 1 : 0);
+    if (keepalive_s > 0) {
+      EXPECT_EQ(Option(taken, IPPROTO_TCP, TCP_KEEPIDLE), 77);
+    }
+  }
+}
+
+class UvLinkTest : public UvStreamTest, public LinkOwner {
+ protected:
+  UvLinkTest() { context_.streams = &streams_; }
+  void OnTurn() override {
+    streams_.ReceiveAll();
+    const std::vector<UvLink*> dirty = std::exchange(context_.dirty, {});
+    for (UvLink* link : dirty) link->Flush();
+    streams_.SendAll();
+  }
+  void OnLinkUp(Link*, const NodeIdentity&) override {}
+  void OnLinkReply(Link*, LinkItem*, const Reply&, std::string_view) override {}
+  void OnLinkLost(Link*, LinkItem*, std::string_view) override {}
+  void OnLinkDown(Link*, const std::string& reason, bool) override { down_ = reason; }
+
+  UvLinkContext context_;
+  ChunkPool pool_;
+  std::string down_;
+};
+
+// The node's patience is asked in times of the test's own: nothing here waits for a timeout.
+TEST_F(UvLinkTest, HearsThatBytesOfALargeRequestWereTaken) {
+  Link link(this, 0, &pool_, {});
+  UvLink transport(&context_, &link, Address{"127.0.0.1", server_.port(), {}});
+  link.set_transport(&transport);
+  link.Start(uv_now(&loop_));
+  ASSERT_TRUE(RunUntil([&] { return server_.Accept() == 1; }));
+  server_.Send(HandshakeReplies("r"));
+  ASSERT_TRUE(RunUntil([&] { return link.up(); }));
+
+  LinkItem item(LinkItem::Kind::kRequest);
+  uv_update_time(&loop_);
+  link.Tick(uv_now(&loop_), 0);
+  const uint64_t asked_ms = uv_now(&loop_);
+  link.Send(&item, std::string(32 << 20, 'x'));
+  // The node reads nothing until the connection is full.
+  size_t left = 0;
+  ASSERT_TRUE(RunUntil([&] {
+    const size_t before = std::exchange(left, link.out().bytes());
+    RunFor(20);
+    return left == before && left == link.out().bytes() && left < (32 << 20);
+  }));
+  ASSERT_GT(left, 0u);
+  // It goes on, later: less than the timeout ago.
+  ASSERT_TRUE(RunUntil([&] { return uv_now(&loop_) >= asked_ms + 10; }));
+  ASSERT_TRUE(RunUntil([&] {
+    while (!server_.Received().empty()) {
+    }
+    return link.out().bytes() < left;
+  }));
+  const uint64_t taken_ms = uv_now(&loop_);
+  ASSERT_GE(taken_ms, asked_ms + 10);
+  link.Tick(asked_ms + 5000, 0);
+  EXPECT_TRUE(link.up()) << down_;
+  link.Tick(taken_ms + 5000, 0);
+  EXPECT_EQ(down_, "no answer within 5000 ms");
+  link.Stop();
+}
+
+}  // namespace
+}  // namespace gemel
