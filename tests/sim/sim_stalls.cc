@@ -26,14 +26,18 @@ void World::ExpectStall(const char* fault, FaultKind kind) {
   const uint64_t timeout_us = std::max(options_.hang.least_ms, options_.hang.most_ms) * 1000;
   stall_.write_us += timeout_us;
   stall_.read_us += timeout_us;
-  if (options_.hedge_ms > 0) stall_.hedged_us = options_.hedge_ms * 1000 + kSlackUs;
+  // It may be held behind a write of its session while the copy that hangs leaves.
+  if (options_.hedge_ms > 0) {
+    stall_.hedged_us = options_.hedge_ms * 1000 + kSlackUs + disk_.max_write_us;
+  }
 }
 
-// A read of a session that writes at the same time may have to wait for that.
-bool World::StandsAlone(const SimOp& read) const {
-  return std::none_of(history_.ops().begin(), history_.ops().end(), [&read](const SimOp& op) {
-    return op.client == read.client && !op.is_read && op.invoked_us <= read.ended_us &&
-           (op.outcome == SimOp::Outcome::kPending || op.ended_us >= read.invoked_us);
+// Behind which a write of its own session stands: it is not sent elsewhere, where that write may
+// have been applied already.
+bool World::WritesFollow(const SimOp& read) const {
+  return std::any_of(history_.ops().begin(), history_.ops().end(), [&read](const SimOp& op) {
+    return op.client == read.client && !op.is_read && op.place > read.place &&
+           op.invoked_us <= read.ended_us;
   });
 }
 
@@ -43,7 +47,7 @@ void World::CheckStall(const SimOp& op) {
   uint64_t bound_us = op.is_read ? stall_.read_us : stall_.write_us;
   Stall& longest = stalls_[stall_.fault];
   uint64_t* most_us = op.is_read ? &longest.read_us : &longest.write_us;
-  if (op.is_read && stall_.hedged_us > 0 && waited_us > longest.hedged_us && StandsAlone(op)) {
+  if (op.is_read && stall_.hedged_us > 0 && waited_us > longest.hedged_us && !WritesFollow(op)) {
     most_us = &longest.hedged_us;
     bound_us = stall_.hedged_us;
   }

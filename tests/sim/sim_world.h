@@ -90,7 +90,7 @@ class World : public RequestSink {
   };
   void ExpectStall(const char* fault, FaultKind kind);
   void CheckStall(const SimOp& op);
-  bool StandsAlone(const SimOp& read) const;
+  bool WritesFollow(const SimOp& read) const;
   void UndrainUntilDone(size_t node);
   void KillNode(size_t node, bool silently);
   void HealAll();
@@ -165,7 +165,7 @@ class World : public RequestSink {
     std::string fault;
     uint64_t write_us = 0;
     uint64_t read_us = 0;
-    uint64_t hedged_us = 0;  // of reads of who writes nothing meanwhile; 0: they are like others
+    uint64_t hedged_us = 0;  // of reads with no write of their session behind them; 0: as others
   } stall_;
   std::map<std::string, Stall> stalls_;
   bool reloads_ = false;
