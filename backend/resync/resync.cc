@@ -330,6 +330,7 @@ void Resync::Fail(const std::string& why, uint64_t wait_ms) {
 
 void Resync::End() {
   const bool paused = state_ >= State::kDraining;
+  if (paused && place_ != nullptr) place_->Paused(env_->NowMs() - paused_ms_);
   ++attempt_;
   state_ = State::kIdle;
   place_.reset();

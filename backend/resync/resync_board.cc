@@ -40,11 +40,16 @@ void ResyncBoard::Place::Show(const ResyncProgress& progress) {
   running_->progress = progress;
 }
 
-void ResyncBoard::Place::Done(uint64_t pause_ms) {
+void ResyncBoard::Place::Done() {
   const std::lock_guard lock(board_->mutex_);
   done_ = true;
+  ++board_->totals_.done;
+}
+
+void ResyncBoard::Place::Paused(uint64_t pause_ms) {
+  const std::lock_guard lock(board_->mutex_);
   Totals& totals = board_->totals_;
-  ++totals.done;
+  ++totals.pauses;
   totals.last_pause_ms = pause_ms;
   totals.longest_pause_ms = std::max(totals.longest_pause_ms, pause_ms);
 }

@@ -26,9 +26,10 @@ class ResyncBoard {
   };
   struct Totals {
     uint64_t done = 0;
-    uint64_t put_off = 0;           // attempts that came to nothing
-    uint64_t last_pause_ms = 0;     // of the writes, at the last hand-over
-    uint64_t longest_pause_ms = 0;  // of the resyncs that were done
+    uint64_t put_off = 0;  // attempts that came to nothing
+    uint64_t pauses = 0;   // of writes, for a hand-over, also for one that was given up
+    uint64_t last_pause_ms = 0;
+    uint64_t longest_pause_ms = 0;
   };
 
   explicit ResyncBoard(uint32_t max_parallel) : max_parallel_(max_parallel) {}
@@ -40,8 +41,10 @@ class ResyncBoard {
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     void Show(const ResyncProgress& progress);
+    // Writes were paused for so long.
+    void Paused(uint64_t pause_ms);
     // How it ended; before that it counts as put off.
-    void Done(uint64_t pause_ms);
+    void Done();
 
    private:
     friend class ResyncBoard;

@@ -50,6 +50,7 @@ void Resync::EndLongPause(uint64_t now_ms) {
   next_pause_ms_ = now_ms + (kAfterShortPauseMs << std::min(short_pauses_, 10u));
   ++short_pauses_;
   PollLater(kAfterShortPauseMs);
+  if (place_ != nullptr) place_->Paused(now_ms - paused_ms_);
   shard_->Resume();
 }
 
@@ -146,7 +147,7 @@ void Resync::OnEdited(bool ok) {
            BytesText(input_seen_) + " copied); writes were paused for " + std::to_string(pause_ms) +
            " ms",
        0);
-  if (place_ != nullptr) place_->Done(pause_ms);
+  if (place_ != nullptr) place_->Done();
   failed_pauses_ = 0;
   noted_ms_.clear();
   SetNote("");

@@ -79,7 +79,7 @@ void Resync::OnScanned() {
            std::to_string(env_->NowMs() - began_ms_) + " ms (" +
            std::to_string(meter_.progress().bytes) + " keys)",
        0);
-  if (place_ != nullptr) place_->Done(0);
+  if (place_ != nullptr) place_->Done();
   failed_scans_ = 0;
   noted_ms_.clear();
   SetNote("");

@@ -114,6 +114,7 @@ struct ShardStats {
   uint64_t sweep_scanned = 0;        // keys looked at by them
   uint64_t forgotten = 0;            // keys deleted after changes of the ring
   uint64_t forgotten_on_access = 0;  // of those, because they were asked for
+  uint64_t edits_failed = 0;         // that could not be made durable, or were refused
 };
 
 class Shard : public LinkOwner, private KeyRepair::Host {
@@ -270,6 +271,8 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   ShardStats& stats() { return stats_; }
   NodeHealth HealthOf(uint32_t copy) const;
   size_t held() const { return held_.size(); }
+  // Why a copy that must leave cannot be marked stale just now; empty: nothing of that kind.
+  const std::string& edit_error() const { return edit_error_; }
   CopyMask in_sync() const { return in_sync_; }
   // Where a write would go now, and which copy would serve a read (-1: none) and why.
   int ExplainRead(bool primary_only, std::string* why) const;

@@ -24,7 +24,7 @@ void AppendField(std::string* out, std::string_view name, uint64_t value) {
 
 void Shard::Report(Request* request) {
   std::string out;
-  AppendArrayHeader(&out, 52);
+  AppendArrayHeader(&out, 56);
   AppendField(&out, "name", info_.name);
   AppendField(&out, "epoch", info_.epoch);
   AppendField(&out, "primary", info_.copies[primary_].node);
@@ -50,6 +50,8 @@ void Shard::Report(Request* request) {
   AppendField(&out, "sweep_scanned", stats_.sweep_scanned);
   AppendField(&out, "forgotten", stats_.forgotten);
   AppendField(&out, "forgotten_on_access", stats_.forgotten_on_access);
+  AppendField(&out, "edits_failed", stats_.edits_failed);
+  AppendField(&out, "edit_error", edit_error_);
   AppendBulk(&out, "nodes");
   AppendArrayHeader(&out, member_count());
   for (uint32_t i = 0; i < copies_.size(); ++i) {

@@ -121,9 +121,11 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
 }
 
 void Shard::Propose(Edit edit, EditDone done) {
-  env_->Propose(std::move(edit), [alive = std::weak_ptr<char>(alive_),
+  env_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
                                   done = std::move(done)](const EditResult& result) {
-    if (!alive.expired()) done(result);
+    if (alive.expired()) return;
+    if (!result.ok) ++stats_.edits_failed;
+    done(result);
   });
 }
 

@@ -35,8 +35,10 @@ struct alignas(64) WorkerStats {
   Counter output_overruns;  // clients closed for what they did not take
   Counter paused_clients;   // times a client was not read from, by back-pressure
   Counter buffered;         // bytes in chunks now
-  Counter hedged;           // reads sent to a second copy too; these two once a second
+  Counter hedged;           // reads sent to a second copy too; this and the next ones once a second
   Counter hedge_wins;       // of these, answered by the second
+  Counter edits_failed;     // changes of roles that could not be made durable, or were refused
+  Counter unsaved_shards;   // that cannot mark a copy stale just now
 };
 
 }  // namespace gemel

@@ -151,6 +151,9 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Section("Persistence");  // the nodes' business; tools look whether it is loading
     info.Field("loading", uint64_t{0});
     info.Field("async_loading", uint64_t{0});
+    // The roles, in state_dir, are ours.
+    info.Field("state_edits_failed", Sum(process, &WorkerStats::edits_failed));
+    info.Field("state_unsaved_shards", Sum(process, &WorkerStats::unsaved_shards));
   }
   if (wants("stats")) {
     info.Section("Stats");
@@ -181,6 +184,7 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("resyncs_running", running.size());
     info.Field("resyncs_done", totals.done);
     info.Field("resyncs_put_off", totals.put_off);
+    info.Field("resync_pauses", totals.pauses);
     info.Field("resync_last_pause_ms", totals.last_pause_ms);
     info.Field("resync_longest_pause_ms", totals.longest_pause_ms);
     for (size_t i = 0; i < running.size(); ++i) {

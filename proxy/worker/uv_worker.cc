@@ -270,12 +270,18 @@ void UvWorker::OnSecond() {
   const uint64_t now_ms = uv_now(&loop_);
   uint64_t hedged = 0;
   uint64_t hedge_wins = 0;
+  uint64_t edits_failed = 0;
+  uint64_t unsaved = 0;
   for (const auto& owned : shards_) {
     hedged += owned->shard()->stats().hedged;
     hedge_wins += owned->shard()->stats().hedge_wins;
+    edits_failed += owned->shard()->stats().edits_failed;
+    unsaved += owned->shard()->edit_error().empty() ? 0 : 1;
   }
   stats_.hedged.Set(hedged);
   stats_.hedge_wins.Set(hedge_wins);
+  stats_.edits_failed.Set(edits_failed);
+  stats_.unsaved_shards.Set(unsaved);
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0) {
     for (auto& session : sessions_) {

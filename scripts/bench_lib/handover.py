@@ -21,6 +21,8 @@ class HandOver:
     writes_per_s: float  # while the resync ran
     seconds: float       # of the whole resync
     pause_ms: int        # of the writes, at its end
+    pauses: int          # also those that were given up
+    longest_ms: int      # of all so far
 
 
 def measure(gemel: Path, folder: Path, times: int) -> list[HandOver]:
@@ -64,18 +66,19 @@ def _one(port: int, replica: int, depth: int) -> HandOver:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         time.sleep(0.5)
-        done = _info(control)["done"]
+        before = _info(control)
         writes, began = _writes(control), time.monotonic()
         reply = control.call("PROXY", "RESYNC", f"127.0.0.1:{replica}")
         if isinstance(reply, Exception):
             raise BenchError(f"PROXY RESYNC: {reply}")
-        while _info(control)["done"] == done:
+        while _info(control)["done"] == before["done"]:
             if time.monotonic() > began + 60 or load.poll() is not None:
                 raise BenchError("the resync does not end")
             time.sleep(0.05)
         seconds = time.monotonic() - began
-        return HandOver(depth, (_writes(control) - writes) / seconds, seconds,
-                        _info(control)["pause"])
+        after = _info(control)
+        return HandOver(depth, (_writes(control) - writes) / seconds, seconds, after["pause"],
+                        after["pauses"] - before["pauses"], after["longest"])
     finally:
         load.terminate()
         load.wait(10)
@@ -85,7 +88,9 @@ def _one(port: int, replica: int, depth: int) -> HandOver:
 def _info(control: Client) -> dict[str, int]:
     fields = dict(line.split(":", 1) for line in control.call("INFO", "resync").splitlines()
                   if ":" in line)
-    return {"done": int(fields["resyncs_done"]), "pause": int(fields["resync_last_pause_ms"])}
+    return {"done": int(fields["resyncs_done"]), "pauses": int(fields["resync_pauses"]),
+            "pause": int(fields["resync_last_pause_ms"]),
+            "longest": int(fields["resync_longest_pause_ms"])}
 
 
 def _writes(control: Client) -> int:
@@ -94,10 +99,12 @@ def _writes(control: Client) -> int:
 
 
 def table(results: list[HandOver]) -> str:
-    lines = ["resync under SETs, 50 clients   writes a second   whole   writes paused"]
+    lines = ["resync under SETs, 50 clients   writes a second   whole   writes paused, the last time of"]
     for result in results:
         lines.append(f"pipeline depth {result.depth:<16} {result.writes_per_s:>15,.0f} "
-                     f"{result.seconds:>6.2f} s {result.pause_ms:>10} ms")
+                     f"{result.seconds:>6.2f} s {result.pause_ms:>10} ms {result.pauses:>17}")
+    lines.append(f"the longest pause of all, those of hand-overs that were given up included: "
+                 f"{max(result.longest_ms for result in results)} ms")
     return "\n".join(lines)
 
 

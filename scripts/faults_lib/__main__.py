@@ -46,6 +46,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="of gemel (default 1)")
     parser.add_argument("--cut", choices=("auto", "namespace", "gate"), default="auto",
                         help="how a node is cut off: in a network namespace, or behind a small TCP proxy")
+    parser.add_argument("--check-stalls", action="store_true",
+                        help="exit 1 also if a stall is above its bar, for a machine that does nothing else")
     parser.add_argument("--keep", type=Path, metavar="FOLDER",
                         help="leave the logs, configs and data of all rows there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything there")
@@ -124,7 +126,9 @@ def main() -> int:
         print(f"took {time.monotonic() - began:.0f} s")
         if arguments.json is not None:
             write_json(arguments.json, about, results)
-        return 1 if any(result.violations for result in results) else 0
+        missed = arguments.check_stalls and any(result.bars_met is False for result in results
+                                                if result.setup == "gemel")
+        return 1 if missed or any(result.violations for result in results) else 0
     except (BenchError, OSError) as error:
         print(f"faults: {error}", file=sys.stderr)
         return 2

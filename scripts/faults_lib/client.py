@@ -45,7 +45,7 @@ class Seen:
     requests: int = 0
     acknowledged: int = 0  # writes
     broken: int = 0  # connections lost or refused, and requests that were not answered in time
-    errors: Counter = field(default_factory=Counter)  # (tag, text): replies
+    errors: Counter = field(default_factory=Counter)  # (tag, kind, text): replies
     stalls: dict = field(default_factory=dict)  # (kind, tag): (seconds, when)
     first_error: float = 0.0
     last_error: float = 0.0
@@ -208,7 +208,7 @@ class LoadClient:
             reply = self._client.call(*words)
         except (OSError, ValueError) as error:
             self.seen.broken += 1
-            self.seen.errors[(tag, f"connection: {_short(error)}")] += 1
+            self.seen.errors[(tag, kind, f"connection: {_short(error)}")] += 1
             if self._client is not None:
                 self._client.close()
                 self._client = None
@@ -216,7 +216,7 @@ class LoadClient:
             return FAILED
         if isinstance(reply, Exception) or not _fits(words, reply):
             text = _short(reply) if isinstance(reply, Exception) else f"unexpected reply {reply!r}"
-            self.seen.errors[(tag, text[:100])] += 1
+            self.seen.errors[(tag, kind, text[:100])] += 1
             self._failed()
             return FAILED
         self.seen.requests += 1

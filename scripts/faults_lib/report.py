@@ -45,7 +45,8 @@ def details(result: Result) -> list[str]:
                      f"(bar {result.read_bar_ms:.0f}), write {result.write_stall_ms:.0f} ms at "
                      f"{result.write_stall_at_s:.3f} s (bar {result.write_bar_ms:.0f})")
     if result.other_stall_ms is not None:
-        lines.append(f"  longest stall on the shard that nothing happened to: {result.other_stall_ms:.0f} ms")
+        bar = "" if result.other_bar_ms is None else f" (bar {result.other_bar_ms:.0f})"
+        lines.append(f"  longest stall on the shard that nothing happened to: {result.other_stall_ms:.0f} ms{bar}")
     lines += [f"  {text}" for text in result.examples[:8]]
     lines += [f"  {text}" for text in result.differences[:12]]
     lines += [f"  {text}" for text in result.notes[-12:]]

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from .client import WRITE
 from .lab import Needs
 from .load import Load
 from .node import Node
@@ -20,8 +21,8 @@ GEMEL = ("gemel",)
 
 @dataclass(frozen=True)
 class Stalls:
-    """The longest stall in ms that the design allows. Printed as met or not, no failure: a busy machine adds
-    its own. `timeout`: plus what [health] timeout_ms says; `hedge`: plus [read] hedge_ms."""
+    """The longest stall in ms that the design allows. Printed as met or not, no failure without --check-stalls:
+    a busy machine adds its own. `timeout`: plus what [health] timeout_ms says; `hedge`: plus [read] hedge_ms."""
     read: float = 100
     write: float = 100
     timeout: bool = False
@@ -30,6 +31,7 @@ class Stalls:
 
 # "None" and "50 ms" of the design are both within what a scheduler with two busy cores adds.
 NONE = Stalls(50, 50)
+OTHERS_MS = 50.0  # on shards that nothing happened to
 SHORT = Stalls(50, 50)
 PROMOTION = Stalls(100, 100)
 # A read is answered by the other copy at once when it is sent there: 10 ms for that.
@@ -46,17 +48,20 @@ class Row:
     stalls: Stalls | None = PROMOTION
     needs: Needs = field(default_factory=Needs)
     errors: str = ""  # a pattern of the errors that are right here, on the first shard ("": none are)
+    reads_go_on: bool = False  # of these, only those of writes
     breaks: bool = False  # clients lose their connections, rightly
     loses: bool = False  # what was acknowledged may be missing, rightly (but never old)
-    heals: bool = True  # in the end both copies are there again
+    heals: bool = True  # in the end both copies are there again; else only once the load has ended
     quick: bool = False
 
-    def may_have(self, tag: int, text: str) -> bool:
+    def may_have(self, tag: int, kind: int, text: str) -> bool:
         """Whether an error is one that belongs to the event."""
         if tag != 0:
             return False
         if text.startswith("connection:"):
             return self.breaks
+        if self.reads_go_on and kind != WRITE:
+            return False
         return bool(self.errors) and re.search(self.errors, text) is not None
 
 

@@ -79,23 +79,39 @@ def _cut(stage: Stage, node: Node) -> None:
     stage.over()
 
 
+_FLAPS = 10  # of 1 s down and 1 s up: 20 s
+
+
 def _flap_kill(stage: Stage) -> None:
-    for _ in range(6 if stage.quick else 20):
-        stage.note("killed and restarted")
-        stage.primary.restart_empty()
-        stage.pause(0.95)
+    for _ in range(3 if stage.quick else _FLAPS):
+        node = stage.setup.primary()
+        stage.note(f"kill -9 {node.name}")
+        node.kill()
+        stage.pause(1)
+        node.empty()
+        node.start()
+        stage.note("it is up again, empty")
+        _stay_up(stage)
     stage.over()
 
 
 def _flap_hang(stage: Stage) -> None:
-    for _ in range(3 if stage.quick else 10):
-        stage.note("SIGSTOP")
-        stage.primary.hang()
+    for _ in range(3 if stage.quick else _FLAPS):
+        node = stage.setup.primary()
+        stage.note(f"SIGSTOP {node.name}")
+        node.hang()
         stage.pause(1)
         stage.note("SIGCONT")
-        stage.primary.wake()
-        stage.pause(1)
+        node.wake()
+        _stay_up(stage)
     stage.over()
+
+
+def _stay_up(stage: Stage) -> None:
+    """For a second, and until there are two copies again: the next blow would hit the only one."""
+    stage.pause(1)
+    if not stage.until(lambda: stage.setup.healed() is not False, 10):
+        stage.note("there is still only one copy")
 
 
 def _lose_links(stage: Stage, node: Node) -> None:
@@ -128,8 +144,8 @@ ROWS = [
         REPLICA_HANG),
     Row("replica-cut", "replica cut off for 5 s (packets dropped)", lambda s: _cut(s, s.replica), GEMEL,
         REPLICA_HANG, Needs(cuttable=1)),
-    Row("flap-kill", "primary killed, back empty, every second", _flap_kill, ALL, PROMOTION),
-    Row("flap-hang", "primary hangs every other second", _flap_hang, ALL, HANG),
+    Row("flap-kill", "whoever is primary: 1 s dead, 1 s up, 20 s", _flap_kill, ALL, PROMOTION),
+    Row("flap-hang", "whoever is primary: 1 s hung, 1 s up, 20 s", _flap_hang, ALL, HANG),
     Row("link-primary", "primary closes its connections, 10 times",
         lambda s: _lose_links(s, s.primary), ALL, SHORT, quick=True),
     Row("link-replica", "replica closes its connections, 10 times",

@@ -158,10 +158,9 @@ ROWS = [
         errors=_DOWN),
     Row("only-stale-miss", "only a stale copy is left (miss)", _only_stale_miss, GEMEL, None, _MISS,
         errors=_DOWN, loses=True),
-    Row("proxy-kill", "gemel kill -9, restarted, 3 times", _proxy_kill, GEMEL, None, breaks=True, quick=True,
-        errors=_DOWN),
+    Row("proxy-kill", "gemel kill -9, restarted, 3 times", _proxy_kill, GEMEL, None, breaks=True, quick=True),
     Row("state-full", "state folder full for 3 s, a replica dies", _state_full, GEMEL, None,
-        Needs(small_disk=True), errors=_DOWN),
+        Needs(shards=2, small_disk=True), errors=_DOWN, reads_go_on=True),
     Row("promote", "PROXY PROMOTE, 6 times", _promote, GEMEL, PROMOTION),
     Row("drain", "PROXY DRAIN of the primary, and UNDRAIN", _drain, GEMEL, NONE),
 ]

@@ -48,6 +48,10 @@ class Setup:
     def has_copies(self) -> bool:
         return True
 
+    def primary(self) -> Node:
+        """Of the first shard, now."""
+        return self.shards[0][0]
+
     def facts(self) -> dict[str, Any]:
         return {}
 
@@ -157,6 +161,9 @@ class Gemel(Setup):
         address = self.status()[shard]["primary"]
         return next(node for node in self.shards[shard] if node.address == address)
 
+    def primary(self) -> Node:
+        return self.primary_of(0)
+
     def describe(self) -> str:
         return str(self.status())
 
@@ -224,6 +231,10 @@ class Sentinel(Setup):
 
     def connector(self) -> ThroughSentinel:
         return ThroughSentinel(self._ports, self.MASTER, DIRECT_TIMEOUT_S)
+
+    def primary(self) -> Node:
+        _, port = self.connector().primary()
+        return next(node for node in self._nodes if node.place.port == port)
 
     def healed(self) -> bool | None:
         try:

@@ -115,7 +115,7 @@ def run_soak(minutes: float, seed: int, lab: Lab) -> Soak:
     for name in ("errors", "lost", "doubled", "stale"):
         if soak.numbers[name]:
             soak.violations.append(f"{soak.numbers[name]} {name}")
-    soak.violations += [f"{count} x {text}" for (_, text), count in outcome.errors.most_common(8)]
+    soak.violations += [f"{count} x {text}" for (_, _, text), count in outcome.errors.most_common(8)]
     soak.violations += outcome.examples[:20]
     differences = copies_equal(gemel)
     soak.numbers["equal"] = not differences

@@ -1,16 +1,21 @@
-// Random faults of one node after the other under load, for a while. scripts/faults --soak does it
-// for longer, with more kinds of faults, and looks at memory.
+// Random faults of one node after the other under load, for a while, and the proxy killed in the
+// middle of it; its memory and its open files stay what they are. scripts/faults --soak does it
+// for longer, with more kinds of faults.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
+#include "tests/e2e/raw_socket.h"
 
 namespace gemel::e2e {
 namespace {
@@ -72,6 +77,54 @@ class Faults {
   std::mt19937 random_;
 };
 
+// What the proxy takes of the machine while all is well, again and again.
+class Resources {
+ public:
+  void Sample(const ProxyProcess& proxy) {
+    resident_.push_back(proxy.ResidentBytes());
+    const auto folder = "/proc/" + std::to_string(proxy.pid()) + "/fd";
+    files_.push_back(
+        static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), {})));
+  }
+  void ExpectFlat() const {
+    ExpectFlat("resident bytes", resident_, kSlackBytes);
+    // The load's connections, which come back, and those to nodes that were just made anew.
+    ExpectFlat("open files", files_, 16);
+  }
+
+ private:
+  // A sanitizer keeps what is freed for a while.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  static constexpr size_t kSlackBytes = 400u << 20;
+#else
+  static constexpr size_t kSlackBytes = 16u << 20;
+#endif
+
+  static void ExpectFlat(const char* what, const std::vector<size_t>& values, size_t slack) {
+    if (values.size() < 4) return;  // a machine that is as slow as this says nothing
+    const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+    const size_t first = *std::max_element(values.begin(), middle);
+    const size_t second = *std::max_element(middle, values.end());
+    EXPECT_LE(second, first + slack)
+        << what << " grow: at most " << first << " in the first half of the run";
+  }
+
+  std::vector<size_t> resident_;
+  std::vector<size_t> files_;
+};
+
+// Writes that nobody waits for are under way when the proxy is killed; it comes back.
+void KillProxy(Cluster* cluster) {
+  RawSocket socket(cluster->proxy().port());
+  std::string burst;
+  for (int i = 0; i < 5000; ++i) {
+    burst += Encode({"RPUSH", "burst:" + std::to_string(i % 50), std::to_string(i)});
+  }
+  socket.Send(burst);
+  cluster->proxy().Kill();
+  cluster->proxy().Restart();
+}
+
 // GEMEL_SOAK_SECONDS: how long (20); GEMEL_SOAK_SEED: as in a failure that is to be seen again.
 TEST(Soak, RandomFaultsThreaded) {
   const std::chrono::seconds length(NumberFromEnvironment("GEMEL_SOAK_SECONDS", 20));
@@ -82,20 +135,27 @@ TEST(Soak, RandomFaultsThreaded) {
                    .workers = 2,
                    .sections = {{"health", kImpatientProbes},
                                 {"timeouts", "request_ms = 30000\nreconnect_max_ms = 100"}}});
-  Load load(cluster.proxy().port(), {.threads = 4, .pipeline = 4});
-  const auto end = std::chrono::steady_clock::now() + length;
-  do {
-    const int shard = static_cast<int>(faults.Below(2));
-    const int copy = static_cast<int>(faults.Below(2));
-    history += "\n  shard " + std::to_string(shard) + ", copy " + std::to_string(copy) + ": ";
-    history += faults.Strike(cluster.node(shard, copy));
-    ASSERT_TRUE(load.WaitForMore(200)) << history;
-    ASSERT_TRUE(cluster.WaitUntilInSync()) << history << cluster.Connect()("PROXY", "SHARDS");
-  } while (std::chrono::steady_clock::now() < end);
-  load.Stop();
-  SCOPED_TRACE(history);
-  load.Verify(cluster.proxy().port());
-  cluster.ExpectCopiesEqual();
+  for (int life = 0; life < 2; ++life) {
+    Resources resources;
+    Load load(cluster.proxy().port(), {.threads = 4, .pipeline = 4});
+    const auto end = std::chrono::steady_clock::now() + length / 2;
+    do {
+      const int shard = static_cast<int>(faults.Below(2));
+      const int copy = static_cast<int>(faults.Below(2));
+      history += "\n  shard " + std::to_string(shard) + ", copy " + std::to_string(copy) + ": ";
+      history += faults.Strike(cluster.node(shard, copy));
+      ASSERT_TRUE(load.WaitForMore(200)) << history;
+      ASSERT_TRUE(cluster.WaitUntilInSync()) << history << cluster.Connect()("PROXY", "SHARDS");
+      resources.Sample(cluster.proxy());
+    } while (std::chrono::steady_clock::now() < end);
+    load.Stop();
+    SCOPED_TRACE(history);
+    resources.ExpectFlat();
+    if (life == 0) KillProxy(&cluster);
+    load.Verify(cluster.proxy().port());
+    cluster.ExpectCopiesEqual();
+    EXPECT_EQ(cluster.Connect()("FLUSHALL"), "OK");  // the next load begins with nothing
+  }
 }
 
 }  // namespace

@@ -109,10 +109,11 @@ void World::OnReply(Request* request, const Reply& reply) {
                                                                        : SimOp::Outcome::kUnknown;
     Trace("error to client " + std::to_string(op->client) + " for " + op->key + " " + op->token +
           ": " + op->told.substr(0, op->told.size() - 2));
-    if (mode_ != Mode::kManyFaults && copies_of_each_ > 1) {
+    if (mode_ != Mode::kManyFaults && copies_of_each_ > 1 && !AllRefuse(*op)) {
       Problem("an error reached a client: " + op->told);
     }
   }
+  CheckStall(*op);
   if (op->client == 0) return;
   Client& client = clients_[op->client - 1];
   --client.outstanding;

@@ -21,7 +21,13 @@ struct Disk {
   std::optional<Topology> durable;
   uint64_t max_write_us = 5000;
   uint64_t failing_percent = 0;
-  bool full = false;  // every write fails, and the old state stands
+  bool full = false;    // every write fails, and the old state stands
+  uint64_t writes = 0;  // that did not fail
+  // The proxy crashes at that one of them, before it is durable or right after; 0: at none. `crash`
+  // says whether it will, and does so before anything else happens.
+  uint64_t crash_at = 0;
+  bool crash_before = false;
+  std::function<bool()> crash;
   // Called after each change of `durable`.
   std::function<void()> changed;
 };
@@ -58,6 +64,11 @@ class SimCoordinator : public Coordinator {
   }
   void End() {
     const bool ok = !disk_->full && !loop_->Chance(disk_->failing_percent);
+    if (ok && ++disk_->writes == disk_->crash_at && disk_->crash()) {
+      if (!disk_->crash_before) Persist();
+      writing_ = nullptr;
+      return;
+    }
     if (ok) Persist();
     writing_ = nullptr;
     // A crash may come between the disk and those who wait for it.

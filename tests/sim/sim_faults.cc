@@ -33,8 +33,13 @@ void World::FaultTurn() {
 }
 
 void World::BeginFault() {
+  stall_ = {};
   if (reloads_ && loop_.Chance(45)) {
     BeginReload(/*reverse=*/false);
+    return;
+  }
+  if (refuses_ && loop_.Chance(40)) {
+    BeginRefusals();
     return;
   }
   if (mode_ == Mode::kRestarts || (crashes_ && loop_.Chance(25))) {
@@ -106,22 +111,27 @@ void World::FaultOnNode(size_t index, uint64_t kind) {
       if (!node->alive()) return;
       Trace(std::string("fault: kill") + (silently ? " silently " : " ") + node->address() +
             " for " + std::to_string(away_us) + " us");
+      ExpectStall(silently ? "silent kill" : "kill",
+                  silently ? FaultKind::kSilent : FaultKind::kNoticed);
       KillNode(index, silently);
       EndLater(away_us, index, [node] { node->Start(); });
       return;
     }
     case 2:
       Trace("fault: hang" + where);
+      ExpectStall("hang", FaultKind::kSilent);
       node->Hang();
       EndLater(while_us, index, [node] { node->Resume(); });
       return;
     case 3:
     case 4:
       Trace("fault: reset " + node->address());
+      ExpectStall("reset", FaultKind::kReset);
       node->ResetAll();
       return;
     case 5:
       Trace("fault: reset and refuse" + where);
+      ExpectStall("reset and refuse", FaultKind::kNoticed);
       node->ResetAll();
       node->Refuse(true);
       EndLater(while_us, index, [node] { node->Refuse(false); });
@@ -134,12 +144,14 @@ void World::FaultOnNode(size_t index, uint64_t kind) {
     case 7: {
       const uint64_t count = loop_.Between(1, 5);
       Trace("fault: " + std::to_string(count) + " probes time out of " + node->address());
+      ExpectStall("probes", FaultKind::kNoticed);
       if (proxy_ != nullptr) proxy_->FailProbes(node, static_cast<uint32_t>(count));
       EndLater(count * 150000, index, [] {});
       return;
     }
     case 8:
       Trace("fault: cut off" + where);
+      ExpectStall("cut off", FaultKind::kSilent);
       node->CutOff();
       EndLater(while_us, index, [node] { node->Heal(); });
       return;
@@ -248,6 +260,7 @@ void World::HealAll() {
   for (auto& node : nodes_) {
     node->Start();
     node->Refuse(false);
+    node->RefuseWrites({});
     node->Slow(0);
     node->Resume();
   }

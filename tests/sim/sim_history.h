@@ -72,6 +72,7 @@ class History {
   // Stays where it is.
   SimOp* Add() { return &ops_.emplace_back(); }
   std::deque<SimOp>& ops() { return ops_; }
+  const std::deque<SimOp>& ops() const { return ops_; }
 
   // `content` is what the copies, which are equal, hold at the end. Reports what cannot be true.
   void Check(const std::map<std::string, std::string>& content, const CheckOptions& options,

@@ -131,7 +131,8 @@ void Node::Process(const ConnectionPtr& connection) {
   std::vector<std::string> args;
   std::string replies;
   while (CutCommand(&connection->in, &args)) {
-    replies += args[0] == "CLIENT" ? ClientCommand(connection, args) : Execute(args);
+    const bool here = args[0] == "CLIENT" && !Refuses(args[0]);
+    replies += here ? ClientCommand(connection, args) : Execute(args);
   }
   if (!replies.empty()) Reply(connection, std::move(replies));
 }
@@ -161,6 +162,7 @@ void Node::Kill(bool silently) {
   alive_ = hung_ = false;
   data_.clear();
   stopped_.clear();
+  refusal_.clear();
   loading_until_us_ = 0;
   if (!silently) {
     ResetAll();
@@ -264,8 +266,16 @@ std::string Node::ClientCommand(const ConnectionPtr& connection,
   return Integer(killed);
 }
 
+bool Node::Refuses(const std::string& name) const {
+  if (refusal_.empty()) return false;
+  if (refusal_.starts_with("-BUSY")) return name != "AUTH";
+  const bool frees = name == "DEL" || name == "UNLINK" || name == "FLUSHDB";
+  return IsWrite(name) && !(frees && refusal_.starts_with("-OOM"));
+}
+
 std::string Node::Execute(const std::vector<std::string>& args) {
   const std::string& name = args[0];
+  if (Refuses(name)) return refusal_;
   if (name == "INFO") return Bulk(Info());
   if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
   if (name == "PING") return Simple("PONG");
@@ -404,7 +414,7 @@ void Node::Sync() {
   const uint64_t number = sync_number_;
   loop_->After(loop_->Between(1000, 40000), [this, number] {
     if (number != sync_number_ || master_ == nullptr || !alive_) return;
-    if (!master_->healthy() || !healthy() || (master_->master_ != nullptr && !master_->synced_)) {
+    if (!master_->Answers() || !Answers() || (master_->master_ != nullptr && !master_->synced_)) {
       Sync();
       return;
     }

@@ -64,13 +64,17 @@ class Node {
   void Heal();
   void ResetAll();  // all connections end; the process lives
   void Refuse(bool refuse) { refusing_ = refuse; }
+  // It answers writes with that error and applies none of them; "" ends it. OOM spares what frees
+  // memory, BUSY refuses everything.
+  void RefuseWrites(std::string error) { refusal_ = std::move(error); }
   void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
   void Load(uint64_t for_us);  // answers LOADING for a while
   void AllowDebug(bool allow) { debug_allowed_ = allow; }
   void AllowReplicaOf(bool allow) { replicaof_allowed_ = allow; }
 
   bool alive() const { return alive_; }
-  bool healthy() const { return alive_ && !hung_ && !cut_off_ && !refusing_ && !Loading(); }
+  bool healthy() const { return Answers() && refusal_.empty(); }
+  const std::string& refusal() const { return refusal_; }
   bool hung() const { return hung_; }
   bool cut_off() const { return cut_off_; }
   uint64_t extra_us() const { return extra_us_; }
@@ -92,6 +96,8 @@ class Node {
   void Control(const std::vector<std::string>& args, std::function<void(const std::string&)> done);
 
  private:
+  bool Answers() const { return alive_ && !hung_ && !cut_off_ && !refusing_ && !Loading(); }
+  bool Refuses(const std::string& name) const;
   void Arrive(const ConnectionPtr& connection, const std::string& bytes);
   void Process(const ConnectionPtr& connection);
   void Reply(const ConnectionPtr& connection, std::string bytes);
@@ -114,8 +120,9 @@ class Node {
   bool alive_ = true;
   bool hung_ = false;
   bool cut_off_ = false;
-  bool refusing_ = false;
   bool keeps_writes_ = false;
+  bool refusing_ = false;  // connections
+  std::string refusal_;    // of writes
   bool debug_allowed_ = true;
   bool replicaof_allowed_ = true;
   uint64_t extra_us_ = 0;

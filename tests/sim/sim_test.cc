@@ -25,11 +25,18 @@ TEST(Simulation, KeepsThePromises) {
   uint64_t reloading = 0;
   uint64_t changes = 0;
   uint64_t ring_changes = 0;
+  std::map<std::string, World::Stall> stalls;
   for (uint64_t seed = first; seed < first + runs && failures < Setting("SIM_FAILURES", 5);
        ++seed) {
     World world(seed, single);
     const std::vector<std::string>& problems = world.Run();
     requests += world.requests();
+    for (const auto& [fault, stall] : world.stalls()) {
+      World::Stall& longest = stalls[fault];
+      longest.write_us = std::max(longest.write_us, stall.write_us);
+      longest.read_us = std::max(longest.read_us, stall.read_us);
+      longest.hedged_us = std::max(longest.hedged_us, stall.hedged_us);
+    }
     reloading += world.reloads() ? 1 : 0;
     changes += world.changes();
     ring_changes += world.ring_changes();
@@ -86,6 +93,55 @@ TEST(Simulation, KeepsThePromises) {
       static_cast<unsigned long long>(ring_changes), static_cast<unsigned long long>(all.sweeps),
       static_cast<unsigned long long>(all.forgotten),
       static_cast<unsigned long long>(all.forgotten_on_access));
+  for (const auto& [fault, longest] : stalls) {
+    std::printf("longest waits, %s: reads %.0f ms (hedged %.0f), writes %.0f ms (virtual)\n",
+                fault.c_str(), static_cast<double>(longest.read_us) / 1000,
+                static_cast<double>(longest.hedged_us) / 1000,
+                static_cast<double>(longest.write_us) / 1000);
+  }
+}
+
+// SIM_CRASH=n runs one seed with a crash at its n-th durable write (SIM_AFTER=1: right after it).
+TEST(Simulation, CrashesAtEveryDurableWrite) {
+  // Of a run; a sanitizer takes its time.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr uint64_t kMostWrites = 2;
+#else
+  constexpr uint64_t kMostWrites = 4;
+#endif
+  const bool single = std::getenv("SIM_SEED") != nullptr;
+  const uint64_t first = single ? Setting("SIM_SEED", 1) : Setting("SIM_FIRST", 1);
+  const uint64_t seeds = single ? 1 : Setting("SIM_CRASH_SEEDS", 50);
+  uint64_t failures = 0;
+  uint64_t runs = 0;
+  auto run = [&](uint64_t seed, uint64_t write, bool before) {
+    World world(seed, single && std::getenv("SIM_CRASH") != nullptr);
+    world.CrashAt(write, before);
+    ++runs;
+    const std::vector<std::string>& problems = world.Run();
+    if (problems.empty()) return;
+    ++failures;
+    ADD_FAILURE() << world.Describe() << ", a crash " << (before ? "before" : "after")
+                  << " durable write " << write << "\n  " << problems[0]
+                  << "\n  again: SIM_SEED=" << seed << " SIM_CRASH=" << write
+                  << (before ? "" : " SIM_AFTER=1") << " with --gtest_filter=*EveryDurableWrite";
+  };
+  if (single && std::getenv("SIM_CRASH") != nullptr) {
+    run(first, Setting("SIM_CRASH", 1), Setting("SIM_AFTER", 0) == 0);
+    return;
+  }
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
+    World whole(seed);
+    whole.Run();
+    const uint64_t writes = whole.durable_writes();
+    const uint64_t step = std::max<uint64_t>(1, (writes + kMostWrites - 1) / kMostWrites);
+    for (uint64_t write = 1 + seed % step; write <= writes; write += step) {
+      for (const bool before : {true, false}) {
+        if (failures < Setting("SIM_FAILURES", 5)) run(seed, write, before);
+      }
+    }
+  }
+  std::printf("%llu runs with a crash\n", static_cast<unsigned long long>(runs));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   // By a dice of its own, so that runs without reloads stay what they are.
   Loop dice(seed ^ 0x5eed0f7e10ad5ull);
   reloads_ = dice.Chance(33);
+  refuses_ = Loop(seed ^ 0x5eed0f5ef05a15ull).Chance(25);
   const uint64_t shards = loop_.Chance(reloads_ ? 60 : 30) ? 2 : 1;
   uint64_t copies = loop_.Chance(75) ? 2 : 3;
   if (mode_ != Mode::kOneFault && loop_.Chance(5)) copies = 1;
@@ -51,6 +52,11 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   check_.data_lost = !check_.all_acks && mode_ != Mode::kOneFault;
   if (mode_ == Mode::kManyFaults && loop_.Chance(20)) disk_.failing_percent = 30;
   disk_.max_write_us = loop_.Chance(20) ? 60000 : 5000;
+  disk_.crash = [this] {
+    if (proxy_ == nullptr || proxy_going_) return false;  // it ends at this moment anyway
+    loop_.After(0, [this] { CrashProxy(); });
+    return true;
+  };
   disk_.changed = [this] {
     std::string error;
     if (!CheckTopology(*disk_.durable, &error)) Problem("a topology that may not be: " + error);
@@ -116,6 +122,7 @@ std::string World::Describe() const {
   if (saves_) text += ", nodes that save";
   if (keeps_) text += ", nodes that keep every write";
   if (reloads_) text += ", reloads";
+  if (refuses_) text += ", nodes that refuse writes";
   if (refusing_replicaof_ > 0) {
     text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";
   }

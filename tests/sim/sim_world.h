@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,18 @@ class World : public RequestSink {
   // Reloads that took effect, and changes of the ring among them; and changes at a start.
   uint64_t changes() const { return changes_; }
   uint64_t ring_changes() const { return ring_log_.changes(); }
+  // How often the state became durable.
+  uint64_t durable_writes() const { return disk_.writes; }
+  // Before Run: the proxy crashes at the durable write of that number, before it is durable or
+  // right after.
+  void CrashAt(uint64_t write, bool before);
+  // The longest waits of clients while there was one fault, by its kind.
+  struct Stall {
+    uint64_t write_us = 0;
+    uint64_t read_us = 0;
+    uint64_t hedged_us = 0;  // of the reads, those that hedging is there for
+  };
+  const std::map<std::string, Stall>& stalls() const { return stalls_; }
 
   void OnReply(Request* request, const Reply& reply) override;
 
@@ -67,6 +80,17 @@ class World : public RequestSink {
   void Disturbed(size_t node) { disturbed_us_[node] = loop_.now_us(); }
   bool OtherIsNew(size_t node) const;
   void OrderOnNode(size_t node);
+  void BeginRefusals();
+  void RefuseLater(size_t node, const std::string& error, uint64_t after_us, uint64_t while_us);
+  bool AllRefuse(const SimOp& op) const;
+  enum class FaultKind : uint8_t {
+    kNoticed,  // at once
+    kSilent,   // by a timeout
+    kReset,    // a connection was lost, and the node lives
+  };
+  void ExpectStall(const char* fault, FaultKind kind);
+  void CheckStall(const SimOp& op);
+  bool WritesFollow(const SimOp& read) const;
   void UndrainUntilDone(size_t node);
   void KillNode(size_t node, bool silently);
   void HealAll();
@@ -128,6 +152,22 @@ class World : public RequestSink {
   uint64_t faults_left_ = 0;
   uint64_t faults_active_ = 0;
   uint64_t refusing_replicaof_ = 0;
+  bool refuses_ = false;
+  // All copies of a shard refuse writes until then: that is what its clients are told, too.
+  struct Refusal {
+    std::string shard;
+    std::string error;
+    uint64_t until_us;
+  };
+  std::vector<Refusal> refusals_;
+  // What the one fault under way may cost; "": nobody says.
+  struct StallBound {
+    std::string fault;
+    uint64_t write_us = 0;
+    uint64_t read_us = 0;
+    uint64_t hedged_us = 0;  // of reads with no write of their session behind them; 0: as others
+  } stall_;
+  std::map<std::string, Stall> stalls_;
   bool reloads_ = false;
   ProxyOptions wanted_;  // what the file says: in effect, on its way, or refused
   ProxyOptions before_;  // what was in effect before that

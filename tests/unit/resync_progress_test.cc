@@ -143,9 +143,12 @@ TEST(ResyncBoard, LimitsAndShows) {
   EXPECT_EQ(board.running()[1].source, "n3");
   EXPECT_EQ(board.running()[1].copy, "n4");
   EXPECT_EQ(board.running()[1].progress.percent, 40);
-  a->Done(30);
+  a->Paused(30);
+  a->Done();
   a.reset();
-  b->Done(20);
+  b->Paused(50);  // given up
+  b->Paused(20);
+  b->Done();
   b.reset();
   auto c = board.Take("c", "n5", "n6", true, &why);
   EXPECT_NE(c, nullptr);
@@ -154,7 +157,8 @@ TEST(ResyncBoard, LimitsAndShows) {
   EXPECT_EQ(board.totals().done, 2U);
   EXPECT_EQ(board.totals().put_off, 2U);
   EXPECT_EQ(board.totals().last_pause_ms, 20U);
-  EXPECT_EQ(board.totals().longest_pause_ms, 30U);
+  EXPECT_EQ(board.totals().longest_pause_ms, 50U);
+  EXPECT_EQ(board.totals().pauses, 3U);
 }
 
 TEST(ResyncBoard, OneAtATimeOnANode) {

@@ -177,7 +177,8 @@ TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
 }
 
 TEST(Resync, PauseHasAnEnd) {
-  World world({.resync = {.pause_ms = 40}});
+  ResyncBoard board(1);
+  World world({.resync = {.pause_ms = 40}, .board = &board});
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
@@ -188,6 +189,10 @@ TEST(Resync, PauseHasAnEnd) {
   EXPECT_EQ(world.replies, Words{"+OK\r\n"}) << "the primary goes on alone";
   EXPECT_FALSE(world.InSync());
   EXPECT_EQ(world.Noted("pause_ms"), 1U);
+  // One that was given up was a pause, too.
+  EXPECT_EQ(board.totals().pauses, 1U);
+  EXPECT_GE(board.totals().longest_pause_ms, 40U);
+  EXPECT_EQ(board.totals().done, 0U);
   world.nodes[1].catches_up = 1 << 20;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   // The copying itself was not begun anew.
@@ -195,7 +200,8 @@ TEST(Resync, PauseHasAnEnd) {
 }
 
 TEST(Resync, CopyThatNeverCatchesUpCostsFewPauses) {
-  World world({.resync = {.pause_ms = 100, .timeout_s = 3600, .retry_ms = 1000}});
+  ResyncBoard board(1);
+  World world({.resync = {.pause_ms = 100, .timeout_s = 3600, .retry_ms = 1000}, .board = &board});
   world.start_lag = 100 << 20;
   world.nodes[1].catches_up = 0;
   world.Start();
@@ -206,6 +212,8 @@ TEST(Resync, CopyThatNeverCatchesUpCostsFewPauses) {
   }
   EXPECT_GT(paused, 0);
   EXPECT_LT(paused, 300) << "less than 1 % of the time";
+  EXPECT_GT(board.totals().pauses, 1U);  // that each came to nothing
+  EXPECT_GE(board.totals().longest_pause_ms, 100U);
 }
 
 TEST(Resync, AnotherServerBehindTheAddress) {

@@ -289,9 +289,88 @@ TEST_F(ShardTest, SaysThatTheStateCannotBeSaved) {
   EXPECT_EQ(set->told, "");
   const std::string& told = Ask({"SET", "k", "w"})->told;
   EXPECT_TRUE(told.ends_with("; the state cannot be saved: the disk is full\r\n")) << told;
+  EXPECT_EQ(shard_->edit_error(), "the disk is full");
+  EXPECT_EQ(shard_->stats().edits_failed, 1u);
   shard_->Tick(now_ms_ += 1500, 0);
   RunEdits();
   EXPECT_EQ(set->told, "+OK\r\n");
+  EXPECT_EQ(shard_->edit_error(), "");
+  EXPECT_EQ(shard_->stats().edits_failed, 1u);
+}
+
+constexpr const char* kRefusals[] = {"-OOM no memory\r\n",         "-MISCONF cannot save\r\n",
+                                     "-NOREPLICAS not enough\r\n", "-BUSY a script runs\r\n",
+                                     "-READONLY a replica\r\n",    "-LOADING\r\n"};
+
+TEST_F(ShardTest, OneRefusesAndTheWriteStandsOnTheOther) {
+  for (const char* refusal : kRefusals) {
+    for (const uint32_t refuser : {0u, 1u}) {
+      SCOPED_TRACE(refusal + std::to_string(refuser));
+      const uint32_t other = 1 - refuser;
+      MakeUp(2);
+      Asked* one = Ask({"SET", "k", "v"});
+      Asked* two = Ask({"INCR", "n"});
+      Reply(refuser, refusal);
+      Reply(refuser, refusal);
+      Reply(other, "+OK\r\n:1\r\n");
+      EXPECT_EQ(one->told, "");  // not before the mark is durable
+      RunEdits();
+      EXPECT_EQ(one->told, "+OK\r\n");
+      EXPECT_EQ(two->told, ":1\r\n");
+      EXPECT_EQ(Durable().copies[refuser].state, CopyState::kStale);
+      EXPECT_EQ(Durable().primary, other);
+      Sent(refuser);
+      EXPECT_EQ(Ask({"GET", "k"})->told, "");
+      EXPECT_EQ(Sent(refuser), "");
+      Reply(other, "$1\r\nv\r\n");
+    }
+  }
+}
+
+TEST_F(ShardTest, WhoRefusedComesBackByTheKeysThatItMissed) {
+  MakeUp(2);
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Reply(1, "-OOM no memory\r\n");
+  RunEdits();
+  EXPECT_EQ(set->told, "+OK\r\n");
+  Sent(0);
+  Sent(1);
+  Pass(1000);
+  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  Pass(100);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+}
+
+TEST_F(ShardTest, AllRefuseAndNobodyLeaves) {
+  for (const char* refusal : kRefusals) {
+    SCOPED_TRACE(refusal);
+    MakeUp(2);
+    Asked* one = Ask({"SET", "k", "v"});
+    Asked* two = Ask({"INCR", "n"});
+    Reply(0, refusal);
+    Reply(1, refusal);
+    EXPECT_EQ(one->told, refusal);
+    EXPECT_EQ(two->told, "");
+    Reply(1, refusal);
+    Reply(0, refusal);
+    EXPECT_EQ(two->told, refusal);
+    EXPECT_TRUE(queue_->idle());
+    EXPECT_EQ(Durable().copies[0].state, CopyState::kInSync);
+    EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
+    // And both go on.
+    Asked* get = Ask({"GET", "k"});
+    Asked* set = Ask({"SET", "k", "w"});
+    Reply(0, "$-1\r\n+OK\r\n");
+    Reply(1, "+OK\r\n");
+    EXPECT_EQ(get->told, "$-1\r\n");
+    EXPECT_EQ(set->told, "+OK\r\n");
+    EXPECT_TRUE(queue_->idle());
+  }
 }
 
 TEST_F(ShardTest, WaitsWithABound) {
