@@ -3,13 +3,17 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <set>
+#include <string_view>
+
 namespace gemel {
 
 std::optional<ConfigError> CheckHosts(const Config& config) {
+  std::set<std::string_view> resolved;
   for (const PoolConfig& pool : config.pools) {
     for (const ShardConfig& shard : pool.shards) {
       for (const Address& node : shard.Nodes()) {
-        if (node.IsUnix()) continue;
+        if (node.IsUnix() || !resolved.insert(node.host).second) continue;
         addrinfo hints{};
         hints.ai_socktype = SOCK_STREAM;
         addrinfo* found = nullptr;
