@@ -133,8 +133,8 @@ TEST_F(Adoption, ResyncGoesOnAfterTheProxyWasKilled) {
     RedisNode replica;
     Fill(primary.Connect(), 2000);
     Fill(replica.Connect(), 10, "old");
-    // About a second for the copy.
-    ASSERT_EQ(primary.Connect()("CONFIG", "SET", "rdb-key-save-delay", "300"), "OK");
+    // Some seconds for the copy, so that its beginning is seen on a busy machine too.
+    ASSERT_EQ(primary.Connect()("CONFIG", "SET", "rdb-key-save-delay", "1000"), "OK");
     ProxyProcess proxy;
     const std::string config =
         "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
