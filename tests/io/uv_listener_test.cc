@@ -92,8 +92,9 @@ TEST_F(UvListenerTest, WhoIsInTheWayIsNamed) {
   EXPECT_NE(why(all, {one}).find(itself), std::string::npos) << why(all, {one});
   EXPECT_NE(why(one, {one}).find(itself), std::string::npos) << why(one, {one});
   // It is not this one of ours.
-  for (const std::vector<Address>& own :
-       {std::vector<Address>{}, {Tcp("127.0.0.1", 1)}, {Tcp("127.0.0.2", port.number())}}) {
+  const std::vector<std::vector<Address>> others = {
+      {}, {Tcp("127.0.0.1", 1)}, {Tcp("127.0.0.2", port.number())}};
+  for (const std::vector<Address>& own : others) {
     EXPECT_NE(why(one, own).find(another), std::string::npos) << why(one, own);
   }
   listener_.reset();
