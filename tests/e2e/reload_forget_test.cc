@@ -161,6 +161,7 @@ TEST_P(ReloadForget, NoMoreRingsThanMayBeKept) {
   EXPECT_TRUE(Eventually([&] { return !Sweeps(); }));
   file().shards.push_back({"c", {nodes[1]}});
   world_.ReloadAndSettle();
+  EXPECT_TRUE(Eventually([&] { return !Sweeps(); }));
   world_.ExpectCopiesEqual();
 }
 
