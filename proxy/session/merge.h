@@ -28,10 +28,11 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
 std::string NameShard(std::string_view shard, std::string_view reply);
 
 // SCAN over shards: the node's cursor and the shard's slot in one number, in the same way whatever
-// shards there are, so that a scan goes on when some come or go. Encode gives the text of the cursor
-// to go on with, from `node_cursor` of that slot; nothing when both do not fit in 64 bits (Redis's
-// own cursors are below the size of its table, and 2^48 fits). Decode is false for a text that is no
-// cursor. The text "0" is the first slot from its start; at the end of a scan it means the end.
+// shards there are, so that a scan goes on when some come or go. Encode gives the text of the
+// cursor to go on with, from `node_cursor` of that slot; nothing when both do not fit in 64 bits
+// (Redis's own cursors are below the size of its table, and 2^48 fits). Decode is false for a text
+// that is no cursor. The text "0" is the first slot from its start; at the end of a scan it means
+// the end.
 std::string EncodeCursor(uint64_t node_cursor, uint32_t slot);
 bool DecodeCursor(std::string_view text, uint64_t* node_cursor, uint32_t* slot);
 // A node's own cursor.
