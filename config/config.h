@@ -57,7 +57,7 @@ struct RingConfig {
   std::string hash = "xxh3";
   std::string hash_tag = "{}";  // exactly two characters, or empty for none
   OnRingChange on_change = OnRingChange::kForget;
-  uint32_t forget_keys_per_s = 20000;  // looked at, of each shard
+  uint32_t forget_keys_per_s = 20000;  // deleted, of each shard; ten looked at count as one
 
   bool operator==(const RingConfig&) const = default;
 };
@@ -198,8 +198,14 @@ struct LogConfig {
   std::string file;                     // empty: stderr
   uint64_t rotate_bytes = 64ull << 20;  // the size at which the file is rotated
   uint32_t rotate_files = 5;            // rotated files kept
+  // Where the config file says `file`, from 1; 0 if it does not. No part of what it is equal to.
+  uint32_t line = 0;
+  uint32_t column = 0;
 
-  bool operator==(const LogConfig&) const = default;
+  bool operator==(const LogConfig& other) const {
+    return level == other.level && file == other.file && rotate_bytes == other.rotate_bytes &&
+           rotate_files == other.rotate_files;
+  }
 };
 
 // How the system is asked to share the processors.

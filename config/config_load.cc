@@ -1,5 +1,7 @@
 #include "config/config_load.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -22,6 +24,7 @@ namespace {
 
 constexpr size_t kMaxFile = 16 << 20;
 constexpr uint32_t kMaxWorkers = 256;
+constexpr int kReadAttempts = 5;
 
 std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
@@ -35,21 +38,28 @@ std::string Resolve(const std::string& file, const std::string& path) {
   return (std::filesystem::path(file).parent_path() / path).string();
 }
 
+bool IsSame(const struct stat& before, const struct stat& after) {
+  return before.st_size == after.st_size && before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+         before.st_mtim.tv_nsec == after.st_mtim.tv_nsec &&
+         before.st_ctim.tv_sec == after.st_ctim.tv_sec &&
+         before.st_ctim.tv_nsec == after.st_ctim.tv_nsec;
+}
+
 // The whole file, or nothing and *message. Reads no more than the limit, so that a device or pipe
-// without an end does no harm.
-std::optional<std::string> ReadFile(const std::string& path, std::string* message) {
+// without an end does no harm. *changed: a regular file changed under way, so that the text may be
+// that of two files.
+std::optional<std::string> ReadOnce(const std::string& path, bool* changed, std::string* message) {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  if (path.empty()) {
-    *message = "no file name, expected that of a configuration file";
-    return std::nullopt;
-  }
   std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rbe"));
   if (file == nullptr) {
     *message = "cannot open it: " + ErrnoText(errno) + ", expected a readable file";
     return std::nullopt;
   }
+  struct stat before {};
+  struct stat after {};
+  const bool known = ::fstat(::fileno(file.get()), &before) == 0 && S_ISREG(before.st_mode);
   std::string text;
   std::unique_ptr<char[]> chunk(new char[64 << 10]);
   size_t got = 0;
@@ -64,7 +74,24 @@ std::optional<std::string> ReadFile(const std::string& path, std::string* messag
                               : "cannot read it: " + ErrnoText(code) + ", expected a readable file";
     return std::nullopt;
   }
+  *changed = known && (::fstat(::fileno(file.get()), &after) != 0 || !IsSame(before, after));
   return text;
+}
+
+std::optional<std::string> ReadFile(const std::string& path, std::string* message) {
+  if (path.empty()) {
+    *message = "no file name, expected that of a configuration file";
+    return std::nullopt;
+  }
+  // One that is renamed over it while it is read changes it, too: the next attempt reads that.
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    bool changed = false;
+    std::optional<std::string> text = ReadOnce(path, &changed, message);
+    if (!changed) return text;
+  }
+  *message =
+      "is being written: it changed each time that it was read, expected a file that is still";
+  return std::nullopt;
 }
 
 // toml++ throws: everything that calls it is below this function, behind one catch.

@@ -86,14 +86,17 @@ void ReadUser(TableReader& table, std::string* user, std::string* password) {
   }
 }
 
-void ReadPath(TableReader& table, std::string_view key, bool may_be_empty, std::string* path) {
+// Returns its place, if there is one.
+std::optional<Place> ReadPath(TableReader& table, std::string_view key, bool may_be_empty,
+                              std::string* path) {
   std::optional<Place> place = table.String(key, "a path as a string", path);
-  if (!place) return;
+  if (!place) return place;
   if (path->empty() && !may_be_empty) {
     table.Reject(key, *place, "empty path, expected that of a folder");
   } else if (HasControl(*path)) {
     table.Reject(key, *place, "bad path " + Quote(*path) + ", expected no control characters");
   }
+  return place;
 }
 
 void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
@@ -261,7 +264,10 @@ void ReadLog(TableReader table, LogConfig* log) {
                           {"warn", LogLevel::kWarn},
                           {"error", LogLevel::kError}},
                          &log->level);
-  ReadPath(table, "file", true, &log->file);
+  if (const std::optional<Place> place = ReadPath(table, "file", true, &log->file)) {
+    log->line = place->line;
+    log->column = place->column;
+  }
   table.Size("rotate_bytes", 4 * kKb, 1024 * kGb, &log->rotate_bytes);
   table.Integer("rotate_files", 0, 1000, &log->rotate_files);
   table.Finish();

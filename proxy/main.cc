@@ -85,8 +85,9 @@ int main(int argc, char** argv) {
       return against.empty() ? 0 : Compare(file, against);
     }
     std::string error;
-    if (!gemel::OpenLog(config->log, &error)) {
-      std::cerr << error << "\n";
+    const gemel::LogConfig& log = config->log;
+    if (!gemel::OpenLog(log, &error)) {
+      std::cerr << gemel::ConfigError{file, log.line, log.column, error}.ToString() << "\n";
       return 1;
     }
     return gemel::RunServer(*config, text, GEMEL_VERSION, argv[0]);

@@ -31,8 +31,11 @@ Membership::Membership(Shard* shard, ShardEnv* env, Host* host)
 Membership::~Membership() = default;
 
 void Membership::SetNodes(std::vector<LinkOptions> nodes, bool force) {
+  const bool same = nodes.size() == nodes_.size() &&
+                    std::all_of(nodes.begin(), nodes.end(),
+                                [this](const LinkOptions& node) { return Wanted(node.name); });
+  force_ = force || (force_ && same && !settled_);
   nodes_ = std::move(nodes);
-  force_ = force;
   settled_ = false;
   retry_at_ms_ = 0;
   noted_.clear();

@@ -38,7 +38,8 @@ class Membership {
 
   // The nodes that the shard should have, in the order of the config. `force`: even if the only
   // copy in sync is among those that leave and cannot be reached: then a copy that stays is
-  // promoted with what it has.
+  // promoted with what it has. It holds until the members are what they should be, or others are
+  // wanted.
   void SetNodes(std::vector<LinkOptions> nodes, bool force);
   void Tick(uint64_t now_ms);
   // No step comes after this.

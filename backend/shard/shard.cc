@@ -295,7 +295,8 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
         op->KeepReply(reply);
         op->kept = Op::Kept::kRefusal;
       }
-      copies_[copy]->refusing = true;
+      // One that is stale by now has nothing left to be judged by.
+      if ((in_sync_ & Bit(copy)) != 0) copies_[copy]->refusing = true;
       UpdateOpen();
     }
     if (op->pending == 0) FinishWrite(op, frame);

@@ -362,12 +362,8 @@ bool CheckRings(const Topology& topology, std::string* error) {
 bool SetRing(Topology* topology, const RingSpec& spec, std::string* error) {
   std::vector<RingSpec>& rings = topology->rings;
   if (!rings.empty() && SameRing(rings.back(), spec)) return true;
-  if (rings.size() >= kMaxRings) {
-    *error = "the ring cannot change: " + std::to_string(rings.size()) +
-             " rings wait until the keys that moved are deleted from the shards that had them; "
-             "wait until these deletions have come to their end (PROXY SHARDS shows them)";
-    return false;
-  }
+  *error = WhyNoRoomForRing(*topology, spec);
+  if (!error->empty()) return false;
   rings.push_back(spec);
   rings.back().id = rings.size() == 1 ? 1 : rings[rings.size() - 2].id + 1;
   if (CheckRings(*topology, error)) return true;
@@ -416,6 +412,14 @@ int Topology::IndexOf(std::string_view shard) const {
     if (shards[i].name == shard) return static_cast<int>(i);
   }
   return -1;
+}
+
+std::string WhyNoRoomForRing(const Topology& topology, const RingSpec& spec) {
+  const std::vector<RingSpec>& rings = topology.rings;
+  if (rings.size() < kMaxRings || SameRing(rings.back(), spec)) return {};
+  return "the ring cannot change: " + std::to_string(rings.size()) +
+         " rings wait until the keys that moved are deleted from the shards that had them; wait "
+         "until these deletions have come to their end (PROXY SHARDS shows them)";
 }
 
 bool CheckTopology(const Topology& topology, std::string* error) {

@@ -144,6 +144,10 @@ std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::strin
 // The same without a copy: true, or false with *error and *topology as it was.
 bool ApplyTo(Topology* topology, const Edit& edit, std::string* error);
 
+// Why `spec` cannot be the next ring for as long as kMaxRings are kept, a sentence; empty if it
+// can.
+std::string WhyNoRoomForRing(const Topology& topology, const RingSpec& spec);
+
 // What the config says of a shard.
 struct ShardMembers {
   std::string name;

@@ -61,6 +61,11 @@ void Pool::Fill(const std::vector<uint32_t>& slots) {
   for (uint32_t i = 0; i < shards_.size(); ++i) by_name_.emplace(shards_[i].name, i);
 }
 
+uint32_t Pool::SlotFrom(uint32_t slot) const {
+  while (slot < slot_count() && OfSlot(slot).slot != slot) ++slot;
+  return std::min(slot, slot_count());
+}
+
 const PoolShard* Pool::Find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : &shards_[found->second];

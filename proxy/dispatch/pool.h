@@ -52,6 +52,8 @@ class Pool {
   const PoolShard* Find(std::string_view name) const;
   // The names by slot; empty where there is none.
   std::vector<std::string> NamesBySlot() const;
+  // The first slot from `slot` on that has a shard; slot_count() if there is none.
+  uint32_t SlotFrom(uint32_t slot) const;
   // All slots are below it.
   uint32_t slot_count() const { return static_cast<uint32_t>(by_slot_.size()); }
   uint32_t workers() const { return workers_; }

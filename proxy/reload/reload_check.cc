@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "backend/shard/op.h"
+#include "proxy/dispatch/pool.h"
 
 namespace gemel {
 
@@ -13,6 +14,14 @@ bool Has(const ShardConfig& shard, std::string_view node) {
   const std::vector<Address> nodes = shard.Nodes();
   return std::any_of(nodes.begin(), nodes.end(),
                      [&](const Address& address) { return address.ToString() == node; });
+}
+
+// In whatever order, and whoever is first.
+bool SameNodes(const ShardConfig& one, const ShardConfig& other) {
+  const std::vector<Address> nodes = one.Nodes();
+  return nodes.size() == other.Nodes().size() &&
+         std::all_of(nodes.begin(), nodes.end(),
+                     [&](const Address& node) { return Has(other, node.ToString()); });
 }
 
 // Of a shard that stays.
@@ -44,30 +53,57 @@ std::string WhyMembersRefused(const ShardConfig& shard, const ShardInfo& info, b
 
 }  // namespace
 
-std::string WhyRefused(const PoolConfig& next, const Topology& topology,
+std::string WhyRefused(const PoolConfig& now, const PoolConfig& next, const Topology& topology,
                        const std::vector<std::string>& leaving, bool force) {
+  std::unordered_map<std::string_view, const ShardConfig*> before;
+  for (const ShardConfig& shard : now.shards) before.emplace(shard.name, &shard);
   std::unordered_map<std::string_view, const ShardInfo*> infos;
-  for (const ShardInfo& info : topology.shards) infos.emplace(info.name, &info);
+  std::unordered_map<std::string_view, const ShardInfo*> owners;
+  for (const ShardInfo& info : topology.shards) {
+    infos.emplace(info.name, &info);
+    for (const CopyInfo& copy : info.copies) owners.emplace(copy.node, &info);
+  }
   for (const ShardConfig& shard : next.shards) {
     if (std::find(leaving.begin(), leaving.end(), shard.name) != leaving.end()) {
       return "shard '" + shard.name +
              "' was removed a moment ago and still answers its last requests: try again";
     }
     if (const auto known = infos.find(shard.name); known != infos.end()) {
+      // What was said of its nodes before stands, also while none of them has the data yet.
+      const auto old = before.find(shard.name);
+      if (old != before.end() && SameNodes(*old->second, shard)) continue;
       const std::string why = WhyMembersRefused(shard, *known->second, force);
       if (!why.empty()) return why;
       continue;
     }
     for (const Address& address : shard.Nodes()) {
       const std::string node = address.ToString();
-      for (const ShardInfo& other : topology.shards) {
-        if (other.IndexOf(node) < 0) continue;
+      if (const auto owner = owners.find(node); owner != owners.end()) {
         return "node " + node + " of the new shard '" + shard.name + "' still belongs to shard '" +
-               other.name + "': remove it there first, with a reload of its own";
+               owner->second->name + "': remove it there first, with a reload of its own";
       }
     }
   }
-  return {};
+  return WhyNoRoomForRing(topology, RingOf(next));
+}
+
+std::string OutstandingMembers(const PoolConfig& now, const Topology& topology) {
+  std::string lines;
+  for (const ShardConfig& shard : now.shards) {
+    const int index = topology.IndexOf(shard.name);
+    if (index < 0) continue;
+    const ShardInfo& info = topology.shards[static_cast<size_t>(index)];
+    for (const Address& address : shard.Nodes()) {
+      const std::string node = address.ToString();
+      if (info.IndexOf(node) < 0) lines += "shard " + shard.name + ": node " + node + " comes\n";
+    }
+    for (const CopyInfo& copy : info.copies) {
+      if (!Has(shard, copy.node)) {
+        lines += "shard " + shard.name + ": node " + copy.node + " leaves\n";
+      }
+    }
+  }
+  return lines;
 }
 
 }  // namespace gemel

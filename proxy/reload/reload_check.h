@@ -12,12 +12,17 @@
 
 namespace gemel {
 
-// Why `next` is refused, a sentence; empty if it is not:
-//   - a shard would lose its only copy in sync (unless `force`);
+// Why `next` is refused in the place of `now`, a sentence; empty if it is not:
+//   - a shard whose nodes change would lose its only copy in sync (unless `force`);
 //   - a new shard's node still belongs to another shard, or a shard of its name is `leaving` still;
-//   - too many nodes of one shard at a time.
-std::string WhyRefused(const PoolConfig& next, const Topology& topology,
+//   - too many nodes of one shard at a time;
+//   - the ring changes, and as many are kept already as may be.
+std::string WhyRefused(const PoolConfig& now, const PoolConfig& next, const Topology& topology,
                        const std::vector<std::string>& leaving, bool force);
+
+// The nodes that are still to come to their shards or to leave them before the topology is what the
+// config in effect says, in lines; empty if there are none.
+std::string OutstandingMembers(const PoolConfig& now, const Topology& topology);
 
 }  // namespace gemel
 

@@ -36,6 +36,12 @@ class ReloadStatus {
     if (!error.empty()) ++values_.refused;
     values_.error = std::move(error);
   }
+  // One that was counted as refused was tried again, and refused again.
+  void TriedAgain(int64_t unix_us, std::string error) {
+    const std::lock_guard lock(mutex_);
+    values_.tried_unix_us = unix_us;
+    values_.error = std::move(error);
+  }
   Values Get() const {
     const std::lock_guard lock(mutex_);
     return values_;

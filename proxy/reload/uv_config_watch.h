@@ -48,6 +48,10 @@ class UvConfigWatch {
   // Without a call this is what the first look finds. What was expected is forgotten.
   void Loaded(std::string_view content);
 
+  // What was found last, or is in effect, whatever was later: HashContent of it. In `changed`: the
+  // content that is the change.
+  std::optional<uint64_t> known() const { return known_; }
+
   // The process is about to write this itself: not a change when it is found. To be followed by
   // Loaded: of this content when it is written, of the old one if it could not be.
   void Expect(std::string_view content);

@@ -3,6 +3,9 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <set>
+#include <string_view>
+
 namespace gemel {
 
 namespace {
@@ -27,6 +30,7 @@ std::optional<ConfigError> Check(const Config& config, const Address& address, i
 }  // namespace
 
 std::optional<ConfigError> CheckHosts(const Config& config) {
+  std::set<std::string_view> resolved;
   for (const PoolConfig& pool : config.pools) {
     for (const Address& address : pool.listen) {
       if (auto error = Check(config, address, AI_PASSIVE, "listen address " + address.ToString())) {
@@ -35,6 +39,7 @@ std::optional<ConfigError> CheckHosts(const Config& config) {
     }
     for (const ShardConfig& shard : pool.shards) {
       for (const Address& node : shard.Nodes()) {
+        if (!resolved.insert(node.host).second) continue;
         const std::string what = "node " + node.ToString() + " of shard '" + shard.name + "'";
         if (auto error = Check(config, node, 0, what)) return error;
       }

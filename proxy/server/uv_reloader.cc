@@ -3,16 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <latch>
 
 #include "config/config_edit.h"
 #include "config/config_load.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
+#include "proxy/reload/file_sighting.h"
 #include "proxy/reload/reload_check.h"
 #include "proxy/server/check_hosts.h"
 #include "proxy/server/replace_file.h"
+#include "proxy/server/uv_reload_job.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -23,34 +24,6 @@ constexpr uint64_t kAgainMs = 500;
 constexpr uint32_t kMaxTries = 30;
 
 }  // namespace
-
-// One reload. Its thread-pool part touches nothing but it.
-struct UvReloader::Job {
-  ReloadOrder order;
-  ReloadDone done;
-  UvWorker::Serving now;
-  std::vector<uint32_t> taken;  // slots
-  // While the thread pool has it:
-  uv_work_t work;
-  UvReloader* reloader = nullptr;
-  std::shared_ptr<Job> self;
-  void (*run)(Job*) = nullptr;
-  void (UvReloader::*then)(std::shared_ptr<Job>) = nullptr;
-
-  std::string text;  // at first that of the config in effect
-  std::vector<std::pair<std::string, std::string>> sets_before;
-  std::string error;
-  UvWorker::Serving next;
-  ConfigDiff diff;
-  std::string description;
-  std::shared_ptr<const Topology> topology;  // with what was made durable for it
-
-  bool momentary = false;  // what refused it may be over soon
-  bool log_changed = false;
-  std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
-  size_t edits = 0;    // not durable yet
-  size_t workers = 0;  // that have not gone over yet
-};
 
 UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator* coordinator,
                        ResyncBoard* resyncs, ReloadStatus* status, UvWorker::Serving serving,
@@ -68,9 +41,8 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator*
       file_text_(text_),
       again_(std::make_unique<UvTimer>(loop, [this] {
         if (!later_) return;
-        waiting_.push_front(std::move(*later_));
+        waiting_.push_back(std::move(*later_));
         later_.reset();
-        busy_ = false;
         Next();
       })) {}
 
@@ -83,17 +55,18 @@ void UvReloader::Note(NoteLevel level, const std::string& text) {
 }
 
 void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
-  waiting_.push_back({std::move(order), std::move(done)});
+  waiting_.push_back({std::move(order), std::move(done), 0});
   Next();
 }
 
 void UvReloader::Stop() {
   stopped_ = true;
   again_.reset();
-  if (later_) {
-    waiting_.push_front(std::move(*later_));
-    later_.reset();
-    busy_ = false;
+  DropLater(kReloadStopped);
+  if (running_ && !running_->changing) {
+    // It may hang in the thread pool for longer than who asked is there.
+    const ReloadDone done = std::exchange(running_->done, [](const ReloadOutcome&) {});
+    done({false, false, kReloadStopped});
   }
   Next();
 }
@@ -102,13 +75,13 @@ void UvReloader::Next() {
   while (stopped_ && !waiting_.empty()) {
     const ReloadDone done = std::move(waiting_.front().done);
     waiting_.pop_front();
-    done({false, false, "gemel is being stopped"});
+    done({false, false, kReloadStopped});
   }
-  if (busy_ || waiting_.empty()) return;
-  busy_ = true;
-  auto job = std::make_shared<Job>();
+  if (running_ || waiting_.empty()) return;
+  auto job = running_ = std::make_shared<Job>();
   job->order = std::move(waiting_.front().order);
   job->done = std::move(waiting_.front().done);
+  job->tries = waiting_.front().tries;
   waiting_.pop_front();
   job->now = serving_;
   for (const auto& [name, slot] : leaving_) job->taken.push_back(slot);
@@ -149,6 +122,11 @@ void UvReloader::Load(Job* job) {
     std::optional<std::string> text = ReadConfigFile(file, &error);
     read = text.has_value();
     if (read) job->text = *std::move(text);
+    if (job->order.seen && (!read || HashContent(job->text) != *job->order.seen)) {
+      job->other_file = true;
+      return;
+    }
+    if (read) job->order.seen = HashContent(job->text);
   }
   for (const auto* sets : {&job->order.sets, &job->sets_before}) {
     if (!read || (sets == &job->sets_before && !job->order.rewrite)) break;
@@ -180,6 +158,17 @@ void UvReloader::Load(Job* job) {
   }
   job->next.config = std::make_shared<const Config>(*std::move(config));
   job->description = DescribeDiff(job->diff, moves ? &*moves : nullptr);
+  if (!job->diff.needs_restart.empty()) return;
+  for (const Address& address : job->diff.listeners_added) {
+    std::string why;
+    std::vector<UniqueFd> sockets =
+        BindListeners(address, job->now.config->workers, job->now.config->pools[0].listen, &why);
+    if (sockets.empty()) {
+      job->unbound = ConfigError{file, address.line, address.column, why}.ToString();
+      return;
+    }
+    job->sockets.emplace_back(address, std::move(sockets));
+  }
 }
 
 void UvReloader::Write(Job* job) {
@@ -209,16 +198,27 @@ void UvReloader::OnWritten(std::shared_ptr<Job> job) {
 }
 
 void UvReloader::Apply(const std::shared_ptr<Job>& job) {
+  if (job->other_file && !stopped_) {
+    Leave(job);
+    return;
+  }
   std::string error = job->error;
-  if (error.empty() && stopped_) error = "gemel is being stopped";
+  if (error.empty() && stopped_) error = kReloadStopped;
   if (!error.empty()) {
     Refuse(job, error);
     return;
   }
   if (job->diff.empty()) {
-    if (!job->order.dry_run) Keep(*job);  // comments may have changed
-    End(job, {true, false, "nothing changes"});
-    return;
+    std::string left;
+    if (job->order.force) {
+      left = OutstandingMembers(job->now.config->pools[0], *coordinator_->current());
+    }
+    if (left.empty()) {
+      if (!job->order.dry_run) Keep(*job);  // comments may have changed
+      End(job, {true, false, "nothing changes"});
+      return;
+    }
+    job->description = "nothing changes but that this is done by force:\n" + left;
   }
   if (!job->diff.needs_restart.empty()) {
     const std::string& file = serving_.config->file;
@@ -230,8 +230,8 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
   }
   std::vector<std::string> leaving;
   for (const auto& [name, slot] : leaving_) leaving.push_back(name);
-  error =
-      WhyRefused(job->next.config->pools[0], *coordinator_->current(), leaving, job->order.force);
+  error = WhyRefused(serving_.config->pools[0], job->next.config->pools[0],
+                     *coordinator_->current(), leaving, job->order.force);
   if (!error.empty()) {
     job->momentary = true;
     Refuse(job, serving_.config->file + ": " + error);
@@ -252,17 +252,16 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
 // Everything that can fail and can be taken back.
 bool UvReloader::Prepare(Job* job, std::string* error) {
   const Config& next = *job->next.config;
-  for (const Address& address : job->diff.listeners_added) {
-    std::vector<UniqueFd> sockets = BindListeners(address, next.workers, error);
-    if (sockets.empty()) {
-      *error = ConfigError{next.file, address.line, address.column, *error}.ToString();
-      return false;
-    }
-    job->sockets.emplace_back(address, std::move(sockets));
+  if (!job->unbound.empty()) {
+    *error = job->unbound;
+    return false;
   }
   if (next.log != job->now.config->log && !job->order.dry_run) {
     if (!ChangeLog(next.log, error)) {
-      *error = next.file + ": " + *error;
+      // What is set has no line in the file.
+      if (job->order.sets.empty()) {
+        *error = ConfigError{next.file, next.log.line, next.log.column, *error}.ToString();
+      }
       return false;
     }
     job->log_changed = true;
@@ -277,92 +276,6 @@ void UvReloader::DropSockets(Job* job) {
   job->sockets.clear();
 }
 
-void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
-  job->topology = coordinator_->current();
-  std::vector<Edit> edits;
-  for (const ShardConfig& shard : job->diff.shards_added) {
-    if (job->topology->IndexOf(shard.name) >= 0) continue;
-    Edit edit{EditKind::kAddShard, shard.name, {}, {}, job->order.cause};
-    for (const Address& node : shard.Nodes()) edit.nodes.push_back(node.ToString());
-    edits.push_back(std::move(edit));
-  }
-  if (job->diff.ring_changed) {
-    Edit edit{EditKind::kSetRing, {}, {}, {}, job->order.cause};
-    edit.spec = RingOf(job->next.config->pools[0]);
-    edits.push_back(std::move(edit));
-  }
-  if (edits.empty()) {
-    job->next.rings = serving_.rings;
-    Change(job);
-    return;
-  }
-  job->edits = edits.size();
-  for (Edit& edit : edits) {
-    front_->Propose(std::move(edit), [this, job](const EditResult& result) {
-      if (!result.ok && job->error.empty()) job->error = result.error;
-      if (--job->edits > 0) return;
-      if (job->error.empty() && stopped_) job->error = "gemel is being stopped";
-      if (!job->error.empty()) {
-        Refuse(job, "the change could not be made durable: " + job->error);
-        return;
-      }
-      job->topology = coordinator_->current();
-      if (!Queue(job, MakeRings, &UvReloader::Change)) {
-        Refuse(job, "the thread pool does not take the ring");
-      }
-    });
-  }
-}
-
-void UvReloader::MakeRings(Job* job) {
-  job->next.rings = std::make_shared<const RingHistory>(job->topology->rings, job->now.rings.get());
-}
-
-void UvReloader::Change(std::shared_ptr<Job> job) {
-  const size_t workers = shared_->workers.size();
-  auto sent = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
-  auto taken = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));
-  job->workers = workers;
-  for (size_t i = 0; i < workers; ++i) {
-    auto change = std::make_shared<UvWorker::Change>();
-    change->next = job->next;
-    change->topology = job->topology;
-    change->force = job->order.force;
-    for (auto& [address, sockets] : job->sockets) {
-      change->listeners.push_back({address, std::move(sockets[i])});
-    }
-    UvWorker* worker = shared_->workers[i].get();
-    worker->Post([this, worker, sent, taken, change, job] {
-      // Every worker is about to come here, and none of them waits for anything else.
-      worker->BeginChange();
-      sent->arrive_and_wait();
-      worker->TakeAll();
-      taken->arrive_and_wait();
-      worker->EndChange(std::move(*change));
-      shared_->workers[0]->Post([this, job] {
-        if (--job->workers == 0) OnChanged(job);
-      });
-    });
-  }
-}
-
-void UvReloader::OnChanged(const std::shared_ptr<Job>& job) {
-  for (const Address& address : job->diff.listeners_removed) {
-    if (address.IsUnix()) ::unlink(address.path.c_str());
-    Log(NoteLevel::kInfo, "listens on " + address.ToString() + " no more; its clients stay");
-  }
-  for (const auto& [address, sockets] : job->sockets) {
-    Log(NoteLevel::kInfo, "listening on " + address.ToString());
-  }
-  for (const ShardConfig& shard : job->diff.shards_removed) {
-    leaving_.emplace_back(shard.name, job->now.pool->Find(shard.name)->slot);
-  }
-  resyncs_->set_max_parallel(job->next.config->pools[0].resync.max_parallel);
-  serving_ = job->next;
-  Keep(*job);
-  End(job, {true, true, job->description});
-}
-
 // The job's text is that of the config in effect.
 void UvReloader::Keep(const Job& job) {
   text_ = job.text;
@@ -373,20 +286,10 @@ void UvReloader::Keep(const Job& job) {
     }
     sets_.clear();
     file_text_ = job.text;
+    DropLater("the file was loaded meanwhile");
   }
   sets_.insert(sets_.end(), job.order.sets.begin(), job.order.sets.end());
   if (on_loaded_) on_loaded_();
-}
-
-void UvReloader::OnRetired(const std::string& name, uint32_t slot) {
-  front_->Propose({EditKind::kRemoveShard, name, {}, {}, "the config has it no more"},
-                  [this, name, slot](const EditResult& result) {
-                    std::erase(leaving_, std::pair(name, slot));
-                    Note(result.ok ? NoteLevel::kInfo : NoteLevel::kWarn,
-                         "shard '" + name + "': removed" +
-                             (result.ok ? std::string()
-                                        : ", but that could not be made durable: " + result.error));
-                  });
 }
 
 void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why) {
@@ -401,21 +304,57 @@ void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why)
     End(job, {true, false, job->description + (told ? "" : "refused: " + why + "\n")});
     return;
   }
-  if (job->momentary && job->order.patient && !stopped_ && ++tries_ < kMaxTries) {
-    if (tries_ == 1) Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
-    later_ = Waiting{std::move(job->order), std::move(job->done)};
-    again_->Set(kAgainMs);
-    return;
+  if (job->momentary && job->order.patient && !stopped_ && job->tries + 1 < kMaxTries) {
+    TryLater(job, why);
+  } else {
+    End(job, {false, false, why});
   }
-  End(job, {false, false, why});
+}
+
+// Others go first meanwhile.
+void UvReloader::TryLater(const std::shared_ptr<Job>& job, const std::string& why) {
+  const int64_t now_us = shared_->process->unix_time_us();
+  if (job->tries == 0) {
+    Note(NoteLevel::kWarn, job->order.cause + ": not yet: " + why);
+    status_->Tried(now_us, false, why);
+  } else {
+    status_->TriedAgain(now_us, why);
+  }
+  DropLater("a later reload takes its place");
+  later_ = Waiting{std::move(job->order), std::move(job->done), job->tries + 1};
+  again_->Set(kAgainMs);
+  running_.reset();
+  Next();
+}
+
+void UvReloader::DropLater(const std::string& why) {
+  if (!later_) return;
+  const ReloadDone done = std::move(later_->done);
+  later_.reset();
+  done({false, false, why});
+}
+
+// The file is not the one that was meant.
+void UvReloader::Leave(const std::shared_ptr<Job>& job) {
+  const std::string why =
+      std::string("the file is no more what it was: ") +
+      (serving_.config->watch_config ? "it is read when it is still" : "it is not tried again");
+  Note(NoteLevel::kInfo, job->order.cause + ": " + why);
+  if (on_loaded_) on_loaded_();  // the watch compares with what is in effect again
+  running_.reset();
+  job->done({false, false, why});
+  Next();
 }
 
 void UvReloader::End(const std::shared_ptr<Job>& job, ReloadOutcome outcome) {
-  busy_ = false;
-  tries_ = 0;
+  running_.reset();
   if (!job->order.dry_run) {
-    status_->Tried(shared_->process->unix_time_us(), outcome.changed,
-                   outcome.ok ? "" : outcome.text);
+    const int64_t now_us = shared_->process->unix_time_us();
+    if (job->tries > 0 && !outcome.ok) {
+      status_->TriedAgain(now_us, outcome.text);
+    } else {
+      status_->Tried(now_us, outcome.changed, outcome.ok ? "" : outcome.text);
+    }
     std::string line = job->order.cause + ": ";
     if (!outcome.ok) {
       line += "the config stays as it was: " + outcome.text;

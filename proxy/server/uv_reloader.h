@@ -33,6 +33,9 @@ struct ReloadOrder {
   // CONFIG REWRITE: what was set before is written into the file, and that is read.
   bool rewrite = false;
   bool patient = false;  // what is refused only for a moment is tried again by itself
+  // Of the file that is meant (HashContent): if it is another by now it is not loaded. Who watches
+  // it tells when that is still.
+  std::optional<uint64_t> seen = {};
 };
 
 struct ReloadOutcome {
@@ -54,12 +57,14 @@ class UvReloader {
   UvReloader(const UvReloader&) = delete;
   UvReloader& operator=(const UvReloader&) = delete;
 
-  // One after the other, in their order. `done` runs once, later.
+  // One after the other, in their order; but a patient one that waits lets others go first, and
+  // ends when one of them loads the file. `done` runs once, later.
   void Submit(ReloadOrder order, ReloadDone done);
   // A worker has let go of a shard that a change removed.
   void OnRetired(const std::string& name, uint32_t slot);
-  // Nothing changes any more: what waits, and what comes, is refused; one that is under way ends by
-  // itself. Must come before the loop's end, and this must outlive the loop's turns.
+  // Nothing changes any more: what waits, what comes, and what is under way is refused at once;
+  // only what the workers are going over to takes effect. Must come before the loop's end, and this
+  // must outlive the loop's turns.
   void Stop();
 
   const UvWorker::Serving& serving() const { return serving_; }
@@ -77,6 +82,7 @@ class UvReloader {
   struct Waiting {
     ReloadOrder order;
     ReloadDone done;
+    uint32_t tries = 0;  // that were refused for the moment
   };
 
   void Next();
@@ -90,12 +96,16 @@ class UvReloader {
   bool Prepare(Job* job, std::string* error);
   static void DropSockets(Job* job);
   void MakeDurable(const std::shared_ptr<Job>& job);
+  void TakeBack(const std::shared_ptr<Job>& job, const std::string& why);
   static void MakeRings(Job* job);
   void Change(std::shared_ptr<Job> job);
   void OnChanged(const std::shared_ptr<Job>& job);
   void Keep(const Job& job);
   void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);
   void Refuse(const std::shared_ptr<Job>& job, const std::string& why);
+  void TryLater(const std::shared_ptr<Job>& job, const std::string& why);
+  void DropLater(const std::string& why);
+  void Leave(const std::shared_ptr<Job>& job);
   void Note(NoteLevel level, const std::string& text);
 
   uv_loop_t* loop_;
@@ -112,13 +122,12 @@ class UvReloader {
   std::function<void(const std::string&)> on_write_;
   std::function<void()> on_loaded_;
   std::deque<Waiting> waiting_;
-  bool busy_ = false;
+  std::shared_ptr<Job> running_;  // one at a time
   bool stopped_ = false;
   // Shards that a change removed, until their worker lets go of them.
   std::vector<std::pair<std::string, uint32_t>> leaving_;
   std::unique_ptr<UvTimer> again_;
-  std::optional<Waiting> later_;  // of a patient order
-  uint32_t tries_ = 0;
+  std::optional<Waiting> later_;  // a patient order, until it is tried again
 };
 
 }  // namespace gemel

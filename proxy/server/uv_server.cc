@@ -121,7 +121,7 @@ class Server {
     // The listeners first: what is most likely to be wrong must not touch the state.
     std::vector<std::vector<UniqueFd>> sockets;
     for (const Address& address : config_.pools[0].listen) {
-      sockets.push_back(BindListeners(address, config_.workers, error));
+      sockets.push_back(BindListeners(address, config_.workers, {}, error));
       if (sockets.back().empty()) {
         *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
         return false;
@@ -258,7 +258,7 @@ class Server {
     }
     if (!watch_) {
       watch_ = std::make_unique<UvConfigWatch>(
-          loop, config().file, [this] { Reload("the config file has changed"); },
+          loop, config().file, [this] { Reload("the config file has changed", watch_->known()); },
           [this](NoteLevel level, const std::string& text) {
             Log(level, text);
             events_.Add(UnixTimeUs(), level, text);
@@ -268,10 +268,11 @@ class Server {
   }
 
   // Nobody waits for the answer.
-  void Reload(const std::string& cause) {
+  void Reload(const std::string& cause, std::optional<uint64_t> seen = std::nullopt) {
     ReloadOrder order;
     order.cause = cause;
     order.patient = true;
+    order.seen = seen;
     reloader_->Submit(std::move(order), [](const ReloadOutcome&) {});
   }
 

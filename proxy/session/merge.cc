@@ -10,6 +10,8 @@ namespace gemel {
 
 namespace {
 
+constexpr uint64_t kSlots = 1 << 16;  // a request's slot has 16 bits
+
 bool IsError(std::string_view reply) { return !reply.empty() && reply[0] == '-'; }
 
 bool IsNull(std::string_view reply) {
@@ -108,22 +110,22 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
   }
 }
 
-std::string EncodeCursor(uint64_t node_cursor, uint32_t shard, uint32_t shards) {
-  if (node_cursor == 0) {
-    ++shard;
-    if (shard >= shards) return "0";
-  }
-  if (node_cursor > (~uint64_t{0} - shard) / shards) return {};
-  return std::to_string(node_cursor * shards + shard);
+std::string EncodeCursor(uint64_t node_cursor, uint32_t slot) {
+  if (node_cursor > (~uint64_t{0} - slot) / kSlots) return {};
+  return std::to_string(node_cursor * kSlots + slot);
 }
 
-bool DecodeCursor(std::string_view text, uint32_t shards, uint64_t* node_cursor, uint32_t* shard) {
+bool DecodeCursor(std::string_view text, uint64_t* node_cursor, uint32_t* slot) {
   uint64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return false;
-  *node_cursor = value / shards;
-  *shard = static_cast<uint32_t>(value % shards);
+  if (!ParseCursor(text, &value)) return false;
+  *node_cursor = value / kSlots;
+  *slot = static_cast<uint32_t>(value % kSlots);
   return true;
+}
+
+bool ParseCursor(std::string_view text, uint64_t* node_cursor) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *node_cursor);
+  return error == std::errc() && end == text.data() + text.size();
 }
 
 }  // namespace gemel

@@ -27,12 +27,16 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
 // The error reply `reply`, as a frame that names the shard it came from, unless it does so already.
 std::string NameShard(std::string_view shard, std::string_view reply);
 
-// SCAN over shards: the node's cursor and the shard in one number. Encode gives the text of the
-// cursor to go on with after a node answered `node_cursor` on `shard`; "0" when all shards are
-// done, nothing when both do not fit in 64 bits (Redis's own cursors are below the size of its
-// table). Decode is false for a text that is no cursor.
-std::string EncodeCursor(uint64_t node_cursor, uint32_t shard, uint32_t shards);
-bool DecodeCursor(std::string_view text, uint32_t shards, uint64_t* node_cursor, uint32_t* shard);
+// SCAN over shards: the node's cursor and the shard's slot in one number, in the same way whatever
+// shards there are, so that a scan goes on when some come or go. Encode gives the text of the
+// cursor to go on with, from `node_cursor` of that slot; nothing when both do not fit in 64 bits
+// (Redis's own cursors are below the size of its table, and 2^48 fits). Decode is false for a text
+// that is no cursor. The text "0" is the first slot from its start; at the end of a scan it means
+// the end.
+std::string EncodeCursor(uint64_t node_cursor, uint32_t slot);
+bool DecodeCursor(std::string_view text, uint64_t* node_cursor, uint32_t* slot);
+// A node's own cursor.
+bool ParseCursor(std::string_view text, uint64_t* node_cursor);
 
 }  // namespace gemel
 

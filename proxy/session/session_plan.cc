@@ -167,11 +167,19 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
     }
     case Split::kCursor: {
       uint64_t node_cursor = 0;
-      uint32_t shard = 0;
-      if (!DecodeCursor(args[1], shards, &node_cursor, &shard)) {
+      uint32_t asked = 0;
+      if (!DecodeCursor(args[1], &node_cursor, &asked)) {
         ReplyError("ERR invalid cursor");
         return;
       }
+      const uint32_t slot = pool.SlotFrom(asked);
+      if (slot != asked) node_cursor = 0;  // that shard is gone
+      if (slot == pool.slot_count()) {
+        ReplyNow("*2\r\n$1\r\n0\r\n*0\r\n");
+        return;
+      }
+      const uint32_t after = pool.SlotFrom(slot + 1);
+      const bool last = after == pool.slot_count();
       const std::string cursor = std::to_string(node_cursor);
       std::vector<std::string_view> node_args(args.begin(), args.end());
       node_args[1] = cursor;
@@ -179,26 +187,26 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
       AppendCommand(&context.text, node_args);
       Gather* gather = Gather::Make(
           context.dispatcher, Reserve(&row),
-          [shard, shards](const std::vector<PartReply>& parts, std::string* out) {
+          [slot, after, last](const std::vector<PartReply>& parts, std::string* out) {
             std::vector<std::string_view> halves;
             uint64_t next = 0;
-            uint32_t zero = 0;
             if (!SplitArray(parts[0].reply, &halves) || halves.size() != 2 ||
-                !DecodeCursor(ReplyText(halves[0]), 1, &next, &zero)) {
+                !ParseCursor(ReplyText(halves[0]), &next)) {
               out->append(parts[0].reply);
               return;
             }
-            const std::string whole = EncodeCursor(next, shard, shards);
+            const std::string whole = next != 0 ? EncodeCursor(next, slot)
+                                      : last    ? "0"
+                                                : EncodeCursor(0, after);
             if (whole.empty()) {
               AppendError(out, "ERR shard '" + std::string(parts[0].shard) +
-                                   "': a cursor too large for SCAN over several shards");
+                                   "': its cursor is too large to carry the shard in it");
               return;
             }
             AppendArrayHeader(out, 2);
             AppendBulk(out, whole);
             out->append(halves[1]);
           });
-      const uint32_t slot = pool.shards()[shard].slot;
       gather->AddShard(slot, kind, &row, context.text);
       gather->Launch();
       last_shard_ = slot;

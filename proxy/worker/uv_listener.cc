@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -22,9 +23,50 @@ constexpr int kAcceptsAtOnce = 64;
 // After one that failed for want of descriptors or memory.
 constexpr uint64_t kPauseMs = 100;
 
-std::string Sentence(const Address& address, int code) {
+struct FreeAddresses {
+  void operator()(addrinfo* found) const { ::freeaddrinfo(found); }
+};
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+
+// Null and *status if there are none.
+Addresses Resolve(const Address& address, int* status) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  *status =
+      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  return Addresses(*status == 0 ? found : nullptr);
+}
+
+// Whether the system takes both for one place to listen on: equal, or one of them is all addresses.
+bool Overlap(const Address& one, const Address& other) {
+  if (one.IsUnix() || other.IsUnix() || one.port != other.port) return false;
+  int status = 0;
+  const Addresses first = Resolve(one, &status);
+  const Addresses second = Resolve(other, &status);
+  if (!first || !second || first->ai_family != second->ai_family) return false;
+  if (first->ai_family == AF_INET) {
+    const in_addr_t a = reinterpret_cast<sockaddr_in*>(first->ai_addr)->sin_addr.s_addr;
+    const in_addr_t b = reinterpret_cast<sockaddr_in*>(second->ai_addr)->sin_addr.s_addr;
+    return a == b || a == INADDR_ANY || b == INADDR_ANY;
+  }
+  const in6_addr& a = reinterpret_cast<sockaddr_in6*>(first->ai_addr)->sin6_addr;
+  const in6_addr& b = reinterpret_cast<sockaddr_in6*>(second->ai_addr)->sin6_addr;
+  return std::memcmp(&a, &b, sizeof(a)) == 0 || IN6_IS_ADDR_UNSPECIFIED(&a) ||
+         IN6_IS_ADDR_UNSPECIFIED(&b);
+}
+
+std::string Sentence(const Address& address, const std::vector<Address>& own, int code) {
   std::string text = "cannot listen on " + address.ToString() + ": " + std::strerror(code);
-  if (code == EADDRINUSE) {
+  const auto mine = std::find_if(own.begin(), own.end(), [&](const Address& listened) {
+    return code == EADDRINUSE && Overlap(address, listened);
+  });
+  if (mine != own.end()) {
+    text += "; gemel itself listens on " + mine->ToString() +
+            " there, also while it changes from the one to the other: go over in two steps, with "
+            "another port or a unix: path in between";
+  } else if (code == EADDRINUSE) {
     text += "; another process listens there: stop it or choose another address in [proxy] listen";
   } else if (code == EADDRNOTAVAIL) {
     text += "; it is no address of this machine";
@@ -82,7 +124,8 @@ bool ClearOldSocket(const sockaddr_un& address, int* code) {
 
 }  // namespace
 
-std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std::string* error) {
+std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count,
+                                    const std::vector<Address>& own, std::string* error) {
   std::vector<UniqueFd> sockets;
   int code = 0;
   if (address.IsUnix()) {
@@ -100,30 +143,25 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
           MakeSocket(reinterpret_cast<const sockaddr*>(&name), sizeof(name), Use::kAlone, &code);
     }
     if (first.get() < 0) {
-      *error = Sentence(address, code);
+      *error = Sentence(address, own, code);
       return {};
     }
     for (uint32_t i = 1; i < count; ++i) sockets.emplace_back(::dup(first.get()));
     sockets.push_back(std::move(first));
     return sockets;
   }
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  const int status =
-      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-  if (status != 0) {
+  int status = 0;
+  const Addresses found = Resolve(address, &status);
+  if (!found) {
     *error = "cannot listen on " + address.ToString() + ": the host is not known (" +
              ::gai_strerror(status) + ")";
     return {};
   }
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
   if (count > 1) {
     // SO_REUSEPORT would let us share the port with another gemel without a word: so first ask
     // for it alone.
     if (MakeSocket(found->ai_addr, found->ai_addrlen, Use::kProbe, &code).get() < 0) {
-      *error = Sentence(address, code);
+      *error = Sentence(address, own, code);
       return {};
     }
   }
@@ -131,7 +169,7 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std:
     UniqueFd socket =
         MakeSocket(found->ai_addr, found->ai_addrlen, count > 1 ? Use::kShare : Use::kAlone, &code);
     if (socket.get() < 0) {
-      *error = Sentence(address, code);
+      *error = Sentence(address, own, code);
       return {};
     }
     sockets.push_back(std::move(socket));
@@ -183,18 +221,37 @@ bool UvListener::Start(std::string* error) {
   return status == 0;
 }
 
-void UvListener::Accept() {
-  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+// kFailed: for *code. Who hung up meanwhile is passed over.
+UvListener::Step UvListener::AcceptOne(int* code) {
+  for (;;) {
     UniqueFd socket(
         ::accept4(handle_->socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.valid()) {
       on_connection_(std::move(socket), handle_->is_unix);
-      continue;
+      return Step::kAccepted;
     }
-    if (errno == EAGAIN) return;
-    if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
+    *code = errno;
+    if (*code == EAGAIN) return Step::kNobody;
+    if (*code != EINTR && *code != ECONNABORTED && *code != EPROTO) return Step::kFailed;
+  }
+}
+
+void UvListener::AcceptRest() {
+  int code = 0;
+  // More than the backlog cannot have waited: who comes faster than that goes on coming.
+  for (int i = 0; i <= kBacklog; ++i) {
+    if (AcceptOne(&code) != Step::kAccepted) return;
+  }
+}
+
+void UvListener::Accept() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    int code = 0;
+    const Step step = AcceptOne(&code);
+    if (step == Step::kAccepted) continue;
+    if (step == Step::kNobody) return;
     // Out of descriptors or memory: who comes waits in the backlog.
-    Log(NoteLevel::kError, "cannot accept a connection: " + std::string(std::strerror(errno)) +
+    Log(NoteLevel::kError, "cannot accept a connection: " + std::string(std::strerror(code)) +
                                "; who comes waits (see ulimit -n and [limits] max_clients)");
     uv_poll_stop(&handle_->poll);
     uv_timer_start(

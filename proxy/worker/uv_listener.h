@@ -19,8 +19,10 @@ namespace gemel {
 // Binds an address for `count` workers. Returns a socket for each, or nothing and *error (a
 // sentence: the port is in use, the address is not this machine's, ...). For TCP each is a socket
 // of its own; for a Unix socket they share one. A Unix socket's file that nobody listens on is
-// replaced.
-std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count, std::string* error);
+// replaced. `own`: where this process listens already, which may be what is in the way. Resolves
+// the host, so it may block for long; any thread.
+std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count,
+                                    const std::vector<Address>& own, std::string* error);
 
 // Accepts on one socket, on one loop. The loop must turn after it is destroyed.
 class UvListener {
@@ -35,9 +37,13 @@ class UvListener {
 
   // From now on connections are accepted. False and *error if that cannot be.
   bool Start(std::string* error);
+  // Accepts whoever has connected already, before the end: the system would reset them.
+  void AcceptRest();
 
  private:
   struct Handle;
+  enum class Step { kAccepted, kNobody, kFailed };
+  Step AcceptOne(int* code);
   void Accept();
 
   Handle* handle_;  // freed by its close callback

@@ -152,7 +152,9 @@ void UvWorker::EndChange(Change change) {
   }
   std::erase_if(listeners_, [&](const Listener& listener) {
     const std::vector<Address>& wanted = pool.config().listen;
-    return std::find(wanted.begin(), wanted.end(), listener.address) == wanted.end();
+    if (std::find(wanted.begin(), wanted.end(), listener.address) != wanted.end()) return false;
+    listener.listener->AcceptRest();
+    return true;
   });
   for (Change::Listener& added : change.listeners) {
     AddListener(added.address, std::move(added.socket));
@@ -362,6 +364,7 @@ void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
 }
 
 void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
+  for (Listener& listener : listeners_) listener.listener->AcceptRest();
   listeners_.clear();
   drained_ = std::move(drained);
   drain_close_ms_ = uv_now(&loop_) + std::min(kDrainGraceMs, deadline_ms);

@@ -54,7 +54,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // What one worker must know to go over to the next.
   struct Change {
     Serving next;
-    // As it is at the change, with all shards of the next pool.
+    // With what was made durable for it: all shards of the next pool.
     std::shared_ptr<const Topology> topology;
     bool force = false;  // see Membership::SetNodes
     struct Listener {

@@ -134,18 +134,20 @@ def measure_memory(arguments: argparse.Namespace, lab: Lab) -> list[memory.Memor
 
 
 def measure_one_thing(arguments: argparse.Namespace) -> int:
+    missed = []
     with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
         if arguments.reload:
             reloads = reload.measure(arguments.gemel, Path(folder), arguments.reload)
             text, facts = reload.table(reloads, arguments.reload), reload.as_json(
                 reloads, arguments.reload)
+            missed = reload.missed(reloads)
         else:
             pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
             text, facts = handover.table(pauses), handover.as_json(pauses)
     print(text)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(facts, indent=1))
-    return 0
+    return 1 if arguments.check and missed else 0
 
 
 def main() -> int:

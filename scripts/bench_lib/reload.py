@@ -20,10 +20,15 @@ from .setups import find
 WATCH_S = 2.0  # from the reload on
 CLIENTS = 2
 SERVERS = 8
+WORKERS = (1, 2)  # a pass for each
+
+MAX_SECONDS = 1.0
+MAX_STALL_MS = 20.0  # more than the same clients wait without a reload
 
 
 @dataclass
 class Reload:
+    workers: int
     change: str
     seconds: float        # until PROXY RELOAD was answered
     longest_ms: float     # a client's longest wait, from the order until WATCH_S later
@@ -31,12 +36,25 @@ class Reload:
     requests: int
     errors: int
 
+    def missed(self) -> list[str]:
+        """Each bar that it misses, in a few words."""
+        bars = []
+        if self.seconds > MAX_SECONDS:
+            bars.append(f"in effect after {self.seconds:.3f} s, the bar is {MAX_SECONDS:g} s")
+        if self.longest_ms > self.quiet_ms + MAX_STALL_MS:
+            bars.append(f"a client waited {self.longest_ms - self.quiet_ms:.1f} ms longer than "
+                        f"without a reload, the bar is {MAX_STALL_MS:g} ms")
+        if self.errors:
+            bars.append(f"{self.errors} errors")
+        return [f"{self.change}, {self.workers} worker(s): {bar}" for bar in bars]
+
 
 class Load(threading.Thread):
     """One client. Notes its longest wait since it was last asked."""
 
     def __init__(self, port: int, number: int) -> None:
         super().__init__(daemon=True)
+        self._port = port
         self._client = Client(port)
         self._number = number
         self._end = threading.Event()
@@ -48,12 +66,19 @@ class Load(threading.Thread):
         turn = 0
         while not self._end.is_set():
             key = f"load:{self._number}:{turn % 500}"
-            began = time.monotonic()
-            replies = (self._client.call("SET", key, str(turn)), self._client.call("GET", key))
-            self.longest = max(self.longest, (time.monotonic() - began) / 2)
-            self.requests += 2
-            self.errors += sum(isinstance(reply, Exception) for reply in replies)
+            self._call("SET", key, str(turn))
+            self._call("GET", key)
             turn += 1
+
+    def _call(self, *words: str) -> None:
+        began = time.monotonic()
+        try:
+            self.errors += isinstance(self._client.call(*words), Exception)
+        except OSError:  # dropped
+            self.errors += 1
+            self._client = Client(self._port)
+        self.longest = max(self.longest, time.monotonic() - began)
+        self.requests += 1
 
     def stop(self) -> None:
         self._end.set()
@@ -62,6 +87,15 @@ class Load(threading.Thread):
 
 
 def measure(gemel: Path, folder: Path, shards: int) -> list[Reload]:
+    results = []
+    for workers in WORKERS:
+        place = folder / f"w{workers}"
+        place.mkdir()
+        results += _measure_with(gemel, place, shards, workers)
+    return results
+
+
+def _measure_with(gemel: Path, folder: Path, shards: int, workers: int) -> list[Reload]:
     _allow_files(8 * shards + 1000)
     each = shards // SERVERS + 1
     sockets = [folder / f"redis{number}.sock" for number in range(SERVERS)]
@@ -78,10 +112,10 @@ def measure(gemel: Path, folder: Path, shards: int) -> list[Reload]:
         for index in range(shards + 1):
             (folder / f"n{index}").symlink_to(sockets[index % SERVERS])
         plain = {index: 1 for index in range(shards)}
-        _write(config, folder, port, plain, 1000)
+        _write(config, folder, port, workers, plain, 1000)
         proxy = Process("gemel", [str(gemel), "-c", str(config)], folder)
         proxy.wait_for_port(port)
-        return _measure(proxy, config, folder, port, plain, shards)
+        return _measure(proxy, config, folder, port, workers, plain, shards)
     finally:
         if proxy is not None:
             proxy.stop()
@@ -89,8 +123,8 @@ def measure(gemel: Path, folder: Path, shards: int) -> list[Reload]:
             server.stop()
 
 
-def _measure(proxy: Process, config: Path, folder: Path, port: int, plain: dict[int, int],
-             shards: int) -> list[Reload]:
+def _measure(proxy: Process, config: Path, folder: Path, port: int, workers: int,
+             plain: dict[int, int], shards: int) -> list[Reload]:
     control = Client(port, timeout=60)
     _wait_for(lambda: not isinstance(control.call("DBSIZE"), Exception), proxy)
     loads = [Load(port, number) for number in range(CLIENTS)]
@@ -105,7 +139,7 @@ def _measure(proxy: Process, config: Path, folder: Path, port: int, plain: dict[
                 ("a shard removed", {**plain, 0: 2}, 900)):
             _settle(control)
             quiet, _, _ = _watch(loads, lambda: None)
-            _write(config, folder, port, weights, timeout)
+            _write(config, folder, port, workers, weights, timeout)
             seconds = 0.0
 
             def reload() -> None:
@@ -117,7 +151,7 @@ def _measure(proxy: Process, config: Path, folder: Path, port: int, plain: dict[
                     raise BenchError(f"PROXY RELOAD: {reply}")
 
             longest, requests, errors = _watch(loads, reload)
-            results.append(Reload(change, seconds, longest, quiet, requests, errors))
+            results.append(Reload(workers, change, seconds, longest, quiet, requests, errors))
             proxy.check_alive()
     finally:
         for load in loads:
@@ -150,8 +184,10 @@ def _settle(control: Client) -> None:
     raise BenchError("the deletions after a change of the ring do not end")
 
 
-def _write(config: Path, folder: Path, port: int, weights: dict[int, int], timeout: int) -> None:
-    text = (f'[proxy]\nlisten = ["127.0.0.1:{port}"]\nstate_dir = "state"\nwatch_config = false\n'
+def _write(config: Path, folder: Path, port: int, workers: int, weights: dict[int, int],
+           timeout: int) -> None:
+    text = (f'[proxy]\nlisten = ["127.0.0.1:{port}"]\nworkers = {workers}\n'
+            f'state_dir = "state"\nwatch_config = false\n'
             f"[health]\ntimeout_ms = {timeout}\n")
     for index, weight in weights.items():
         text += (f'[[shard]]\nname = "s{index}"\nprimary = "unix:{folder}/n{index}"\n'
@@ -177,11 +213,18 @@ def _allow_files(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
+def missed(results: list[Reload]) -> list[str]:
+    return [bar for result in results for bar in result.missed()]
+
+
 def table(results: list[Reload], shards: int) -> str:
-    lines = [f"reload of {shards} shards      in effect  longest wait  without  requests  errors"]
+    lines = [f"{f'reload of {shards} shards':<27} workers  in effect  longest wait  without  "
+             "requests  errors"]
     for result in results:
-        lines.append(f"{result.change:<27} {result.seconds:>7.3f} s {result.longest_ms:>9.1f} ms "
-                     f"{result.quiet_ms:>5.1f} ms {result.requests:>9,} {result.errors:>7}")
+        lines.append(f"{result.change:<27} {result.workers:>7} {result.seconds:>8.3f} s "
+                     f"{result.longest_ms:>9.1f} ms {result.quiet_ms:>5.1f} ms "
+                     f"{result.requests:>9,} {result.errors:>7}")
+    lines += [f"missed: {bar}" for bar in missed(results)]
     return "\n".join(lines)
 
 

@@ -110,6 +110,14 @@ TEST(Cli, AgainstNeedsTwoGoodFiles) {
   EXPECT_NE(RunWithConfig(kShard, {"--against", "/nonexistent"}).exit_code, 0);
 }
 
+TEST(Cli, LogFileThatCannotBeOpenedSaysWhere) {
+  const Finished finished =
+      RunWithConfig(std::string("[log]\nfile = \"/proc/none/gemel.log\"\n") + kShard, {});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_TRUE(finished.output.starts_with("FILE:2:8: the log file /proc/none/gemel.log cannot be"))
+      << finished.output;
+}
+
 TEST(Cli, BadConfigSaysWhere) {
   struct Case {
     std::string text;

@@ -9,10 +9,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <thread>
 
+#include "config/config_load.h"
+#include "proxy/dispatch/pool.h"
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
@@ -25,10 +28,12 @@ unsigned Seed() {
   return text == nullptr ? std::random_device{}() : static_cast<unsigned>(std::stoul(text));
 }
 
-// What an impatient operator has: a hang is noticed soon.
+// A hang is noticed soon, though not so soon that a busy machine looks like one.
 void MakeImpatient(ConfigFile* file) {
-  file->options["health"] = {
-      {"interval_ms", "100"}, {"timeout_ms", "800"}, {"min_timeout_ms", "400"}, {"failures", "3"}};
+  file->options["health"] = {{"interval_ms", "100"},
+                             {"timeout_ms", "3000"},
+                             {"min_timeout_ms", "1500"},
+                             {"failures", "3"}};
 }
 
 class ReloadFaults : public testing::TestWithParam<int> {};  // workers
@@ -215,6 +220,16 @@ class Survivors {
       owners_[name].insert(client.Read().items.at(0).Field("shard").bytes);
     }
   }
+  // The same by a file that may have been in effect for a moment.
+  void NoteOwners(const ConfigFile& file) {
+    ConfigError error;
+    const std::optional<Config> config = LoadConfigText(file.Text(), "/tmp/gemel.toml", &error);
+    ASSERT_TRUE(config) << error.ToString();
+    const Pool pool(config->pools[0], 1);
+    for (const std::string& name : names_) {
+      owners_[name].insert(pool.OfSlot(pool.ShardOf(name)).name);
+    }
+  }
   void Verify() {
     for (const std::string& error : errors_) ADD_FAILURE() << error;
     for (const std::string& key : missed_) {
@@ -314,14 +329,18 @@ TEST_P(ReloadFaults, KilledWhileApplying) {
   ReloadWorld world({.workers = GetParam()});
   Survivors clients(world.port(), 3, 20);
   ASSERT_TRUE(clients.WaitForMore(300));
+  int cut = 0;
   for (int round = 0; round < 12; ++round) {
     clients.NoteOwners();
+    const ConfigFile before = world.file();
     history += "\n" + NextChange(&world, round, &random);
+    clients.NoteOwners(world.file());
     world.Write();
     std::thread reload([&] {
       try {
         world.AskReload();
       } catch (const std::runtime_error&) {  // it died before it could answer
+        ++cut;
       }
     });
     const unsigned wait_us = random() % (round % 2 == 0 ? 6000 : 60000);
@@ -330,16 +349,73 @@ TEST_P(ReloadFaults, KilledWhileApplying) {
     std::this_thread::sleep_for(std::chrono::microseconds(wait_us));
     world.proxy().Kill();
     reload.join();
+    // The other half in the second turn.
+    if (round % 2 == round / 6) {
+      history += ", and the file of before put back";
+      world.file() = before;
+      world.Write();
+    }
     ASSERT_NO_THROW(world.proxy().Restart()) << history << "\n" << world.proxy().Log();
     ASSERT_TRUE(world.WaitUntilSettled()) << history << world.Connect()("PROXY", "SHARDS");
     EXPECT_EQ(world.AskReload(), "nothing changes\n");
     ASSERT_TRUE(clients.WaitForMore(100)) << history;
   }
   SCOPED_TRACE(history);
+  EXPECT_GT(cut, 0);
   clients.NoteOwners();
   clients.Stop();
   clients.Verify();
   world.ExpectCopiesEqual();
+}
+
+TEST_P(ReloadFaults, ForceHoldsBesideOtherReloads) {
+  ReloadWorld world({.copies = 1, .workers = GetParam()});
+  MakeImpatient(&world.file());
+  ASSERT_FALSE(world.Reload().starts_with("-"));
+  const std::string old = world.file().shard("a").nodes[0];
+  const std::string added = world.NewNode();
+  world.node(added).Pause();
+  world.file().shard("a").nodes = {added};
+  ASSERT_FALSE(world.Reload({"FORCE"}).starts_with("-"));
+  // As long as nobody else has the data.
+  EXPECT_EQ(world.Shard("a").primary, old);
+  EXPECT_EQ(world.Connect()("CONFIG", "SET", "maxclients", "77"), "OK");
+  world.file().options["limits"]["max_clients"] = "78";
+  EXPECT_FALSE(world.Reload().starts_with("-"));
+  EXPECT_EQ(world.Setting("limits.max_clients"), "78");
+  world.node(old).Kill();
+  world.node(added).Resume();
+  EXPECT_TRUE(world.WaitUntilSettled()) << world.Connect()("PROXY", "SHARDS");
+  EXPECT_EQ(world.Shard("a").primary, added);
+}
+
+// The file is in effect, but the node that was to take over has died since.
+TEST_P(ReloadFaults, ForceAlsoWhereTheFileStays) {
+  ReloadWorld world({.copies = 1, .workers = GetParam()});
+  MakeImpatient(&world.file());
+  const std::string old = world.file().shard("a").nodes[0];
+  const std::string second = world.NewNode();
+  world.file().shard("a").nodes = {old, second};
+  world.ReloadAndSettle();
+  // It does not answer a write, so that there can be no hand-over to it.
+  world.node(second).Pause();
+  Client client = world.Connect();
+  const std::string key = world.KeyOn("a");
+  std::thread write([&] { client("SET", key, "v"); });
+  world.file().shard("a").nodes = {second};
+  EXPECT_TRUE(Eventually([&] { return world.Shard("a").Node(second).pending > 0; }));
+  EXPECT_FALSE(world.Reload().starts_with("-"));
+  write.join();
+  EXPECT_EQ(world.Shard("a").Node(second).state, "stale");
+  EXPECT_EQ(world.AskReload(), "nothing changes\n");
+  EXPECT_EQ(world.AskReload({"DRYRUN", "FORCE"}),
+            "nothing changes but that this is done by force:\nshard a: node " + old + " leaves\n");
+  world.node(old).Kill();
+  world.node(second).Resume();
+  EXPECT_NE(world.AskReload({"FORCE"}).find("node " + old + " leaves"), std::string::npos);
+  EXPECT_TRUE(world.WaitUntilSettled()) << world.Connect()("PROXY", "SHARDS");
+  EXPECT_EQ(world.Shard("a").primary, second);
+  EXPECT_EQ(world.AskReload({"FORCE"}), "nothing changes\n");
 }
 
 TEST_P(ReloadFaults, StoppedWhileApplying) {

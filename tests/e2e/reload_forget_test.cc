@@ -15,6 +15,13 @@ class ReloadForget : public testing::TestWithParam<int> {  // workers
  protected:
   ReloadForget() : world_({.workers = GetParam()}) {}
   ConfigFile& file() { return world_.file(); }
+  // Whether a shard still deletes what moved away.
+  bool Sweeps() const {
+    for (const Reply& shard : world_.Connect()("PROXY", "SHARDS").items) {
+      if (!shard.Field("sweep").bytes.empty()) return true;
+    }
+    return false;
+  }
   ReloadWorld world_;
 };
 INSTANTIATE_TEST_SUITE_P(Workers, ReloadForget, testing::Values(1, 2), [](const auto& info) {
@@ -52,7 +59,7 @@ TEST_P(ReloadForget, ThereAndBackUnderLoad) {
 TEST_P(ReloadForget, ReversedWhileDeletionsRun) {
   for (const bool killed : {false, true}) {
     SCOPED_TRACE(killed);
-    file().options["ring"]["forget_keys_per_s"] = "20";
+    file().options["ring"]["forget_keys_per_s"] = "1";
     file().shard("b").weight = 1;
     world_.ReloadAndSettle();
     Client client = world_.Connect();
@@ -84,6 +91,7 @@ TEST_P(ReloadForget, ReversedWhileDeletionsRun) {
       world_.proxy().Restart();
       ASSERT_TRUE(world_.WaitUntilSettled());
     }
+    EXPECT_TRUE(Sweeps());
     file().shard("b").weight = 1;
     ASSERT_FALSE(world_.Reload().starts_with("-"));
     if (killed) {
@@ -117,6 +125,43 @@ TEST_P(ReloadForget, ReversedWhileDeletionsRun) {
     }
     return true;
   }));
+  world_.ExpectCopiesEqual();
+}
+
+// As many rings are kept as it takes, but not more than some. What is refused leaves nothing
+// behind.
+TEST_P(ReloadForget, NoMoreRingsThanMayBeKept) {
+  file().options["ring"]["forget_keys_per_s"] = "1";
+  world_.ReloadAndSettle();
+  Client client = world_.Connect();
+  for (int i = 0; i < 3000; ++i) client.Append({"SET", "key:" + std::to_string(i), "v"});
+  for (int i = 0; i < 3000; ++i) ASSERT_EQ(client.Read(), "OK");
+  std::string answer;
+  for (int weight = 2; weight < 50 && !answer.starts_with("-"); ++weight) {
+    file().shard("b").weight = weight;
+    answer = world_.Reload();
+  }
+  EXPECT_NE(answer.find("32 rings wait until"), std::string::npos) << answer;
+  --file().shard("b").weight;
+  EXPECT_EQ(world_.Reload(), "nothing changes\n");
+  const std::vector<std::string> nodes = {world_.NewNode(), world_.NewNode()};
+  file().shards.push_back({"c", nodes});
+  answer = world_.Reload();
+  EXPECT_NE(answer.find("32 rings wait until"), std::string::npos) << answer;
+  answer = world_.AskReload({"DRYRUN"});
+  EXPECT_NE(answer.find("shard c added"), std::string::npos) << answer;
+  EXPECT_NE(answer.find("refused: "), std::string::npos) << answer;
+  // Its nodes are free for others at once.
+  file().RemoveShard("c");
+  file().shard("a").nodes.push_back(nodes[0]);
+  world_.ReloadAndSettle();
+  EXPECT_TRUE(Sweeps());
+  file().options["ring"].erase("forget_keys_per_s");
+  ASSERT_FALSE(world_.Reload().starts_with("-"));
+  EXPECT_TRUE(Eventually([&] { return !Sweeps(); }));
+  file().shards.push_back({"c", {nodes[1]}});
+  world_.ReloadAndSettle();
+  EXPECT_TRUE(Eventually([&] { return !Sweeps(); }));
   world_.ExpectCopiesEqual();
 }
 

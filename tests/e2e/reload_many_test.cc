@@ -17,7 +17,7 @@ namespace gemel::e2e {
 namespace {
 
 constexpr int kReloads = 200;
-constexpr int kWarm = 50;  // from here on nothing grows
+constexpr int kWarm = 100;  // from here on nothing grows
 // To each node one connection is made only when it is first needed.
 constexpr size_t kLateConnections = 4;
 #ifdef __SANITIZE_ADDRESS__
@@ -25,7 +25,7 @@ constexpr uint64_t kGrowth = 256 << 20;  // it keeps what was freed
 #elif defined(__SANITIZE_THREAD__)
 constexpr uint64_t kGrowth = 128 << 20;  // it notes each address that was ever used
 #else
-constexpr uint64_t kGrowth = 8 << 20;
+constexpr uint64_t kGrowth = 2 << 20;  // 20 kB a reload
 #endif
 
 // GEMEL_RELOAD_SEED: as in a failure that is to be seen again.

@@ -70,12 +70,16 @@ ShardOptions OptionsOf(const ProxyOptions& config, const ShardSetup& shard) {
   return options;
 }
 
-std::string WhyReloadIsRefused(const ProxyOptions& next, const Topology& topology,
-                               const std::vector<std::string>& leaving, bool force) {
+namespace {
+
+PoolConfig PoolOf(const ProxyOptions& config) {
   PoolConfig pool;
-  for (const ShardSetup& setup : next.shards) {
+  pool.ring.points = config.points;
+  pool.ring.hash_tag = config.hash_tag;
+  for (const ShardSetup& setup : config.shards) {
     ShardConfig& shard = pool.shards.emplace_back();
     shard.name = setup.name;
+    shard.weight = setup.weight;
     std::string error;
     for (size_t i = 0; i < setup.nodes.size(); ++i) {
       const Address address = *ParseAddress(setup.nodes[i]->address(), &error);
@@ -86,7 +90,15 @@ std::string WhyReloadIsRefused(const ProxyOptions& next, const Topology& topolog
       }
     }
   }
-  return WhyRefused(pool, topology, leaving, force);
+  return pool;
+}
+
+}  // namespace
+
+std::string WhyReloadIsRefused(const ProxyOptions& now, const ProxyOptions& next,
+                               const Topology& topology, const std::vector<std::string>& leaving,
+                               bool force) {
+  return WhyRefused(PoolOf(now), PoolOf(next), topology, leaving, force);
 }
 
 }  // namespace gemel::sim

@@ -58,8 +58,9 @@ struct ProxyOptions {
 // Of one shard of the config.
 ShardOptions OptionsOf(const ProxyOptions& config, const ShardSetup& shard);
 // As the product's own check of a reload has it (see proxy/reload/reload_check.h).
-std::string WhyReloadIsRefused(const ProxyOptions& next, const Topology& topology,
-                               const std::vector<std::string>& leaving, bool force);
+std::string WhyReloadIsRefused(const ProxyOptions& now, const ProxyOptions& next,
+                               const Topology& topology, const std::vector<std::string>& leaving,
+                               bool force);
 
 std::string ShardName(size_t shard);
 

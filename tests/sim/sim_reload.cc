@@ -12,6 +12,7 @@ struct SimProxy::Job {
   std::function<void(const std::string&)> done;
   size_t edits = 0;  // not durable yet
   std::string error;
+  std::vector<std::string> added;  // shards that are durable, though none serves them yet
   std::shared_ptr<const RingHistory> rings;
 };
 
@@ -25,7 +26,7 @@ void SimProxy::Reload(const ProxyOptions& next, bool force,
   // The file is read by a thread of its own.
   Later(loop_->Between(0, 3000), [this, job] {
     const std::string why =
-        WhyReloadIsRefused(job->next, *coordinator_->current(), leaving_, job->force);
+        WhyReloadIsRefused(config_, job->next, *coordinator_->current(), leaving_, job->force);
     if (!serving_ || !why.empty()) {
       End(job, why.empty() ? "it is being stopped" : why);
     } else {
@@ -61,12 +62,14 @@ void SimProxy::MakeDurable(const std::shared_ptr<Job>& job) {
   }
   job->edits = edits.size();
   for (Edit& edit : edits) {
-    Propose(std::move(edit), [this, job](const EditResult& result) {
+    const std::string added = edit.kind == EditKind::kAddShard ? edit.shard : "";
+    Propose(std::move(edit), [this, job, added](const EditResult& result) {
+      if (result.ok && !added.empty()) job->added.push_back(added);
       if (!result.ok && job->error.empty()) job->error = result.error;
       if (--job->edits > 0) return;
       if (job->error.empty() && !serving_) job->error = "it is being stopped";
       if (!job->error.empty()) {
-        End(job, "the change could not be made durable: " + job->error);
+        TakeBack(job, "the change could not be made durable: " + job->error);
         return;
       }
       const std::shared_ptr<const Topology> durable = coordinator_->current();
@@ -79,6 +82,20 @@ void SimProxy::MakeDurable(const std::shared_ptr<Job>& job) {
         }
       });
     });
+  }
+}
+
+void SimProxy::TakeBack(const std::shared_ptr<Job>& job, const std::string& why) {
+  if (job->added.empty() || !serving_) {
+    End(job, why);
+    return;
+  }
+  job->edits = job->added.size();
+  for (const std::string& shard : job->added) {
+    Propose({EditKind::kRemoveShard, shard, {}, {}, "the reload was refused"},
+            [this, job, why](const EditResult&) {
+              if (--job->edits == 0) End(job, why);
+            });
   }
 }
 

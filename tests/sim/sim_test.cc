@@ -66,6 +66,12 @@ TEST(Simulation, KeepsThePromises) {
                     << " with --gtest_filter=Simulation.*";
     }
   }
+  if (runs >= 100 && failures == 0) {
+    EXPECT_GT(changes, 0u);
+    EXPECT_GT(ring_changes, 0u);
+    EXPECT_GT(all.sweeps, 0u);
+    EXPECT_GT(all.forgotten, 0u);
+  }
   RecordProperty("requests", std::to_string(requests));
   std::printf(
       "%llu runs, %zu requests; promotions %llu, stale %llu, rejoins %llu, resyncs %llu, diverged "

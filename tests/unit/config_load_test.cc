@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 
 namespace gemel {
 namespace {
@@ -51,6 +53,46 @@ class ConfigFile : public testing::Test {
 
   fs::path folder_;
 };
+
+// While somebody writes it in place it may be read as parts of two files, which may even be a good
+// one together.
+TEST_F(ConfigFile, ThatChangesWhileItIsRead) {
+  const std::string path = Write("g.toml", kShard + std::string(15 << 20, '#'));
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    while (!stop) {
+      file.seekp(0);
+      file << kShard << std::flush;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  });
+  std::string message;
+  // The writer may not get its turn each time.
+  for (int i = 0; i < 500 && message.empty(); ++i) {
+    ConfigError error;
+    if (!ReadConfigFile(path, &error)) message = error.message;
+  }
+  stop = true;
+  writer.join();
+  EXPECT_TRUE(message.starts_with("is being written: it changed each time")) << message;
+  ConfigError error;
+  EXPECT_TRUE(ReadConfigFile(path, &error)) << error.ToString();
+}
+
+TEST_F(ConfigFile, ThePlaceOfTheLogFile) {
+  ConfigError error;
+  std::optional<Config> config =
+      LoadConfigText("[log]\n  file = \"x.log\"\n" + std::string(kShard), "/g.toml", &error);
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->log.line, 2u);
+  EXPECT_EQ(config->log.column, 10u);
+  // Where it is said is no difference.
+  std::optional<Config> moved =
+      LoadConfigText("\n[log]\nfile = \"x.log\"\n" + std::string(kShard), "/g.toml", &error);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->log, config->log);
+}
 
 TEST_F(ConfigFile, Loads) {
   ConfigError error;

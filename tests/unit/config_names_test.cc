@@ -227,7 +227,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 56);
+  EXPECT_EQ(options, 57);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -284,7 +284,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 56u);
+  EXPECT_EQ(options, 57u);
 }
 
 }  // namespace

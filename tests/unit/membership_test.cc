@@ -31,6 +31,15 @@ class MembershipTest : public ShardWorld, public Membership::Host {
       RunEdits();
     }
   }
+  // Copy 0 is gone, and cannot be reached any more.
+  void LosePrimary() {
+    shard_->link(0)->OnClosed("gone", true, now_ms_);
+    shard_->Tick(now_ms_, 0);
+    now_ms_ += 1000;
+    shard_->Tick(now_ms_, 0);
+    shard_->link(0)->OnClosed("refused", true, now_ms_);
+    Turn(100);
+  }
   // A copy is made equal, as a resync does it.
   void MakeEqual(uint32_t copy) {
     bool ok = false;
@@ -168,14 +177,34 @@ TEST_F(MembershipTest, ForcedAwayFromALostPrimary) {
   Want({"new"}, /*force=*/true);
   Turn(2);
   Up(1, "r9", 0);
-  shard_->link(0)->OnClosed("gone", true, now_ms_);
-  shard_->Tick(now_ms_, 0);
-  now_ms_ += 1000;
-  shard_->Tick(now_ms_, 0);
-  shard_->link(0)->OnClosed("refused", true, now_ms_);
-  Turn(100);
+  LosePrimary();
   EXPECT_EQ(Members(), "new ");
   EXPECT_TRUE(membership_->settled());
+}
+
+// A reload of something else says nothing of the nodes.
+TEST_F(MembershipTest, ForceHoldsForTheSameNodes) {
+  Begin(1);
+  Want({"new"}, /*force=*/true);
+  Turn(2);
+  Want({"new"});
+  Turn(2);
+  Up(1, "r9", 0);
+  LosePrimary();
+  EXPECT_EQ(Members(), "new ");
+  EXPECT_TRUE(membership_->settled());
+}
+
+TEST_F(MembershipTest, ForceIsOverWhenOthersAreWanted) {
+  Begin(1);
+  Want({"new"}, /*force=*/true);
+  Turn(2);
+  Want({"new", "more"});
+  Turn(2);
+  Up(1, "r9", 0);
+  LosePrimary();
+  EXPECT_EQ(Members(), "n0 new more ");
+  EXPECT_FALSE(membership_->settled());
 }
 
 TEST_F(MembershipTest, ANodeOnItsWayOutIsWantedAgain) {

@@ -112,67 +112,59 @@ TEST(MergeTest, NameShardPutsTheNameBehindThePrefix) {
   EXPECT_EQ(NameShard("a", "-\r\n"), "- shard 'a':\r\n");
 }
 
-TEST(CursorTest, WalksOverTheShards) {
-  EXPECT_EQ(EncodeCursor(0, 0, 1), "0");
-  EXPECT_EQ(EncodeCursor(17, 0, 1), "17");
-  EXPECT_EQ(EncodeCursor(0, 0, 3), "1");  // the next shard, from its start
-  EXPECT_EQ(EncodeCursor(0, 1, 3), "2");
-  EXPECT_EQ(EncodeCursor(0, 2, 3), "0");  // the end
-  EXPECT_EQ(EncodeCursor(5, 2, 3), "17");
+TEST(CursorTest, NamesTheSlot) {
+  EXPECT_EQ(EncodeCursor(0, 0), "0");
+  EXPECT_EQ(EncodeCursor(0, 1), "1");  // the next shard, from its start
+  EXPECT_EQ(EncodeCursor(1, 0), "65536");
+  EXPECT_EQ(EncodeCursor(5, 2), "327682");
 }
 
 TEST(CursorTest, RoundTrip) {
   std::mt19937_64 random(1);
-  for (uint32_t shards : {1u, 2u, 3u, 7u, 16u, 1000u}) {
-    for (int i = 0; i < 2000; ++i) {
-      const uint32_t shard = static_cast<uint32_t>(random() % shards);
-      const uint64_t node = std::max<uint64_t>(1, (random() >> (random() % 64)) / shards / 2);
-      const std::string text = EncodeCursor(node, shard, shards);
-      uint64_t got_node = 0;
-      uint32_t got_shard = 0;
-      ASSERT_TRUE(DecodeCursor(text, shards, &got_node, &got_shard)) << text;
-      EXPECT_EQ(got_node, node);
-      EXPECT_EQ(got_shard, shard);
-      EXPECT_NE(text, "0");  // which would end the scan too early
-    }
+  for (int i = 0; i < 10000; ++i) {
+    const uint32_t slot = static_cast<uint32_t>(random() % 65536);
+    const uint64_t node = std::max<uint64_t>(1, (random() >> (random() % 48)) >> 16);
+    const std::string text = EncodeCursor(node, slot);
+    uint64_t got_node = 0;
+    uint32_t got_slot = 0;
+    ASSERT_TRUE(DecodeCursor(text, &got_node, &got_slot)) << text;
+    EXPECT_EQ(got_node, node);
+    EXPECT_EQ(got_slot, slot);
+    EXPECT_NE(text, "0");  // which would end the scan too early
   }
 }
 
 // Near 2^64 a cursor is carried exactly or not at all: one that wrapped around would skip keys.
 TEST(CursorTest, NeverWrapsAround) {
-  for (uint32_t shards : {1u, 2u, 3u, 5u, 16u, 65535u}) {
-    for (uint32_t shard : {0u, shards / 2, shards - 1}) {
-      std::vector<uint64_t> nodes;
-      for (uint64_t i = 0; i < 3; ++i) {
-        nodes.insert(nodes.end(), {kMax - i, kMax / shards - i, (kMax - shard) / shards - i});
-        if (kMax / shards <= kMax - i - 1) nodes.push_back(kMax / shards + i + 1);
-      }
-      for (uint64_t node : nodes) {
-        const bool fits = node <= (kMax - shard) / shards;
-        const std::string text = EncodeCursor(node, shard, shards);
-        EXPECT_EQ(text.empty(), !fits) << node << " of " << shard << "/" << shards;
-        if (!fits) continue;
-        uint64_t got_node = 0;
-        uint32_t got_shard = 0;
-        ASSERT_TRUE(DecodeCursor(text, shards, &got_node, &got_shard));
-        EXPECT_EQ(got_node, node);
-        EXPECT_EQ(got_shard, shard);
-      }
+  constexpr uint64_t kMost = kMax >> 16;
+  for (uint32_t slot : {0u, 1u, 32768u, 65535u}) {
+    for (uint64_t node : {kMost - 1, kMost, kMost + 1, kMax - 1, kMax}) {
+      const std::string text = EncodeCursor(node, slot);
+      EXPECT_EQ(text.empty(), node > kMost) << node << " of " << slot;
+      if (text.empty()) continue;
+      uint64_t got_node = 0;
+      uint32_t got_slot = 0;
+      ASSERT_TRUE(DecodeCursor(text, &got_node, &got_slot));
+      EXPECT_EQ(got_node, node);
+      EXPECT_EQ(got_slot, slot);
     }
   }
 }
 
 TEST(CursorTest, Garbage) {
   uint64_t node = 0;
-  uint32_t shard = 0;
+  uint32_t slot = 0;
   for (std::string_view text : {"", " ", "-1", "+1", "x", "1x", "1 ", " 1", "0x10", "1.5",
                                 "18446744073709551616", "99999999999999999999999", "1\r\n"}) {
-    EXPECT_FALSE(DecodeCursor(text, 2, &node, &shard)) << text;
+    EXPECT_FALSE(DecodeCursor(text, &node, &slot)) << text;
+    EXPECT_FALSE(ParseCursor(text, &node)) << text;
   }
-  EXPECT_FALSE(DecodeCursor(std::string_view("1\0", 2), 2, &node, &shard));
-  ASSERT_TRUE(DecodeCursor("18446744073709551615", 2, &node, &shard));
-  EXPECT_EQ(node, kMax / 2);
-  EXPECT_EQ(shard, 1u);
+  EXPECT_FALSE(DecodeCursor(std::string_view("1\0", 2), &node, &slot));
+  ASSERT_TRUE(DecodeCursor("18446744073709551615", &node, &slot));
+  EXPECT_EQ(node, kMax >> 16);
+  EXPECT_EQ(slot, 65535u);
+  ASSERT_TRUE(ParseCursor("18446744073709551615", &node));
+  EXPECT_EQ(node, kMax);
 }
 
 }  // namespace

@@ -201,12 +201,72 @@ TEST(SessionTest, ScanVisitsAll) {
   }
 }
 
+// Shards go, come and change their places in the file while a scan is under way: what is there all
+// the time is found, once.
+TEST(SessionTest, ScanGoesOnAcrossAReload) {
+  const auto pool_of = [](const std::string& names, const Pool& before) {
+    std::string text;
+    for (const char name : names) {
+      text += "[[shard]]\nname = \"" + std::string(1, name) +
+              "\"\nprimary = \"127.0.0.1:" + std::to_string(7000 + name) + "\"\n";
+    }
+    ConfigError error;
+    return std::make_unique<Pool>(LoadConfigText(text, "/g.toml", &error)->pools[0], before,
+                                  std::vector<uint32_t>{});
+  };
+  for (const std::string next : {"acd", "dca", "cd", "dabc", "a", "d"}) {
+    for (int after = 0; after < 12; ++after) {
+      SCOPED_TRACE(next + ", after " + std::to_string(after));
+      std::unique_ptr<Pool> changed;
+      World world(4);
+      FakeClient& client = world.Connect();
+      std::multiset<std::string> stay;
+      for (uint32_t shard = 0; shard < 4; ++shard) {
+        const char name = static_cast<char>('a' + shard);
+        for (int i = 0; i < 5; ++i) {
+          const std::string key = std::string(1, name) + std::to_string(i);
+          world.nodes[shard].data[key] = "v";
+          if (next.find(name) != std::string::npos) stay.insert(key);
+        }
+      }
+      std::multiset<std::string> found;
+      std::string cursor = "0";
+      int turns = 0;
+      do {
+        if (turns == after) {
+          changed = pool_of(next, *world.pool);
+          world.workers[0]->context.pool = changed.get();
+          world.workers[0]->dispatcher.SetPool(changed.get());
+        }
+        const std::string reply = world.Ask(client, {"SCAN", cursor});
+        std::vector<std::string_view> halves;
+        std::vector<std::string_view> keys;
+        ASSERT_TRUE(SplitArray(reply, &halves)) << reply;
+        ASSERT_EQ(halves.size(), 2u);
+        ASSERT_TRUE(SplitArray(halves[1], &keys));
+        for (std::string_view key : keys) found.insert(std::string(ReplyText(key)));
+        cursor = ReplyText(halves[0]);
+        ASSERT_LT(++turns, 50);
+      } while (cursor != "0");
+      for (const std::string& key : stay) EXPECT_EQ(found.count(key), 1u) << key;
+    }
+  }
+}
+
+TEST(SessionTest, ScanBehindTheLastShardIsAtItsEnd) {
+  World world(2);
+  world.nodes[0].data["k"] = world.nodes[1].data["l"] = "v";
+  FakeClient& client = world.Connect();
+  EXPECT_EQ(world.Ask(client, {"SCAN", "2"}), "*2\r\n$1\r\n0\r\n*0\r\n");
+  EXPECT_EQ(world.Ask(client, {"SCAN", "18446744073709551615"}), "*2\r\n$1\r\n0\r\n*0\r\n");
+}
+
 TEST(SessionTest, ScanCursorTooLargeIsAnError) {
   World world(3);
   FakeClient& client = world.Connect();
   world.nodes[0].refusal = "*2\r\n$20\r\n18446744073709551615\r\n*0\r\n";
   EXPECT_EQ(world.Ask(client, {"SCAN", "0"}),
-            "-ERR shard 'a': a cursor too large for SCAN over several shards\r\n");
+            "-ERR shard 'a': its cursor is too large to carry the shard in it\r\n");
   world.nodes[0].refusal = "-NOPERM no\r\n";
   EXPECT_EQ(world.Ask(client, {"SCAN", "0"}), "-NOPERM no\r\n");
 }

@@ -1,0 +1,56 @@
+// One reload on its way, for the files of UvReloader.
+
+#ifndef GEMEL_PROXY_SERVER_UV_RELOAD_JOB_H_
+#define GEMEL_PROXY_SERVER_UV_RELOAD_JOB_H_
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/topology/unique_fd.h"
+#include "proxy/reload/config_diff.h"
+#include "proxy/server/uv_reloader.h"
+
+namespace gemel {
+
+inline constexpr char kReloadStopped[] = "gemel is being stopped";
+
+// Its thread-pool part touches nothing but it.
+struct UvReloader::Job {
+  ReloadOrder order;
+  ReloadDone done;
+  uint32_t tries = 0;
+  UvWorker::Serving now;
+  std::vector<uint32_t> taken;  // slots
+  // While the thread pool has it:
+  uv_work_t work;
+  UvReloader* reloader = nullptr;
+  std::shared_ptr<Job> self;
+  void (*run)(Job*) = nullptr;
+  void (UvReloader::*then)(std::shared_ptr<Job>) = nullptr;
+
+  std::string text;  // at first that of the config in effect
+  std::vector<std::pair<std::string, std::string>> sets_before;
+  std::string error;
+  UvWorker::Serving next;
+  ConfigDiff diff;
+  std::string description;
+  std::shared_ptr<const Topology> topology;  // with what was made durable for it
+
+  bool other_file = false;  // than the one that is meant
+  bool momentary = false;   // what refused it may be over soon
+  bool log_changed = false;
+  std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
+  std::string unbound;             // why one of the new listeners cannot be
+  size_t edits = 0;                // not durable yet
+  std::vector<std::string> added;  // shards that are durable, though none serves them yet
+  bool changing = false;           // the workers are about to go over
+  size_t workers = 0;              // that have not gone over yet
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SERVER_UV_RELOAD_JOB_H_
