@@ -143,7 +143,7 @@ class Forget : private ShardGate, private RequestSink {
   Marks marks_;
   size_t mark_bytes_ = 0;
   std::string refusal_;
-  bool refused_ = false;  // a deletion failed since the last Tick
+  bool refused_ = false;   // a deletion failed since the last Tick
   uint64_t answered_ = 0;  // deletions since what they held back was released
   uint64_t next_number_ = 1;
   std::set<uint64_t> in_flight_;  // numbers of deletions that are not answered

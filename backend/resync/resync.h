@@ -48,8 +48,8 @@ class Resync {
   // What was asked of this copy is not answered any more, and another node may take its place.
   void ForgetCopy(uint32_t copy);
 
-  // The copy is stale, and was told to replicate: what is done with it next must begin with REPLICAOF
-  // NO ONE.
+  // The copy is stale, and was told to replicate: what is done with it next must begin with
+  // REPLICAOF NO ONE.
   bool MayReplicate(uint32_t copy) const {
     return ours_[copy] && shard_->info().copies[copy].state == CopyState::kStale;
   }

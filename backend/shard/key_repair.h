@@ -1,7 +1,7 @@
 // Makes single keys equal again after the copies answered a write differently: by state, never by
-// replay. The key is locked (its new requests wait), MEMORY USAGE and then DUMP and PTTL go down the
-// primary's link behind all that is in flight there, and RESTORE or DEL down the other's, so that the repair has
-// its place in the shard's one order.
+// replay. The key is locked (its new requests wait), MEMORY USAGE and then DUMP and PTTL go down
+// the primary's link behind all that is in flight there, and RESTORE or DEL down the other's, so
+// that the repair has its place in the shard's one order.
 
 #ifndef GEMEL_BACKEND_SHARD_KEY_REPAIR_H_
 #define GEMEL_BACKEND_SHARD_KEY_REPAIR_H_

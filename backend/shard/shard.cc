@@ -33,8 +33,7 @@ bool IsUnfitToWrite(std::string_view reply) {
 // A node that cannot serve reads just now; another copy may. Some reads are writes to Redis (SORT,
 // GEORADIUS, BITFIELD GET) and are refused like these.
 bool IsUnfitToRead(std::string_view reply) {
-  return IsUnfitToWrite(reply) || reply.starts_with("-NOAUTH") ||
-         reply.starts_with("-CLUSTERDOWN");
+  return IsUnfitToWrite(reply) || reply.starts_with("-NOAUTH") || reply.starts_with("-CLUSTERDOWN");
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
   }
   if (!why.empty() && why != copy.refusal) {
     env_->Note(NoteLevel::kError, "shard '" + info_.name + "': " + link.name() +
-                                      " is not used: " + why + "; each copy needs a server of "
+                                      " is not used: " + why +
+                                      "; each copy needs a server of "
                                       "its own");
   }
   copy.refusal = why;
@@ -215,9 +216,8 @@ int Shard::PickAuthority() const {
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Copy& copy = *copies_[i];
     if ((in_sync_ & Bit(i)) == 0 || !copy.restarted || !copy.link->up()) continue;
-    if (!all_restarted &&
-        ((copy.link->identity().keys != 0 && !copy.whole) ||
-         env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
+    if (!all_restarted && ((copy.link->identity().keys != 0 && !copy.whole) ||
+                           env_->NowMs() < copy.restarted_ms + options_.wait_ms)) {
       continue;
     }
     const bool best_whole = best >= 0 && copies_[static_cast<uint32_t>(best)]->whole;

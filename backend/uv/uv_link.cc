@@ -14,7 +14,10 @@ constexpr uint64_t kNearNs = 500 * 1000;
 }  // namespace
 
 UvLink::UvLink(UvLinkContext* context, Link* link, Address address)
-    : context_(context), link_(link), address_(std::move(address)), stream_(context->streams, this) {}
+    : context_(context),
+      link_(link),
+      address_(std::move(address)),
+      stream_(context->streams, this) {}
 
 UvLink::~UvLink() { std::erase(context_->dirty, this); }
 

@@ -34,9 +34,8 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
                            const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
                            std::shared_ptr<const RingHistory> rings)
     : world_(world), slot_(slot), health_(pool.health), config_(config) {
-  shard_ =
-      std::make_unique<Shard>(OptionsFor(pool, config, info, world.after_crash), info, table,
-                              world.chunks, world.env);
+  shard_ = std::make_unique<Shard>(OptionsFor(pool, config, info, world.after_crash), info, table,
+                                   world.chunks, world.env);
   control_ = std::make_unique<HiredisControl>(world.loop);
   for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
   resync_ =

@@ -34,7 +34,8 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool Accept(UniqueFd socket, bool unix_socket);
 
   Session& session() { return *session_; }
-  // The end of the loop turn: has the group send what is queued, and closes what wants to be closed.
+  // The end of the loop turn: has the group send what is queued, and closes what wants to be
+  // closed.
   void Flush();
   // Tries to read on after back-pressure; true if it is not paused any more.
   bool TryResume();

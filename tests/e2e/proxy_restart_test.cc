@@ -110,8 +110,7 @@ TEST(ProxyRestart, KilledUnderLoadThreaded) { KilledUnderLoad(2); }
 // A node that hung has not read all that the killed proxy had sent: that is not applied after what
 // the next one sends.
 TEST(ProxyRestart, WhatAKilledProxyLeftComesBeforeEverythingOrNotAtAll) {
-  Cluster cluster(
-      {.shards = 1, .copies = 1, .sections = {{"timeouts", "request_ms = 30000"}}});
+  Cluster cluster({.shards = 1, .copies = 1, .sections = {{"timeouts", "request_ms = 30000"}}});
   RedisNode& node = cluster.node(0, 0);
   EXPECT_EQ(cluster.Connect()("SET", "k", "first"), "OK");
   node.Pause();
@@ -119,9 +118,8 @@ TEST(ProxyRestart, WhatAKilledProxyLeftComesBeforeEverythingOrNotAtAll) {
   std::string burst;
   for (int i = 0; i < 1500; ++i) burst += Encode({"SET", "k", std::string(1000, 'x')});
   socket.SendSome(burst);
-  ASSERT_TRUE(Eventually([&] {
-    return cluster.Status(0).Node(node.address()).pending >= 100;
-  })) << cluster.Connect()("PROXY", "SHARDS").Text();
+  ASSERT_TRUE(Eventually([&] { return cluster.Status(0).Node(node.address()).pending >= 100; }))
+      << cluster.Connect()("PROXY", "SHARDS").Text();
   cluster.proxy().Kill();
   cluster.proxy().Restart();
   node.Resume();

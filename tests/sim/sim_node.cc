@@ -234,8 +234,7 @@ void Node::ResetAll() {
 }
 
 std::string Node::Info() const {
-  std::string text =
-      "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n";
+  std::string text = "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n";
   if (keeps_writes_) text += "aof_enabled:1\r\n";
   text += "# Replication\r\n";
   text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";

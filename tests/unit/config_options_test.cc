@@ -252,7 +252,8 @@ TEST(ConfigOptions, SizesTakeUnits) {
 TEST(ConfigOptions, Proxy) {
   std::optional<Config> config = Load(
       "[proxy]\nlisten = [\"0.0.0.0:1\", \"[::1]:2\", \"unix:/run/g.sock\"]\nworkers = 7\n"
-      "scheduling = \"normal\"\nio_uring = false\nstate_dir = \"/var/lib/gemel\"\nwatch_config = false\nuser = "
+      "scheduling = \"normal\"\nio_uring = false\nstate_dir = \"/var/lib/gemel\"\nwatch_config = "
+      "false\nuser = "
       "\"app\"\npassword = \"p\\u0000 "
       "w\"\n" +
       std::string(kShard));

@@ -337,7 +337,7 @@ TEST_F(ShardTest, WhoRefusedComesBackByTheKeysThatItMissed) {
   Sent(0);
   Sent(1);
   Pass(1000);
-  EXPECT_EQ(Sent(0), Command({"DUMP", "k"}) + Command({"PEXPIRETIME", "k"}));
+  ExpectRepair(0, "k");
   Reply(0, "$3\r\nabc\r\n:-1\r\n");
   EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
   Reply(1, "+OK\r\n");
