@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct alignas(64) Op : LinkItem {
   Op() : LinkItem(LinkItem::Kind::kWrite) {}
 
   // What the kept reply is worth: that of a copy in sync is the client's.
-  enum class Kept : uint8_t { kNothing, kJoining, kRefusal, kReal };
+  enum class Kept : uint8_t { kNothing, kJoining, kReal };
 
   uint8_t repair_step = 0;
   Kept kept = Kept::kNothing;
@@ -62,6 +63,7 @@ struct alignas(64) Op : LinkItem {
 
   void Reset() {
     if (reply_size_ == kInLarge) large_.Clear();
+    if (refused != 0) refusal.reset();
     reply_size_ = 0;
     item_kind = LinkItem::Kind::kWrite;
     request = nullptr;
@@ -82,6 +84,8 @@ struct alignas(64) Op : LinkItem {
   ByteBuffer large_;
 
  public:
+  // What the first of those who refused said: the client's answer if nobody has applied it.
+  std::unique_ptr<std::string> refusal;
   uint64_t waiting_since_ms = 0;
   uint32_t repair_job = 0;
 };

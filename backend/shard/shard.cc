@@ -290,10 +290,7 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
     // Another server's replica: what it has right is that one's.
     if (reply.bytes.starts_with("-READONLY")) ForgetJournal(copy);
     if ((op->joining & Bit(copy)) == 0) {
-      if (op->kept < Op::Kept::kRefusal) {
-        op->KeepReply(reply);
-        op->kept = Op::Kept::kRefusal;
-      }
+      if (op->refusal == nullptr) op->refusal = std::make_unique<std::string>(reply.bytes);
       // One that is stale by now has nothing left to be judged by.
       if ((in_sync_ & Bit(copy)) != 0) copies_[copy]->refusing = true;
       UpdateOpen();
@@ -364,10 +361,15 @@ void Shard::FinishWrite(Op* op, std::string_view frame) {
     for (CopyMask rest = op->refused & joining_; rest != 0; rest &= rest - 1) {
       LeaveJoin(static_cast<uint32_t>(std::countr_zero(rest)), "it refused a write");
     }
-    if (((op->applied | op->lost) & ~op->joining) == 0) {
+    // One that joined has come to count since, if it is in sync by now.
+    if (((op->applied | op->lost) & ~(op->joining & ~in_sync_)) == 0) {
       // Nobody who counts has applied it: no harm is done.
       ForgiveRefusals(*op);
-      AnswerKept(op);
+      if (op->refusal != nullptr) {
+        Answer(op, Reply{*op->refusal, nullptr});
+      } else {
+        AnswerKept(op);
+      }
       OpEnded(op);
       UpdateOpen();
       return;

@@ -346,6 +346,36 @@ TEST_F(ShardTest, WhoRefusedComesBackByTheKeysThatItMissed) {
   EXPECT_EQ(Durable().copies[1].state, CopyState::kInSync);
 }
 
+// It was joining when the write was sent, and is in sync when the primary refuses it.
+TEST_F(ShardTest, WhatACopyThatHasJoinedAppliedStands) {
+  for (const bool primary_first : {false, true}) {
+    MakeUp(2);
+    Ask({"SET", "k", "v"});
+    Reply(0, "+OK\r\n");
+    Lose(1);
+    RunEdits();
+    Sent(0);
+    Up(1, "r1");
+    Pass(10);
+    ExpectRepair(0, "k");
+    Reply(0, "$3\r\nabc\r\n:-1\r\n");
+    Asked* set = Ask({"SET", "other", "w"}, 2);
+    EXPECT_NE(Sent(1).find(Command({"SET", "other", "w"})), std::string::npos);
+    Reply(1, "+OK\r\n");  // to the RESTORE: its journal is empty
+    Pass(10);
+    if (!primary_first) Reply(1, "+OK\r\n");
+    RunEdits();
+    ASSERT_EQ(Durable().copies[1].state, CopyState::kInSync);
+    Reply(0, "-OOM no memory\r\n");
+    if (primary_first) Reply(1, "+OK\r\n");
+    EXPECT_EQ(set->told, "");
+    RunEdits();
+    EXPECT_EQ(set->told, "+OK\r\n");
+    EXPECT_EQ(Durable().primary, 1u);
+    EXPECT_EQ(Durable().copies[0].state, CopyState::kStale);
+  }
+}
+
 TEST_F(ShardTest, AllRefuseAndNobodyLeaves) {
   for (const char* refusal : kRefusals) {
     SCOPED_TRACE(refusal);
