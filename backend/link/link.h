@@ -171,6 +171,7 @@ class Link {
     kPing,
     kInfo,
     kFsync,
+    kFsyncOnRewrite,
     kClientId,
     kSetName,
     kKillOld,

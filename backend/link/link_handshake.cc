@@ -112,14 +112,21 @@ void Link::OnHandshakeReply(std::string_view reply) {
         Fail("it is a gemel, no Redis server: name the nodes themselves");
         return;
       }
-      if (InfoField(ReplyText(reply), "aof_enabled") == "1") {
+      // Not while its file is being rewritten: it may be the first that there is.
+      if (InfoField(ReplyText(reply), "aof_enabled") == "1" &&
+          InfoField(ReplyText(reply), "aof_rewrite_in_progress") != "1" &&
+          InfoField(ReplyText(reply), "aof_rewrite_scheduled") != "1") {
+        identity_.keeps_writes = true;  // so far
         Handshake(Step::kFsync, {"CONFIG", "GET", "appendfsync"});
+        Handshake(Step::kFsyncOnRewrite, {"CONFIG", "GET", "no-appendfsync-on-rewrite"});
       }
       break;
-    case Step::kFsync: {
+    case Step::kFsync:
+    case Step::kFsyncOnRewrite: {
+      const std::string_view wanted = step == Step::kFsync ? "always" : "no";
       std::vector<std::string_view> parts;
-      identity_.keeps_writes =
-          SplitArray(reply, &parts) && parts.size() == 2 && ReplyText(parts[1]) == "always";
+      identity_.keeps_writes = identity_.keeps_writes && SplitArray(reply, &parts) &&
+                               parts.size() == 2 && ReplyText(parts[1]) == wanted;
       break;
     }
     case Step::kSetName:
@@ -128,7 +135,9 @@ void Link::OnHandshakeReply(std::string_view reply) {
     case Step::kClientId:
       if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
       KillOldConnection();
-      if (options_.after_crash && connects_ == 0 && !options_.client_name.empty()) {
+      // Who does not know which connection is this one cannot end the others.
+      if (options_.after_crash && connects_ == 0 && !options_.client_name.empty() &&
+          client_id_ != 0) {
         Handshake(Step::kClientList, {"CLIENT", "LIST"});
       } else {
         AskForState();

@@ -56,6 +56,11 @@ std::string IdOfProcess(std::string_view run_id, std::string_view replication) {
 
 std::string_view ProcessOf(std::string_view id) { return id.substr(0, id.find('+')); }
 
+bool WasNeverReplica(std::string_view id) {
+  const std::string_view lineage = LineageOf(id);
+  return lineage.empty() || lineage == kNeverReplica;
+}
+
 bool HoldsSameData(std::string_view known, std::string_view seen) {
   if (ProcessOf(known) != ProcessOf(seen) || ProcessOf(seen) == kHiddenRunId) return false;
   const std::string_view before = LineageOf(known);

@@ -46,6 +46,9 @@ std::string IdOfProcess(std::string_view run_id, std::string_view replication);
 // The run_id in an id.
 std::string_view ProcessOf(std::string_view id);
 
+// Whether the process of this id was nobody's replica, as far as it tells.
+bool WasNeverReplica(std::string_view id);
+
 // Whether a node that is `seen` holds the data of the one that was `known`: the same process, and
 // it was made nobody's replica since. False if that cannot be told from the process's run_id.
 bool HoldsSameData(std::string_view known, std::string_view seen);

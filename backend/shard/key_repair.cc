@@ -13,6 +13,8 @@ namespace {
 
 // A larger one would hold up the links for too long.
 constexpr size_t kMaxPayload = 64u << 20;
+// What it takes in memory, with which a server answers before, is mostly a few times its DUMP.
+constexpr int64_t kMaxMemory = int64_t{4} * kMaxPayload;
 
 std::string Frame(std::vector<std::string_view> args) {
   std::string frame;
@@ -104,11 +106,10 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
 // when it is there.
 void KeyRepair::OnSize(Job* job, uint32_t id, std::string_view reply) {
   int64_t bytes = 0;
-  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes) &&
-      bytes > static_cast<int64_t>(kMaxPayload)) {
+  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes) && bytes > kMaxMemory) {
     job->broken = job->too_big = true;
-    job->why = "it takes " + std::to_string(bytes >> 20) + " MB, more than " +
-               std::to_string(kMaxPayload >> 20) + " MB";
+    job->why = "it takes " + std::to_string(bytes >> 20) + " MB of memory, more than " +
+               std::to_string(kMaxMemory >> 20) + " MB";
   } else if (host_->CanSendRepair(job->source)) {
     Ask(job, id);
     return;

@@ -298,7 +298,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
         false;  // refused a write that others may have applied: not read until that is clear
     uint64_t restarted_ms = 0;  // when that was seen
     bool restarted = false;     // another process than the one whose data the topology speaks of
-    bool keeps_writes = false;  // its process, as it said when it connected last
+    bool keeps_writes = false;  // the process whose data the topology speaks of, as it said
     bool whole = false;         // restarted, and came back with all that it had
     bool was_up = false;        // for the log
     std::string refusal;        // why it is not used, for the log

@@ -57,6 +57,10 @@ std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
         process == kHiddenRunId || ProcessOf(other->link->identity().run_id) != process) {
       continue;
     }
+    if ((in_sync_ & Bit(link.index())) != 0 && (in_sync_ & Bit(other->link->index())) == 0) {
+      other->link->Fail("it is the same server as " + link.name());
+      continue;
+    }
     why = "it is the same server as " + other->link->name();
   }
   if (!why.empty() && why != copy.refusal) {
@@ -76,7 +80,6 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   copy.empty_at = identity.keys == 0 && !identity.is_replica ? writes_sent_ : kNotEmpty;
   copy.detector.OnAnswer(env_->NowMs());
   const std::string& known = info_.copies[index].run_id;
-  const bool kept_writes = std::exchange(copy.keeps_writes, identity.keeps_writes);
   copy.whole = false;
   if ((in_sync_ & Bit(index)) == 0) {
     up_ |= Bit(index);
@@ -87,10 +90,12 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   } else if (known.empty()) {
     up_ |= Bit(index);
     info_.copies[index].run_id = identity.run_id;
+    copy.keeps_writes = identity.keeps_writes;
     SaveRunId(index);
   } else if (HoldsSameData(known, identity.run_id) && !identity.haunted) {
     up_ |= Bit(index);
     copy.restarted = false;
+    copy.keeps_writes = identity.keeps_writes;
     // What was in flight is repaired while it is in its grace; see MendInPlace.
     if (!copy.unsure) copy.grace_until_ms = 0;
     if (known != identity.run_id) {
@@ -100,7 +105,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   } else {
     copy.restarted = true;
     copy.restarted_ms = env_->NowMs();
-    copy.whole = kept_writes && identity.keeps_writes && !identity.is_replica &&
+    // Of the process whose data counts, and of this one, which never was another's replica.
+    copy.whole = copy.keeps_writes && identity.keeps_writes && WasNeverReplica(identity.run_id) &&
                  ProcessOf(known) != ProcessOf(identity.run_id);
     if (HoldsSameData(known, identity.run_id)) {
       copy.leave_reason = "it may still apply what was sent on its last connection";
@@ -326,9 +332,11 @@ void Shard::OnEdit(EditKind kind, uint32_t copy, const EditResult& result) {
   const uint32_t old_primary = primary_;
   SetInfo(result.topology->shards[static_cast<uint32_t>(index)]);
   const Link& link = *copies_[copy]->link;
-  if ((kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId ||
-       kind == EditKind::kForcePromote) &&
-      link.up() && link.identity().run_id != info_.copies[copy].run_id) {
+  const bool accepts = kind == EditKind::kMarkInSync || kind == EditKind::kSetRunId ||
+                       kind == EditKind::kForcePromote;
+  if (accepts) copies_[copy]->keeps_writes = link.up() && link.identity().keeps_writes;
+  if (accepts && link.up() && link.identity().run_id != info_.copies[copy].run_id) {
+    copies_[copy]->keeps_writes = false;
     // It restarted while that became durable.
     copies_[copy]->restarted = true;
     copies_[copy]->restarted_ms = env_->NowMs();

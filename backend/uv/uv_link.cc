@@ -35,8 +35,9 @@ void UvLink::Flush() {
   const size_t queued = link_->out().bytes();
   if (queued == 0) return;
   const bool idle = link_->pending_bytes() == queued;
-  held_ = !idle && queued < kBatchBytes && answer_ns_ < kNearNs && answer_ns_ != 0;
+  held_ = !idle && !rest_ && queued < kBatchBytes && answer_ns_ < kNearNs && answer_ns_ != 0;
   if (held_) return;
+  rest_ = false;
   if (idle) asked_ns_ = uv_hrtime();
   stream_.Send(&link_->out());
 }
@@ -54,7 +55,7 @@ void UvLink::Heard() {
 }
 
 void UvLink::OnStreamConnected() {
-  held_ = false;
+  held_ = rest_ = false;
   asked_ns_ = answer_ns_ = 0;
   link_->OnConnected(NowMs());
 }

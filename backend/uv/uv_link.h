@@ -45,7 +45,11 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void OnStreamData(char* data, size_t size) override;
   void OnStreamEnd(int code) override;
   void OnStreamSent(size_t bytes) override { link_->OnTaken(bytes, NowMs()); }
-  void OnStreamWritable() override { WantFlush(); }
+  // The node may have got a part of a request, and will not answer that.
+  void OnStreamWritable() override {
+    rest_ = true;
+    WantFlush();
+  }
   void Heard();
   uint64_t NowMs() const { return uv_now(context_->streams->loop()); }
 
@@ -55,6 +59,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   UvStream stream_;
   bool direct_ = false;    // the last buffer was the link's own
   bool held_ = false;      // output is being collected until the node has answered
+  bool rest_ = false;      // the socket was full: what it did not take goes in any case
   uint64_t asked_ns_ = 0;  // when the node was last written to with nothing unanswered; 0: answered
   uint64_t answer_ns_ = 0;  // how long it takes to answer, a moving average
 };

@@ -42,6 +42,9 @@ bool IsRefusal(int code) {
 
 namespace {
 
+// Of one system call: io_uring counts in 32 bits.
+constexpr size_t kMaxPart = 1u << 30;
+
 // Between processes of one machine there is no path to be fair on: the plainest congestion control
 // costs the least CPU time (pacing ones arm a timer for each packet).
 void EaseLoopback(int socket) {
@@ -294,13 +297,15 @@ void UvStream::OnPoll(uv_poll_t* poll, int status, int events) {
   // With an error there may still be something to read before it.
   if (((events & UV_READABLE) != 0 || status < 0) && self->reading_ &&
       self->readable_at_ == UvStreamGroup::kNowhere) {
-    UvStreamGroup::Enter(&self->group_->readable_, self, &self->readable_at_);
+    UvStreamGroup* group = self->group_;
+    UvStreamGroup::Enter(&group->readable_, self, &self->readable_at_);
+    if (group->readable_.size() >= UvStreamGroup::kReadNow) group->ReceiveAll();
   }
 }
 
 int UvStream::PrepareReceive(iovec* place) {
   size_t size = 0;
-  if (char* wanted = events_->OnStreamBuffer(&size)) *place = {wanted, size};
+  if (char* wanted = events_->OnStreamBuffer(&size)) *place = {wanted, std::min(size, kMaxPart)};
   return handle_->socket.get();
 }
 
@@ -337,7 +342,6 @@ bool UvStream::Send(OutQueue* out) {
 }
 
 int UvStream::PrepareSend(iovec* parts, size_t most, size_t* count, size_t* bytes) {
-  constexpr size_t kMaxPart = 1u << 30;
   *count = *bytes = 0;
   out_->ForEach([&](char* data, size_t size) {
     parts[*count] = {data, std::min(size, kMaxPart)};

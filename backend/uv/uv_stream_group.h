@@ -37,6 +37,9 @@ class UvStreamGroup {
  private:
   friend class UvStream;
   static constexpr size_t kNowhere = ~size_t{0};
+  // libuv asks the kernel again at once while it fills a whole array of events (1,024), and what
+  // has not been read would be told again.
+  static constexpr size_t kReadNow = 512;
   static constexpr size_t kPartsOfSend = 16;
   static constexpr size_t kBuffer = 64 * 1024;
   // Not a power of two, or the buffers would get in each other's way in the cache.

@@ -18,35 +18,49 @@ void UvReloader::MakeDurable(const std::shared_ptr<Job>& job) {
     for (const Address& node : shard.Nodes()) edit.nodes.push_back(node.ToString());
     edits.push_back(std::move(edit));
   }
-  if (job->diff.ring_changed) {
-    Edit edit{EditKind::kSetRing, {}, {}, {}, job->order.cause};
-    edit.spec = RingOf(job->next.config->pools[0]);
-    edits.push_back(std::move(edit));
-  }
   if (edits.empty()) {
-    job->next.rings = serving_.rings;
-    Change(job);
+    MakeRingDurable(job);
     return;
   }
   job->edits = edits.size();
   for (Edit& edit : edits) {
-    const std::string added = edit.kind == EditKind::kAddShard ? edit.shard : "";
+    const std::string added = edit.shard;
     front_->Propose(std::move(edit), [this, job, added](const EditResult& result) {
-      if (result.ok && !added.empty()) job->added.push_back(added);
+      if (result.ok) job->added.push_back(added);
       if (!result.ok && job->error.empty()) job->error = result.error;
       if (--job->edits > 0) return;
       if (job->error.empty() && stopped_) job->error = kReloadStopped;
-      if (!job->error.empty()) {
+      if (job->error.empty()) {
+        MakeRingDurable(job);
+      } else {
         TakeBack(job, "the change could not be made durable: " + job->error);
-        return;
-      }
-      job->topology = coordinator_->current();
-      if (!Queue(job, MakeRings, &UvReloader::Change)) {
-        MakeRings(job.get());  // what is durable takes effect
-        Change(job);
       }
     });
   }
+}
+
+// Last: a ring that is remembered cannot be taken back.
+void UvReloader::MakeRingDurable(const std::shared_ptr<Job>& job) {
+  if (!job->diff.ring_changed) {
+    job->topology = coordinator_->current();
+    job->next.rings = serving_.rings;
+    Change(job);
+    return;
+  }
+  Edit edit{EditKind::kSetRing, {}, {}, {}, job->order.cause};
+  edit.spec = RingOf(job->next.config->pools[0]);
+  front_->Propose(std::move(edit), [this, job](const EditResult& result) {
+    if (!result.ok || stopped_) {
+      TakeBack(job, result.ok ? kReloadStopped
+                              : "the change could not be made durable: " + result.error);
+      return;
+    }
+    job->topology = coordinator_->current();
+    if (!Queue(job, MakeRings, &UvReloader::Change)) {
+      MakeRings(job.get());  // what is durable takes effect
+      Change(job);
+    }
+  });
 }
 
 // A shard that nobody serves would keep its nodes from all others. (If gemel is being stopped the

@@ -96,6 +96,7 @@ class UvReloader {
   bool Prepare(Job* job, std::string* error);
   static void DropSockets(Job* job);
   void MakeDurable(const std::shared_ptr<Job>& job);
+  void MakeRingDurable(const std::shared_ptr<Job>& job);
   void TakeBack(const std::shared_ptr<Job>& job, const std::string& why);
   static void MakeRings(Job* job);
   void Change(std::shared_ptr<Job> job);

@@ -1,6 +1,7 @@
 #include "proxy/worker/uv_listener.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -146,7 +147,13 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count,
       *error = Sentence(address, own, code);
       return {};
     }
-    for (uint32_t i = 1; i < count; ++i) sockets.emplace_back(::dup(first.get()));
+    for (uint32_t i = 1; i < count; ++i) {
+      sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 0));
+      if (!sockets.back().valid()) {
+        *error = Sentence(address, own, errno);
+        return {};
+      }
+    }
     sockets.push_back(std::move(first));
     return sockets;
   }
@@ -183,7 +190,8 @@ struct UvListener::Handle {
   bool is_unix;
   uv_poll_t poll;
   uv_timer_t pause;
-  int open_handles = 2;
+  int open_handles = 1;
+  int status = 0;  // libuv's: whether it can be watched
 
   static void OnClosed(uv_handle_t* handle) {
     Handle* self = static_cast<Handle*>(handle->data);
@@ -197,20 +205,24 @@ UvListener::UvListener(uv_loop_t* loop, UniqueFd socket, bool unix_socket,
   handle_->owner = this;
   handle_->socket = std::move(socket);
   handle_->is_unix = unix_socket;
-  uv_poll_init(loop, &handle_->poll, handle_->socket.get());
+  handle_->status = uv_poll_init(loop, &handle_->poll, handle_->socket.get());
+  if (handle_->status == 0) ++handle_->open_handles;
   uv_timer_init(loop, &handle_->pause);
   handle_->poll.data = handle_->pause.data = handle_;
 }
 
 UvListener::~UvListener() {
   handle_->owner = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll), Handle::OnClosed);
+  if (handle_->status == 0) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll), Handle::OnClosed);
+  }
   uv_close(reinterpret_cast<uv_handle_t*>(&handle_->pause), Handle::OnClosed);
   handle_->socket = UniqueFd();  // the loop has let go of it
 }
 
 bool UvListener::Start(std::string* error) {
-  int status = ::listen(handle_->socket.get(), kBacklog) == 0 ? 0 : -errno;
+  int status = handle_->status;
+  if (status == 0 && ::listen(handle_->socket.get(), kBacklog) != 0) status = -errno;
   if (status == 0) {
     status = uv_poll_start(&handle_->poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
       UvListener* self = static_cast<Handle*>(poll->data)->owner;

@@ -117,9 +117,10 @@ void UvWorker::EndChange(Change change) {
   for (auto& owned : shards_) {
     if (ring_changed && !owned->retiring()) owned->SetHistory(change.next.rings);
   }
+  const bool io_changed = change.next.config->io_uring != serving_.config->io_uring;
   Use(change.next);
   SetScheduling();
-  SetIoUring();
+  if (io_changed) SetIoUring();
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
   const uint64_t now_ms = uv_now(&loop_);
@@ -191,7 +192,7 @@ void UvWorker::SetScheduling() {
 
 void UvWorker::SetIoUring() {
   std::string why;
-  if (!streams_.UseRing(serving_.config->io_uring, &why)) {
+  if (!streams_.UseRing(serving_.config->io_uring, &why) && index_ == 0) {
     Log(NoteLevel::kInfo, "io_uring is not used, which costs more CPU time: " + why);
   }
 }

@@ -6,11 +6,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "backend/uv/uv_link.h"
+#include "tests/e2e/child_process.h"
 #include "tests/io/loop_fixture.h"
 #include "tests/io/raw_server.h"
 #include "tests/unit/fake_transport.h"
@@ -175,6 +179,85 @@ TEST_F(UvLinkTest, HearsThatBytesOfALargeRequestWereTaken) {
   EXPECT_TRUE(link.up()) << down_;
   link.Tick(taken_ms + 5000, 0);
   EXPECT_EQ(down_, "no answer within 5000 ms");
+  link.Stop();
+}
+
+// A node that answers at once, on a Unix socket: what such a one takes at a time is always the
+// same.
+class NearNode {
+ public:
+  NearNode() : path_(folder_.path() + "/node") {
+    listener_ = UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    path_.copy(name.sun_path, sizeof(name.sun_path) - 1);
+    EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
+    EXPECT_EQ(listen(listener_.get(), 1), 0);
+  }
+  Address address() const {
+    Address address;
+    address.path = path_;
+    return address;
+  }
+  bool Accept() {
+    connection_ =
+        UniqueFd(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    return connection_.valid();
+  }
+  void Send(std::string_view bytes) {
+    EXPECT_EQ(send(connection_.get(), bytes.data(), bytes.size(), 0),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  size_t Read() {
+    char buffer[65536];
+    const ssize_t got = recv(connection_.get(), buffer, sizeof(buffer), 0);
+    return got > 0 ? static_cast<size_t>(got) : 0;
+  }
+
+ private:
+  e2e::TempFolder folder_;
+  std::string path_;
+  UniqueFd listener_;
+  UniqueFd connection_;
+};
+
+TEST_F(UvLinkTest, SendsTheRestOfARequestThatTheSocketHadNoRoomFor) {
+  NearNode node;
+  Link link(this, 0, &pool_, {});
+  UvLink transport(&context_, &link, node.address());
+  link.set_transport(&transport);
+  LinkItem item(LinkItem::Kind::kRequest);
+  link.Start(uv_now(&loop_));
+  size_t taken = 0;
+  for (const size_t rest : {size_t{0}, size_t{1}, size_t{100}, size_t{4000}}) {
+    ASSERT_TRUE(RunUntil([&] { return node.Accept(); }));
+    const std::string replies = HandshakeReplies("r" + std::to_string(rest));
+    const size_t asked = replies.find(":7\r\n") + 4;  // what is known of the start of it
+    for (const std::string& part : {replies.substr(0, asked), replies.substr(asked)}) {
+      ASSERT_TRUE(RunUntil([&] { return node.Read() > 0; }));
+      node.Send(part);
+    }
+    ASSERT_TRUE(RunUntil([&] { return link.up(); }));
+    // It is known to be near.
+    for (int i = 0; i < 50; ++i) {
+      link.Send(&item, "x");
+      ASSERT_TRUE(RunUntil([&] { return node.Read() > 0; }));
+      node.Send("+OK\r\n");
+      ASSERT_TRUE(RunUntil([&] { return link.pending() == 0; }));
+    }
+    const size_t size = rest == 0 ? 32u << 20 : taken + rest;
+    link.Send(&item, std::string(size, 'x'));
+    ASSERT_TRUE(RunUntil([&] { return link.out().bytes() < size; }));
+    if (rest == 0) {
+      taken = size - link.out().bytes();
+    } else {
+      EXPECT_EQ(link.out().bytes(), rest);
+    }
+    size_t got = 0;
+    EXPECT_TRUE(RunUntil([&] { return (got += node.Read()) == size; })) << rest << ": " << got;
+    link.Fail("enough");
+    link.Tick(uv_now(&loop_) + 1000, 0);
+  }
   link.Stop();
 }
 

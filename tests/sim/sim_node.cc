@@ -279,7 +279,7 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
   if (name == "PING") return Simple("PONG");
   if (name == "CONFIG" && args[1] == "GET") {
-    return "*2\r\n" + Bulk(args[2]) + Bulk(keeps_writes_ ? "always" : "everysec");
+    return "*2\r\n" + Bulk(args[2]) + Bulk(args[2] == "appendfsync" ? "always" : "no");
   }
   if (name == "AUTH" || name == "SELECT" || name == "CONFIG") return Simple("OK");
   if (name == "ROLE") {

@@ -88,6 +88,7 @@ class SimProxy : public ShardEnv {
   void AddShard(const ShardSetup& setup, const Topology& topology);
   void Tick();
   void MakeDurable(const std::shared_ptr<Job>& job);
+  void MakeRingDurable(const std::shared_ptr<Job>& job);
   void TakeBack(const std::shared_ptr<Job>& job, const std::string& why);
   void Change(const std::shared_ptr<Job>& job);
   void End(const std::shared_ptr<Job>& job, const std::string& why);

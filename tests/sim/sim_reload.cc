@@ -49,40 +49,51 @@ void SimProxy::MakeDurable(const std::shared_ptr<Job>& job) {
     edit.nodes = shard.nodes;
     edits.push_back(std::move(edit));
   }
-  const bool ring_changed = config_.routed && !SameRing(config_.ring(), job->next.ring());
-  if (ring_changed) {
-    Edit edit{EditKind::kSetRing, {}, {}, {}, "a reload"};
-    edit.spec = job->next.ring();
-    edits.push_back(std::move(edit));
-  }
-  job->rings = rings_;
   if (edits.empty()) {
-    Change(job);
+    MakeRingDurable(job);
     return;
   }
   job->edits = edits.size();
   for (Edit& edit : edits) {
-    const std::string added = edit.kind == EditKind::kAddShard ? edit.shard : "";
+    const std::string added = edit.shard;
     Propose(std::move(edit), [this, job, added](const EditResult& result) {
-      if (result.ok && !added.empty()) job->added.push_back(added);
+      if (result.ok) job->added.push_back(added);
       if (!result.ok && job->error.empty()) job->error = result.error;
       if (--job->edits > 0) return;
       if (job->error.empty() && !serving_) job->error = "it is being stopped";
-      if (!job->error.empty()) {
+      if (job->error.empty()) {
+        MakeRingDurable(job);
+      } else {
         TakeBack(job, "the change could not be made durable: " + job->error);
-        return;
       }
-      const std::shared_ptr<const Topology> durable = coordinator_->current();
-      job->rings = std::make_shared<const RingHistory>(durable->rings, rings_.get());
-      Later(loop_->Between(0, 3000), [this, job] {
-        if (serving_) {
-          Change(job);
-        } else {
-          End(job, "it is being stopped");
-        }
-      });
     });
   }
+}
+
+void SimProxy::MakeRingDurable(const std::shared_ptr<Job>& job) {
+  job->rings = rings_;
+  if (!config_.routed || SameRing(config_.ring(), job->next.ring())) {
+    Change(job);
+    return;
+  }
+  Edit edit{EditKind::kSetRing, {}, {}, {}, "a reload"};
+  edit.spec = job->next.ring();
+  Propose(std::move(edit), [this, job](const EditResult& result) {
+    if (!result.ok || !serving_) {
+      TakeBack(job, result.ok ? "it is being stopped"
+                              : "the change could not be made durable: " + result.error);
+      return;
+    }
+    const std::shared_ptr<const Topology> durable = coordinator_->current();
+    job->rings = std::make_shared<const RingHistory>(durable->rings, rings_.get());
+    Later(loop_->Between(0, 3000), [this, job] {
+      if (serving_) {
+        Change(job);
+      } else {
+        End(job, "it is being stopped");
+      }
+    });
+  });
 }
 
 void SimProxy::TakeBack(const std::shared_ptr<Job>& job, const std::string& why) {

@@ -43,9 +43,10 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
 }
 
 // The replies to PING, INFO server, CLIENT ID, ROLE and DBSIZE. `fsync`: it writes an AOF, and that
-// is what CONFIG GET appendfsync says.
+// is what CONFIG GET appendfsync says, and `on_rewrite` what no-appendfsync-on-rewrite is.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
-                                    bool is_replica = false, const std::string& fsync = "") {
+                                    bool is_replica = false, const std::string& fsync = "",
+                                    const std::string& on_rewrite = "no") {
   std::string out = "+PONG\r\n";
   AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n" +
                        (fsync.empty() ? "" : "aof_enabled:1\r\n"));
@@ -54,6 +55,9 @@ inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0
     out += "*2\r\n";
     AppendBulk(&out, "appendfsync");
     AppendBulk(&out, fsync);
+    out += "*2\r\n";
+    AppendBulk(&out, "no-appendfsync-on-rewrite");
+    AppendBulk(&out, on_rewrite);
   }
   out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   AppendInteger(&out, static_cast<int64_t>(keys));

@@ -449,10 +449,13 @@ TEST_F(LinkTest, AListOfClientsThatIsNotGivenIsNoHindrance) {
 
 TEST_F(LinkTest, KnowsWhoKeepsEveryWrite) {
   for (const std::string fsync : {"", "always", "everysec", "no"}) {
-    Make();
-    MakeUp(link_.get(), &transport_, HandshakeReplies("abc", 3, false, fsync), now_ms_);
-    EXPECT_TRUE(link_->up());
-    EXPECT_EQ(link_->identity().keeps_writes, fsync == "always");
+    for (const std::string on_rewrite : {"no", "yes"}) {
+      Make();
+      MakeUp(link_.get(), &transport_, HandshakeReplies("abc", 3, false, fsync, on_rewrite),
+             now_ms_);
+      EXPECT_TRUE(link_->up());
+      EXPECT_EQ(link_->identity().keeps_writes, fsync == "always" && on_rewrite == "no");
+    }
   }
 }
 

@@ -62,7 +62,7 @@ class ShardScanCopyTest : public ShardWorld {
 
   std::vector<Data> data_;
   size_t payload_ = 0;       // of the DUMP of "big", more than its value
-  bool usage_told_ = false;  // MEMORY USAGE says so before
+  bool usage_told_ = false;  // MEMORY USAGE says that it is too big
   std::map<std::string, int> dumped_;
 
  private:
@@ -94,7 +94,7 @@ class ShardScanCopyTest : public ShardWorld {
     }
     if (name == "MEMORY") {
       if (!data.contains(args[2])) return "$-1\r\n";
-      return Number(args[2] == "big" && usage_told_ ? payload_ : 100);
+      return Number(args[2] == "big" && usage_told_ ? size_t{257} << 20 : 100);
     }
     const std::string& key = args[1];
     if (name == "SCAN") {
@@ -311,15 +311,15 @@ TEST_F(ShardScanCopyTest, AKeyThatIsTooBigIsLeftUntilItIsSmaller) {
 }
 
 TEST_F(ShardScanCopyTest, AKeyThatIsKnownToBeTooBigIsNotAskedFor) {
-  payload_ = 65u << 20;
   usage_told_ = true;
   MakeStaleCopy({{"a", "1"}, {"big", "1"}, {"c", "1"}}, {});
   Begin();
   Play();
   EXPECT_FALSE(InSync());
   EXPECT_EQ(dumped_["big"], 0);
-  EXPECT_NE(shard_->StatusOfScan(1).stuck.find("\"big\", it takes 65 MB, more than 64 MB"),
-            std::string::npos)
+  EXPECT_NE(
+      shard_->StatusOfScan(1).stuck.find("\"big\", it takes 257 MB of memory, more than 256 MB"),
+      std::string::npos)
       << shard_->StatusOfScan(1).stuck;
   EXPECT_EQ(data_[1].at("c"), "1");
 }
