@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include <set>
-#include <string_view>
+#include <string>
 
 namespace gemel {
 
@@ -30,7 +30,7 @@ std::optional<ConfigError> Check(const Config& config, const Address& address, i
 }  // namespace
 
 std::optional<ConfigError> CheckHosts(const Config& config) {
-  std::set<std::string_view> resolved;
+  std::set<std::string> resolved;
   for (const PoolConfig& pool : config.pools) {
     for (const Address& address : pool.listen) {
       if (auto error = Check(config, address, AI_PASSIVE, "listen address " + address.ToString())) {
