@@ -37,6 +37,7 @@ struct alignas(64) WorkerStats {
   Counter buffered;         // bytes in chunks now
   Counter hedged;           // reads sent to a second copy too; this and the next ones once a second
   Counter hedge_wins;       // of these, answered by the second
+  Counter longest_turn_ms;  // of the event loop, in the last 10 to 11 seconds
   Counter edits_failed;     // changes of roles that could not be made durable, or were refused
   Counter unsaved_shards;   // that cannot mark a copy stale just now
 };

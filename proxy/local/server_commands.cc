@@ -1,5 +1,6 @@
 // INFO, CONFIG, TIME, LOLWUT.
 
+#include <algorithm>
 #include <cstdio>
 
 #include "backend/command/ascii.h"
@@ -167,6 +168,11 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("client_pauses", Sum(process, &WorkerStats::paused_clients));
     info.Field("hedged_reads", Sum(process, &WorkerStats::hedged));
     info.Field("hedge_wins", Sum(process, &WorkerStats::hedge_wins));
+    uint64_t longest_turn_ms = 0;
+    for (const WorkerStats* stats : process.stats) {
+      longest_turn_ms = std::max(longest_turn_ms, stats->longest_turn_ms.Get());
+    }
+    info.Field("longest_turn_ms", longest_turn_ms);
   }
   if (wants("replication")) {
     info.Section("Replication");

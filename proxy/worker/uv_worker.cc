@@ -62,8 +62,10 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   // After the timers and after the events: whatever was caused goes out before the loop sleeps.
   uv_prepare_init(&loop_, &prepare_);
   prepare_.data = this;
-  uv_prepare_start(&prepare_,
-                   [](uv_prepare_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
+    static_cast<UvWorker*>(handle->data)->Turn();
+    static_cast<UvWorker*>(handle->data)->NoteTurn();
+  });
   uv_check_init(&loop_, &check_);
   check_.data = this;
   uv_check_start(&check_, [](uv_check_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
@@ -281,6 +283,9 @@ void UvWorker::OnSecond() {
     edits_failed += owned->shard()->stats().edits_failed;
     unsaved += owned->shard()->edit_error().empty() ? 0 : 1;
   }
+  stats_.longest_turn_ms.Set(*std::max_element(longest_turns_ms_.begin(), longest_turns_ms_.end()));
+  std::move(longest_turns_ms_.begin() + 1, longest_turns_ms_.end(), longest_turns_ms_.begin());
+  longest_turns_ms_.back() = 0;
   stats_.hedged.Set(hedged);
   stats_.hedge_wins.Set(hedge_wins);
   stats_.edits_failed.Set(edits_failed);
@@ -308,6 +313,15 @@ void UvWorker::Turn() {
   }
   FlushAll();
   if (!session_context_.ended.empty() || !finishing_.empty()) Reap();
+}
+
+// The loop's time is that of its last poll: nobody was heard since.
+void UvWorker::NoteTurn() {
+  const uint64_t now_ms = uv_hrtime() / 1000000;
+  const uint64_t polled_ms = uv_now(&loop_);
+  if (now_ms <= polled_ms + longest_turns_ms_.back()) return;
+  longest_turns_ms_.back() = now_ms - polled_ms;
+  stats_.longest_turn_ms.Set(std::max(stats_.longest_turn_ms.Get(), longest_turns_ms_.back()));
 }
 
 void UvWorker::FlushAll() {

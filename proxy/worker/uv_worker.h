@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -115,6 +116,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void OnTick();
   void OnSecond();
   void Turn();
+  void NoteTurn();
   void FlushAll();
   void Reap();
   void OnConnection(UniqueFd socket, bool unix_socket);
@@ -161,6 +163,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   uint64_t drain_close_ms_ = 0;  // when sessions that are idle are closed
   uint64_t drain_deadline_ms_ = 0;
   uint32_t random_;
+  std::array<uint64_t, 11> longest_turns_ms_{};  // by second, the present one last
 };
 
 }  // namespace gemel

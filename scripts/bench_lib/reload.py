@@ -2,7 +2,9 @@
 
 The shards are databases of a few redis-servers, each reached by a Unix socket's path of its own, so that a
 thousand of them fit on a small machine. Clients SET and GET without a pause while the file is changed and
-PROXY RELOAD is said; their longest wait is compared with that of the same time without a reload.
+PROXY RELOAD is said. What gemel makes them wait is the longest turn of its event loops (INFO's longest_turn_ms); how
+long they wait indeed, also for a busy machine and for this program, stands beside that of the same time without a
+reload.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ SERVERS = 8
 WORKERS = (1, 2)  # a pass for each
 
 MAX_SECONDS = 1.0
-MAX_STALL_MS = 20.0  # more than the same clients wait without a reload
+MAX_TURN_MS = 20
+TURN_WINDOW_S = 11.5  # so long INFO remembers a turn
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Reload:
     seconds: float        # until PROXY RELOAD was answered
     longest_ms: float     # a client's longest wait, from the order until WATCH_S later
     quiet_ms: float       # the same in as long a time just before
+    turn_ms: int          # the longest turn of an event loop
     requests: int
     errors: int
 
@@ -41,9 +45,8 @@ class Reload:
         bars = []
         if self.seconds > MAX_SECONDS:
             bars.append(f"in effect after {self.seconds:.3f} s, the bar is {MAX_SECONDS:g} s")
-        if self.longest_ms > self.quiet_ms + MAX_STALL_MS:
-            bars.append(f"a client waited {self.longest_ms - self.quiet_ms:.1f} ms longer than "
-                        f"without a reload, the bar is {MAX_STALL_MS:g} ms")
+        if self.turn_ms > MAX_TURN_MS:
+            bars.append(f"nobody was heard for {self.turn_ms} ms, the bar is {MAX_TURN_MS} ms")
         if self.errors:
             bars.append(f"{self.errors} errors")
         return [f"{self.change}, {self.workers} worker(s): {bar}" for bar in bars]
@@ -138,6 +141,7 @@ def _measure(proxy: Process, config: Path, folder: Path, port: int, workers: int
                 ("a shard added", {**plain, 0: 2, shards: 1}, 900),
                 ("a shard removed", {**plain, 0: 2}, 900)):
             _settle(control)
+            time.sleep(TURN_WINDOW_S - WATCH_S)
             quiet, _, _ = _watch(loads, lambda: None)
             _write(config, folder, port, workers, weights, timeout)
             seconds = 0.0
@@ -151,7 +155,8 @@ def _measure(proxy: Process, config: Path, folder: Path, port: int, workers: int
                     raise BenchError(f"PROXY RELOAD: {reply}")
 
             longest, requests, errors = _watch(loads, reload)
-            results.append(Reload(workers, change, seconds, longest, quiet, requests, errors))
+            turn = _longest_turn(control)
+            results.append(Reload(workers, change, seconds, longest, quiet, turn, requests, errors))
             proxy.check_alive()
     finally:
         for load in loads:
@@ -170,6 +175,12 @@ def _watch(loads: list[Load], act) -> tuple[float, int, int]:
     longest = max(load.longest for load in loads) * 1000
     return (longest, sum(load.requests for load in loads) - before[0],
             sum(load.errors for load in loads) - before[1])
+
+
+def _longest_turn(control: Client) -> int:
+    text = control.call("INFO", "stats")
+    text = text.decode() if isinstance(text, bytes) else text
+    return int(text.split("longest_turn_ms:")[1].split()[0])
 
 
 def _settle(control: Client) -> None:
@@ -218,11 +229,11 @@ def missed(results: list[Reload]) -> list[str]:
 
 
 def table(results: list[Reload], shards: int) -> str:
-    lines = [f"{f'reload of {shards} shards':<27} workers  in effect  longest wait  without  "
+    lines = [f"{f'reload of {shards} shards':<27} workers  in effect  longest turn  longest wait  without  "
              "requests  errors"]
     for result in results:
         lines.append(f"{result.change:<27} {result.workers:>7} {result.seconds:>8.3f} s "
-                     f"{result.longest_ms:>9.1f} ms {result.quiet_ms:>5.1f} ms "
+                     f"{result.turn_ms:>9} ms {result.longest_ms:>9.1f} ms {result.quiet_ms:>5.1f} ms "
                      f"{result.requests:>9,} {result.errors:>7}")
     lines += [f"missed: {bar}" for bar in missed(results)]
     return "\n".join(lines)

@@ -154,9 +154,9 @@ TEST(LocalCommands, InfoHasWhatToolsRead) {
   for (int i = 0; i < 10; ++i) client("SET", "k" + std::to_string(i), "v");
   const std::string info = client("INFO").bytes;
   // redis-cli --stat reads these, clients the version and the role.
-  for (const char* field :
-       {"redis_version:7.", "used_memory:", "connected_clients:", "blocked_clients:",
-        "total_commands_processed:", "total_connections_received:", "role:master", "loading:0"}) {
+  for (const char* field : {"redis_version:7.", "used_memory:", "connected_clients:",
+                            "blocked_clients:", "total_commands_processed:", "longest_turn_ms:",
+                            "total_connections_received:", "role:master", "loading:0"}) {
     EXPECT_NE(info.find(std::string("\r\n") + field), std::string::npos) << field << "\n" << info;
   }
   EXPECT_NE(client("INFO", "server").bytes.find("redis_version:"), std::string::npos);
