@@ -183,9 +183,7 @@ class Link {
 
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size);
   Entry Pop();
-  void Scan(const char* data, size_t size, size_t* used);
   void Consume(const Reply& reply);
-  void BeginHandshake();
   void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);
   void KillOldConnection();
