@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
 
@@ -22,7 +23,10 @@ std::string Tail(const std::string& log) {
 
 }  // namespace
 
-std::string GemelBinary() { return GEMEL_BINARY; }
+std::string GemelBinary() {
+  const char* given = std::getenv("GEMEL_BINARY");
+  return given != nullptr ? given : GEMEL_BINARY;
+}
 
 ProxyProcess::~ProxyProcess() {
   const bool left = process_.pid() > 0;  // nobody stopped or killed it, nor waited for its end
