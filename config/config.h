@@ -103,7 +103,6 @@ struct LimitsConfig {
   uint64_t max_bulk = 512ull << 20;             // proto-max-bulk-len
   uint32_t max_args = 1024 * 1024;              // arguments of one command
   uint32_t max_inline = 64 * 1024;              // an inline command's line
-  uint32_t max_reply_depth = 32;                // nesting of a reply
   uint64_t max_request = 1024ull << 20;         // one whole command
   uint32_t client_pending = 16 * 1024;          // requests of one client not answered yet; above it
                                                 // the client is not read from

@@ -206,7 +206,6 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   auto max_bulk = table.Size("max_bulk", kKb, 16 * kGb, &limits->max_bulk);
   table.Integer("max_args", 16, 16 * 1024 * 1024, &limits->max_args);
   table.Size("max_inline", 64, 64 * kMb, &limits->max_inline);
-  table.Integer("max_reply_depth", 1, 1024, &limits->max_reply_depth);
   auto max_request = table.Size("max_request", kKb, 64 * kGb, &limits->max_request);
   table.Integer("client_pending", 1, 16 * 1024 * 1024, &limits->client_pending);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);

@@ -19,7 +19,7 @@ constexpr uint64_t kJitterPart = 4;
 }  // namespace
 
 Link::Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions options)
-    : owner_(owner), options_(std::move(options)), index_(index), out_(pool), ring_(64) {}
+    : owner_(owner), options_(std::move(options)), index_(index), out_(pool), ring_(4) {}
 
 void Link::Start(uint64_t now_ms) {
   started_ = true;
@@ -99,6 +99,7 @@ Link::Entry Link::Pop() {
   const size_t mask = ring_.size() - 1;
   __builtin_prefetch(ring_[(head_ + 3) & mask].item, 1);
   pending_bytes_ -= entry.size;
+  ++popped_;
   return entry;
 }
 
@@ -198,12 +199,16 @@ void Link::Consume(const Reply& reply) {
     OnHandshakeReply(reply.bytes);
     return;
   }
+  if (reply.bytes[0] == '-' && IsProtocolError(reply.bytes)) [[unlikely]]
+    rest_unread_ = true;
   owner_->OnLinkReply(this, entry.item, reply, entry.frame());
 }
 
 void Link::OnClosed(const std::string& reason, bool refused, uint64_t now_ms) {
   now_ms_ = now_ms;
-  if (state_ != State::kDown) Down(reason, refused);
+  if (state_ == State::kDown) return;
+  closed_by_node_ = true;
+  Down(reason, refused);
 }
 
 void Link::Down(const std::string& reason, bool refused) {
@@ -238,6 +243,7 @@ void Link::Down(const std::string& reason, bool refused) {
   for (const Entry& entry : lost) {
     if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }
+  closed_by_node_ = rest_unread_ = false;
   owner_->OnLinkDown(this, reason, refused);
 }
 

@@ -120,6 +120,7 @@ class Link {
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
+  bool has_transport() const { return transport_ != nullptr; }
   uint32_t index() const { return index_; }
   const std::string& name() const { return options_.name; }
   size_t pending() const { return tail_ - head_; }
@@ -155,6 +156,16 @@ class Link {
   // No attempt has ended yet since the last time it was up (or since Start).
   bool hopeful() const { return failed_attempts_ == 0; }
   uint64_t connects() const { return connects_; }
+  // Places in line, counted over all connections: of the last that was answered (or lost), and of
+  // the last that was sent.
+  uint64_t answered_place() const { return popped_; }
+  uint64_t last_place() const { return popped_ + pending(); }
+
+  // --- while OnLinkLost is called ---
+  // The node closed the connection. Else it was given up here, for what the first in line did.
+  bool closed_by_node() const { return closed_by_node_; }
+  // The node said that it reads no further before it closed: what is lost was not carried out.
+  bool rest_unread() const { return rest_unread_; }
 
  private:
   // One request in line.
@@ -172,6 +183,7 @@ class Link {
     kInfo,
     kFsync,
     kFsyncOnRewrite,
+    kLimits,
     kClientId,
     kSetName,
     kKillOld,
@@ -198,6 +210,8 @@ class Link {
   State state_ = State::kDown;
   bool started_ = false;
   bool flush_wanted_ = false;
+  bool closed_by_node_ = false;
+  bool rest_unread_ = false;
 
   OutQueue out_;
   std::vector<Entry> ring_;  // a power of two; [head_, tail_) modulo its size
@@ -223,6 +237,7 @@ class Link {
   uint64_t jitter_ms_ = 0;  // up to so much more, not drawn yet
   uint32_t failed_attempts_ = 0;
   uint64_t connects_ = 0;
+  uint64_t popped_ = 0;
   uint64_t generation_ = 0;  // grows when the connection ends, so that loops notice
   std::string last_error_;
 

@@ -90,6 +90,10 @@ void Link::KillOrphans(std::string_view client_list) {
 
 // Only now: what older connections had left may have changed it.
 void Link::AskForState() {
+  // Several options in one call are Redis 7's alone.
+  for (const char* option : {"*-buffer-limit", "proto-max-bulk-len", "maxmemory*"}) {
+    Handshake(Step::kLimits, {"CONFIG", "GET", option});
+  }
   Handshake(Step::kRole, {"ROLE"});
   Handshake(Step::kSize, {"DBSIZE"});
 }
@@ -131,6 +135,9 @@ void Link::OnHandshakeReply(std::string_view reply) {
     }
     case Step::kSetName:
     case Step::kKillOrphan:
+      break;
+    case Step::kLimits:
+      identity_.limits.Learn(reply);
       break;
     case Step::kClientId:
       if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;

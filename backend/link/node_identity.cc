@@ -54,6 +54,8 @@ std::string IdOfProcess(std::string_view run_id, std::string_view replication) {
   return id;
 }
 
+bool IsProtocolError(std::string_view reply) { return reply.starts_with("-ERR Protocol error"); }
+
 std::string_view ProcessOf(std::string_view id) { return id.substr(0, id.find('+')); }
 
 bool WasNeverReplica(std::string_view id) {

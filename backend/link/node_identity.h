@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 
+#include "backend/link/node_limits.h"
+
 namespace gemel {
 
 // The id of a node that does not tell its run_id (by ACL, or because it is no Redis). It cannot be
@@ -33,6 +35,7 @@ struct NodeIdentity {
   // Every write is on its disk before it is answered (appendonly yes, appendfsync always): what it
   // comes back with is all of it.
   bool keeps_writes = false;
+  NodeLimits limits;
 };
 
 // The value of "name:" in the text of an INFO reply; empty if there is none.
@@ -42,6 +45,9 @@ std::string_view InfoField(std::string_view info, std::string_view name);
 std::string IdFromInfo(std::string_view info);
 // The same, of a process that is known, from INFO's section replication alone.
 std::string IdOfProcess(std::string_view run_id, std::string_view replication);
+
+// An error after which the node closes the connection and has carried out nothing of what follows.
+bool IsProtocolError(std::string_view reply);
 
 // The run_id in an id.
 std::string_view ProcessOf(std::string_view id);

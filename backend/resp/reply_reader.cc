@@ -10,6 +10,8 @@ namespace {
 
 // A header line longer than this is no number.
 constexpr size_t kMaxHeader = 32;
+// More values than this in one reply are nobody's answer.
+constexpr uint64_t kMaxValues = uint64_t{1} << 40;
 
 // The simple types: one line and nothing more.
 bool IsLine(char type) {
@@ -53,11 +55,7 @@ ReplyReader::Status ReplyReader::Read(const char* data, size_t size, const Reply
 ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
                                           const ReplyLimits& limits) {
   while (true) {
-    while (left_ == 0) {
-      if (outer_.empty()) return Status::kReply;
-      left_ = outer_.back();
-      outer_.pop_back();
-    }
+    if (left_ == 0) return Status::kReply;
     if (at_ >= size) {
       needed_ = at_ + 1;
       return Status::kNeedMore;
@@ -100,15 +98,12 @@ ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
     uint64_t values = count < 0 ? 0 : static_cast<uint64_t>(count);
     if (type == '%' || type == '|') values *= 2;
     // An attribute does not count as a value: the value it describes follows.
-    const uint64_t after = type == '|' ? left_ : left_ - 1;
-    at_ = next;
-    if (values == 0) {
-      left_ = after;
-      continue;
+    if (type != '|') --left_;
+    if (values > kMaxValues || left_ > kMaxValues - values) {
+      return Fail("a reply of too many values");
     }
-    if (outer_.size() >= limits.max_depth) return Fail("a reply nested too deeply");
-    outer_.push_back(after);
-    left_ = values;
+    left_ += values;
+    at_ = next;
   }
 }
 
@@ -121,7 +116,6 @@ bool SplitArray(std::string_view reply, std::vector<std::string_view>* elements)
   }
   ReplyLimits limits;
   limits.max_bulk = reply.size();
-  limits.max_depth = 1024;
   ReplyReader reader;
   size_t at = cr + 2;
   for (; count > 0; --count) {

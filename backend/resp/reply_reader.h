@@ -14,7 +14,6 @@ namespace gemel {
 
 struct ReplyLimits {
   uint64_t max_bulk = 512ull << 20;  // of one string
-  uint32_t max_depth = 32;           // of nested aggregates
 };
 
 class ReplyReader {
@@ -26,8 +25,9 @@ class ReplyReader {
   };
 
   // Scans one reply at the start of [data, data + size); resumes after kNeedMore, so that a reply
-  // in n pieces costs O(bytes + n). A RESP3 attribute belongs to the reply behind it. Allocates
-  // nothing unless aggregates are nested.
+  // in n pieces costs O(bytes + n). A RESP3 attribute belongs to the reply behind it. However
+  // deeply aggregates are nested, only how many values are still to come is counted: nothing is
+  // allocated.
   Status Read(const char* data, size_t size, const ReplyLimits& limits);
 
   size_t size() const { return at_; }
@@ -45,9 +45,8 @@ class ReplyReader {
   Status ReadSlow(const char* data, size_t size, const ReplyLimits& limits);
   Status Fail(std::string_view text);
 
-  size_t at_ = 0;                // all before it is scanned
-  uint64_t left_ = 1;            // values still to come on the innermost level
-  std::vector<uint64_t> outer_;  // the same of the levels around it
+  size_t at_ = 0;      // all before it is scanned
+  uint64_t left_ = 1;  // values still to come, on all levels
   size_t needed_ = 0;
   std::string error_;
 };

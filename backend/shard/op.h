@@ -68,6 +68,8 @@ struct alignas(64) Op : LinkItem {
     item_kind = LinkItem::Kind::kWrite;
     request = nullptr;
     kept = Kept::kNothing;
+    unread = false;
+    room_mb = 0;
     sent = joining = 0;
     pending = applied = lost = refused = differ = 0;
   }
@@ -88,6 +90,8 @@ struct alignas(64) Op : LinkItem {
   std::unique_ptr<std::string> refusal;
   uint64_t waiting_since_ms = 0;
   uint32_t repair_job = 0;
+  uint32_t room_mb = 0;  // of the shard's for replies of large writes
+  bool unread = false;   // some copy closed its connection and said that it had not read it
 };
 
 // Ops for one thread, reused.

@@ -27,7 +27,7 @@ bool IsUnfitToWrite(std::string_view reply) {
   return reply.starts_with("-READONLY") || reply.starts_with("-MASTERDOWN") ||
          reply.starts_with("-LOADING") || reply.starts_with("-OOM") ||
          reply.starts_with("-MISCONF") || reply.starts_with("-NOREPLICAS") ||
-         reply.starts_with("-BUSY ");
+         reply.starts_with("-BUSY ") || IsProtocolError(reply);
 }
 
 // A node that cannot serve reads just now; another copy may. Some reads are writes to Redis (SORT,
@@ -44,12 +44,14 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       table_(table),
       pool_(pool),
       env_(env),
+      side_(this, pool),
       held_(options_.held_limit),
       repair_(this, kMaxRepairJobs) {
   for (uint32_t i = 0; i < options_.nodes.size(); ++i) {
     auto copy = std::make_unique<Copy>(options_.probe_failures, options_.hang);
     copy->link = std::make_unique<Link>(this, i, pool_, options_.nodes[i]);
     copies_.push_back(std::move(copy));
+    side_.MakeLink(i, options_.nodes[i]);
   }
   if (options_.home.empty() && !options_.nodes.empty()) options_.home = options_.nodes[0].name;
   SetInfo(info);
@@ -66,6 +68,7 @@ void Shard::Start() {
 void Shard::Stop() {
   stopped_ = true;
   control_->Stop();
+  side_.Stop("CLUSTERDOWN shard '" + options_.name + "' is being stopped");
   for (auto& copy : copies_) copy->link->Stop();
   // Nobody will mark stale now what these missed.
   std::vector<Op*> waiting = std::move(waiting_);
@@ -86,6 +89,8 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   for (auto& copy : copies_) copy->link->Tick(now_ms, random += 0x9e3779b9u);
   WatchNodes(now_ms);
   HedgeReads();
+  side_.Tick(now_ms, random, options_.wait_ms);
+  if (!heavy_.empty()) heavy_.Forget(now_ms);
   ExpireHeld(now_ms);
   Reconcile();
   Mend(now_ms);
@@ -154,7 +159,7 @@ void Shard::SendRead(Request* request) {
   Transmit(request, request, Bit(copy));
 }
 
-void Shard::SendWrite(Request* request) {
+void Shard::SendWrite(Request* request, uint32_t room_mb) {
   ++stats_.writes;
   ++writes_in_flight_;
   ++writes_sent_;
@@ -164,6 +169,10 @@ void Shard::SendWrite(Request* request) {
   op->request = request;
   op->session = request->session;
   op->joining = joining_;
+  if (room_mb != 0) [[unlikely]] {
+    op->room_mb = room_mb;
+    room_mb_ += room_mb;
+  }
   op->sent = op->pending = targets_;
   Transmit(op, request, targets_);
 }
@@ -189,23 +198,47 @@ void Shard::SubmitSlow(Request* request) {
     }
     return;
   }
+  if (request->frame.size() >= plain_bytes_ && IsTooLong(*request)) {
+    ++stats_.refused_large;
+    AnswerError(request, "ERR Protocol error: invalid bulk length");
+    return;
+  }
   const ShardGate::Verdict verdict = AskGate(*request);
   if (verdict == ShardGate::Verdict::kRefuse) {
     AnswerError(request, gate_->Refusal());
     return;
   }
-  if (held_.HasSession(request->session) || TouchesLockedKey(*request)) {
+  if (held_.HasSession(request->session) || side_.HasSession(request->session) ||
+      TouchesLockedKey(*request)) {
     Hold(request);
     return;
   }
   const bool read = request->kind == RequestKind::kRead;
   if (verdict == ShardGate::Verdict::kPass && (read ? CanRead() : CanWrite())) {
-    read ? SendRead(request) : SendWrite(request);
+    SendPlain(request);
   } else if (Hopeful()) {
     Hold(request);
   } else {
     AnswerError(request, DownText());
   }
+}
+
+// On the slow way, or one that was held.
+void Shard::SendPlain(Request* request) {
+  if (request->kind == RequestKind::kRead) {
+    if (!heavy_.empty() && GoesAside(request)) return;
+    SendRead(request);
+    return;
+  }
+  uint32_t room_mb = 0;
+  if (!heavy_.empty() && NeedsRoom(*request, &room_mb)) {
+    Hold(request);
+    return;
+  }
+  if (request->frame.size() >= HeavyReads::kLarge) {
+    NoteHeavy(request->row, request->frame, request->frame.size());
+  }
+  SendWrite(request, room_mb);
 }
 
 void Shard::Answer(Op* op, const Reply& reply) {
@@ -227,7 +260,12 @@ void Shard::AnswerError(Request* request, std::string_view text) {
 
 void Shard::OpEnded(Op* op) {
   if (op->item_kind == LinkItem::Kind::kWrite) --writes_in_flight_;
+  const uint32_t room_mb = op->room_mb;
   ops_.Free(op);
+  if (room_mb != 0) [[unlikely]] {
+    room_mb_ -= room_mb;
+    if (!held_.empty() && !losing_) ReleaseHeld();
+  }
   if (writes_in_flight_ == 0 && drained_) [[unlikely]] {
     std::function<void()> drained = std::move(drained_);
     drained_ = nullptr;
@@ -241,6 +279,10 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       Request* request = static_cast<Request*>(item);
       if (IsDoubtful(link->index(), reply) && Retry(request, frame)) [[unlikely]]
         return;
+      if (reply.bytes.size() >= HeavyReads::kLarge) [[unlikely]]
+        NoteHeavy(request->row, frame, reply.bytes.size());
+      if (link->rest_unread()) [[unlikely]]
+        LearnFromRefusal(link->index(), reply.bytes, frame);
       request->sink->OnReply(request, reply);
       return;
     }
@@ -285,6 +327,8 @@ bool Shard::Retry(Request* request, std::string_view frame) {
 
 void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame) {
   op->pending &= ~Bit(copy);
+  if (copies_[copy]->link->rest_unread()) [[unlikely]]
+    LearnFromRefusal(copy, reply.bytes, frame);
   if (reply.bytes[0] == '-' && copies_.size() > 1 && IsUnfitToWrite(reply.bytes)) [[unlikely]] {
     op->refused |= Bit(copy);
     // Another server's replica: what it has right is that one's.
@@ -367,6 +411,8 @@ void Shard::FinishWrite(Op* op, std::string_view frame) {
       ForgiveRefusals(*op);
       if (op->refusal != nullptr) {
         Answer(op, Reply{*op->refusal, nullptr});
+      } else if (op->unread && op->applied == 0 && op->lost == 0 && op->request != nullptr) {
+        HoldAgain(std::exchange(op->request, nullptr), frame);
       } else {
         AnswerKept(op);
       }
@@ -421,16 +467,19 @@ void Shard::FinishWrite(Op* op, std::string_view frame) {
 
 void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const uint32_t copy = link->index();
+  // Where the node closed the connection each read in line may be why; where it was given up here,
+  // what the node was working on.
+  const bool suspect = link->closed_by_node() ? !link->rest_unread() : !losing_;
   losing_ = true;
   open_ = false;
   up_ &= ~Bit(copy);
   readable_ &= ~Bit(copy);
   if (item->item_kind == LinkItem::Kind::kRequest) {
-    OnReadLost(static_cast<Request*>(item), frame);
+    OnReadLost(static_cast<Request*>(item), frame, suspect);
     return;
   }
   if (item->item_kind == LinkItem::Kind::kHedge) {
-    OnHedgeLost(copy, static_cast<Hedge*>(item), frame);
+    OnHedgeLost(copy, static_cast<Hedge*>(item), frame, suspect);
     return;
   }
   Op* op = static_cast<Op*>(item);
@@ -450,22 +499,44 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
     return;
   }
   op->pending &= ~Bit(copy);
+  if (link->rest_unread()) {
+    op->unread = true;
+    op->refused |= Bit(copy);
+    if (op->pending == 0) FinishWrite(op, frame);
+    return;
+  }
   op->lost |= Bit(copy);
   if (copies_.size() > 1) RecordKeys(op->sent, frame);
   if ((in_sync_ & Bit(copy)) != 0) MarkUnsure(copy, "its connection was lost with writes in it");
   if (op->pending == 0) FinishWrite(op, frame);
 }
 
-void Shard::OnReadLost(Request* request, std::string_view frame) {
+// `suspect`: it may be why the connection ended.
+void Shard::OnReadLost(Request* request, std::string_view frame, bool suspect) {
+  if (env_->IsGone(request->session)) {
+    AnswerError(request, "ERR the client is gone");
+    return;
+  }
+  if (suspect && !stopped_ && side_.usable(primary_)) {
+    if (request->extra != nullptr) request->extra->owned.Clear();
+    request->frame = frame;
+    ++stats_.fallbacks;
+    side_.Add(request, /*ends=*/1, /*bytes=*/0, env_->NowMs());
+    return;
+  }
   if (Retry(request, frame)) return;
   // Nobody else now: it waits like one that has just come.
-  if (request->extra != nullptr) request->extra->owned.Clear();
-  request->frame = frame;
   if (Hopeful()) {
-    Hold(request);
+    HoldAgain(request, frame);
   } else {
     AnswerError(request, DownText());
   }
+}
+
+void Shard::HoldAgain(Request* request, std::string_view frame) {
+  if (request->extra != nullptr) request->extra->owned.Clear();
+  request->frame = frame;
+  Hold(request);
 }
 
 std::string Shard::DownText() const {

@@ -26,6 +26,7 @@
 #include "backend/health/hang_detector.h"
 #include "backend/link/link.h"
 #include "backend/shard/dirty_keys.h"
+#include "backend/shard/heavy_reads.h"
 #include "backend/shard/hedge.h"
 #include "backend/shard/held_queue.h"
 #include "backend/shard/key_repair.h"
@@ -33,6 +34,7 @@
 #include "backend/shard/request.h"
 #include "backend/shard/scan_copy.h"
 #include "backend/shard/shard_gate.h"
+#include "backend/shard/side_reads.h"
 #include "backend/topology/coordinator.h"
 #include "backend/topology/topology.h"
 #include "config/config.h"
@@ -64,6 +66,11 @@ class ShardEnv {
   virtual void Note(NoteLevel level, const std::string& text) = 0;
   // The same, of a change of roles that was made durable: never left out, however much is logged.
   virtual void NoteRole(NoteLevel level, const std::string& text) { Note(level, text); }
+  // The client of that session is gone: nobody waits for what it asked.
+  virtual bool IsGone(uint32_t session) {
+    (void)session;
+    return false;
+  }
 };
 
 struct ShardOptions {
@@ -114,10 +121,13 @@ struct ShardStats {
   uint64_t sweep_scanned = 0;        // keys looked at by them
   uint64_t forgotten = 0;            // keys deleted after changes of the ring
   uint64_t forgotten_on_access = 0;  // of those, because they were asked for
+  uint64_t side_reads = 0;           // sent over a connection of their own (see side_reads.h)
+  uint64_t blamed_reads = 0;         // of those, refused: connections ended because of them
+  uint64_t refused_large = 0;        // requests with an argument longer than the nodes take
   uint64_t edits_failed = 0;         // that could not be made durable, or were refused
 };
 
-class Shard : public LinkOwner, private KeyRepair::Host {
+class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host {
  public:
   // `pool`, `table` and `env` must outlive it.
   Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
@@ -126,6 +136,9 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   // Give each link its transport before Start.
   Link* link(uint32_t copy) { return copies_[copy]->link.get(); }
+  // The copy's second link, made when it is needed (see side_reads.h); without a transport it is
+  // never used.
+  Link* side_link(uint32_t copy) { return side_.link(copy); }
   uint32_t copy_count() const { return static_cast<uint32_t>(copies_.size()); }
   void Start();
   void Stop();
@@ -134,7 +147,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   // Takes a request, whose frame must be valid during the call, and answers it through its sink,
   // once, maybe before it returns.
   void Submit(Request* request) {
-    if (open_) [[likely]] {
+    if (open_ && request->frame.size() < plain_bytes_) [[likely]] {
       if (request->kind == RequestKind::kRead) {
         SendRead(request);
         return;
@@ -299,9 +312,10 @@ class Shard : public LinkOwner, private KeyRepair::Host {
     uint64_t restarted_ms = 0;  // when that was seen
     bool restarted = false;     // another process than the one whose data the topology speaks of
     bool keeps_writes = false;  // the process whose data the topology speaks of, as it said
-    bool whole = false;         // restarted, and came back with all that it had
-    bool was_up = false;        // for the log
-    std::string refusal;        // why it is not used, for the log
+    uint64_t learnt_argument = NodeLimits::kNone;  // where the node does not tell its limit
+    bool whole = false;                            // restarted, and came back with all that it had
+    bool was_up = false;                           // for the log
+    std::string refusal;                           // why it is not used, for the log
     bool run_id_unsaved = false;
     // writes_sent_ when it connected, if it was empty then.
     uint64_t empty_at = kNotEmpty;
@@ -322,13 +336,15 @@ class Shard : public LinkOwner, private KeyRepair::Host {
 
   // shard.cc: requests and replies
   void SendRead(Request* request);
-  void SendWrite(Request* request);
+  void SendWrite(Request* request, uint32_t room_mb = 0);
   void Transmit(LinkItem* item, Request* request, CopyMask to);
   void SubmitSlow(Request* request);
   int PickRead(CopyMask among, bool primary_only) const;
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
-  void OnReadLost(Request* request, std::string_view frame);
+  void OnReadLost(Request* request, std::string_view frame, bool suspect);
+  void SendPlain(Request* request);
+  void HoldAgain(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
   static void CompareWithJoining(Op* op, std::string_view bytes);
   void ForgiveRefusals(const Op& op);
@@ -353,7 +369,7 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   void HedgeLine(uint32_t copy);
   LinkItem* HedgeRead(Request* request, std::string_view frame, uint32_t from);
   void OnHedgeReply(uint32_t copy, Hedge* hedge, const Reply& reply, std::string_view frame);
-  void OnHedgeLost(uint32_t copy, Hedge* hedge, std::string_view frame);
+  void OnHedgeLost(uint32_t copy, Hedge* hedge, std::string_view frame, bool suspect);
 
   // shard_hold.cc: what waits
   void Hold(Request* request);
@@ -366,6 +382,36 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   bool CanRead() const;
   bool CanWrite() const;
   bool Hopeful() const;
+
+  // shard_side.cc: what would hurt others on the links that all share
+  std::string_view HeavyName(const CommandRow* row, std::string_view frame);
+  void NoteHeavy(const CommandRow* row, std::string_view frame, size_t bytes);
+  bool GoesAside(Request* request);
+  bool NeedsRoom(const Request& request, uint32_t* room_mb);
+  bool WaitsForRoom(const Request& request) {
+    uint32_t room_mb = 0;
+    return !heavy_.empty() && NeedsRoom(request, &room_mb);
+  }
+  void LearnLimits();
+  void LearnFromRefusal(uint32_t copy, std::string_view reply, std::string_view frame);
+  bool IsTooLong(const Request& request);
+  // SideReads::Host
+  int PickForSideRead(const Request& request, CopyMask tried) override;
+  bool MaySendSideRead(const Request& request) override { return !TouchesLockedKey(request); }
+  bool IsDoubtfulReply(uint32_t copy, const Reply& reply) override {
+    return IsDoubtful(copy, reply);
+  }
+  const Link& MainLink(uint32_t copy) const override { return *copies_[copy]->link; }
+  bool IsGone(uint32_t session) const override { return env_->IsGone(session); }
+  bool MayAnswerLater() const override { return Hopeful(); }
+  std::string WhyNobodyAnswers() const override { return DownText(); }
+  void RefuseSideRead(Request* request, const std::string& text) override {
+    AnswerError(request, text);
+  }
+  void SendOnMainLink(uint32_t copy, Request* request) override;
+  void OnSideReply(const Request& request, size_t bytes) override;
+  void OnBlamed(const Request& request) override;
+  void OnSideSessionDone() override { UpdateOpen(); }
 
   // shard_roles.cc: who is in and who must leave
   // As ShardEnv's, but nothing is heard once the shard is gone: one that a reload removes may have
@@ -451,6 +497,13 @@ class Shard : public LinkOwner, private KeyRepair::Host {
   OpPool ops_;
   HedgePool hedges_;
 
+  SideReads side_;
+  HeavyReads heavy_;
+  uint64_t room_mb_ = 0;  // taken by writes of large values in flight
+  // Frames below it have no argument that a node refuses, and are not remembered as large.
+  uint64_t plain_bytes_ = HeavyReads::kLarge;
+  uint64_t largest_argument_ = NodeLimits::kNone;  // that all members take
+  uint64_t least_output_ = NodeLimits::kNone;      // that some member keeps for one client
   bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked,
                        // and there is no gate
   ShardGate* gate_ = nullptr;

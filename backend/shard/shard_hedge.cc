@@ -1,7 +1,6 @@
 // Reads that wait on a silent copy are sent to another one too, and the first good answer wins.
 
 #include <bit>
-#include <unordered_map>
 #include <utility>
 
 #include "backend/shard/shard.h"
@@ -39,27 +38,11 @@ void Shard::HedgeReads() {
 void Shard::HedgeLine(uint32_t copy) {
   hedged_ |= Bit(copy);
   Link& link = *copies_[copy]->link;
-  // A read behind which a write of its own session stands must wait: the other copy may have the
-  // write already, and nobody reads what he writes later.
-  std::unordered_map<uint32_t, size_t> last_write;
-  size_t place = 0;
-  link.ForEachPending(link.pending(), [&](LinkItem* item, std::string_view) {
-    if (item->item_kind == LinkItem::Kind::kWrite) {
-      last_write[static_cast<Op*>(item)->session] = place;
-    }
-    ++place;
-    return true;
-  });
-  place = 0;
+  // No write of its own session to the same keys is on its way behind a read: see
+  // proxy/session/read_fence.h.
   link.ReplacePending([&](LinkItem* item, std::string_view frame) -> LinkItem* {
-    const size_t here = place++;
     if (item->item_kind != LinkItem::Kind::kRequest) return item;
-    Request* request = static_cast<Request*>(item);
-    if (!last_write.empty()) {
-      const auto written = last_write.find(request->session);
-      if (written != last_write.end() && written->second > here) return item;
-    }
-    return HedgeRead(request, frame, copy);
+    return HedgeRead(static_cast<Request*>(item), frame, copy);
   });
 }
 
@@ -97,15 +80,17 @@ void Shard::OnHedgeReply(uint32_t copy, Hedge* hedge, const Reply& reply, std::s
   if (hedge->pending == 0) hedges_.Free(hedge);
   if (request == nullptr) return;
   if (won) ++stats_.hedge_wins;
+  if (reply.bytes.size() >= HeavyReads::kLarge) [[unlikely]]
+    NoteHeavy(request->row, frame, reply.bytes.size());
   request->sink->OnReply(request, reply);
 }
 
-void Shard::OnHedgeLost(uint32_t copy, Hedge* hedge, std::string_view frame) {
+void Shard::OnHedgeLost(uint32_t copy, Hedge* hedge, std::string_view frame, bool suspect) {
   hedge->pending &= ~Bit(copy);
   if (hedge->pending != 0) return;
   Request* request = std::exchange(hedge->request, nullptr);
   hedges_.Free(hedge);
-  if (request != nullptr) OnReadLost(request, frame);
+  if (request != nullptr) OnReadLost(request, frame, suspect);
 }
 
 }  // namespace gemel

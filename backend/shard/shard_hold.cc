@@ -61,10 +61,15 @@ void Shard::ReleaseHeld() {
   for (size_t left = held_.size(); left > 0; --left) {
     const HeldQueue::Held held = held_.Pop();
     Request* request = held.request;
+    if (request->kind == RequestKind::kRead && env_->IsGone(request->session)) {
+      AnswerError(request, "ERR the client is gone");
+      continue;
+    }
     const bool read = request->kind == RequestKind::kRead;
     ShardGate::Verdict verdict = ShardGate::Verdict::kHold;
     if (!blocked.contains(request->session) && !TouchesLockedKey(*request) &&
-        (read ? can_read : can_write)) {
+        !side_.HasSession(request->session) && (read ? can_read : can_write) &&
+        !(read ? false : WaitsForRoom(*request))) {
       verdict = AskGate(*request);
     }
     if (verdict == ShardGate::Verdict::kRefuse) {
@@ -80,7 +85,7 @@ void Shard::ReleaseHeld() {
       }
       continue;
     }
-    read ? SendRead(request) : SendWrite(request);
+    SendPlain(request);
   }
   releasing_ = false;
 }

@@ -53,7 +53,7 @@ uint32_t Shard::member_count() const {
 }
 
 bool Shard::Idle() const {
-  return Quiet() && held_.empty() && repair_.idle() && control_->idle() &&
+  return Quiet() && held_.empty() && side_.empty() && repair_.idle() && control_->idle() &&
          std::all_of(copies_.begin(), copies_.end(),
                      [](const auto& copy) { return copy->link->pending() == 0; });
 }
@@ -78,6 +78,7 @@ int Shard::AddCopy(const LinkOptions& node, const ShardInfo& info) {
   const auto index = static_cast<uint32_t>(free - copies_.begin());
   auto copy = std::make_unique<Copy>(options_.probe_failures, options_.hang);
   copy->link = std::make_unique<Link>(this, index, pool_, node);
+  side_.MakeLink(index, node);
   if (free == copies_.end()) {
     copies_.push_back(std::move(copy));
     options_.nodes.push_back(node);
@@ -101,6 +102,7 @@ void Shard::RemoveCopy(uint32_t index) {
   ForgetJournal(index);
   SetInfo(info_);
   copy.link->Stop();
+  side_.StopLink(index);
   up_ &= ~Bit(index);
   UpdateOpen();
 }
@@ -115,6 +117,7 @@ void Shard::SetOptions(const ShardOptions& options) {
     if (copies_[i]->removed || mine == options.nodes.end()) continue;
     nodes[i] = *mine;
     copies_[i]->link->set_options(*mine);
+    side_.SetOptions(i, *mine);
   }
   options_.nodes = std::move(nodes);
   for (auto& copy : copies_) {

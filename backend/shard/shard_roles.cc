@@ -77,6 +77,7 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   const uint32_t index = link->index();
   Copy& copy = *copies_[index];
   copy.was_up = true;
+  LearnLimits();
   copy.empty_at = identity.keys == 0 && !identity.is_replica ? writes_sent_ : kNotEmpty;
   copy.detector.OnAnswer(env_->NowMs());
   const std::string& known = info_.copies[index].run_id;
@@ -426,7 +427,8 @@ void Shard::UpdateOpen() {
   if (waiting_.empty() && in_sync_ == readable_) ForgetSettled();
   open_ = false;
   if (!held_.empty()) ReleaseHeld();
-  open_ = CanWrite() && repair_.idle() && held_.empty() && gate_ == nullptr;
+  open_ = CanWrite() && repair_.idle() && held_.empty() && gate_ == nullptr && side_.empty() &&
+          heavy_.empty();
 }
 
 int Shard::CopyToResync() const {

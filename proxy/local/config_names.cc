@@ -137,7 +137,6 @@ std::vector<ConfigValue> FileValues(const Config& config, const PoolConfig& pool
   number("limits.max_bulk", limits.max_bulk);
   number("limits.max_args", limits.max_args);
   number("limits.max_inline", limits.max_inline);
-  number("limits.max_reply_depth", limits.max_reply_depth);
   number("limits.max_request", limits.max_request);
   number("limits.client_pending", limits.client_pending);
   number("limits.client_output", limits.client_output);

@@ -13,7 +13,8 @@ namespace {
 // Replies from here on are handed over instead of copied, where that is possible.
 constexpr size_t kLarge = ChunkPool::kStandard;
 // How many requests a new client may have in flight until the size of its replies is known.
-constexpr uint64_t kFirstWindow = 256;
+// Few: the replies of all of them together must not be more than a node keeps for one client.
+constexpr uint64_t kFirstWindow = 8;
 
 }  // namespace
 
@@ -28,7 +29,9 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
       created_ms_(context->now_ms),
       active_ms_(context->now_ms) {}
 
-Session::~Session() = default;
+Session::~Session() {
+  if (gone_) context_->gone->Remove(static_cast<uint32_t>(id_));
+}
 
 const std::string& Session::user() const {
   static const std::string kDefault = "default";
@@ -58,8 +61,12 @@ size_t Session::Parse(const char* data, size_t size) {
     switch (
         reader_.Read(data + used, size - used, context_->pool->request_limits(), &context_->args)) {
       case RequestReader::Status::kCommand:
+        if (!Handle(reader_.frame())) {
+          paused_ = fenced_ = true;
+          transport_->PauseReading();
+          return used;
+        }
         used += reader_.consumed();
-        Handle(reader_.frame());
         continue;
       case RequestReader::Status::kNothing:
         used += reader_.consumed();
@@ -124,7 +131,7 @@ void Session::ParseInput() {
 }
 
 void Session::Resume() {
-  if (!paused_ || MustPause()) return;
+  if (!paused_ || fenced_ || MustPause()) return;
   paused_ = false;
   ParseInput();
   if (paused_) return;
@@ -147,6 +154,9 @@ void Session::OnClosed() {
   input_.Clear();
   // What is answered already is of no use now; what is in flight frees itself when it is.
   while (head_ != nullptr && head_->answered) Pop();
+  if (pending_ == 0 || context_->gone == nullptr) return;
+  context_->gone->Add(static_cast<uint32_t>(id_));
+  gone_ = true;
 }
 
 void Session::Drain() {
@@ -157,9 +167,16 @@ void Session::Drain() {
 
 void Session::ReleaseMemory() {
   if (out_.empty()) out_.ReleaseMemory();
+  fence_.ReleaseMemory();
 }
 
-Request* Session::Reserve(const CommandRow* row) {
+Request* Session::Reserve(const CommandRow* row, ReadFence::Mark key) {
+  if (key != 0) {
+    fence_.PushRead(key);
+  } else {
+    fence_.PushRead(context_->marks);
+    context_->marks.clear();
+  }
   Request* request = context_->dispatcher->New();
   request->sink = this;
   request->row = row;
@@ -179,6 +196,8 @@ void Session::Pop() {
   head_ = request->next;
   if (head_ == nullptr) tail_ = nullptr;
   --pending_;
+  fence_.Pop();
+  fenced_ = false;
   context_->dispatcher->Free(request);
 }
 
@@ -225,6 +244,7 @@ void Session::OnReply(Request* request, const Reply& reply) {
 }
 
 void Session::ReplyNow(std::string_view frame) {
+  context_->marks.clear();  // of a read that is not sent
   if (head_ == nullptr) {
     Append(Reply{frame, nullptr});
     return;

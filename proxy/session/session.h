@@ -18,7 +18,9 @@
 #include "backend/resp/request_reader.h"
 #include "backend/shard/request.h"
 #include "proxy/dispatch/dispatcher.h"
+#include "proxy/dispatch/gone_sessions.h"
 #include "proxy/dispatch/stats.h"
+#include "proxy/session/read_fence.h"
 
 namespace gemel {
 
@@ -52,10 +54,12 @@ struct SessionContext {
   ChunkPool* chunks = nullptr;
   WorkerStats* stats = nullptr;
   LocalRunner* local = nullptr;
+  GoneSessions* gone = nullptr;
   uint64_t buffered_limit = ~uint64_t{0};  // this worker's share of limits.buffered
   uint64_t now_ms = 0;                     // of the loop turn
   std::vector<std::string_view> args;      // scratch: the command being handled
   std::vector<uint32_t> keys;              // scratch: its keys
+  std::vector<ReadFence::Mark> marks;      // scratch: the same for the fence, if it is a read
   std::string text;                        // scratch: a reply made here
 };
 
@@ -120,7 +124,7 @@ class Session : public RequestSink {
   void ReplyError(std::string_view text);
   // A place in the line of replies, for an answer that comes later. `sink` of the request is this
   // session; whoever answers calls OnReply.
-  Request* Reserve(const CommandRow* row);
+  Request* Reserve(const CommandRow* row) { return Reserve(row, 0); }
 
  private:
   static constexpr uint32_t kNoShard = ~uint32_t{0};
@@ -129,10 +133,18 @@ class Session : public RequestSink {
   void ParseInput();
   bool MustPause() const;
 
+  // A place in the line of a read of that key, or with 0 of the keys in the context's marks (none:
+  // no read), which are used up.
+  Request* Reserve(const CommandRow* row, ReadFence::Mark key);
+
   // session_plan.cc
-  void Handle(std::string_view frame);
-  void Plan(const CommandRow& row, std::string_view frame);
-  void SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame);
+  // False, and nothing is done: it must wait until what was asked before it is answered.
+  bool Handle(std::string_view frame);
+  bool Plan(const CommandRow& row, std::string_view frame);
+  bool NotYet();
+  bool StopsAtFence(bool write, bool names_all);
+  void SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame,
+               ReadFence::Mark key);
   void NoteShard(uint32_t shard);
   bool MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard);
 
@@ -153,11 +165,14 @@ class Session : public RequestSink {
   Request* head_ = nullptr;  // requests not answered to the client yet, oldest first
   Request* tail_ = nullptr;
   uint32_t pending_ = 0;
+  ReadFence fence_;
   uint64_t mean_reply_;             // bytes, a moving average: what the pending ones may bring
   uint32_t last_shard_ = kNoShard;  // of what was sent: if it is congested, nothing more is
   bool paused_ = false;
+  bool fenced_ = false;  // paused by the fence, until something is answered
   bool closing_ = false;
   bool closed_ = false;
+  bool gone_ = false;  // context().gone knows
   bool input_ended_ = false;
   bool overrun_ = false;
   bool flush_wanted_ = false;

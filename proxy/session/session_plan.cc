@@ -23,35 +23,61 @@ struct SplitPart {
 
 }  // namespace
 
-void Session::Handle(std::string_view frame) {
+bool Session::Handle(std::string_view frame) {
   SessionContext& context = *context_;
   ++commands_;
   context.stats->commands.Add(1);
   const CommandRow* row = context.pool->table().Find(context.args);
   if (row == nullptr) [[unlikely]] {
     ReplyError(context.pool->table().NotFoundError(context.args));
-    return;
+    return true;
   }
   last_command_ = row;
   if (!ArityFits(*row, context.args.size())) [[unlikely]] {
     ReplyError(ArityError(*row));
-    return;
+    return true;
   }
   if (!authenticated_ && (row->flags & kCmdNoAuth) == 0) [[unlikely]] {
     ReplyError("NOAUTH Authentication required.");
-    return;
+    return true;
   }
   // The short way: one key, and nothing depends on the arguments.
   if (row->split == Split::kOneShard && row->HasOneKey() && row->arg_rule == ArgRule::kNone) {
     const uint32_t shard = context.pool->ShardOf(context.args[1]);
     if (row->second_copy == SecondCopy::kNone) {
-      SendOne(*row, shard, /*write=*/false, frame);
+      SendOne(*row, shard, /*write=*/false, frame, ReadFence::MarkOf(context.args[1]));
+    } else if (!fence_.empty() && fence_.Blocks(ReadFence::MarkOf(context.args[1]))) [[unlikely]] {
+      return NotYet();
     } else if (MayWrite(*row, row->second_copy, shard)) {
-      SendOne(*row, shard, /*write=*/true, frame);
+      SendOne(*row, shard, /*write=*/true, frame, 0);
     }
-    return;
+    return true;
   }
-  Plan(*row, frame);
+  return Plan(*row, frame);
+}
+
+bool Session::NotYet() {
+  --commands_;
+  context_->stats->commands.Sub(1);
+  return false;
+}
+
+// The marks of the keys that FindKeys has found. For a write: does the fence stop it?
+bool Session::StopsAtFence(bool write, bool names_all) {
+  SessionContext& context = *context_;
+  context.marks.clear();
+  if (context.keys.empty() || context.keys.size() > ReadFence::kMostKeys || !names_all) {
+    context.marks.push_back(ReadFence::kAnyKey);
+  } else {
+    for (const uint32_t key : context.keys) {
+      context.marks.push_back(ReadFence::MarkOf(context.args[key]));
+    }
+  }
+  if (!write) return false;
+  bool stops = false;
+  for (const ReadFence::Mark mark : context.marks) stops = stops || fence_.Blocks(mark);
+  context.marks.clear();
+  return stops;
 }
 
 bool Session::MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard) {
@@ -62,8 +88,9 @@ bool Session::MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard)
   return true;
 }
 
-void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame) {
-  Request* request = Reserve(&row);
+void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame,
+                      ReadFence::Mark key) {
+  Request* request = Reserve(&row, key);
   request->shard = static_cast<uint16_t>(shard);
   request->kind = write ? RequestKind::kWrite : RequestKind::kRead;
   request->primary_only = (row.flags & kCmdPrimaryOnly) != 0;
@@ -81,29 +108,31 @@ void Session::NoteShard(uint32_t shard) {
   if (last_shard_ == kNoShard || !context_->dispatcher->Congested(last_shard_)) last_shard_ = shard;
 }
 
-void Session::Plan(const CommandRow& row, std::string_view frame) {
+bool Session::Plan(const CommandRow& row, std::string_view frame) {
   SessionContext& context = *context_;
   const Pool& pool = *context.pool;
   const std::vector<std::string_view>& args = context.args;
   if (row.split == Split::kLocal) {
     context.local->Run(*this, row, args);
-    return;
+    return true;
   }
   if (const std::string_view refusal = RefusalFor(row, args); !refusal.empty()) {
     ReplyError("ERR " + std::string(refusal));
-    return;
+    return true;
   }
   if (!FindKeys(row, args, &context.keys)) {
     ReplyError(MalformedKeysError(row, args));
-    return;
+    return true;
   }
   const uint32_t shards = static_cast<uint32_t>(pool.shards().size());
-  if (shards > 1 && ReadsUnnamedKeys(row, args)) {
+  const bool names_all = !ReadsUnnamedKeys(row, args);
+  if (shards > 1 && !names_all) {
     ReplyError("ERR " + std::string(kUnnamedKeysRefusal));
-    return;
+    return true;
   }
   const SecondCopy second = SecondCopyFor(row, args);
   const bool write = second != SecondCopy::kNone;
+  if (StopsAtFence(write, names_all)) return NotYet();
   const RequestKind kind = write ? RequestKind::kWrite : RequestKind::kRead;
   const Merge merge = row.merge;
   const uint32_t random = static_cast<uint32_t>(commands_ * 0x9e3779b97f4a7c15ull >> 40);
@@ -119,12 +148,12 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
       bool one = true;
       for (uint32_t key : context.keys) one = one && pool.ShardOf(args[key]) == first;
       if (one) {
-        if (!write || MayWrite(row, second, first)) SendOne(row, first, write, frame);
-        return;
+        if (!write || MayWrite(row, second, first)) SendOne(row, first, write, frame, 0);
+        return true;
       }
       if (row.split == Split::kOneShard) {
         ReplyError(kCrossSlot);
-        return;
+        return true;
       }
       const uint32_t step = static_cast<uint32_t>(row.key_step);
       std::vector<SplitPart> parts;
@@ -147,36 +176,36 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
       }
       gather->Launch();
       for (const SplitPart& part : parts) NoteShard(part.shard);
-      return;
+      return true;
     }
     case Split::kEachShard:
     case Split::kAnyShard: {
       if (shards == 1 || row.merge == Merge::kNone) {
         const uint32_t slot = pool.shards()[0].slot;
-        if (!write || MayWrite(row, second, slot)) SendOne(row, slot, write, frame);
-        return;
+        if (!write || MayWrite(row, second, slot)) SendOne(row, slot, write, frame, 0);
+        return true;
       }
       for (const PoolShard& shard : pool.shards()) {
-        if (write && !MayWrite(row, second, shard.slot)) return;
+        if (write && !MayWrite(row, second, shard.slot)) return true;
       }
       Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
       for (const PoolShard& shard : pool.shards()) gather->AddShard(shard.slot, kind, &row, frame);
       gather->Launch();
       for (const PoolShard& shard : pool.shards()) NoteShard(shard.slot);
-      return;
+      return true;
     }
     case Split::kCursor: {
       uint64_t node_cursor = 0;
       uint32_t asked = 0;
       if (!DecodeCursor(args[1], &node_cursor, &asked)) {
         ReplyError("ERR invalid cursor");
-        return;
+        return true;
       }
       const uint32_t slot = pool.SlotFrom(asked);
       if (slot != asked) node_cursor = 0;  // that shard is gone
       if (slot == pool.slot_count()) {
         ReplyNow("*2\r\n$1\r\n0\r\n*0\r\n");
-        return;
+        return true;
       }
       const uint32_t after = pool.SlotFrom(slot + 1);
       const bool last = after == pool.slot_count();
@@ -210,12 +239,13 @@ void Session::Plan(const CommandRow& row, std::string_view frame) {
       gather->AddShard(slot, kind, &row, context.text);
       gather->Launch();
       last_shard_ = slot;
-      return;
+      return true;
     }
     case Split::kLocal:
     case Split::kNotSupported:
-      return;  // answered above
+      return true;  // answered above
   }
+  return true;
 }
 
 }  // namespace gemel

@@ -64,6 +64,7 @@ UvOwnedShard::~UvOwnedShard() {
   probes_.clear();
   control_.reset();
   links_.clear();
+  sides_.clear();
 }
 
 HiredisNode UvOwnedShard::NodeOf(const std::string& name) const {
@@ -74,12 +75,15 @@ HiredisNode UvOwnedShard::NodeOf(const std::string& name) const {
 void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
   if (links_.size() <= copy) {
     links_.resize(copy + 1);
+    sides_.resize(copy + 1);
     probes_.resize(copy + 1);
     hosts_.resize(copy + 1);
   }
   const HiredisNode reached = NodeOf(node);
   links_[copy] = std::make_unique<UvLink>(world_.links, shard_->link(copy), reached.address);
   shard_->link(copy)->set_transport(links_[copy].get());
+  sides_[copy] = std::make_unique<UvLink>(world_.links, shard_->side_link(copy), reached.address);
+  shard_->side_link(copy)->set_transport(sides_[copy].get());
   control_->SetNode(copy, reached);
   hosts_[copy] = std::make_unique<UvHostWatch>(
       world_.loop, reached.address, [link = links_[copy].get()] { return link->PeerName(); },
@@ -127,6 +131,7 @@ void UvOwnedShard::OnCopyRemoved(uint32_t copy) {
   control_->Remove(copy, last);
   hosts_[copy].reset();
   links_[copy].reset();
+  sides_[copy].reset();
 }
 
 void UvOwnedShard::Start(uint32_t random) {

@@ -87,6 +87,7 @@ class UvOwnedShard : public Membership::Host {
   std::unique_ptr<Shard> shard_;
   // By copy; null where there is none.
   std::vector<std::unique_ptr<UvLink>> links_;
+  std::vector<std::unique_ptr<UvLink>> sides_;
   std::vector<std::unique_ptr<HiredisProbe>> probes_;
   std::vector<std::unique_ptr<UvHostWatch>> hosts_;
   uint64_t next_look_ms_ = 0;  // at the hosts

@@ -36,6 +36,7 @@ class UvWorker::Env : public ShardEnv {
     LogAlways(level, text);
     Keep(level, text);
   }
+  bool IsGone(uint32_t session) override { return worker_->shared_->gone_sessions.Has(session); }
 
  private:
   void Keep(NoteLevel level, const std::string& text) {
@@ -75,6 +76,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   session_context_.session.chunks = &chunks_;
   session_context_.session.stats = &stats_;
   session_context_.session.local = &local_;
+  session_context_.session.gone = &shared_->gone_sessions;
   session_context_.session.now_ms = uv_now(&loop_);
   Use(serving_);
   dispatcher_.set_handler(this);

@@ -44,6 +44,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
     // What the limit on open files leaves; counts where it is below max_clients.
     std::atomic<uint32_t> room_for_clients{UINT32_MAX};
     std::atomic<uint64_t> next_session{1};
+    GoneSessions gone_sessions;
   };
 
   // What is in effect: a config, and what was made of it. One at a time on all workers.

@@ -15,7 +15,7 @@ namespace {
 
 using gemel::ReplyReader;
 
-constexpr gemel::ReplyLimits kLimits = {.max_bulk = 600, .max_depth = 6};
+constexpr gemel::ReplyLimits kLimits = {.max_bulk = 600};
 
 void Check(bool holds) {
   if (!holds) std::abort();

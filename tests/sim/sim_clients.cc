@@ -43,6 +43,14 @@ void World::Submit(Client* client) {
   op->token = value;
   op->key = ShardName(op->shard) + ":" + "rcl"[static_cast<size_t>(op->key_kind)] +
             std::to_string(loop_.Random(keys_));
+  if (!op->is_read && op->key_kind == KeyKind::kList && loop_.Chance(5)) {
+    op->key = ShardName(op->shard) + ":x";
+  }
+  // A session waits where the fence stops it; this client reads instead.
+  const ReadFence::Mark mark = ReadFence::MarkOf(op->key);
+  if (!op->is_read && client->fence.Blocks(mark)) op->is_read = true;
+  op->is_read ? client->fence.PushRead(mark) : client->fence.PushOther();
+  client->line.push_back(op);
   if (op->is_read) {
     SubmitOp(op, {"GET", op->key});
     return;
@@ -61,7 +69,6 @@ void World::Submit(Client* client) {
       SubmitOp(op, {"INCR", op->key});
       return;
     case KeyKind::kList:
-      if (loop_.Chance(5)) op->key = ShardName(op->shard) + ":x";
       SubmitOp(op, {"APPEND", op->key, op->token});
       return;
   }
@@ -117,6 +124,10 @@ void World::OnReply(Request* request, const Reply& reply) {
   if (op->client == 0) return;
   Client& client = clients_[op->client - 1];
   --client.outstanding;
+  while (!client.line.empty() && client.line.front()->outcome != SimOp::Outcome::kPending) {
+    client.line.pop_front();
+    client.fence.Pop();
+  }
   // From inside the reply, as a session that had stopped reading may.
   if (loop_.Chance(25) && loop_.now_us() < clients_end_us_ && !proxy_going_) Submit(&client);
 }

@@ -355,6 +355,10 @@ void World::CrashProxy() {
     op.ended_us = loop_.now_us();
     if (op.client > 0) --clients_[op.client - 1].outstanding;
   }
+  for (Client& client : clients_) {
+    client.line.clear();
+    client.fence = ReadFence();
+  }
   for (SimOp& copy : copies_) {
     if (copy.outcome == SimOp::Outcome::kPending) copy.outcome = SimOp::Outcome::kUnknown;
   }

@@ -24,6 +24,10 @@ std::string Describe(const SimOp& op) {
          ".." + std::to_string(op.ended_us) + " us";
 }
 
+bool IsLaterOfItsOwn(const SimOp& read, const SimOp& write) {
+  return read.client == write.client && write.place > read.place;
+}
+
 bool Before(const SimOp& first, const SimOp& second) {
   if (first.outcome != Outcome::kOk) return false;
   if (first.client == second.client) return first.place < second.place;
@@ -102,6 +106,10 @@ void History::CheckRegister(const Ops& ops, const std::string* last, const Check
       }
       source = found->second;
       if (source->invoked_us > read.ended_us) report(Describe(read) + " saw the future");
+      if (IsLaterOfItsOwn(read, *source)) {
+        report(Describe(read) + " saw what its own session wrote later: " + Describe(*source));
+        return;
+      }
     }
     if (!options.all_acks && options.data_lost) return;
     if (source != nullptr && source->outcome == Outcome::kOk &&
@@ -187,6 +195,11 @@ void History::CheckCounter(const Ops& ops, const std::string* last, const CheckO
         report(Describe(*op) + " read " + std::to_string(seen) + ", after " + Describe(*write));
         break;
       }
+      if (IsLaterOfItsOwn(*op, *write) && std::stoll(std::string(ReplyText(write->told))) <= seen) {
+        report(Describe(*op) + " read " + std::to_string(seen) +
+               ", and its own session wrote later: " + Describe(*write));
+        break;
+      }
     }
   }
 }
@@ -242,6 +255,12 @@ void History::CheckList(const Ops& ops, const std::string* last, const CheckOpti
       continue;
     }
     std::string text(ReplyText(op->told));
+    for (const std::string& token : Tokens(text)) {
+      const auto found = writer.find(token);
+      if (found == writer.end() || !IsLaterOfItsOwn(*op, *found->second)) continue;
+      report(Describe(*op) + " saw what its own session wrote later: " + Describe(*found->second));
+      return;
+    }
     if (strict && !final_text.starts_with(text)) {
       // It may have seen writes that nobody was promised, and that a second fault undid.
       std::string kept;

@@ -278,6 +278,9 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   if (name == "INFO") return Bulk(Info());
   if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
   if (name == "PING") return Simple("PONG");
+  if (name == "CONFIG" && args[1] == "GET" && args[2].find('*') != std::string::npos) {
+    return "*0\r\n";
+  }
   if (name == "CONFIG" && args[1] == "GET") {
     return "*2\r\n" + Bulk(args[2]) + Bulk(args[2] == "appendfsync" ? "always" : "no");
   }

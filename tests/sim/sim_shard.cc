@@ -202,6 +202,8 @@ void SimShard::MakeCopy(uint32_t copy, const std::string& address) {
   world.probed_start = world.node->starts();
   world.transport = std::make_unique<Transport>(this, world.node, shard_->link(copy));
   shard_->link(copy)->set_transport(world.transport.get());
+  world.side = std::make_unique<Transport>(this, world.node, shard_->side_link(copy));
+  shard_->side_link(copy)->set_transport(world.side.get());
   if (started_) BeginProbes(copy);
 }
 
@@ -211,6 +213,7 @@ void SimShard::OnCopyRemoved(uint32_t copy) {
   if (resync_ != nullptr) resync_->ForgetCopy(copy);
   copies_[copy].life = 0;
   copies_[copy].transport.reset();
+  copies_[copy].side.reset();
 }
 
 void SimShard::BeginProbes(uint32_t copy) {

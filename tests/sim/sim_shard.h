@@ -63,6 +63,7 @@ class SimShard : public Membership::Host {
   struct CopyWorld {
     Node* node = nullptr;
     std::unique_ptr<Transport> transport;
+    std::unique_ptr<Transport> side;
     uint64_t life = 0;  // another one each time that the place is taken; 0: nobody is there
     bool probing = false;
     uint32_t failing_probes = 0;

@@ -32,22 +32,13 @@ void World::ExpectStall(const char* fault, FaultKind kind) {
   }
 }
 
-// Behind which a write of its own session stands: it is not sent elsewhere, where that write may
-// have been applied already.
-bool World::WritesFollow(const SimOp& read) const {
-  return std::any_of(history_.ops().begin(), history_.ops().end(), [&read](const SimOp& op) {
-    return op.client == read.client && !op.is_read && op.place > read.place &&
-           op.invoked_us <= read.ended_us;
-  });
-}
-
 void World::CheckStall(const SimOp& op) {
   if (stall_.fault.empty()) return;
   const uint64_t waited_us = op.ended_us - op.invoked_us;
   uint64_t bound_us = op.is_read ? stall_.read_us : stall_.write_us;
   Stall& longest = stalls_[stall_.fault];
   uint64_t* most_us = op.is_read ? &longest.read_us : &longest.write_us;
-  if (op.is_read && stall_.hedged_us > 0 && waited_us > longest.hedged_us && !WritesFollow(op)) {
+  if (op.is_read && stall_.hedged_us > 0 && waited_us > longest.hedged_us) {
     most_us = &longest.hedged_us;
     bound_us = stall_.hedged_us;
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/session/read_fence.h"
 #include "tests/sim/sim_history.h"
 #include "tests/sim/sim_proxy.h"
 #include "tests/sim/sim_ring_log.h"
@@ -58,6 +59,9 @@ class World : public RequestSink {
     uint64_t place = 0;
     uint32_t outstanding = 0;
     uint32_t window = 1;
+    // What is not answered yet, or stands behind such, as a session keeps it.
+    std::deque<const SimOp*> line;
+    ReadFence fence;
   };
 
   void Problem(const std::string& text);
@@ -90,7 +94,6 @@ class World : public RequestSink {
   };
   void ExpectStall(const char* fault, FaultKind kind);
   void CheckStall(const SimOp& op);
-  bool WritesFollow(const SimOp& read) const;
   void UndrainUntilDone(size_t node);
   void KillNode(size_t node, bool silently);
   void HealAll();

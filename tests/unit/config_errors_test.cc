@@ -151,7 +151,7 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[limits]\n@@x = 1"),
        "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
        "max_inline, "
-       "max_reply_depth, max_request, client_pending, client_output, client_output_hard, "
+       "max_request, client_pending, client_output, client_output_hard, "
        "buffered, node_pending_bytes, node_pending, shard_held"},
       {Sharded("[timeouts]\n@@x = 1"),
        "unknown key \"x\" in [timeouts], expected one of connect_ms, request_ms, idle_s, drain_ms, "

@@ -169,7 +169,6 @@ max_clients = 201
 max_bulk = 20200
 max_args = 203
 max_inline = 2040
-max_reply_depth = 205
 max_request = 206000
 client_pending = 207
 client_output = 20800
@@ -227,7 +226,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 57);
+  EXPECT_EQ(options, 56);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -284,7 +283,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 57u);
+  EXPECT_EQ(options, 56u);
 }
 
 }  // namespace

@@ -71,7 +71,6 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.limits.max_bulk, 512u << 20);
   EXPECT_EQ(pool.limits.max_args, 1048576u);
   EXPECT_EQ(pool.limits.max_inline, 65536u);
-  EXPECT_EQ(pool.limits.max_reply_depth, 32u);
   EXPECT_EQ(pool.limits.max_request, 1u << 30);
   EXPECT_EQ(pool.limits.client_pending, 16384u);
   EXPECT_EQ(pool.limits.client_output, 32u << 20);
@@ -141,7 +140,6 @@ const std::vector<Number>& Numbers() {
        "max_request = \"64gb\""},
       {"limits", "max_args", 16, 16777216, false, GEMEL_FIELD(c.pools[0].limits.max_args)},
       {"limits", "max_inline", 64, 64 * mb, true, GEMEL_FIELD(c.pools[0].limits.max_inline)},
-      {"limits", "max_reply_depth", 1, 1024, false, GEMEL_FIELD(c.pools[0].limits.max_reply_depth)},
       {"limits", "max_request", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_request),
        "max_bulk = 1024"},
       {"limits", "client_pending", 1, 16777216, false,

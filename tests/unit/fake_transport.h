@@ -42,8 +42,9 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
   link->OnData(bytes.data(), bytes.size(), now_ms);
 }
 
-// The replies to PING, INFO server, CLIENT ID, ROLE and DBSIZE. `fsync`: it writes an AOF, and that
-// is what CONFIG GET appendfsync says, and `on_rewrite` what no-appendfsync-on-rewrite is.
+// The replies to PING, INFO server, CLIENT ID, CONFIG GET of limits, ROLE and DBSIZE. `fsync`: it
+// writes an AOF, and that is what CONFIG GET appendfsync says, and `on_rewrite` what
+// no-appendfsync-on-rewrite is.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
                                     bool is_replica = false, const std::string& fsync = "",
                                     const std::string& on_rewrite = "no") {
@@ -59,6 +60,7 @@ inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0
     AppendBulk(&out, "no-appendfsync-on-rewrite");
     AppendBulk(&out, on_rewrite);
   }
+  out += "*0\r\n*0\r\n*0\r\n";  // limits
   out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   AppendInteger(&out, static_cast<int64_t>(keys));
   return out;

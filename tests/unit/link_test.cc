@@ -117,10 +117,16 @@ TEST_F(LinkTest, IsRefusedByANodeThatIsNotReady) {
   }
 }
 
+std::string Times(int count, const std::string& text) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += text;
+  return out;
+}
+
 TEST_F(LinkTest, KnowsNoRunIdWhereItIsHidden) {
   Make();
   link_->OnConnected(now_ms_);
-  Answer(link_.get(), "+PONG\r\n-NOPERM no\r\n-NOPERM no\r\n-NOPERM no\r\n-NOPERM no\r\n", now_ms_);
+  Answer(link_.get(), "+PONG\r\n" + Times(7, "-NOPERM no\r\n"), now_ms_);
   EXPECT_EQ(log_, Log{"up unknown 0"});
 }
 
@@ -420,8 +426,11 @@ TEST_F(LinkTest, EndsTheConnectionsOfAProxyThatWasKilled) {
   Answer(link_.get(), list);
   // Before it is asked what it is and has.
   EXPECT_EQ(transport_.Sent(link_.get()),
-            Command({"CLIENT", "KILL", "ID", "3"}) + Command({"ROLE"}) + Command({"DBSIZE"}));
-  Answer(link_.get(), ":1\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
+            Command({"CLIENT", "KILL", "ID", "3"}) + Command({"CONFIG", "GET", "*-buffer-limit"}) +
+                Command({"CONFIG", "GET", "proto-max-bulk-len"}) +
+                Command({"CONFIG", "GET", "maxmemory*"}) + Command({"ROLE"}) + Command({"DBSIZE"}));
+  Answer(link_.get(),
+         ":1\r\n*0\r\n-ERR no such option\r\n*0\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
   EXPECT_TRUE(link_->up());
   // Only the first time, also with options that came later.
   options.name = "node";
@@ -443,8 +452,43 @@ TEST_F(LinkTest, AListOfClientsThatIsNotGivenIsNoHindrance) {
   std::string info;
   AppendBulk(&info, "run_id:abc\r\n");
   Answer(link_.get(), "+PONG\r\n" + info + ":7\r\n-NOPERM no\r\n-NOPERM no\r\n");
-  Answer(link_.get(), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
+  Answer(link_.get(), Times(3, "-NOPERM no\r\n") + "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
   EXPECT_TRUE(link_->up());
+}
+
+TEST_F(LinkTest, AsksForTheNodesLimits) {
+  Make();
+  link_->OnConnected(now_ms_);
+  std::string info;
+  AppendBulk(&info, "run_id:abc\r\n");
+  auto pairs = [](std::vector<std::string> words) {
+    std::string out;
+    AppendArrayHeader(&out, words.size());
+    for (const std::string& word : words) AppendBulk(&out, word);
+    return out;
+  };
+  Answer(link_.get(), "+PONG\r\n" + info + ":7\r\n");
+  Answer(link_.get(), pairs({"client-query-buffer-limit", "2097152", "client-output-buffer-limit",
+                             "normal 9000000 8000000 60 slave 1 1 1 pubsub 1 1 1"}));
+  Answer(link_.get(), pairs({"proto-max-bulk-len", "1048576"}));
+  Answer(link_.get(), pairs({"maxmemory-clients", "5%", "maxmemory", "100000000"}));
+  Answer(link_.get(), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n");
+  ASSERT_TRUE(link_->up());
+  EXPECT_EQ(link_->identity().limits.argument, 1048576u);
+  EXPECT_EQ(link_->identity().limits.output, 5000000u);
+}
+
+TEST_F(LinkTest, SaysHowItsConnectionEnded) {
+  BringUp();
+  Item one(1), two(2);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  Answer(link_.get(), "-ERR Protocol error: invalid bulk length\r\n");
+  EXPECT_TRUE(link_->rest_unread());
+  link_->OnClosed("reset", false, now_ms_);
+  EXPECT_FALSE(link_->rest_unread());
+  EXPECT_FALSE(link_->closed_by_node());
+  EXPECT_EQ(link_->answered_place(), link_->last_place());
 }
 
 TEST_F(LinkTest, KnowsWhoKeepsEveryWrite) {

@@ -123,12 +123,29 @@ TEST(ReplyReader, RefusesGarbage) {
 TEST(ReplyReader, HoldsItsLimits) {
   ReplyLimits limits;
   limits.max_bulk = 10;
-  limits.max_depth = 3;
   EXPECT_EQ(ReadWhole("$10\r\n0123456789\r\n", limits).error, "");
   EXPECT_NE(ReadWhole("$11\r\n", limits).error, "");
   EXPECT_NE(ReadWhole("+01234567890\r\n", limits).error, "");
-  EXPECT_EQ(ReadWhole("*1\r\n*1\r\n*1\r\n:1\r\n", limits).error, "");
-  EXPECT_NE(ReadWhole("*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", limits).error, "");
+  // Counts that no reply has, and that would overflow.
+  std::string many;
+  for (int i = 0; i < 8; ++i) many += "*9223372036854775807\r\n";
+  EXPECT_NE(ReadWhole(many).error, "");
+}
+
+TEST(ReplyReader, TakesAnyNesting) {
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += i % 3 == 0 ? "*2\r\n:1\r\n" : "*1\r\n";
+  deep += "$1\r\nx\r\n";
+  const std::string two = deep + "+OK\r\n";
+  ReplyReader reader;
+  ASSERT_EQ(reader.Read(two.data(), two.size(), {}), ReplyReader::Status::kReply);
+  EXPECT_EQ(reader.size(), deep.size());
+  // In a map's value, an attribute's key, and beside others on each level.
+  const std::string mixed =
+      "%1\r\n*1\r\n*0\r\n*2\r\n|1\r\n*1\r\n:1\r\n*-1\r\n:2\r\n~1\r\n*1\r\n:3\r\n";
+  ReplyReader other;
+  ASSERT_EQ(other.Read(mixed.data(), mixed.size(), {}), ReplyReader::Status::kReply);
+  EXPECT_EQ(other.size(), mixed.size());
 }
 
 TEST(ReplyReader, SaysHowMuchALargeStringNeeds) {
