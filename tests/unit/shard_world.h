@@ -112,6 +112,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   const ShardInfo& Durable() const { return queue_->current()->shards[0]; }
 
   uint64_t NowMs() override { return now_ms_; }
+  bool IsGone(uint32_t session) override { return session == gone_; }
   void Propose(Edit edit, EditDone done) override {
     edits_ += std::string(EditKindName(edit.kind)) + " " + edit.node + ": " + edit.reason + "\n";
     queue_->Add(std::move(edit), std::move(done));
@@ -129,6 +130,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   CommandTable table_;
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
+  uint32_t gone_ = 0;  // the session whose client is gone
   std::shared_ptr<const Topology> topology_;
   std::unique_ptr<EditQueue> queue_;
   std::deque<FakeTransport> transports_;

@@ -1,0 +1,221 @@
+// Reads that end connections, large replies, arguments that nodes do not take: on the side link, or
+// refused, with everybody else undisturbed.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/shard_world.h"
+
+namespace gemel {
+namespace {
+
+class ShardSideTest : public ShardWorld {
+ protected:
+  void Begin(uint32_t copies) {
+    MakeUp(copies);
+    sides_.resize(copies);
+    for (uint32_t i = 0; i < copies; ++i) shard_->side_link(i)->set_transport(&sides_[i]);
+  }
+  void SideUp(uint32_t copy) {
+    Link* link = shard_->side_link(copy);
+    if (link->state() == Link::State::kDown) shard_->Tick(now_ms_ += 100, 0);
+    ASSERT_EQ(link->state(), Link::State::kConnecting);
+    link->OnConnected(now_ms_);
+    Answer(link, HandshakeReplies("r" + std::to_string(copy)), now_ms_);
+    if (!link->up()) Answer(link, ":1\r\n", now_ms_);  // it ended the connection before
+    ASSERT_TRUE(link->up());
+  }
+  // Behind the handshake.
+  std::string SentAside(uint32_t copy) {
+    const std::string sent = sides_[copy].Sent(shard_->side_link(copy));
+    const std::string last = Command({"DBSIZE"});
+    const size_t at = sent.find(last);
+    return at == std::string::npos ? sent : sent.substr(at + last.size());
+  }
+  void ReplyAside(uint32_t copy, const std::string& bytes) {
+    Answer(shard_->side_link(copy), bytes, now_ms_);
+  }
+  void LoseSide(uint32_t copy) { shard_->side_link(copy)->OnClosed("reset", false, now_ms_); }
+  const ShardStats& stats() const { return shard_->stats(); }
+  static std::string Large() {
+    std::string out;
+    AppendBulk(&out, std::string(HeavyReads::kLarge, 'x'));
+    return out;
+  }
+
+  std::deque<FakeTransport> sides_;
+};
+
+TEST_F(ShardSideTest, SuspectsGoAloneAtFirst) {
+  Begin(2);
+  std::vector<Asked*> reads;
+  for (const char* key : {"a", "b", "c", "d", "e"}) reads.push_back(Ask({"GET", key}, 7));
+  Sent(0);
+  Lose(0);
+  RunEdits();
+  EXPECT_EQ(Sent(1), "") << "not where others would be hurt";
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "a"}));
+  ReplyAside(1, "$1\r\n1\r\n");
+  EXPECT_EQ(reads[0]->told, "$1\r\n1\r\n");
+  EXPECT_EQ(SentAside(1), Command({"GET", "b"}) + Command({"GET", "c"}));
+  ReplyAside(1, "$1\r\n2\r\n$1\r\n3\r\n");
+  EXPECT_EQ(SentAside(1), Command({"GET", "d"}) + Command({"GET", "e"}));
+  // The session's next one waits for them, another's does not.
+  Asked* later = Ask({"GET", "f"}, 7);
+  Ask({"GET", "g"}, 8);
+  EXPECT_EQ(Sent(1), Command({"GET", "g"}));
+  ReplyAside(1, "$1\r\n4\r\n$1\r\n5\r\n");
+  EXPECT_EQ(reads[4]->told, "$1\r\n5\r\n");
+  EXPECT_EQ(Sent(1), Command({"GET", "f"}));
+  EXPECT_EQ(later->told, "");
+}
+
+TEST_F(ShardSideTest, TheOneThatEndsConnectionsIsRefused) {
+  Begin(2);
+  Asked* good = Ask({"GET", "good"}, 1);
+  Asked* bad = Ask({"GET", "bad"}, 2);
+  Asked* other = Ask({"GET", "other"}, 3);
+  Sent(0);
+  Lose(0);
+  RunEdits();
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "good"}));
+  ReplyAside(1, "$1\r\n1\r\n");
+  EXPECT_EQ(SentAside(1), Command({"GET", "bad"}) + Command({"GET", "other"}));
+  LoseSide(1);  // it is not known which of the two
+  EXPECT_EQ(bad->told + other->told, "");
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "bad"}));
+  LoseSide(1);
+  EXPECT_TRUE(bad->told.starts_with("-ERR the connection to node n1 ended 3 times")) << bad->told;
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "other"}));
+  ReplyAside(1, "$1\r\n2\r\n");
+  EXPECT_EQ(good->told + other->told, "$1\r\n1\r\n$1\r\n2\r\n");
+  EXPECT_TRUE(shard_->link(1)->up());
+  EXPECT_EQ(stats().blamed_reads, 1u);
+  // It is remembered: the next time it does not come near the others.
+  Asked* again = Ask({"GET", "bad"}, 4);
+  EXPECT_EQ(Sent(1), "");
+  EXPECT_EQ(SentAside(1), Command({"GET", "bad"}));
+  LoseSide(1);
+  EXPECT_TRUE(again->told.starts_with("-ERR ")) << again->told;
+}
+
+TEST_F(ShardSideTest, WhatIsGivenUpHereIsTheFirstInLinesFault) {
+  Begin(2);
+  Ask({"GET", "first"}, 1);
+  Asked* second = Ask({"GET", "second"}, 2);
+  Sent(0);
+  Reply(0, "?\r\n");  // no reply at all
+  RunEdits();
+  EXPECT_EQ(Sent(1), Command({"GET", "second"}));
+  Reply(1, "$1\r\n2\r\n");
+  EXPECT_EQ(second->told, "$1\r\n2\r\n");
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "first"}));
+}
+
+TEST_F(ShardSideTest, SeesTheWritesThatWereSentBefore) {
+  Begin(2);
+  Ask({"GET", "k"}, 1);
+  Sent(0);
+  Sent(1);
+  Lose(0);
+  RunEdits();
+  Reply(1, "");
+  Asked* write = Ask({"SET", "x", "1"}, 2);
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "k"})) << "that came after it";
+  ReplyAside(1, "$-1\r\n");
+  Sent(1);
+  // A large one, known by now, behind a write that is not answered yet.
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(write->told, "+OK\r\n");
+  Ask({"GET", "k"}, 3);
+  Reply(1, Large());
+  Sent(1);
+  Ask({"SET", "k", "2"}, 3);
+  Asked* read = Ask({"GET", "k"}, 3);
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "2"}));
+  EXPECT_EQ(SentAside(1), "");
+  Reply(1, "+OK\r\n");
+  shard_->Tick(now_ms_ += 10, 0);
+  EXPECT_EQ(SentAside(1), Command({"GET", "k"}));
+  ReplyAside(1, "$1\r\n2\r\n");
+  EXPECT_EQ(read->told, "$1\r\n2\r\n");
+}
+
+TEST_F(ShardSideTest, LargeRepliesAreAsManyAsThereIsRoomFor) {
+  Begin(1);
+  Ask({"GET", "k"}, 1);
+  Reply(0, Large());
+  for (uint32_t i = 0; i < 100; ++i) Ask({"GET", "k"}, 10 + i);
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  SideUp(0);
+  EXPECT_EQ(SentAside(0), Command({"GET", "k"}));
+  size_t most = 0;
+  for (int left = 100; left > 0;) {
+    ReplyAside(0, Large());
+    --left;
+    most = std::max(most, shard_->side_link(0)->pending());
+    SentAside(0);
+  }
+  EXPECT_GT(most, 8u);
+  EXPECT_LE(most * Large().size(), SideReads::kRoom);
+  EXPECT_EQ(stats().side_reads, 100u);
+  for (const Asked& asked : asked_) EXPECT_EQ(asked.told.size(), Large().size());
+}
+
+TEST_F(ShardSideTest, WithoutASideLinkTheMainOneIsUsed) {
+  Begin(1);
+  Ask({"GET", "k"}, 1);
+  Reply(0, Large());
+  Sent(0);
+  Asked* read = Ask({"GET", "k"}, 2);
+  for (int i = 0; i < 2; ++i) {
+    shard_->Tick(now_ms_ += 2000, 0);
+    shard_->side_link(0)->OnClosed("max number of clients reached", false, now_ms_);
+  }
+  shard_->Tick(now_ms_ += 10, 0);
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  Reply(0, Large());
+  EXPECT_EQ(read->told, Large());
+}
+
+TEST_F(ShardSideTest, ClientsThatAreGoneAreNotAskedFor) {
+  Begin(2);
+  Asked* read = Ask({"GET", "k"}, 5);
+  Sent(0);
+  gone_ = 5;
+  Lose(0);
+  EXPECT_EQ(read->told, "-ERR the client is gone\r\n");
+}
+
+TEST_F(ShardSideTest, WhatWasNotReadGoesAgain) {
+  base_.grace_ms = 40;
+  Begin(2);
+  Asked* large = Ask({"SET", "k", std::string(2 << 20, 'x')}, 1);
+  Asked* behind = Ask({"INCR", "n"}, 2);
+  Sent(0);
+  Sent(1);
+  for (uint32_t copy : {0u, 1u}) {
+    Reply(copy, "-ERR Protocol error: invalid bulk length\r\n");
+    Lose(copy);
+  }
+  EXPECT_EQ(large->told, "-ERR Protocol error: invalid bulk length\r\n");
+  EXPECT_EQ(behind->told, "");
+  for (uint32_t copy : {0u, 1u}) Up(copy, "r" + std::to_string(copy));
+  RunEdits();
+  shard_->Tick(now_ms_ += 10, 0);
+  EXPECT_EQ(Sent(0), Command({"INCR", "n"}));
+  EXPECT_EQ(Sent(1), Command({"INCR", "n"}));
+  EXPECT_EQ(edits_, "") << "nobody had to leave";
+  // Learnt: what is as long is refused at once.
+  EXPECT_EQ(Ask({"SET", "k", std::string(2 << 20, 'x')}, 1)->told,
+            "-ERR Protocol error: invalid bulk length\r\n");
+  EXPECT_EQ(Sent(0), "");
+}
+
+}  // namespace
+}  // namespace gemel
