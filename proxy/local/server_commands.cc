@@ -10,6 +10,7 @@
 #include "proxy/local/config_names.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/log/event_log.h"
+#include "proxy/log/printable.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
@@ -75,10 +76,11 @@ class InfoText {
     text_ += name;
     text_ += "\r\n";
   }
+  // A value may be of others' choice: it makes no line of its own.
   void Field(std::string_view name, std::string_view value) {
     text_ += name;
     text_ += ':';
-    text_ += value;
+    text_ += Printable(value);
     text_ += "\r\n";
   }
   void Field(std::string_view name, uint64_t value) { Field(name, std::to_string(value)); }
