@@ -18,8 +18,10 @@ void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
   Gather* gather = Gather::Make(
       session.context().dispatcher, session.Reserve(&row),
       [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
+  std::vector<std::string_view> words(args.begin(), args.end());
+  words.push_back(session.local_peer() ? kAskedLocally : kAskedFromAfar);
   std::string frame;
-  AppendCommand(&frame, args);
+  AppendCommand(&frame, words);
   gather->AddWorker(0, frame);
   gather->Launch();
 }

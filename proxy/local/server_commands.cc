@@ -165,6 +165,9 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("total_net_input_bytes", Sum(process, &WorkerStats::input_bytes));
     info.Field("total_net_output_bytes", Sum(process, &WorkerStats::output_bytes));
     info.Field("rejected_connections", Sum(process, &WorkerStats::rejected));
+    info.Field("acl_access_denied_auth", Sum(process, &WorkerStats::denied_auth));
+    info.Field("protected_mode_denials", Sum(process, &WorkerStats::denials));
+    info.Field("cross_protocol_aborts", Sum(process, &WorkerStats::cross_protocol));
     info.Field("client_protocol_errors", Sum(process, &WorkerStats::protocol_errors));
     info.Field("client_output_overruns", Sum(process, &WorkerStats::output_overruns));
     info.Field("client_pauses", Sum(process, &WorkerStats::paused_clients));
