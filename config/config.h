@@ -177,6 +177,7 @@ struct PoolConfig {
   std::vector<Address> listen;  // default 127.0.0.1:6380
   std::string user;             // clients must AUTH with these when password is not empty
   std::string password;
+  bool protected_mode = true;  // without a password only clients on this machine are served
   RingConfig ring;
   std::vector<ShardConfig> shards;
   WriteConfig write;
@@ -214,6 +215,13 @@ enum class Scheduling : uint8_t {
   kNormal,  // as any process
 };
 
+// Who may set, over a connection, an option that names files or listeners or opens the door wider.
+enum class ProtectedConfigs : uint8_t {
+  kNo,
+  kYes,
+  kLocal,  // clients on this machine
+};
+
 struct Config {
   std::string file;      // where it was read from, for messages
   uint32_t workers = 1;  // event-loop threads; the file's 0 is already resolved to the cores
@@ -223,6 +231,7 @@ struct Config {
   Scheduling scheduling = Scheduling::kBatch;
   bool io_uring = true;      // many sends and receives in one system call, where the kernel has it
   bool watch_config = true;  // a change of the file takes effect by itself
+  ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
   std::vector<PoolConfig> pools;
 

@@ -90,6 +90,21 @@ const OptionInfo* FindOption(std::string_view name) {
   return found == options.end() ? nullptr : &*found;
 }
 
+std::string WhyProtected(const OptionInfo& option, ProtectedConfigs leave, bool local) {
+  if (option.guard == Guard::kFileOnly) {
+    return "can't set immutable config: only the config file may say it";
+  }
+  if (option.guard == Guard::kNone || leave == ProtectedConfigs::kYes ||
+      (leave == ProtectedConfigs::kLocal && local)) {
+    return {};
+  }
+  return leave == ProtectedConfigs::kLocal
+             ? "can't set protected config: the config file ([proxy] protected_configs) allows it "
+               "to clients on gemel's own machine alone"
+             : "can't set protected config: change the config file, or allow it there with "
+               "protected_configs = \"local\" or \"yes\" in [proxy]";
+}
+
 std::optional<std::string> TomlValue(OptionKind kind, std::string_view argument,
                                      std::string* error) {
   // In quotes, so that what is no UTF-8 is the one thing that can be found.

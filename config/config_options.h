@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "config/config.h"
+
 namespace gemel {
 
 enum class OptionKind : uint8_t {
@@ -21,9 +23,17 @@ enum class OptionKind : uint8_t {
   kList,    // an array of strings
 };
 
+// What CONFIG SET needs for it.
+enum class Guard : uint8_t {
+  kNone,
+  kProtected,  // leave from the file: [proxy] protected_configs
+  kFileOnly,   // only the file says it
+};
+
 struct OptionInfo {
   std::string name;
   OptionKind kind;
+  Guard guard = Guard::kNone;
 };
 
 // All options of the sections that a file has once (so none of [[shard]] and [[command]]). They are
@@ -32,6 +42,10 @@ const std::vector<OptionInfo>& KnownOptions();
 
 // The option of that name, or null. Valid for ever.
 const OptionInfo* FindOption(std::string_view name);
+
+// Why a client, `local` or not, may not set the option: the end of a sentence; empty if it may.
+// `leave` is that of the file in effect. Any thread.
+std::string WhyProtected(const OptionInfo& option, ProtectedConfigs leave, bool local);
 
 // The TOML value that stands for one argument of a command: "yes" becomes true, "64mb" a string,
 // "a:1 b:2" of a list an array. Nothing and *error, a sentence without the name, if it is none of

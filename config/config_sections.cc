@@ -60,6 +60,7 @@ std::optional<Place> ReadAddresses(TableReader& table, std::string_view key, siz
                                    std::vector<Address>* addresses, std::vector<Place>* places) {
   std::vector<TableReader::Item> items;
   std::optional<Place> place = table.Strings(key, kAddresses, most, &items);
+  table.Protect(key);
   if (!place) return std::nullopt;
   addresses->clear();
   bool good = true;
@@ -90,6 +91,7 @@ void ReadUser(TableReader& table, std::string* user, std::string* password) {
 std::optional<Place> ReadPath(TableReader& table, std::string_view key, bool may_be_empty,
                               std::string* path) {
   std::optional<Place> place = table.String(key, "a path as a string", path);
+  table.Protect(key);  // who names a file writes one
   if (!place) return place;
   if (path->empty() && !may_be_empty) {
     table.Reject(key, *place, "empty path, expected that of a folder");
@@ -113,6 +115,14 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
   table.Bool("io_uring", &config->io_uring);
   ReadPath(table, "state_dir", false, &config->state_dir);
   table.Bool("watch_config", &config->watch_config);
+  table.Bool("protected_mode", &pool.protected_mode);
+  table.Protect("protected_mode");
+  table.Choice<ProtectedConfigs>("protected_configs",
+                                 {{"no", ProtectedConfigs::kNo},
+                                  {"yes", ProtectedConfigs::kYes},
+                                  {"local", ProtectedConfigs::kLocal}},
+                                 &config->protected_configs);
+  table.Protect("protected_configs", Guard::kFileOnly);
   ReadUser(table, &pool.user, &pool.password);
   table.Finish();
 }
@@ -267,8 +277,11 @@ void ReadLog(TableReader table, LogConfig* log) {
     log->line = place->line;
     log->column = place->column;
   }
+  // Files are removed and cut by these.
   table.Size("rotate_bytes", 4 * kKb, 1024 * kGb, &log->rotate_bytes);
+  table.Protect("rotate_bytes");
   table.Integer("rotate_files", 0, 1000, &log->rotate_files);
+  table.Protect("rotate_files");
   table.Finish();
 }
 
@@ -303,6 +316,10 @@ void ReadCommand(TableReader table, ExtraCommand* command, Place* name_place) {
       table.Reject("name", *place,
                    "bad command name " + Quote(command->name) +
                        ", expected 1 to 64 of the characters a-z 0-9 _ . - (lower case)");
+    } else if (command->name == "post") {
+      table.Reject("name", *place,
+                   "bad command name \"post\", expected another: browsers begin with it, and who "
+                   "sends it is cut off");
     }
   } else if (!table.Has("name")) {
     table.Missing("name", "the name of a command in lower case");

@@ -53,9 +53,16 @@ const toml::node* TableReader::Ask(std::string_view key, OptionKind kind) {
   known_.emplace_back(key);
   titles_.emplace_back(key);
   if (options_ != nullptr) {
-    options_->push_back({title_.substr(1, title_.size() - 2) + "." + std::string(key), kind});
+    options_->push_back(
+        {title_.substr(1, title_.size() - 2) + "." + std::string(key), kind, Guard::kNone});
   }
   return Find(key);
+}
+
+void TableReader::Protect(std::string_view key, Guard guard) {
+  if (options_ != nullptr && options_->back().name.ends_with("." + std::string(key))) {
+    options_->back().guard = guard;
+  }
 }
 
 const toml::node* TableReader::AskSection(std::string_view key, std::string title) {

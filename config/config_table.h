@@ -31,6 +31,9 @@ class TableReader {
   // From now on adds every option that is asked for to *options, whether it is there or not.
   void Record(std::vector<OptionInfo>* options) { options_ = options; }
 
+  // The option that was asked for last, and is called so, has this guard.
+  void Protect(std::string_view key, Guard guard = Guard::kProtected);
+
   // A text; `expected` describes it. The caller checks what it says, by Reject.
   std::optional<Place> String(std::string_view key, std::string_view expected, std::string* value);
   // The same for a text that no message may show.

@@ -15,19 +15,18 @@ void AppendHeader(std::string* out, char type, int64_t value) {
   out->append(text, static_cast<size_t>(end - text));
 }
 
-}  // namespace
-
-void AppendSimple(std::string* out, std::string_view text) {
-  out->push_back('+');
-  out->append(text);
-  out->append("\r\n");
-}
-
-void AppendError(std::string* out, std::string_view text) {
-  out->push_back('-');
+// A line break in the text would end the reply, and what follows would pass for another.
+void AppendLine(std::string* out, char type, std::string_view text) {
+  out->push_back(type);
   for (char c : text) out->push_back(c == '\r' || c == '\n' ? ' ' : c);
   out->append("\r\n");
 }
+
+}  // namespace
+
+void AppendSimple(std::string* out, std::string_view text) { AppendLine(out, '+', text); }
+
+void AppendError(std::string* out, std::string_view text) { AppendLine(out, '-', text); }
 
 void AppendInteger(std::string* out, int64_t value) { AppendHeader(out, ':', value); }
 

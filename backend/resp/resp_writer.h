@@ -11,8 +11,8 @@
 
 namespace gemel {
 
-void AppendSimple(std::string* out, std::string_view text);  // +text
-// -text, where text begins with its prefix ("ERR ..."). CR and LF in it become spaces.
+// +text, and -text, where text begins with its prefix ("ERR ..."). CR and LF in it become spaces.
+void AppendSimple(std::string* out, std::string_view text);
 void AppendError(std::string* out, std::string_view text);
 void AppendInteger(std::string* out, int64_t value);        // :value
 void AppendBulk(std::string* out, std::string_view bytes);  // $n bytes

@@ -31,6 +31,9 @@ struct alignas(64) WorkerStats {
   Counter clients;          // clients connected now
   Counter input_bytes;      // from clients
   Counter output_bytes;     // to clients
+  Counter denied_auth;      // wrong users or passwords
+  Counter denials;          // clients turned away by protected mode
+  Counter cross_protocol;   // clients cut off for a browser's request
   Counter protocol_errors;  // clients closed for what they sent
   Counter output_overruns;  // clients closed for what they did not take
   Counter paused_clients;   // times a client was not read from, by back-pressure

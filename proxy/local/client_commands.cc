@@ -143,7 +143,7 @@ std::string ReadFilter(LocalArgs args, bool kill, uint64_t own_id, Filter* filte
                  EqualsLower(value, "slave") || EqualsLower(value, "pubsub")) {
         filter->normal = false;
       } else {
-        return "ERR Unknown client type '" + std::string(value) + "'";
+        return "ERR Unknown client type '" + std::string(value.substr(0, 300)) + "'";
       }
     } else if (kill && EqualsLower(word, "addr")) {
       filter->addr = value;

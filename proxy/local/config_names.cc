@@ -35,6 +35,11 @@ std::string_view Name(Failback failback) {
   return failback == Failback::kNever ? "never" : "when-in-sync";
 }
 
+std::string_view Name(ProtectedConfigs leave) {
+  return leave == ProtectedConfigs::kNo ? "no"
+                                        : (leave == ProtectedConfigs::kYes ? "yes" : "local");
+}
+
 std::string_view Name(OnRingChange policy) {
   return policy == OnRingChange::kForget ? "forget" : "";
 }
@@ -96,6 +101,8 @@ constexpr RedisName kRedisNames[] = {
     {"loglevel", "log.level"},
     {"logfile", "log.file"},
     {"dir", "proxy.state_dir"},
+    {"protected-mode", "proxy.protected_mode"},
+    {"enable-protected-configs", "proxy.protected_configs"},
     {"requirepass", "proxy.password"},  // set only: it is not shown
 };
 
@@ -116,6 +123,8 @@ std::vector<ConfigValue> FileValues(const Config& config, const PoolConfig& pool
   add("proxy.io_uring", config.io_uring ? "true" : "false");
   add("proxy.state_dir", config.state_dir);
   add("proxy.watch_config", config.watch_config ? "true" : "false");
+  add("proxy.protected_mode", pool.protected_mode ? "true" : "false");
+  add("proxy.protected_configs", Name(config.protected_configs));
   add("proxy.user", pool.user);
   add("ring.distribution", pool.ring.distribution);
   number("ring.points", pool.ring.points);
@@ -178,7 +187,10 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
     const auto option = std::find_if(options.begin(), options.end(), [&](const ConfigValue& value) {
       return value.name == redis.option;
     });
-    if (option != options.end()) values.push_back({std::string(redis.name), option->value});
+    if (option == options.end()) continue;
+    std::string value = option->value;
+    if (redis.option == "proxy.protected_mode") value = pool.protected_mode ? "yes" : "no";
+    values.push_back({std::string(redis.name), std::move(value)});
   }
   const Address first = pool.listen.empty() ? Address() : pool.listen[0];
   values.push_back({"port", std::to_string(first.port)});

@@ -10,6 +10,9 @@ namespace gemel {
 
 namespace {
 
+// Of what a client sent, in an answer to it.
+constexpr size_t kMaxQuoted = 300;
+
 // Compares in a time that does not tell how much of it is right.
 bool SameSecret(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
@@ -47,7 +50,7 @@ void Quit(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
 
 void Reset(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.set_name({});
-  session.set_authenticated(session.context().pool->config().password.empty());
+  session.Reauthenticate();
   session.ReplyNow("+RESET\r\n");
 }
 
@@ -62,17 +65,24 @@ void Select(LocalCommands&, Session& session, const CommandRow&, LocalArgs args)
   }
 }
 
-// True if the client may go on; else it has been answered.
-bool Authenticate(Session& session, std::string_view user, std::string_view password) {
+enum class Verdict { kRight, kWrong, kLater };
+
+// Unless kRight, the client has been answered, or the command comes again. Both are compared in any
+// case: the time does not tell which of them is wrong.
+Verdict Authenticate(Session& session, std::string_view user, std::string_view password) {
+  if (session.PutOffPassword()) return Verdict::kLater;
   const PoolConfig& config = session.context().pool->config();
-  if (!config.password.empty() && user == session.user() && SameSecret(password, config.password)) {
-    session.set_authenticated(true);
-    return true;
-  }
   // Without a password of ours every client is the default user already, as with Redis's nopass.
-  if (config.password.empty() && user == "default") return true;
+  const bool any = config.password.empty();
+  const bool known = SameSecret(user, any ? "default" : std::string_view(session.user()));
+  const bool right = SameSecret(password, config.password) || any;
+  if (known && right) {
+    session.RightPassword();
+    return Verdict::kRight;
+  }
+  session.WrongPassword();
   session.ReplyError("WRONGPASS invalid username-password pair or user is disabled.");
-  return false;
+  return Verdict::kWrong;
 }
 
 void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
@@ -88,7 +98,7 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
     return;
   }
   const std::string_view user = args.size() == 3 ? args[1] : std::string_view(session.user());
-  if (Authenticate(session, user, args.back())) Ok(session);
+  if (Authenticate(session, user, args.back()) == Verdict::kRight) Ok(session);
 }
 
 void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
@@ -107,22 +117,27 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
     at = 2;
   }
   std::string_view name = session.name();
-  bool authenticated = session.authenticated();
+  LocalArgs credentials;
   while (at < args.size()) {
     if (EqualsLower(args[at], "auth") && at + 2 < args.size()) {
-      if (!Authenticate(session, args[at + 1], args[at + 2])) return;
-      authenticated = true;
+      credentials = args.subspan(at + 1, 2);
       at += 3;
     } else if (EqualsLower(args[at], "setname") && at + 1 < args.size()) {
       if (!CheckClientName(session, args[at + 1])) return;
       name = args[at + 1];
       at += 2;
     } else {
-      session.ReplyError("ERR Syntax error in HELLO option '" + std::string(args[at]) + "'");
+      session.ReplyError("ERR Syntax error in HELLO option '" +
+                         std::string(args[at].substr(0, kMaxQuoted)) + "'");
       return;
     }
   }
-  if (!authenticated) {
+  // Once, whatever how many it has: each is a guess.
+  if (!credentials.empty() &&
+      Authenticate(session, credentials[0], credentials[1]) != Verdict::kRight) {
+    return;
+  }
+  if (!session.authenticated()) {
     session.ReplyError(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
         "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "

@@ -21,6 +21,10 @@ namespace gemel {
 // The Redis whose commands are spoken: what clients that ask for a version are told.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
+// The last word of an order to the process, behind the client's: where the client is.
+inline constexpr std::string_view kAskedLocally = "local";
+inline constexpr std::string_view kAskedFromAfar = "remote";
+
 class EventLog;
 class ReloadStatus;
 
@@ -33,6 +37,7 @@ struct ProcessInfo {
   std::string run_id;                        // 40 hex digits, new at each start
   std::vector<const WorkerStats*> stats;     // one a worker
   EventLog* events = nullptr;                // of all workers
+  AccessGuard* access = nullptr;             // of all workers; may be null
   const ReloadStatus* reloads = nullptr;     // may be null
   const ResyncBoard* resyncs = nullptr;      // may be null
   std::function<int64_t()> unix_time_us;     // wall clock

@@ -4,6 +4,7 @@
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/log/event_log.h"
+#include "proxy/log/printable.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
@@ -17,8 +18,10 @@ void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
   Gather* gather = Gather::Make(
       session.context().dispatcher, session.Reserve(&row),
       [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
+  std::vector<std::string_view> words(args.begin(), args.end());
+  words.push_back(session.local_peer() ? kAskedLocally : kAskedFromAfar);
   std::string frame;
-  AppendCommand(&frame, args);
+  AppendCommand(&frame, words);
   gather->AddWorker(0, frame);
   gather->Launch();
 }
@@ -64,7 +67,7 @@ void ProxyStatus(LocalCommands& local, Session& session, const CommandRow&, Loca
       {"reloads", number(reloads.done)},
       {"reloads_refused", number(reloads.refused)},
       {"last_reload", reloads.tried_unix_us == 0 ? "" : IsoTime(reloads.tried_unix_us)},
-      {"last_reload_error", reloads.error},
+      {"last_reload_error", Printable(reloads.error)},
   };
   std::string out;
   AppendArrayHeader(&out, static_cast<int64_t>(2 * std::size(fields)));

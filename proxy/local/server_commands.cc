@@ -10,6 +10,7 @@
 #include "proxy/local/config_names.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/log/event_log.h"
+#include "proxy/log/printable.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
@@ -75,10 +76,11 @@ class InfoText {
     text_ += name;
     text_ += "\r\n";
   }
+  // A value may be of others' choice: it makes no line of its own.
   void Field(std::string_view name, std::string_view value) {
     text_ += name;
     text_ += ':';
-    text_ += value;
+    text_ += Printable(value);
     text_ += "\r\n";
   }
   void Field(std::string_view name, uint64_t value) { Field(name, std::to_string(value)); }
@@ -163,6 +165,9 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("total_net_input_bytes", Sum(process, &WorkerStats::input_bytes));
     info.Field("total_net_output_bytes", Sum(process, &WorkerStats::output_bytes));
     info.Field("rejected_connections", Sum(process, &WorkerStats::rejected));
+    info.Field("acl_access_denied_auth", Sum(process, &WorkerStats::denied_auth));
+    info.Field("protected_mode_denials", Sum(process, &WorkerStats::denials));
+    info.Field("cross_protocol_aborts", Sum(process, &WorkerStats::cross_protocol));
     info.Field("client_protocol_errors", Sum(process, &WorkerStats::protocol_errors));
     info.Field("client_output_overruns", Sum(process, &WorkerStats::output_overruns));
     info.Field("client_pauses", Sum(process, &WorkerStats::paused_clients));

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "proxy/log/printable.h"
+
 namespace gemel {
 
 namespace {
@@ -22,11 +24,8 @@ void EventLog::Add(int64_t unix_us, NoteLevel level, std::string_view note) {
       note.remove_prefix(end + kEnd.size());
     }
   }
-  event.text = note.substr(0, kMaxText);
-  // What nodes and clients sent may be in it.
-  for (char& c : event.text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
-  }
+  event.shard = Printable(event.shard);
+  event.text = Printable(note.substr(0, kMaxText));  // what nodes and clients sent may be in it
   if (note.size() > kMaxText) event.text += "...";
   const std::lock_guard<std::mutex> lock(mutex_);
   if (events_.size() == kKept) events_.pop_front();

@@ -26,7 +26,8 @@ struct Event {
 class EventLog {
  public:
   static constexpr size_t kKept = 1000;
-  static constexpr size_t kMaxText = 1024;  // of one event; longer ones are cut off
+  static constexpr size_t kMaxText =
+      1024;  // of one event, before it is made printable; longer ones are cut
 
   // `note`: a line for the log. The shard of one that begins with "shard 'NAME': " is set apart.
   void Add(int64_t unix_us, NoteLevel level, std::string_view note);

@@ -9,6 +9,7 @@
 
 #include "proxy/log/line_limit.h"
 #include "proxy/log/log.h"
+#include "proxy/log/printable.h"
 
 namespace gemel {
 
@@ -43,15 +44,6 @@ bool Allow(uint64_t* suppressed) {
   return limit.Allow(
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()),
       suppressed);
-}
-
-// What clients and nodes send may be in a line: nothing of it may break the line or the terminal.
-std::string Printable(const std::string& text) {
-  std::string clean = text;
-  for (char& c : clean) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 127) c = '?';
-  }
-  return clean;
 }
 
 // Where the logger writes to; what is behind it may change while it is written to.

@@ -7,6 +7,7 @@
 #include "backend/resp/resp_writer.h"
 #include "config/config_options.h"
 #include "proxy/local/config_names.h"
+#include "proxy/local/local_commands.h"
 
 namespace gemel {
 
@@ -38,12 +39,15 @@ std::string Lines(const std::string& text) {
 
 }  // namespace
 
-void ProcessOrders::Run(const std::vector<std::string>& order,
+void ProcessOrders::Run(const std::vector<std::string>& words,
                         std::function<void(std::string)> done) {
+  // The last word is who asks (see SendToProcess), not the client's.
+  const bool local = words.back() == kAskedLocally;
+  const std::vector<std::string> order(words.begin(), words.end() - 1);
   if (order.size() >= 2 && EqualsLower(order[1], "reload")) {
     Reload(order, std::move(done));
   } else if (order.size() >= 4 && EqualsLower(order[1], "set")) {
-    Set(order, std::move(done));
+    Set(order, local, std::move(done));
   } else if (order.size() == 2 && EqualsLower(order[1], "rewrite")) {
     Rewrite(std::move(done));
   } else {
@@ -51,10 +55,11 @@ void ProcessOrders::Run(const std::vector<std::string>& order,
   }
 }
 
-void ProcessOrders::Set(const std::vector<std::string>& order,
+void ProcessOrders::Set(const std::vector<std::string>& order, bool local,
                         std::function<void(std::string)> done) {
   ReloadOrder reload;
   reload.cause = "CONFIG SET";
+  reload.local = local;
   for (size_t i = 2; i + 1 < order.size(); i += 2) {
     const std::string name(FileOption(order[i]));
     const OptionInfo* option = FindOption(name);

@@ -17,11 +17,13 @@ class ProcessOrders {
   // `reloader` outlives it.
   explicit ProcessOrders(UvReloader* reloader) : reloader_(reloader) {}
 
-  // Carries out a command, all of it in `order`, and gives the reply's frame to `done`, once.
-  void Run(const std::vector<std::string>& order, std::function<void(std::string)> done);
+  // Carries out a command, all of it in `words` and behind it who asks (kAskedLocally), and gives
+  // the reply's frame to `done`, once.
+  void Run(const std::vector<std::string>& words, std::function<void(std::string)> done);
 
  private:
-  void Set(const std::vector<std::string>& order, std::function<void(std::string)> done);
+  void Set(const std::vector<std::string>& order, bool local,
+           std::function<void(std::string)> done);
   void Rewrite(std::function<void(std::string)> done);
   void Reload(const std::vector<std::string>& order, std::function<void(std::string)> done);
 

@@ -6,6 +6,7 @@
 
 #include "config/config_edit.h"
 #include "config/config_load.h"
+#include "config/config_options.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
@@ -22,6 +23,18 @@ namespace {
 
 constexpr uint64_t kAgainMs = 500;
 constexpr uint32_t kMaxTries = 30;
+
+// What a connection may not set by the config in effect: why, or empty.
+std::string WhyProtected(const ReloadOrder& order, const Config& config) {
+  for (const auto& [name, value] : order.sets) {
+    const OptionInfo* option = FindOption(name);
+    const std::string why = option == nullptr
+                                ? std::string()
+                                : WhyProtected(*option, config.protected_configs, order.local);
+    if (!why.empty()) return name + ": " + why;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -118,6 +131,8 @@ void UvReloader::Load(Job* job) {
   const std::string& file = job->now.config->file;
   ConfigError error;
   bool read = true;
+  job->error = WhyProtected(job->order, *job->now.config);
+  if (!job->error.empty()) return;
   if (job->order.sets.empty()) {
     std::optional<std::string> text = ReadConfigFile(file, &error);
     read = text.has_value();

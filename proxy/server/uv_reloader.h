@@ -30,6 +30,7 @@ struct ReloadOrder {
   // CONFIG SET: these options, as name and TOML value, on top of the config in effect. Nothing: the
   // file is read, and what was set before is forgotten.
   std::vector<std::pair<std::string, std::string>> sets;
+  bool local = false;  // who sets them is on this machine
   // CONFIG REWRITE: what was set before is written into the file, and that is read.
   bool rewrite = false;
   bool patient = false;  // what is refused only for a moment is tried again by itself

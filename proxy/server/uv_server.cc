@@ -16,6 +16,7 @@
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
+#include "proxy/server/exposure.h"
 #include "proxy/server/file_limit.h"
 #include "proxy/server/process_orders.h"
 #include "proxy/server/uv_reloader.h"
@@ -72,6 +73,7 @@ class Server {
     process_.pid = static_cast<uint64_t>(getpid());
     process_.run_id = RandomHex(40);
     process_.events = &events_;
+    process_.access = &access_;
     process_.unix_time_us = UnixTimeUs;
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
@@ -161,6 +163,7 @@ class Server {
       }
       Log(NoteLevel::kInfo, "listening on " + address.ToString());
     }
+    WarnOfExposure();
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, coordinator_.get(), &resyncs_,
                                              &reloads_, serving, text_);
     orders_ = std::make_unique<ProcessOrders>(reloader_.get());
@@ -175,6 +178,7 @@ class Server {
     });
     reloader_->set_on_loaded([this, loop] {
       MakeRoom();
+      WarnOfExposure();
       WatchConfig(loop);
     });
     WatchConfig(loop);
@@ -250,6 +254,13 @@ class Server {
     room_warning_ = std::move(warning);
   }
 
+  // Once for each way of it.
+  void WarnOfExposure() {
+    std::string warning = ExposureWarning(config().pools[0]);
+    if (!warning.empty() && warning != exposure_warning_) Log(NoteLevel::kWarn, warning);
+    exposure_warning_ = std::move(warning);
+  }
+
   // As the config in effect says.
   void WatchConfig(uv_loop_t* loop) {
     if (!config().watch_config || stopping_) {
@@ -302,11 +313,13 @@ class Server {
   const Config config_;  // of the start
   const std::string text_;
   EventLog events_;
+  AccessGuard access_{[](const std::string& line) { Log(NoteLevel::kWarn, line); }};
   ReloadStatus reloads_;
   ResyncBoard resyncs_;
   ProcessInfo process_;
   UvWorker::Shared shared_;
-  std::string room_warning_;  // the last that was logged
+  std::string room_warning_;      // the last that was logged
+  std::string exposure_warning_;  // the same
   std::unique_ptr<UvCoordinator> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
   std::unique_ptr<ProcessOrders> orders_;

@@ -23,11 +23,13 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
       id_(id),
       out_(context->chunks),
       mean_reply_(context->pool->config().limits.client_output / kFirstWindow),
-      authenticated_(context->pool->config().password.empty()),
+      local_peer_(IsLocalPeer(peer)),
       peer_(std::move(peer)),
       local_(std::move(local)),
       created_ms_(context->now_ms),
-      active_ms_(context->now_ms) {}
+      active_ms_(context->now_ms) {
+  Reauthenticate();
+}
 
 Session::~Session() {
   if (gone_) context_->gone->Remove(static_cast<uint32_t>(id_));
@@ -44,7 +46,8 @@ bool Session::MustPause() const {
   return pending_ >= limits.client_pending || out_.bytes() > limits.client_output ||
          pending_ * mean_reply_ > limits.client_output ||
          (pending_ > 0 && context_->chunks->bytes_in_use() > context_->buffered_limit / 2) ||
-         (last_shard_ != kNoShard && context_->dispatcher->Congested(last_shard_));
+         (last_shard_ != kNoShard && context_->dispatcher->Congested(last_shard_)) ||
+         context_->now_ms < password_due_ms_;
 }
 
 // Handles the whole requests in the bytes; returns how many bytes are used up. What is left is an
@@ -61,8 +64,10 @@ size_t Session::Parse(const char* data, size_t size) {
     switch (
         reader_.Read(data + used, size - used, context_->pool->request_limits(), &context_->args)) {
       case RequestReader::Status::kCommand:
-        if (!Handle(reader_.frame())) {
-          paused_ = fenced_ = true;
+        fenced_ = !Handle(reader_.frame());
+        if (fenced_ || put_back_) [[unlikely]] {
+          put_back_ = false;
+          paused_ = true;
           transport_->PauseReading();
           return used;
         }
@@ -72,7 +77,7 @@ size_t Session::Parse(const char* data, size_t size) {
         used += reader_.consumed();
         continue;
       case RequestReader::Status::kNeedMore:
-        if (!authenticated_ && reader_.needed() > 64 * 1024) {
+        if (!authenticated() && reader_.needed() > 64 * 1024) {
           ReplyError("ERR Protocol error: unauthenticated bulk length");
           closing_ = true;
           return size;
@@ -202,7 +207,7 @@ void Session::Pop() {
 }
 
 void Session::Append(const Reply& reply) {
-  if (closed_ || overrun_) return;  // behind a gap no reply would be in its place
+  if (closed_ || overrun_ || cut_off_) return;  // behind a gap no reply would be in its place
   const size_t size = reply.bytes.size();
   mean_reply_ = (mean_reply_ * 7 + size) / 8;
   // When all clients together hold too much, those that take their replies slowly go first.

@@ -21,6 +21,7 @@
 #include "proxy/dispatch/gone_sessions.h"
 #include "proxy/dispatch/stats.h"
 #include "proxy/session/read_fence.h"
+#include "proxy/session/access_guard.h"
 
 namespace gemel {
 
@@ -55,6 +56,7 @@ struct SessionContext {
   WorkerStats* stats = nullptr;
   LocalRunner* local = nullptr;
   GoneSessions* gone = nullptr;
+  AccessGuard* access = nullptr;           // of all workers; may be null
   uint64_t buffered_limit = ~uint64_t{0};  // this worker's share of limits.buffered
   uint64_t now_ms = 0;                     // of the loop turn
   std::vector<std::string_view> args;      // scratch: the command being handled
@@ -87,11 +89,16 @@ class Session : public RequestSink {
   void Resume();
   OutQueue& out() { return out_; }
   // All is sent that will be, and the connection is to be ended.
-  bool WantsClose() const { return closing_ && head_ == nullptr && out_.empty(); }
+  bool WantsClose() const { return cut_off_ || (closing_ && head_ == nullptr && out_.empty()); }
+  // It is to be ended with nothing more sent.
+  bool cut_off() const { return cut_off_; }
   // It is closed and nothing refers to it any more: it may be destroyed.
   bool Finished() const { return closed_ && pending_ == 0; }
   // Ends it soon: nothing more is read, and what is in flight is answered.
   void Drain();
+  // A new client from another machine is told so and let go, if the config in effect says that it
+  // is not served (protected mode).
+  void TurnAwayIfProtected();
   // Too much waits to be taken by the client.
   bool Overrun() const { return overrun_; }
   // Gives back what an idle session need not hold.
@@ -108,8 +115,16 @@ class Session : public RequestSink {
   const std::string& name() const { return name_; }
   void set_name(std::string_view name) { name_ = name; }
   const std::string& user() const;
-  bool authenticated() const { return authenticated_; }
-  void set_authenticated(bool value) { authenticated_ = value; }
+  // By the config in effect: it gave the password, or need not.
+  bool authenticated() const { return authenticated_ || NoPassword(); }
+  bool local_peer() const { return local_peer_; }
+  // The password that comes is not looked at yet: the command is read again when it is time. Such a
+  // handler returns without a reply.
+  bool PutOffPassword();
+  void RightPassword();
+  void WrongPassword();
+  // As it was when it connected.
+  void Reauthenticate() { authenticated_ = NoPassword() && !Protected(); }
   uint64_t created_ms() const { return created_ms_; }
   uint64_t active_ms() const { return active_ms_; }
   uint64_t commands() const { return commands_; }
@@ -136,6 +151,11 @@ class Session : public RequestSink {
   // A place in the line of a read of that key, or with 0 of the keys in the context's marks (none:
   // no read), which are used up.
   Request* Reserve(const CommandRow* row, ReadFence::Mark key);
+  bool NoPassword() const { return context_->pool->config().password.empty(); }
+  bool Protected() const;
+  bool MayGoOn(const CommandRow& row);
+  bool TurnAway();
+  void CutOff();
 
   // session_plan.cc
   // False, and nothing is done: it must wait until what was asked before it is answered.
@@ -176,8 +196,13 @@ class Session : public RequestSink {
   bool input_ended_ = false;
   bool overrun_ = false;
   bool flush_wanted_ = false;
-  bool authenticated_ = false;
+  bool authenticated_ = false;  // it gave the password, or there was none when it connected
   bool direct_ = false;
+  bool put_back_ = false;  // the command that was handled last
+  bool cut_off_ = false;
+  bool local_peer_;
+  uint32_t wrong_passwords_ = 0;  // since the last right one
+  uint64_t password_due_ms_ = 0;  // 0: none waits
   std::string peer_;
   std::string local_;
   std::string name_;

@@ -1,5 +1,6 @@
 // From a command's arguments to the shards it goes to.
 
+#include "backend/command/ascii.h"
 #include "backend/command/key_finder.h"
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
@@ -21,6 +22,15 @@ struct SplitPart {
   std::vector<uint32_t> places;
 };
 
+// What a browser sends that a web page has told to talk to us (CVE-2016-10517): the first word of
+// its request, or of the header that comes before all that the page may choose. As Redis does it, a
+// NUL ends the word.
+bool IsBrowsers(std::string_view word) {
+  constexpr std::string_view kHeader = "host:";
+  return EqualsLower(word.substr(0, word.find('\0')), "post") ||
+         EqualsLower(word.substr(0, kHeader.size()), kHeader);
+}
+
 }  // namespace
 
 bool Session::Handle(std::string_view frame) {
@@ -29,6 +39,10 @@ bool Session::Handle(std::string_view frame) {
   context.stats->commands.Add(1);
   const CommandRow* row = context.pool->table().Find(context.args);
   if (row == nullptr) [[unlikely]] {
+    if (IsBrowsers(context.args[0])) {
+      CutOff();
+      return true;
+    }
     ReplyError(context.pool->table().NotFoundError(context.args));
     return true;
   }
@@ -37,10 +51,8 @@ bool Session::Handle(std::string_view frame) {
     ReplyError(ArityError(*row));
     return true;
   }
-  if (!authenticated_ && (row->flags & kCmdNoAuth) == 0) [[unlikely]] {
-    ReplyError("NOAUTH Authentication required.");
+  if (!authenticated_ && !MayGoOn(*row)) [[unlikely]]
     return true;
-  }
   // The short way: one key, and nothing depends on the arguments.
   if (row->split == Split::kOneShard && row->HasOneKey() && row->arg_rule == ArgRule::kNone) {
     const uint32_t shard = context.pool->ShardOf(context.args[1]);

@@ -43,6 +43,10 @@ void UvSession::Flush() {
   dirty_ = false;
   if (ended_) return;
   session_->FlushDone();
+  if (session_->cut_off()) {
+    Kill();
+    return;
+  }
   if (!stream_.Send(&session_->out())) OnStreamSent(0);
 }
 

@@ -77,6 +77,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   session_context_.session.stats = &stats_;
   session_context_.session.local = &local_;
   session_context_.session.gone = &shared_->gone_sessions;
+  session_context_.session.access = shared->process->access;
   session_context_.session.now_ms = uv_now(&loop_);
   Use(serving_);
   dispatcher_.set_handler(this);
@@ -377,6 +378,8 @@ void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
     stats_.rejected.Add(1);
     sessions_.back()->session().ReplyError("ERR max number of clients reached");
     sessions_.back()->session().Drain();
+  } else {
+    sessions_.back()->session().TurnAwayIfProtected();
   }
 }
 

@@ -73,6 +73,11 @@ Client::Client(uint16_t port)
     : Client(redisConnectWithTimeout("127.0.0.1", port, kConnect), "port " + std::to_string(port)) {
 }
 
+Client Client::OnAddress(const std::string& host, uint16_t port) {
+  return Client(redisConnectWithTimeout(host.c_str(), port, kConnect),
+                host + ":" + std::to_string(port));
+}
+
 Client Client::OnUnixSocket(const std::string& path) {
   return Client(redisConnectUnixWithTimeout(path.c_str(), kConnect), path);
 }

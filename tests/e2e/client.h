@@ -40,6 +40,8 @@ inline std::ostream& operator<<(std::ostream& out, const Reply& reply) {
 class Client {
  public:
   explicit Client(uint16_t port);
+  // To an address of this machine other than loopback.
+  static Client OnAddress(const std::string& host, uint16_t port);
   static Client OnUnixSocket(const std::string& path);
 
   Reply Run(const Words& words);

@@ -136,6 +136,7 @@ TEST_P(Reload, Log) {
   EXPECT_TRUE(Eventually([&] { return Has(ReadFile(path), "a new config is in effect"); }));
   Set("log", "level", "\"error\"");
   const std::string quiet = ReadFile(path);
+  file().options["proxy"]["protected_configs"] = "\"yes\"";  // for CONFIG SET below
   Set("read", "from", "\"replica\"");
   EXPECT_EQ(ReadFile(path), quiet);
   // What cannot be opened changes nothing.

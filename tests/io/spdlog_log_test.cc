@@ -134,6 +134,19 @@ TEST_F(LogTest, TheFileIsRotated) {
   EXPECT_EQ(first + lines, 100u);
 }
 
+TEST_F(LogTest, NoTextBreaksALine) {
+  Open(LogLevel::kInfo);
+  const std::string text = "said\r\nforged\x1b[2J\xff\u009b\u202e {} %s Gr\u00fc\u00dfe";
+  LogAlways(NoteLevel::kWarn, text);
+  ASSERT_TRUE(e2e::Eventually([&] {
+    Log(NoteLevel::kInfo, text);
+    return Count(" info said") > 0;
+  }));
+  EXPECT_EQ(Count("said\\r\\nforged\\x1b[2J\\xff\\xc2\\x9b\\xe2\\x80\\xae {} %s Gr\u00fc\u00dfe"),
+            Count("said"));
+  EXPECT_EQ(Count("forged"), Count("said"));
+}
+
 TEST_F(LogTest, TakesManyThreads) {
   Open(LogLevel::kInfo);
   std::vector<std::thread> threads;

@@ -129,7 +129,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"lisen\" in [proxy], did you mean listen?"},
       {Sharded("[proxy]\n@@tls = true"),
        "unknown key \"tls\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, user, password"},
+       "io_uring, state_dir, watch_config, protected_mode, protected_configs, user, password"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
       {Sharded("[ring]\n@@seed = 1"),
@@ -168,7 +168,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "key_step, deterministic"},
       {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
        "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, user, password"},
+       "io_uring, state_dir, watch_config, protected_mode, protected_configs, user, password"},
   });
 }
 
@@ -225,6 +225,10 @@ TEST(ConfigErrors, WrongTypes) {
        "[proxy] user: expected a string, found a date or time"},
       {Sharded("[proxy]\nscheduling = @@\"idle\""),
        "[proxy] scheduling: expected one of \"batch\", \"normal\", found the string \"idle\""},
+      {Sharded("[proxy]\nprotected_mode = @@\"yes\""),
+       "[proxy] protected_mode: expected true or false, found the string \"yes\""},
+      {Sharded("[proxy]\nprotected_configs = @@true"),
+       "[proxy] protected_configs: expected one of \"no\", \"yes\", \"local\", found true"},
       {Sharded("[proxy]\nwatch_config = @@\"yes\""),
        "[proxy] watch_config: expected true or false, found the string \"yes\""},
       // A password is not shown.
@@ -394,7 +398,7 @@ TEST(ConfigErrors, FirstOfTheFile) {
        "1"},
       {Sharded("[proxy]\n@@zzzzz = 1\nworkers = 999\n"),
        "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, user, password"},
+       "io_uring, state_dir, watch_config, protected_mode, protected_configs, user, password"},
       {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
        "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},
   });
@@ -528,6 +532,9 @@ TEST(ConfigErrors, Commands) {
   Expect({
       {named(""), "[[command]] name: bad command name \"\"" + name},
       {named("JSON.SET"), "[[command]] name: bad command name \"JSON.SET\"" + name},
+      {named("post"),
+       "[[command]] name: bad command name \"post\", expected another: browsers begin with it, and "
+       "who sends it is cut off"},
       {named("a b"), "[[command]] name: bad command name \"a b\"" + name},
       {named("a|b"), "[[command]] name: bad command name \"a|b\"" + name},
       {named(std::string(65, 'a')),

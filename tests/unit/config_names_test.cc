@@ -137,6 +137,8 @@ scheduling = "normal"
 io_uring = false
 state_dir = "/var/lib/gemel"
 watch_config = false
+protected_mode = false
+protected_configs = "local"
 user = "clerk"
 password = "client-secret"
 [ring]
@@ -226,7 +228,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 56);
+  EXPECT_EQ(options, 58);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -252,6 +254,8 @@ TEST(ConfigNamesTest, RedisNames) {
   EXPECT_EQ(shown.at("io-threads"), "3");
   EXPECT_EQ(shown.at("loglevel"), "warn");
   EXPECT_EQ(shown.at("logfile"), "/var/log/gemel");
+  EXPECT_EQ(shown.at("protected-mode"), "no");
+  EXPECT_EQ(shown.at("enable-protected-configs"), "local");
   EXPECT_EQ(shown.at("maxmemory"), "0");
   EXPECT_EQ(shown.at("maxmemory-policy"), "noeviction");
 }
@@ -283,7 +287,32 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 56u);
+  EXPECT_EQ(options, 58u);
+}
+
+// Who may set an option over a connection. A new one that names a path or an address is protected
+// by the way it is read; the list says what else is.
+TEST(ConfigNamesTest, WhatIsProtected) {
+  const std::set<std::string> wanted = {"proxy.listen",     "proxy.state_dir",
+                                        "log.file",         "log.rotate_bytes",
+                                        "log.rotate_files", "proxy.protected_mode"};
+  std::set<std::string> found;
+  for (const OptionInfo& option : KnownOptions()) {
+    if (option.guard == Guard::kProtected) found.insert(option.name);
+    EXPECT_EQ(option.guard == Guard::kFileOnly, option.name == "proxy.protected_configs")
+        << option.name;
+    for (const ProtectedConfigs leave :
+         {ProtectedConfigs::kNo, ProtectedConfigs::kYes, ProtectedConfigs::kLocal}) {
+      for (const bool local : {false, true}) {
+        const bool may =
+            option.guard == Guard::kNone ||
+            (option.guard == Guard::kProtected &&
+             (leave == ProtectedConfigs::kYes || (leave == ProtectedConfigs::kLocal && local)));
+        EXPECT_EQ(WhyProtected(option, leave, local).empty(), may) << option.name;
+      }
+    }
+  }
+  EXPECT_EQ(found, wanted);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(config->scheduling, Scheduling::kBatch);
   EXPECT_TRUE(config->io_uring);
   EXPECT_TRUE(config->watch_config);
+  EXPECT_EQ(config->protected_configs, ProtectedConfigs::kNo);
   EXPECT_EQ(config->log.level, LogLevel::kInfo);
   EXPECT_EQ(config->log.file, "");
   EXPECT_EQ(config->log.rotate_bytes, 64u << 20);
@@ -43,6 +44,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.listen[0].ToString(), "127.0.0.1:6380");
   EXPECT_EQ(pool.user, "");
   EXPECT_EQ(pool.password, "");
+  EXPECT_TRUE(pool.protected_mode);
   EXPECT_EQ(pool.ring.distribution, "ring");
   EXPECT_EQ(pool.ring.points, 1024u);
   EXPECT_EQ(pool.ring.hash, "xxh3");
@@ -251,7 +253,7 @@ TEST(ConfigOptions, Proxy) {
   std::optional<Config> config = Load(
       "[proxy]\nlisten = [\"0.0.0.0:1\", \"[::1]:2\", \"unix:/run/g.sock\"]\nworkers = 7\n"
       "scheduling = \"normal\"\nio_uring = false\nstate_dir = \"/var/lib/gemel\"\nwatch_config = "
-      "false\nuser = "
+      "false\nprotected_mode = false\nprotected_configs = \"local\"\nuser = "
       "\"app\"\npassword = \"p\\u0000 "
       "w\"\n" +
       std::string(kShard));
@@ -266,6 +268,8 @@ TEST(ConfigOptions, Proxy) {
   EXPECT_EQ(config->scheduling, Scheduling::kNormal);
   EXPECT_FALSE(config->io_uring);
   EXPECT_FALSE(config->watch_config);
+  EXPECT_FALSE(pool.protected_mode);
+  EXPECT_EQ(config->protected_configs, ProtectedConfigs::kLocal);
   EXPECT_EQ(pool.user, "app");
   EXPECT_EQ(pool.password, std::string("p\0 w", 4));
 }

@@ -1,0 +1,43 @@
+// Which listeners other machines may reach, and what is said of it.
+
+#include "proxy/server/exposure.h"
+
+#include <gtest/gtest.h>
+
+namespace gemel {
+namespace {
+
+std::string Warning(const std::vector<std::string>& listen, const std::string& password = "",
+                    bool protected_mode = true) {
+  PoolConfig pool;
+  for (const std::string& text : listen) {
+    std::string error;
+    pool.listen.push_back(ParseAddress(text, &error).value());
+  }
+  pool.password = password;
+  pool.protected_mode = protected_mode;
+  return ExposureWarning(pool);
+}
+
+TEST(ExposureTest, OnlyBeyondLoopbackAndWithoutAPassword) {
+  for (const char* inside : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1",
+                             "localhost:1", "LocalHost:1", "unix:/run/g.sock"}) {
+    EXPECT_EQ(Warning({inside}), "") << inside;
+    EXPECT_EQ(Warning({inside}, "", false), "") << inside;
+  }
+  for (const char* beyond : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[fe80::1%eth0]:1", "db1:1",
+                             "localhost.example.com:1", "127.example.com:1"}) {
+    EXPECT_EQ(Warning({beyond, "127.0.0.1:1"}),
+              "protected mode: there is no password, so on " + std::string(beyond) +
+                  " only clients on this machine are served, others get -DENIED: set [proxy] "
+                  "password");
+    EXPECT_EQ(Warning({beyond}, "secret"), "") << beyond;
+    EXPECT_EQ(Warning({beyond}, "secret", false), "") << beyond;
+  }
+  EXPECT_EQ(Warning({"0.0.0.0:1", "unix:/s", "[::]:2"}, "", false),
+            "there is no password and protected_mode is off: whoever reaches 0.0.0.0:1, [::]:2 may "
+            "read, write and change the config: set [proxy] password");
+}
+
+}  // namespace
+}  // namespace gemel
