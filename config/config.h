@@ -104,14 +104,15 @@ struct LimitsConfig {
   uint32_t max_args = 1024 * 1024;              // arguments of one command
   uint32_t max_inline = 64 * 1024;              // an inline command's line
   uint64_t max_request = 1024ull << 20;         // one whole command
+  uint64_t max_reply = 1024ull << 20;           // one whole reply; a larger one is not kept
   uint32_t client_pending = 16 * 1024;          // requests of one client not answered yet; above it
                                                 // the client is not read from
-  uint64_t client_output = 32ull << 20;         // replies a slow client has not taken; above it the
+  uint64_t client_output = 512ull << 20;        // replies a slow client has not taken; above it the
                                                 // client is not read from
-  uint64_t client_output_hard = 1024ull << 20;  // above it the client is closed
-  uint64_t buffered = 4096ull << 20;  // all that waits for clients and nodes; above half of it
-                                      // clients are read from one request at a time, above it those
-                                      // over client_output are closed
+  uint64_t client_output_hard = 2048ull << 20;  // above it the client is closed
+  uint64_t buffered = 4096ull << 20;  // all bytes that are held for clients and nodes; above
+                                      // half of it who asks for more waits, above it who
+                                      // holds the most is closed
   uint64_t node_pending_bytes = 64ull << 20;  // bytes waiting for or unanswered by one node; above
                                               // it the clients of that node are not read from
   uint32_t node_pending = 256 * 1024;         // requests waiting for or unanswered by one node

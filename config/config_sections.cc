@@ -217,6 +217,7 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   table.Integer("max_args", 16, 16 * 1024 * 1024, &limits->max_args);
   table.Size("max_inline", 64, 64 * kMb, &limits->max_inline);
   auto max_request = table.Size("max_request", kKb, 64 * kGb, &limits->max_request);
+  table.Size("max_reply", kKb, 64 * kGb, &limits->max_reply);
   table.Integer("client_pending", 1, 16 * 1024 * 1024, &limits->client_pending);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
   auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
@@ -226,9 +227,10 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   table.Integer("shard_held", 1, 16 * 1024 * 1024, &limits->shard_held);
   CheckOrder(table, "max_request", max_request, limits->max_request >= limits->max_bulk, "max_bulk",
              max_bulk, FormatSize(limits->max_request), FormatSize(limits->max_bulk));
-  CheckOrder(table, "client_output_hard", hard, limits->client_output_hard >= limits->client_output,
-             "client_output", output, FormatSize(limits->client_output_hard),
-             FormatSize(limits->client_output));
+  // A default above it is no mistake: the lower one counts.
+  CheckOrder(table, "client_output_hard", hard,
+             !output || limits->client_output_hard >= limits->client_output, "client_output",
+             output, FormatSize(limits->client_output_hard), FormatSize(limits->client_output));
   table.Finish();
 }
 

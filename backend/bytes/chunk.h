@@ -27,7 +27,7 @@ struct Chunk {
   char* data = nullptr;
 };
 
-// Makes chunks and keeps a bounded number of free ones.
+// Makes chunks, counts those in use (budget.h), and keeps a bounded number of free ones.
 class ChunkPool {
  public:
   static constexpr size_t kStandard = 16 * 1024;
@@ -45,10 +45,15 @@ class ChunkPool {
 
   size_t bytes_in_use() const { return bytes_in_use_; }
 
+  // Frees the chunks that were not needed since the last call.
+  void Trim();
+
  private:
   static constexpr size_t kMaxFree = 512;
+  void Count(size_t bytes);
   Chunk* free_ = nullptr;
   size_t free_count_ = 0;
+  size_t least_free_ = 0;  // since the last Trim
   size_t bytes_in_use_ = 0;
 };
 

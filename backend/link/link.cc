@@ -13,6 +13,8 @@ namespace {
 // From here on a frame gets a chunk of its own, and a reply's rest is read where it will lie.
 constexpr size_t kLarge = ChunkPool::kStandard;
 constexpr size_t kKeepPartial = 4096;
+// A line that was longer than this is given back when nothing is in it.
+constexpr size_t kKeepEntries = 16 * 1024;
 // A wait for a reconnect is longer by up to this part of it.
 constexpr uint64_t kJitterPart = 4;
 
@@ -62,6 +64,7 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
       }
       return;
     case State::kUp:
+      if (pending() == 0 && ring_.size() > kKeepEntries) std::vector<Entry>(64).swap(ring_);
       if (pending() > 0 && options_.request_timeout_ms > 0 &&
           now_ms >= std::max(progress_ms_, taken_ms_) + options_.request_timeout_ms) {
         Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
@@ -115,13 +118,17 @@ void Link::SendShared(LinkItem* item, Chunk* chunk) {
 
 void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
   now_ms_ = progress_ms_ = heard_ms_ = now_ms;
+  const uint64_t generation = generation_;
+  size_t used = 0;
+  if (skipper_) [[unlikely]] {
+    used = Skip(data, size);
+    if (generation != generation_) return;
+  }
   if (!partial_.empty()) {
-    partial_.Append({data, size});
+    Keep({data, size});
     OnDirect(0, now_ms);
     return;
   }
-  const uint64_t generation = generation_;
-  size_t used = 0;
   while (used < size) {
     const ReplyReader::Status status = reader_.Read(data + used, size - used, options_.limits);
     if (status == ReplyReader::Status::kReply) {
@@ -133,20 +140,99 @@ void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
       continue;
     }
     if (status == ReplyReader::Status::kError) {
-      Fail("the node sent " + reader_.error());
+      FailReply("the node sent " + reader_.error());
       return;
     }
-    const size_t rest = size - used;
-    if (reader_.needed() >= rest + kLarge) partial_.Grow(reader_.needed(), /*exact=*/true);
-    partial_.Append({data + used, rest});
+    Keep({data + used, size - used});
     return;
   }
 }
 
+// What the proxy asks for itself (a DUMP) may be as large as a value can be.
+uint64_t Link::MostOfReply() const {
+  const LinkItem* oldest = head_ != tail_ ? ring_[head_ & (ring_.size() - 1)].item : nullptr;
+  if (oldest != nullptr && oldest->item_kind != LinkItem::Kind::kRepair &&
+      oldest->item_kind != LinkItem::Kind::kCompare) {
+    return options_.max_reply;
+  }
+  return std::max(options_.max_reply, options_.limits.max_bulk);
+}
+
+// Behind what there is of an unfinished reply. Where memory fails, the reply is dropped.
+void Link::Keep(std::string_view bytes) {
+  try {
+    if (partial_.size() + bytes.size() <= MostOfReply()) {
+      if (reader_.needed() >= partial_.size() + bytes.size() + kLarge) {
+        partial_.Expect(reader_.needed());
+      }
+      partial_.Append(bytes);
+      return;
+    }
+    DropPartial("the reply is larger than [limits] max_reply");
+  } catch (const std::bad_alloc&) {
+    DropPartial("there is no memory for the reply");
+  }
+  Skip(bytes.data(), bytes.size());
+}
+
+void Link::DropPartial(std::string_view why) {
+  if (skipper_) return;
+  skipped_error_ = std::string(why);
+  const ByteBuffer dropped = std::move(partial_);
+  if (dropped.empty()) {
+    skipper_.emplace();
+  } else {
+    // It is unfinished: this is not its end.
+    const size_t scanned = std::min(reader_.size(), dropped.size());
+    skipper_.emplace(reader_.values_left(), scanned);
+    skipper_->Feed(dropped.data() + scanned, dropped.size() - scanned);
+  }
+  reader_ = ReplyReader();
+}
+
+// Of a reply that is not kept: returns how many bytes belong to it. Its end answers who asked.
+size_t Link::Skip(const char* data, size_t size) {
+  const ReplySkipper::Status status = skipper_->Feed(data, size);
+  const size_t used = skipper_->used();
+  if (status == ReplySkipper::Status::kError) {
+    FailReply("the node sent what is no reply, or is nested without an end");
+  } else if (skipper_->total() / 2 > MostOfReply()) {
+    FailReply("the node sent a reply of more than twice [limits] max_reply");
+  } else if (status == ReplySkipper::Status::kEnd) {
+    skipper_.reset();
+    std::string error;
+    AppendError(&error, "ERR " + skipped_error_ + " (node " + options_.name + ")");
+    Consume(Reply{error, nullptr});
+  }
+  return used;
+}
+
+// The node says what cannot be an answer, or has no end. Who reads gets that as the reply, or it
+// would be asked again and again; of a write it is not known what the node did.
+void Link::FailReply(const std::string& reason) {
+  const uint64_t generation = generation_;
+  if (head_ != tail_) {
+    const LinkItem* oldest = ring_[head_ & (ring_.size() - 1)].item;
+    if (oldest != nullptr && oldest->item_kind == LinkItem::Kind::kRequest) {
+      std::string error;
+      AppendError(&error, "ERR node " + options_.name + ": " + reason);
+      Consume(Reply{error, nullptr});
+    }
+  }
+  if (generation == generation_) Fail(reason);
+}
+
 char* Link::DirectSpace(size_t* size) {
   if (partial_.empty() || reader_.needed() < partial_.size() + kLarge) return nullptr;
-  *size = reader_.needed() - partial_.size();
-  return partial_.Grow(*size, /*exact=*/true);
+  try {
+    if (reader_.needed() <= MostOfReply()) {
+      return partial_.Extend(reader_.needed() - partial_.size(), size);
+    }
+    DropPartial("the reply is larger than [limits] max_reply");
+  } catch (const std::bad_alloc&) {
+    DropPartial("there is no memory for the reply");
+  }
+  return nullptr;
 }
 
 void Link::OnDirect(size_t size, uint64_t now_ms) {
@@ -162,7 +248,7 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
     const ReplyReader::Status status = reader_.Read(start, rest, options_.limits);
     if (status == ReplyReader::Status::kNeedMore) break;
     if (status == ReplyReader::Status::kError) {
-      Fail("the node sent " + reader_.error());
+      FailReply("the node sent " + reader_.error());
       return;
     }
     const size_t length = reader_.size();
@@ -220,6 +306,7 @@ void Link::Down(const std::string& reason, bool refused) {
   flush_wanted_ = false;
   reader_ = ReplyReader();
   partial_.Clear();
+  skipper_.reset();
   steps_.clear();
   std::vector<Entry> lost;
   lost.reserve(pending());

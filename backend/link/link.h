@@ -7,6 +7,7 @@
 #define GEMEL_BACKEND_LINK_LINK_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "backend/link/link_item.h"
 #include "backend/link/node_identity.h"
 #include "backend/resp/reply_reader.h"
+#include "backend/resp/reply_skipper.h"
 
 namespace gemel {
 
@@ -61,6 +63,7 @@ struct LinkOptions {
   std::string password;
   uint32_t database = 0;
   ReplyLimits limits;
+  uint64_t max_reply = uint64_t{1} << 30;  // a larger one is not kept, twice as large ends the link
   uint32_t connect_timeout_ms = 1000;
   uint32_t request_timeout_ms = 5000;
   uint32_t reconnect_min_ms = 20;
@@ -117,6 +120,10 @@ class Link {
   // The connection could not be made, or it ended. `refused`: hard evidence.
   void OnClosed(const std::string& reason, bool refused, uint64_t now_ms);
   OutQueue& out() { return out_; }
+  // What there is of an unfinished reply. DropPartial: the rest is read and not kept, and who asked
+  // gets an error that begins with `why` (a sentence without a full stop).
+  size_t partial_bytes() const { return partial_.capacity(); }
+  void DropPartial(std::string_view why);
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
@@ -196,6 +203,10 @@ class Link {
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size);
   Entry Pop();
   void Consume(const Reply& reply);
+  uint64_t MostOfReply() const;
+  void Keep(std::string_view bytes);
+  size_t Skip(const char* data, size_t size);
+  void FailReply(const std::string& reason);
   void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);
   void KillOldConnection();
@@ -220,7 +231,10 @@ class Link {
   size_t pending_bytes_ = 0;
 
   ReplyReader reader_;
-  ByteBuffer partial_;       // an unfinished reply
+  ByteBuffer partial_;  // an unfinished reply
+  // Of one that is not kept, and what who asked is told.
+  std::optional<ReplySkipper> skipper_;
+  std::string skipped_error_;
   std::vector<Step> steps_;  // handshake replies still to come, the next one last
   NodeIdentity identity_;
   int64_t client_id_ = 0;  // what the node calls this connection; 0: not known

@@ -33,6 +33,8 @@ class ReplyReader {
   size_t size() const { return at_; }
   // After kNeedMore: how many bytes from the reply's start are known to be needed.
   size_t needed() const { return needed_; }
+  // After kNeedMore: how many values are still to come; the first of them begins at size().
+  uint64_t values_left() const { return left_; }
   const std::string& error() const { return error_; }
 
   // Makes ready for the next reply; called after kReply.

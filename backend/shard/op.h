@@ -10,8 +10,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "backend/bytes/block_pool.h"
 #include "backend/bytes/byte_buffer.h"
 #include "backend/shard/request.h"
 
@@ -97,27 +97,15 @@ struct alignas(64) Op : LinkItem {
 // Ops for one thread, reused.
 class OpPool {
  public:
-  Op* New() {
-    if (free_.empty()) Refill();
-    Op* op = free_.back();
-    free_.pop_back();
-    if (free_.size() >= kAhead) __builtin_prefetch(free_[free_.size() - kAhead], 1);
-    return op;
-  }
+  Op* New() { return pool_.New(); }
   void Free(Op* op) {
     op->Reset();
-    free_.push_back(op);
+    pool_.Free(op);
   }
+  void Trim() { pool_.Trim(); }
 
  private:
-  void Refill() {
-    constexpr size_t kBlock = 64;
-    blocks_.push_back(std::make_unique<Op[]>(kBlock));
-    for (size_t i = kBlock; i > 0; --i) free_.push_back(&blocks_.back()[i - 1]);
-  }
-  static constexpr size_t kAhead = 4;
-  std::vector<std::unique_ptr<Op[]>> blocks_;
-  std::vector<Op*> free_;
+  BlockPool<Op, 4> pool_;
 };
 
 }  // namespace gemel

@@ -3,10 +3,12 @@
 #ifndef GEMEL_BACKEND_SHARD_REQUEST_H_
 #define GEMEL_BACKEND_SHARD_REQUEST_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
+#include "backend/bytes/budget.h"
 #include "backend/bytes/byte_buffer.h"
 #include "backend/link/link_item.h"
 
@@ -21,6 +23,10 @@ class RequestSink {
   virtual ~RequestSink() = default;
   // `reply` is valid during the call. The request is the sink's again.
   virtual void OnReply(Request* request, const Reply& reply) = 0;
+  // For its request in line so many bytes more are held meanwhile (parts of the reply), or less.
+  virtual void OnHeld(int64_t bytes) { (void)bytes; }
+  // False: nobody waits for its replies any more, and none need be kept.
+  virtual bool Wanted() const { return true; }
 };
 
 enum class RequestKind : uint8_t {
@@ -38,12 +44,18 @@ inline constexpr std::string_view kExplainWrite = "write";
 
 // What a request needs only on its longer ways.
 struct RequestExtra {
+  RequestExtra() { Budget::Take(sizeof(RequestExtra)); }
+  ~RequestExtra() { Budget::Give(sizeof(RequestExtra)); }
+
   // Owns the frame's memory: requests that are large, or on their way to another worker, or made by
   // the proxy. A shard may take it over.
   ByteBuffer owned;
   ByteBuffer reply;                    // kept until its turn comes
   RequestSink* origin_sink = nullptr;  // of one that came from another worker (see Dispatcher)
   uint32_t origin_worker = 0;
+  // Set while it waits for its turn somewhere: true once nobody waits for the answer any more. Any
+  // thread may read it.
+  std::shared_ptr<const std::atomic<bool>> gone;
 };
 
 // One cache line, because thousands are in flight at a time.

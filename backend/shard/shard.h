@@ -143,6 +143,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void Start();
   void Stop();
   void Tick(uint64_t now_ms, uint32_t random);
+  // Now and then: gives memory back that is not needed any more.
+  void Trim() { ops_.Trim(); }
 
   // Takes a request, whose frame must be valid during the call, and answers it through its sink,
   // once, maybe before it returns.

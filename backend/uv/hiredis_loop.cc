@@ -2,23 +2,45 @@
 
 #include <hiredis/async.h>
 
+#include <cstdio>
 #include <memory>
 
 namespace gemel {
 
 namespace {
 
+constexpr size_t kReadBytes = 16 * 1024;  // hiredis reads so much at a time
+constexpr size_t kMaxReads = 4096;
+
 // Belongs to the context until it is freed, then to the loop until the handle is closed.
 struct Watch {
   uv_poll_t poll;
   redisAsyncContext* context = nullptr;  // null once it is freed
   int events = 0;
+  size_t reads = 0;  // of a reply that is not whole yet
 
   void Apply() {
     if (events == 0) {
       uv_poll_stop(&poll);
     } else {
       uv_poll_start(&poll, events, &Watch::OnPoll);
+    }
+  }
+
+  // A reply of which there is no end ends the connection.
+  static void Read(Watch* watch) {
+    redisAsyncContext* context = watch->context;
+    const redisCallback* asked = context->replies.head;
+    redisAsyncHandleRead(context);
+    if (watch->context == nullptr) return;
+    if (context->replies.head != asked || context->c.reader->ridx < 0) {
+      watch->reads = 0;
+    } else if (++watch->reads > kMaxReads) {
+      context->c.err = context->err = REDIS_ERR_PROTOCOL;
+      std::snprintf(context->c.errstr, sizeof(context->c.errstr),
+                    "the node sent a reply of more than %zu MB", kMaxReads * kReadBytes >> 20);
+      context->errstr = context->c.errstr;
+      redisAsyncFree(context);
     }
   }
 
@@ -32,7 +54,7 @@ struct Watch {
         // The end, or something that nobody asked for, at which hiredis 0.14 would assert.
         redisAsyncDisconnect(context);
       } else {
-        redisAsyncHandleRead(context);
+        Read(watch);
       }
     }
     if ((ready & UV_WRITABLE) != 0 && watch->context != nullptr) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace gemel {
 
@@ -313,7 +314,12 @@ void UvStream::OnReceived(char* data, ssize_t result) {
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   if (result > 0) {
     const Handle* handle = handle_;
-    events_->OnStreamData(data, static_cast<size_t>(result));
+    try {
+      events_->OnStreamData(data, static_cast<size_t>(result));
+    } catch (const std::bad_alloc&) {
+      if (handle_ == handle) End(UV_ENOMEM);
+      return;
+    }
     if (handle_ == nullptr || handle_ != handle) return;
   } else if (result == 0) {
     if (!events_->OnStreamInputEnd()) {

@@ -32,6 +32,7 @@ void UvStreamGroup::ReceiveAll() {
         stream->OnReceived(static_cast<char*>(parts_[i][0].iov_base), ops_[i].result);
       }
     }
+    if (after_batch_) after_batch_();
   }
   readable_.clear();
 }

@@ -8,8 +8,10 @@
 #include <uv.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/uv/uring_socket_batch.h"
@@ -28,6 +30,9 @@ class UvStreamGroup {
   uv_loop_t* loop() const { return loop_; }
   // See SocketBatch::UseRing.
   bool UseRing(bool use, std::string* why) { return batch_.UseRing(use, why); }
+
+  // Runs after each batch of reads: what was read may have to be made room for.
+  void set_after_batch(std::function<void()> after_batch) { after_batch_ = std::move(after_batch); }
 
   // After the loop has polled: reads once from each stream that has something, and tells its owner.
   void ReceiveAll();
@@ -60,6 +65,7 @@ class UvStreamGroup {
 
   uv_loop_t* loop_;
   SocketBatch batch_;
+  std::function<void()> after_batch_;
   Line readable_;
   Line to_send_;
   // Scratch: what goes at once.

@@ -1,5 +1,9 @@
 #include "proxy/dispatch/dispatcher.h"
 
+#include <algorithm>
+
+#include "backend/bytes/give_back.h"
+
 namespace gemel {
 
 namespace {
@@ -21,21 +25,25 @@ void Dispatcher::SetPool(const Pool* pool) {
   if (slots_.size() < pool->slot_count()) slots_.resize(pool->slot_count());
   for (const PoolShard& shard : pool->shards()) slots_[shard.slot].owner = shard.owner;
   pending_limit_ = pool->config().limits.node_pending;
-  pending_bytes_limit_ = pool->config().limits.node_pending_bytes;
+  // One node that hangs is not to take what is for all.
+  const LimitsConfig& limits = pool->config().limits;
+  pending_bytes_limit_ = std::min(limits.node_pending_bytes, limits.buffered / 4);
 }
 
 Dispatcher::~Dispatcher() = default;
 
-void Dispatcher::Refill() {
-  constexpr size_t kBlock = 128;
-  blocks_.push_back(std::make_unique<Request[]>(kBlock));
-  for (size_t i = kBlock; i > 0; --i) free_.push_back(&blocks_.back()[i - 1]);
+void Dispatcher::Trim() {
+  requests_.Trim();
+  for (std::vector<Message>& outbox : outboxes_) {
+    if (outbox.empty()) GiveBack(&outbox);
+  }
 }
 
 void Dispatcher::Free(Request* request) {
   if (request->extra != nullptr) {
     request->extra->owned.Clear(kKeepBytes);
     request->extra->reply.Clear(kKeepBytes);
+    request->extra->gone.reset();
   }
   request->kind = RequestKind::kRead;
   request->primary_only = false;
@@ -43,7 +51,7 @@ void Dispatcher::Free(Request* request) {
   request->answered = false;
   request->next = nullptr;
   request->row = nullptr;
-  free_.push_back(request);
+  requests_.Free(request);
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {

@@ -5,9 +5,9 @@
 #define GEMEL_PROXY_DISPATCH_DISPATCHER_H_
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "backend/bytes/block_pool.h"
 #include "backend/shard/request.h"
 #include "backend/shard/shard.h"
 #include "proxy/dispatch/pool.h"
@@ -48,15 +48,9 @@ class Dispatcher : private RequestSink {
 
   // Requests are pooled. New gives an empty one; Free takes back one that is answered, on the
   // worker that made it.
-  Request* New() {
-    if (free_.empty()) [[unlikely]]
-      Refill();
-    Request* request = free_.back();
-    free_.pop_back();
-    if (free_.size() >= kAhead) __builtin_prefetch(free_[free_.size() - kAhead], 1);
-    return request;
-  }
+  Request* New() { return requests_.New(); }
   void Free(Request* request);
+  size_t requests_in_use() const { return requests_.in_use(); }
 
   // Sends a request to its shard. The frame must be valid during the call. The answer comes to its
   // sink, maybe at once.
@@ -93,6 +87,8 @@ class Dispatcher : private RequestSink {
   // What is to go to another worker; the loop takes it at the end of a turn.
   std::vector<Message>& outbox(uint32_t worker) { return outboxes_[worker]; }
   void Receive(const Message& message);
+  // Now and then: gives memory back that is not needed any more.
+  void Trim();
 
  private:
   struct Slot {
@@ -102,9 +98,6 @@ class Dispatcher : private RequestSink {
     size_t pending_bytes = 0;
   };
 
-  static constexpr size_t kAhead = 8;  // requests that New fetches into the cache beforehand
-
-  void Refill();
   void Forward(Request* request, uint32_t worker);
   // The answer to a request of another worker's.
   void OnReply(Request* request, const Reply& reply) override;
@@ -116,8 +109,7 @@ class Dispatcher : private RequestSink {
   WorkerRequestHandler* handler_ = nullptr;
   size_t pending_limit_;
   size_t pending_bytes_limit_;
-  std::vector<std::unique_ptr<Request[]>> blocks_;
-  std::vector<Request*> free_;
+  BlockPool<Request, 8> requests_;
 };
 
 }  // namespace gemel

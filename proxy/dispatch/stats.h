@@ -37,7 +37,10 @@ struct alignas(64) WorkerStats {
   Counter protocol_errors;  // clients closed for what they sent
   Counter output_overruns;  // clients closed for what they did not take
   Counter paused_clients;   // times a client was not read from, by back-pressure
-  Counter buffered;         // bytes in chunks now
+  Counter memory_closed;    // clients closed because all together held too much
+  Counter replies_dropped;  // of nodes, for the same reason
+  Counter worst_holder;     // bytes that the client or reply holds that holds the most, while that
+                            // matters
   Counter hedged;           // reads sent to a second copy too; this and the next ones once a second
   Counter hedge_wins;       // of these, answered by the second
   Counter longest_turn_ms;  // of the event loop, in the last 10 to 11 seconds

@@ -40,19 +40,19 @@ void ProxyAudit(LocalCommands&, Session& session, const CommandRow& row, LocalAr
     return;
   }
   const bool one = only.has_value();
-  Gather* gather = Gather::Make(context.dispatcher, session.Reserve(&row),
-                                [one](const std::vector<PartReply>& parts, std::string* out) {
-                                  // A shard that cannot be audited has its error in its place;
-                                  // asked for alone, the error is the answer.
-                                  if (!one || parts[0].reply[0] != '-') {
-                                    AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
-                                  }
-                                  for (const PartReply& part : parts) out->append(part.reply);
-                                });
+  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
+                                  [one](const std::vector<PartReply>& parts, std::string* out) {
+                                    // A shard that cannot be audited has its error in its place;
+                                    // asked for alone, the error is the answer.
+                                    if (!one || parts[0].reply[0] != '-') {
+                                      AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
+                                    }
+                                    for (const PartReply& part : parts) out->append(part.reply);
+                                  });
   for (uint32_t i = only.value_or(0); i < (one ? *only + 1 : shards.size()); ++i) {
     gather->AddShard(shards[i].slot, RequestKind::kAudit, nullptr, "");
   }
-  gather->Launch();
+  Gather::Launch(std::move(gather));
 }
 
 }  // namespace

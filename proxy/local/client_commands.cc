@@ -27,7 +27,8 @@ std::string Describe(const Session& session, uint64_t now_ms) {
       " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
       std::to_string(session.pending()) +
       " omem=" + std::to_string(const_cast<Session&>(session).out().bytes()) +
-      " tot-mem=0 events=" + (session.paused() ? "" : "r") + " cmd=";
+      " tot-mem=" + std::to_string(session.Held()) + " events=" + (session.paused() ? "" : "r") +
+      " cmd=";
   line += session.last_command() == nullptr ? "NULL" : session.last_command()->name;
   line += " user=" + session.user() + " redir=-1 resp=2";
   return line;
@@ -173,9 +174,9 @@ void AskWorkers(Session& session, const CommandRow& row, LocalArgs args, Gather:
   std::string frame;
   AppendCommand(&frame, words);
   Dispatcher* dispatcher = session.context().dispatcher;
-  Gather* gather = Gather::Make(dispatcher, session.Reserve(&row), std::move(finish));
+  GatherPtr gather = Gather::Make(dispatcher, session.Reserve(&row), std::move(finish));
   for (uint32_t i = 0; i < dispatcher->workers(); ++i) gather->AddWorker(i, frame);
-  gather->Launch();
+  Gather::Launch(std::move(gather));
 }
 
 void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {

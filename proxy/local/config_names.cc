@@ -147,6 +147,7 @@ std::vector<ConfigValue> FileValues(const Config& config, const PoolConfig& pool
   number("limits.max_args", limits.max_args);
   number("limits.max_inline", limits.max_inline);
   number("limits.max_request", limits.max_request);
+  number("limits.max_reply", limits.max_reply);
   number("limits.client_pending", limits.client_pending);
   number("limits.client_output", limits.client_output);
   number("limits.client_output_hard", limits.client_output_hard);

@@ -73,12 +73,12 @@ void MergeOrders(const std::vector<PartReply>& parts, std::string* out) {
 
 void SendOrder(Session& session, const CommandRow& row, const std::vector<uint32_t>& shards,
                std::string_view verb, std::string_view node) {
-  Gather* gather = Gather::Make(session.context().dispatcher, session.Reserve(&row), MergeOrders);
+  GatherPtr gather = Gather::Make(session.context().dispatcher, session.Reserve(&row), MergeOrders);
   std::string frame;
   const std::string_view words[] = {verb, node};
   AppendCommand(&frame, words);
   for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kControl, nullptr, frame);
-  gather->Launch();
+  Gather::Launch(std::move(gather));
 }
 
 // As the shards name it; else the client has been answered.

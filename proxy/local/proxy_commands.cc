@@ -17,15 +17,15 @@ namespace {
 
 void ProxyShards(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
   const SessionContext& context = session.context();
-  Gather* gather = Gather::Make(context.dispatcher, session.Reserve(&row),
-                                [](const std::vector<PartReply>& parts, std::string* out) {
-                                  AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
-                                  for (const PartReply& part : parts) out->append(part.reply);
-                                });
+  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
+                                  [](const std::vector<PartReply>& parts, std::string* out) {
+                                    AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
+                                    for (const PartReply& part : parts) out->append(part.reply);
+                                  });
   for (const PoolShard& shard : context.pool->shards()) {
     gather->AddShard(shard.slot, RequestKind::kReport, nullptr, "");
   }
-  gather->Launch();
+  Gather::Launch(std::move(gather));
 }
 
 std::string Hex(uint64_t value) {
@@ -99,17 +99,17 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
     session.ReplyNow(reply);
     return;
   }
-  Gather* gather = Gather::Make(context.dispatcher, session.Reserve(&row),
-                                [heads](const std::vector<PartReply>& parts, std::string* out) {
-                                  AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
-                                  for (size_t i = 0; i < parts.size(); ++i) {
-                                    out->append(heads[i]);
-                                    out->append(parts[i].reply);
-                                  }
-                                });
+  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
+                                  [heads](const std::vector<PartReply>& parts, std::string* out) {
+                                    AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
+                                    for (size_t i = 0; i < parts.size(); ++i) {
+                                      out->append(heads[i]);
+                                      out->append(parts[i].reply);
+                                    }
+                                  });
   const std::string_view frame = IsWriteFor(*asked, args) ? kExplainWrite : std::string_view();
   for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kExplain, asked, frame);
-  gather->Launch();
+  Gather::Launch(std::move(gather));
 }
 
 }  // namespace

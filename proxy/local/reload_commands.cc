@@ -13,17 +13,28 @@ namespace gemel {
 
 namespace {
 
-// Worker 0 keeps the config. It answers when the order is carried out.
+// An order is copied from thread to thread and waits for others: none of a client's choice of size.
+constexpr size_t kMaxOrder = 64 * 1024;
+
+// Worker 0 keeps the config. It answers when the order is carried out, and drops an order whose
+// client has left before its turn. A client has one order at a time.
 void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
-  Gather* gather = Gather::Make(
-      session.context().dispatcher, session.Reserve(&row),
-      [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
+  std::string frame;
   std::vector<std::string_view> words(args.begin(), args.end());
   words.push_back(session.local_peer() ? kAskedLocally : kAskedFromAfar);
-  std::string frame;
   AppendCommand(&frame, words);
-  gather->AddWorker(0, frame);
-  gather->Launch();
+  if (frame.size() > kMaxOrder) {
+    session.ReplyError("ERR an order to the proxy takes " + std::to_string(kMaxOrder) +
+                       " bytes at most");
+    return;
+  }
+  Request* order = session.Reserve(&row);
+  session.AwaitOrder(order);
+  GatherPtr gather = Gather::Make(
+      session.context().dispatcher, order,
+      [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
+  gather->AddWorker(0, frame, session.Gone());
+  Gather::Launch(std::move(gather));
 }
 
 void ProxyReload(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "backend/bytes/budget.h"
 #include "backend/command/ascii.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -145,7 +146,11 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("used_memory_human", HumanBytes(resident));
     info.Field("used_memory_rss", resident);
     info.Field("used_memory_rss_human", HumanBytes(resident));
-    info.Field("buffered_bytes", Sum(process, &WorkerStats::buffered));
+    // What is held for clients and nodes, and what may be.
+    info.Field("buffered_bytes", Budget::Held());
+    info.Field("buffered_limit", Budget::limit());
+    info.Field("buffered_closed_clients", Sum(process, &WorkerStats::memory_closed));
+    info.Field("buffered_dropped_replies", Sum(process, &WorkerStats::replies_dropped));
     info.Field("maxmemory", uint64_t{0});
     info.Field("maxmemory_human", "0B");
     info.Field("mem_allocator", "libc");
@@ -230,7 +235,7 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   }
   // The number of keys is the nodes' to tell.
   const SessionContext& context = session.context();
-  Gather* gather =
+  GatherPtr gather =
       Gather::Make(context.dispatcher, session.Reserve(&row),
                    [text](const std::vector<PartReply>& parts, std::string* out) {
                      int64_t keys = 0;
@@ -249,7 +254,7 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   for (const PoolShard& shard : context.pool->shards()) {
     gather->AddShard(shard.slot, RequestKind::kRead, dbsize, "*1\r\n$6\r\nDBSIZE\r\n");
   }
-  gather->Launch();
+  Gather::Launch(std::move(gather));
 }
 
 void ConfigGet(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {

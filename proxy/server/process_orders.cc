@@ -39,27 +39,28 @@ std::string Lines(const std::string& text) {
 
 }  // namespace
 
-void ProcessOrders::Run(const std::vector<std::string>& words,
+void ProcessOrders::Run(const std::vector<std::string>& words, Gone gone,
                         std::function<void(std::string)> done) {
   // The last word is who asks (see SendToProcess), not the client's.
   const bool local = words.back() == kAskedLocally;
   const std::vector<std::string> order(words.begin(), words.end() - 1);
   if (order.size() >= 2 && EqualsLower(order[1], "reload")) {
-    Reload(order, std::move(done));
+    Reload(order, std::move(gone), std::move(done));
   } else if (order.size() >= 4 && EqualsLower(order[1], "set")) {
-    Set(order, local, std::move(done));
+    Set(order, local, std::move(gone), std::move(done));
   } else if (order.size() == 2 && EqualsLower(order[1], "rewrite")) {
-    Rewrite(std::move(done));
+    Rewrite(std::move(gone), std::move(done));
   } else {
     done(Error("not an order to the process"));
   }
 }
 
-void ProcessOrders::Set(const std::vector<std::string>& order, bool local,
+void ProcessOrders::Set(const std::vector<std::string>& order, bool local, Gone gone,
                         std::function<void(std::string)> done) {
   ReloadOrder reload;
   reload.cause = "CONFIG SET";
   reload.local = local;
+  reload.gone = std::move(gone);
   for (size_t i = 2; i + 1 < order.size(); i += 2) {
     const std::string name(FileOption(order[i]));
     const OptionInfo* option = FindOption(name);
@@ -83,19 +84,21 @@ void ProcessOrders::Set(const std::vector<std::string>& order, bool local,
   });
 }
 
-void ProcessOrders::Rewrite(std::function<void(std::string)> done) {
+void ProcessOrders::Rewrite(Gone gone, std::function<void(std::string)> done) {
   ReloadOrder reload;
   reload.cause = "CONFIG REWRITE";
+  reload.gone = std::move(gone);
   reload.rewrite = true;
   reloader_->Submit(std::move(reload), [done = std::move(done)](const ReloadOutcome& outcome) {
     done(outcome.ok ? "+OK\r\n" : Error("Rewriting config file: " + outcome.text));
   });
 }
 
-void ProcessOrders::Reload(const std::vector<std::string>& order,
+void ProcessOrders::Reload(const std::vector<std::string>& order, Gone gone,
                            std::function<void(std::string)> done) {
   ReloadOrder reload;
   reload.cause = "PROXY RELOAD";
+  reload.gone = std::move(gone);
   for (size_t i = 2; i < order.size(); ++i) {
     reload.dry_run |= EqualsLower(order[i], "dryrun");
     reload.force |= EqualsLower(order[i], "force");

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 #include "config/config_edit.h"
 #include "config/config_load.h"
@@ -68,8 +69,26 @@ void UvReloader::Note(NoteLevel level, const std::string& text) {
 }
 
 void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
+  if (waiting_.size() >= kMaxWaiting) DropGone();
+  if (waiting_.size() >= kMaxWaiting) {
+    done({false, false,
+          std::to_string(kMaxWaiting) + " orders wait already: try again when they are done"});
+    return;
+  }
   waiting_.push_back({std::move(order), std::move(done), 0});
   Next();
+}
+
+void UvReloader::DropGone() {
+  std::deque<Waiting> waiting;
+  waiting.swap(waiting_);
+  for (Waiting& order : waiting) {
+    if (order.order.gone != nullptr && order.order.gone->load(std::memory_order_relaxed)) {
+      order.done({false, false, "the client has left"});
+    } else {
+      waiting_.push_back(std::move(order));
+    }
+  }
 }
 
 void UvReloader::Stop() {
@@ -90,7 +109,9 @@ void UvReloader::Next() {
     waiting_.pop_front();
     done({false, false, kReloadStopped});
   }
-  if (running_ || waiting_.empty()) return;
+  if (running_) return;
+  DropGone();
+  if (waiting_.empty()) return;
   auto job = running_ = std::make_shared<Job>();
   job->order = std::move(waiting_.front().order);
   job->done = std::move(waiting_.front().done);
@@ -116,7 +137,11 @@ bool UvReloader::Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
       loop_, &job->work,
       [](uv_work_t* work) {
         Job* on_pool = static_cast<Job*>(work->data);
-        on_pool->run(on_pool);
+        try {
+          on_pool->run(on_pool);
+        } catch (const std::bad_alloc&) {
+          on_pool->error = "there is no memory for it";
+        }
       },
       [](uv_work_t* work, int) {
         Job* ended = static_cast<Job*>(work->data);

@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -37,6 +38,8 @@ struct ReloadOrder {
   // Of the file that is meant (HashContent): if it is another by now it is not loaded. Who watches
   // it tells when that is still.
   std::optional<uint64_t> seen = {};
+  // True once nobody waits for its outcome: if its turn has not come by then, it is dropped.
+  std::shared_ptr<const std::atomic<bool>> gone = {};
 };
 
 struct ReloadOutcome {
@@ -55,11 +58,13 @@ class UvReloader {
              ResyncBoard* resyncs, ReloadStatus* status, UvWorker::Serving serving,
              std::string text);
   ~UvReloader();
+  static constexpr size_t kMaxWaiting = 1024;
   UvReloader(const UvReloader&) = delete;
   UvReloader& operator=(const UvReloader&) = delete;
 
-  // One after the other, in their order; but a patient one that waits lets others go first, and
-  // ends when one of them loads the file. `done` runs once, later.
+  // One after the other, in their order, and not more than kMaxWaiting at a time; but a patient one
+  // that waits lets others go first, and ends when one of them loads the file. `done` runs once,
+  // later.
   void Submit(ReloadOrder order, ReloadDone done);
   // A worker has let go of a shard that a change removed.
   void OnRetired(const std::string& name, uint32_t slot);
@@ -87,6 +92,7 @@ class UvReloader {
   };
 
   void Next();
+  void DropGone();
   bool Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
              void (UvReloader::*then)(std::shared_ptr<Job>));
   static void Load(Job* job);

@@ -9,6 +9,8 @@
 #include <random>
 #include <thread>
 
+#include "backend/bytes/budget.h"
+#include "backend/bytes/system_memory.h"
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
 #include "config/config_load.h"
@@ -18,6 +20,7 @@
 #include "proxy/reload/uv_config_watch.h"
 #include "proxy/server/exposure.h"
 #include "proxy/server/file_limit.h"
+#include "proxy/server/memory_limit.h"
 #include "proxy/server/process_orders.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/worker/uv_worker.h"
@@ -167,8 +170,10 @@ class Server {
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, coordinator_.get(), &resyncs_,
                                              &reloads_, serving, text_);
     orders_ = std::make_unique<ProcessOrders>(reloader_.get());
-    shared_.order = [this](std::vector<std::string> order, std::function<void(std::string)> done) {
-      orders_->Run(order, std::move(done));
+    shared_.order = [this](std::vector<std::string> order,
+                           std::shared_ptr<const std::atomic<bool>> gone,
+                           std::function<void(std::string)> done) {
+      orders_->Run(order, std::move(gone), std::move(done));
     };
     shared_.retired = [this](const std::string& name, uint32_t slot) {
       shared_.workers[0]->Post([this, name, slot] { reloader_->OnRetired(name, slot); });
@@ -246,12 +251,16 @@ class Server {
     }
   }
 
-  // For the clients that the config in effect allows.
+  // For the clients that the config in effect allows, and what they may hold.
   void MakeRoom() {
     std::string warning;
     shared_.room_for_clients = MakeRoomForClients(config(), &warning);
     if (!warning.empty() && warning != room_warning_) Log(NoteLevel::kWarn, warning);
     room_warning_ = std::move(warning);
+    const uint64_t buffered = config().pools[0].limits.buffered;
+    Budget::set_limit(BufferedLimit(buffered, AddressSpaceLeft(), Budget::Held(), &warning));
+    if (!warning.empty() && warning != memory_warning_) Log(NoteLevel::kWarn, warning);
+    memory_warning_ = std::move(warning);
   }
 
   // Once for each way of it.
@@ -320,6 +329,7 @@ class Server {
   UvWorker::Shared shared_;
   std::string room_warning_;      // the last that was logged
   std::string exposure_warning_;  // the same
+  std::string memory_warning_;    // the same
   std::unique_ptr<UvCoordinator> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
   std::unique_ptr<ProcessOrders> orders_;
@@ -337,6 +347,7 @@ class Server {
 int RunServer(const Config& config, const std::string& text, const std::string& version,
               const std::string& executable) {
   std::signal(SIGPIPE, SIG_IGN);
+  PrepareMemory(config.workers);
   BlockSignals(SIG_BLOCK);
   Server server(config, text, version, executable);
   return server.Run();

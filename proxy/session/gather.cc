@@ -1,12 +1,32 @@
 #include "proxy/session/gather.h"
 
+#include <new>
+
+#include "backend/bytes/budget.h"
+#include "backend/resp/resp_writer.h"
+#include "proxy/session/refusal.h"
+
 namespace gemel {
+
+namespace {
+
+constexpr std::string_view kTooLarge =
+    "ERR the replies of the parts of this command are more than may be held: [limits] buffered";
+// While too much is held, a gatherer of more than this part of all gives up.
+constexpr uint64_t kPartOfAll = 8;
+
+}  // namespace
 
 Gather::Gather(Dispatcher* dispatcher, Request* parent, Finish finish)
     : dispatcher_(dispatcher), parent_(parent), finish_(std::move(finish)) {}
 
-Gather* Gather::Make(Dispatcher* dispatcher, Request* parent, Finish finish) {
-  return new Gather(dispatcher, parent, std::move(finish));
+GatherPtr Gather::Make(Dispatcher* dispatcher, Request* parent, Finish finish) {
+  return GatherPtr(new Gather(dispatcher, parent, std::move(finish)));
+}
+
+void Gather::Abandon::operator()(Gather* gather) const {
+  for (const Part& part : gather->parts_) gather->dispatcher_->Free(part.request);
+  delete gather;
 }
 
 Request* Gather::NewPart(std::string_view frame) {
@@ -14,6 +34,7 @@ Request* Gather::NewPart(std::string_view frame) {
   request->sink = this;
   request->session = parent_->session;
   request->frame = frame;
+  parts_.push_back({request, 0, false, {}, {}});  // it is kept, whatever fails from here on
   request->OwnFrame();
   return request;
 }
@@ -24,15 +45,22 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   request->shard = static_cast<uint16_t>(shard);
   request->kind = kind;
   request->row = row;
-  parts_.push_back(
-      {request, shard, false, dispatcher_->pool().OfSlot(shard).name, std::move(places)});
+  Part& part = parts_.back();
+  part.shard = shard;
+  part.name = dispatcher_->pool().OfSlot(shard).name;
+  part.places = std::move(places);
 }
 
-void Gather::AddWorker(uint32_t worker, std::string_view frame) {
-  parts_.push_back({NewPart(frame), worker, true, {}, {}});
+void Gather::AddWorker(uint32_t worker, std::string_view frame,
+                       std::shared_ptr<const std::atomic<bool>> gone) {
+  NewPart(frame)->Extra().gone = std::move(gone);
+  parts_.back().shard = worker;
+  parts_.back().to_worker = true;
 }
 
-void Gather::Launch() {
+void Gather::Launch(GatherPtr gather) { gather.release()->Send(); }
+
+void Gather::Send() {
   left_ = parts_.size() + 1;  // one more, so that it does not end while parts are being sent
   for (const Part& part : parts_) {
     if (part.to_worker) {
@@ -48,20 +76,60 @@ void Gather::Launch() {
 
 void Gather::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) dispatcher_->Answered(*request);
-  Dispatcher::KeepReply(request, reply);
+  request->answered = true;
+  if (too_large_ || !parent_->sink->Wanted()) {
+    request->Extra().reply.Clear();
+  } else {
+    Dispatcher::KeepReply(request, reply);
+    const size_t size = request->extra->reply.capacity();
+    held_ += size;
+    parent_->sink->OnHeld(static_cast<int64_t>(size));
+    if (Budget::Over() && held_ > Budget::limit() / kPartOfAll) DropParts();
+  }
   if (--left_ == 0) Complete();
 }
 
-void Gather::Complete() {
+void Gather::DropParts() {
+  too_large_ = true;
+  parent_->sink->OnHeld(-static_cast<int64_t>(held_));
+  held_ = 0;
+  for (const Part& part : parts_) {
+    if (part.request->answered) part.request->extra->reply.Clear();
+  }
+}
+
+// Where the client has left, some replies are missing, and nobody reads what is made.
+void Gather::Merge(std::string* whole) {
   std::vector<PartReply> replies;
   replies.reserve(parts_.size());
+  whole->reserve(held_);
   for (Part& part : parts_) {
     replies.push_back({part.name, part.request->extra->reply.view(), std::move(part.places)});
   }
+  finish_(replies, whole);
+}
+
+void Gather::Complete() {
+  // For a moment the parts are there, and the whole.
+  if (Budget::Held() + held_ > Budget::limit() && held_ > Budget::limit() / kPartOfAll) DropParts();
   std::string whole;
-  finish_(replies, &whole);
+  const bool wanted = parent_->sink->Wanted();
+  if (wanted && !too_large_) {
+    try {
+      Merge(&whole);
+    } catch (const std::bad_alloc&) {
+      std::string().swap(whole);
+      AppendError(&whole, kNoMemory);
+    }
+  } else {
+    AppendError(&whole, kTooLarge);
+  }
+  const size_t counted = whole.capacity();
+  Budget::Take(counted);
+  parent_->sink->OnHeld(-static_cast<int64_t>(held_));
   for (const Part& part : parts_) dispatcher_->Free(part.request);
   parent_->sink->OnReply(parent_, Reply{whole, nullptr});
+  Budget::Give(counted);
   delete this;
 }
 

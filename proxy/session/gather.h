@@ -4,8 +4,10 @@
 #ifndef GEMEL_PROXY_SESSION_GATHER_H_
 #define GEMEL_PROXY_SESSION_GATHER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,24 +17,35 @@
 
 namespace gemel {
 
-// Owns itself: made by Make, gone when it has answered. It always answers, since every part is
-// answered.
+// Once it is launched it owns itself, and is gone when it has answered. It always answers, since
+// every part is answered. Replies that come to more than may be held are dropped, and an error is
+// the answer.
 class Gather : public RequestSink {
  public:
   // Appends the whole reply to *out; the parts are in the order in which they were added.
   using Finish = std::function<void(const std::vector<PartReply>& parts, std::string* out)>;
 
-  // `parent` is a reserved place in a session's line; its sink gets the whole reply.
-  static Gather* Make(Dispatcher* dispatcher, Request* parent, Finish finish);
+  struct Abandon {
+    void operator()(Gather* gather) const;
+  };
+  using Pointer = std::unique_ptr<Gather, Abandon>;
+
+  // `parent` is a reserved place in a session's line; its sink gets the whole reply. If it is
+  // destroyed instead of being launched, it has sent nothing, and answers nothing.
+  static Pointer Make(Dispatcher* dispatcher, Request* parent, Finish finish);
+
+  void Reserve(size_t parts) { parts_.reserve(parts); }
 
   // Adds a part for a shard, or for a worker, with its frame. The places are those of its elements
   // (kByKey).
   void AddShard(uint32_t shard, RequestKind kind, const CommandRow* row, std::string_view frame,
                 std::vector<uint32_t> places = {});
-  void AddWorker(uint32_t worker, std::string_view frame);
+  // `gone`: see RequestExtra.
+  void AddWorker(uint32_t worker, std::string_view frame,
+                 std::shared_ptr<const std::atomic<bool>> gone = nullptr);
 
-  // Sends all parts; may answer before it returns. The gather must not be touched after it.
-  void Launch();
+  // Sends all parts; may answer before it returns.
+  static void Launch(Pointer gather);
 
  private:
   struct Part {
@@ -47,14 +60,21 @@ class Gather : public RequestSink {
   ~Gather() override = default;
   Request* NewPart(std::string_view frame);
   void OnReply(Request* request, const Reply& reply) override;
+  void Send();
   void Complete();
+  void Merge(std::string* whole);
+  void DropParts();
 
   Dispatcher* dispatcher_;
   Request* parent_;
   Finish finish_;
   std::vector<Part> parts_;
   size_t left_ = 0;
+  uint64_t held_ = 0;       // bytes of the replies that have come
+  bool too_large_ = false;  // together they are more than may be held
 };
+
+using GatherPtr = Gather::Pointer;
 
 }  // namespace gemel
 

@@ -16,6 +16,9 @@ namespace gemel {
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
 
+// An allocation of the size of what was asked for has failed.
+inline constexpr std::string_view kNoMemory = "ERR there is no memory for this request";
+
 // The shard has copies that this write might change differently.
 inline bool RefusedAsWrite(const Pool& pool, SecondCopy second, uint32_t shard) {
   return second == SecondCopy::kNotYet && pool.OfSlot(shard).copies > 1;

@@ -3,8 +3,10 @@
 #include "proxy/session/session.h"
 
 #include <algorithm>
+#include <new>
 
 #include "backend/resp/resp_writer.h"
+#include "proxy/session/refusal.h"
 
 namespace gemel {
 
@@ -15,6 +17,9 @@ constexpr size_t kLarge = ChunkPool::kStandard;
 // How many requests a new client may have in flight until the size of its replies is known.
 // Few: the replies of all of them together must not be more than a node keeps for one client.
 constexpr uint64_t kFirstWindow = 8;
+// What a client may hold that has not authenticated: of a request, and of replies.
+constexpr size_t kStrangerInput = 64 * 1024;
+constexpr size_t kStrangerOutput = 16 * 1024;
 
 }  // namespace
 
@@ -41,13 +46,43 @@ const std::string& Session::user() const {
   return user.empty() ? kDefault : user;
 }
 
+bool Session::OutputFull() const {
+  const LimitsConfig& limits = context_->pool->config().limits;
+  const uint64_t held = out_.bytes() + kept_;
+  return held > std::min(limits.client_output, limits.client_output_hard) ||
+         (held > kStrangerOutput && !authenticated());
+}
+
 bool Session::MustPause() const {
   const LimitsConfig& limits = context_->pool->config().limits;
-  return pending_ >= limits.client_pending || out_.bytes() > limits.client_output ||
-         pending_ * mean_reply_ > limits.client_output ||
-         (pending_ > 0 && context_->chunks->bytes_in_use() > context_->buffered_limit / 2) ||
+  return pending_ >= limits.client_pending || OutputFull() ||
+         pending_ * mean_reply_ > limits.client_output || order_ != nullptr || waiting_ ||
+         ((pending_ > 0 || !out_.empty()) && Budget::Tight()) ||
          (last_shard_ != kNoShard && context_->dispatcher->Congested(last_shard_)) ||
          context_->now_ms < password_due_ms_;
+}
+
+void Session::Pause() {
+  paused_ = true;
+  context_->stats->paused_clients.Add(1);
+  transport_->PauseReading();
+}
+
+void Session::Wait(bool wait) {
+  if (waiting_ == wait) return;
+  waiting_ = wait;
+  moved_ms_ = context_->now_ms;
+  if (wait && !paused_ && !closing_) Pause();
+}
+
+size_t Session::MissingInput() const {
+  if (closing_ || (paused_ && !waiting_) || input_.capacity() < kLarge) return 0;
+  return reader_.needed() > input_.size() ? reader_.needed() - input_.size() : 1;
+}
+
+std::shared_ptr<const std::atomic<bool>> Session::Gone() {
+  if (left_ == nullptr) left_ = std::make_shared<std::atomic<bool>>(false);
+  return left_;
 }
 
 // Handles the whole requests in the bytes; returns how many bytes are used up. What is left is an
@@ -56,15 +91,13 @@ size_t Session::Parse(const char* data, size_t size) {
   size_t used = 0;
   while (used < size && !closing_) {
     if (MustPause()) {
-      paused_ = true;
-      context_->stats->paused_clients.Add(1);
-      transport_->PauseReading();
+      Pause();
       break;
     }
     switch (
         reader_.Read(data + used, size - used, context_->pool->request_limits(), &context_->args)) {
       case RequestReader::Status::kCommand:
-        fenced_ = !Handle(reader_.frame());
+        fenced_ = !TakeCommand();
         if (fenced_ || put_back_) [[unlikely]] {
           put_back_ = false;
           paused_ = true;
@@ -77,7 +110,7 @@ size_t Session::Parse(const char* data, size_t size) {
         used += reader_.consumed();
         continue;
       case RequestReader::Status::kNeedMore:
-        if (!authenticated() && reader_.needed() > 64 * 1024) {
+        if (!authenticated() && reader_.needed() > kStrangerInput) {
           ReplyError("ERR Protocol error: unauthenticated bulk length");
           closing_ = true;
           return size;
@@ -93,6 +126,30 @@ size_t Session::Parse(const char* data, size_t size) {
   return closing_ ? size : used;
 }
 
+// Where there is no memory for what it asks for, it gets that as the answer.
+bool Session::TakeCommand() {
+  const Request* last = tail_;
+  try {
+    return Handle(reader_.frame());
+  } catch (const std::bad_alloc&) {
+    if (tail_ == last || tail_ == nullptr) {
+      ReplyError(kNoMemory);
+    } else if (!tail_->submitted && !tail_->answered) {
+      AnswerNoMemory(tail_);
+    } else {
+      overrun_ = true;  // it is not known how far it went: the connection ends
+      WantFlush();
+    }
+    return true;
+  }
+}
+
+void Session::AnswerNoMemory(Request* request) {
+  std::string frame;
+  AppendError(&frame, kNoMemory);
+  OnReply(request, Reply{frame, nullptr});
+}
+
 void Session::OnData(const char* data, size_t size) {
   context_->stats->input_bytes.Add(size);
   active_ms_ = context_->now_ms;
@@ -105,7 +162,7 @@ void Session::OnData(const char* data, size_t size) {
   const size_t used = Parse(data, size);
   if (used == size) return;
   const size_t rest = size - used;
-  if (!paused_ && reader_.needed() >= rest + kLarge) input_.Grow(reader_.needed(), /*exact=*/true);
+  if (!paused_ && reader_.needed() >= rest + kLarge) input_.Expect(reader_.needed());
   input_.Append({data + used, rest});
 }
 
@@ -113,8 +170,11 @@ char* Session::DirectSpace(size_t* size) {
   if (paused_ || closing_ || input_.empty() || reader_.needed() < input_.size() + kLarge) {
     return nullptr;
   }
-  *size = reader_.needed() - input_.size();
-  return input_.Grow(*size, /*exact=*/true);
+  try {
+    return input_.Extend(reader_.needed() - input_.size(), size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;  // what comes will find no room, either, and end the connection
+  }
 }
 
 void Session::OnDirect(size_t size) {
@@ -155,10 +215,14 @@ void Session::OnInputEnd() {
 void Session::OnClosed() {
   closed_ = true;
   closing_ = true;
+  if (left_ != nullptr) left_->store(true, std::memory_order_relaxed);
   out_.Clear();
   input_.Clear();
   // What is answered already is of no use now; what is in flight frees itself when it is.
   while (head_ != nullptr && head_->answered) Pop();
+  for (Request* request = head_; request != nullptr; request = request->next) {
+    if (request->answered) request->extra->reply.Clear();
+  }
   if (pending_ == 0 || context_->gone == nullptr) return;
   context_->gone->Add(static_cast<uint32_t>(id_));
   gone_ = true;
@@ -210,12 +274,8 @@ void Session::Append(const Reply& reply) {
   if (closed_ || overrun_ || cut_off_) return;  // behind a gap no reply would be in its place
   const size_t size = reply.bytes.size();
   mean_reply_ = (mean_reply_ * 7 + size) / 8;
-  // When all clients together hold too much, those that take their replies slowly go first.
-  const LimitsConfig& limits = context_->pool->config().limits;
-  const uint64_t limit = context_->chunks->bytes_in_use() > context_->buffered_limit
-                             ? limits.client_output
-                             : limits.client_output_hard;
-  if (out_.bytes() > 0 && out_.bytes() + size > limit) {
+  if (out_.bytes() > 0 &&
+      out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
     overrun_ = true;
     WantFlush();  // the socket may never be writable again: the transport looks now
     return;
@@ -228,21 +288,31 @@ void Session::Append(const Reply& reply) {
   WantFlush();
 }
 
+// In its turn. What is kept of one that came after the end is nothing.
+void Session::AppendKept(Request* request) {
+  ByteBuffer& kept = request->extra->reply;
+  kept_ -= kept.capacity();
+  if (!closed_) Append(Reply{kept.view(), &kept});
+}
+
 void Session::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) context_->dispatcher->Answered(*request);
+  if (request == order_) [[unlikely]]
+    order_ = nullptr;
   if (request != head_) {
     request->answered = true;
-    if (closed_) return;
+    if (closed_) {
+      request->Extra().reply.Clear();
+      return;
+    }
     Dispatcher::KeepReply(request, reply);
+    kept_ += request->extra->reply.capacity();
     return;
   }
   Append(reply);
   Pop();
   while (head_ != nullptr && head_->answered) {
-    if (!closed_) {  // else it may not have been kept
-      ByteBuffer& kept = head_->extra->reply;
-      Append(Reply{kept.view(), &kept});
-    }
+    AppendKept(head_);
     Pop();
   }
   if (closing_ && head_ == nullptr) WantFlush();

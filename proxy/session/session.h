@@ -6,7 +6,10 @@
 #ifndef GEMEL_PROXY_SESSION_SESSION_H_
 #define GEMEL_PROXY_SESSION_SESSION_H_
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,8 +23,8 @@
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/dispatch/gone_sessions.h"
 #include "proxy/dispatch/stats.h"
-#include "proxy/session/read_fence.h"
 #include "proxy/session/access_guard.h"
+#include "proxy/session/read_fence.h"
 
 namespace gemel {
 
@@ -56,13 +59,12 @@ struct SessionContext {
   WorkerStats* stats = nullptr;
   LocalRunner* local = nullptr;
   GoneSessions* gone = nullptr;
-  AccessGuard* access = nullptr;           // of all workers; may be null
-  uint64_t buffered_limit = ~uint64_t{0};  // this worker's share of limits.buffered
-  uint64_t now_ms = 0;                     // of the loop turn
-  std::vector<std::string_view> args;      // scratch: the command being handled
-  std::vector<uint32_t> keys;              // scratch: its keys
-  std::vector<ReadFence::Mark> marks;      // scratch: the same for the fence, if it is a read
-  std::string text;                        // scratch: a reply made here
+  AccessGuard* access = nullptr;       // of all workers; may be null
+  uint64_t now_ms = 0;                 // of the loop turn
+  std::vector<std::string_view> args;  // scratch: the command being handled
+  std::vector<uint32_t> keys;          // scratch: its keys
+  std::vector<ReadFence::Mark> marks;  // scratch: the same for the fence, if it is a read
+  std::string text;                    // scratch: a reply made here
 };
 
 class Session : public RequestSink {
@@ -103,9 +105,27 @@ class Session : public RequestSink {
   bool Overrun() const { return overrun_; }
   // Gives back what an idle session need not hold.
   void ReleaseMemory();
+  // The client has taken bytes of its replies.
+  void OnTaken() { moved_ms_ = context_->now_ms; }
+
+  // --- for who sees to it that all together do not hold too much ---
+  // Bytes that are held for it and would be free without it: what it sent that was not handled, and
+  // what it has not taken.
+  uint64_t Held() const { return input_.capacity() + out_.bytes() + kept_; }
+  // It holds more of its replies than [limits] client_output, and is not read from for that.
+  bool OutputFull() const;
+  // The last time that bytes came from it or were taken by it.
+  uint64_t moved_ms() const { return std::max(active_ms_, moved_ms_); }
+  // Of a large request that has not come whole, how many bytes are missing; 0: there is none.
+  size_t MissingInput() const;
+  // It is not read from until it is told otherwise.
+  void Wait(bool wait);
+  bool waiting() const { return waiting_; }
 
   // --- RequestSink ---
   void OnReply(Request* request, const Reply& reply) override;
+  void OnHeld(int64_t bytes) override { kept_ += static_cast<uint64_t>(bytes); }
+  bool Wanted() const override { return !closed_; }
 
   // --- for the local commands ---
   SessionContext& context() { return *context_; }
@@ -140,6 +160,10 @@ class Session : public RequestSink {
   // A place in the line of replies, for an answer that comes later. `sink` of the request is this
   // session; whoever answers calls OnReply.
   Request* Reserve(const CommandRow* row) { return Reserve(row, 0); }
+  // Nothing more of it is handled before that one is answered.
+  void AwaitOrder(Request* order) { order_ = order; }
+  // True once the client has left. Any thread may read it.
+  std::shared_ptr<const std::atomic<bool>> Gone();
 
  private:
   static constexpr uint32_t kNoShard = ~uint32_t{0};
@@ -147,6 +171,9 @@ class Session : public RequestSink {
   size_t Parse(const char* data, size_t size);
   void ParseInput();
   bool MustPause() const;
+  void Pause();
+  bool TakeCommand();  // what Handle says
+  void AnswerNoMemory(Request* request);
 
   // A place in the line of a read of that key, or with 0 of the keys in the context's marks (none:
   // no read), which are used up.
@@ -169,6 +196,7 @@ class Session : public RequestSink {
   bool MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard);
 
   void Append(const Reply& reply);
+  void AppendKept(Request* request);
   void Pop();
   void WantFlush() {
     if (flush_wanted_) return;
@@ -186,9 +214,12 @@ class Session : public RequestSink {
   Request* tail_ = nullptr;
   uint32_t pending_ = 0;
   ReadFence fence_;
+  Request* order_ = nullptr;        // see AwaitOrder
+  uint64_t kept_ = 0;               // bytes of replies that wait for others
   uint64_t mean_reply_;             // bytes, a moving average: what the pending ones may bring
   uint32_t last_shard_ = kNoShard;  // of what was sent: if it is congested, nothing more is
   bool paused_ = false;
+  bool waiting_ = false;
   bool fenced_ = false;  // paused by the fence, until something is answered
   bool closing_ = false;
   bool closed_ = false;
@@ -208,6 +239,8 @@ class Session : public RequestSink {
   std::string name_;
   uint64_t created_ms_;
   uint64_t active_ms_;
+  uint64_t moved_ms_ = 0;
+  std::shared_ptr<std::atomic<bool>> left_;  // see Gone
   uint64_t commands_ = 0;
   const CommandRow* last_command_ = nullptr;
 

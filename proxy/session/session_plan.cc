@@ -1,5 +1,7 @@
 // From a command's arguments to the shards it goes to.
 
+#include <new>
+
 #include "backend/command/ascii.h"
 #include "backend/command/key_finder.h"
 #include "backend/command/second_copy.h"
@@ -29,6 +31,16 @@ bool IsBrowsers(std::string_view word) {
   constexpr std::string_view kHeader = "host:";
   return EqualsLower(word.substr(0, word.find('\0')), "post") ||
          EqualsLower(word.substr(0, kHeader.size()), kHeader);
+}
+
+// Large memory is taken here, where it may fail, and not on the way through the shard.
+bool TryOwn(Request* request) {
+  try {
+    request->OwnFrame();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -106,11 +118,15 @@ void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::st
   request->shard = static_cast<uint16_t>(shard);
   request->kind = write ? RequestKind::kWrite : RequestKind::kRead;
   request->primary_only = (row.flags & kCmdPrimaryOnly) != 0;
-  if (direct_ && frame.size() >= kHandOver && frame.size() == input_.size() &&
-      frame.data() == input_.data()) {
-    request->Extra().owned = std::move(input_);
-  }
   request->frame = frame;
+  if (frame.size() >= kHandOver) {
+    if (direct_ && frame.size() == input_.size() && frame.data() == input_.data()) {
+      request->Extra().owned = std::move(input_);
+    } else if (!TryOwn(request)) {
+      AnswerNoMemory(request);
+      return;
+    }
+  }
   last_shard_ = shard;
   context_->dispatcher->Submit(request);
 }
@@ -180,13 +196,14 @@ bool Session::Plan(const CommandRow& row, std::string_view frame) {
         for (uint32_t j = 0; j < step; ++j) part.args.push_back(args[context.keys[i] + j]);
         part.places.push_back(i);
       }
-      Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
+      GatherPtr gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
+      gather->Reserve(parts.size());
       for (SplitPart& part : parts) {
         context.text.clear();
         AppendCommand(&context.text, part.args);
         gather->AddShard(part.shard, kind, &row, context.text, std::move(part.places));
       }
-      gather->Launch();
+      Gather::Launch(std::move(gather));
       for (const SplitPart& part : parts) NoteShard(part.shard);
       return true;
     }
@@ -200,9 +217,9 @@ bool Session::Plan(const CommandRow& row, std::string_view frame) {
       for (const PoolShard& shard : pool.shards()) {
         if (write && !MayWrite(row, second, shard.slot)) return true;
       }
-      Gather* gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
+      GatherPtr gather = Gather::Make(context.dispatcher, Reserve(&row), finish);
       for (const PoolShard& shard : pool.shards()) gather->AddShard(shard.slot, kind, &row, frame);
-      gather->Launch();
+      Gather::Launch(std::move(gather));
       for (const PoolShard& shard : pool.shards()) NoteShard(shard.slot);
       return true;
     }
@@ -226,7 +243,7 @@ bool Session::Plan(const CommandRow& row, std::string_view frame) {
       node_args[1] = cursor;
       context.text.clear();
       AppendCommand(&context.text, node_args);
-      Gather* gather = Gather::Make(
+      GatherPtr gather = Gather::Make(
           context.dispatcher, Reserve(&row),
           [slot, after, last](const std::vector<PartReply>& parts, std::string* out) {
             std::vector<std::string_view> halves;
@@ -249,7 +266,7 @@ bool Session::Plan(const CommandRow& row, std::string_view frame) {
             out->append(halves[1]);
           });
       gather->AddShard(slot, kind, &row, context.text);
-      gather->Launch();
+      Gather::Launch(std::move(gather));
       last_shard_ = slot;
       return true;
     }

@@ -30,6 +30,7 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
   link.database = shard.database;
   // What the proxy asks for itself (INFO, DUMP) is not a client's.
   link.limits.max_bulk = std::max<uint64_t>(pool.limits.max_bulk, kOwnReplies);
+  link.max_reply = pool.limits.max_reply;
   link.connect_timeout_ms =
       pool.timeouts.connect_ms > 0 ? pool.timeouts.connect_ms : kLongestWaitMs;
   link.request_timeout_ms = pool.timeouts.request_ms;

@@ -1,5 +1,7 @@
 #include "proxy/worker/uv_session.h"
 
+#include "proxy/log/log.h"
+
 namespace gemel {
 
 UvSession::UvSession(UvSessionContext* context, uint64_t id)
@@ -27,14 +29,27 @@ void UvSession::WantFlush() {
 
 void UvSession::PauseReading() {
   stream_.StopReading();
+  TellFull();
   if (paused_listed_) return;
   paused_listed_ = true;
   context_->paused.push_back(this);
 }
 
+// Once, the log: a client that waits for this one to be read from may wait for ever.
+void UvSession::TellFull() {
+  if (told_full_ || !session_->authenticated() || !session_->OutputFull()) return;
+  told_full_ = true;
+  Log(NoteLevel::kWarn, "client " + session_->peer() +
+                            " asks for more replies than it takes: it is not read from while more "
+                            "than [limits] client_output are held for it");
+}
+
 bool UvSession::TryResume() {
   if (!ended_) session_->Resume();
-  if (!ended_ && session_->paused()) return false;
+  if (!ended_ && session_->paused()) {
+    TellFull();
+    return false;
+  }
   paused_listed_ = false;
   return true;
 }
@@ -52,8 +67,12 @@ void UvSession::Flush() {
 
 void UvSession::OnStreamSent(size_t bytes) {
   context_->session.stats->output_bytes.Add(bytes);
+  if (bytes > 0) session_->OnTaken();
   if (session_->Overrun()) {
     context_->session.stats->output_overruns.Add(1);
+    Log(NoteLevel::kWarn, "client " + session_->peer() +
+                              " is closed: the replies that it has not taken would be more than "
+                              "[limits] client_output_hard");
     Kill();
   } else if (session_->WantsClose()) {
     Kill();

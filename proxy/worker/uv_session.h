@@ -56,6 +56,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   void OnStreamEnd(int code) override;
   void OnStreamSent(size_t bytes) override;
   void OnStreamWritable() override { WantFlush(); }
+  void TellFull();
   void End();
 
   UvSessionContext* context_;
@@ -66,6 +67,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool paused_listed_ = false;
   bool direct_ = false;
   bool ended_ = false;
+  bool told_full_ = false;  // the log, that it does not take its replies
 };
 
 }  // namespace gemel

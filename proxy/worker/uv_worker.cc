@@ -55,6 +55,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
       dispatcher_(serving_.pool.get(), index, serving_.config->workers),
       local_(shared->process, this),
       env_(std::make_unique<Env>(this)),
+      relief_(&sessions_, &shards_, &shared->process->stats, &stats_),
       random_(0x9e3779b9u * (index + 1)) {
   uv_loop_init(&loop_);
   uv_async_init(&loop_, &wake_,
@@ -70,6 +71,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   uv_check_init(&loop_, &check_);
   check_.data = this;
   uv_check_start(&check_, [](uv_check_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
+  streams_.set_after_batch([this] { relief_.Check(uv_now(&loop_)); });
   link_context_.streams = &streams_;
   session_context_.streams = &streams_;
   session_context_.session.dispatcher = &dispatcher_;
@@ -94,7 +96,6 @@ void UvWorker::Use(const Serving& serving) {
   session_context_.keepalive_s = config.timeouts.keepalive_s;
   session_context_.session.pool = serving_.pool.get();
   session_context_.session.config = serving_.config.get();
-  session_context_.session.buffered_limit = config.limits.buffered / serving_.config->workers;
 }
 
 void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
@@ -262,6 +263,17 @@ void UvWorker::OnWake() {
 void UvWorker::OnTick() {
   const uint64_t now_ms = uv_now(&loop_);
   session_context_.session.now_ms = now_ms;
+  bool waiting = true;
+  try {
+    waiting = TickAll(now_ms);
+  } catch (const std::bad_alloc&) {
+    Log(NoteLevel::kError, "there is no memory: what was due now is done later");
+  }
+  if (tick_) tick_->Set(waiting ? kWaitingTickMs : kTickMs);
+}
+
+// True while requests wait for nodes.
+bool UvWorker::TickAll(uint64_t now_ms) {
   bool waiting = false;
   for (auto& owned : shards_) {
     random_ = random_ * 1664525u + 1013904223u;
@@ -269,12 +281,14 @@ void UvWorker::OnTick() {
     waiting |= owned->shard()->Waiting();
   }
   Retire(now_ms);
-  stats_.buffered.Set(chunks_.bytes_in_use());
+  relief_.Tick(now_ms);
+  most_held_ = std::max(most_held_, Budget::Held());
   if (drained_) CheckDrained();
-  if (tick_) tick_->Set(waiting ? kWaitingTickMs : kTickMs);
+  return waiting;
 }
 
 void UvWorker::OnSecond() {
+  GiveMemoryBack();
   const uint64_t now_ms = uv_now(&loop_);
   uint64_t hedged = 0;
   uint64_t hedge_wins = 0;
@@ -311,10 +325,17 @@ void UvWorker::Turn() {
     std::vector<UvSession*> paused = std::move(session_context_.paused);
     session_context_.paused.clear();
     for (UvSession* session : paused) {
-      if (!session->TryResume()) session_context_.paused.push_back(session);
+      bool resumed = true;
+      try {
+        resumed = session->TryResume();
+      } catch (const std::bad_alloc&) {
+        session->Kill();
+      }
+      if (!resumed) session_context_.paused.push_back(session);
     }
   }
   FlushAll();
+  relief_.Check(uv_now(&loop_));
   if (!session_context_.ended.empty() || !finishing_.empty()) Reap();
 }
 
@@ -365,8 +386,15 @@ void UvWorker::Reap() {
 void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
   session_context_.session.now_ms = uv_now(&loop_);
   const uint64_t id = shared_->next_session.fetch_add(1, std::memory_order_relaxed);
-  auto session = std::make_unique<UvSession>(&session_context_, id);
-  if (!session->Accept(std::move(socket), unix_socket)) return;
+  std::unique_ptr<UvSession> session;
+  try {
+    session = std::make_unique<UvSession>(&session_context_, id);
+    if (!session->Accept(std::move(socket), unix_socket)) return;
+    if (sessions_.size() == sessions_.capacity()) sessions_.reserve(2 * sessions_.size() + 16);
+  } catch (const std::bad_alloc&) {
+    stats_.rejected.Add(1);
+    return;
+  }
   stats_.connections.Add(1);
   stats_.clients.Add(1);
   session->index = sessions_.size();
@@ -437,9 +465,10 @@ void UvWorker::HandleWorkerRequest(Request* request) {
   std::vector<std::string_view> args;
   SplitFrame(request->frame, &args);
   if (!args.empty() && (EqualsLower(args[0], "proxy") || EqualsLower(args[0], "config"))) {
-    shared_->order({args.begin(), args.end()}, [request](const std::string& reply) {
-      request->sink->OnReply(request, Reply{reply, nullptr});
-    });
+    shared_->order({args.begin(), args.end()}, request->Extra().gone,
+                   [request](const std::string& reply) {
+                     request->sink->OnReply(request, Reply{reply, nullptr});
+                   });
     return;
   }
   const std::string reply = local_.RunForOtherWorker(args);

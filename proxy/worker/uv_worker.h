@@ -22,6 +22,7 @@
 #include "proxy/local/local_commands.h"
 #include "proxy/worker/uv_listener.h"
 #include "proxy/worker/uv_owned_shard.h"
+#include "proxy/worker/uv_relief.h"
 #include "proxy/worker/uv_session.h"
 
 namespace gemel {
@@ -33,7 +34,10 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
     const ProcessInfo* process = nullptr;
     // Orders to the process (PROXY RELOAD, CONFIG SET, ...), on worker 0's thread. `done` gets the
     // reply's frame, once, later.
-    std::function<void(std::vector<std::string> order, std::function<void(std::string)> done)>
+    // `gone`: see RequestExtra.
+    std::function<void(std::vector<std::string> order,
+                       std::shared_ptr<const std::atomic<bool>> gone,
+                       std::function<void(std::string)> done)>
         order;
     // A shard that a reload removed has come to its end. On any worker's thread.
     std::function<void(const std::string& name, uint32_t slot)> retired;
@@ -115,7 +119,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void SetIoUring();
   void Retire(uint64_t now_ms);
   void OnTick();
+  bool TickAll(uint64_t now_ms);
   void OnSecond();
+  void GiveMemoryBack();
   void Turn();
   void NoteTurn();
   void FlushAll();
@@ -157,6 +163,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   std::vector<Listener> listeners_;
   std::vector<std::unique_ptr<UvSession>> sessions_;   // connected
   std::vector<std::unique_ptr<UvSession>> finishing_;  // over, but with requests in flight
+  UvRelief relief_;
   std::unique_ptr<UvTimer> tick_;
   std::unique_ptr<UvTimer> second_;
 
@@ -164,6 +171,8 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   uint64_t drain_close_ms_ = 0;  // when sessions that are idle are closed
   uint64_t drain_deadline_ms_ = 0;
   uint32_t random_;
+  uint64_t most_held_ = 0;                       // since memory was last given back to the system
+  uint32_t give_back_s_ = 0;                     // so often still, once a second
   std::array<uint64_t, 11> longest_turns_ms_{};  // by second, the present one last
 };
 

@@ -151,7 +151,8 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[limits]\n@@x = 1"),
        "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
        "max_inline, "
-       "max_request, client_pending, client_output, client_output_hard, "
+       "max_request, max_reply, client_pending, client_output, "
+       "client_output_hard, "
        "buffered, node_pending_bytes, node_pending, shard_held"},
       {Sharded("[timeouts]\n@@x = 1"),
        "unknown key \"x\" in [timeouts], expected one of connect_ms, request_ms, idle_s, drain_ms, "
@@ -499,13 +500,13 @@ TEST(ConfigErrors, Order) {
        "[limits] max_bulk: expected max_request (1gb) to be at least max_bulk (2gb)"},
       {Sharded("[limits]\nmax_request = @@\"100mb\""),
        "[limits] max_request: expected max_request (100mb) to be at least max_bulk (512mb)"},
-      {Sharded("[limits]\nclient_output_hard = @@\"16mb\""),
+      {Sharded("[limits]\nclient_output = \"32mb\"\nclient_output_hard = @@\"16mb\""),
        "[limits] client_output_hard: expected client_output_hard (16mb) to be at least "
        "client_output "
        "(32mb)"},
-      {Sharded("[limits]\nclient_output = @@\"2gb\""),
-       "[limits] client_output: expected client_output_hard (1gb) to be at least client_output "
-       "(2gb)"},
+      {Sharded("[limits]\nclient_output = @@\"4gb\""),
+       "[limits] client_output: expected client_output_hard (2gb) to be at least client_output "
+       "(4gb)"},
       {Sharded("[timeouts]\nreconnect_min_ms = @@1001"),
        "[timeouts] reconnect_min_ms: expected reconnect_max_ms (1000) to be at least "
        "reconnect_min_ms (1001)"},

@@ -308,7 +308,7 @@ TEST_F(ConfigExample, ShowsEveryOption) {
       const size_t at =
           std::min(text_.find("\n" + key + " = ", start), text_.find("\n# " + key + " = ", start));
       ASSERT_NE(at, std::string::npos) << key;
-      EXPECT_LT(at - start, 1600u) << key << " is not in its section";
+      EXPECT_LT(at - start, 2400u) << key << " is not in its section";
     }
   }
   EXPECT_GE(options, 50u);

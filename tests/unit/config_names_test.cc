@@ -172,6 +172,7 @@ max_bulk = 20200
 max_args = 203
 max_inline = 2040
 max_request = 206000
+max_reply = 206500
 client_pending = 207
 client_output = 20800
 client_output_hard = 20900
@@ -228,7 +229,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 58);
+  EXPECT_EQ(options, 59);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -287,7 +288,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 58u);
+  EXPECT_EQ(options, 59u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected

@@ -75,8 +75,9 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.limits.max_inline, 65536u);
   EXPECT_EQ(pool.limits.max_request, 1u << 30);
   EXPECT_EQ(pool.limits.client_pending, 16384u);
-  EXPECT_EQ(pool.limits.client_output, 32u << 20);
-  EXPECT_EQ(pool.limits.client_output_hard, 1u << 30);
+  EXPECT_EQ(pool.limits.max_reply, 1u << 30);
+  EXPECT_EQ(pool.limits.client_output, 512u << 20);
+  EXPECT_EQ(pool.limits.client_output_hard, 2u << 30);
   EXPECT_EQ(pool.limits.buffered, uint64_t{4} << 30);
   EXPECT_EQ(pool.limits.node_pending_bytes, 64u << 20);
   EXPECT_EQ(pool.limits.node_pending, 262144u);
@@ -144,6 +145,7 @@ const std::vector<Number>& Numbers() {
       {"limits", "max_inline", 64, 64 * mb, true, GEMEL_FIELD(c.pools[0].limits.max_inline)},
       {"limits", "max_request", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_request),
        "max_bulk = 1024"},
+      {"limits", "max_reply", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_reply)},
       {"limits", "client_pending", 1, 16777216, false,
        GEMEL_FIELD(c.pools[0].limits.client_pending)},
       {"limits", "client_output", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.client_output),

@@ -81,7 +81,7 @@ TEST_F(DispatcherTest, LargeRepliesAreMoved) {
   world_.Exchange();
   Link* link = world_.nodes[1].link();
   world_.nodes[1].transport.Sent(link);
-  const std::string reply = Bulk(std::string(300000, 'v'));
+  const std::string reply = Bulk(std::string(200000, 'v'));
   link->OnData(reply.data(), 1000, 0);
   size_t size = 0;
   char* direct = link->DirectSpace(&size);

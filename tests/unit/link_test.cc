@@ -28,8 +28,8 @@ class LinkTest : public ::testing::Test, public LinkOwner {
     link_->set_transport(&transport_);
     link_->Start(now_ms_);
   }
-  void BringUp() {
-    Make();
+  void BringUp(LinkOptions options = {}) {
+    Make(std::move(options));
     MakeUp(link_.get(), &transport_, HandshakeReplies("abc", 3), now_ms_);
     log_.clear();
   }
@@ -222,10 +222,18 @@ TEST_F(LinkTest, MayEndInsideAReply) {
 
 TEST_F(LinkTest, EndsOnGarbageAndOnWhatNobodyAskedFor) {
   BringUp();
-  Item one(1);
+  // A read is answered, or it would end the next connection, too; of a write nobody knows.
+  Item one(1), two(2), three(3);
   link_->Send(&one, "first");
+  link_->Send(&two, "second");
   Answer(link_.get(), "garbage\r\n");
-  EXPECT_EQ(log_, (Log{"lost 1 first", "down the node sent a reply of unknown type"}));
+  EXPECT_EQ(log_, (Log{"reply 1 55 bytes to first", "lost 2 second",
+                       "down the node sent a reply of unknown type"}));
+  BringUp();
+  three.item_kind = LinkItem::Kind::kWrite;
+  link_->Send(&three, "third");
+  Answer(link_.get(), "garbage\r\n");
+  EXPECT_EQ(log_, (Log{"lost 3 third", "down the node sent a reply of unknown type"}));
   BringUp();
   Answer(link_.get(), "+OK\r\n");
   EXPECT_EQ(log_, Log{"down the node sent a reply that nothing was asked for"});
@@ -520,6 +528,46 @@ TEST_F(LinkTest, IsNotUpWithAnotherGemel) {
   AppendBulk(&info, "redis_version:7.0.15\r\ngemel_version:0.1.0\r\nrun_id:abc\r\n");
   Answer(link_.get(), "+PONG\r\n" + info, now_ms_);
   EXPECT_EQ(log_, Log{"down it is a gemel, no Redis server: name the nodes themselves"});
+}
+
+// A reply that is too large is read to its end and not kept.
+TEST_F(LinkTest, SkipsAReplyThatIsTooLarge) {
+  LinkOptions options;
+  options.max_reply = 1000;
+  BringUp(options);
+  for (const size_t step : {size_t{1}, size_t{7}, size_t{100}, size_t{100000}}) {
+    log_.clear();
+    Item one(1), two(2), three(3);
+    for (Item* item : {&one, &two, &three}) link_->Send(item, "x");
+    const std::string large = "*3\r\n:1\r\n$1500\r\n" + std::string(1500, 'v') + "\r\n+x\r\n";
+    const std::string all = "+a\r\n" + large + "+b\r\n";
+    for (size_t at = 0; at < all.size(); at += step) {
+      Answer(link_.get(), all.substr(at, step));
+      EXPECT_LE(link_->partial_bytes(), 4096u);
+    }
+    if (step < 100000) {
+      ASSERT_EQ(log_.size(), 3u) << step;
+      EXPECT_EQ(log_[1].substr(0, 8), "reply 2 ");
+      EXPECT_NE(log_[1].find(" bytes to x"), std::string::npos);
+    }
+    EXPECT_EQ(log_.front(), "reply 1 +a. to x");
+    EXPECT_EQ(log_.back(), "reply 3 +b. to x");
+    EXPECT_TRUE(link_->up());
+  }
+}
+
+TEST_F(LinkTest, GivesUpAReplyWithoutAnEnd) {
+  LinkOptions options;
+  options.max_reply = 1000;
+  BringUp(options);
+  Item one(1), two(2);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  for (int i = 0; i < 1000 && link_->up(); ++i) Answer(link_.get(), "*1\r\n*1\r\n");
+  ASSERT_EQ(log_.size(), 3u);
+  EXPECT_EQ(log_[0].substr(0, 8), "reply 1 ");
+  EXPECT_EQ(log_[1], "lost 2 second");
+  EXPECT_EQ(log_[2].substr(0, 5), "down ");
 }
 
 }  // namespace

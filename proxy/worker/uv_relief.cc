@@ -1,0 +1,160 @@
+#include "proxy/worker/uv_relief.h"
+
+#include <algorithm>
+
+#include "backend/bytes/budget.h"
+#include "proxy/log/log.h"
+
+namespace gemel {
+
+namespace {
+
+// Who holds less is no offender.
+constexpr uint64_t kLittle = 64 * 1024;
+// A large request that does not get on for so long lets another go first.
+constexpr uint64_t kTurnMs = 500;
+// Who holds much and does not get on for so long, while others wait for it, is closed.
+constexpr uint64_t kPatienceMs = 3000;
+
+// It is looked again who may go on when by so much of all more is held.
+constexpr uint64_t kStepOfAll = 32;
+
+std::string Megabytes(uint64_t bytes) {
+  return bytes < 10 * 1024 * 1024 ? std::to_string(bytes / 1024) + " kB"
+                                  : std::to_string(bytes / 1024 / 1024) + " MB";
+}
+
+}  // namespace
+
+std::vector<UvRelief::Holder> UvRelief::Holders() const {
+  std::vector<Holder> holders;
+  for (const auto& session : *sessions_) {
+    if (session->ended()) continue;
+    const uint64_t bytes = session->session().Held();
+    if (bytes >= kLittle) holders.push_back({bytes, session.get(), nullptr});
+  }
+  for (const auto& shard : *shards_) {
+    for (uint32_t i = 0; i < shard->shard()->copy_count(); ++i) {
+      if (!shard->shard()->IsMember(i)) continue;
+      for (Link* link : {shard->shard()->link(i), shard->shard()->side_link(i)}) {
+        if (link->partial_bytes() >= kLittle) {
+          holders.push_back({link->partial_bytes(), nullptr, link});
+        }
+      }
+    }
+  }
+  std::sort(holders.begin(), holders.end(),
+            [](const Holder& a, const Holder& b) { return a.bytes > b.bytes; });
+  return holders;
+}
+
+bool UvRelief::WorstOfAll(uint64_t bytes) const {
+  return std::all_of(all_->begin(), all_->end(), [this, bytes](const WorkerStats* stats) {
+    return stats == own_ || stats->worst_holder.Get() <= bytes;
+  });
+}
+
+void UvRelief::LetGo(const Holder& holder, const std::string& why) {
+  if (holder.link != nullptr) {
+    Log(NoteLevel::kWarn, "node " + holder.link->name() + ": a reply is not kept, which takes " +
+                              Megabytes(holder.bytes) + " so far: " + why);
+    own_->replies_dropped.Add(1);
+    holder.link->DropPartial("the reply is too large: " + why);
+    return;
+  }
+  Session& session = holder.session->session();
+  Log(NoteLevel::kWarn, "client " + session.peer() + " is closed, for which " +
+                            Megabytes(holder.bytes) + " are held: " + why);
+  own_->memory_closed.Add(1);
+  if (session.out().empty() && session.pending() == 0) {
+    session.ReplyError("ERR the request is given up: " + why);
+    session.Drain();
+  } else {
+    holder.session->Kill();
+  }
+}
+
+void UvRelief::Strike() {
+  const std::vector<Holder> holders = Holders();
+  // It may be more than who can be made to let go has: then the nodes are waited for.
+  uint64_t excess = Budget::Held() - std::min(Budget::Held(), Budget::limit());
+  for (size_t i = 0; i < holders.size(); ++i) {
+    own_->worst_holder.Set(holders[i].bytes);
+    // Memory that the system refused is there again, or is taken from the next.
+    if (Budget::KeepReserve() && !Budget::Over()) return;
+    if (!WorstOfAll(holders[i].bytes)) return;
+    LetGo(holders[i], Budget::Held() > Budget::limit()
+                          ? "all together hold more than the " + Megabytes(Budget::limit()) +
+                                " of [limits] buffered"
+                          : "the system has no more memory");
+    if (holders[i].bytes >= excess) return;
+    excess -= holders[i].bytes;
+  }
+  own_->worst_holder.Set(0);
+  Budget::KeepReserve();
+}
+
+void UvRelief::Tick(uint64_t now_ms) {
+  if (!Budget::Tight() && !Budget::Over()) {
+    if (tight_) AdmitAll();
+    tight_ = false;
+    return;
+  }
+  tight_ = true;
+  AdmitOne(now_ms);
+  const std::vector<Holder> holders = Holders();
+  own_->worst_holder.Set(holders.empty() ? 0 : holders[0].bytes);
+  for (const Holder& holder : holders) {
+    if (holder.session == nullptr || holder.session->session().waiting() ||
+        now_ms < holder.session->session().moved_ms() + kPatienceMs) {
+      continue;
+    }
+    LetGo(holder, "it has not moved for " + std::to_string(kPatienceMs) +
+                      " ms while all together hold more than half of the " +
+                      Megabytes(Budget::limit()) + " of [limits] buffered");
+    break;  // the next one in the next tick, if that is still so
+  }
+  if (Budget::Over()) Strike();
+}
+
+// Between the ticks much may come.
+void UvRelief::Act(uint64_t now_ms) {
+  tight_ = true;
+  if (Budget::Held() > looked_at_ + Budget::limit() / kStepOfAll) AdmitOne(now_ms);
+  if (Budget::Over()) Strike();
+}
+
+// Of the large requests that are on their way in, the one goes on that has the least to come, and
+// the others wait: else none of them might find room.
+void UvRelief::AdmitOne(uint64_t now_ms) {
+  looked_at_ = Budget::Held();
+  Session* chosen = nullptr;
+  for (const auto& candidate : *sessions_) {
+    if (candidate->ended()) continue;
+    Session& session = candidate->session();
+    const size_t missing = session.MissingInput();
+    if (missing == 0) continue;
+    const bool stuck = !session.waiting() && now_ms > session.moved_ms() + kTurnMs;
+    if (stuck) continue;  // nothing comes from it now: it need not be told to wait
+    if (chosen == nullptr || missing < chosen->MissingInput()) chosen = &session;
+  }
+  for (const auto& candidate : *sessions_) {
+    if (candidate->ended()) continue;
+    Session& session = candidate->session();
+    if (&session == chosen) {
+      session.Wait(false);
+    } else if (session.MissingInput() > 0 && now_ms <= session.moved_ms() + kTurnMs) {
+      session.Wait(true);
+    }
+  }
+}
+
+void UvRelief::AdmitAll() {
+  looked_at_ = 0;
+  own_->worst_holder.Set(0);
+  for (const auto& session : *sessions_) {
+    if (!session->ended()) session->session().Wait(false);
+  }
+}
+
+}  // namespace gemel
