@@ -217,6 +217,7 @@ void Link::FailReply(const std::string& reason) {
       std::string error;
       AppendError(&error, "ERR node " + options_.name + ": " + reason);
       Consume(Reply{error, nullptr});
+      told_culprit_ = generation == generation_;
     }
   }
   if (generation == generation_) Fail(reason);
@@ -330,7 +331,7 @@ void Link::Down(const std::string& reason, bool refused) {
   for (const Entry& entry : lost) {
     if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }
-  closed_by_node_ = rest_unread_ = false;
+  closed_by_node_ = rest_unread_ = told_culprit_ = false;
   owner_->OnLinkDown(this, reason, refused);
 }
 

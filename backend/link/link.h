@@ -173,6 +173,8 @@ class Link {
   bool closed_by_node() const { return closed_by_node_; }
   // The node said that it reads no further before it closed: what is lost was not carried out.
   bool rest_unread() const { return rest_unread_; }
+  // It was given up for what a request brought that has been answered with an error.
+  bool told_culprit() const { return told_culprit_; }
 
  private:
   // One request in line.
@@ -223,6 +225,7 @@ class Link {
   bool flush_wanted_ = false;
   bool closed_by_node_ = false;
   bool rest_unread_ = false;
+  bool told_culprit_ = false;
 
   OutQueue out_;
   std::vector<Entry> ring_;  // a power of two; [head_, tail_) modulo its size

@@ -469,7 +469,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const uint32_t copy = link->index();
   // Where the node closed the connection each read in line may be why; where it was given up here,
   // what the node was working on.
-  const bool suspect = link->closed_by_node() ? !link->rest_unread() : !losing_;
+  const bool suspect =
+      link->closed_by_node() ? !link->rest_unread() : !losing_ && !link->told_culprit();
   losing_ = true;
   open_ = false;
   up_ &= ~Bit(copy);

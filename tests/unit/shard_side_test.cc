@@ -102,12 +102,25 @@ TEST_F(ShardSideTest, TheOneThatEndsConnectionsIsRefused) {
   EXPECT_TRUE(again->told.starts_with("-ERR ")) << again->told;
 }
 
+TEST_F(ShardSideTest, WhatBringsNoReplyIsToldSo) {
+  Begin(2);
+  Asked* first = Ask({"GET", "first"}, 1);
+  Asked* second = Ask({"GET", "second"}, 2);
+  Sent(0);
+  Reply(0, "?\r\n");  // no reply at all
+  RunEdits();
+  EXPECT_TRUE(first->told.starts_with("-ERR node n0: the node sent")) << first->told;
+  EXPECT_EQ(Sent(1), Command({"GET", "second"})) << "it is no suspect";
+  Reply(1, "$1\r\n2\r\n");
+  EXPECT_EQ(second->told, "$1\r\n2\r\n");
+}
+
 TEST_F(ShardSideTest, WhatIsGivenUpHereIsTheFirstInLinesFault) {
   Begin(2);
   Ask({"GET", "first"}, 1);
   Asked* second = Ask({"GET", "second"}, 2);
   Sent(0);
-  Reply(0, "?\r\n");  // no reply at all
+  shard_->link(0)->Fail("no answer");
   RunEdits();
   EXPECT_EQ(Sent(1), Command({"GET", "second"}));
   Reply(1, "$1\r\n2\r\n");
