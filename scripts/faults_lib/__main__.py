@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench_lib.process import BenchError
 
-from . import rows_nodes, rows_refusals, rows_shards
+from . import rows_clients, rows_nodes, rows_refusals, rows_shards
 from .network import Ports, namespaces_work
 from .report import head, line, summary, write_json
 from .row import Row
@@ -30,7 +30,7 @@ from .setups import SETUPS
 from .soak import new_lab, run_soak, soak_text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROWS = [*rows_nodes.ROWS, *rows_refusals.ROWS, *rows_shards.ROWS]
+ROWS = [*rows_nodes.ROWS, *rows_refusals.ROWS, *rows_shards.ROWS, *rows_clients.ROWS]
 
 
 def parse_arguments() -> argparse.Namespace:
