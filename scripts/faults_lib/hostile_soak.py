@@ -246,6 +246,6 @@ def new_folder_lab(folder: Path, lab: Callable[[Path], Lab]) -> Callable[[str], 
     """Labs in folders of their own under `folder`."""
     def make(name: str) -> Lab:
         inner = folder / name
-        inner.mkdir()
+        inner.mkdir(parents=True)
         return lab(inner)
     return make
