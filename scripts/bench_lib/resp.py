@@ -11,6 +11,9 @@ class Client:
         self._socket = socket.create_connection((host, port), timeout=timeout)
         self._reader = self._socket.makefile("rb")
 
+    def set_timeout(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+
     def send(self, *args: str | bytes) -> None:
         self._socket.sendall(encode(*args))
 

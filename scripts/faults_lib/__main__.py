@@ -21,7 +21,9 @@ from pathlib import Path
 
 from bench_lib.process import BenchError
 
-from . import rows_nodes, rows_refusals, rows_shards
+from . import rows_clients, rows_nodes, rows_refusals, rows_shards
+from .hostile_soak import known_kinds, new_folder_lab, run_hostile_soak
+from .lab import Lab
 from .network import Ports, namespaces_work
 from .report import head, line, summary, write_json
 from .row import Row
@@ -30,7 +32,7 @@ from .setups import SETUPS
 from .soak import new_lab, run_soak, soak_text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROWS = [*rows_nodes.ROWS, *rows_refusals.ROWS, *rows_shards.ROWS]
+ROWS = [*rows_nodes.ROWS, *rows_refusals.ROWS, *rows_shards.ROWS, *rows_clients.ROWS]
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,6 +44,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=1, help="each row so often (default 1)")
     parser.add_argument("--soak", type=float, nargs="?", const=20.0, metavar="MINUTES",
                         help="random faults instead of the rows (default 20 minutes)")
+    parser.add_argument("--hostile", action="store_true",
+                        help="with --soak: hostile clients beside polite ones, instead of faults of nodes")
+    parser.add_argument("--kinds", help="of hostile clients: only these, comma-separated")
     parser.add_argument("--seed", type=int, help="of the soak")
     parser.add_argument("--workers", type=int, default=1, help="of gemel (default 1)")
     parser.add_argument("--cut", choices=("auto", "namespace", "gate"), default="auto",
@@ -64,6 +69,12 @@ def parse_arguments() -> argparse.Namespace:
     arguments.rows = [known[name] for name in names]
     if arguments.soak is not None and not 0 < arguments.soak <= 1440:
         parser.error("--soak is above 0 and at most 1440 minutes")
+    if arguments.hostile and arguments.soak is None:
+        parser.error("--hostile is a kind of --soak")
+    arguments.kinds = arguments.kinds.split(",") if arguments.kinds else known_kinds()
+    for name in arguments.kinds:
+        if name not in known_kinds():
+            parser.error(f"'{name}' is none of {', '.join(known_kinds())}")
     if not 1 <= arguments.times <= 1000:
         parser.error("--times is 1 to 1000")
     return arguments
@@ -139,6 +150,10 @@ def main() -> int:
 def soak(arguments: argparse.Namespace, folder: Path, gemel: Path, ports: Ports, namespaces: bool) -> int:
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", flush=True)
+    if arguments.hostile:
+        labs = new_folder_lab(folder if arguments.keep is None else arguments.keep,
+                              lambda inner: Lab(inner, gemel, ports, namespaces, arguments.workers))
+        return run_hostile_soak(arguments.soak, seed, arguments.kinds, labs)
     lab = new_lab(folder, gemel, ports, namespaces, arguments.workers)
     try:
         done = run_soak(arguments.soak, seed, lab)

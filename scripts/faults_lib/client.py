@@ -55,6 +55,7 @@ class Seen:
     doubled: int = 0
     keys: list[int] = field(default_factory=list)  # acknowledged, and not deleted since
     counters: dict[int, Range] = field(default_factory=dict)
+    appended: dict[int, Range] = field(default_factory=dict)  # empty unless the load appends
     examples: list[str] = field(default_factory=list)
 
 
@@ -73,13 +74,18 @@ def counter_key(tag: str, index: int) -> str:
     return f"{tag}c:{index}"
 
 
+def appended_key(tag: str, index: int) -> str:
+    return f"{tag}a:{index}"
+
+
 class LoadClient:
     """tags: the prefixes that put a key on each shard. window: keys kept at most, older ones are deleted
-    (0: all are kept)."""
+    (0: all are kept). appends: it also lengthens a value, by a byte each time, and reads its length."""
 
     def __init__(self, index: int, connector: Connector, board: Board, tags: list[str], pause: float,
-                 window: int, began: float) -> None:
-        self.seen = Seen(counters={tag: Range() for tag in range(len(tags))})
+                 window: int, appends: bool, began: float) -> None:
+        self.seen = Seen(counters={tag: Range() for tag in range(len(tags))},
+                         appended={tag: Range() for tag in range(len(tags) if appends else 0)})
         self._index = index
         self._connector = connector
         self._board = board
@@ -113,10 +119,13 @@ class LoadClient:
         if is_set:
             self.seen.acknowledged += 1
             self.seen.keys.append(number)
-        self._increment(tag)
+        counter = self._counter(tag)
+        self._increment(tag, self.seen.counters[tag], "INCR", counter)
         if is_set:
             self._read_key(number)
-        self._read_counter(tag)
+        self._read_counter(tag, self.seen.counters[tag], "GET", counter)
+        if self.seen.appended:
+            self._append(tag)
         if not reads_first:
             self._read_older()
         if self._window and len(self.seen.keys) > self._window:
@@ -132,44 +141,50 @@ class LoadClient:
     def _key(self, number: int) -> str:
         return set_key(self._tags[self._tag(number)], self._index, number)
 
-    def _increment(self, tag: int) -> None:
-        key = counter_key(self._tags[tag], self._index)
-        reply = self._ask(WRITE, tag, "INCR", key)
-        known = self.seen.counters[tag]
+    def _counter(self, tag: int) -> str:
+        return counter_key(self._tags[tag], self._index)
+
+    def _append(self, tag: int) -> None:
+        """Its length is a counter, too."""
+        key = appended_key(self._tags[tag], self._index)
+        known = self.seen.appended[tag]
+        self._increment(tag, known, "APPEND", key, "x")
+        self._read_counter(tag, known, "STRLEN", key)
+
+    def _increment(self, tag: int, known: Range, *words: str) -> None:
+        reply = self._ask(WRITE, tag, *words)
         if reply is FAILED:
             known.high += 1
             return
         self.seen.acknowledged += 1
         if reply > known.high + 1:
             self.seen.doubled += reply - known.high - 1
-            self._example(f"INCR {key} answered {reply}, at most {known.high + 1} is possible")
+            self._example(f"{words[0]} {words[1]} answered {reply}, at most {known.high + 1} is possible")
         if reply <= known.low:
             # The counter was set back. From nothing: its writes are lost; from an old value: that is stale too.
             self.seen.lost += known.low + 1 - reply
             if reply != 1:
                 self.seen.stale += 1
-            self._example(f"INCR {key} answered {reply}, {known.low} were acknowledged before")
+            self._example(f"{words[0]} {words[1]} answered {reply}, {known.low} were acknowledged before")
             known.high = reply + known.high - known.low
         else:
             known.high = max(known.high + 1, reply)
         known.low = reply
 
-    def _read_counter(self, tag: int) -> None:
-        key = counter_key(self._tags[tag], self._index)
-        reply = self._ask(READ, tag, "GET", key)
+    def _read_counter(self, tag: int, known: Range, *words: str) -> None:
+        reply = self._ask(READ, tag, *words)
         if reply is FAILED:
             return
-        known = self.seen.counters[tag]
         value = int(reply or 0)
         if value < known.low:
-            if reply is None:
+            if reply in (None, 0):
                 self.seen.missing += 1
             else:
                 self.seen.stale += 1
-            self._example(f"GET {key} answered {reply}, {known.low} is acknowledged")
+            self._example(f"{words[0]} {words[1]} answered {reply}, {known.low} is acknowledged")
         elif value > known.high:
             self.seen.doubled += value - known.high
-            self._example(f"GET {key} answered {reply}, at most {known.high} is possible")
+            self._example(f"{words[0]} {words[1]} answered {reply}, at most {known.high} is possible")
             known.low = known.high = value
         else:
             known.low = value
@@ -245,7 +260,7 @@ def _fits(words: tuple[str, ...], reply: Any) -> bool:
     """Whether it can be the reply to that command at all, and not to another."""
     if words[0] == "SET":
         return reply == "OK"
-    if words[0] in ("INCR", "DEL"):
+    if words[0] in ("INCR", "DEL", "APPEND", "STRLEN"):
         return isinstance(reply, int)
     is_counter = "c:" in words[1]
     return reply is None or (isinstance(reply, str) and reply.isdigit() == is_counter)

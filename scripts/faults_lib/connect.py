@@ -8,13 +8,20 @@ from bench_lib.resp import Client
 class Fixed:
     """A proxy: always the same address."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self._host = host
-        self._port = port
+    def __init__(self, host: str, port: int, timeout: float, password: str = "") -> None:
+        self.host = host
+        self.port = port
         self._timeout = timeout
+        self._password = password
 
     def connect(self) -> Client:
-        return Client(self._port, self._timeout, self._host)
+        client = Client(self.port, self._timeout, self.host)
+        if self._password:
+            reply = client.call("AUTH", self._password)
+            if reply != "OK":
+                client.close()
+                raise OSError(f"AUTH: {reply}")
+        return client
 
 
 class ThroughSentinel:

@@ -22,6 +22,9 @@ class Needs:
     cuttable: int | None = None  # the copy of the first shard that can be cut off
     small_disk: bool = False  # gemel's state folder is on a disk of 64 kB
     sections: dict[str, str] = field(default_factory=dict)  # of gemel's config
+    node_options: tuple[str, ...] = ()  # of every redis-server
+    names: bool = False  # gemel knows the nodes by host names, and has a name server of its own
+    password: str = ""  # that clients of gemel must say
 
 
 class Lab:
@@ -49,8 +52,12 @@ class Lab:
         nodes = []
         for place, role in zip(places, ("primary", "replica")):
             name = f"{'ab'[shard]}-{role}"
-            nodes.append(Node(self.folder, name, place, durable=needs.durable and shard == 0))
-            self._nodes.append(nodes[-1])
+            node = Node(self.folder, name, place, durable=needs.durable and shard == 0,
+                        options=needs.node_options)
+            if needs.names:
+                node.address = f"{name}.gemel.test:{place.port}"
+            nodes.append(node)
+            self._nodes.append(node)
         return nodes
 
     def _place(self, cuttable: bool) -> Place:

@@ -15,7 +15,7 @@ from multiprocessing.sharedctypes import RawArray
 from bench_lib.process import BenchError, die_with_parent
 from bench_lib.resp import Client, encode
 
-from .client import READ, WRITE, Connector, LoadClient, Range, Seen, counter_key, set_key, set_value
+from .client import READ, WRITE, Connector, LoadClient, Range, Seen, appended_key, counter_key, set_key, set_value
 
 CLIENTS = 8
 _BATCH = 200
@@ -26,6 +26,7 @@ class LoadOptions:
     tags: list[str] = field(default_factory=lambda: [""])
     pause_s: float = 0.002  # between two rounds of a client, so that the load is not all that runs
     window: int = 0
+    appends: bool = False
 
 
 class _Board:
@@ -56,7 +57,7 @@ class Load:
         for index in range(CLIENTS):
             ours, theirs = context.Pipe(duplex=False)
             client = LoadClient(index, connector, _Board(self._words, index), options.tags,
-                                options.pause_s, options.window, self.began)
+                                options.pause_s, options.window, options.appends, self.began)
             process = context.Process(target=_run, args=(client, theirs), daemon=True)
             process.start()
             theirs.close()
@@ -150,7 +151,9 @@ class Outcome:
             for start in range(0, len(one.keys), _BATCH):
                 self._verify_keys(client, index, one.keys[start:start + _BATCH])
             for tag, known in one.counters.items():
-                self._verify_counter(client, counter_key(self._options.tags[tag], index), known)
+                self._verify_counter(client, known, "GET", counter_key(self._options.tags[tag], index))
+            for tag, known in one.appended.items():
+                self._verify_counter(client, known, "STRLEN", appended_key(self._options.tags[tag], index))
 
     def _verify_keys(self, client: Client, index: int, numbers: list[int]) -> None:
         tags = self._options.tags
@@ -163,11 +166,11 @@ class Outcome:
                 if len(self.examples) < 100:
                     self.examples.append(f"in the end: GET {name} answered {reply}")
 
-    def _verify_counter(self, client: Client, key: str, known: Range) -> None:
-        reply = client.call("GET", key)
-        value = int(reply) if isinstance(reply, str) else 0
+    def _verify_counter(self, client: Client, known: Range, *words: str) -> None:
+        reply = client.call(*words)
+        value = int(reply) if isinstance(reply, (str, int)) else 0
         self.lost += max(0, known.low - value)
         self.doubled += max(0, value - known.high)
         if not known.low <= value <= known.high:
             self.examples.append(
-                f"in the end: GET {key} answered {reply}, expected {known.low} to {known.high}")
+                f"in the end: {' '.join(words)} answered {reply}, expected {known.low} to {known.high}")

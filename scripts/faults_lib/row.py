@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from bench_lib.resp import Client
+
 from .client import WRITE
 from .lab import Needs
 from .load import Load
@@ -76,6 +78,7 @@ class Stage:
         self.replica: Node = setup.shards[0][1]
         self.over_at = time.monotonic()
         self.notes: list[str] = []
+        self.event_ms = 0.0  # what the event itself costs whoever waits: the bars are that much higher
 
     @property
     def gemel(self) -> Gemel:
@@ -91,6 +94,10 @@ class Stage:
     def note(self, text: str) -> None:
         when = time.monotonic() - self.load.began
         self.notes.append(f"{when:.3f} s: {text}")
+
+    def client(self) -> Client:
+        """One more client, beside those of the load."""
+        return self.setup.connector().connect()
 
     def over(self) -> None:
         """The event is over: from now on the copies heal."""

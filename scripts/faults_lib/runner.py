@@ -132,6 +132,9 @@ def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Opt
     except (BenchError, OSError) as error:
         result.failure = str(error)
         stage.note(setup.describe())
+    if result.read_bar_ms is not None and result.write_bar_ms is not None:
+        result.read_bar_ms += stage.event_ms
+        result.write_bar_ms += stage.event_ms
     outcome = load.stop()
     _verify(result, setup, outcome)
     _take(row, result, outcome)

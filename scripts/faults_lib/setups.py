@@ -17,6 +17,7 @@ from bench_lib.setups import find
 from .client import Connector
 from .connect import Fixed, ThroughSentinel
 from .lab import Lab, Needs
+from .names import Names
 from .node import Node
 
 PROXY_TIMEOUT_S = 10.0  # clients of a proxy wait; it is the proxy's duty to answer
@@ -65,13 +66,13 @@ class Gemel(Setup):
 
     def __init__(self, lab: Lab, needs: Needs) -> None:
         self._lab = lab
+        self._password = needs.password
         self.folder = lab.folder
         self.state = lab.folder / "state"
         self.shards = lab.shards(needs)
         self.port = lab.ports.take()
         self._config = lab.folder / "gemel.toml"
         self._config.write_text(self._text(needs))
-        self._check_config(lab.gemel)
         self._starts = 0
         # A folder of its own on a small disk, in a mount namespace that goes with the process.
         self._prefix: list[str] = []
@@ -79,6 +80,13 @@ class Gemel(Setup):
             self._prefix = [find("unshare"), "-m", "--propagation", "private", "sh", "-c",
                             f"mkdir -p {self.state} && mount -t tmpfs -o size=64k gemel-faults "
                             f"{self.state} && exec \"$0\" \"$@\""]
+        self.names: Names | None = None
+        if needs.names:
+            if not lab.can_mount():
+                raise NotSupported("a name server of its own needs a mount namespace")
+            self.names = Names(lab.folder, [node for nodes in self.shards for node in nodes])
+            self._prefix = self.names.prefix
+        self._check_config(lab.gemel)
         self.process = self.start()
         self.wait_until(self.healed, 30, "the copies get in sync")
 
@@ -86,6 +94,8 @@ class Gemel(Setup):
         sections = dict(needs.sections)
         sections["proxy"] = (f'listen = ["127.0.0.1:{self.port}"]\nworkers = {self._lab.workers}\n'
                              f'state_dir = "{self.state}"\n' + sections.get("proxy", ""))
+        if needs.password:
+            sections["proxy"] += f'password = "{needs.password}"\n'
         text = "".join(f"[{name}]\n{lines}\n" for name, lines in sections.items())
         for number, nodes in enumerate(self.shards):
             replicas = ", ".join(f'"{node.address}"' for node in nodes[1:])
@@ -94,7 +104,7 @@ class Gemel(Setup):
         return text
 
     def _check_config(self, gemel: Path) -> None:
-        check = Process("check", [str(gemel), "-t", "-c", str(self._config)], self.folder)
+        check = Process("check", [*self._prefix, str(gemel), "-t", "-c", str(self._config)], self.folder)
         code = check.wait(10)
         if code != 0:
             raise NotSupported(check.log.read_text(errors="replace").strip().splitlines()[-1])
@@ -107,11 +117,11 @@ class Gemel(Setup):
         self.process.wait_for_port(self.port)
         return self.process
 
-    def connector(self) -> Connector:
-        return Fixed("127.0.0.1", self.port, PROXY_TIMEOUT_S)
+    def connector(self) -> Fixed:
+        return Fixed("127.0.0.1", self.port, PROXY_TIMEOUT_S, self._password)
 
     def ask(self, *words: str) -> Any:
-        client = Client(self.port)
+        client = self.connector().connect()
         try:
             return client.call(*words)
         finally:
@@ -165,7 +175,10 @@ class Gemel(Setup):
         return self.primary_of(0)
 
     def describe(self) -> str:
-        return str(self.status())
+        try:
+            return str(self.status())
+        except (BenchError, OSError) as error:
+            return f"PROXY SHARDS: {error}"
 
     def healed(self) -> bool | None:
         return all(node["state"] == "in-sync" and node["health"] == "up"

@@ -1,0 +1,74 @@
+// Hostile clients beside polite ones, for a while: the polite ones notice nothing but that there is
+// more to do. scripts/faults --soak --hostile does it for longer, with more kinds, and also judges
+// how long the polite ones wait.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/hostile_clients.h"
+#include "tests/e2e/load.h"
+
+namespace gemel::e2e {
+namespace {
+
+unsigned NumberFromEnvironment(const char* name, unsigned otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : static_cast<unsigned>(std::stoul(text));
+}
+
+// What may be resident: [limits] buffered, and what everything else takes. A sanitizer keeps what
+// is freed for a while.
+constexpr uint64_t kBuffered = 64u << 20;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kBeside = 700u << 20;
+#else
+constexpr uint64_t kBeside = 64u << 20;
+#endif
+
+// GEMEL_SOAK_SECONDS: how long (20); GEMEL_SOAK_SEED: as in a failure that is to be seen again.
+TEST(Soak, HostileClientsBesidePoliteOnesThreaded) {
+  const std::chrono::seconds length(NumberFromEnvironment("GEMEL_SOAK_SECONDS", 20));
+  const unsigned seed = NumberFromEnvironment("GEMEL_SOAK_SEED", std::random_device{}());
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  Cluster cluster(
+      {.shards = 2,
+       .workers = 2,
+       .sections = {{"limits", "buffered = \"64mb\"\nclient_output = \"4mb\""},
+                    {"health", "interval_ms = 500"}},
+       .redis_options = {"--client-output-buffer-limit", "normal 256mb 128mb 60",
+                         "--maxmemory-clients", "100mb", "--proto-max-bulk-len", "1mb"}});
+  const uint16_t port = cluster.proxy().port();
+  HostileClients::Fill(port);
+  Load load(port, {.threads = 4, .pipeline = 4});
+  ASSERT_TRUE(load.WaitForMore(500));
+  uint64_t highest = 0;
+  {
+    HostileClients hostile(port, seed);
+    const auto end = std::chrono::steady_clock::now() + length;
+    while (std::chrono::steady_clock::now() < end && cluster.proxy().running()) {
+      highest = std::max(highest, cluster.proxy().ResidentBytes());
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_TRUE(Eventually([&] { return hostile.Unseen().empty(); })) << hostile.Unseen();
+    EXPECT_TRUE(load.WaitForMore(500)) << cluster.Connect()("PROXY", "SHARDS");
+  }
+  EXPECT_TRUE(load.WaitForMore(500)) << cluster.Connect()("PROXY", "SHARDS");
+  EXPECT_LE(highest, kBuffered + kBeside);
+  load.Stop();
+  load.Verify(port);
+  EXPECT_EQ(cluster.Connect()("GET", "hostile:http"), "(nil)");
+  for (const ShardStatus& shard : cluster.Status()) {
+    EXPECT_EQ(shard.primary, shard.config_primary) << "a promotion without a death";
+  }
+  cluster.ExpectCopiesEqual();
+}
+
+}  // namespace
+}  // namespace gemel::e2e
