@@ -10,12 +10,14 @@
 #include "config/config_load.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
-#include "proxy/server/check_hosts.h"
+#include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
 
 namespace {
 
 constexpr char kDefaultConfig[] = "gemel.toml";
+// For the hosts of all nodes to be resolved, where that is no condition.
+constexpr uint64_t kNamesMs = 5000;
 
 // Says what is wrong with the config; false if anything is.
 bool Load(const std::string& file, std::optional<gemel::Config>* config, std::string* text) {
@@ -26,7 +28,7 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
     *config = gemel::LoadConfigText(*text, file, &error);
   }
   if (*config) {
-    const std::optional<gemel::ConfigError> unresolved = gemel::CheckHosts(**config);
+    const std::optional<gemel::ConfigError> unresolved = gemel::CheckListenHosts(**config);
     if (!unresolved) return true;
     error = *unresolved;
   }
@@ -81,6 +83,9 @@ int main(int argc, char** argv) {
     std::string text;
     if (!Load(file, &config, &text)) return 1;
     if (test) {
+      for (const std::string& warning : gemel::WarnOfNodeHosts(*config, nullptr, kNamesMs)) {
+        std::cerr << warning << "\n";
+      }
       std::cout << file << ": ok\n";
       return against.empty() ? 0 : Compare(file, against);
     }

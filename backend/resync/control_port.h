@@ -30,6 +30,11 @@ class ControlPort {
   // been carried out all the same. Two commands in a row may reach different processes if the node
   // restarts in between.
   virtual void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) = 0;
+  // The host that the node is connected to at, in numbers; empty: not known, or a Unix socket.
+  virtual std::string NumberOf(uint32_t copy) const {
+    (void)copy;
+    return {};
+  }
 };
 
 // Whether a node says that it will never carry the command out.

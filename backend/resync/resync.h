@@ -80,6 +80,7 @@ class Resync {
   void CheckNotSwapped();
   void SetAuth();
   void SetUser();
+  std::string HostToName(const std::string& host) const;
   void FindPrimary();
   void LeaveOtherMaster();
   void SendReplicaOf();

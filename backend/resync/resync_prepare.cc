@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "backend/names/node_addresses.h"
 #include "backend/resync/resync.h"
 #include "config/address.h"
 
@@ -169,6 +170,18 @@ void Resync::SetUser() {
          [this](const ControlReply&) { FindPrimary(); });
 }
 
+// What the copy is told, where the config has a name: the number that the name stands for here. A
+// Redis server looks names up while its clients wait, and its resolver may be in trouble, too. Not
+// so a number that leads to this machine, which means another one to a copy elsewhere.
+std::string Resync::HostToName(const std::string& host) const {
+  const std::string number = port_->NumberOf(primary_);
+  if (IsNumber(host) || number.empty()) return host;
+  std::string error;
+  const std::optional<Address> copy = ParseAddress(NameOf(copy_), &error);
+  const bool near = copy && (copy->IsUnix() || IsLoopback(port_->NumberOf(copy_)));
+  return IsLoopback(number) && !near ? host : number;
+}
+
 void Resync::FindPrimary() {
   std::string error;
   const std::optional<Address> address = ParseAddress(NameOf(primary_), &error);
@@ -177,7 +190,7 @@ void Resync::FindPrimary() {
     return;
   }
   if (!address->IsUnix()) {
-    host_ = address->host;
+    host_ = HostToName(address->host);
     port_text_ = std::to_string(address->port);
     LeaveOtherMaster();
     return;

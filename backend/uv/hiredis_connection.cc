@@ -38,10 +38,7 @@ void AppendText(const redisReply& reply, std::string* text) {
 HiredisReply ConnectFailure(const redisAsyncContext& context, int code) {
   // Of the inner context: the outer one's are not set yet when OnConnect is called.
   HiredisReply failure{Kind::kUnable, context.c.errstr};
-  if (context.c.err != REDIS_ERR_IO) {
-    failure.kind = Kind::kTimeout;  // its name cannot be resolved
-    return failure;
-  }
+  if (context.c.err != REDIS_ERR_IO) return failure;
   switch (code) {
     case ECONNREFUSED:
     case ECONNRESET:
@@ -51,6 +48,7 @@ HiredisReply ConnectFailure(const redisAsyncContext& context, int code) {
     case EHOSTDOWN:
     case ENETUNREACH:
     case ENETDOWN:
+    case EAFNOSUPPORT:
       failure.kind = Kind::kRefused;
       break;
     case ETIMEDOUT:
@@ -81,13 +79,13 @@ struct HiredisConnection::Callbacks {
     HiredisConnection* owner = Owner(context);
     if (owner == nullptr) return;
     if (status == REDIS_OK) {
-      owner->connected_ = true;
+      owner->OnConnected();
       return;
     }
     // hiredis frees the context after this.
     HiredisReply failure = ConnectFailure(*context, code);
     owner->Forget();
-    owner->FailAll(std::move(failure));
+    owner->OnConnectFailure(std::move(failure));
   }
   static void OnDisconnect(const redisAsyncContext* context, int) {
     if (HiredisConnection* owner = Owner(context)) owner->OnDisconnect();
@@ -95,58 +93,95 @@ struct HiredisConnection::Callbacks {
 };
 
 HiredisConnection::HiredisConnection(uv_loop_t* loop, HiredisNode node)
-    : loop_(loop), node_(std::move(node)), timer_(loop, [this] { OnTimer(); }) {}
+    : loop_(loop),
+      node_(std::move(node)),
+      dial_(
+          loop, node_.address, node_.addresses, [this](const Address& number) { Connect(number); },
+          [this](const std::string& why) {
+            FailAll({Kind::kUnresolved, "its host name cannot be resolved: " + why});
+          }),
+      timer_(loop, [this] { OnTimer(); }) {}
 
 HiredisConnection::~HiredisConnection() { Drop(); }
 
 void HiredisConnection::Command(const std::vector<std::string>& args, uint32_t timeout_ms,
                                 HiredisDone done) {
-  Pending pending{uv_now(loop_) + timeout_ms, timeout_ms, std::move(done)};
-  if (context_ == nullptr && !failing_ && Connect()) {
-    const Pending handshake{pending.deadline_ms, timeout_ms, nullptr};
-    if (!node_.password.empty()) {
-      std::vector<std::string> auth = {"AUTH"};
-      if (!node_.user.empty()) auth.push_back(node_.user);
-      auth.push_back(node_.password);
-      Send(auth, handshake);
-    }
-    if (node_.database != 0) Send({"SELECT", std::to_string(node_.database)}, handshake);
+  const bool stored = !connected_;
+  pending_.push_back({uv_now(loop_) + timeout_ms, timeout_ms,
+                      stored ? args : std::vector<std::string>(), std::move(done)});
+  if (context_ != nullptr) {
+    Send(args);
+  } else if (!dialing_ && !failing_) {
+    dialing_ = true;
+    dial_.Begin();
   }
-  Send(args, std::move(pending));
   Arm();
 }
 
-bool HiredisConnection::Connect() {
-  const Address& address = node_.address;
+// One of the node's addresses. What waits is sent there; an attempt at another one is given up,
+// where nothing of it was sent.
+void HiredisConnection::Connect(const Address& number) {
+  Release();
   errno = 0;
-  redisAsyncContext* context = address.IsUnix()
-                                   ? redisAsyncConnectUnix(address.path.c_str())
-                                   : redisAsyncConnect(address.host.c_str(), address.port);
+  redisAsyncContext* context = number.IsUnix()
+                                   ? redisAsyncConnectUnix(number.path.c_str())
+                                   : redisAsyncConnect(number.host.c_str(), number.port);
   const int code = errno;
-  if (context == nullptr) {
-    FailLater({Kind::kUnable, "out of memory"});
-    return false;
+  HiredisReply failure{Kind::kUnable, "out of memory"};
+  bool good = context != nullptr;
+  if (good && context->err != 0) {
+    failure = ConnectFailure(*context, code);
+    good = false;
+  } else if (good && !AttachToLoop(context, loop_)) {
+    failure.text = "the event loop cannot watch its socket";
+    good = false;
   }
-  if (context->err != 0) {
-    FailLater(ConnectFailure(*context, code));
-    redisAsyncFree(context);
-    return false;
-  }
-  if (!AttachToLoop(context, loop_)) {
-    FailLater({Kind::kUnable, "the event loop cannot watch its socket"});
-    redisAsyncFree(context);
-    return false;
+  if (!good) {
+    if (context != nullptr) redisAsyncFree(context);
+    if (dial_.Failed(failure.kind == Kind::kRefused)) return;
+    if (failure.kind == Kind::kRefused && !dial_.all_refused()) failure.kind = Kind::kTimeout;
+    FailLater(std::move(failure));
+    Arm();
+    return;
   }
   context_ = context;
   context_->data = this;
-  connected_ = false;
   redisAsyncSetConnectCallback(context_, &Callbacks::OnConnect);
   redisAsyncSetDisconnectCallback(context_, &Callbacks::OnDisconnect);
-  return true;
+  AddHandshake();
+  for (const Pending& pending : pending_) Send(pending.args);
 }
 
-void HiredisConnection::Send(const std::vector<std::string>& args, Pending pending) {
-  pending_.push_back(std::move(pending));
+// Before all that waits; that of another attempt is replaced.
+void HiredisConnection::AddHandshake() {
+  std::erase_if(pending_, [](const Pending& pending) { return pending.done == nullptr; });
+  const uint64_t deadline_ms = pending_.empty() ? UINT64_MAX : pending_.front().deadline_ms;
+  const uint32_t timeout_ms = pending_.empty() ? 0 : pending_.front().timeout_ms;
+  if (node_.database != 0) {
+    pending_.push_front(
+        {deadline_ms, timeout_ms, {"SELECT", std::to_string(node_.database)}, nullptr});
+  }
+  if (node_.password.empty()) return;
+  std::vector<std::string> auth = {"AUTH"};
+  if (!node_.user.empty()) auth.push_back(node_.user);
+  auth.push_back(node_.password);
+  pending_.push_front({deadline_ms, timeout_ms, std::move(auth), nullptr});
+}
+
+void HiredisConnection::OnConnected() {
+  connected_ = true;
+  dialing_ = false;
+  dial_.Connected();
+  for (Pending& pending : pending_) pending.args.clear();
+}
+
+void HiredisConnection::OnConnectFailure(HiredisReply failure) {
+  if (dial_.Failed(failure.kind == Kind::kRefused)) return;
+  if (failure.kind == Kind::kRefused && !dial_.all_refused()) failure.kind = Kind::kTimeout;
+  FailAll(std::move(failure));
+}
+
+void HiredisConnection::Send(const std::vector<std::string>& args) {
   if (failing_) return;
   std::vector<const char*> data;
   std::vector<size_t> sizes;
@@ -224,6 +259,10 @@ void HiredisConnection::OnTimer() {
   }
   HiredisReply failure{Kind::kTimeout, connected_ ? "no answer within " : "no connection within "};
   failure.text += std::to_string(late->timeout_ms) + " ms";
+  if (dialing_ && dial_.resolving()) {
+    failure.kind = Kind::kUnresolved;
+    failure.text += ": its host name is not resolved yet";
+  }
   Release();
   FailAll(std::move(failure));
 }
@@ -243,13 +282,16 @@ void HiredisConnection::Release() {
 
 void HiredisConnection::Drop() {
   Release();
+  dialing_ = false;
+  dial_.Stop();
   pending_.clear();
   failing_ = false;
   timer_.Stop();
 }
 
 void HiredisConnection::FailAll(HiredisReply reply) {
-  failing_ = false;
+  failing_ = dialing_ = false;
+  dial_.Stop();
   timer_.Stop();
   std::deque<Pending> pending;
   pending.swap(pending_);

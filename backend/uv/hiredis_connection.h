@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/uv/uv_dial.h"
 #include "backend/uv/uv_timer.h"
 #include "config/address.h"
 
@@ -27,16 +28,19 @@ struct HiredisNode {
   std::string user;
   std::string password;  // empty: no AUTH
   uint32_t database = 0;
+  // Of its host, for all connections to it; null: there is no other.
+  std::shared_ptr<NodeAddresses> addresses = nullptr;
 };
 
 struct HiredisReply {
   enum class Kind : uint8_t {
     kReply,
-    kError,    // the node answered with an error, maybe to AUTH or SELECT
-    kTimeout,  // not connected or not answered in time; or its name could not be resolved
-    kLost,     // the connection was closed, reset or broken by what came over it
-    kRefused,  // no connection could be made: refused, reset, unreachable
-    kUnable,   // this process failed (no descriptors, no memory): says nothing of the node
+    kError,       // the node answered with an error, maybe to AUTH or SELECT
+    kTimeout,     // not connected or not answered in time
+    kLost,        // the connection was closed, reset or broken by what came over it
+    kRefused,     // no connection could be made: refused, reset, unreachable
+    kUnable,      // this process failed (no descriptors, no memory): says nothing of the node
+    kUnresolved,  // its host name could not be resolved, or not in time: says nothing of it either
   };
   Kind kind = Kind::kReply;
   // kReply: its text (an array's elements, nested ones too, one a line; nil is empty); else what
@@ -61,8 +65,6 @@ class HiredisConnection {
   // and may destroy the connection. A command that is not answered within `timeout_ms` (counted
   // from this call, connecting included) ends the connection, and with it every other command on
   // it.
-  //
-  // Host names are resolved while the loop waits (getaddrinfo inside hiredis).
   void Command(const std::vector<std::string>& args, uint32_t timeout_ms, HiredisDone done);
 
   // Drops the connection without a word to those who wait. The next command makes a new one.
@@ -82,11 +84,15 @@ class HiredisConnection {
   struct Pending {
     uint64_t deadline_ms;
     uint32_t timeout_ms;
-    HiredisDone done;  // null: of the handshake
+    std::vector<std::string> args;  // until there is a connection
+    HiredisDone done;               // null: of the handshake
   };
 
-  bool Connect();
-  void Send(const std::vector<std::string>& args, Pending pending);
+  void Connect(const Address& number);
+  void AddHandshake();
+  void Send(const std::vector<std::string>& args);
+  void OnConnected();
+  void OnConnectFailure(HiredisReply failure);
   void OnReply(const redisReply* reply);
   void OnDisconnect();
   void Arm();
@@ -102,7 +108,9 @@ class HiredisConnection {
   uv_loop_t* loop_;
   HiredisNode node_;
   redisAsyncContext* context_ = nullptr;  // hiredis's own: freed by redisAsyncFree alone
+  bool dialing_ = false;  // there is no connection yet: a context for each address that is tried
   bool connected_ = false;
+  UvDial dial_;
   UvTimer timer_;
   std::deque<Pending> pending_;  // in the order in which they were sent
   bool failing_ = false;         // what is pending fails at the next turn, as `failure_` says

@@ -32,6 +32,12 @@ void HiredisControl::Remove(uint32_t copy, const std::vector<std::string>& last)
   });
 }
 
+std::string HiredisControl::NumberOf(uint32_t copy) const {
+  const HiredisConnection* connection = connections_[copy].get();
+  if (connection == nullptr || connection->node().addresses == nullptr) return {};
+  return connection->node().addresses->held();
+}
+
 void HiredisControl::Command(uint32_t copy, std::vector<std::string> args, ControlDone done) {
   if (connections_[copy] == nullptr) return;  // nobody waits for it any more
   connections_[copy]->Command(args, timeout_ms_,

@@ -33,6 +33,7 @@ class HiredisControl : public ControlPort {
   void Remove(uint32_t copy, const std::vector<std::string>& last = {});
 
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override;
+  std::string NumberOf(uint32_t copy) const override;
 
  private:
   uv_loop_t* loop_;

@@ -63,7 +63,8 @@ void HiredisProbe::Send() {
 void HiredisProbe::Ping() {
   attempt_ms_ = uv_now(loop_);
   const bool repetition = timeouts_ > 0 && timeouts_ < failures_;
-  connection_.Command({"PING"}, repetition ? repeat_ms_ : timeout_ms_,
+  patience_ms_ = repetition ? repeat_ms_ : timeout_ms_;
+  connection_.Command({"PING"}, patience_ms_,
                       [this](const HiredisReply& reply) { OnReply(reply); });
 }
 
@@ -81,10 +82,14 @@ void HiredisProbe::OnReply(const HiredisReply& reply) {
   }
   waiting_ = false;
   const uint64_t now_ms = uv_now(loop_);
-  const uint64_t next_ms = sent_ms_ + interval_ms_;
-  timeouts_ = reply.kind == Kind::kTimeout ? timeouts_ + 1 : 0;
-  const bool repeat = timeouts_ > 0 && timeouts_ < failures_;
-  timer_.Set(next_ms > now_ms && !repeat ? next_ms - now_ms : 0);
+  const bool timeout = reply.kind == Kind::kTimeout;
+  const bool nothing = reply.kind == Kind::kUnable || reply.kind == Kind::kUnresolved;
+  if (!nothing) timeouts_ = timeout ? timeouts_ + 1 : 0;
+  const bool repeat = timeout && timeouts_ < failures_;
+  // Of those that fail sooner than they need to, several would be as good as one.
+  const uint64_t next_ms =
+      repeat ? attempt_ms_ + std::min(patience_ms_, repeat_ms_) : sent_ms_ + interval_ms_;
+  timer_.Set(next_ms > now_ms ? next_ms - now_ms : 0);
   NoteTrouble(reply);
   // Kept alive here, since the report may destroy the probe.
   const ReportFn report = report_;
@@ -101,6 +106,7 @@ void HiredisProbe::OnReply(const HiredisReply& reply) {
       report(Shard::Probe::kHardError, attempt_ms_);
       return;
     case Kind::kUnable:
+    case Kind::kUnresolved:
       report(Shard::Probe::kVoid, attempt_ms_);
       return;
   }

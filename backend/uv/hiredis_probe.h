@@ -22,12 +22,13 @@ namespace gemel {
 //               whether it can serve is for the link to find out, whose handshake they refuse. Were
 //               they failures, a copy that loads what a resync sends it would be called down and
 //               lose its link again and again.
-//   kTimeout    no reply within timeout_ms (the connection is made anew), or a name that cannot be
-//               resolved. It is repeated at once, and more impatiently, until `failures` have
-//               failed: the repetitions take half an interval together.
+//   kTimeout    no reply within timeout_ms (the connection is made anew). It is repeated at once,
+//               and more impatiently, until `failures` have failed: the repetitions take half an
+//               interval together, also where each fails sooner (a full backlog).
 //   kHardError  refused, unreachable; or closed twice in a row. A connection that is closed once is
 //               made anew at once, so that a node that died is known at once.
-//   kVoid       this process could not probe at all (no descriptors left).
+//   kVoid       this process could not probe at all (no descriptors left), or the node's name could
+//               not be resolved: no evidence, however often.
 // and when the attempt began that it speaks of.
 //
 // One loop, one thread; see HiredisConnection for what the loop owes it at the end.
@@ -68,7 +69,8 @@ class HiredisProbe {
   UvTimer timer_;
   uint64_t sent_ms_ = 0;
   uint64_t attempt_ms_ = 0;
-  uint32_t timeouts_ = 0;  // in a row
+  uint32_t patience_ms_ = 0;  // with that attempt
+  uint32_t timeouts_ = 0;     // in a row
   bool started_ = false;
   bool waiting_ = false;   // for a reply
   bool repeated_ = false;  // this probe is the second try

@@ -1,6 +1,7 @@
 #include "backend/uv/uv_link.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gemel {
 
@@ -13,17 +14,41 @@ constexpr uint64_t kNearNs = 500 * 1000;
 
 }  // namespace
 
-UvLink::UvLink(UvLinkContext* context, Link* link, Address address)
+UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
+               std::shared_ptr<NodeAddresses> addresses)
     : context_(context),
       link_(link),
-      address_(std::move(address)),
-      stream_(context->streams, this) {}
+      stream_(context->streams, this),
+      dial_(
+          context->streams->loop(), std::move(address), std::move(addresses),
+          [this](const Address& number) { stream_.Connect(number, context_->keepalive_s); },
+          [this](const std::string& why) {
+            link_->OnClosed("its host name cannot be resolved: " + why, false, NowMs());
+          }) {}
 
-UvLink::~UvLink() { std::erase(context_->dirty, this); }
+UvLink::~UvLink() {
+  std::erase(context_->dirty, this);
+  if (connected_) dial_.addresses().Release();
+}
 
-void UvLink::Connect() { stream_.Connect(address_, context_->keepalive_s); }
+void UvLink::Connect() { dial_.Begin(); }
 
-void UvLink::Close() { stream_.Close(); }
+void UvLink::Close() {
+  Lost();
+  dial_.Stop();
+  stream_.Close();
+}
+
+// Who accepts a connection and then is no node to be used has not worked: another address may.
+void UvLink::Lost() {
+  if (!std::exchange(connected_, false)) return;
+  NodeAddresses& addresses = dial_.addresses();
+  addresses.Release();
+  if (!link_->up()) {
+    addresses.OnFailed(dial_.number(), UvNames::NowMs());
+    addresses.OnAllFailed(UvNames::NowMs());
+  }
+}
 
 // Under load from many clients a turn brings only a few requests for a node, and each write costs a
 // system call here and, worse, a wake-up there. So while the node has something unanswered, little
@@ -57,6 +82,10 @@ void UvLink::Heard() {
 void UvLink::OnStreamConnected() {
   held_ = rest_ = false;
   asked_ns_ = answer_ns_ = 0;
+  connected_ = true;
+  const bool moved = dial_.addresses().Hold(dial_.number());
+  dial_.Connected();
+  if (on_connected_) on_connected_(moved);
   link_->OnConnected(NowMs());
 }
 
@@ -76,8 +105,14 @@ void UvLink::OnStreamData(char* data, size_t size) {
 }
 
 void UvLink::OnStreamEnd(int code) {
+  bool refused = IsRefusal(code);
+  if (!connected_) {
+    if (dial_.Failed(refused)) return;
+    refused = dial_.all_refused();
+  }
+  Lost();
   std::string reason = code == UV_EOF ? "the node closed the connection" : uv_strerror(code);
-  link_->OnClosed(reason, IsRefusal(code), NowMs());
+  link_->OnClosed(reason, refused, NowMs());
 }
 
 }  // namespace gemel

@@ -5,9 +5,13 @@
 
 #include <uv.h>
 
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "backend/link/link.h"
+#include "backend/uv/uv_dial.h"
 #include "backend/uv/uv_stream.h"
 #include "config/address.h"
 
@@ -24,8 +28,9 @@ struct UvLinkContext {
 
 class UvLink : public LinkTransport, private UvStreamEvents {
  public:
-  // All outlive it.
-  UvLink(UvLinkContext* context, Link* link, Address address);
+  // All outlive it. `addresses` is what all connections to the node share; null: there is no other.
+  UvLink(UvLinkContext* context, Link* link, Address address,
+         std::shared_ptr<NodeAddresses> addresses = nullptr);
   ~UvLink() override;
 
   // --- LinkTransport ---
@@ -33,8 +38,13 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void Close() override;
   void WantFlush() override { context_->dirty.push_back(this); }
 
-  // Who is connected to, as "host:port" in numbers; empty: nobody.
-  std::string PeerName() const { return link_->up() ? stream_.PeerName() : std::string(); }
+  // Runs each time a connection is made, before the link hears of it. `moved`: the ones before led
+  // to another address.
+  void set_on_connected(std::function<void(bool moved)> on_connected) {
+    on_connected_ = std::move(on_connected);
+  }
+  // The host that is connected to, in numbers; empty: none.
+  const std::string& peer() const { return dial_.addresses().held(); }
   // The end of the loop turn. Has the group send what is queued, unless it is better collected: see
   // uv_link.cc.
   void Flush();
@@ -51,12 +61,15 @@ class UvLink : public LinkTransport, private UvStreamEvents {
     WantFlush();
   }
   void Heard();
+  void Lost();
   uint64_t NowMs() const { return uv_now(context_->streams->loop()); }
 
   UvLinkContext* context_;
   Link* link_;
-  Address address_;
   UvStream stream_;
+  UvDial dial_;
+  std::function<void(bool)> on_connected_;
+  bool connected_ = false;
   bool direct_ = false;    // the last buffer was the link's own
   bool held_ = false;      // output is being collected until the node has answered
   bool rest_ = false;      // the socket was full: what it did not take goes in any case

@@ -30,15 +30,9 @@ struct UvStream::Handle {
   }
 };
 
-struct UvStream::Resolve {
-  uv_getaddrinfo_t request;
-  UvStream* owner;
-  uint32_t keepalive_s;
-};
-
 bool IsRefusal(int code) {
   return code == UV_ECONNREFUSED || code == UV_ENOENT || code == UV_EHOSTUNREACH ||
-         code == UV_ENETUNREACH || code == UV_EHOSTDOWN;
+         code == UV_ENETUNREACH || code == UV_EHOSTDOWN || code == UV_EAFNOSUPPORT;
 }
 
 namespace {
@@ -94,11 +88,6 @@ UvStream::UvStream(UvStreamGroup* group, UvStreamEvents* events) : group_(group)
 UvStream::~UvStream() { Close(); }
 
 void UvStream::Close() {
-  if (resolve_ != nullptr) {
-    resolve_->owner = nullptr;
-    uv_cancel(reinterpret_cast<uv_req_t*>(&resolve_->request));
-    resolve_ = nullptr;
-  }
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
   reading_ = full_ = false;
@@ -190,33 +179,7 @@ void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
     ConnectTo(reinterpret_cast<const sockaddr*>(&storage), size, keepalive_s);
     return;
   }
-  resolve_ = new Resolve{};
-  resolve_->owner = this;
-  resolve_->keepalive_s = keepalive_s;
-  resolve_->request.data = resolve_;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  const int status = uv_getaddrinfo(
-      group_->loop(), &resolve_->request,
-      [](uv_getaddrinfo_t* request, int result, addrinfo* found) {
-        std::unique_ptr<Resolve> resolve(static_cast<Resolve*>(request->data));
-        UvStream* self = resolve->owner;
-        if (self != nullptr) {
-          self->resolve_ = nullptr;
-          if (result != 0 || found == nullptr) {
-            self->Fail(result != 0 ? result : UV_EAI_NONAME);
-          } else {
-            self->ConnectTo(found->ai_addr, found->ai_addrlen, resolve->keepalive_s);
-          }
-        }
-        uv_freeaddrinfo(found);
-      },
-      address.host.c_str(), std::to_string(address.port).c_str(), &hints);
-  if (status != 0) {
-    delete resolve_;
-    resolve_ = nullptr;
-    Fail(status);
-  }
+  Fail(UV_EAI_NONAME);
 }
 
 void UvStream::ConnectTo(const sockaddr* address, size_t size, uint32_t keepalive_s) {

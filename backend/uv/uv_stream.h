@@ -48,7 +48,8 @@ class UvStream {
   UvStream(const UvStream&) = delete;
   UvStream& operator=(const UvStream&) = delete;
 
-  // Connects, resolving a host name first. Failures come as OnStreamEnd.
+  // Connects to an address in numbers, or to a Unix socket; a name is looked up by UvDial. Failures
+  // come as OnStreamEnd.
   void Connect(const Address& address, uint32_t keepalive_s);
   // Takes a connection that was accepted, non-blocking. False if there is no memory for it.
   bool Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s);
@@ -71,7 +72,6 @@ class UvStream {
  private:
   friend class UvStreamGroup;
   struct Handle;
-  struct Resolve;
 
   bool MakeHandle(UniqueFd socket, bool unix_socket);
   void ConnectTo(const sockaddr* address, size_t size, uint32_t keepalive_s);
@@ -93,8 +93,7 @@ class UvStream {
 
   UvStreamGroup* group_;
   UvStreamEvents* events_;
-  Handle* handle_ = nullptr;    // freed by its close callback
-  Resolve* resolve_ = nullptr;  // freed by its callback
+  Handle* handle_ = nullptr;  // freed by its close callback
   OutQueue* out_ = nullptr;
   size_t readable_at_ = UvStreamGroup::kNowhere;
   size_t to_send_at_ = UvStreamGroup::kNowhere;

@@ -108,7 +108,9 @@ void UvReloader::Change(std::shared_ptr<Job> job) {
     change->topology = job->topology;
     change->force = job->order.force;
     for (auto& [address, sockets] : job->sockets) {
-      change->listeners.push_back({address, std::move(sockets[i])});
+      for (size_t j = i; j < sockets.size(); j += workers) {
+        change->listeners.push_back({address, std::move(sockets[j])});
+      }
     }
     UvWorker* worker = shared_->workers[i].get();
     worker->Post([this, worker, sent, taken, change, job] {
@@ -132,6 +134,7 @@ void UvReloader::OnChanged(const std::shared_ptr<Job>& job) {
   for (const auto& [address, sockets] : job->sockets) {
     Log(NoteLevel::kInfo, "listening on " + address.ToString());
   }
+  for (const std::string& warning : job->warnings) Note(NoteLevel::kWarn, warning);
   for (const ShardConfig& shard : job->diff.shards_removed) {
     leaving_.emplace_back(shard.name, job->now.pool->Find(shard.name)->slot);
   }

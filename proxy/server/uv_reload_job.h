@@ -38,6 +38,7 @@ struct UvReloader::Job {
   UvWorker::Serving next;
   ConfigDiff diff;
   std::string description;
+  std::vector<std::string> warnings;
   std::shared_ptr<const Topology> topology;  // with what was made durable for it
 
   bool other_file = false;  // than the one that is meant

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 
+#include "backend/uv/uv_names.h"
 #include "config/config_edit.h"
 #include "config/config_load.h"
 #include "config/config_options.h"
@@ -13,8 +14,8 @@
 #include "proxy/reload/config_diff.h"
 #include "proxy/reload/file_sighting.h"
 #include "proxy/reload/reload_check.h"
-#include "proxy/server/check_hosts.h"
 #include "proxy/server/replace_file.h"
+#include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_reload_job.h"
 #include "proxy/worker/uv_listener.h"
 
@@ -24,6 +25,8 @@ namespace {
 
 constexpr uint64_t kAgainMs = 500;
 constexpr uint32_t kMaxTries = 30;
+// For the hosts of new nodes to be resolved, if only to say so where they cannot be.
+constexpr uint64_t kNamesMs = 1000;
 
 // What a connection may not set by the config in effect: why, or empty.
 std::string WhyProtected(const ReloadOrder& order, const Config& config) {
@@ -93,6 +96,7 @@ void UvReloader::DropGone() {
 
 void UvReloader::Stop() {
   stopped_ = true;
+  UvNames::Process().Stop();  // what runs may wait for a name
   again_.reset();
   DropLater(kReloadStopped);
   if (running_ && !running_->changing) {
@@ -178,12 +182,6 @@ void UvReloader::Load(Job* job) {
   }
   std::optional<Config> config;
   if (read) config = LoadConfigText(job->text, file, &error);
-  if (config) {
-    if (std::optional<ConfigError> unresolved = CheckHosts(*config)) {
-      config.reset();
-      error = *unresolved;
-    }
-  }
   if (!config) {
     // What is set has no line in the file.
     job->error = job->order.sets.empty() ? error.ToString() : error.message;
@@ -199,6 +197,8 @@ void UvReloader::Load(Job* job) {
   job->next.config = std::make_shared<const Config>(*std::move(config));
   job->description = DescribeDiff(job->diff, moves ? &*moves : nullptr);
   if (!job->diff.needs_restart.empty()) return;
+  job->warnings = WarnOfNodeHosts(*job->next.config, job->now.config.get(), kNamesMs);
+  for (const std::string& warning : job->warnings) job->description += warning + "\n";
   for (const Address& address : job->diff.listeners_added) {
     std::string why;
     std::vector<UniqueFd> sockets =

@@ -13,6 +13,7 @@
 #include "backend/bytes/system_memory.h"
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
+#include "backend/uv/uv_names.h"
 #include "config/config_load.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
@@ -82,7 +83,14 @@ class Server {
     process_.resyncs = &resyncs_;
     process_.reloads = &reloads_;
     reloads_.Loaded(UnixTimeUs());
+    UvNames::Process().set_note([this](NoteLevel level, const std::string& text) {
+      Log(level, text);
+      events_.Add(UnixTimeUs(), level, text);
+    });
   }
+  ~Server() { UvNames::Process().set_note(nullptr); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   int Run() {
     std::string error;
@@ -161,8 +169,8 @@ class Server {
     }
     for (size_t i = 0; i < sockets.size(); ++i) {
       const Address& address = config_.pools[0].listen[i];
-      for (uint32_t j = 0; j < config_.workers; ++j) {
-        shared_.workers[j]->AddListener(address, std::move(sockets[i][j]));
+      for (size_t j = 0; j < sockets[i].size(); ++j) {
+        shared_.workers[j % config_.workers]->AddListener(address, std::move(sockets[i][j]));
       }
       Log(NoteLevel::kInfo, "listening on " + address.ToString());
     }

@@ -11,7 +11,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
+#include "backend/names/node_addresses.h"
+#include "backend/uv/uv_names.h"
 #include "proxy/log/log.h"
 
 namespace gemel {
@@ -24,38 +27,72 @@ constexpr int kAcceptsAtOnce = 64;
 // After one that failed for want of descriptors or memory.
 constexpr uint64_t kPauseMs = 100;
 
-struct FreeAddresses {
-  void operator()(addrinfo* found) const { ::freeaddrinfo(found); }
-};
-using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+// For a listener's name to be looked up.
+constexpr uint64_t kNameMs = 10000;
 
-// Null and *status if there are none.
-Addresses Resolve(const Address& address, int* status) {
+struct Place {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  const sockaddr* address() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+// Where one of the host's addresses, in numbers, is.
+std::optional<Place> PlaceOf(const std::string& number, uint16_t port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  *status =
-      ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-  return Addresses(*status == 0 ? found : nullptr);
+  if (::getaddrinfo(number.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
+    return std::nullopt;
+  }
+  Place place;
+  place.size = found->ai_addrlen;
+  std::memcpy(&place.storage, found->ai_addr, found->ai_addrlen);
+  ::freeaddrinfo(found);
+  return place;
+}
+
+// All that the host has; none and *error if it is not known.
+std::vector<Place> PlacesOf(const Address& address, std::string* error) {
+  NameAnswer found;
+  if (IsNumber(address.host)) {
+    found.addresses = {address.host};
+  } else {
+    found = UvNames::Process().Resolve({address.host}, kNameMs)[0];
+  }
+  std::vector<Place> places;
+  for (const std::string& number : found.addresses) {
+    if (auto place = PlaceOf(number, address.port)) places.push_back(*place);
+  }
+  *error = found.error.empty() ? "it has no address of a known kind" : found.error;
+  return places;
+}
+
+bool Overlap(const Place& one, const Place& other) {
+  if (one.storage.ss_family != other.storage.ss_family) return false;
+  if (one.storage.ss_family == AF_INET) {
+    const auto of = [](const Place& place) {
+      return reinterpret_cast<const sockaddr_in*>(&place.storage)->sin_addr.s_addr;
+    };
+    return of(one) == of(other) || of(one) == INADDR_ANY || of(other) == INADDR_ANY;
+  }
+  const in6_addr& a = reinterpret_cast<const sockaddr_in6*>(&one.storage)->sin6_addr;
+  const in6_addr& b = reinterpret_cast<const sockaddr_in6*>(&other.storage)->sin6_addr;
+  return std::memcmp(&a, &b, sizeof(a)) == 0 || IN6_IS_ADDR_UNSPECIFIED(&a) ||
+         IN6_IS_ADDR_UNSPECIFIED(&b);
 }
 
 // Whether the system takes both for one place to listen on: equal, or one of them is all addresses.
 bool Overlap(const Address& one, const Address& other) {
   if (one.IsUnix() || other.IsUnix() || one.port != other.port) return false;
-  int status = 0;
-  const Addresses first = Resolve(one, &status);
-  const Addresses second = Resolve(other, &status);
-  if (!first || !second || first->ai_family != second->ai_family) return false;
-  if (first->ai_family == AF_INET) {
-    const in_addr_t a = reinterpret_cast<sockaddr_in*>(first->ai_addr)->sin_addr.s_addr;
-    const in_addr_t b = reinterpret_cast<sockaddr_in*>(second->ai_addr)->sin_addr.s_addr;
-    return a == b || a == INADDR_ANY || b == INADDR_ANY;
+  std::string ignored;
+  const std::vector<Place> others = PlacesOf(other, &ignored);
+  for (const Place& place : PlacesOf(one, &ignored)) {
+    for (const Place& listened : others) {
+      if (Overlap(place, listened)) return true;
+    }
   }
-  const in6_addr& a = reinterpret_cast<sockaddr_in6*>(first->ai_addr)->sin6_addr;
-  const in6_addr& b = reinterpret_cast<sockaddr_in6*>(second->ai_addr)->sin6_addr;
-  return std::memcmp(&a, &b, sizeof(a)) == 0 || IN6_IS_ADDR_UNSPECIFIED(&a) ||
-         IN6_IS_ADDR_UNSPECIFIED(&b);
+  return false;
 }
 
 std::string Sentence(const Address& address, const std::vector<Address>& own, int code) {
@@ -104,6 +141,22 @@ UniqueFd MakeSocket(const sockaddr* address, socklen_t size, Use use, int* code)
     return {};
   }
   return socket;
+}
+
+// `count` sockets for one address. False and *code if that cannot be; some may be added then.
+bool BindPlace(const Place& place, uint32_t count, std::vector<UniqueFd>* sockets, int* code) {
+  // SO_REUSEPORT would let us share the port with another gemel without a word: so first ask for it
+  // alone.
+  if (count > 1 && MakeSocket(place.address(), place.size, Use::kProbe, code).get() < 0) {
+    return false;
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    UniqueFd socket =
+        MakeSocket(place.address(), place.size, count > 1 ? Use::kShare : Use::kAlone, code);
+    if (socket.get() < 0) return false;
+    sockets->push_back(std::move(socket));
+  }
+  return true;
 }
 
 // A socket's file that is left from a process that died is in the way of bind.
@@ -157,30 +210,24 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count,
     sockets.push_back(std::move(first));
     return sockets;
   }
-  int status = 0;
-  const Addresses found = Resolve(address, &status);
-  if (!found) {
-    *error = "cannot listen on " + address.ToString() + ": the host is not known (" +
-             ::gai_strerror(status) + ")";
+  std::string why;
+  const std::vector<Place> places = PlacesOf(address, &why);
+  if (places.empty()) {
+    *error = "cannot listen on " + address.ToString() + ": the host is not known (" + why + ")";
     return {};
   }
-  if (count > 1) {
-    // SO_REUSEPORT would let us share the port with another gemel without a word: so first ask
-    // for it alone.
-    if (MakeSocket(found->ai_addr, found->ai_addrlen, Use::kProbe, &code).get() < 0) {
-      *error = Sentence(address, own, code);
-      return {};
+  // Names have addresses that this machine has no more, or not yet: ::1 where there is no v6.
+  int absent = 0;
+  for (const Place& place : places) {
+    if (BindPlace(place, count, &sockets, &code)) continue;
+    if (places.size() > 1 && (code == EADDRNOTAVAIL || code == EAFNOSUPPORT)) {
+      absent = code;
+      continue;
     }
+    *error = Sentence(address, own, code);
+    return {};
   }
-  for (uint32_t i = 0; i < count; ++i) {
-    UniqueFd socket =
-        MakeSocket(found->ai_addr, found->ai_addrlen, count > 1 ? Use::kShare : Use::kAlone, &code);
-    if (socket.get() < 0) {
-      *error = Sentence(address, own, code);
-      return {};
-    }
-    sockets.push_back(std::move(socket));
-  }
+  if (sockets.empty()) *error = Sentence(address, own, absent);
   return sockets;
 }
 

@@ -67,9 +67,10 @@ UvOwnedShard::~UvOwnedShard() {
   sides_.clear();
 }
 
-HiredisNode UvOwnedShard::NodeOf(const std::string& name) const {
+HiredisNode UvOwnedShard::NodeOf(uint32_t copy, const std::string& name) const {
   std::string error;
-  return {*ParseAddress(name, &error), config_.user, config_.password, config_.database};
+  return {*ParseAddress(name, &error), config_.user, config_.password, config_.database,
+          addresses_[copy]};
 }
 
 void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
@@ -78,16 +79,36 @@ void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
     sides_.resize(copy + 1);
     probes_.resize(copy + 1);
     hosts_.resize(copy + 1);
+    addresses_.resize(copy + 1);
   }
-  const HiredisNode reached = NodeOf(node);
-  links_[copy] = std::make_unique<UvLink>(world_.links, shard_->link(copy), reached.address);
+  addresses_[copy] = std::make_shared<NodeAddresses>();
+  const HiredisNode reached = NodeOf(copy, node);
+  links_[copy] =
+      std::make_unique<UvLink>(world_.links, shard_->link(copy), reached.address, addresses_[copy]);
   shard_->link(copy)->set_transport(links_[copy].get());
   sides_[copy] = std::make_unique<UvLink>(world_.links, shard_->side_link(copy), reached.address);
   shard_->side_link(copy)->set_transport(sides_[copy].get());
   control_->SetNode(copy, reached);
   hosts_[copy] = std::make_unique<UvHostWatch>(
-      world_.loop, reached.address, [link = links_[copy].get()] { return link->PeerName(); },
+      world_.loop, reached.address, [link = links_[copy].get()] { return link->peer(); },
       [this, copy](const std::string& now) { OnMoved(copy, now); });
+  links_[copy]->set_on_connected([this, copy](bool moved) {
+    if (moved) ConnectAnew(copy);
+    // It may have been made while the name was still looked up.
+    hosts_[copy]->LookAtKnown();
+  });
+  MakeProbe(copy);
+}
+
+// All but the link: that leads to another address than they do.
+void UvOwnedShard::ConnectAnew(uint32_t copy) {
+  const HiredisNode node = NodeOf(copy, shard_->link(copy)->name());
+  if (resync_ != nullptr) resync_->ForgetCopy(copy);
+  if (watch_ != nullptr) watch_->ForgetCopy(copy);
+  control_->Remove(copy);
+  control_->SetNode(copy, node);
+  probes_[copy]->Stop();
+  shard_->OnProbe(copy, Shard::Probe::kVoid);
   MakeProbe(copy);
 }
 
@@ -97,19 +118,13 @@ void UvOwnedShard::OnMoved(uint32_t copy, const std::string& now) {
   world_.env->Note(NoteLevel::kWarn, "shard '" + name() + "': the host of node " + node +
                                          " has another address now, " + now +
                                          ": it is connected to anew");
-  resync_->ForgetCopy(copy);
-  watch_->ForgetCopy(copy);
-  control_->Remove(copy);
-  control_->SetNode(copy, NodeOf(node));
-  probes_[copy]->Stop();
-  shard_->OnProbe(copy, Shard::Probe::kVoid);
-  MakeProbe(copy);
+  ConnectAnew(copy);
   shard_->link(copy)->Fail("its host name stands for another address now");
 }
 
 void UvOwnedShard::MakeProbe(uint32_t copy) {
   probes_[copy] = std::make_unique<HiredisProbe>(
-      world_.loop, NodeOf(shard_->link(copy)->name()), health_,
+      world_.loop, NodeOf(copy, shard_->link(copy)->name()), health_,
       [shard = shard_.get(), copy](Shard::Probe probe, uint64_t began_ms) {
         shard->OnProbe(copy, probe, began_ms);
       },
@@ -176,7 +191,7 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   forget_->set_rate(pool.ring.forget_keys_per_s);
   for (uint32_t i = 0; i < probes_.size(); ++i) {
     if (probes_[i] == nullptr) continue;
-    if (identity) control_->SetNode(i, NodeOf(shard_->link(i)->name()));
+    if (identity) control_->SetNode(i, NodeOf(i, shard_->link(i)->name()));
     if (!identity && !health) continue;
     probes_[i]->Stop();
     shard_->OnProbe(i, Shard::Probe::kVoid);

@@ -73,7 +73,8 @@ class UvOwnedShard : public Membership::Host {
   void MakeCopy(uint32_t copy, const std::string& node);
   void MakeProbe(uint32_t copy);
   void OnMoved(uint32_t copy, const std::string& now);
-  HiredisNode NodeOf(const std::string& name) const;
+  void ConnectAnew(uint32_t copy);
+  HiredisNode NodeOf(uint32_t copy, const std::string& name) const;
 
   const World world_;
   const uint32_t slot_;
@@ -86,6 +87,7 @@ class UvOwnedShard : public Membership::Host {
   uint32_t detaching_ = 0;  // nodes that were told to replicate no more, not answered yet
   std::unique_ptr<Shard> shard_;
   // By copy; null where there is none.
+  std::vector<std::shared_ptr<NodeAddresses>> addresses_;
   std::vector<std::unique_ptr<UvLink>> links_;
   std::vector<std::unique_ptr<UvLink>> sides_;
   std::vector<std::unique_ptr<HiredisProbe>> probes_;

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "tests/e2e/child_process.h"
 #include "tests/e2e/client.h"
@@ -100,6 +103,29 @@ TEST_F(HostNames, AreLookedAtAgainWhenAConnectionIsLost) {
   Name("127.0.0.3");
   old_node_->Kill();
   EXPECT_TRUE(Moved());
+}
+
+// While both servers live, a probe or a control connection to the one that is left would speak for
+// the other.
+TEST_F(HostNames, AllConnectionsFollowTheLink) {
+  proxy_.Start(Config(0));
+  Client client(proxy_.port());
+  EXPECT_EQ(client("SET", "where", "old"), "OK");
+  Client beside = old_node_->Connect();
+  const auto connections = [&] {
+    const std::string list = beside("CLIENT", "LIST").Text();
+    return std::count(list.begin(), list.end(), '\n');
+  };
+  EXPECT_TRUE(Eventually([&] { return connections() >= 4; })) << "link, probe, control, this one";
+  // So that the name is asked for again when the link is lost.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  Name("127.0.0.3");
+  const std::string list = beside("CLIENT", "LIST").Text();
+  const size_t at = list.rfind("id=", list.find(" name=gemel:"));
+  const std::string id = list.substr(at + 3, list.find(' ', at) - at - 3);
+  ASSERT_EQ(beside("CLIENT", "KILL", "ID", id), ":1") << list;
+  EXPECT_TRUE(Moved());
+  EXPECT_TRUE(Eventually([&] { return connections() == 1; })) << beside("CLIENT", "LIST").Text();
 }
 
 }  // namespace

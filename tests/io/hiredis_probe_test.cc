@@ -2,9 +2,14 @@
 
 #include "backend/uv/hiredis_probe.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/e2e/redis_node.h"
@@ -20,11 +25,14 @@ using Probe = Shard::Probe;
 class HiredisProbeTest : public LoopTest {
  protected:
   void Make(uint16_t port, uint32_t interval_ms, uint32_t timeout_ms) {
+    Make(Address{"127.0.0.1", port, {}}, interval_ms, timeout_ms);
+  }
+  void Make(Address address, uint32_t interval_ms, uint32_t timeout_ms) {
     HealthConfig health;
     health.interval_ms = interval_ms;
     health.timeout_ms = timeout_ms;
     probe_ = std::make_unique<HiredisProbe>(
-        &loop_, HiredisNode{{"127.0.0.1", port, {}}, {}, {}, 0}, health,
+        &loop_, HiredisNode{std::move(address), {}, {}, 0}, health,
         [this](Probe probe, uint64_t began_ms) {
           EXPECT_LE(began_ms, uv_now(&loop_));
           if (probe == Probe::kSent) {
@@ -164,6 +172,38 @@ TEST_F(HiredisProbeTest, ServerThatAnswersAndCloses) {
     return Count(Probe::kAnswer) >= 5;
   }));
   EXPECT_GE(uv_now(&loop_) - start, 4 * 40U);
+}
+
+TEST_F(HiredisProbeTest, NameThatDoesNotResolveIsNoEvidence) {
+  // At once, or not within the time.
+  Make(Address{"no-such-host.invalid", 7, {}}, 20, 200);
+  ASSERT_TRUE(Saw(Probe::kVoid, 5));
+  EXPECT_EQ(Count(Probe::kVoid), seen_.size());
+}
+
+TEST_F(HiredisProbeTest, ThreeFailuresWithinAMomentAreNotThree) {
+  // A Unix socket whose queue is full is no timeout: it is told at once.
+  const e2e::TempFolder folder;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  Address node;
+  node.path = folder.path() + "/full.sock";
+  std::memcpy(address.sun_path, node.path.c_str(), node.path.size() + 1);
+  const UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(listener.get(), 0), 0);
+  std::vector<UniqueFd> waiting;
+  int code = 0;
+  while (code == 0) {
+    waiting.emplace_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    code = connect(waiting.back().get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  }
+  std::vector<uint64_t> times_ms;
+  on_report_ = [&] { times_ms.push_back(uv_now(&loop_)); };
+  Make(node, 400, 5000);  // repeated after 500 ms: a tenth of the patience
+  ASSERT_TRUE(Saw(Probe::kTimeout, 3));
+  ASSERT_EQ(times_ms.size(), 3U);
+  EXPECT_GE(times_ms[2], times_ms[0] + 2 * 400);
 }
 
 TEST_F(HiredisProbeTest, NothingComesAfterStop) {
