@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backend/uv/hiredis_loop.h"
+#include "backend/uv/uv_clock.h"
 
 namespace gemel {
 
@@ -101,7 +102,7 @@ HiredisConnection::~HiredisConnection() { Drop(); }
 
 void HiredisConnection::Command(const std::vector<std::string>& args, uint32_t timeout_ms,
                                 HiredisDone done) {
-  Pending pending{uv_now(loop_) + timeout_ms, timeout_ms, std::move(done)};
+  Pending pending{UvClock::NowMs(loop_) + timeout_ms, timeout_ms, std::move(done)};
   if (context_ == nullptr && !failing_ && Connect()) {
     const Pending handshake{pending.deadline_ms, timeout_ms, nullptr};
     if (!node_.password.empty()) {
@@ -204,7 +205,7 @@ void HiredisConnection::Arm() {
   }
   uint64_t deadline_ms = UINT64_MAX;
   for (const Pending& pending : pending_) deadline_ms = std::min(deadline_ms, pending.deadline_ms);
-  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t now_ms = UvClock::NowMs(loop_);
   timer_.Set(failing_ || deadline_ms <= now_ms ? 0 : deadline_ms - now_ms);
 }
 
@@ -214,7 +215,7 @@ void HiredisConnection::OnTimer() {
     FailAll(std::move(failure_));
     return;
   }
-  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t now_ms = UvClock::NowMs(loop_);
   const auto late =
       std::find_if(pending_.begin(), pending_.end(),
                    [now_ms](const Pending& pending) { return pending.deadline_ms <= now_ms; });

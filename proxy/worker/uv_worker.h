@@ -16,6 +16,7 @@
 
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
+#include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_link.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/dispatch/dispatcher.h"
@@ -117,7 +118,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void OnTick();
   void OnSecond();
   void Turn();
-  void NoteTurn();
+  void NotePoll();
+  void NotePolled();
+  void NoteTurn(uint64_t took_ms);
   void FlushAll();
   void Reap();
   void OnConnection(UniqueFd socket, bool unix_socket);
@@ -131,6 +134,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   Serving serving_;
   const uint32_t index_;
   uv_loop_t loop_;
+  std::unique_ptr<UvClock> clock_;  // all ages on this loop are measured by it
   uv_async_t wake_;
   uv_prepare_t prepare_;
   uv_check_t check_;
@@ -164,6 +168,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   uint64_t drain_close_ms_ = 0;  // when sessions that are idle are closed
   uint64_t drain_deadline_ms_ = 0;
   uint32_t random_;
+  uint64_t poll_ms_ = 0;                         // when the last poll began
+  int poll_for_ms_ = 0;                          // and for how long at most; -1: without an end
+  uint64_t polled_ms_ = 0;                       // when it ended
   std::array<uint64_t, 11> longest_turns_ms_{};  // by second, the present one last
 };
 
