@@ -33,6 +33,10 @@ NodeHealth FailureDetector::OnTimeout(uint64_t now_ms) {
   return Set(down ? NodeHealth::kDown : NodeHealth::kSuspect, now_ms);
 }
 
+NodeHealth FailureDetector::OnBusy(uint64_t now_ms) {
+  return Set(health_ == NodeHealth::kDown ? NodeHealth::kDown : NodeHealth::kSuspect, now_ms);
+}
+
 NodeHealth FailureDetector::OnHardError(uint64_t now_ms) {
   CountFailure();
   return Set(NodeHealth::kDown, now_ms);

@@ -27,9 +27,10 @@ class FailureDetector {
   explicit FailureDetector(uint32_t failures);
   void set_failures(uint32_t failures) { threshold_ = failures; }
 
-  // Each returns the health after it. Times are milliseconds of any monotonic clock.
-  NodeHealth OnAnswer(uint64_t now_ms);     // an answer to a probe, whatever it says
-  NodeHealth OnTimeout(uint64_t now_ms);    // a probe was not answered in time
+  // Each returns the health after it. Times are milliseconds of the running clock.
+  NodeHealth OnAnswer(uint64_t now_ms);   // an answer to a probe, whatever it says
+  NodeHealth OnTimeout(uint64_t now_ms);  // a probe was not answered in time
+  NodeHealth OnBusy(uint64_t now_ms);     // the same, and it may be busy: no evidence, worth a look
   NodeHealth OnHardError(uint64_t now_ms);  // refused, reset, no route
   NodeHealth OnHang(uint64_t now_ms);       // as hang_detector.h judged
 

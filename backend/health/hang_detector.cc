@@ -18,6 +18,7 @@ constexpr uint64_t kEachPart = 2;
 
 void HangDetector::OnProbeSent() {
   since_probe_ms_ = 0;
+  asked_again_ = true;
   if (probe_out_) return;  // the one before it is unanswered, too
   probe_out_ = true;
   probe_silent_ms_ = 0;
@@ -29,10 +30,15 @@ void HangDetector::OnProbeAnswer(uint64_t now_ms) {
   Heard(now_ms);
 }
 
-// What lasted longer than most_ms was a hang and no pause: nothing is learnt from it.
+// What lasted longer than most_ms was a hang, or a long piece of work, and no pause: of how long it
+// pauses nothing is learnt from it.
 void HangDetector::Heard(uint64_t now_ms) {
   const double silence = static_cast<double>(silent_ms_);
-  silent_ms_ = 0;
+  if (silent_ms_ > std::min(limits_.least_ms, limits_.most_ms) && !gave_up_) {
+    busy_ms_ = silent_ms_;
+    busy_at_ms_ = now_ms;
+  }
+  EndSilence();
   if (silence > limits_.most_ms || silence <= Longest(now_ms)) return;
   longest_ms_ = silence;
   longest_at_ms_ = now_ms;
@@ -44,16 +50,18 @@ double HangDetector::Longest(uint64_t now_ms) const {
 }
 
 void HangDetector::Observe(uint64_t now_ms, const Line& line) {
-  const uint64_t step = now_ms > now_ms_ ? std::min(now_ms - now_ms_, kMaxStepMs) : 0;
+  const uint64_t step = now_ms > now_ms_ && now_ms_ != 0 ? now_ms - now_ms_ : 0;
   now_ms_ = now_ms;
   since_probe_ms_ += step;
   if (probe_out_) probe_silent_ms_ += step;
   if (line.heard_ms > heard_ms_) {
     heard_ms_ = line.heard_ms;
+    asked_again_ = false;
     Heard(now_ms);
   }
-  if (!line.waiting && !probe_out_) {
-    silent_ms_ = 0;
+  // A probe alone that is older than what came over the link says something of its connection.
+  if (!line.waiting && !(probe_out_ && asked_again_)) {
+    EndSilence();
   } else if (silent_ms_ == 0) {
     // It began within this step.
     const uint64_t since = std::max(heard_ms_, line.waiting ? line.waiting_since_ms : 0);
@@ -78,10 +86,15 @@ uint64_t HangDetector::LimitMs() const {
   return std::min<uint64_t>(std::max<uint64_t>(learnt, limits_.least_ms), limits_.most_ms);
 }
 
-HangDetector::Verdict HangDetector::Judge(bool long_command) const {
+void HangDetector::EndSilence() {
+  silent_ms_ = excused_ms_ = 0;
+  gave_up_ = false;
+}
+
+HangDetector::Verdict HangDetector::Judge(uint64_t patience_ms) const {
   if (stalled_ms_ == 0) return Verdict::kWell;
-  const uint64_t limit = long_command ? limits_.most_ms : LimitMs();
-  if (silent_ms_ >= limit && stalled_ms_ >= limit / kEachPart && probe_out_ &&
+  const uint64_t limit = std::max(LimitMs(), patience_ms);
+  if (silent_ms_ - excused_ms_ >= limit && stalled_ms_ >= limit / kEachPart && probe_out_ &&
       probe_silent_ms_ >= limit / kEachPart) {
     return Verdict::kHangs;
   }

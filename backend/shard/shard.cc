@@ -118,10 +118,10 @@ void Shard::Transmit(LinkItem* item, Request* request, CopyMask to) {
   }
 }
 
-int Shard::PickRead(CopyMask among, bool primary_only) const {
+int Shard::PickRead(CopyMask among, bool primary_only, bool also_silent) const {
   among &= readable_;
   if (among == 0) return -1;
-  if (silent_ != 0 && !primary_only && (among & ~silent_) != 0) [[unlikely]]
+  if (silent_ != 0 && !primary_only && !also_silent && (among & ~silent_) != 0) [[unlikely]]
     among &= ~silent_;
   const bool has_primary = (among & Bit(primary_)) != 0;
   if (has_primary &&
@@ -148,7 +148,10 @@ int Shard::PickRead(CopyMask among, bool primary_only) const {
 }
 
 void Shard::SendRead(Request* request) {
-  const int picked = PickRead(~CopyMask{0}, request->primary_only);
+  // While a copy is silent, one that may take long does not take the last one that is not.
+  const bool stays = silent_ != 0 && std::popcount(readable_ & ~silent_) == 1 &&
+                     StaysWhereItIs(*request, request->frame);
+  const int picked = PickRead(~CopyMask{0}, request->primary_only, stays);
   if (picked < 0) {
     AnswerError(request, DownText());
     return;

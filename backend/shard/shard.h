@@ -302,12 +302,21 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
 
  private:
   static constexpr uint64_t kNotEmpty = ~uint64_t{0};
+  enum class Work : uint8_t {
+    kUnknown,    // not looked at yet
+    kShort,      // nothing that may take long
+    kLong,       // a command that may take long, and that other copies were sent, too
+    kLongAlone,  // one that this copy alone was sent: a read
+  };
   struct Copy {
     std::unique_ptr<Link> link;
     FailureDetector detector;
     HangDetector hang;
     bool removed = false;
     bool probe_wish = false;
+    // What it may be working on while it is silent: of so many, the first in its line.
+    Work work = Work::kUnknown;
+    size_t worked_on = 0;
     bool unsure = false;  // lost writes in flight, or could not be repaired
     bool refusing =
         false;  // refused a write that others may have applied: not read until that is clear
@@ -341,7 +350,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void SendWrite(Request* request, uint32_t room_mb = 0);
   void Transmit(LinkItem* item, Request* request, CopyMask to);
   void SubmitSlow(Request* request);
-  int PickRead(CopyMask among, bool primary_only) const;
+  int PickRead(CopyMask among, bool primary_only, bool also_silent = false) const;
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
   void OnReadLost(Request* request, std::string_view frame, bool suspect);
@@ -363,10 +372,14 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   // shard_health.cc: who hangs
   void WatchNodes(uint64_t now_ms);
   bool CanDoWithout(uint32_t copy) const;
-  bool LongCommandIn(const Link& link);
+  bool MayBeBusy(uint32_t copy, uint64_t probe_began_ms) const;
+  uint64_t PatienceWith(uint32_t copy, uint64_t now_ms);
+  Work WorkOf(const Link& link, size_t first);
   void GiveUp(uint32_t copy);
 
   // shard_hedge.cc: reads that wait on a silent copy
+  static bool MayTakeLong(const CommandRow& row, std::string_view frame);
+  static bool StaysWhereItIs(const Request& request, std::string_view frame);
   void HedgeReads();
   void HedgeLine(uint32_t copy);
   LinkItem* HedgeRead(Request* request, std::string_view frame, uint32_t from);
@@ -498,6 +511,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   std::vector<std::unique_ptr<Copy>> copies_;
   OpPool ops_;
   HedgePool hedges_;
+  HedgeBudget hedge_budget_;
 
   SideReads side_;
   HeavyReads heavy_;

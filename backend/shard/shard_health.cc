@@ -1,5 +1,6 @@
 // Which nodes answer: what the probes and the links have seen, and what follows from it.
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/resp/request_reader.h"
@@ -12,6 +13,10 @@ namespace {
 // So far down its line a node may be with what it works on, without an answer to what is in front:
 // it answers what it has read in one piece together.
 constexpr size_t kWorkedOn = 1024;
+// What came to its line when it had been silent for so long is not what it works on.
+constexpr uint64_t kBeginsMs = 50;
+// A copy is given so many times as long as another one took for what went to both.
+constexpr uint64_t kAsLongAgain = 2;
 
 }  // namespace
 
@@ -37,7 +42,8 @@ void Shard::OnProbe(uint32_t index, Probe probe, uint64_t began_ms) {
       after = copy.detector.OnAnswer(now_ms);
       break;
     case Probe::kTimeout:
-      after = copy.detector.OnTimeout(now_ms);
+      after = MayBeBusy(index, began_ms) ? copy.detector.OnBusy(now_ms)
+                                         : copy.detector.OnTimeout(now_ms);
       break;
     case Probe::kHardError:
       copy.hang.OnProbeVoid();
@@ -73,42 +79,75 @@ bool Shard::Waiting() const {
   return false;
 }
 
+// A probe was not answered in time: is there another reason for it than the node's end? It may
+// stand behind requests, which WatchNodes judges; the link may have heard from the node since; and
+// where nobody could take its place, the end of the link would help nobody.
+bool Shard::MayBeBusy(uint32_t index, uint64_t probe_began_ms) const {
+  const Link& link = *copies_[index]->link;
+  return link.up() &&
+         (link.pending() > 0 || link.heard_ms() > probe_began_ms || !CanDoWithout(index));
+}
+
 void Shard::WatchNodes(uint64_t now_ms) {
   for (auto& copy : copies_) {
     const Link& link = *copy->link;
     copy->hang.Observe(now_ms,
                        {link.up() && link.pending() > 0, link.waiting_since_ms(), link.heard_ms()});
+    if (copy->hang.stalled_ms() < kBeginsMs) {
+      copy->worked_on = std::min(link.pending(), kWorkedOn);
+      copy->work = Work::kUnknown;
+    }
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    Copy& copy = *copies_[i];
-    switch (copy.hang.Judge(/*long_command=*/false)) {
+    HangDetector& hang = copies_[i]->hang;
+    if (hang.silent_ms() > 0 && !CanDoWithout(i)) hang.Excuse();
+    switch (hang.Judge()) {
       case HangDetector::Verdict::kWell:
         break;
       case HangDetector::Verdict::kAsk:
-        copy.probe_wish = true;
+        copies_[i]->probe_wish = true;
         break;
       case HangDetector::Verdict::kHangs:
-        if (CanDoWithout(i) &&
-            (copy.hang.Judge(/*long_command=*/true) == HangDetector::Verdict::kHangs ||
-             !LongCommandIn(*copy.link))) {
-          GiveUp(i);
-        }
+        if (hang.Judge(PatienceWith(i, now_ms)) == HangDetector::Verdict::kHangs) GiveUp(i);
         break;
     }
   }
 }
 
 // Is there another copy to go on with? Without one the end of the link would only turn what waits
-// into errors: that is left to `failures` and to the link's own timeout.
+// into errors: that is left to the link's own timeout.
 bool Shard::CanDoWithout(uint32_t copy) const {
   if ((in_sync_ & Bit(copy)) == 0) return true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const HangDetector& other = copies_[i]->hang;
-    if (i != copy && (readable_ & Bit(i)) != 0 && other.stalled_ms() * 2 < other.LimitMs()) {
+    if (i != copy && (readable_ & Bit(i)) != 0 && other.stalled_ms() * 2 < other.LimitMs() &&
+        other.silent_ms() * 2 < other.LimitMs()) {
       return true;
     }
   }
   return false;
+}
+
+// How long a silent copy is waited for in any case, though another one could take its place.
+uint64_t Shard::PatienceWith(uint32_t index, uint64_t now_ms) {
+  Copy& copy = *copies_[index];
+  if (copy.work == Work::kUnknown) copy.work = WorkOf(*copy.link, copy.worked_on);
+  switch (copy.work) {
+    case Work::kUnknown:
+    case Work::kShort:
+      return 0;
+    case Work::kLong: {
+      // The others have it behind them: did it take them long?
+      uint64_t busy_ms = 0;
+      for (uint32_t i = 0; i < copies_.size(); ++i) {
+        if (i != index) busy_ms = std::max(busy_ms, copies_[i]->hang.BusyMs(now_ms));
+      }
+      return std::max(copy.hang.most_ms(), busy_ms * kAsLongAgain);
+    }
+    case Work::kLongAlone:
+      return options_.wait_ms;
+  }
+  return 0;
 }
 
 void Shard::GiveUp(uint32_t index) {
@@ -121,16 +160,19 @@ void Shard::GiveUp(uint32_t index) {
   copy.link->Fail("the node hangs: no answer to requests and health checks for " + silence);
 }
 
-// Does a command that may take long stand where the node may be with its work?
-bool Shard::LongCommandIn(const Link& link) {
-  bool found = false;
-  link.ForEachPending(kWorkedOn, [&](LinkItem*, std::string_view frame) {
+// What may the node be working on, of the first in its line?
+Shard::Work Shard::WorkOf(const Link& link, size_t first) {
+  Work work = Work::kShort;
+  link.ForEachPending(first, [&](LinkItem* item, std::string_view frame) {
     SplitFrame(frame, &args_);
     const CommandRow* row = args_.empty() ? nullptr : table_->Find(args_);
-    found = row == nullptr || row->MayTakeLong();
-    return !found;
+    if (row != nullptr && !MayTakeLong(*row, frame)) return true;
+    const bool alone =
+        item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kCompare;
+    work = alone ? Work::kLongAlone : Work::kLong;
+    return !alone;
   });
-  return found;
+  return work;
 }
 
 }  // namespace gemel

@@ -9,19 +9,26 @@ namespace gemel {
 
 namespace {
 
-// One that goes over the whole keyspace would only make the other copy silent, too.
-bool WorthASecondCopy(const Request& request) {
-  if (request.primary_only) return false;
-  const CommandRow* row = request.row;
-  return row == nullptr || row->key_rule != KeyRule::kNone || !row->MayTakeLong();
-}
+// From here on a command has so many keys, or members, that it may take long.
+constexpr size_t kManyBytes = ChunkPool::kStandard;
 
 }  // namespace
+
+bool Shard::MayTakeLong(const CommandRow& row, std::string_view frame) {
+  return row.MayTakeLong() || frame.size() >= kManyBytes;
+}
+
+// One that may take long would make the other copy silent, too, and then nobody is left who answers
+// what is short.
+bool Shard::StaysWhereItIs(const Request& request, std::string_view frame) {
+  return request.primary_only || (request.row != nullptr && MayTakeLong(*request.row, frame));
+}
 
 // Called at each tick, after WatchNodes. A copy whose line has not moved for hedge_ms is silent
 // until it moves again: the reads in it are sent to another copy too, and new ones there alone.
 void Shard::HedgeReads() {
   if (options_.hedge_ms == 0 || copies_.size() == 1) return;
+  hedge_budget_.Earn(stats_.reads);
   CopyMask silent = 0;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if (copies_[i]->hang.stalled_ms() >= options_.hedge_ms) silent |= Bit(i);
@@ -48,7 +55,7 @@ void Shard::HedgeLine(uint32_t copy) {
 
 // Sends it to a second copy. What is to stand in the line of the first one.
 LinkItem* Shard::HedgeRead(Request* request, std::string_view frame, uint32_t from) {
-  if (!WorthASecondCopy(*request)) return request;
+  if (StaysWhereItIs(*request, frame)) return request;
   if (!repair_.idle()) {
     const std::string_view before = std::exchange(request->frame, frame);
     const bool locked = TouchesLockedKey(*request);
@@ -56,7 +63,7 @@ LinkItem* Shard::HedgeRead(Request* request, std::string_view frame, uint32_t fr
     if (locked) return request;  // the copies may differ there
   }
   const int picked = PickRead(~silent_ & ~CopyMask{request->tried}, /*primary_only=*/false);
-  if (picked < 0) return request;
+  if (picked < 0 || !hedge_budget_.Take(hedges_.in_use())) return request;
   const uint32_t to = static_cast<uint32_t>(picked);
   ++stats_.hedged;
   request->tried |= static_cast<uint16_t>(Bit(to));

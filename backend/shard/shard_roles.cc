@@ -154,6 +154,7 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   const bool was_up = std::exchange(copies_[index]->was_up, false);
   losing_ = false;
   up_ &= ~Bit(index);
+  copies_[index]->hang.OnLinkEnd();
   if ((joining_ & Bit(index)) != 0) LeaveJoin(index, "its connection was lost");
   if ((in_sync_ & Bit(index)) != 0) {
     // Refused, or known to hang: there is nothing to wait for.

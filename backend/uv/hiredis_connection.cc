@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backend/uv/hiredis_loop.h"
+#include "backend/uv/uv_clock.h"
 
 namespace gemel {
 
@@ -107,7 +108,7 @@ HiredisConnection::~HiredisConnection() { Drop(); }
 void HiredisConnection::Command(const std::vector<std::string>& args, uint32_t timeout_ms,
                                 HiredisDone done) {
   const bool stored = !connected_;
-  pending_.push_back({uv_now(loop_) + timeout_ms, timeout_ms,
+  pending_.push_back({UvClock::NowMs(loop_) + timeout_ms, timeout_ms,
                       stored ? args : std::vector<std::string>(), std::move(done)});
   if (context_ != nullptr) {
     Send(args);
@@ -239,7 +240,7 @@ void HiredisConnection::Arm() {
   }
   uint64_t deadline_ms = UINT64_MAX;
   for (const Pending& pending : pending_) deadline_ms = std::min(deadline_ms, pending.deadline_ms);
-  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t now_ms = UvClock::NowMs(loop_);
   timer_.Set(failing_ || deadline_ms <= now_ms ? 0 : deadline_ms - now_ms);
 }
 
@@ -249,7 +250,7 @@ void HiredisConnection::OnTimer() {
     FailAll(std::move(failure_));
     return;
   }
-  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t now_ms = UvClock::NowMs(loop_);
   const auto late =
       std::find_if(pending_.begin(), pending_.end(),
                    [now_ms](const Pending& pending) { return pending.deadline_ms <= now_ms; });

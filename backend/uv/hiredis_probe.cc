@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/uv/uv_clock.h"
+
 namespace gemel {
 
 namespace {
@@ -53,7 +55,7 @@ void HiredisProbe::ProbeNow() {
 }
 
 void HiredisProbe::Send() {
-  sent_ms_ = uv_now(loop_);
+  sent_ms_ = UvClock::NowMs(loop_);
   waiting_ = true;
   repeated_ = false;
   Ping();
@@ -61,7 +63,7 @@ void HiredisProbe::Send() {
 }
 
 void HiredisProbe::Ping() {
-  attempt_ms_ = uv_now(loop_);
+  attempt_ms_ = UvClock::NowMs(loop_);
   const bool repetition = timeouts_ > 0 && timeouts_ < failures_;
   patience_ms_ = repetition ? repeat_ms_ : timeout_ms_;
   connection_.Command({"PING"}, patience_ms_,
@@ -70,7 +72,7 @@ void HiredisProbe::Ping() {
 
 void HiredisProbe::OnIdleClose() {
   if (!started_ || waiting_) return;
-  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t now_ms = UvClock::NowMs(loop_);
   timer_.Set(now_ms >= sent_ms_ + kAtOnceMs ? 0 : sent_ms_ + kAtOnceMs - now_ms);
 }
 
@@ -81,7 +83,7 @@ void HiredisProbe::OnReply(const HiredisReply& reply) {
     return;
   }
   waiting_ = false;
-  const uint64_t now_ms = uv_now(loop_);
+  const uint64_t now_ms = UvClock::NowMs(loop_);
   const bool timeout = reply.kind == Kind::kTimeout;
   const bool nothing = reply.kind == Kind::kUnable || reply.kind == Kind::kUnresolved;
   if (!nothing) timeouts_ = timeout ? timeouts_ + 1 : 0;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/link/link.h"
+#include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_dial.h"
 #include "backend/uv/uv_stream.h"
 #include "config/address.h"
@@ -62,7 +63,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   }
   void Heard();
   void Lost();
-  uint64_t NowMs() const { return uv_now(context_->streams->loop()); }
+  uint64_t NowMs() const { return UvClock::NowMs(context_->streams->loop()); }
 
   UvLinkContext* context_;
   Link* link_;

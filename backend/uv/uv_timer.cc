@@ -2,11 +2,25 @@
 
 #include <utility>
 
+#include "backend/uv/uv_clock.h"
+
 namespace gemel {
 
 struct UvTimer::Handle {
   uv_timer_t timer;
   std::function<void()> fire;
+  uint64_t due_ms = 0;  // of the running clock
+
+  void Wait(uint64_t for_ms) { uv_timer_start(&timer, OnTime, for_ms, 0); }
+  static void OnTime(uv_timer_t* timer) {
+    Handle* handle = static_cast<Handle*>(timer->data);
+    const uint64_t now_ms = UvClock::NowMs(timer->loop);
+    if (now_ms < handle->due_ms) {
+      handle->Wait(handle->due_ms - now_ms);
+    } else {
+      handle->fire();
+    }
+  }
 };
 
 void UvTimer::Close::operator()(Handle* handle) const {
@@ -24,9 +38,8 @@ UvTimer::UvTimer(uv_loop_t* loop, std::function<void()> fire) {
 }
 
 void UvTimer::Set(uint64_t after_ms) {
-  uv_timer_start(
-      &handle_->timer, [](uv_timer_t* timer) { static_cast<Handle*>(timer->data)->fire(); },
-      after_ms, 0);
+  handle_->due_ms = UvClock::NowMs(handle_->timer.loop) + after_ms;
+  handle_->Wait(after_ms);
 }
 
 void UvTimer::Stop() { uv_timer_stop(&handle_->timer); }

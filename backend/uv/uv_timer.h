@@ -1,4 +1,5 @@
-// A libuv timer that goes with its owner.
+// A timer of a loop that goes with its owner. It counts by the loop's running clock (uv_clock.h):
+// a pause of this process lets none of them fire.
 
 #ifndef GEMEL_BACKEND_UV_UV_TIMER_H_
 #define GEMEL_BACKEND_UV_UV_TIMER_H_

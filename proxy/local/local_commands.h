@@ -32,7 +32,6 @@ class ReloadStatus;
 struct ProcessInfo {
   std::string version;
   std::string executable;
-  uint64_t started_ms = 0;  // of the clock of SessionContext::now_ms
   uint64_t pid = 0;
   std::string run_id;                        // 40 hex digits, new at each start
   std::vector<const WorkerStats*> stats;     // one a worker
@@ -41,6 +40,7 @@ struct ProcessInfo {
   const ReloadStatus* reloads = nullptr;     // may be null
   const ResyncBoard* resyncs = nullptr;      // may be null
   std::function<int64_t()> unix_time_us;     // wall clock
+  std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
   std::function<uint64_t()> resident_bytes;  // of the process
 };
 

@@ -69,7 +69,7 @@ void ProxyStatus(LocalCommands& local, Session& session, const CommandRow&, Loca
   const std::pair<std::string_view, std::string> fields[] = {
       {"version", process.version},
       {"pid", number(process.pid)},
-      {"uptime_s", number((context.now_ms - process.started_ms) / 1000)},
+      {"uptime_s", number(process.uptime_s())},
       {"workers", number(context.config->workers)},
       {"clients", number(clients)},
       {"shards", number(context.pool->shards().size())},

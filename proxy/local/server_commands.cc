@@ -107,7 +107,7 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     return false;
   };
   if (wants("server")) {
-    const uint64_t uptime_s = (context.now_ms - process.started_ms) / 1000;
+    const uint64_t uptime_s = process.uptime_s();
     info.Section("Server");
     info.Field("redis_version", kRedisVersion);
     info.Field("gemel_version", process.version);

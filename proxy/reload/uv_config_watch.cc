@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "backend/uv/uv_clock.h"
+
 namespace gemel {
 
 namespace {
@@ -53,7 +55,7 @@ UvConfigWatch::UvConfigWatch(uv_loop_t* loop, const std::string& path,
       note_(std::move(note)),
       times_(times),
       timer_(loop, [this] { StartLook(); }),
-      last_change_(uv_now(loop)) {
+      last_change_(UvClock::NowMs(loop)) {
   StartLook();
 }
 
@@ -71,7 +73,7 @@ void UvConfigWatch::Expect(std::string_view content) { expected_ = HashContent(c
 
 // The file may have changed: it is looked at soon, and read when it is still.
 void UvConfigWatch::Stir() {
-  last_change_ = uv_now(loop_);
+  last_change_ = UvClock::NowMs(loop_);
   if (settling_) return;  // a look is under way, or the timer is set
   settling_ = true;
   if (look_ == nullptr) timer_.Set(kFirstLookMs);
@@ -82,7 +84,7 @@ void UvConfigWatch::StartLook() {
   auto look = std::make_unique<Look>();
   look->owner = this;
   look->path = path_;
-  look->read = settling_ && uv_now(loop_) - last_change_ >= times_.settle_ms;
+  look->read = settling_ && UvClock::NowMs(loop_) - last_change_ >= times_.settle_ms;
   look->work.data = look.get();
   look_ = look.release();
   uv_queue_work(
@@ -108,7 +110,7 @@ void UvConfigWatch::OnEvent(Folder* folder, const char* name, int status) {
 
 void UvConfigWatch::OnLook(const FileSighting& sighting, bool read) {
   const bool fresh = WatchFolders(sighting.folders);
-  const uint64_t now = uv_now(loop_);
+  const uint64_t now = UvClock::NowMs(loop_);
   if (!(sighting.identity == identity_)) {
     identity_ = sighting.identity;
     settling_ = true;

@@ -79,6 +79,9 @@ class Server {
     process_.events = &events_;
     process_.access = &access_;
     process_.unix_time_us = UnixTimeUs;
+    process_.uptime_s = [started_ns = uv_hrtime()] {
+      return (uv_hrtime() - started_ns) / 1000000000;
+    };
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
     process_.reloads = &reloads_;
@@ -150,7 +153,6 @@ class Server {
       process_.stats.push_back(&shared_.workers.back()->stats());
     }
     uv_loop_t* loop = shared_.workers[0]->loop();
-    process_.started_ms = uv_now(loop);
     coordinator_ = std::make_unique<UvCoordinator>(
         loop, std::move(file), std::make_shared<const Topology>(std::move(*initial)));
     for (auto& worker : shared_.workers) {

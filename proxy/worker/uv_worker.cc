@@ -24,7 +24,7 @@ constexpr uint64_t kDrainGraceMs = 100;
 class UvWorker::Env : public ShardEnv {
  public:
   explicit Env(UvWorker* worker) : worker_(worker) {}
-  uint64_t NowMs() override { return uv_now(&worker_->loop_); }
+  uint64_t NowMs() override { return worker_->clock_->NowMs(); }
   void Propose(Edit edit, EditDone done) override {
     worker_->coordinator_->Propose(std::move(edit), std::move(done));
   }
@@ -58,6 +58,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
       relief_(&sessions_, &shards_, &shared->process->stats, &stats_),
       random_(0x9e3779b9u * (index + 1)) {
   uv_loop_init(&loop_);
+  clock_ = std::make_unique<UvClock>(&loop_);
   uv_async_init(&loop_, &wake_,
                 [](uv_async_t* handle) { static_cast<UvWorker*>(handle->data)->OnWake(); });
   wake_.data = this;
@@ -66,12 +67,16 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   prepare_.data = this;
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
     static_cast<UvWorker*>(handle->data)->Turn();
-    static_cast<UvWorker*>(handle->data)->NoteTurn();
+    static_cast<UvWorker*>(handle->data)->NotePoll();
   });
   uv_check_init(&loop_, &check_);
   check_.data = this;
-  uv_check_start(&check_, [](uv_check_t* handle) { static_cast<UvWorker*>(handle->data)->Turn(); });
-  streams_.set_after_batch([this] { relief_.Check(uv_now(&loop_)); });
+  uv_check_start(&check_, [](uv_check_t* handle) {
+    static_cast<UvWorker*>(handle->data)->NotePolled();
+    static_cast<UvWorker*>(handle->data)->Turn();
+    static_cast<UvWorker*>(handle->data)->clock_->OnHeard();
+  });
+  streams_.set_after_batch([this] { relief_.Check(clock_->NowMs()); });
   link_context_.streams = &streams_;
   session_context_.streams = &streams_;
   session_context_.session.dispatcher = &dispatcher_;
@@ -80,7 +85,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   session_context_.session.local = &local_;
   session_context_.session.gone = &shared_->gone_sessions;
   session_context_.session.access = shared->process->access;
-  session_context_.session.now_ms = uv_now(&loop_);
+  session_context_.session.now_ms = clock_->NowMs();
   Use(serving_);
   dispatcher_.set_handler(this);
   tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });
@@ -129,7 +134,7 @@ void UvWorker::EndChange(Change change) {
   if (io_changed) SetIoUring();
   const Pool& pool = *serving_.pool;
   dispatcher_.SetPool(&pool);
-  const uint64_t now_ms = uv_now(&loop_);
+  const uint64_t now_ms = clock_->NowMs();
   const std::vector<ShardConfig>& configs = pool.config().shards;
   const size_t known_shards = shards_.size();
   std::vector<bool> here(pool.slot_count());
@@ -215,6 +220,7 @@ void UvWorker::Run() {
   }
   tick_->Set(kTickMs);
   second_->Set(1000);
+  poll_ms_ = polled_ms_ = 0;  // of the turns before it served
   uv_run(&loop_, UV_RUN_DEFAULT);
   uv_loop_close(&loop_);
 }
@@ -250,7 +256,7 @@ void UvWorker::ReceiveAll() {
 }
 
 void UvWorker::OnWake() {
-  session_context_.session.now_ms = uv_now(&loop_);
+  session_context_.session.now_ms = clock_->NowMs();
   std::vector<std::function<void()>> tasks;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -261,7 +267,7 @@ void UvWorker::OnWake() {
 }
 
 void UvWorker::OnTick() {
-  const uint64_t now_ms = uv_now(&loop_);
+  const uint64_t now_ms = clock_->NowMs();
   session_context_.session.now_ms = now_ms;
   bool waiting = true;
   try {
@@ -289,7 +295,7 @@ bool UvWorker::TickAll(uint64_t now_ms) {
 
 void UvWorker::OnSecond() {
   GiveMemoryBack();
-  const uint64_t now_ms = uv_now(&loop_);
+  const uint64_t now_ms = clock_->NowMs();
   uint64_t hedged = 0;
   uint64_t hedge_wins = 0;
   uint64_t edits_failed = 0;
@@ -319,7 +325,7 @@ void UvWorker::OnSecond() {
 
 // The end of a loop turn.
 void UvWorker::Turn() {
-  session_context_.session.now_ms = uv_now(&loop_);
+  session_context_.session.now_ms = clock_->NowMs();
   streams_.ReceiveAll();
   if (!session_context_.paused.empty()) {
     std::vector<UvSession*> paused = std::move(session_context_.paused);
@@ -335,17 +341,31 @@ void UvWorker::Turn() {
     }
   }
   FlushAll();
-  relief_.Check(uv_now(&loop_));
+  relief_.Check(clock_->NowMs());
   if (!session_context_.ended.empty() || !finishing_.empty()) Reap();
 }
 
-// The loop's time is that of its last poll: nobody was heard since.
-void UvWorker::NoteTurn() {
-  const uint64_t now_ms = uv_hrtime() / 1000000;
-  const uint64_t polled_ms = uv_now(&loop_);
-  if (now_ms <= polled_ms + longest_turns_ms_.back()) return;
-  longest_turns_ms_.back() = now_ms - polled_ms;
-  stats_.longest_turn_ms.Set(std::max(stats_.longest_turn_ms.Get(), longest_turns_ms_.back()));
+// The loop is about to poll: since it last did nobody was heard. Its own time will not do, since it
+// is set anew before the timers. One reading of the clock a turn.
+void UvWorker::NotePoll() {
+  poll_ms_ = uv_hrtime() / 1000000;
+  poll_for_ms_ = uv_backend_timeout(&loop_);
+  if (polled_ms_ != 0 && poll_ms_ > polled_ms_) NoteTurn(poll_ms_ - polled_ms_);
+}
+
+// The poll is over, at the loop's time. Did it take longer than was asked for? Then this process
+// was stopped, or had no CPU.
+void UvWorker::NotePolled() {
+  polled_ms_ = uv_now(&loop_);
+  if (poll_ms_ == 0 || poll_for_ms_ < 0) return;
+  const uint64_t until_ms = poll_ms_ + static_cast<uint64_t>(poll_for_ms_);
+  if (polled_ms_ > until_ms) NoteTurn(polled_ms_ - until_ms);
+}
+
+void UvWorker::NoteTurn(uint64_t took_ms) {
+  if (took_ms <= longest_turns_ms_.back()) return;
+  longest_turns_ms_.back() = took_ms;
+  stats_.longest_turn_ms.Set(std::max(stats_.longest_turn_ms.Get(), took_ms));
 }
 
 void UvWorker::FlushAll() {
@@ -384,7 +404,7 @@ void UvWorker::Reap() {
 }
 
 void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
-  session_context_.session.now_ms = uv_now(&loop_);
+  session_context_.session.now_ms = clock_->NowMs();
   const uint64_t id = shared_->next_session.fetch_add(1, std::memory_order_relaxed);
   std::unique_ptr<UvSession> session;
   try {
@@ -415,13 +435,13 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   for (Listener& listener : listeners_) listener.listener->AcceptRest();
   listeners_.clear();
   drained_ = std::move(drained);
-  drain_close_ms_ = uv_now(&loop_) + std::min(kDrainGraceMs, deadline_ms);
-  drain_deadline_ms_ = uv_now(&loop_) + deadline_ms;
+  drain_close_ms_ = clock_->NowMs() + std::min(kDrainGraceMs, deadline_ms);
+  drain_deadline_ms_ = clock_->NowMs() + deadline_ms;
   for (auto& owned : shards_) owned->audit()->Stop();  // else who waits for one would be waited for
 }
 
 void UvWorker::CheckDrained() {
-  const uint64_t now_ms = uv_now(&loop_);
+  const uint64_t now_ms = clock_->NowMs();
   if (now_ms < drain_close_ms_) return;
   for (auto& session : sessions_) session->session().Drain();
   const bool late = now_ms >= drain_deadline_ms_;

@@ -16,6 +16,7 @@
 
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
+#include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_link.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/dispatch/dispatcher.h"
@@ -123,7 +124,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void OnSecond();
   void GiveMemoryBack();
   void Turn();
-  void NoteTurn();
+  void NotePoll();
+  void NotePolled();
+  void NoteTurn(uint64_t took_ms);
   void FlushAll();
   void Reap();
   void OnConnection(UniqueFd socket, bool unix_socket);
@@ -137,6 +140,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   Serving serving_;
   const uint32_t index_;
   uv_loop_t loop_;
+  std::unique_ptr<UvClock> clock_;  // all ages on this loop are measured by it
   uv_async_t wake_;
   uv_prepare_t prepare_;
   uv_check_t check_;
@@ -173,6 +177,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   uint32_t random_;
   uint64_t most_held_ = 0;                       // since memory was last given back to the system
   uint32_t give_back_s_ = 0;                     // so often still, once a second
+  uint64_t poll_ms_ = 0;                         // when the last poll began
+  int poll_for_ms_ = 0;                          // and for how long at most; -1: without an end
+  uint64_t polled_ms_ = 0;                       // when it ended
   std::array<uint64_t, 11> longest_turns_ms_{};  // by second, the present one last
 };
 

@@ -44,7 +44,7 @@ class LoopTest : public ::testing::Test {
     while (uv_now(&loop_) < end) uv_run(&loop_, UV_RUN_ONCE);
   }
 
-  uv_loop_t loop_;
+  uv_loop_t loop_{};
 
  private:
   uv_timer_t pulse_;

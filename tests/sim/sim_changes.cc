@@ -182,7 +182,10 @@ void World::ChangeRing(ProxyOptions* config) {
 }
 
 void World::BeginReload(bool reverse) {
-  if (proxy_ == nullptr || proxy_going_ || !proxy_->serving() || proxy_->reloading()) return;
+  if (proxy_ == nullptr || proxy_going_ || !proxy_->serving() || proxy_->reloading() ||
+      proxy_->paused()) {
+    return;
+  }
   // Back to what was before, as often as on to something new.
   const bool back = !before_.shards.empty() && (reverse || loop_.Chance(35));
   const ProxyOptions next = back ? before_ : Changed(options_);

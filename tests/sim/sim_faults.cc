@@ -42,6 +42,10 @@ void World::BeginFault() {
     BeginRefusals();
     return;
   }
+  if (pauses_ && loop_.Chance(60)) {
+    loop_.Chance(50) ? PauseProxy() : LongCommand();
+    return;
+  }
   if (mode_ == Mode::kRestarts || (crashes_ && loop_.Chance(25))) {
     if (loop_.Chance(30) && proxy_ != nullptr && !proxy_going_ && proxy_->serving()) {
       OrderOnNode(loop_.Random(nodes_.size()));

@@ -67,6 +67,9 @@ class Node {
   // It answers writes with that error and applies none of them; "" ends it. OOM spares what frees
   // memory, BUSY refuses everything.
   void RefuseWrites(std::string error) { refusal_ = std::move(error); }
+  // A command that takes so long: nobody is heard or answered before its end. Another one that is
+  // read meanwhile comes after it.
+  void BeBusy(uint64_t for_us);
   void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
   void Load(uint64_t for_us);  // answers LOADING for a while
   void AllowDebug(bool allow) { debug_allowed_ = allow; }
@@ -134,6 +137,7 @@ class Node {
   std::vector<ConnectionPtr> connections_;
   uint64_t next_client_id_ = 1;
   std::deque<std::function<void()>> stopped_;  // what waits for Resume or Heal, in order
+  uint64_t busy_us_ = 0;                       // by the commands that it read just now
 
   // Replication.
   Node* master_ = nullptr;

@@ -16,7 +16,7 @@ const CommandTable& Table() {
 
 SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
                    std::function<void(std::string)> fail)
-    : loop_(loop), disk_(disk), config_(config), fail_(std::move(fail)) {
+    : loop_(loop), disk_(disk), clock_(loop->now_ms()), config_(config), fail_(std::move(fail)) {
   std::string error;
   const Topology* stored = disk_->durable ? &*disk_->durable : nullptr;
   std::optional<Topology> initial =
@@ -43,9 +43,37 @@ SimProxy::~SimProxy() {
 }
 
 void SimProxy::Later(uint64_t delay_us, std::function<void()> event) {
-  loop_->After(delay_us, [alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
-    if (!alive.expired()) event();
+  loop_->After(delay_us, [this, alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
+    if (alive.expired()) return;
+    if (paused_) {
+      late_timers_.push_back(event);
+    } else {
+      event();
+    }
   });
+}
+
+void SimProxy::Receive(std::function<void()> event) {
+  if (paused_) {
+    received_.push_back(std::move(event));
+  } else {
+    event();
+  }
+}
+
+// The worst that may come: the poll was interrupted, so the timers are first. Then it hears all.
+void SimProxy::Unpause() {
+  paused_ = false;
+  const auto alive = std::weak_ptr<char>(alive_);
+  for (auto* line : {&late_timers_, &received_}) {
+    for (auto& event : std::exchange(*line, {})) {
+      if (!alive.expired()) event();
+    }
+    if (alive.expired()) return;
+  }
+  NowMs();
+  clock_.OnHeard();
+  clock_.OnHeard();
 }
 
 // A disk that fails now ends the process in life; here it is tried until it works.
@@ -109,7 +137,12 @@ void SimProxy::Submit(Request* request, const std::string& key) {
     fail_("nobody serves " + key);
     return;
   }
-  shard->shard()->Submit(request);
+  if (!paused_) {
+    shard->shard()->Submit(request);
+    return;
+  }
+  request->OwnFrame();
+  Receive([this, request, key] { Submit(request, key); });
 }
 
 void SimProxy::Tick() {
@@ -168,7 +201,14 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
   AppendCommand(&frame, words);
   asked->frame = frame;
   asked->OwnFrame();
-  shard->shard()->Submit(asked);
+  Receive([this, asked, name = shard->name()] {
+    if (SimShard* owner = Find(name)) {
+      owner->shard()->Submit(asked);
+    } else {
+      asked->answered = true;  // it has gone meanwhile
+      asked->done(false);
+    }
+  });
 }
 
 void SimProxy::Close(std::function<void()> done) {
@@ -183,10 +223,15 @@ void SimProxy::Propose(Edit edit, EditDone done) {
     Note(NoteLevel::kInfo, "edit: " + std::string(EditKindName(edit.kind)) + " " + edit.node + " " +
                                edit.run_id + " (" + edit.reason + ")");
   }
-  coordinator_->Propose(std::move(edit), std::move(done));
+  coordinator_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
+                                          done = std::move(done)](const EditResult& result) {
+    if (alive.expired()) return;
+    Receive([done, result] { done(result); });
+  });
 }
 
 void SimProxy::StartAudit(SimShard* shard) {
+  if (paused_) return;
   std::erase_if(audit_requests_, [](const auto& request) { return !request->waiting; });
   audit_requests_.push_back(std::make_unique<AuditRequest>());
   AuditRequest* request = audit_requests_.back().get();

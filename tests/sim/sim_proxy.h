@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/health/running_clock.h"
 #include "backend/ring/ring_history.h"
 #include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_shard.h"
@@ -61,8 +62,14 @@ class SimProxy : public ShardEnv {
   void Order(SimShard* shard, const std::string& verb, const Node* node,
              std::function<void(bool ok)> done);
 
+  // Its process is stopped (SIGSTOP, a snapshot of its machine) until Unpause. What comes meanwhile
+  // waits in its sockets, and its timers are late.
+  void Pause() { paused_ = true; }
+  void Unpause();
+  bool paused() const { return paused_; }
+
   // --- ShardEnv ---
-  uint64_t NowMs() override { return loop_->now_ms(); }
+  uint64_t NowMs() override { return clock_.Advance(loop_->now_ms()); }
   void Propose(Edit edit, EditDone done) override;
   void Note(NoteLevel level, const std::string& text) override;
 
@@ -71,6 +78,8 @@ class SimProxy : public ShardEnv {
   Disk* disk() { return disk_; }
   ChunkPool* pool() { return &pool_; }
   void Later(uint64_t delay_us, std::function<void()> event);
+  // Something comes from outside: now, or when it goes on.
+  void Receive(std::function<void()> event);
   void Fail(const std::string& text) { fail_(text); }
 
  private:
@@ -96,6 +105,10 @@ class SimProxy : public ShardEnv {
 
   Loop* loop_;
   Disk* disk_;
+  RunningClock clock_;
+  bool paused_ = false;
+  std::vector<std::function<void()>> late_timers_;
+  std::vector<std::function<void()>> received_;
   ProxyOptions config_;
   std::function<void(std::string)> fail_;
   bool serving_ = false;

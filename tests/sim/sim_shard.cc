@@ -21,11 +21,24 @@ class SimShard::Transport : public LinkTransport {
   void Connect() override {
     Close();
     connection_ = std::make_shared<Connection>();
-    connection_->connected = [this] { link_->OnConnected(proxy_->NowMs()); };
-    connection_->to_client = [this](std::string_view bytes) { Receive(bytes); };
-    connection_->closed = [this](bool refused) {
-      connection_ = nullptr;
-      link_->OnClosed(refused ? "refused" : "reset", refused, proxy_->NowMs());
+    // Of this connection, and only while this end of it is there.
+    auto here = [this, of = std::weak_ptr<Connection>(connection_),
+                 alive = std::weak_ptr<char>(alive_)](std::function<void()> event) {
+      proxy_->Receive([this, of, alive, event = std::move(event)] {
+        if (!alive.expired() && connection_ != nullptr && connection_ == of.lock()) event();
+      });
+    };
+    connection_->connected = [this, here] {
+      here([this] { link_->OnConnected(proxy_->NowMs()); });
+    };
+    connection_->to_client = [this, here](std::string_view bytes) {
+      here([this, bytes = std::string(bytes)] { Receive(bytes); });
+    };
+    connection_->closed = [this, here](bool refused) {
+      here([this, refused] {
+        connection_ = nullptr;
+        link_->OnClosed(refused ? "refused" : "reset", refused, proxy_->NowMs());
+      });
     };
     node_->Connect(connection_);
   }
@@ -99,8 +112,11 @@ class SimShard::Port : public ControlPort {
     const uint64_t life = owner_->copies_[copy].life;
     owner_->copies_[copy].node->Control(args,
                                         [this, alive, copy, life, done](const std::string& bytes) {
-                                          if (!alive.expired() && owner_->Lives(copy, life))
-                                            done(ToReply(bytes));
+                                          if (alive.expired()) return;
+                                          owner_->proxy_->Receive([=, this] {
+                                            if (!alive.expired() && owner_->Lives(copy, life))
+                                              done(ToReply(bytes));
+                                          });
                                         });
   }
 

@@ -21,6 +21,7 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   Loop dice(seed ^ 0x5eed0f7e10ad5ull);
   reloads_ = dice.Chance(33);
   refuses_ = Loop(seed ^ 0x5eed0f5ef05a15ull).Chance(25);
+  pauses_ = Loop(seed ^ 0x5eed0fba05e5ull).Chance(25);
   const uint64_t shards = loop_.Chance(reloads_ ? 60 : 30) ? 2 : 1;
   uint64_t copies = loop_.Chance(75) ? 2 : 3;
   if (mode_ != Mode::kOneFault && loop_.Chance(5)) copies = 1;
@@ -123,6 +124,7 @@ std::string World::Describe() const {
   if (keeps_) text += ", nodes that keep every write";
   if (reloads_) text += ", reloads";
   if (refuses_) text += ", nodes that refuse writes";
+  if (pauses_) text += ", pauses and long commands";
   if (refusing_replicaof_ > 0) {
     text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";
   }

@@ -22,6 +22,7 @@ class World : public RequestSink {
   explicit World(uint64_t seed, bool trace = false);
   ~World() override;
 
+  bool pauses() const { return pauses_; }
   // Runs until all is quiet, and checks. What was found wrong; empty if nothing.
   const std::vector<std::string>& Run();
   // What kind of run the seed makes.
@@ -87,6 +88,10 @@ class World : public RequestSink {
   void BeginRefusals();
   void RefuseLater(size_t node, const std::string& error, uint64_t after_us, uint64_t while_us);
   bool AllRefuse(const SimOp& op) const;
+  void PauseProxy();
+  void LongCommand();
+  void ExpectPeace(const std::string& what, uint64_t while_us);
+  uint64_t Departures() const;
   enum class FaultKind : uint8_t {
     kNoticed,  // at once
     kSilent,   // by a timeout
@@ -156,6 +161,7 @@ class World : public RequestSink {
   uint64_t faults_active_ = 0;
   uint64_t refusing_replicaof_ = 0;
   bool refuses_ = false;
+  bool pauses_ = false;  // the proxy is stopped now and then, and nodes are kept busy
   // All copies of a shard refuse writes until then: that is what its clients are told, too.
   struct Refusal {
     std::string shard;

@@ -266,6 +266,7 @@ class World {
     config = LoadConfigText(text, "/tmp/gemel.toml", &error);
     EXPECT_TRUE(config) << error.ToString();
     process.version = "test";
+    process.uptime_s = [] { return uint64_t{0}; };
     process.unix_time_us = [] { return int64_t{1700000000123456}; };
     process.resident_bytes = [] { return uint64_t{1 << 20}; };
     pool = std::make_unique<Pool>(config->pools[0], workers);

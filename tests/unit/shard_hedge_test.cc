@@ -90,8 +90,11 @@ TEST_F(ShardHedgeTest, KeepsTheOrderOfOneSession) {
 
 TEST_F(ShardHedgeTest, ReadsThatAreLeftAlone) {
   MakeUp(2);
-  Ask({"KEYS", "*"});  // it would only make the other copy silent, too
-  Asked scan;          // its cursor belongs to one copy
+  // They would only make the other copy silent, too.
+  Ask({"KEYS", "*"});
+  Ask({"LRANGE", "l", "0", "-1"});
+  Ask({"ZUNION", "2", "a", "b"});
+  Asked scan;  // its cursor belongs to one copy
   scan.sink = this;
   scan.primary_only = true;
   const std::string frame = Command({"HSCAN", "h", "0"});
@@ -99,12 +102,67 @@ TEST_F(ShardHedgeTest, ReadsThatAreLeftAlone) {
   shard_->Submit(&scan);
   Pass(60);
   EXPECT_EQ(Sent(1), "");
-  Reply(0, "*0\r\n*0\r\n");
+  Reply(0, "*0\r\n*0\r\n*0\r\n*0\r\n");
   Make(1);
   Up(0, "r0");
   Ask({"GET", "k"});
   Pass(500);
   EXPECT_EQ(stats().hedged, 0u);
+}
+
+TEST_F(ShardHedgeTest, OneThatMayTakeLongDoesNotTakeTheLastFreeCopy) {
+  for (ReadFrom from : {ReadFrom::kPrimary, ReadFrom::kReplica}) {
+    MakeUp(2, Ack::kAll, from);
+    const uint32_t busy = from == ReadFrom::kPrimary ? 0 : 1;
+    Ask({"SORT_RO", "l"});
+    Pass(60);
+    Sent(busy);
+    Ask({"SORT_RO", "l"}, 2);
+    EXPECT_EQ(Sent(busy), Command({"SORT_RO", "l"}));
+    Ask({"GET", "k"}, 3);
+    EXPECT_EQ(Sent(1 - busy), Command({"GET", "k"}));
+  }
+  // Of two that are free it may take one.
+  MakeUp(3);
+  Ask({"SORT_RO", "l"});
+  Pass(60);
+  Sent(0);
+  Ask({"SORT_RO", "l"}, 2);
+  EXPECT_EQ(Sent(0), "");
+  // Nor is it kept from where it goes anyway.
+  MakeUp(2, Ack::kPrimary);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Pass(60);
+  Sent(0);
+  Ask({"SORT_RO", "l"}, 2);
+  EXPECT_EQ(Sent(0), Command({"SORT_RO", "l"}));
+}
+
+TEST_F(ShardHedgeTest, HasABudget) {
+  HedgeBudget budget;
+  for (uint64_t i = 0; i < HedgeBudget::kMost; ++i) ASSERT_TRUE(budget.Take(0));
+  EXPECT_FALSE(budget.Take(0));
+  budget.Earn(HedgeBudget::kReadsEach * 3 - 1);
+  EXPECT_TRUE(budget.Take(0));
+  EXPECT_FALSE(budget.Take(HedgeBudget::kMost));  // too many are under way
+  EXPECT_TRUE(budget.Take(0));
+  EXPECT_FALSE(budget.Take(0));
+  budget.Earn(HedgeBudget::kReadsEach * 3);
+  EXPECT_TRUE(budget.Take(0));
+  EXPECT_FALSE(budget.Take(0));
+
+  // More reads than may be sent twice: the oldest are.
+  base_.hang = {100000, 100000};
+  MakeUp(2);
+  for (uint64_t i = 0; i < HedgeBudget::kMost + 1000; ++i) Ask({"GET", "k"});
+  Pass(60);
+  EXPECT_LE(stats().hedged, HedgeBudget::kMost);
+  EXPECT_GE(stats().hedged, HedgeBudget::kMost - 1000);
+  std::string replies;
+  for (uint64_t i = 0; i < HedgeBudget::kMost + 1000; ++i) replies += "$-1\r\n";
+  Reply(0, replies);
+  for (const Asked& asked : asked_) ASSERT_EQ(asked.told, "$-1\r\n");
 }
 
 TEST_F(ShardHedgeTest, CanBeTurnedOff) {
