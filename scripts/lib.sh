@@ -66,6 +66,26 @@ apt_install() {
   done
 }
 
+# Tests of nodes of different versions need a newer server beside Debian 12's Redis: its backports have
+# Valkey 8. It is unpacked under build/ and not installed, so that no service starts and the system keeps
+# its sources of packages; what it links to comes with redis-tools.
+install_valkey() {
+  local folder="$root/build/valkey"
+  if [[ -x "$folder/usr/bin/valkey-server" ]] || command -v valkey-server >/dev/null; then return; fi
+  local apt="$folder/apt" package
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+  printf 'deb [signed-by=%s] %s bookworm-backports main\n' \
+    /usr/share/keyrings/debian-archive-keyring.gpg http://deb.debian.org/debian >"$apt/backports.list"
+  local options=(-q -o "Dir::Etc::sourcelist=$apt/backports.list" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+  say "fetching: valkey-server, from bookworm-backports, into build/valkey"
+  (
+    cd "$apt" && apt-get "${options[@]}" update &&
+      apt-get "${options[@]}" download valkey-server valkey-tools &&
+      for package in ./*.deb; do dpkg -x "$package" "$folder"; done
+  ) >&2 || say "Valkey could not be fetched; the tests of nodes of different versions will fail"
+}
+
 # configure FOLDER [cmake options]: in a folder under build/, with Ninja and, if installed, ccache.
 configure() {
   local folder="$1"

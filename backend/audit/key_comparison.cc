@@ -51,6 +51,11 @@ bool KeyComparison::Begin(std::span<const std::string> keys, bool thorough, Done
   if (!shard_->Compare(frames_, copies_, this)) return false;
   stage_ = Stage::kLook;
   thorough_ = thorough;
+  mixed_ = false;
+  for (CopyMask rest = copies_; rest != 0; rest &= rest - 1) {
+    const Link& link = *shard_->link(static_cast<uint32_t>(std::countr_zero(rest)));
+    mixed_ |= link.identity().version != shard_->link(primary_)->identity().version;
+  }
   done_ = std::move(done);
   keys_.assign(keys.size(), Key());
   for (size_t i = 0; i < keys.size(); ++i) keys_[i].name = keys[i];
@@ -173,6 +178,8 @@ void KeyComparison::AskValue(size_t index, Key* key) {
   ValueLook look = thorough_ || digest_refused_ ? ValueLook::kContent : ValueLook::kDigest;
   // Two DUMPs of equal modules' values may differ, so a thorough look is no help there.
   if (key->kind == ValueKind::kModule && !digest_refused_) look = ValueLook::kDigest;
+  // DEBUG DIGEST-VALUE is of scores as that version writes them.
+  if (mixed_ && key->kind == ValueKind::kZset) look = ValueLook::kContent;
   if (key->partly) look = ValueLook::kLength;
   // First: a key that has expired is deleted by it, and DEBUG would still see it.
   ask(Ask::kTtl, {{"PTTL", key->name}, ValuePart::kBytes});

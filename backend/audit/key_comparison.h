@@ -99,6 +99,7 @@ class KeyComparison : private CompareSink {
   bool digest_refused_ = false;
   Stage stage_ = Stage::kIdle;
   bool thorough_ = false;
+  bool mixed_ = false;  // the copies are of different versions
   CopyMask copies_ = 0;
   uint32_t primary_ = 0;
   uint64_t bytes_ = 0;

@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "backend/resp/reply_reader.h"
 
@@ -43,6 +44,25 @@ bool AppendFields(std::string_view reply, const std::vector<std::string_view>& n
     }
     out->push_back('\n');
   }
+  return true;
+}
+
+bool DigestScores(std::string_view reply, ValueDigest* digest) {
+  std::vector<std::string_view> elements;
+  if (!SplitArray(reply, &elements) || elements.size() % 2 != 0) return false;
+  std::string text;
+  for (size_t i = 0; i < elements.size(); i += 2) {
+    text.append(elements[i]);
+    const std::string_view score = ReplyText(elements[i + 1]);
+    double value = 0;
+    const auto read = std::from_chars(score.data(), score.data() + score.size(), value);
+    if (read.ec != std::errc()) {
+      text.append(score);
+    } else {
+      text.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    }
+  }
+  *digest = Hash(text);
   return true;
 }
 
@@ -107,7 +127,7 @@ std::vector<ValueQuestion> ValueQuestions(ValueKind kind, ValueLook look, std::s
     case ValueKind::kSet:
       return {{{"SMEMBERS", key}, kMembers}};
     case ValueKind::kZset:
-      return {{{"ZRANGE", key, "0", "-1", "WITHSCORES"}, kBytes}};
+      return {{{"ZRANGE", key, "0", "-1", "WITHSCORES"}, kScores}};
     case ValueKind::kStream:
       return {{{"XRANGE", key, "-", "+"}, kBytes},
               {{"XINFO", "STREAM", key}, kStreamInfo},
@@ -137,6 +157,9 @@ ValueDigest DigestOf(ValuePart part, std::string_view reply) {
       break;
     case ValuePart::kGroups:
       made = DigestGroups(reply, &digest);
+      break;
+    case ValuePart::kScores:
+      made = DigestScores(reply, &digest);
       break;
   }
   return made ? digest : Hash(reply);

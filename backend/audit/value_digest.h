@@ -37,6 +37,7 @@ enum class ValuePart : uint8_t {
   kPairs,       // the same of a flat array of pairs
   kStreamInfo,  // of XINFO STREAM what belongs to the value
   kGroups,      // of XINFO GROUPS
+  kScores,      // members and scores, which versions write in different ways
 };
 
 struct ValueQuestion {

@@ -112,6 +112,8 @@ void Link::OnHandshakeReply(std::string_view reply) {
       break;
     case Step::kInfo:
       identity_.run_id = IdFromInfo(ReplyText(reply));
+      identity_.version = VersionFrom(ReplyText(reply));
+      identity_.dump_version = DumpVersionFrom(ReplyText(reply));
       if (!InfoField(ReplyText(reply), "gemel_version").empty()) {
         Fail("it is a gemel, no Redis server: name the nodes themselves");
         return;

@@ -1,5 +1,7 @@
 #include "backend/link/node_identity.h"
 
+#include <charconv>
+
 namespace gemel {
 
 namespace {
@@ -24,7 +26,59 @@ std::string LineageFrom(std::string_view replication) {
          std::string(InfoField(replication, "second_repl_offset"));
 }
 
+struct Release {
+  std::string_view program;
+  int major;
+  int minor;
+  int dump_version;  // of it and of those after it, up to the next one here
+};
+constexpr Release kReleases[] = {
+    {"Redis", 2, 6, 6},   {"Redis", 3, 2, 7},   {"Redis", 4, 0, 8},  {"Redis", 5, 0, 9},
+    {"Redis", 7, 0, 10},  {"Redis", 7, 2, 11},  {"Redis", 7, 4, 12}, {"Redis", 8, 3, 0},
+    {"Valkey", 7, 2, 11}, {"Valkey", 9, 0, 80}, {"Valkey", 9, 1, 0},
+};
+
+std::string_view ProgramOf(std::string_view info) {
+  if (!InfoField(info, "valkey_version").empty()) return "Valkey";
+  const std::string_view name = InfoField(info, "server_name");
+  if (!name.empty() && name != "redis") return name;
+  return InfoField(info, "redis_version").empty() ? std::string_view() : "Redis";
+}
+
+std::string_view NumberOf(std::string_view info) {
+  const std::string_view valkey = InfoField(info, "valkey_version");
+  return valkey.empty() ? InfoField(info, "redis_version") : valkey;
+}
+
 }  // namespace
+
+std::string VersionFrom(std::string_view info) {
+  const std::string_view program = ProgramOf(info);
+  if (program.empty()) return {};
+  return std::string(program) + " " + std::string(NumberOf(info));
+}
+
+int DumpVersionFrom(std::string_view info) {
+  const std::string_view number = NumberOf(info);
+  int major = 0;
+  int minor = 0;
+  const char* const end = number.data() + number.size();
+  const auto read = std::from_chars(number.data(), end, major);
+  if (read.ec != std::errc() || read.ptr == end || *read.ptr != '.') return 0;
+  if (std::from_chars(read.ptr + 1, end, minor).ec != std::errc()) return 0;
+  int version = 0;
+  for (const Release& release : kReleases) {
+    if (release.program != ProgramOf(info)) continue;
+    if (major > release.major || (major == release.major && minor >= release.minor)) {
+      version = release.dump_version;
+    }
+  }
+  return version;
+}
+
+bool CannotRead(const NodeIdentity& copy, const NodeIdentity& source) {
+  return copy.dump_version != 0 && copy.dump_version < source.dump_version;
+}
 
 std::string_view InfoField(std::string_view info, std::string_view name) {
   size_t at = 0;

@@ -36,10 +36,21 @@ struct NodeIdentity {
   // comes back with is all of it.
   bool keeps_writes = false;
   NodeLimits limits;
+  std::string version;   // "Redis 7.0.15", "Valkey 8.0.1"; empty: it does not tell
+  int dump_version = 0;  // of what DUMP and replication give; 0: not known of that version
 };
 
 // The value of "name:" in the text of an INFO reply; empty if there is none.
 std::string_view InfoField(std::string_view info, std::string_view name);
+
+// What INFO says of the program: "Redis 7.0.15"; empty if nothing.
+std::string VersionFrom(std::string_view info);
+// The version of the format (RDB) in which that program writes snapshots and DUMPs; 0 if that is
+// not known. No program reads a later one than its own.
+int DumpVersionFrom(std::string_view info);
+// The copy cannot read what the source writes: neither its replication nor its DUMPs. False also
+// where it is not known.
+bool CannotRead(const NodeIdentity& copy, const NodeIdentity& source);
 
 // The id that INFO's text gives (its sections server and replication).
 std::string IdFromInfo(std::string_view info);

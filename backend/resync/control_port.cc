@@ -14,6 +14,13 @@ bool RefusedForGood(const ControlReply& reply) {
          error.starts_with("ERR REPLICAOF not allowed");
 }
 
+bool PassesByItself(const ControlReply& reply) {
+  for (const char* kind : {"LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "OOM", "ERR max number"}) {
+    if (reply.error.starts_with(kind)) return true;
+  }
+  return false;
+}
+
 void MakeMaster(ControlPort* port, uint32_t copy, std::function<void(const std::string&)> done) {
   port->Command(copy, {"REPLICAOF", "NO", "ONE"},
                 [port, copy, done = std::move(done)](const ControlReply& reply) {

@@ -39,6 +39,8 @@ class ControlPort {
 
 // Whether a node says that it will never carry the command out.
 bool RefusedForGood(const ControlReply& reply);
+// Whether the node refuses the command for the moment alone.
+bool PassesByItself(const ControlReply& reply);
 
 // Makes a node a master of its own (REPLICAOF NO ONE), if it is not one. `done` runs later, as a
 // command's does: with why that failed, or with nothing. `port` must live until then.

@@ -21,6 +21,7 @@ constexpr NumberField kNumbers[] = {
     {"current_save_keys_processed", &ReplicationInfo::saved_keys},
     {"current_save_keys_total", &ReplicationInfo::save_total_keys},
     {"total_net_repl_input_bytes", &ReplicationInfo::replication_input},
+    {"sync_full", &ReplicationInfo::full_syncs},
 };
 
 struct FlagField {
@@ -65,6 +66,11 @@ ReplicationInfo ParseReplicationInfo(std::string_view info) {
     if (colon == std::string_view::npos) continue;
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = line.substr(colon + 1);
+    // "slave0:ip=...,port=...,state=wait_bgsave,..."
+    if (name.starts_with("slave") && (value.find("state=wait_bgsave") != std::string_view::npos ||
+                                      value.find("state=send_bulk") != std::string_view::npos)) {
+      seen.gives_copy = true;
+    }
     for (const NumberField& field : kNumbers) {
       if (name == field.name) seen.*field.member = ToNumber(value);
     }

@@ -32,6 +32,10 @@ struct ReplicationInfo {
   int64_t saved_keys = -1;
   int64_t save_total_keys = -1;
   int64_t replication_input = -1;  // bytes that ever came from a master
+  // Of a master: copies that were ever begun, and whether some replica is being given one or waits
+  // for it.
+  int64_t full_syncs = -1;
+  bool gives_copy = false;
 };
 
 // `info`: the reply to INFO, or to INFO replication.

@@ -20,8 +20,13 @@ constexpr uint64_t kNoGainMs = 2000;
 constexpr uint64_t kSilenceMs = 60 * 1000;
 // But one that its probes call down is not waited for: it is found again where it is now.
 constexpr uint64_t kDownMs = 10 * 1000;
-// A copy whose master link stays down for so long has a reason that its own log tells.
-constexpr uint64_t kLinkDownHintMs = 15 * 1000;
+// A copy that has not begun by then to copy will not: its own log tells why. One that had begun, or
+// for which the primary makes a snapshot soon, has more time.
+constexpr uint64_t kNotBegunMs = 5 * 1000;
+constexpr uint64_t kBrokenOffMs = 15 * 1000;
+constexpr uint64_t kNoSnapshotMs = 15 * 1000;
+// After so many copies that were begun and came to nothing no further one will do better.
+constexpr int64_t kMaxRounds = 3;
 constexpr size_t kMaxNoted = 32;
 
 constexpr const char* kCopyingPhase = "copying";
@@ -44,16 +49,20 @@ Resync::Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig conf
       env_(env),
       config_(config),
       board_(board),
+      delay_(port),
       seen_empty_(kMaxCopies),
       from_start_(kMaxCopies),
       ours_(kMaxCopies),
-      scanned_(kMaxCopies) {
+      scanned_(kMaxCopies),
+      in_vain_(kMaxCopies),
+      connected_(kMaxCopies) {
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) from_start_[i] = true;
 }
 
 Resync::~Resync() {
   // Also safe while the edit is under way: the shard sends no writes before it is in effect.
   if (state_ >= State::kDraining) shard_->Resume();
+  delay_.PutBack();
 }
 
 void Resync::Command(uint32_t copy, std::vector<std::string> args, ControlDone done) {
@@ -73,6 +82,20 @@ void Resync::Demand(uint32_t copy, std::vector<std::string> args, ControlDone do
           [this, what = std::move(what), done = std::move(done)](const ControlReply& reply) {
             if (reply.ok) {
               done(reply);
+            } else {
+              Fail(what + ": " + reply.error);
+            }
+          });
+}
+
+void Resync::Prepare(uint32_t copy, std::vector<std::string> args, ControlDone done) {
+  std::string what = CommandName(args) + " on " + NameOf(copy);
+  Command(copy, std::move(args),
+          [this, what = std::move(what), done = std::move(done)](const ControlReply& reply) {
+            if (reply.ok) {
+              done(reply);
+            } else if (reply.refused && !PassesByItself(reply)) {
+              GoByKeys(what + " is refused (" + reply.error + ")");
             } else {
               Fail(what + ": " + reply.error);
             }
@@ -102,10 +125,16 @@ void Resync::ForgetCopy(uint32_t copy) {
   from_start_[copy] = false;
   ours_[copy] = false;
   scanned_[copy] = false;
+  in_vain_[copy] = {};
+  connected_[copy] = {};
 }
 
 void Resync::Tick(uint64_t now_ms) {
   const ShardInfo& info = shard_->info();
+  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    if (connected_[i].connection == shard_->ConnectionOf(i)) continue;
+    connected_[i] = {shard_->ConnectionOf(i), now_ms};
+  }
   const Link* primary = shard_->link(info.primary);
   if (info.adopted && primary->up() && primary->identity().keys == 0) {
     seen_empty_[info.primary] = true;
@@ -211,20 +240,42 @@ void Resync::OnCopyPolled(const ControlReply& reply) {
   if (!seen.link_up || seen.syncing) {
     catching_up_ = false;
     first_offset_ = -1;
-    if (seen.syncing || seen.loading) link_up_ms_ = now_ms;
-    if (now_ms >= link_up_ms_ + kLinkDownHintMs) {
-      Note(NoteLevel::kWarn,
-           NameOf(copy_) + " cannot copy from " + NameOf(primary_) + " (REPLICAOF " + host_ + " " +
-               port_text_ + "): its master_link_status stays down, its log says why",
-           kNoteAgainMs);
+    // A node that says it copies, and gets nothing from a primary that gives nothing, was refused.
+    const bool comes = seen.syncing && seen.sync_read > 0 && seen.sync_read != sync_read_;
+    sync_read_ = seen.sync_read;
+    if (seen.loading || comes || (seen.syncing && waits_)) {
+      link_up_ms_ = now_ms;
+      begun_ = true;
+    }
+    if (const std::string why = WhyNotBegun(); !why.empty()) {
+      GiveUpReplication(why);
+      return;
     }
     ShowCopying(seen);
     return;
   }
+  begun_ = true;
   catching_up_ = true;
   link_up_ms_ = now_ms;
   Command(primary_, {"INFO", "replication"},
           [this, seen](const ControlReply& primary) { OnPrimaryPolled(seen, primary); });
+}
+
+std::string Resync::WhyNotBegun() const {
+  const uint64_t most_ms = begun_ ? kBrokenOffMs : waits_ ? kNoSnapshotMs : kNotBegunMs;
+  if (env_->NowMs() < link_up_ms_ + most_ms) return {};
+  const std::string address = " (REPLICAOF " + host_ + " " + port_text_ + ")";
+  if (begun_) {
+    return NameOf(copy_) + " does not go on copying from " + NameOf(primary_) + address +
+           ": its master_link_status stays down, its log says why";
+  }
+  if (waits_) {
+    return NameOf(primary_) + " makes no snapshot for " + NameOf(copy_) +
+           ": its log says why, if not its repl-diskless-sync-delay";
+  }
+  return NameOf(copy_) + " does not begin to copy from " + NameOf(primary_) + address +
+         ": its master_link_status stays down, its log says why (an address that it cannot reach, "
+         "a masterauth that is wrong, a user without +psync +replconf?)";
 }
 
 void Resync::ShowCopying(const ReplicationInfo& copy) {
@@ -236,33 +287,49 @@ void Resync::ShowCopying(const ReplicationInfo& copy) {
   } else {
     input_seen_ = std::max(input_seen_, copy.sync_read);
     meter_.Enter(kCopyingPhase, now_ms);
-    if (copy.sync_total <= 0) {
-      ShowSnapshot(copy);
+    if (copy.sync_total > 0) meter_.See(copy.sync_read, copy.sync_total, -1, now_ms);
+    if (now_ms >= next_snapshot_ms_) {
+      LookAtSnapshot(copy);
       return;
     }
-    meter_.See(copy.sync_read, copy.sync_total, -1, now_ms);
+    if (copy.sync_total <= 0) {
+      PollLater(kPollMs);
+      return;
+    }
   }
   ShowProgress();
   PollLater(kPollMs);
 }
 
-// A snapshot that is not sent yet, or is sent while it is made: how far it is, the primary knows.
-void Resync::ShowSnapshot(const ReplicationInfo& copy) {
-  if (env_->NowMs() < next_snapshot_ms_) {
-    PollLater(kPollMs);
+// A snapshot that is not sent yet, or is sent while it is made: how far it is, the primary knows;
+// and whether this is the first one.
+void Resync::LookAtSnapshot(const ReplicationInfo& copy) {
+  next_snapshot_ms_ = env_->NowMs() + kSnapshotPollMs;
+  Command(primary_, {"INFO"}, [this, copy](const ControlReply& reply) {
+    OnSnapshotSeen(copy, ParseReplicationInfo(reply.text));
+  });
+}
+
+void Resync::OnSnapshotSeen(const ReplicationInfo& copy, const ReplicationInfo& primary) {
+  waits_ = primary.gives_copy;
+  if (full_syncs_ < 0 || primary.full_syncs < full_syncs_) full_syncs_ = primary.full_syncs;
+  if (full_syncs_ >= 0 && primary.full_syncs >= full_syncs_ + kMaxRounds) {
+    GiveUpReplication("the copying from " + NameOf(primary_) + " to " + NameOf(copy_) +
+                      " begins again and again (" +
+                      std::to_string(primary.full_syncs - full_syncs_) +
+                      " times): the logs of both say why (client-output-buffer-limit replica, "
+                      "repl-timeout, memory, disk, versions?)");
     return;
   }
-  next_snapshot_ms_ = env_->NowMs() + kSnapshotPollMs;
-  Command(primary_, {"INFO"}, [this, read = copy.sync_read](const ControlReply& reply) {
-    const ReplicationInfo primary = ParseReplicationInfo(reply.text);
+  if (copy.sync_total <= 0) {
     const double fraction =
         primary.save_total_keys > 0
             ? static_cast<double>(primary.saved_keys) / static_cast<double>(primary.save_total_keys)
             : -1;
-    meter_.See(read, -1, fraction, env_->NowMs());
-    ShowProgress();
-    PollLater(kPollMs);
-  });
+    meter_.See(copy.sync_read, -1, fraction, env_->NowMs());
+  }
+  ShowProgress();
+  PollLater(kPollMs);
 }
 
 void Resync::OnPrimaryPolled(const ReplicationInfo& copy, const ControlReply& reply) {
@@ -273,8 +340,9 @@ void Resync::OnPrimaryPolled(const ReplicationInfo& copy, const ControlReply& re
   const ReplicationInfo primary = ParseReplicationInfo(reply.text);
   if (primary.replid != copy.replid) {
     // For example 127.0.0.1, which is another machine there.
-    Fail("REPLICAOF " + host_ + " " + port_text_ + " led it to another server than the primary " +
-         NameOf(primary_) + ": name the primary by an address that is right on every machine");
+    GiveUpReplication("REPLICAOF " + host_ + " " + port_text_ + " led " + NameOf(copy_) +
+                      " to another server than the primary " + NameOf(primary_) +
+                      ": name the primary by an address that is right on every machine");
     return;
   }
   if (primary.master_offset < 0 || copy.copy_offset < 0) {
@@ -334,6 +402,7 @@ void Resync::End() {
   ++attempt_;
   state_ = State::kIdle;
   place_.reset();
+  delay_.PutBack();
   if (paused) shard_->Resume();
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "backend/resync/control_port.h"
+#include "backend/resync/diskless_delay.h"
 #include "backend/resync/replication_info.h"
 #include "backend/resync/resync_board.h"
 #include "backend/resync/resync_progress.h"
@@ -61,7 +62,7 @@ class Resync {
   enum class State : uint8_t {
     kIdle,       // nothing to do, or waiting for the next attempt
     kPreparing,  // the commands before REPLICAOF, and it
-    kScanning,   // it refuses that: the shard copies key by key
+    kScanning,   // that is of no use: the shard copies key by key
     kCopying,    // Redis copies; polled
     kDraining,   // writes are held, those in flight are waited for
     kHandOver,   // the copy catches up with what was drained
@@ -75,18 +76,28 @@ class Resync {
 
   // resync_prepare.cc: until Redis copies
   void Begin(uint32_t copy);
+  void LookAtProcess(const ControlReply& info, const std::string& replid);
   void LookAtCopy(const ReplicationInfo& copy, const std::string& replid);
+  void TakeTurn();
   bool TakePlace(bool copying);
   void CheckNotSwapped();
+  void CopyData();
   void SetAuth();
   void SetUser();
   std::string HostToName(const std::string& host) const;
   void FindPrimary();
+  void TakeDelayAway();
   void LeaveOtherMaster();
   void SendReplicaOf();
-  void OnReplicaOfRefused(const std::string& error);
 
-  // resync_scan.cc: a node that refuses REPLICAOF
+  // resync_scan.cc: the copy key by key, where REPLICAOF is refused, comes to nothing, or cannot be
+  // understood
+  std::string WhyByKeys() const;
+  void InVainNow(const std::string& why, uint64_t for_ms = 0);
+  void GoByKeys(const std::string& why);
+  void GiveUpReplication(const std::string& why);
+  void BeginScan(const std::string& why);
+  void StartScan(const std::string& why);
   void WatchScan(uint64_t now_ms);
   void OnScanned();
 
@@ -97,7 +108,9 @@ class Resync {
   void PollLater(uint64_t after_ms);
   void OnCopyPolled(const ControlReply& reply);
   void ShowCopying(const ReplicationInfo& copy);
-  void ShowSnapshot(const ReplicationInfo& copy);
+  void LookAtSnapshot(const ReplicationInfo& copy);
+  void OnSnapshotSeen(const ReplicationInfo& copy, const ReplicationInfo& primary);
+  std::string WhyNotBegun() const;
   void OnPrimaryPolled(const ReplicationInfo& copy, const ControlReply& reply);
   bool IsNear(const ReplicationInfo& copy, int64_t lag);
 
@@ -124,6 +137,8 @@ class Resync {
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done);
   // As Command, for what must succeed: a failure ends the attempt.
   void Demand(uint32_t copy, std::vector<std::string> args, ControlDone done);
+  // As Command, for what REPLICAOF needs: if the node refuses it, the copy is made key by key.
+  void Prepare(uint32_t copy, std::vector<std::string> args, ControlDone done);
   // Why the attempt must end, or empty.
   std::string Obstacle() const;
   bool SameProcess() const;
@@ -161,11 +176,17 @@ class Resync {
   int64_t input_seen_ = 0;     // of the snapshot, where the node does not count them
   uint64_t began_ms_ = 0;
   uint64_t paused_ms_ = 0;
-  uint64_t heard_ms_ = 0;      // when the copy last answered a poll
-  uint64_t link_up_ms_ = 0;    // when its master link was last seen up or copying
+  uint64_t heard_ms_ = 0;    // when the copy last answered a poll
+  uint64_t link_up_ms_ = 0;  // when its master link was last seen up or copying
+  bool begun_ = false;       // it was so once
+  bool waits_ = false;      // the primary says that some replica waits for its snapshot, or gets it
+  int64_t sync_read_ = -1;  // as the copy said last
+  int64_t full_syncs_ = -1;    // that the primary had begun when it was first asked
   uint64_t next_poll_ms_ = 0;  // 0: one is under way
   uint64_t next_snapshot_ms_ = 0;
   ProgressMeter meter_;
+  DisklessDelay delay_;
+  std::string seen_id_;  // the copy's, as INFO gave it in this attempt; empty: it did not
 
   // Catching up.
   bool catching_up_ = false;
@@ -191,6 +212,19 @@ class Resync {
   std::vector<bool> from_start_;  // by copy: it was in the shard from the beginning
   std::vector<bool> ours_;        // by copy: its data was overwritten by us already
   std::vector<bool> scanned_;     // by copy: key by key, at least in part
+  // By copy: REPLICAOF of that primary came to nothing, so that it is not tried before then.
+  struct InVain {
+    std::string primary;
+    std::string why;
+    uint64_t until_ms = 0;
+  };
+  std::vector<InVain> in_vain_;
+  // By copy: its connection, and since when it is there.
+  struct Connected {
+    uint64_t connection = 0;
+    uint64_t since_ms = 0;
+  };
+  std::vector<Connected> connected_;
   std::unordered_map<std::string, uint64_t> noted_ms_;  // what was logged, and when
 };
 

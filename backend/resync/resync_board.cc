@@ -7,12 +7,12 @@ namespace gemel {
 std::unique_ptr<ResyncBoard::Place> ResyncBoard::Take(const std::string& shard,
                                                       const std::string& source,
                                                       const std::string& copy, bool copying,
-                                                      std::string* why) {
+                                                      std::string* why, bool by_keys) {
   const std::lock_guard lock(mutex_);
   uint32_t count = 0;
   for (const Running& other : running_) {
     if (!copying || !other.copying) continue;
-    ++count;
+    if (other.by_keys == by_keys) ++count;
     // Shards may share a server, each with a database of its own, and Redis copies whole servers.
     for (const std::string* node : {&source, &copy}) {
       if (other.source == *node || other.copy == *node) {
@@ -25,7 +25,7 @@ std::unique_ptr<ResyncBoard::Place> ResyncBoard::Take(const std::string& shard,
     *why = "as many as may copy already (max_parallel)";
     return nullptr;
   }
-  running_.push_back({shard, source, copy, copying, {}});
+  running_.push_back({shard, source, copy, copying, by_keys, {}});
   return std::unique_ptr<Place>(new Place(this, std::prev(running_.end())));
 }
 

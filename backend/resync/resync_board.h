@@ -22,6 +22,7 @@ class ResyncBoard {
     std::string source;  // the node that is copied from
     std::string copy;    // and the one that it is copied to
     bool copying;        // else only handed over, which is no burden
+    bool by_keys;        // not by REPLICAOF
     ResyncProgress progress;
   };
   struct Totals {
@@ -56,9 +57,11 @@ class ResyncBoard {
   };
 
   // Null while as many copy as may, or while one of those uses either node; *why says which. One
-  // that copies nothing need not wait. All functions may be called on any thread.
+  // that copies nothing need not wait. Those that copy key by key, which may take long, are counted
+  // for themselves and take no place of others. All functions may be called on any thread.
   std::unique_ptr<Place> Take(const std::string& shard, const std::string& source,
-                              const std::string& copy, bool copying, std::string* why);
+                              const std::string& copy, bool copying, std::string* why,
+                              bool by_keys = false);
 
   // Those that copy already go on.
   void set_max_parallel(uint32_t max_parallel);

@@ -41,12 +41,20 @@ void Resync::Begin(uint32_t copy) {
   began_ms_ = env_->NowMs();
   next_poll_ms_ = next_snapshot_ms_ = next_pause_ms_ = 0;
   catching_up_ = false;
+  begun_ = waits_ = false;
+  sync_read_ = full_syncs_ = -1;
+  seen_id_.clear();
   best_lag_ = -1;
   first_offset_ = primary_offset_ = -1;
   primary_rate_ = 0;
   short_pauses_ = 0;
   meter_ = ProgressMeter();
-  Demand(primary_, {"INFO", "replication"}, [this](const ControlReply& reply) {
+  Command(primary_, {"INFO", "replication"}, [this](const ControlReply& reply) {
+    if (!reply.ok && !RefusedForGood(reply)) {
+      Fail("INFO on " + NameOf(primary_) + ": " + reply.error);
+      return;
+    }
+    if (!reply.ok) InVainNow(NameOf(primary_) + " refuses INFO (" + reply.error + ")");
     const ReplicationInfo primary = ParseReplicationInfo(reply.text);
     if (primary.is_replica) {
       // Then nothing may be made its replica: the two could end as replicas of each other.
@@ -54,19 +62,35 @@ void Resync::Begin(uint32_t copy) {
            ":" + primary.port);
       return;
     }
-    Demand(copy_, {"INFO"}, [this, replid = primary.replid](const ControlReply& copy) {
-      const std::string id = IdFromInfo(copy.text);
-      const std::string_view process = ProcessOf(id);
-      if (process != run_id_ && process != kHiddenRunId && run_id_ != kHiddenRunId) {
-        // It lost its power, and nothing was sent to it since that would have told.
-        Link* link = shard_->link(copy_);
-        if (link->up()) link->Fail("the node is another process by now");
-        Fail("it restarted");
-        return;
-      }
-      LookAtCopy(ParseReplicationInfo(copy.text), replid);
+    Command(copy_, {"INFO"}, [this, replid = primary.replid](const ControlReply& copy) {
+      LookAtProcess(copy, replid);
     });
   });
+}
+
+// Who forbids INFO forbids to see what REPLICAOF does.
+void Resync::LookAtProcess(const ControlReply& info, const std::string& replid) {
+  if (!info.ok && !RefusedForGood(info)) {
+    Fail("INFO on " + NameOf(copy_) + ": " + info.error);
+    return;
+  }
+  if (!info.ok) {
+    InVainNow(NameOf(copy_) + " refuses INFO (" + info.error + ")");
+    is_replica_ = shard_->link(copy_)->identity().is_replica;
+    TakeTurn();
+    return;
+  }
+  const std::string id = IdFromInfo(info.text);
+  const std::string_view process = ProcessOf(id);
+  if (process != run_id_ && process != kHiddenRunId && run_id_ != kHiddenRunId) {
+    // It lost its power, and nothing was sent to it since that would have told.
+    Link* link = shard_->link(copy_);
+    if (link->up()) link->Fail("the node is another process by now");
+    Fail("it restarted");
+    return;
+  }
+  if (process != kHiddenRunId && run_id_ != kHiddenRunId) seen_id_ = id;
+  LookAtCopy(ParseReplicationInfo(info.text), replid);
 }
 
 // What it is already: a replica of the primary, left so by an earlier attempt or made so by
@@ -91,6 +115,11 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
     BeginPolling();
     return;
   }
+  leave_first_ = copy.is_replica && !pure;
+  TakeTurn();
+}
+
+void Resync::TakeTurn() {
   if (!TakePlace(/*copying=*/true)) {
     retry_at_ms_ = env_->NowMs() + kTurnMs;
     next_copy_ = copy_ + 1;
@@ -98,9 +127,16 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
     return;
   }
   shard_->ForgetJournal(copy_);
-  leave_first_ = copy.is_replica && !pure;
   if (shard_->info().adopted && !ours_[copy_] && !scanned_[copy_]) {
     CheckNotSwapped();
+  } else {
+    CopyData();
+  }
+}
+
+void Resync::CopyData() {
+  if (const std::string why = WhyByKeys(); !why.empty()) {
+    BeginScan(why);
   } else {
     SetAuth();
   }
@@ -110,7 +146,8 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
 bool Resync::TakePlace(bool copying) {
   if (board_ == nullptr) return true;
   std::string why;
-  place_ = board_->Take(shard_->info().name, NameOf(primary_), NameOf(copy_), copying, &why);
+  place_ = board_->Take(shard_->info().name, NameOf(primary_), NameOf(copy_), copying, &why,
+                        !WhyByKeys().empty());
   if (place_ == nullptr) SetNote("waits for its turn: " + why);
   return place_ != nullptr;
 }
@@ -137,7 +174,7 @@ void Resync::CheckNotSwapped() {
                  "not, stop gemel, swap them in the config and remove the state folder",
              kHourMs);
       } else {
-        SetAuth();
+        CopyData();
       }
     });
   });
@@ -150,7 +187,7 @@ void Resync::SetAuth() {
     return;
   }
   Command(copy_, {"CONFIG", "SET", "masterauth", node.password}, [this](const ControlReply& reply) {
-    if (RefusedForGood(reply)) {
+    if (reply.refused && !PassesByItself(reply)) {
       FindPrimary();  // whoever forbids CONFIG may have set it by hand
     } else if (!reply.ok) {
       Fail("CONFIG SET masterauth on " + NameOf(copy_) + ": " + reply.error);
@@ -166,8 +203,8 @@ void Resync::SetUser() {
     FindPrimary();
     return;
   }
-  Demand(copy_, {"CONFIG", "SET", "masteruser", user},
-         [this](const ControlReply&) { FindPrimary(); });
+  Prepare(copy_, {"CONFIG", "SET", "masteruser", user},
+          [this](const ControlReply&) { FindPrimary(); });
 }
 
 // What the copy is told, where the config has a name: the number that the name stands for here. A
@@ -192,22 +229,32 @@ void Resync::FindPrimary() {
   if (!address->IsUnix()) {
     host_ = HostToName(address->host);
     port_text_ = std::to_string(address->port);
-    LeaveOtherMaster();
+    TakeDelayAway();
     return;
   }
-  Demand(primary_, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
+  Prepare(primary_, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
     const int64_t port = ToNumber(LastLine(reply.text));
     if (port <= 0) {
-      Fail("the primary " + NameOf(primary_) +
-           " listens on its Unix socket only (CONFIG GET port says " +
-           std::string(LastLine(reply.text)) +
-           "), and Redis copies over TCP: give it a port on 127.0.0.1");
+      GoByKeys("the primary " + NameOf(primary_) +
+               " listens on its Unix socket only (CONFIG GET port says " +
+               std::string(LastLine(reply.text)) +
+               "), and Redis copies over TCP: give it a port on 127.0.0.1");
       return;
     }
     host_ = "127.0.0.1";
     port_text_ = std::to_string(port);
-    LeaveOtherMaster();
+    TakeDelayAway();
   });
+}
+
+void Resync::TakeDelayAway() {
+  delay_.TakeAway(primary_, Guard([this] {
+                    if (const std::string why = Obstacle(); !why.empty()) {
+                      Fail(why);
+                    } else {
+                      LeaveOtherMaster();
+                    }
+                  }));
 }
 
 void Resync::LeaveOtherMaster() {
@@ -216,14 +263,14 @@ void Resync::LeaveOtherMaster() {
     return;
   }
   // Else REPLICAOF to where it replicates from already would change nothing.
-  Demand(copy_, {"REPLICAOF", "NO", "ONE"}, [this](const ControlReply&) { SendReplicaOf(); });
+  Prepare(copy_, {"REPLICAOF", "NO", "ONE"}, [this](const ControlReply&) { SendReplicaOf(); });
 }
 
 void Resync::SendReplicaOf() {
   // To a copy that replicates from there already it changes nothing, and the copying goes on.
   Command(copy_, {"REPLICAOF", host_, port_text_}, [this](const ControlReply& reply) {
-    if (RefusedForGood(reply)) {
-      OnReplicaOfRefused(reply.error);
+    if (reply.refused && !PassesByItself(reply)) {
+      GoByKeys(NameOf(copy_) + " refuses REPLICAOF (" + reply.error + ")");
     } else if (!reply.ok) {
       ours_[copy_] = true;  // as far as is known
       Fail("REPLICAOF on " + NameOf(copy_) + ": " + reply.error);

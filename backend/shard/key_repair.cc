@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kMaxPayload = 64u << 20;
 // What it takes in memory, with which a server answers before, is mostly a few times its DUMP.
 constexpr int64_t kMaxMemory = int64_t{4} * kMaxPayload;
+// In pieces nothing is held up but the key itself.
+constexpr int64_t kMaxMemoryInPieces = int64_t{4} * kMaxMemory;
 
 std::string Frame(std::vector<std::string_view> args) {
   std::string frame;
@@ -39,6 +41,7 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
   job.targets = targets;
   keys_[job.key] = id;
   job.source = source;
+  job.connection = host_->ConnectionOf(source);
   // First how large it is: a DUMP of gigabytes would stop the node, and be read for nothing.
   Send(&job, id, source, kSize, Frame({"MEMORY", "USAGE", key}));
   return true;
@@ -74,12 +77,11 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
   Job& job = found->second;
   --job.in_flight;
   if (op.repair_step == kApply) {
-    job.waiting &= ~Bit(copy);
-    if (reply[0] == '-') {
-      job.failed |= Bit(copy);
-      job.why = ReplyText(reply);
-    }
-    if (job.waiting == 0) Close(op.repair_job);
+    OnApplied(&job, op.repair_job, copy, reply);
+    return;
+  }
+  if (op.repair_step == kRead || op.repair_step == kWrite) {
+    OnRebuildReply(&job, op.repair_job, copy, op.repair_step, reply);
     return;
   }
   if (op.repair_step == kSize) {
@@ -102,16 +104,43 @@ void KeyRepair::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
   OnExpiry(&job, op.repair_job, op.repair_step, reply);
 }
 
+void KeyRepair::OnApplied(Job* job, uint32_t id, uint32_t copy, std::string_view reply) {
+  job->waiting &= ~Bit(copy);
+  if (reply[0] == '-') {
+    job->failed |= Bit(copy);
+    job->why = ReplyText(reply);
+  }
+  if (job->waiting != 0) return;
+  // Of a version that nobody knew: it had been taken for one that reads it.
+  const bool unreadable = job->why.starts_with("ERR DUMP payload version") ||
+                          job->why.starts_with("ERR Bad data format");
+  if (job->failed != 0 && unreadable && host_->CanSendRepair(job->source)) {
+    job->why.clear();
+    job->failed = 0;
+    job->payload = {};
+    BeginRebuild(job, id);
+  } else {
+    Close(id);
+  }
+}
+
 // An estimate, and a server before 4.0 has none: a DUMP that is too large all the same is found so
 // when it is there.
 void KeyRepair::OnSize(Job* job, uint32_t id, std::string_view reply) {
   int64_t bytes = 0;
-  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes) && bytes > kMaxMemory) {
+  const bool in_pieces = !CanReadDump(*job);
+  const int64_t most = in_pieces ? kMaxMemoryInPieces : kMaxMemory;
+  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) job->memory = bytes;
+  if (bytes > most) {
     job->broken = job->too_big = true;
     job->why = "it takes " + std::to_string(bytes >> 20) + " MB of memory, more than " +
-               std::to_string(kMaxMemory >> 20) + " MB";
+               std::to_string(most >> 20) + " MB";
   } else if (host_->CanSendRepair(job->source)) {
-    Ask(job, id);
+    if (in_pieces) {
+      BeginRebuild(job, id);
+    } else {
+      Ask(job, id);
+    }
     return;
   } else {
     job->broken = true;
@@ -173,6 +202,13 @@ void KeyRepair::OnLost(uint32_t copy, const Op& op) {
     job.waiting &= ~Bit(copy);
     job.failed |= Bit(copy);
     if (job.waiting == 0) Close(op.repair_job);
+    return;
+  }
+  if (op.repair_step == kWrite) {
+    job.failed |= Bit(copy);
+    if (job.in_flight > 0) return;
+    job.rebuild->OnWritten();
+    StepRebuild(&job, op.repair_job);
     return;
   }
   job.broken = true;

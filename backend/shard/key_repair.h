@@ -1,16 +1,21 @@
 // Makes single keys equal again after the copies answered a write differently: by state, never by
 // replay. The key is locked (its new requests wait), MEMORY USAGE and then DUMP and PTTL go down
 // the primary's link behind all that is in flight there, and RESTORE or DEL down the other's, so
-// that the repair has its place in the shard's one order.
+// that the repair has its place in the shard's one order. A copy whose version cannot read the
+// primary's DUMP gets the key by the commands of its type (key_rebuild.h).
 
 #ifndef GEMEL_BACKEND_SHARD_KEY_REPAIR_H_
 #define GEMEL_BACKEND_SHARD_KEY_REPAIR_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
+#include "backend/link/node_identity.h"
+#include "backend/shard/key_rebuild.h"
 #include "backend/shard/op.h"
 
 namespace gemel {
@@ -22,6 +27,10 @@ class KeyRepair {
     virtual ~Host() = default;
     virtual bool CanSendRepair(uint32_t copy) = 0;
     virtual Op* NewRepairOp() = 0;
+    // What that node said of itself.
+    virtual const NodeIdentity& IdentityOf(uint32_t copy) = 0;
+    // Of that node's present connection: changes when it is made anew.
+    virtual uint64_t ConnectionOf(uint32_t copy) const = 0;
     virtual void SendRepair(uint32_t copy, Op* op, std::string_view frame) = 0;
     // The key's lock is open again; `copies` have it equal.
     virtual void OnKeyRepaired(const std::string& key, CopyMask copies) = 0;
@@ -55,10 +64,11 @@ class KeyRepair {
   void OnLost(uint32_t copy, const Op& op);
 
  private:
-  enum Step : uint8_t { kSize, kDump, kExpiry, kTtl, kApply };
+  enum Step : uint8_t { kSize, kDump, kExpiry, kTtl, kApply, kRead, kWrite };
   struct Job {
     std::string key;
     uint32_t source = 0;
+    uint64_t connection = 0;  // of the source
     CopyMask targets = 0;
     CopyMask waiting = 0;  // targets whose answer is still to come
     CopyMask failed = 0;
@@ -67,6 +77,10 @@ class KeyRepair {
     bool too_big = false;
     std::string why;
     std::string payload;  // of DUMP; empty: the key does not exist
+    int64_t memory = 0;   // that it takes; 0: not known
+    // By the commands of its type.
+    std::unique_ptr<KeyRebuild> rebuild;
+    std::vector<std::string> replies;  // to what was read for that
   };
 
   void Ask(Job* job, uint32_t id);
@@ -74,7 +88,14 @@ class KeyRepair {
   void OnSize(Job* job, uint32_t id, std::string_view reply);
   void OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view reply);
   void Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute);
+  void OnApplied(Job* job, uint32_t id, uint32_t copy, std::string_view reply);
   void Close(uint32_t id);
+
+  // key_repair_by_type.cc
+  bool CanReadDump(const Job& job) const;
+  void BeginRebuild(Job* job, uint32_t id);
+  void OnRebuildReply(Job* job, uint32_t id, uint32_t copy, uint8_t step, std::string_view reply);
+  void StepRebuild(Job* job, uint32_t id);
 
   Host* host_;
   size_t limit_;

@@ -8,6 +8,7 @@
 #include "backend/command/key_finder.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/same_reply.h"
 #include "backend/shard/shard_control.h"
 
 namespace gemel {
@@ -378,10 +379,11 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
     op->differ |= Bit(copy);  // nobody to compare with who is in sync
   } else if (op->reply() != reply.bytes &&
              !(op->reply()[0] == '-' && reply.bytes[0] == '-')) {  // two refusals are no difference
+    const bool differs = !DifferInFormatAlone(op->reply(), reply.bytes);
     if (copy == primary_) {
-      op->differ |= op->applied & ~Bit(copy);
+      if (differs) op->differ |= op->applied & ~Bit(copy);
       op->KeepReply(reply);
-    } else {
+    } else if (differs) {
       op->differ |= Bit(copy);
     }
   }
@@ -390,7 +392,8 @@ void Shard::OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_
 
 // The copies that joined were quicker to answer than one that is in sync.
 void Shard::CompareWithJoining(Op* op, std::string_view bytes) {
-  if (op->kept == Op::Kept::kJoining && op->reply() != bytes) {
+  if (op->kept == Op::Kept::kJoining && op->reply() != bytes &&
+      !DifferInFormatAlone(op->reply(), bytes)) {
     op->differ |= op->applied & op->joining;
   }
 }

@@ -199,14 +199,20 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   // For a node that refuses REPLICAOF: from now on a copy that wants a resync is made equal key by
   // key, in the shard's order, and then marked in sync. False if that is not possible now, and
   // *why.
-  bool CopyByScan(uint32_t copy, std::string* why);
+  // `calm`: what was sent on an earlier connection of that node is surely over, though it could not
+  // be asked.
+  bool CopyByScan(uint32_t copy, std::string* why, bool calm = false);
   ScanStatus StatusOfScan(uint32_t copy) const;
   // Of the node's present connection: changes when it is made anew.
-  uint64_t ConnectionOf(uint32_t copy) const { return copies_[copy]->link->connects(); }
+  uint64_t ConnectionOf(uint32_t copy) const override { return copies_[copy]->link->connects(); }
   // What PROXY SHARDS says of nodes that come and leave; empty for nothing.
   void set_member_note(std::string note) { member_note_ = std::move(note); }
   // What PROXY SHARDS says of the resync; empty for nothing.
   void set_resync_note(uint32_t copy, std::string note);
+  // What PROXY SHARDS says of what a node lacks, a right or a version; empty for nothing.
+  void set_node_warning(uint32_t copy, std::string text) {
+    copies_[copy]->warning = std::move(text);
+  }
 
   // --- members and options (shard_members.cc; see membership.h) ---
   // The index of the copy on that node, or -1.
@@ -332,6 +338,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
     uint64_t empty_at = kNotEmpty;
     std::string leave_reason;
     std::string resync_note;
+    std::string warning;
     // After a connection was lost: how long it may take to come back. 0: it is there, or never was.
     uint64_t grace_until_ms = 0;
     // What may be wrong there; null: nothing, or (forgotten) it is not known what.
@@ -499,6 +506,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   bool CanSendRepair(uint32_t copy) override { return copies_[copy]->link->up(); }
   void SendRepair(uint32_t copy, Op* op, std::string_view frame) override;
   Op* NewRepairOp() override;
+  const NodeIdentity& IdentityOf(uint32_t copy) override { return copies_[copy]->link->identity(); }
   void OnKeyRepaired(const std::string& key, CopyMask copies) override;
   void OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                         bool too_big) override;

@@ -58,7 +58,7 @@ void Shard::Report(Request* request) {
     if (copies_[i]->removed) continue;
     const Link& link = *copies_[i]->link;
     const bool in_sync = (in_sync_ & Bit(i)) != 0;
-    AppendArrayHeader(&out, 18);
+    AppendArrayHeader(&out, 22);
     AppendField(&out, "address", info_.copies[i].node);
     AppendField(&out, "role", i == primary_ ? "primary" : "replica");
     AppendField(&out, "state", in_sync ? "in-sync" : info_.copies[i].drained ? "drained" : "stale");
@@ -70,6 +70,8 @@ void Shard::Report(Request* request) {
     AppendField(&out, "reason", in_sync ? link.last_error() : info_.copies[i].reason);
     AppendField(&out, "resync",
                 copies_[i]->resync_note.empty() ? MendNote(i) : copies_[i]->resync_note);
+    AppendField(&out, "version", link.identity().version);
+    AppendField(&out, "warning", copies_[i]->warning);
   }
   request->sink->OnReply(request, Reply{out, nullptr});
 }

@@ -1,4 +1,5 @@
-// A whole copy for a node that refuses REPLICAOF: key by key, while clients go on.
+// A whole copy without REPLICAOF, where that is refused or comes to nothing: key by key, while
+// clients go on.
 //
 // It is the short way back (shard_mend.cc) with every key as the journal. The copy joins: it is
 // sent all writes. Then it is scanned, and what the primary does not have is deleted; the primary
@@ -51,14 +52,14 @@ std::string Frame(std::initializer_list<std::string_view> args) {
 
 }  // namespace
 
-bool Shard::CopyByScan(uint32_t index, std::string* why) {
+bool Shard::CopyByScan(uint32_t index, std::string* why, bool calm) {
   Copy& copy = *copies_[index];
   const NodeIdentity& identity = copy.link->identity();
   if (!WantsResync(index) || !PrimaryReady() || editing_ || paused_) {
     *why = "the shard is not ready";
     return false;
   }
-  if (identity.haunted) {
+  if (identity.haunted && !calm) {
     *why = "what was sent on its last connection may still be applied";
     return false;
   }

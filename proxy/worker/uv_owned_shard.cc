@@ -46,6 +46,7 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
       });
   audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
   watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);
+  check_ = std::make_unique<NodeCheck>(shard_.get(), control_.get(), world.env);
   membership_ = std::make_unique<Membership>(shard_.get(), world.env, this);
   membership_->SetNodes(ShardOptionsOf(pool, config).nodes, /*force=*/false);
   ForgetOptions forget;
@@ -60,6 +61,7 @@ UvOwnedShard::~UvOwnedShard() {
   audit_.reset();
   resync_.reset();
   watch_.reset();
+  check_.reset();
   hosts_.clear();
   probes_.clear();
   control_.reset();
@@ -105,6 +107,7 @@ void UvOwnedShard::ConnectAnew(uint32_t copy) {
   const HiredisNode node = NodeOf(copy, shard_->link(copy)->name());
   if (resync_ != nullptr) resync_->ForgetCopy(copy);
   if (watch_ != nullptr) watch_->ForgetCopy(copy);
+  if (check_ != nullptr) check_->ForgetCopy(copy);
   control_->Remove(copy);
   control_->SetNode(copy, node);
   probes_[copy]->Stop();
@@ -141,6 +144,7 @@ void UvOwnedShard::OnCopyRemoved(uint32_t copy) {
   if (resync_->MayReplicate(copy)) last = {"REPLICAOF", "NO", "ONE"};
   resync_->ForgetCopy(copy);
   watch_->ForgetCopy(copy);
+  check_->ForgetCopy(copy);
   probes_[copy]->Stop();
   probes_[copy].reset();
   control_->Remove(copy, last);
@@ -166,6 +170,7 @@ void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
     resync_->Tick(now_ms);
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
+    check_->Tick(now_ms);
     if (now_ms >= next_look_ms_) {
       const uint64_t after_ms = uint64_t{health_.resolve_s} * 1000;
       next_look_ms_ = after_ms > 0 ? now_ms + after_ms : ~uint64_t{0};
@@ -220,6 +225,7 @@ void UvOwnedShard::Retire(uint64_t now_ms) {
   }
   resync_.reset();
   watch_.reset();
+  check_.reset();
 }
 
 bool UvOwnedShard::Retired(uint64_t now_ms) const {
@@ -236,6 +242,7 @@ void UvOwnedShard::Stop() {
   resync_.reset();
   audit_->Stop();
   watch_.reset();
+  check_.reset();
   shard_->Stop();
 }
 

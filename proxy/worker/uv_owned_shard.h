@@ -13,6 +13,7 @@
 
 #include "backend/audit/audit.h"
 #include "backend/forget/forget.h"
+#include "backend/resync/node_check.h"
 #include "backend/resync/resync.h"
 #include "backend/resync/role_watch.h"
 #include "backend/shard/membership.h"
@@ -97,6 +98,7 @@ class UvOwnedShard : public Membership::Host {
   std::unique_ptr<Resync> resync_;
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<RoleWatch> watch_;
+  std::unique_ptr<NodeCheck> check_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Forget> forget_;
 };

@@ -1,4 +1,4 @@
-// A real redis-server of a test.
+// A real redis-server of a test, or another program of its kind.
 
 #ifndef GEMEL_TESTS_E2E_REDIS_NODE_H_
 #define GEMEL_TESTS_E2E_REDIS_NODE_H_
@@ -15,11 +15,16 @@ namespace gemel::e2e {
 // data with it.
 class RedisNode {
  public:
-  // Starts it.
-  explicit RedisNode(Words options = {});
+  // Starts it. `own_network`: it lives in a network of its own, as in a container, and is reached
+  // from outside by its Unix socket alone; it reaches nobody.
+  explicit RedisNode(Words options = {}, bool own_network = false);
 
   uint16_t port() const { return port_.number(); }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
+  std::string address() const {
+    return own_network_ ? "unix:" + socket() : "127.0.0.1:" + std::to_string(port());
+  }
+  // What the next Start runs.
+  void set_program(std::string program) { program_ = std::move(program); }
 
   void Start();  // after Stop or Kill: a new, empty process on the same port
   void Stop();   // SIGTERM
@@ -28,16 +33,24 @@ class RedisNode {
   void Resume();
   bool running() { return process_.running(); }
 
-  Client Connect() const { return Client(port()); }
+  Client Connect() const { return own_network_ ? Client::OnUnixSocket(socket()) : Client(port()); }
   // DEBUG DIGEST: equal for equal data.
   std::string Digest() const;
 
  private:
+  std::string socket() const { return folder_.path() + "/socket"; }
+
   Words options_;
+  const bool own_network_;
+  std::string program_ = "redis-server";
   FreePort port_;
   TempFolder folder_;
   ChildProcess process_;
 };
+
+// Valkey's server: the system's, or the one that scripts/test unpacks under build/. Throws if there
+// is none.
+std::string ValkeyServer();
 
 }  // namespace gemel::e2e
 

@@ -62,5 +62,40 @@ TEST(NodeIdentity, SameData) {
   EXPECT_TRUE(same("abc+replica", "abc+77@5"));
 }
 
+TEST(NodeIdentity, Versions) {
+  struct Case {
+    const char* info;
+    const char* version;
+    int dump;
+  };
+  for (const Case& c : {Case{"redis_version:7.0.15\r\n", "Redis 7.0.15", 10},
+                        {"redis_version:6.2.6\r\n", "Redis 6.2.6", 9},
+                        {"redis_version:5.0.3\r\n", "Redis 5.0.3", 9},
+                        {"redis_version:4.0.14\r\n", "Redis 4.0.14", 8},
+                        {"redis_version:7.2.4\r\n", "Redis 7.2.4", 11},
+                        {"redis_version:7.4.1\r\n", "Redis 7.4.1", 12},
+                        {"redis_version:8.0.1\r\n", "Redis 8.0.1", 12},
+                        {"redis_version:9.0.0\r\n", "Redis 9.0.0", 0},
+                        {"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n",
+                         "Valkey 8.0.1", 11},
+                        {"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.0.0\r\n",
+                         "Valkey 9.0.0", 80},
+                        {"redis_version:7.2.4\r\nserver_name:other\r\n", "other 7.2.4", 0},
+                        {"redis_version:odd\r\n", "Redis odd", 0},
+                        {"run_id:abc\r\n", "", 0}}) {
+    EXPECT_EQ(VersionFrom(c.info), c.version);
+    EXPECT_EQ(DumpVersionFrom(c.info), c.dump) << c.info;
+  }
+  NodeIdentity older;
+  older.dump_version = 10;
+  NodeIdentity newer;
+  newer.dump_version = 11;
+  EXPECT_TRUE(CannotRead(older, newer));
+  EXPECT_FALSE(CannotRead(newer, older));
+  EXPECT_FALSE(CannotRead(older, older));
+  EXPECT_FALSE(CannotRead(NodeIdentity(), newer)) << "that is not known";
+  EXPECT_FALSE(CannotRead(older, NodeIdentity()));
+}
+
 }  // namespace
 }  // namespace gemel

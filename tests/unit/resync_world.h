@@ -41,13 +41,22 @@ struct ModelNode {
   int64_t second_offset = -1;
   int64_t input = 1000;           // total_net_repl_input_bytes
   std::string refuses_replicaof;  // the error
-  std::string port = "7000";      // as CONFIG GET port says it
+  std::string refuses_info;       // the same
+  std::string version = "7.0.15";
+  std::string port = "7000";  // as CONFIG GET port says it
+  // CONFIG GET repl-diskless-sync*; empty: it knows none of that.
+  std::string diskless;
+  int64_t full_syncs = 0;     // that it gave
+  bool waits_bgsave = false;  // its replica waits for a snapshot
   // As a replica:
   bool replica = false;
   std::string host;
   std::string host_port;
   bool read_only = true;
-  int sync_polls = 0;  // INFO replies until the copying is done
+  bool reaches = true;        // its master
+  int sync_polls = 0;         // INFO replies until the copying is done
+  bool gets_nothing = false;  // of it: it says that it copies, and does not
+  bool goes_round = false;    // the copying begins again when it is done
   int64_t sync_read = 0;
   int64_t sync_total = 0;
   bool loading = false;
@@ -311,6 +320,9 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     if (words[0] == "DBSIZE") return ":" + std::to_string(node.keys) + "\r\n";
     if (words[0] == "ROLE")
       return node.replica ? "*1\r\n$5\r\nslave\r\n" : "*1\r\n$6\r\nmaster\r\n";
+    if (words[0] == "INFO" && !node.refuses_info.empty()) {
+      return "-" + node.refuses_info + "\r\n";
+    }
     if (words[0] == "INFO") {
       std::string reply;
       AppendBulk(&reply, Server(node) + Replication(&nodes[copy], /*polled=*/false));
@@ -332,6 +344,10 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     if (!node.alive) return {false, false, "Connection refused", ""};
     const std::string command = Join(args);
     if (command == "DBSIZE") return Said(std::to_string(node.keys));
+    if (args[0] == "INFO" && !node.refuses_info.empty()) {
+      return {false, true, node.refuses_info, ""};
+    }
+    if (command == "CONFIG GET repl-diskless-sync*") return Said(node.diskless);
     if (command == "CONFIG GET port") return Said("port\n" + node.port);
     if (args[0] == "REPLICAOF" && !node.refuses_replicaof.empty()) {
       return {false, true, node.refuses_replicaof, ""};
@@ -351,12 +367,14 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
         node.lag = start_lag;
         node.sync_polls = start_sync_polls;
         node.input += 5000;
+        ++nodes[master_index].full_syncs;
       }
     } else if (command == "INFO replication") {
       return Said(Replication(&node, /*polled=*/true));
     } else if (command == "INFO") {
       return Said(Server(node) + Replication(&node, /*polled=*/true) +
-                  "# Stats\r\ntotal_net_repl_input_bytes:" + std::to_string(node.input) +
+                  "# Stats\r\nsync_full:" + std::to_string(node.full_syncs) +
+                  "\r\ntotal_net_repl_input_bytes:" + std::to_string(node.input) +
                   "\r\n# Persistence\r\nloading:0\r\ncurrent_save_keys_processed:" +
                   std::to_string(saved_keys) + "\r\ncurrent_save_keys_total:200\r\n");
     }
@@ -365,8 +383,14 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
 
   static ControlReply Said(std::string text) { return {true, false, "", std::move(text)}; }
 
+  bool GivesCopy() const {
+    return std::any_of(nodes.begin(), nodes.end(), [](const ModelNode& node) {
+      return node.replica && node.reaches && node.sync_polls > 0 && !node.gets_nothing;
+    });
+  }
+
   static std::string Server(const ModelNode& node) {
-    return "# Server\r\nrun_id:" + node.run_id + "\r\n";
+    return "# Server\r\nredis_version:" + node.version + "\r\nrun_id:" + node.run_id + "\r\n";
   }
 
   std::string Replication(ModelNode* node, bool polled) {
@@ -375,12 +399,23 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
                                "\r\n";
     if (!node->replica) {
       return "# Replication\r\nrole:master\r\nmaster_replid:" + node->replid +
-             "\r\nmaster_repl_offset:" + std::to_string(node->offset) + "\r\n" + second;
+             "\r\nmaster_repl_offset:" + std::to_string(node->offset) + "\r\n" + second +
+             (node->waits_bgsave || GivesCopy()
+                  ? "slave0:ip=10.0.0.2,port=7000,state=wait_bgsave,offset=0\r\n"
+                  : "");
     }
     const ModelNode& master = nodes[master_index];
     std::string text = "# Replication\r\nrole:slave\r\nmaster_host:" + node->host +
                        "\r\nmaster_port:" + node->host_port +
                        "\r\nslave_read_only:" + (node->read_only ? "1" : "0") + "\r\n";
+    if (!node->reaches) {
+      return text + "master_link_status:down\r\nmaster_sync_in_progress:0\r\n" +
+             "slave_repl_offset:0\r\nmaster_replid:" + node->replid + "\r\n";
+    }
+    if (polled && node->goes_round && node->sync_polls == 1) {
+      node->sync_polls = start_sync_polls;
+      ++nodes[master_index].full_syncs;
+    }
     if (node->sync_polls > 0) {
       if (polled) --node->sync_polls;
       return text + "master_link_status:down\r\nmaster_sync_in_progress:1\r\n" +
