@@ -434,6 +434,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   bool Starting() const;
 
   // shard_loss.cc: the last copy in sync is lost, or has come back with other data
+  bool CameBackEmpty() const;
+  int EqualOfPrimary(bool* awaited) const;
   bool TakeEqualOfPrimary();
   bool PrimaryIsLost() const;
   void AcceptTogether(uint32_t copy);
