@@ -116,7 +116,9 @@ void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
     return;
   }
   const ShardInfo& info = result.topology->shards[static_cast<uint32_t>(at)];
-  const int index = shard_->AddCopy(node, info);
+  LinkOptions options = node;
+  options.newcomer = true;
+  const int index = shard_->AddCopy(options, info);
   if (index < 0) {
     not_yet_.push_back(node.name);
     Tell(node.name + " is not added: the shard has had " + std::to_string(kMaxCopies) +

@@ -111,6 +111,10 @@ void HiredisConnection::Command(const std::vector<std::string>& args, uint32_t t
       Send(auth, handshake);
     }
     if (node_.database != 0) Send({"SELECT", std::to_string(node_.database)}, handshake);
+    if (!node_.client_name.empty()) {
+      Send({"CLIENT", "SETNAME", node_.client_name},
+           {pending.deadline_ms, timeout_ms, [](const HiredisReply&) {}});
+    }
   }
   Send(args, std::move(pending));
   Arm();

@@ -27,6 +27,7 @@ struct HiredisNode {
   std::string user;
   std::string password;  // empty: no AUTH
   uint32_t database = 0;
+  std::string client_name = {};  // CLIENT SETNAME, whether it is allowed or not; empty: none
 };
 
 struct HiredisReply {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/ring/ring_history.h"
+#include "backend/shard/server_claims.h"
 #include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_shard.h"
 
@@ -65,6 +66,7 @@ class SimProxy : public ShardEnv {
   uint64_t NowMs() override { return loop_->now_ms(); }
   void Propose(Edit edit, EditDone done) override;
   void Note(NoteLevel level, const std::string& text) override;
+  ServerClaims* claims() override { return &claims_; }
 
   // --- for its shards ---
   Loop* loop() { return loop_; }
@@ -101,6 +103,7 @@ class SimProxy : public ShardEnv {
   bool serving_ = false;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
+  ServerClaims claims_;
   ChunkPool pool_;
   std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes
   std::unique_ptr<const Ring> ring_;          // labels: indexes into config_.shards
