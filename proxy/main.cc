@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
   std::string file = kDefaultConfig;
   std::string against;
   bool test = false;
+  bool take_over = false;
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("-V,--version", std::string("gemel ") + GEMEL_VERSION,
                        "Print the version and exit");
@@ -76,6 +77,9 @@ int main(int argc, char** argv) {
   app.add_option("--against", against,
                  "With -t: say also what would change if the file took the place of this one")
       ->needs(test_flag);
+  app.add_flag("--take-over", take_over,
+               "End the connections that another gemel has to the same nodes, and serve in its "
+               "place; without it the start is refused then");
   CLI11_PARSE(app, argc, argv);
 
   try {
@@ -95,7 +99,7 @@ int main(int argc, char** argv) {
       std::cerr << gemel::ConfigError{file, log.line, log.column, error}.ToString() << "\n";
       return 1;
     }
-    return gemel::RunServer(*config, text, GEMEL_VERSION, argv[0]);
+    return gemel::RunServer(*config, text, GEMEL_VERSION, argv[0], take_over);
   } catch (const std::exception& failure) {
     std::cerr << "gemel cannot go on: " << failure.what() << "\n";
     return 1;

@@ -23,6 +23,7 @@
 namespace gemel {
 
 class Link;
+class OtherProxies;
 
 class LinkOwner {
  public:
@@ -73,6 +74,9 @@ struct LinkOptions {
   // An earlier process may have been killed: what it had sent on connections of that name, and the
   // node has not read yet, is thrown away when the first connection is made.
   bool after_crash = false;
+  // Who else may serve the node is looked for at each connection; null: nobody is looked for.
+  OtherProxies* others = nullptr;
+  bool newcomer = false;  // see OtherProxies::OnRival
 };
 
 class Link {
@@ -213,6 +217,7 @@ class Link {
   void Down(const std::string& reason, bool refused);
   void KillOldConnection();
   void KillOrphans(std::string_view client_list);
+  bool LookForOthers(std::string_view client_list);
   void AskForState();
   void Handshake(Step step, std::vector<std::string_view> args);
 

@@ -1,30 +1,12 @@
 // How a link introduces itself to a node, and who that is.
 
-#include <algorithm>
-
+#include "backend/link/client_list.h"
 #include "backend/link/link.h"
+#include "backend/link/other_proxies.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
-
-namespace {
-
-// The value of "name=" in a line of CLIENT LIST.
-std::string_view ClientField(std::string_view line, std::string_view name) {
-  size_t at = 0;
-  while (at < line.size()) {
-    const size_t end = std::min(line.find(' ', at), line.size());
-    const std::string_view field = line.substr(at, end - at);
-    at = end + 1;
-    if (field.size() > name.size() && field.starts_with(name) && field[name.size()] == '=') {
-      return field.substr(name.size() + 1);
-    }
-  }
-  return {};
-}
-
-}  // namespace
 
 void Link::Handshake(Step step, std::vector<std::string_view> args) {
   std::string frame;
@@ -70,22 +52,39 @@ void Link::KillOldConnection() {
   }
 }
 
-// The same of a proxy that was killed: its connections to a node that hung are still there, by
-// name, with what the node has not read of them.
+// The same of a proxy of an earlier version that was killed: its connections to a node that hung
+// are still there, by name, with what the node has not read of them.
 void Link::KillOrphans(std::string_view client_list) {
-  size_t at = 0;
-  while (at < client_list.size()) {
-    const size_t end = std::min(client_list.find('\n', at), client_list.size());
-    const std::string_view line = client_list.substr(at, end - at);
-    at = end + 1;
+  const std::string_view name =
+      std::string_view(options_.client_name).substr(0, options_.client_name.find(';'));
+  ForEachClient(client_list, [&](std::string_view line) {
     const std::string_view id = ClientField(line, "id");
-    if (id.empty() || id == std::to_string(client_id_) ||
-        ClientField(line, "name") != options_.client_name ||
+    if (id.empty() || id == std::to_string(client_id_) || ClientField(line, "name") != name ||
         ClientField(line, "db") != std::to_string(options_.database)) {
-      continue;
+      return;
     }
     Handshake(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
+  });
+}
+
+// What those have left that are gone is thrown away likewise. False, and the connection is ended,
+// if another one serves the node.
+bool Link::LookForOthers(std::string_view client_list) {
+  if (options_.others == nullptr) return true;
+  for (const SeenProxy& other :
+       ProxiesIn(client_list, options_.database, options_.others->self().id)) {
+    if (options_.others->IsGone(other)) {
+      for (const std::string& id : other.client_ids) {
+        Handshake(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
+      }
+    } else if (other.serves) {
+      // One that is undecided looks again once it has decided.
+      options_.others->OnRival(other.proxy, options_.name, options_.newcomer && connects_ == 0);
+      Fail("another gemel serves it: " + Describe(other.proxy));
+      return false;
+    }
   }
+  return true;
 }
 
 // Only now: what older connections had left may have changed it.
@@ -144,16 +143,22 @@ void Link::OnHandshakeReply(std::string_view reply) {
     case Step::kClientId:
       if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
       KillOldConnection();
-      // Who does not know which connection is this one cannot end the others.
-      if (options_.after_crash && connects_ == 0 && !options_.client_name.empty() &&
-          client_id_ != 0) {
+      // Its own name was set by now. Who does not know which connection is this one cannot end the
+      // others.
+      if (options_.others != nullptr || (options_.after_crash && connects_ == 0 &&
+                                         !options_.client_name.empty() && client_id_ != 0)) {
         Handshake(Step::kClientList, {"CLIENT", "LIST"});
       } else {
         AskForState();
       }
       break;
     case Step::kClientList:
-      KillOrphans(reply[0] == '-' ? std::string_view() : ReplyText(reply));
+      if (reply[0] != '-') {
+        if (!LookForOthers(ReplyText(reply))) return;
+        if (options_.after_crash && connects_ == 0 && client_id_ != 0) {
+          KillOrphans(ReplyText(reply));
+        }
+      }
       AskForState();
       break;
     case Step::kKillOld:

@@ -38,6 +38,7 @@ void Membership::SetNodes(std::vector<LinkOptions> nodes, bool force) {
   nodes_ = std::move(nodes);
   settled_ = false;
   retry_at_ms_ = 0;
+  not_yet_.clear();
   noted_.clear();
   CopyMask unwanted = 0;
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
@@ -77,6 +78,7 @@ void Membership::Advance(uint64_t now_ms) {
   for (const LinkOptions& node : nodes_) {
     const int copy = shard_->CopyOf(node.name);
     if (copy < 0) {
+      if (std::find(not_yet_.begin(), not_yet_.end(), node.name) != not_yet_.end()) continue;
       Add(node);
       return;
     }
@@ -87,7 +89,11 @@ void Membership::Advance(uint64_t now_ms) {
       return;
     }
   }
-  settled_ = !Remove() && !busy_;
+  const bool left = Remove();
+  if (busy_) return;
+  settled_ = !left && not_yet_.empty();
+  if (!not_yet_.empty()) retry_at_ms_ = now_ms + kRetryMs;
+  not_yet_.clear();
 }
 
 void Membership::Add(const LinkOptions& node) {
@@ -102,14 +108,20 @@ void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
   busy_ = false;
   if (stopped_) return;
   const int at = result.ok ? result.topology->IndexOf(shard_->info().name) : -1;
+  // What must leave does so meanwhile: another shard may wait for just that before it lets this
+  // node go.
   if (at < 0) {
-    Fail("could not add " + node.name + ": " + result.error);
+    not_yet_.push_back(node.name);
+    Tell("could not add " + node.name + ": " + result.error);
     return;
   }
   const ShardInfo& info = result.topology->shards[static_cast<uint32_t>(at)];
-  const int index = shard_->AddCopy(node, info);
+  LinkOptions options = node;
+  options.newcomer = true;
+  const int index = shard_->AddCopy(options, info);
   if (index < 0) {
-    Fail(node.name + " is not added: the shard has had " + std::to_string(kMaxCopies) +
+    not_yet_.push_back(node.name);
+    Tell(node.name + " is not added: the shard has had " + std::to_string(kMaxCopies) +
          " nodes at a time already");
     return;
   }
@@ -163,7 +175,8 @@ void Membership::OnOrder(const Order& order, std::string_view reply) {
   busy_ = false;
   if (stopped_) return;
   if (reply.starts_with("-")) {
-    Fail(std::string(ReplyText(reply)));
+    retry_at_ms_ = env_->NowMs() + kRetryMs;
+    Tell(std::string(ReplyText(reply)));
     return;
   }
   if (order.removes) LetGo(order.copy);
@@ -174,8 +187,7 @@ void Membership::LetGo(uint32_t copy) {
   host_->OnCopyRemoved(copy);
 }
 
-void Membership::Fail(const std::string& why) {
-  retry_at_ms_ = env_->NowMs() + kRetryMs;
+void Membership::Tell(const std::string& why) {
   if (noted_ == why) return;
   noted_ = why;
   env_->Note(NoteLevel::kWarn, "shard '" + shard_->info().name +

@@ -1,6 +1,8 @@
 // Brings the members of a shard to what the config says, step by step and however long it takes: a
 // node that is new becomes a stale copy and is made equal like any other; one that the config has
-// no more leaves once a copy that stays is in sync, after a hand-over if it is the primary.
+// no more leaves once a copy that stays is in sync, after a hand-over if it is the primary. A node
+// that another shard has still is waited for, and what leaves does so meanwhile: two shards may
+// wait for each other's nodes.
 //
 // Logic only, on the shard's thread. Each step is an edit that is durable before it takes effect,
 // so that a crash in the middle leaves a shard that the next start brings on in the same way.
@@ -62,7 +64,7 @@ class Membership {
   void LetGo(uint32_t copy);
   void Ask(std::string_view verb, uint32_t copy);
   void OnOrder(const Order& order, std::string_view reply);
-  void Fail(const std::string& why);
+  void Tell(const std::string& why);
 
   Shard* shard_;
   ShardEnv* env_;
@@ -73,6 +75,7 @@ class Membership {
   bool stopped_ = false;
   bool busy_ = false;  // an edit or an order is under way
   std::unique_ptr<Order> order_;
+  std::vector<std::string> not_yet_;  // nodes that could not be added since the last wait
   uint64_t retry_at_ms_ = 0;
   std::string noted_;  // what failed last, which is told once
   std::shared_ptr<char> alive_ = std::make_shared<char>();

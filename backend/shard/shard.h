@@ -41,6 +41,7 @@
 
 namespace gemel {
 
+class ServerClaims;
 class ShardControl;
 
 enum class NoteLevel : uint8_t { kInfo, kWarn, kError };
@@ -71,6 +72,8 @@ class ShardEnv {
     (void)session;
     return false;
   }
+  // Which servers the shards of the process have; null: nobody keeps account.
+  virtual ServerClaims* claims() { return nullptr; }
 };
 
 struct ShardOptions {
@@ -451,9 +454,12 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void UpdateOpen();
   void MarkUnsure(uint32_t copy, const std::string& why);
   void SaveRunId(uint32_t copy);
+  std::string WhyOfAnother(const Link& link, std::string_view process);
   bool Starting() const;
 
   // shard_loss.cc: the last copy in sync is lost, or has come back with other data
+  bool CameBackEmpty() const;
+  int EqualOfPrimary(bool* awaited) const;
   bool TakeEqualOfPrimary();
   bool PrimaryIsLost() const;
   void AcceptTogether(uint32_t copy);

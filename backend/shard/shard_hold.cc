@@ -31,6 +31,7 @@ bool Shard::Hopeful() const {
   if (!edit_error_.empty() && !editing_) return false;
   if (paused_ || editing_ || Starting()) return true;
   if (options_.on_data_loss == OnDataLoss::kMiss && HoldsOldData()) return true;
+  if (bool awaited = false; EqualOfPrimary(&awaited) >= 0 || awaited) return true;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     if ((in_sync_ & Bit(i)) == 0) continue;
     if ((up_ & Bit(i)) != 0) return true;

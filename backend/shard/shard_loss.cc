@@ -18,16 +18,27 @@ constexpr uint64_t kDeleteAgainMs = 1000;
 
 }  // namespace
 
+// The primary is up, but its data is gone: another process than the saved one, with nothing, or one
+// that was another's replica meanwhile. Not of one that has all that it ever answered.
+bool Shard::CameBackEmpty() const {
+  const Copy& copy = *copies_[primary_];
+  return in_sync_ == Bit(primary_) && copy.restarted && !copy.whole && copy.link->up() &&
+         copy.link->identity().keys == 0;
+}
+
 // The proxy was killed, and the primary is gone, or came back without its data, before anything was
 // written through this life of the proxy: then a copy that was in sync, and is the same process
-// still, has all that was ever acknowledged, unless a resync has begun to overwrite it. True if it
-// is being promoted, or may still be heard from.
-bool Shard::TakeEqualOfPrimary() {
-  if (writes_sent_ != 0 || options_.ack != Ack::kAll || in_sync_ != Bit(primary_) ||
+// still, has all that was ever acknowledged, unless a resync has begun to overwrite it. Where less
+// than "all" had to acknowledge it may lack the last writes, and so comes only before a primary
+// that has nothing. Returns that copy, or -1; *awaited: one that may be it can still be heard from.
+int Shard::EqualOfPrimary(bool* awaited) const {
+  *awaited = false;
+  const bool empty = CameBackEmpty();
+  if (writes_sent_ != 0 || (options_.ack != Ack::kAll && !empty) || in_sync_ != Bit(primary_) ||
       !MustLeave(primary_)) {
-    return false;
+    return -1;
   }
-  bool hopeful = false;
+  int chosen = -1;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const CopyInfo& copy = info_.copies[i];
     const Link& link = *copies_[i]->link;
@@ -37,17 +48,35 @@ bool Shard::TakeEqualOfPrimary() {
     }
     if (link.up() && !link.identity().is_replica &&
         HoldsSameData(copy.run_id, link.identity().run_id)) {
-      ProposeRole(EditKind::kForcePromote, i, link.identity().run_id,
-                  "it was in sync when the proxy was killed, and the primary " +
-                      copies_[primary_]->link->name() +
-                      " is lost: " + copies_[primary_]->leave_reason);
-      UpdateOpen();
-      return true;
+      if (chosen < 0 ||
+          link.identity().keys > copies_[static_cast<uint32_t>(chosen)]->link->identity().keys) {
+        chosen = static_cast<int>(i);
+      }
+      continue;
     }
-    hopeful |= !link.up() && link.hopeful();
+    *awaited |= !link.up() &&
+                (link.hopeful() ||
+                 (empty && env_->NowMs() < copies_[primary_]->restarted_ms + options_.wait_ms));
   }
-  if (hopeful) UpdateOpen();
-  return hopeful;
+  return chosen;
+}
+
+// True if that copy is being promoted, or is waited for.
+bool Shard::TakeEqualOfPrimary() {
+  bool awaited = false;
+  const int chosen = EqualOfPrimary(&awaited);
+  // Where they may differ, all that can be heard are.
+  if (chosen >= 0 && (options_.ack == Ack::kAll || !awaited)) {
+    const uint32_t copy = static_cast<uint32_t>(chosen);
+    ProposeRole(EditKind::kForcePromote, copy, copies_[copy]->link->identity().run_id,
+                "it was in sync when the proxy was killed, and the primary " +
+                    copies_[primary_]->link->name() +
+                    " is lost: " + copies_[primary_]->leave_reason);
+    UpdateOpen();
+    return true;
+  }
+  if (awaited) UpdateOpen();
+  return awaited;
 }
 
 bool Shard::PrimaryIsLost() const {

@@ -8,6 +8,7 @@
 #include <bit>
 #include <utility>
 
+#include "backend/shard/server_claims.h"
 #include "backend/shard/shard.h"
 #include "backend/shard/shard_control.h"
 
@@ -103,6 +104,7 @@ void Shard::RemoveCopy(uint32_t index) {
   SetInfo(info_);
   copy.link->Stop();
   side_.StopLink(index);
+  if (env_->claims() != nullptr) env_->claims()->Release({info_.name, copy.link->name()});
   up_ &= ~Bit(index);
   UpdateOpen();
 }

@@ -67,7 +67,10 @@ void Shard::Report(Request* request) {
     AppendField(&out, "pending", link.pending());
     AppendField(&out, "run_id",
                 ProcessOf(link.up() ? link.identity().run_id : info_.copies[i].run_id));
-    AppendField(&out, "reason", in_sync ? link.last_error() : info_.copies[i].reason);
+    AppendField(&out, "reason",
+                !copies_[i]->refusal.empty() ? "not used: " + copies_[i]->refusal
+                : in_sync                    ? link.last_error()
+                                             : info_.copies[i].reason);
     AppendField(&out, "resync",
                 copies_[i]->resync_note.empty() ? MendNote(i) : copies_[i]->resync_note);
     AppendField(&out, "version", link.identity().version);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/server_claims.h"
 #include "backend/shard/shard.h"
 
 namespace gemel {
@@ -47,7 +48,8 @@ void Shard::MarkUnsure(uint32_t copy, const std::string& why) {
   NeedJournal(copy);
 }
 
-// Under two names one server would apply every write twice.
+// Under two names one server would apply every write twice, and two shards would delete each
+// other's keys.
 std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
   Copy& copy = *copies_[link.index()];
   const std::string_view process = ProcessOf(identity.run_id);
@@ -69,7 +71,26 @@ std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
                                       "; each copy needs a server of "
                                       "its own");
   }
+  if (why.empty()) why = WhyOfAnother(link, process);
   copy.refusal = why;
+  return why;
+}
+
+// The server belongs to another shard of the process.
+std::string Shard::WhyOfAnother(const Link& link, std::string_view process) {
+  if (env_->claims() == nullptr || process.empty() || process == kHiddenRunId) return {};
+  const std::optional<ServerUser> holder = env_->claims()->Claim(
+      {info_.name, link.name()}, process, options_.nodes[link.index()].database);
+  if (!holder) return {};
+  std::string why =
+      "it is the same server as " + holder->node + " of shard '" + holder->shard + "'";
+  // A node that moves there by its own name is about to be let go.
+  if (holder->node != link.name() && why != copies_[link.index()]->refusal) {
+    env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': " + link.name() +
+                                     " is not used: " + why +
+                                     "; a server, or one database of it, can belong to one "
+                                     "shard only");
+  }
   return why;
 }
 

@@ -158,6 +158,12 @@ void HiredisConnection::AddHandshake() {
   std::erase_if(pending_, [](const Pending& pending) { return pending.done == nullptr; });
   const uint64_t deadline_ms = pending_.empty() ? UINT64_MAX : pending_.front().deadline_ms;
   const uint32_t timeout_ms = pending_.empty() ? 0 : pending_.front().timeout_ms;
+  if (!node_.client_name.empty()) {
+    pending_.push_front({deadline_ms,
+                         timeout_ms,
+                         {"CLIENT", "SETNAME", node_.client_name},
+                         [](const HiredisReply&) {}});
+  }
   if (node_.database != 0) {
     pending_.push_front(
         {deadline_ms, timeout_ms, {"SELECT", std::to_string(node_.database)}, nullptr});

@@ -30,6 +30,7 @@ struct HiredisNode {
   uint32_t database = 0;
   // Of its host, for all connections to it; null: there is no other.
   std::shared_ptr<NodeAddresses> addresses = nullptr;
+  std::string client_name = {};  // CLIENT SETNAME, whether it is allowed or not; empty: none
 };
 
 struct HiredisReply {

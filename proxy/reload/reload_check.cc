@@ -51,7 +51,85 @@ std::string WhyMembersRefused(const ShardConfig& shard, const ShardInfo& info, b
          "its data is given up if not";
 }
 
+// A shard on its way to the members that are wanted, as Membership brings it there.
+struct Moving {
+  const ShardConfig* wanted = nullptr;
+  std::vector<std::string> has;
+  std::vector<std::string> drained;  // by the operator: never made equal
+
+  bool HasNode(const std::string& node) const {
+    return std::find(has.begin(), has.end(), node) != has.end();
+  }
+};
+
+Moving MovingOf(const ShardConfig& wanted, const ShardInfo& info) {
+  Moving moving{&wanted, {}, {}};
+  for (const CopyInfo& copy : info.copies) {
+    moving.has.push_back(copy.node);
+    if (copy.drained && copy.reason != kLeavesShard) moving.drained.push_back(copy.node);
+  }
+  return moving;
+}
+
+const Moving* OwnerOf(const std::vector<Moving>& shards, const std::string& node) {
+  for (const Moving& shard : shards) {
+    if (shard.HasNode(node)) return &shard;
+  }
+  return nullptr;
+}
+
+// One step of any shard: a node that nobody has comes; once one that is to stay is there, those
+// that are not to stay leave. False if there is none.
+bool Step(std::vector<Moving>* shards) {
+  for (Moving& shard : *shards) {
+    bool stays = false;
+    for (const Address& address : shard.wanted->Nodes()) {
+      const std::string node = address.ToString();
+      if (!shard.HasNode(node) && OwnerOf(*shards, node) == nullptr) {
+        shard.has.push_back(node);
+        return true;
+      }
+      stays |= shard.HasNode(node) &&
+               std::find(shard.drained.begin(), shard.drained.end(), node) == shard.drained.end();
+    }
+    if (stays && std::erase_if(shard.has, [&](const std::string& node) {
+                   return !Has(*shard.wanted, node);
+                 }) > 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
+
+std::string WhyNeverDone(const PoolConfig& next, const Topology& topology) {
+  std::vector<Moving> shards;
+  for (const ShardConfig& wanted : next.shards) {
+    const int index = topology.IndexOf(wanted.name);
+    if (index >= 0) {
+      shards.push_back(MovingOf(wanted, topology.shards[static_cast<size_t>(index)]));
+    }
+  }
+  while (Step(&shards)) {
+  }
+  std::string waits;
+  for (const Moving& shard : shards) {
+    for (const Address& address : shard.wanted->Nodes()) {
+      const std::string node = address.ToString();
+      const Moving* owner = OwnerOf(shards, node);
+      if (owner == nullptr || owner == &shard) continue;
+      waits += (waits.empty() ? "shard '" : ", and shard '") + shard.wanted->name +
+               "' would wait for node " + node + " of shard '" + owner->wanted->name + "'";
+    }
+  }
+  if (waits.empty()) return {};
+  return waits +
+         ", none of which can let its data go before it has a node that is to stay: leave one of "
+         "its present nodes in each, or lend one of them a further node, and make the change in "
+         "two "
+         "steps";
+}
 
 std::string WhyRefused(const PoolConfig& now, const PoolConfig& next, const Topology& topology,
                        const std::vector<std::string>& leaving, bool force) {
@@ -84,6 +162,7 @@ std::string WhyRefused(const PoolConfig& now, const PoolConfig& next, const Topo
       }
     }
   }
+  if (std::string why = WhyNeverDone(next, topology); !why.empty()) return why;
   return WhyNoRoomForRing(topology, RingOf(next));
 }
 

@@ -12,6 +12,7 @@
 
 #include "backend/topology/unique_fd.h"
 #include "proxy/reload/config_diff.h"
+#include "proxy/server/uv_node_survey.h"
 #include "proxy/server/uv_reloader.h"
 
 namespace gemel {
@@ -40,6 +41,8 @@ struct UvReloader::Job {
   std::string description;
   std::vector<std::string> warnings;
   std::shared_ptr<const Topology> topology;  // with what was made durable for it
+
+  std::unique_ptr<UvNodeSurvey> survey;  // of nodes that are new to their shards
 
   bool other_file = false;  // than the one that is meant
   bool momentary = false;   // what refused it may be over soon

@@ -16,7 +16,9 @@
 #include "proxy/reload/reload_check.h"
 #include "proxy/server/replace_file.h"
 #include "proxy/server/uv_check_hosts.h"
+#include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reload_job.h"
+#include "proxy/server/uv_start_check.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -42,11 +44,12 @@ std::string WhyProtected(const ReloadOrder& order, const Config& config) {
 
 }  // namespace
 
-UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator* coordinator,
-                       ResyncBoard* resyncs, ReloadStatus* status, UvWorker::Serving serving,
-                       std::string text)
+UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
+                       UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+                       UvWorker::Serving serving, std::string text)
     : loop_(loop),
       shared_(shared),
+      presence_(presence),
       coordinator_(coordinator),
       front_(coordinator->FrontFor([worker = shared->workers[0].get()](std::function<void()> task) {
         worker->Post(std::move(task));
@@ -218,6 +221,31 @@ void UvReloader::Write(Job* job) {
 }
 
 void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
+  if (!SurveyNodes(job)) OnSurveyed(job);
+}
+
+// Who the nodes are that are new to their shards is known before anything is written. False if
+// there are none.
+bool UvReloader::SurveyNodes(const std::shared_ptr<Job>& job) {
+  if (!job->error.empty() || job->next.config == nullptr || stopped_) return false;
+  std::vector<SurveyedNode> nodes =
+      NodesToSurvey(job->next.config->pools[0], &job->now.config->pools[0]);
+  if (nodes.empty()) return false;
+  job->survey = std::make_unique<UvNodeSurvey>(loop_, &presence_->self(), std::move(nodes));
+  job->survey->Ask([this, job] {
+    const std::unique_ptr<UvNodeSurvey> survey = std::move(job->survey);
+    job->error = WhySameServer(survey->nodes(), *shared_->claims);
+    if (job->error.empty()) job->error = WhyServedByAnother(survey->nodes(), presence_);
+    if (!job->error.empty()) {
+      job->error = job->now.config->file + ": " + job->error;
+      job->momentary = true;
+    }
+    OnSurveyed(job);
+  });
+  return true;
+}
+
+void UvReloader::OnSurveyed(const std::shared_ptr<Job>& job) {
   if (!job->error.empty() || !job->order.rewrite || stopped_) {
     Apply(job);
     return;

@@ -24,6 +24,8 @@
 
 namespace gemel {
 
+class UvPresence;
+
 struct ReloadOrder {
   std::string cause;     // "SIGHUP", "PROXY RELOAD", ...: for the log
   bool dry_run = false;  // only say what would change
@@ -54,9 +56,9 @@ using ReloadDone = std::function<void(const ReloadOutcome&)>;
 class UvReloader {
  public:
   // All outlive it. `serving` is in effect; `text` is what its config was read from.
-  UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvCoordinator* coordinator,
-             ResyncBoard* resyncs, ReloadStatus* status, UvWorker::Serving serving,
-             std::string text);
+  UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
+             UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+             UvWorker::Serving serving, std::string text);
   ~UvReloader();
   static constexpr size_t kMaxWaiting = 1024;
   UvReloader(const UvReloader&) = delete;
@@ -100,6 +102,8 @@ class UvReloader {
   void OnWritten(std::shared_ptr<Job> job);
   void Apply(const std::shared_ptr<Job>& job);
   void OnLoaded(std::shared_ptr<Job> job);
+  bool SurveyNodes(const std::shared_ptr<Job>& job);
+  void OnSurveyed(const std::shared_ptr<Job>& job);
   bool Prepare(Job* job, std::string* error);
   static void DropSockets(Job* job);
   void MakeDurable(const std::shared_ptr<Job>& job);
@@ -118,6 +122,7 @@ class UvReloader {
 
   uv_loop_t* loop_;
   UvWorker::Shared* shared_;
+  UvPresence* presence_;
   UvCoordinator* coordinator_;
   std::unique_ptr<Coordinator> front_;
   ResyncBoard* resyncs_;

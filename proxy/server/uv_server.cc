@@ -11,6 +11,7 @@
 
 #include "backend/bytes/budget.h"
 #include "backend/bytes/system_memory.h"
+#include "backend/link/node_identity.h"
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
 #include "backend/uv/uv_names.h"
@@ -23,12 +24,18 @@
 #include "proxy/server/file_limit.h"
 #include "proxy/server/memory_limit.h"
 #include "proxy/server/process_orders.h"
+#include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
+#include "proxy/server/uv_start_check.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
 
 namespace {
+
+// So long after the start the nodes keep connections that tell who serves, whatever becomes of the
+// links meanwhile.
+constexpr uint64_t kStartCheckMs = 3000;
 
 std::string RandomHex(size_t digits) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -70,8 +77,11 @@ std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
 class Server {
  public:
   Server(const Config& config, const std::string& text, const std::string& version,
-         const std::string& executable)
-      : config_(config), text_(text), resyncs_(config.pools[0].resync.max_parallel) {
+         const std::string& executable, bool take_over)
+      : config_(config),
+        text_(text),
+        take_over_(take_over),
+        resyncs_(config.pools[0].resync.max_parallel) {
     process_.version = version;
     process_.executable = executable;
     process_.pid = static_cast<uint64_t>(getpid());
@@ -109,7 +119,9 @@ class Server {
     for (const Address& address : config().pools[0].listen) {
       if (address.IsUnix()) ::unlink(address.path.c_str());
     }
-    Log(NoteLevel::kInfo, exit_code_ == 0 ? "stopped" : "stopped, but the state was not saved");
+    Log(NoteLevel::kInfo, exit_code_ == 0 ? "stopped"
+                          : taken_over_   ? "stopped: another gemel serves"
+                                          : "stopped, but the state was not saved");
     FlushLog();
     return exit_code_;
   }
@@ -133,6 +145,7 @@ class Server {
     std::optional<Topology> initial = InitialTopology(
         MembersOf(config_.pools[0]), RingOf(config_.pools[0]), known ? &stored : nullptr, error);
     if (!initial) return false;
+    if (!LookAtNodes(*initial, error)) return false;
 
     // The listeners first: what is most likely to be wrong must not touch the state.
     std::vector<std::vector<UniqueFd>> sockets;
@@ -145,6 +158,8 @@ class Server {
     }
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
+    shared_.claims = &claims_;
+    shared_.others = presence_.get();
     const UvWorker::Serving serving{std::make_shared<const Config>(config_),
                                     std::make_shared<const Pool>(config_.pools[0], config_.workers),
                                     std::make_shared<const RingHistory>(initial->rings)};
@@ -177,8 +192,8 @@ class Server {
       Log(NoteLevel::kInfo, "listening on " + address.ToString());
     }
     WarnOfExposure();
-    reloader_ = std::make_unique<UvReloader>(loop, &shared_, coordinator_.get(), &resyncs_,
-                                             &reloads_, serving, text_);
+    reloader_ = std::make_unique<UvReloader>(loop, &shared_, presence_.get(), coordinator_.get(),
+                                             &resyncs_, &reloads_, serving, text_);
     orders_ = std::make_unique<ProcessOrders>(reloader_.get());
     shared_.order = [this](std::vector<std::string> order,
                            std::shared_ptr<const std::atomic<bool>> gone,
@@ -196,6 +211,11 @@ class Server {
       WarnOfExposure();
       WatchConfig(loop);
     });
+    presence_->set_on_rival([this](const std::string& why, bool ends) {
+      shared_.workers[0]->Post([this, why, ends] { OnRival(why, ends); });
+    });
+    start_check_end_ = std::make_unique<UvTimer>(loop, [this] { start_check_.reset(); });
+    start_check_end_->Set(kStartCheckMs);
     WatchConfig(loop);
     WatchSignals(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
@@ -203,6 +223,45 @@ class Server {
                               std::to_string(config_.workers) + " worker(s); pid " +
                               std::to_string(process_.pid));
     return true;
+  }
+
+  // Nothing has been written yet, neither to the nodes nor to the state.
+  bool LookAtNodes(const Topology& topology, std::string* error) {
+    presence_ =
+        std::make_unique<UvPresence>(config_.state_dir, config_.pools[0].listen[0].ToString());
+    for (const ShardConfig& shard : config_.pools[0].shards) {
+      const ShardInfo& info = topology.shards[static_cast<size_t>(topology.IndexOf(shard.name))];
+      for (const CopyInfo& copy : info.copies) {
+        if (copy.run_id.empty() || ProcessOf(copy.run_id) == kHiddenRunId) continue;
+        claims_.Claim({shard.name, copy.node}, ProcessOf(copy.run_id), shard.database);
+      }
+    }
+    start_check_ = std::make_unique<UvStartCheck>(config_.pools[0], presence_.get());
+    const auto warn = [this](const std::string& text) {
+      Log(NoteLevel::kWarn, text);
+      events_.Add(UnixTimeUs(), NoteLevel::kWarn, text);
+    };
+    if (start_check_->Run(take_over_, claims_, warn, error)) return true;
+    start_check_.reset();
+    return false;
+  }
+
+  // Another gemel serves a node. `ends`: one of those that this one serves.
+  void OnRival(const std::string& why, bool ends) {
+    if (stopping_) return;
+    Log(ends ? NoteLevel::kError : NoteLevel::kWarn, why);
+    events_.Add(UnixTimeUs(), ends ? NoteLevel::kError : NoteLevel::kWarn, why);
+    if (!ends) return;
+    // At once: who waits for an answer would wait for nodes that are the other's.
+    stopping_ = true;
+    taken_over_ = true;
+    exit_code_ = 1;
+    watch_.reset();
+    start_check_end_.reset();
+    start_check_.reset();
+    reloader_->Stop();
+    clean_ = false;
+    CloseAll();
   }
 
   // Makes durable that a proxy serves: if the next one finds that, this one did not stop in order.
@@ -247,6 +306,8 @@ class Server {
     Log(NoteLevel::kInfo, std::string(number == SIGTERM ? "SIGTERM" : "SIGINT") +
                               ": stopping; what is in flight is answered first");
     watch_.reset();
+    start_check_end_.reset();
+    start_check_.reset();
     reloader_->Stop();
     draining_ = config_.workers;
     const uint64_t drain_ms = config().pools[0].timeouts.drain_ms;
@@ -314,6 +375,10 @@ class Server {
           "some writes were not answered by all copies in time: the replicas are "
           "resynced at the next start");
     }
+    CloseAll();
+  }
+
+  void CloseAll() {
     coordinator_->Close(clean_, [this](const EditResult& result) {
       if (!result.ok) exit_code_ = 1;
       for (auto& worker : shared_.workers) {
@@ -331,11 +396,16 @@ class Server {
 
   const Config config_;  // of the start
   const std::string text_;
+  const bool take_over_;
   EventLog events_;
   AccessGuard access_{[](const std::string& line) { Log(NoteLevel::kWarn, line); }};
   ReloadStatus reloads_;
   ResyncBoard resyncs_;
   ProcessInfo process_;
+  ServerClaims claims_;
+  std::unique_ptr<UvPresence> presence_;
+  std::unique_ptr<UvStartCheck> start_check_;  // null after a while
+  std::unique_ptr<UvTimer> start_check_end_;
   UvWorker::Shared shared_;
   std::string room_warning_;      // the last that was logged
   std::string exposure_warning_;  // the same
@@ -347,6 +417,7 @@ class Server {
   std::vector<std::thread> threads_;
   uv_signal_t signals_[3];
   bool stopping_ = false;
+  bool taken_over_ = false;
   bool clean_ = true;
   uint32_t draining_ = 0;
   int exit_code_ = 0;
@@ -355,11 +426,11 @@ class Server {
 }  // namespace
 
 int RunServer(const Config& config, const std::string& text, const std::string& version,
-              const std::string& executable) {
+              const std::string& executable, bool take_over) {
   std::signal(SIGPIPE, SIG_IGN);
   PrepareMemory(config.workers);
   BlockSignals(SIG_BLOCK);
-  Server server(config, text, version, executable);
+  Server server(config, text, version, executable, take_over);
   return server.Run();
 }
 

@@ -13,16 +13,8 @@ constexpr uint64_t kOwnReplies = uint64_t{512} << 20;
 // Where the config says that there is no limit, a wait has this one all the same.
 constexpr uint32_t kLongestWaitMs = 60000;
 
-// CLIENT SETNAME takes no spaces and nothing unprintable.
-std::string ClientNameOf(const std::string& shard) {
-  std::string name = "gemel:" + shard;
-  for (char& c : name) {
-    if (c < '!' || c > '~') c = '_';
-  }
-  return name;
-}
-
-LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, const Address& node) {
+LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, const Address& node,
+                          OtherProxies* others) {
   LinkOptions link;
   link.name = node.ToString();
   link.user = shard.user;
@@ -36,13 +28,25 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
   link.request_timeout_ms = pool.timeouts.request_ms;
   link.reconnect_min_ms = pool.timeouts.reconnect_min_ms;
   link.reconnect_max_ms = pool.timeouts.reconnect_max_ms;
-  link.client_name = ClientNameOf(shard.name);
+  link.client_name = ClientNameOf(shard.name, others);
+  link.others = others;
   return link;
 }
 
 }  // namespace
 
-ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard) {
+// CLIENT SETNAME takes no spaces and nothing unprintable.
+std::string ClientNameOf(const std::string& shard, OtherProxies* others) {
+  if (others != nullptr) return ConnectionName(others->self(), shard, /*serves=*/true);
+  std::string name = "gemel:" + shard;
+  for (char& c : name) {
+    if (c < '!' || c > '~') c = '_';
+  }
+  return name;
+}
+
+ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard,
+                            OtherProxies* others) {
   ShardOptions options;
   options.name = shard.name;
   options.ack = pool.write.ack;
@@ -62,7 +66,7 @@ ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard) {
   options.journal_bytes = pool.resync.journal_bytes;
   options.repair_keys_per_s = pool.resync.repair_keys_per_s;
   for (const Address& node : shard.Nodes()) {
-    options.nodes.push_back(LinkOptionsOf(pool, shard, node));
+    options.nodes.push_back(LinkOptionsOf(pool, shard, node, others));
   }
   return options;
 }

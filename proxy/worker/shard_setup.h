@@ -3,13 +3,17 @@
 #ifndef GEMEL_PROXY_WORKER_SHARD_SETUP_H_
 #define GEMEL_PROXY_WORKER_SHARD_SETUP_H_
 
+#include "backend/link/other_proxies.h"
 #include "backend/shard/shard.h"
 #include "config/config.h"
 
 namespace gemel {
 
-// The shard's options; its nodes in the order of the config.
-ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard);
+// The shard's options; its nodes in the order of the config. `others`: see LinkOptions.
+ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard,
+                            OtherProxies* others = nullptr);
+// What the connections to a shard's nodes are called.
+std::string ClientNameOf(const std::string& shard, OtherProxies* others);
 
 }  // namespace gemel
 

@@ -13,8 +13,8 @@ namespace {
 // The copies as the topology has them; options of nodes that the config has no more are made up
 // from those that it has.
 ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
-                        bool after_crash) {
-  ShardOptions options = ShardOptionsOf(pool, config);
+                        const UvOwnedShard::World& world) {
+  ShardOptions options = ShardOptionsOf(pool, config, world.others);
   std::vector<LinkOptions> nodes;
   for (const CopyInfo& copy : info.copies) {
     const auto known =
@@ -22,7 +22,8 @@ ShardOptions OptionsFor(const PoolConfig& pool, const ShardConfig& config, const
                      [&](const LinkOptions& node) { return node.name == copy.node; });
     nodes.push_back(known != options.nodes.end() ? *known : options.nodes[0]);
     nodes.back().name = copy.node;
-    nodes.back().after_crash = after_crash;
+    nodes.back().after_crash = world.after_crash;
+    nodes.back().newcomer = world.newcomer;
   }
   options.nodes = std::move(nodes);
   return options;
@@ -34,8 +35,8 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
                            const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
                            std::shared_ptr<const RingHistory> rings)
     : world_(world), slot_(slot), health_(pool.health), config_(config) {
-  shard_ = std::make_unique<Shard>(OptionsFor(pool, config, info, world.after_crash), info, table,
-                                   world.chunks, world.env);
+  shard_ = std::make_unique<Shard>(OptionsFor(pool, config, info, world), info, table, world.chunks,
+                                   world.env);
   control_ = std::make_unique<HiredisControl>(world.loop);
   for (uint32_t i = 0; i < info.copies.size(); ++i) MakeCopy(i, info.copies[i].node);
   resync_ =
@@ -48,7 +49,7 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
   watch_ = std::make_unique<RoleWatch>(shard_.get(), control_.get(), world.env);
   check_ = std::make_unique<NodeCheck>(shard_.get(), control_.get(), world.env);
   membership_ = std::make_unique<Membership>(shard_.get(), world.env, this);
-  membership_->SetNodes(ShardOptionsOf(pool, config).nodes, /*force=*/false);
+  membership_->SetNodes(ShardOptionsOf(pool, config, world.others).nodes, /*force=*/false);
   ForgetOptions forget;
   forget.keys_per_s = pool.ring.forget_keys_per_s;
   forget_ = std::make_unique<Forget>(shard_.get(), world.env, forget);
@@ -72,7 +73,7 @@ UvOwnedShard::~UvOwnedShard() {
 HiredisNode UvOwnedShard::NodeOf(uint32_t copy, const std::string& name) const {
   std::string error;
   return {*ParseAddress(name, &error), config_.user, config_.password, config_.database,
-          addresses_[copy]};
+          addresses_[copy], ClientNameOf(config_.name, world_.others)};
 }
 
 void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
@@ -189,7 +190,7 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   const bool identity = config.user != config_.user || config.password != config_.password;
   health_ = pool.health;
   config_ = config;
-  ShardOptions options = ShardOptionsOf(pool, config);
+  ShardOptions options = ShardOptionsOf(pool, config, world_.others);
   shard_->SetOptions(options);
   resync_->set_config(pool.resync);
   audit_->set_config(pool.audit);

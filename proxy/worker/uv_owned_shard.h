@@ -35,6 +35,8 @@ class UvOwnedShard : public Membership::Host {
     ShardEnv* env;
     ResyncBoard* resyncs;
     bool after_crash = false;  // see LinkOptions
+    OtherProxies* others = nullptr;
+    bool newcomer = false;  // of the nodes: see LinkOptions
   };
 
   // `info` is the shard in the present topology. The copies are those of `info`; the members are

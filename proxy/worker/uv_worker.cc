@@ -37,6 +37,7 @@ class UvWorker::Env : public ShardEnv {
     Keep(level, text);
   }
   bool IsGone(uint32_t session) override { return worker_->shared_->gone_sessions.Has(session); }
+  ServerClaims* claims() override { return worker_->shared_->claims; }
 
  private:
   void Keep(NoteLevel level, const std::string& text) {
@@ -103,12 +104,12 @@ void UvWorker::Use(const Serving& serving) {
   session_context_.session.config = serving_.config.get();
 }
 
-void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
+void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info, bool newcomer) {
   const Pool& pool = *serving_.pool;
   const uint32_t slot = pool.Find(config.name)->slot;
   shards_.push_back(std::make_unique<UvOwnedShard>(
       UvOwnedShard::World{&loop_, &link_context_, &chunks_, env_.get(), shared_->resyncs,
-                          shared_->after_crash},
+                          shared_->after_crash, shared_->others, newcomer},
       &pool.table(), slot, pool.config(), config, info, serving_.rings));
   dispatcher_.SetShard(slot, shards_.back()->shard());
 }
@@ -147,7 +148,8 @@ void UvWorker::EndChange(Change change) {
     const PoolShard& shard = pool.shards()[i];
     if (shard.owner != index_ || here[shard.slot]) continue;
     const int known = change.topology->IndexOf(shard.name);
-    AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)]);
+    AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)],
+             /*newcomer=*/true);
     shards_.back()->Start(random_ = random_ * 1664525u + 1013904223u);
   }
   for (size_t i = 0; i < known_shards; ++i) {
@@ -188,6 +190,7 @@ void UvWorker::Retire(uint64_t now_ms) {
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
     owned->Stop();
     dispatcher_.SetShard(owned->slot(), nullptr);
+    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->name());
     shared_->retired(owned->name(), owned->slot());
   }
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/shard/server_claims.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
 #include "backend/uv/uv_clock.h"
@@ -43,6 +44,8 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
     // A shard that a reload removed has come to its end. On any worker's thread.
     std::function<void(const std::string& name, uint32_t slot)> retired;
     ResyncBoard* resyncs = nullptr;
+    ServerClaims* claims = nullptr;
+    OtherProxies* others = nullptr;
     bool after_crash = false;  // the last process did not stop in order
     std::vector<std::unique_ptr<UvWorker>> workers;
     std::atomic<uint32_t> clients{0};
@@ -83,7 +86,8 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
     coordinator_ = std::move(coordinator);
   }
   // A shard that this worker owns.
-  void AddShard(const ShardConfig& config, const ShardInfo& info);
+  // `newcomer`: the process serves other shards already.
+  void AddShard(const ShardConfig& config, const ShardInfo& info, bool newcomer = false);
   void AddListener(const Address& address, UniqueFd socket);
 
   // Runs the loop until Stop. On the worker's own thread.

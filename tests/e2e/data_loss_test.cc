@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/raw_socket.h"
 
 namespace gemel::e2e {
 namespace {
@@ -72,6 +73,103 @@ TEST(DataOnDisk, OfACopyThatKeepsEveryWriteIsServedAtOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, DataLoss, ::testing::Bool());
+
+class AckLoss : public ::testing::TestWithParam<std::string> {
+ protected:
+  ClusterOptions Options(int copies = 2) const {
+    return {.shards = 1, .copies = copies, .sections = {{"write", "ack = \"" + GetParam() + "\""}}};
+  }
+  static bool EqualNow(Cluster& cluster, int copy) {
+    return cluster.node(0, copy).Digest() == cluster.node(0, 0).Digest();
+  }
+};
+
+// Whatever `ack` says: what was on both copies is not emptied by a primary that has nothing.
+TEST_P(AckLoss, AnEmptyPrimaryIsNotTheTruth) {
+  for (const int copies : {2, 3}) {
+    for (const bool proxy_first : {true, false}) {
+      Cluster cluster(Options(copies));
+      {
+        Client client = cluster.Connect();
+        for (int i = 0; i < 100; ++i) client("SET", "k" + std::to_string(i), std::to_string(i));
+      }
+      for (int copy = 1; copy < copies; ++copy) {
+        ASSERT_TRUE(Eventually([&] { return EqualNow(cluster, copy); }));
+      }
+      cluster.proxy().Kill();
+      cluster.node(0, 0).Kill();
+      if (proxy_first) {
+        cluster.proxy().Restart();
+        cluster.node(0, 0).Start();
+      } else {
+        cluster.node(0, 0).Start();
+        cluster.proxy().Restart();
+      }
+      Client client = cluster.Connect();
+      for (int i = 0; i < 100; ++i) {
+        const std::string key = "k" + std::to_string(i);
+        ASSERT_TRUE(Eventually([&] {
+          const std::string value = client("GET", key).Text();
+          EXPECT_NE(value, "(nil)") << key;
+          return value == std::to_string(i) || value == "(nil)";
+        })) << client("GET", key).Text();
+      }
+      EXPECT_EQ(client("SET", "k0", "new"), "OK");
+      cluster.ExpectCopiesEqual();
+      EXPECT_EQ(client("GET", "k1"), "1");
+    }
+  }
+}
+
+// It hears of the replica later: a moment is waited for.
+TEST_P(AckLoss, TheCopyThatHasTheDataIsWaitedFor) {
+  Cluster cluster(Options());
+  EXPECT_EQ(cluster.Connect()("SET", "k", "v"), "OK");
+  ASSERT_TRUE(Eventually([&] { return EqualNow(cluster, 1); }));
+  cluster.proxy().Kill();
+  cluster.node(0, 0).Kill();
+  cluster.node(0, 0).Start();
+  cluster.node(0, 1).Pause();
+  cluster.proxy().Restart();
+  EXPECT_TRUE(Eventually(
+      [&] { return cluster.Status(0).Node(cluster.node(0, 0).address()).health == "up"; }));
+  cluster.node(0, 1).Resume();
+  EXPECT_EQ(cluster.Connect()("GET", "k"), "v");
+  cluster.ExpectCopiesEqual();
+  EXPECT_EQ(cluster.Connect()("GET", "k"), "v");
+}
+
+// What an `ack` may lose where gemel and the primary are lost together: with "all" nothing that was
+// acknowledged; else the writes that were on their way to the other copies, and only those.
+TEST_P(AckLoss, WhatMayBeLost) {
+  Cluster cluster(Options());
+  RawSocket socket(cluster.proxy().port());
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("SET", "long-ago", "v"), "OK");
+  EXPECT_EQ(client("SET", "k", "old"), "OK");
+  ASSERT_TRUE(Eventually([&] { return EqualNow(cluster, 1); }));
+  cluster.node(0, 1).Pause();
+  if (GetParam() != "all") {
+    EXPECT_EQ(client("SET", "k", "new"), "OK");
+  } else {
+    // It is not acknowledged while the replica hangs.
+    socket.Send(Encode({"SET", "k", "new"}));
+    ASSERT_TRUE(Eventually([&] { return cluster.node(0, 0).Connect()("GET", "k") == "new"; }));
+  }
+  cluster.proxy().Kill();
+  cluster.node(0, 0).Kill();
+  cluster.node(0, 0).Start();
+  cluster.node(0, 1).Resume();
+  cluster.proxy().Restart();
+  Client again = cluster.Connect();
+  EXPECT_EQ(again("GET", "long-ago"), "v");
+  const std::string value = again("GET", "k").Text();
+  EXPECT_TRUE(value == "old" || value == "new") << value;
+  cluster.ExpectCopiesEqual();
+  EXPECT_EQ(again("GET", "k"), value);
+}
+
+INSTANTIATE_TEST_SUITE_P(, AckLoss, ::testing::Values("all", "primary", "any"));
 
 }  // namespace
 }  // namespace gemel::e2e

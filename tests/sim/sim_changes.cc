@@ -115,7 +115,16 @@ void World::ChangeNodes(ProxyOptions* config) {
   const std::vector<Node*> free = FreeNodes(*config);
   Node* other = free.empty() ? nullptr : free[loop_.Random(free.size())];
   const size_t place = loop_.Random(shard.nodes.size());
-  switch (loop_.Random(6)) {
+  ShardSetup& second = config->shards[loop_.Random(config->shards.size())];
+  const size_t its_place = loop_.Random(second.nodes.size());
+  switch (loop_.Random(8)) {
+    case 6:
+      // The first of each, or any, whoever is primary by now.
+      std::swap(shard.nodes[0], second.nodes[0]);
+      return;
+    case 7:
+      std::swap(shard.nodes[place], second.nodes[its_place]);
+      return;
     case 0:
     case 1:
       if (other != nullptr && shard.nodes.size() < 4) shard.nodes.push_back(other);

@@ -11,6 +11,7 @@
 
 #include "backend/health/running_clock.h"
 #include "backend/ring/ring_history.h"
+#include "backend/shard/server_claims.h"
 #include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_shard.h"
 
@@ -72,6 +73,7 @@ class SimProxy : public ShardEnv {
   uint64_t NowMs() override { return clock_.Advance(loop_->now_ms()); }
   void Propose(Edit edit, EditDone done) override;
   void Note(NoteLevel level, const std::string& text) override;
+  ServerClaims* claims() override { return &claims_; }
 
   // --- for its shards ---
   Loop* loop() { return loop_; }
@@ -114,6 +116,7 @@ class SimProxy : public ShardEnv {
   bool serving_ = false;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
+  ServerClaims claims_;
   ChunkPool pool_;
   std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes
   std::unique_ptr<const Ring> ring_;          // labels: indexes into config_.shards

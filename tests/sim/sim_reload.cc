@@ -152,6 +152,7 @@ void SimProxy::LetGo() {
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
     shard->Stop();
     const std::string name = shard->name();
+    claims_.ReleaseShard(name);
     if (config_.noted) config_.noted("shard '" + name + "' is let go");
     Propose({EditKind::kRemoveShard, name, {}, {}, "the config has it no more"},
             [this, name](const EditResult&) { std::erase(leaving_, name); });

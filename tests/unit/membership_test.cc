@@ -276,5 +276,35 @@ TEST_F(MembershipTest, ADiskThatFailsIsToldOnceAndTriedAgain) {
   EXPECT_EQ(Members(), "n0 n1 new ");
 }
 
+// Another shard has the node still, and may wait for the one that leaves here.
+TEST_F(MembershipTest, WhatLeavesDoesNotWaitForANodeThatAnotherShardHas) {
+  Begin(2);
+  Topology shared = *queue_->current();
+  ShardInfo& other = shared.shards.emplace_back();
+  other.name = "b";
+  other.copies.push_back({"m0", CopyState::kInSync, "q0", ""});
+  other.copies.push_back({"m1", CopyState::kInSync, "q1", ""});
+  queue_ = std::make_unique<EditQueue>(std::make_shared<const Topology>(shared));
+  Want({"m1", "n1"});
+  for (int i = 0; i < 60; ++i) {
+    Turn(2);
+    for (uint32_t copy = 0; copy < 2; ++copy) {
+      if (shard_->link(copy)->up() && Sent(copy) == Command({"PING"})) Reply(copy, "+PONG\r\n");
+    }
+  }
+  EXPECT_EQ(Members(), "n1 ");
+  EXPECT_FALSE(membership_->settled());
+  EXPECT_EQ(membership_->Outstanding(), "m1 comes");
+  // The other one lets it go.
+  bool gone = false;
+  Propose({EditKind::kRemoveCopy, "b", "m1", {}, "it leaves"},
+          [&](const EditResult& result) { gone = result.ok; });
+  RunEdits();
+  ASSERT_TRUE(gone);
+  Turn(100);
+  EXPECT_TRUE(membership_->settled());
+  EXPECT_EQ(Members(), "n1 m1 ");
+}
+
 }  // namespace
 }  // namespace gemel

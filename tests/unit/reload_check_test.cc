@@ -90,6 +90,32 @@ TEST(ReloadCheckTest, NodesAndNamesThatAreStillInUse) {
       << why;
 }
 
+// What shards may exchange, and what would make them wait for each other.
+TEST(ReloadCheckTest, NodesThatShardsExchange) {
+  const std::vector<ShardText> now = {{"a", {1, 2}}, {"b", {3, 4}}, {"c", {5}}};
+  const auto why = [&](const std::vector<ShardText>& next, bool force = false) {
+    return WhyRefused(PoolOf(now), PoolOf(next), Served(now), {}, force);
+  };
+  EXPECT_EQ(why({{"a", {3, 2}}, {"b", {1, 4}}, {"c", {5}}}), "");
+  EXPECT_EQ(why({{"a", {4, 1}}, {"b", {2, 3}}, {"c", {5}}}), "");
+  EXPECT_EQ(why({{"a", {1, 3}}, {"b", {4, 2}}, {"c", {5}}}), "");
+  EXPECT_EQ(why({{"a", {1}}, {"b", {4, 2}}, {"c", {5, 3}}}), "");
+  // A shard that goes lets its node go.
+  EXPECT_EQ(why({{"a", {1, 5}}, {"b", {3, 4}}}), "");
+  EXPECT_NE(why({{"a", {3, 4}}, {"b", {1, 2}}, {"c", {5}}}), "");
+  // By force, those that have nothing that stays must get a node first.
+  EXPECT_EQ(why({{"a", {3, 4}}, {"b", {1, 2}}, {"c", {5}}}, true).substr(0, 51),
+            "shard 'a' would wait for node 127.0.0.1:3 of shard ");
+  EXPECT_EQ(why({{"a", {3, 4}}, {"b", {9}}, {"c", {5}}}, true), "");
+  EXPECT_EQ(
+      why({{"a", {5}}, {"b", {3, 4}}, {"c", {1}}}, true).substr(0, 101),
+      "shard 'a' would wait for node 127.0.0.1:5 of shard 'c', and shard 'c' would wait for node "
+      "127.0.0.1:1");
+  // One that stays is enough to break the ring.
+  EXPECT_EQ(why({{"a", {5, 2}}, {"b", {3, 4}}, {"c", {1}}}, true), "");
+  EXPECT_NE(why({{"a", {3, 4}}, {"b", {5}}, {"c", {1}}}, true), "");
+}
+
 TEST(ReloadCheckTest, NoMoreRingsThanMayBeKept) {
   Topology topology = Served(kTwo);
   for (uint32_t weight = 1; weight <= kMaxRings; ++weight) {
