@@ -142,7 +142,7 @@ TEST_P(SameServerInTwoShards, AtReload) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, SameServerInTwoShards,
-                         ::testing::Values(Alias::kOtherAddress, Alias::kName, Alias::kUnixSocket));
+                         ::testing::Values(Alias::kOtherAddress, Alias::kUnixSocket));
 
 // What nobody could know at the reload: the node was not to be reached.
 TEST(SameServer, FoundOutOnceItAnswers) {
