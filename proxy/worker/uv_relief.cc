@@ -11,8 +11,10 @@ namespace {
 
 // Who holds less is no offender.
 constexpr uint64_t kLittle = 64 * 1024;
-// A large request that does not get on for so long lets another go first.
+// A large request of which in its turn less than this comes lets others go first, for so long.
 constexpr uint64_t kTurnMs = 500;
+constexpr size_t kLeastOfTurn = 256 * 1024;
+constexpr uint64_t kSlowMs = 5000;
 // Who holds much and does not get on for so long, while others wait for it, is closed.
 constexpr uint64_t kPatienceMs = 3000;
 
@@ -125,32 +127,36 @@ void UvRelief::Act(uint64_t now_ms) {
 }
 
 // Of the large requests that are on their way in, the one goes on that has the least to come, and
-// the others wait: else none of them might find room.
+// the others wait: else none of them might find room. One that hardly gets on in its turn lets the
+// others go first for a while; nothing much comes from it, so that it need not be told to wait.
 void UvRelief::AdmitOne(uint64_t now_ms) {
   looked_at_ = Budget::Held();
-  Session* chosen = nullptr;
+  UvSession* chosen = nullptr;
   for (const auto& candidate : *sessions_) {
-    if (candidate->ended()) continue;
-    Session& session = candidate->session();
-    const size_t missing = session.MissingInput();
+    const size_t missing = candidate->ended() ? 0 : candidate->session().MissingInput();
     if (missing == 0) continue;
-    const bool stuck = !session.waiting() && now_ms > session.moved_ms() + kTurnMs;
-    if (stuck) continue;  // nothing comes from it now: it need not be told to wait
-    if (chosen == nullptr || missing < chosen->MissingInput()) chosen = &session;
+    if (candidate.get() == admitted_ && now_ms >= admitted_ms_ + kTurnMs) {
+      if (missing + kLeastOfTurn > admitted_missing_) candidate->slow_until_ms = now_ms + kSlowMs;
+      admitted_ms_ = now_ms;
+      admitted_missing_ = missing;
+    }
+    if (now_ms < candidate->slow_until_ms) continue;
+    if (chosen == nullptr || missing < chosen->session().MissingInput()) chosen = candidate.get();
+  }
+  if (chosen != admitted_) {
+    admitted_ = chosen;
+    admitted_ms_ = now_ms;
+    admitted_missing_ = chosen != nullptr ? chosen->session().MissingInput() : 0;
   }
   for (const auto& candidate : *sessions_) {
-    if (candidate->ended()) continue;
-    Session& session = candidate->session();
-    if (&session == chosen) {
-      session.Wait(false);
-    } else if (session.MissingInput() > 0 && now_ms <= session.moved_ms() + kTurnMs) {
-      session.Wait(true);
-    }
+    if (candidate->ended() || candidate->session().MissingInput() == 0) continue;
+    candidate->session().Wait(candidate.get() != chosen && now_ms >= candidate->slow_until_ms);
   }
 }
 
 void UvRelief::AdmitAll() {
   looked_at_ = 0;
+  admitted_ = nullptr;
   own_->worst_holder.Set(0);
   for (const auto& session : *sessions_) {
     if (!session->ended()) session->session().Wait(false);

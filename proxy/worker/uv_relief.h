@@ -54,6 +54,10 @@ class UvRelief {
   const std::vector<const WorkerStats*>* all_;
   WorkerStats* own_;
   bool tight_ = false;
+  // The large request that goes on, since when, and what was missing of it then.
+  const UvSession* admitted_ = nullptr;  // to compare with only
+  uint64_t admitted_ms_ = 0;
+  size_t admitted_missing_ = 0;
   uint64_t looked_at_ = 0;  // what was held when it was last looked who may go on
 };
 

@@ -43,7 +43,8 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   void Kill();
   bool ended() const { return ended_; }
 
-  size_t index = 0;  // in the worker's list
+  size_t index = 0;            // in the worker's list
+  uint64_t slow_until_ms = 0;  // see UvRelief: until then others go first
 
  private:
   void WantFlush() override;

@@ -114,7 +114,7 @@ TEST_F(MemoryFaults, AReplyThatIsTooLargeIsSkipped) {
 TEST_F(MemoryFaults, AReplyWithoutAnEndIsNotHeld) {
   HostileNode node({{"poison:array", {"*100000000000\r\n", "$3\r\nabc\r\n"}},
                     {"poison:line", {"+", std::string(1000, 'x')}}});
-  Start(node.address(), "buffered = \"128mb\"", "-v 2000000");
+  Start(node.address(), "buffered = \"128mb\"\nmax_bulk = \"64mb\"", "-v 2000000");
   for (const char* key : {"poison:array", "poison:line"}) {
     EXPECT_EQ(Client(proxy_.port())("GET", key).Text().substr(0, 4), "-ERR");
     EXPECT_TRUE(Served());
