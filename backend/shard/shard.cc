@@ -148,11 +148,16 @@ int Shard::PickRead(CopyMask among, bool primary_only, bool also_silent) const {
   return best;
 }
 
-void Shard::SendRead(Request* request) {
+// The copy that is asked first.
+int Shard::PickFirst(const Request& request) const {
   // While a copy is silent, one that may take long does not take the last one that is not.
   const bool stays = silent_ != 0 && std::popcount(readable_ & ~silent_) == 1 &&
-                     StaysWhereItIs(*request, request->frame);
-  const int picked = PickRead(~CopyMask{0}, request->primary_only, stays);
+                     StaysWhereItIs(request, request.frame);
+  return PickRead(~CopyMask{0}, request.primary_only, stays);
+}
+
+void Shard::SendRead(Request* request) {
+  const int picked = PickFirst(*request);
   if (picked < 0) {
     AnswerError(request, DownText());
     return;

@@ -323,9 +323,10 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
     HangDetector hang;
     bool removed = false;
     bool probe_wish = false;
-    // What it may be working on while it is silent: of so many, the first in its line.
+    // What it may be working on while it is silent: of so many, the first in line on its links.
     Work work = Work::kUnknown;
     size_t worked_on = 0;
+    size_t side_worked_on = 0;
     bool unsure = false;  // lost writes in flight, or could not be repaired
     bool refusing =
         false;  // refused a write that others may have applied: not read until that is clear
@@ -361,6 +362,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void Transmit(LinkItem* item, Request* request, CopyMask to);
   void SubmitSlow(Request* request);
   int PickRead(CopyMask among, bool primary_only, bool also_silent = false) const;
+  int PickFirst(const Request& request) const;
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
   void OnReadLost(Request* request, std::string_view frame, bool suspect);
@@ -384,7 +386,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   bool CanDoWithout(uint32_t copy) const;
   bool MayBeBusy(uint32_t copy, uint64_t probe_began_ms) const;
   uint64_t PatienceWith(uint32_t copy, uint64_t now_ms);
-  Work WorkOf(const Link& link, size_t first);
+  Work WorkOf(uint32_t copy);
+  Work WorkIn(const Link& link, size_t first);
   void GiveUp(uint32_t copy);
 
   // shard_hedge.cc: reads that wait on a silent copy

@@ -84,18 +84,23 @@ bool Shard::Waiting() const {
 // where nobody could take its place, the end of the link would help nobody.
 bool Shard::MayBeBusy(uint32_t index, uint64_t probe_began_ms) const {
   const Link& link = *copies_[index]->link;
+  const Link& side = *side_.link(index);
   return link.up() &&
-         (link.pending() > 0 || link.heard_ms() > probe_began_ms || !CanDoWithout(index));
+         (link.pending() > 0 || side.pending() > 0 ||
+          std::max(link.heard_ms(), side.heard_ms()) > probe_began_ms || !CanDoWithout(index));
 }
 
 void Shard::WatchNodes(uint64_t now_ms) {
-  for (auto& copy : copies_) {
-    const Link& link = *copy->link;
-    copy->hang.Observe(now_ms,
-                       {link.up() && link.pending() > 0, link.waiting_since_ms(), link.heard_ms()});
-    if (copy->hang.stalled_ms() < kBeginsMs) {
-      copy->worked_on = std::min(link.pending(), kWorkedOn);
-      copy->work = Work::kUnknown;
+  for (uint32_t i = 0; i < copies_.size(); ++i) {
+    Copy& copy = *copies_[i];
+    const Link& link = *copy.link;
+    const Link& side = *side_.link(i);
+    copy.hang.Observe(now_ms, {link.up() && link.pending() > 0, link.waiting_since_ms(),
+                               std::max(link.heard_ms(), side.heard_ms())});
+    if (copy.hang.stalled_ms() < kBeginsMs) {
+      copy.worked_on = std::min(link.pending(), kWorkedOn);
+      copy.side_worked_on = std::min(side.pending(), kWorkedOn);
+      copy.work = Work::kUnknown;
     }
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
@@ -131,7 +136,7 @@ bool Shard::CanDoWithout(uint32_t copy) const {
 // How long a silent copy is waited for in any case, though another one could take its place.
 uint64_t Shard::PatienceWith(uint32_t index, uint64_t now_ms) {
   Copy& copy = *copies_[index];
-  if (copy.work == Work::kUnknown) copy.work = WorkOf(*copy.link, copy.worked_on);
+  if (copy.work == Work::kUnknown) copy.work = WorkOf(index);
   switch (copy.work) {
     case Work::kUnknown:
     case Work::kShort:
@@ -160,8 +165,14 @@ void Shard::GiveUp(uint32_t index) {
   copy.link->Fail("the node hangs: no answer to requests and health checks for " + silence);
 }
 
+Shard::Work Shard::WorkOf(uint32_t index) {
+  const Copy& copy = *copies_[index];
+  return std::max(WorkIn(*copy.link, copy.worked_on),
+                  WorkIn(*side_.link(index), copy.side_worked_on));
+}
+
 // What may the node be working on, of the first in its line?
-Shard::Work Shard::WorkOf(const Link& link, size_t first) {
+Shard::Work Shard::WorkIn(const Link& link, size_t first) {
   Work work = Work::kShort;
   link.ForEachPending(first, [&](LinkItem* item, std::string_view frame) {
     SplitFrame(frame, &args_);

@@ -85,7 +85,8 @@ bool Shard::IsTooLong(const Request& request) {
 }
 
 int Shard::PickForSideRead(const Request& request, CopyMask tried) {
-  return CanRead() ? PickRead(~tried, request.primary_only && tried == 0) : -1;
+  if (!CanRead()) return -1;
+  return tried == 0 ? PickFirst(request) : PickRead(~tried, /*primary_only=*/false);
 }
 
 void Shard::SendOnMainLink(uint32_t copy, Request* request) {

@@ -72,6 +72,7 @@ class SideReads : private LinkOwner {
   // The copy's side link, made anew; give it a transport before it is needed, or it is not used.
   Link* MakeLink(uint32_t copy, LinkOptions options);
   Link* link(uint32_t copy) { return lanes_[copy]->link.get(); }
+  const Link* link(uint32_t copy) const { return lanes_[copy]->link.get(); }
   void SetOptions(uint32_t copy, LinkOptions options);
   // The copy is removed.
   void StopLink(uint32_t copy);

@@ -185,7 +185,7 @@ void World::OrderOnNode(size_t index) {
       refusing_replicaof_ > 0 && loop_.Chance(70) ? "RESYNC" : kVerbs[loop_.Random(4)];
   const Node* node = nodes_[index].get();
   SimShard* shard = proxy_->Find(ShardOf(index));
-  if (shard == nullptr) return;
+  if (shard == nullptr || proxy_->paused()) return;
   if (mode_ == Mode::kManyFaults && options_.on_data_loss == OnDataLoss::kRefuse &&
       loop_.Chance(30)) {
     Trace("order: FORCE " + node->address());
@@ -211,7 +211,8 @@ void World::UndrainUntilDone(size_t index) {
   }
   loop_.After(100000, [this, index] {
     --faults_active_;
-    const bool serving = proxy_ != nullptr && !proxy_going_ && proxy_->serving();
+    const bool serving =
+        proxy_ != nullptr && !proxy_going_ && proxy_->serving() && !proxy_->paused();
     if (serving && proxy_->Find(ShardOf(index)) == nullptr) return;
     const CopyInfo* copy = DurableCopy(index);
     if (!serving || proxy_->Find(ShardOf(index))->shard()->editing() ||

@@ -54,7 +54,7 @@ void SimProxy::Later(uint64_t delay_us, std::function<void()> event) {
 }
 
 void SimProxy::Receive(std::function<void()> event) {
-  if (paused_) {
+  if (paused_ || hearing_) {
     received_.push_back(std::move(event));
   } else {
     event();
@@ -64,13 +64,14 @@ void SimProxy::Receive(std::function<void()> event) {
 // The worst that may come: the poll was interrupted, so the timers are first. Then it hears all.
 void SimProxy::Unpause() {
   paused_ = false;
-  const auto alive = std::weak_ptr<char>(alive_);
-  for (auto* line : {&late_timers_, &received_}) {
-    for (auto& event : std::exchange(*line, {})) {
-      if (!alive.expired()) event();
-    }
-    if (alive.expired()) return;
+  hearing_ = true;  // what comes from now on is behind all that
+  for (auto& event : std::exchange(late_timers_, {})) event();
+  while (!received_.empty()) {
+    const std::function<void()> event = std::move(received_.front());
+    received_.pop_front();
+    event();
   }
+  hearing_ = false;
   NowMs();
   clock_.OnHeard();
   clock_.OnHeard();
@@ -137,12 +138,15 @@ void SimProxy::Submit(Request* request, const std::string& key) {
     fail_("nobody serves " + key);
     return;
   }
-  if (!paused_) {
+  if (!paused_ && !hearing_) {
     shard->shard()->Submit(request);
     return;
   }
   request->OwnFrame();
-  Receive([this, request, key] { Submit(request, key); });
+  Receive([this, request, key] {
+    SimShard* owner = Owner(key);
+    owner != nullptr ? owner->shard()->Submit(request) : fail_("nobody serves " + key);
+  });
 }
 
 void SimProxy::Tick() {

@@ -4,6 +4,7 @@
 #ifndef GEMEL_TESTS_SIM_SIM_PROXY_H_
 #define GEMEL_TESTS_SIM_SIM_PROXY_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -110,7 +111,8 @@ class SimProxy : public ShardEnv {
   RunningClock clock_;
   bool paused_ = false;
   std::vector<std::function<void()>> late_timers_;
-  std::vector<std::function<void()>> received_;
+  std::deque<std::function<void()>> received_;
+  bool hearing_ = false;  // what was received is being handled
   ProxyOptions config_;
   std::function<void(std::string)> fail_;
   bool serving_ = false;
