@@ -1,10 +1,12 @@
 #include "config/config_load.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <memory>
@@ -25,6 +27,9 @@ namespace {
 constexpr size_t kMaxFile = 16 << 20;
 constexpr uint32_t kMaxWorkers = 256;
 constexpr int kReadAttempts = 5;
+// For what is no file: so often, and for so long each time, it is waited for.
+constexpr int kMaxWaits = 50;
+constexpr int kWaitMs = 100;
 
 std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
@@ -45,36 +50,70 @@ bool IsSame(const struct stat& before, const struct stat& after) {
          before.st_ctim.tv_nsec == after.st_ctim.tv_nsec;
 }
 
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+// What is not a regular file (a pipe, a terminal) may have something later: true once it has, or is
+// at its end, and false if that takes too long.
+bool WaitForMore(int fd, int* waits) {
+  for (; *waits < kMaxWaits; ++*waits) {
+    pollfd ready{fd, POLLIN, 0};
+    if (::poll(&ready, 1, kWaitMs) > 0) return true;
+  }
+  return false;
+}
+
+// Appends all of it, up to the limit. False and errno.
+bool ReadAll(int fd, bool regular, std::string* text) {
+  std::unique_ptr<char[]> chunk(new char[64 << 10]);
+  int waits = 0;
+  bool begun = regular;  // before it nobody may have opened the other end of the pipe
+  while (text->size() <= kMaxFile) {
+    const ssize_t got = ::read(fd, chunk.get(), 64 << 10);
+    if (got > 0) {
+      begun = true;
+      text->append(chunk.get(), static_cast<size_t>(got));
+    } else if (got == 0 && begun) {
+      return true;
+    } else if (got == 0 || errno == EAGAIN) {
+      if (!WaitForMore(fd, &waits)) {
+        errno = ETIMEDOUT;
+        return false;
+      }
+      begun = begun || got == 0;
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // The whole file, or nothing and *message. Reads no more than the limit, so that a device or pipe
-// without an end does no harm. *changed: a regular file changed under way, so that the text may be
-// that of two files.
+// without an end does no harm, and waits for no more than some seconds for who writes into a pipe.
+// *changed: a regular file changed under way, so that the text may be that of two files.
 std::optional<std::string> ReadOnce(const std::string& path, bool* changed, std::string* message) {
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rbe"));
-  if (file == nullptr) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  if (file.fd < 0) {
     *message = "cannot open it: " + ErrnoText(errno) + ", expected a readable file";
     return std::nullopt;
   }
   struct stat before {};
   struct stat after {};
-  const bool known = ::fstat(::fileno(file.get()), &before) == 0 && S_ISREG(before.st_mode);
+  const bool known = ::fstat(file.fd, &before) == 0 && S_ISREG(before.st_mode);
   std::string text;
-  std::unique_ptr<char[]> chunk(new char[64 << 10]);
-  size_t got = 0;
-  do {
-    errno = 0;
-    got = std::fread(chunk.get(), 1, 64 << 10, file.get());
-    text.append(chunk.get(), got);
-  } while (got > 0 && text.size() <= kMaxFile);
-  if (std::ferror(file.get()) != 0) {
+  if (!ReadAll(file.fd, known, &text)) {
     const int code = errno;
     *message = code == EISDIR ? "is a folder, expected a file"
-                              : "cannot read it: " + ErrnoText(code) + ", expected a readable file";
+               : code == ETIMEDOUT
+                   ? "is no file, and nobody writes into it, expected a file"
+                   : "cannot read it: " + ErrnoText(code) + ", expected a readable file";
     return std::nullopt;
   }
-  *changed = known && (::fstat(::fileno(file.get()), &after) != 0 || !IsSame(before, after));
+  *changed = known && (::fstat(file.fd, &after) != 0 || !IsSame(before, after));
   return text;
 }
 

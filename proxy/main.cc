@@ -10,6 +10,7 @@
 #include "config/config_load.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
+#include "proxy/server/process_setup.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
 
@@ -63,6 +64,7 @@ int Compare(const std::string& file, const std::string& old_file) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  gemel::OpenStandardStreams();
   CLI::App app("gemel: a Redis-protocol cache proxy that keeps two equal copies of every key");
   std::string file = kDefaultConfig;
   std::string against;
@@ -83,6 +85,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   try {
+    if (!test) gemel::IgnoreSignals();
     std::optional<gemel::Config> config;
     std::string text;
     if (!Load(file, &config, &text)) return 1;

@@ -6,42 +6,21 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <system_error>
 #include <utility>
+
+#include "backend/files/regular_file.h"
 
 namespace gemel {
 namespace {
 
 constexpr char kFileName[] = "topology.toml";
-constexpr char kTempName[] = "topology.toml.tmp";
+constexpr char kTempEnd[] = ".tmp";
 constexpr char kLockName[] = "lock";
 
 // Thousands of shards fit; a larger file is not ours.
 constexpr size_t kMaxBytes = size_t{64} << 20;
-
-int OpenAt(int folder, const char* name, int flags) {
-  int fd;
-  do {
-    fd = ::openat(folder, name, flags | O_CLOEXEC, 0640);
-  } while (fd < 0 && errno == EINTR);
-  return fd;
-}
-
-bool WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n > 0) {
-      bytes.remove_prefix(static_cast<size_t>(n));
-    } else if (n == 0) {
-      errno = ENOSPC;
-      return false;
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
+constexpr int kMaxLinks = 8;
 
 bool ReadAll(int fd, std::string* bytes) {
   char buffer[16384];
@@ -79,27 +58,50 @@ int StateFile::Sync(int fd) {
   return result;
 }
 
-int StateFile::Rename(const char* from, const char* to) {
-  return ::renameat(folder_fd_.get(), from, folder_fd_.get(), to);
+int StateFile::Rename(int folder, const char* from, const char* to) {
+  return ::renameat(folder, from, folder, to);
+}
+
+StateFile::Place StateFile::Find() const {
+  Place place{false, {}, folder_fd_.get(), kFileName};
+  for (int links = 0; links < kMaxLinks; ++links) {
+    char target[4096];
+    const ssize_t length =
+        ::readlinkat(place.folder, place.name.c_str(), target, sizeof(target) - 1);
+    if (length <= 0) break;
+    place.linked = true;
+    const std::string path(target, static_cast<size_t>(length));
+    const size_t slash = path.rfind('/');
+    if (slash != std::string::npos) {
+      const std::string folder = path.substr(0, slash + 1);
+      UniqueFd next(::openat(place.folder, folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!next.valid()) break;  // the link itself is what cannot be read
+      place.own = std::move(next);
+      place.folder = place.own.get();
+    }
+    place.name = path.substr(slash + 1);
+  }
+  return place;
+}
+
+std::string StateFile::Failure(std::string_view what, const std::string& why) const {
+  return "the state in " + folder_ + " cannot be kept: " + std::string(what) + ": " + why;
 }
 
 std::string StateFile::Failure(std::string_view what, int code) const {
-  return "the state in " + folder_ + " cannot be kept: " + std::string(what) + ": " +
-         std::generic_category().message(code);
+  return Failure(what, std::generic_category().message(code));
 }
 
 bool StateFile::Open(const std::string& folder, std::string* error) {
   folder_ = folder;
   path_ = folder + "/" + kFileName;
 
-  std::error_code code;
-  std::filesystem::create_directories(folder, code);
-  if (code) {
+  if (const std::error_code code = MakeFolders(folder)) {
     *error = Failure("cannot make the folder", code.value()) +
              "; make it by hand, or set state_dir to a folder that this user can write";
     return false;
   }
-  folder_fd_ = UniqueFd(OpenAt(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY));
+  folder_fd_ = UniqueFd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder_fd_.valid()) {
     *error = Failure("cannot open the folder", errno) + "; state_dir must be a folder";
     return false;
@@ -109,13 +111,18 @@ bool StateFile::Open(const std::string& folder, std::string* error) {
              "; give this user the right to, or set state_dir to another folder";
     return false;
   }
-  return Lock(error);
+  if (!Lock(error)) return false;
+  // What a process left that was killed while it wrote.
+  const Place place = Find();
+  ::unlinkat(place.folder, (place.name + kTempEnd).c_str(), 0);
+  return true;
 }
 
 bool StateFile::Lock(std::string* error) {
-  lock_fd_ = UniqueFd(OpenAt(folder_fd_.get(), kLockName, O_RDWR | O_CREAT));
+  std::string why;
+  lock_fd_ = OpenRegular(folder_fd_.get(), kLockName, O_RDWR | O_CREAT, &why);
   if (!lock_fd_.valid()) {
-    *error = Failure("cannot open " + folder_ + "/" + kLockName, errno) +
+    *error = Failure("cannot open " + folder_ + "/" + kLockName, why) +
              "; give this user the right to write it, or set state_dir to another folder";
     return false;
   }
@@ -141,13 +148,16 @@ bool StateFile::Lock(std::string* error) {
 }
 
 std::optional<std::string> StateFile::ReadText(std::string* error, bool* missing) {
-  *missing = false;
-  const UniqueFd fd(OpenAt(folder_fd_.get(), kFileName, O_RDONLY));
+  const Place place = Find();
+  std::string why;
+  const UniqueFd fd = OpenRegular(place.folder, place.name.c_str(), O_RDONLY, &why);
+  *missing = !fd.valid() && errno == ENOENT && !place.linked;
   std::string text;
-  if (fd.valid() && ReadAll(fd.get(), &text)) return text;
-  const int code = errno;
-  *missing = !fd.valid() && code == ENOENT;
-  *error = "the state file " + path_ + " cannot be read: " + std::generic_category().message(code);
+  if (fd.valid()) {
+    if (ReadAll(fd.get(), &text)) return text;
+    why = std::generic_category().message(errno);
+  }
+  *error = "the state file " + path_ + " cannot be read: " + why;
   return std::nullopt;
 }
 
@@ -156,7 +166,7 @@ StateFile::ReadResult StateFile::Read(Topology* topology, std::string* error) {
   const std::optional<std::string> text = ReadText(error, &missing);
   if (!text) {
     if (missing) return ReadResult::kNone;
-    *error += "; give this user the right to read it";
+    *error += "; it must be a regular file that this user can read";
     return ReadResult::kFailed;
   }
   std::string why;
@@ -171,32 +181,56 @@ StateFile::ReadResult StateFile::Read(Topology* topology, std::string* error) {
   return ReadResult::kFound;
 }
 
+// A file that takes the place of the old one, with the new text in it.
+bool StateFile::MakeNext(const Place& place, std::string_view text, std::string* error) {
+  std::string why;
+  const UniqueFd old = OpenRegular(place.folder, place.name.c_str(), O_RDONLY, &why);
+  // (A link that leads nowhere: most likely what it leads to is not mounted.)
+  if (!old.valid() && (errno != ENOENT || place.linked)) {
+    *error = Failure("cannot open " + path_, why);
+    return false;
+  }
+  const std::string next = place.name + kTempEnd;
+  const std::string shown = path_ + kTempEnd;
+  // Whatever has this name, it is neither waited for nor followed.
+  ::unlinkat(place.folder, next.c_str(), 0);
+  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const UniqueFd fd(
+      ::openat(place.folder, next.c_str(), flags, old.valid() ? S_IRUSR | S_IWUSR : kFileMode));
+  if (!fd.valid()) {
+    *error = Failure("cannot make " + shown, errno);
+    return false;
+  }
+  struct stat made {};
+  if (old.valid()) {
+    if (!KeepTraits(fd.get(), old.get(), &why)) *error = Failure(shown, why);
+  } else if (::fstat(fd.get(), &made) != 0 ||
+             ::fchmod(fd.get(), (made.st_mode & 0777) | 0600) != 0) {
+    *error = Failure("cannot make " + shown, errno);  // whatever the umask, the owner reads it
+  }
+  if (error->empty() && !WriteAll(fd.get(), text)) {
+    *error = Failure("cannot write " + shown, errno);
+  } else if (error->empty() && Sync(fd.get()) != 0) {
+    *error = Failure("cannot sync " + shown, errno);
+  }
+  if (error->empty()) return true;
+  ::unlinkat(place.folder, next.c_str(), 0);
+  return false;
+}
+
 bool StateFile::Replace(std::string_view text, bool* replaced, std::string* error) {
   *replaced = false;
-  const int folder = folder_fd_.get();
-  std::string failed;
-  {
-    const UniqueFd fd(OpenAt(folder, kTempName, O_WRONLY | O_CREAT | O_TRUNC));
-    if (!fd.valid()) {
-      *error = Failure("cannot make " + path_ + ".tmp", errno);
-      return false;
-    }
-    if (!WriteAll(fd.get(), text)) {
-      failed = Failure("cannot write " + path_ + ".tmp", errno);
-    } else if (Sync(fd.get()) != 0) {
-      failed = Failure("cannot sync " + path_ + ".tmp", errno);
-    }
-  }
-  if (failed.empty() && Rename(kTempName, kFileName) != 0) {
-    failed = Failure("cannot rename " + path_ + ".tmp", errno);
-  }
-  if (!failed.empty()) {
-    ::unlinkat(folder, kTempName, 0);
-    *error = failed;
+  error->clear();
+  const Place place = Find();
+  if (!MakeNext(place, text, error)) return false;
+  const std::string next = place.name + kTempEnd;
+  if (Rename(place.folder, next.c_str(), place.name.c_str()) != 0) {
+    *error = Failure("cannot rename " + path_ + kTempEnd, errno);
+    ::unlinkat(place.folder, next.c_str(), 0);
     return false;
   }
   *replaced = true;
-  if (Sync(folder) != 0) {
+  if (Sync(place.folder) != 0) {
     *error = Failure("cannot sync the folder", errno);
     return false;
   }

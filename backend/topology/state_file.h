@@ -1,7 +1,8 @@
 // The topology on disk: roles, epochs and stale marks survive a restart here.
 //
 // A text file (TOML) that ends with a checksum line, replaced whole by write, fsync, rename and
-// fsync of the folder, so that a crash leaves the old one or the new one.
+// fsync of the folder, so that a crash leaves the old one or the new one. The new one has the old
+// one's owner, group and mode; the first can be read by its owner and group.
 
 #ifndef GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
 #define GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
@@ -47,16 +48,26 @@ class StateFile {
  protected:
   // fsync and rename in the folder; 0, or -1 and errno. Virtual for tests of failing disks.
   virtual int Sync(int fd);
-  virtual int Rename(const char* from, const char* to);
+  virtual int Rename(int folder, const char* from, const char* to);
 
  private:
+  // Where the file is: in the folder, or where a symbolic link there leads, which stays.
+  struct Place {
+    bool linked;
+    UniqueFd own;  // the folder, if it is another
+    int folder;
+    std::string name;
+  };
+  Place Find() const;
   bool Lock(std::string* error);
+  bool MakeNext(const Place& place, std::string_view text, std::string* error);
   // Replaces the file's text. *replaced: whether the new text is in place, which it may be even if
   // it is not known to be durable.
   bool Replace(std::string_view text, bool* replaced, std::string* error);
   std::optional<std::string> ReadText(std::string* error, bool* missing);
   // `what` was tried, and failed with `code` (an errno).
   std::string Failure(std::string_view what, int code) const;
+  std::string Failure(std::string_view what, const std::string& why) const;
 
   std::string folder_;  // for messages
   std::string path_;

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "backend/uv/uv_side_thread.h"
+
 namespace gemel {
 
 // Shared by the coordinator, its fronts and the write under way.
@@ -19,7 +21,7 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
   // --- on the loop's thread ---
 
   void Start(uv_loop_t* loop) {
-    loop_ = loop;
+    disk_ = std::make_unique<UvSideThread>(loop, "gemel-state");
     auto wake = std::make_unique<Wake>();
     wake->core = this;
     wake->async.data = wake.get();
@@ -52,6 +54,7 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
     }
     abandoned_ = true;
     close_done_ = nullptr;
+    disk_.reset();
     file_.reset();
   }
 
@@ -97,12 +100,7 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
       });
     }
   };
-  // One write on the thread pool.
-  struct Work {
-    uv_work_t request;
-    std::shared_ptr<Core> core;
-    std::shared_ptr<StateFile> file;
-    std::shared_ptr<const Topology> topology;
+  struct Written {
     bool ok = false;
     std::string error;
   };
@@ -123,7 +121,7 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
     while (!abandoned_) {
       if (std::shared_ptr<const Topology> next = queue_.BeginWrite()) {
         if (!Write(std::move(next))) {
-          EndWrite(false, "the thread pool does not take the write");
+          EndWrite(false, "there is no thread for the write");
           continue;
         }
         return;
@@ -145,26 +143,16 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
   }
 
   bool Write(std::shared_ptr<const Topology> topology) {
-    auto work = std::make_unique<Work>();
-    work->request.data = work.get();
-    work->core = shared_from_this();
-    work->file = file_;
-    work->topology = std::move(topology);
-    const int queued = uv_queue_work(
-        loop_, &work->request,
-        [](uv_work_t* request) {
-          Work* on_pool = static_cast<Work*>(request->data);
-          on_pool->ok = on_pool->file->Write(*on_pool->topology, &on_pool->error);
+    if (!disk_) return false;
+    auto written = std::make_shared<Written>();
+    return disk_->Run(
+        [written, file = file_, topology = std::move(topology)] {
+          written->ok = file->Write(*topology, &written->error);
         },
-        [](uv_work_t* request, int) {
-          const std::unique_ptr<Work> ended(static_cast<Work*>(request->data));
-          if (ended->core->abandoned_) return;
-          ended->core->EndWrite(ended->ok, ended->error);
-          ended->core->Advance();
+        [written, core = shared_from_this()] {
+          core->EndWrite(written->ok, written->error);
+          core->Advance();
         });
-    if (queued != 0) return false;
-    work.release();  // libuv's until it ends
-    return true;
   }
 
   void EndWrite(bool ok, const std::string& error) {
@@ -185,6 +173,7 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
       wake_.reset();
       if (close_result_.topology == nullptr) close_result_ = {true, {}, current_};
     }
+    disk_.reset();
     file_.reset();  // lets the state folder go
     const std::function<void(const EditResult&)> done = std::move(close_done_);
     close_done_ = nullptr;
@@ -200,7 +189,7 @@ class UvCoordinator::Core : public std::enable_shared_from_this<Core> {
   std::shared_ptr<const Topology> current_;
 
   // The loop's thread alone.
-  uv_loop_t* loop_ = nullptr;
+  std::unique_ptr<UvSideThread> disk_;
   EditQueue queue_;
   std::shared_ptr<StateFile> file_;
   bool closing_ = false;

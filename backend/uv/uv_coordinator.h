@@ -15,8 +15,9 @@
 
 namespace gemel {
 
-// Lives on one loop (the main worker's). The disk is written on libuv's thread pool, so that fsync
-// never blocks a loop; edits that come meanwhile go to disk together with the next write.
+// Lives on one loop (the main worker's). The disk is written on a thread of its own, so that one
+// that hangs holds up no loop and nothing else; edits that come meanwhile go to disk together with
+// the next write.
 class UvCoordinator {
  public:
   // Runs a closure later on the proposer's thread, never inside the call. Called on the
@@ -31,7 +32,7 @@ class UvCoordinator {
   UvCoordinator(uv_loop_t* loop, std::unique_ptr<StateFile> file,
                 std::shared_ptr<const Topology> initial, size_t max_waiting = kMaxWaiting);
   // On the loop's thread. Without Close before it, edits that wait are never answered; a write
-  // under way still ends, if the loop turns until it has.
+  // under way still ends by itself.
   ~UvCoordinator();
   UvCoordinator(const UvCoordinator&) = delete;
   UvCoordinator& operator=(const UvCoordinator&) = delete;

@@ -42,6 +42,9 @@ struct ProcessInfo {
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
   std::function<uint64_t()> resident_bytes;  // of the process
+  // Of the log; may be empty.
+  std::function<uint64_t()> lost_log_lines;
+  std::function<std::string()> log_error;
 };
 
 // A worker's sessions, for CLIENT LIST and CLIENT KILL.

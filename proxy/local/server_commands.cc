@@ -162,6 +162,8 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     // The roles, in state_dir, are ours.
     info.Field("state_edits_failed", Sum(process, &WorkerStats::edits_failed));
     info.Field("state_unsaved_shards", Sum(process, &WorkerStats::unsaved_shards));
+    if (process.lost_log_lines) info.Field("log_lines_lost", process.lost_log_lines());
+    if (process.log_error) info.Field("log_error", process.log_error());
   }
   if (wants("stats")) {
     info.Section("Stats");

@@ -1,19 +1,36 @@
-#include <spdlog/sinks/dist_sink.h>
-#include <spdlog/sinks/rotating_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <exception>
 #include <mutex>
+#include <string_view>
+#include <utility>
 
 #include "proxy/log/line_limit.h"
 #include "proxy/log/log.h"
 #include "proxy/log/printable.h"
+#include "proxy/log/spdlog_writer.h"
 
 namespace gemel {
 
+class NextLog {
+ public:
+  explicit NextLog(LogConfig config) : config(std::move(config)) {}
+  const LogConfig config;
+  // Null: the writer in use goes on, with another config.
+  std::unique_ptr<LogWriter> writer;
+};
+
 namespace {
+
+// For how long somebody may wait for a file.
+constexpr int64_t kFlushMs = 2000;
+constexpr char kPattern[] = "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v";
 
 spdlog::level::level_enum LevelOf(LogLevel level) {
   switch (level) {
@@ -46,39 +63,137 @@ bool Allow(uint64_t* suppressed) {
       suppressed);
 }
 
-// Where the logger writes to; what is behind it may change while it is written to.
-std::shared_ptr<spdlog::sinks::dist_sink_mt>& Target() {
-  static auto target = std::make_shared<spdlog::sinks::dist_sink_mt>();
-  return target;
+// As spdlog's own sinks do it.
+constexpr std::string_view ColorOf(spdlog::level::level_enum level) {
+  constexpr std::array<std::string_view, 6> kColors = {
+      "\033[37m", "\033[36m", "\033[32m", "\033[33m\033[1m", "\033[31m\033[1m", "\033[1m\033[41m"};
+  return kColors[std::min<size_t>(static_cast<size_t>(level), kColors.size() - 1)];
+}
+
+// Makes lines and hands them to the writer's thread.
+class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  // The one before is returned: it may take its time to go.
+  std::shared_ptr<LogWriter> Use(std::shared_ptr<LogWriter> writer, bool colored) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    colored_ = colored;
+    return std::exchange(writer_, std::move(writer));
+  }
+  std::shared_ptr<LogWriter> writer() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return writer_;
+  }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t formatted;
+    formatter_->format(message, formatted);
+    std::string line(formatted.data(), formatted.size());
+    if (colored_ && message.color_range_end > message.color_range_start) {
+      line.insert(message.color_range_end, "\033[m");
+      line.insert(message.color_range_start, ColorOf(message.level));
+    }
+    if (writer_) writer_->Push(std::move(line));
+  }
+  void flush_() override {}
+
+ private:
+  std::shared_ptr<LogWriter> writer_;
+  bool colored_ = false;
+};
+
+// What the logger writes to; what is behind it may change while it is written to. Never destroyed:
+// the process may end while others log.
+WriterSink& Target() {
+  static const auto* target = new std::shared_ptr<WriterSink>([] {
+    auto sink = std::make_shared<WriterSink>();
+    sink->set_pattern(kPattern);
+    return sink;
+  }());
+  return **target;
+}
+
+std::string LostLine(uint64_t lost) {
+  const std::string text = std::to_string(lost) + " lines were lost: the log did not take them";
+  const spdlog::details::log_msg message("gemel", spdlog::level::warn, text);
+  spdlog::memory_buf_t formatted;
+  spdlog::pattern_formatter(kPattern).format(message, formatted);
+  return {formatted.data(), formatted.size()};
+}
+
+std::string Sentence(const LogConfig& config, const std::string& what, const std::string& why) {
+  return (config.file.empty() ? "the log" : "the log file " + config.file) + " cannot be " + what +
+         ": " + why + "; check [log] file and its folder's permissions";
+}
+
+// The config in effect.
+std::mutex in_use_mutex;
+LogConfig in_use;
+bool opened = false;
+
+LogConfig InUse() {
+  const std::lock_guard<std::mutex> lock(in_use_mutex);
+  return in_use;
 }
 
 }  // namespace
 
 bool OpenLog(const LogConfig& config, std::string* error) {
-  auto logger = std::make_shared<spdlog::logger>("gemel", Target());
-  logger->flush_on(spdlog::level::info);
+  Target();
+  auto logger = std::make_shared<spdlog::logger>(
+      "gemel", std::shared_ptr<spdlog::sinks::sink>(&Target(), [](auto*) {}));
   spdlog::set_default_logger(logger);
-  return ChangeLog(config, error);
+  std::shared_ptr<NextLog> next = PrepareLog(config, error);
+  if (!next) return false;
+  UseLog(std::move(next));
+  return true;
 }
 
-bool ChangeLog(const LogConfig& config, std::string* error) {
-  try {
-    spdlog::sink_ptr sink;
-    if (config.file.empty()) {
-      sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-    } else {
-      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-          config.file, config.rotate_bytes, config.rotate_files);
-    }
-    sink->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-    Target()->set_sinks({sink});
-    spdlog::default_logger_raw()->set_level(LevelOf(config.level));
-    return true;
-  } catch (const spdlog::spdlog_ex& failure) {
-    *error = "the log file " + config.file + " cannot be opened: " + failure.what() +
-             "; check [log] file and its folder's permissions";
-    return false;
+std::shared_ptr<NextLog> PrepareLog(const LogConfig& config, std::string* error) {
+  auto next = std::make_shared<NextLog>(config);
+  {
+    const std::lock_guard<std::mutex> lock(in_use_mutex);
+    if (opened && in_use.file == config.file) return next;
   }
+  try {
+    std::string why;
+    std::unique_ptr<LogTarget> target = LogTarget::Open(config, &why);
+    if (target) {
+      next->writer = std::make_unique<LogWriter>(std::move(target), LostLine);
+      return next;
+    }
+    *error = Sentence(config, "opened", why);
+  } catch (const std::exception& failure) {  // no more threads
+    *error = Sentence(config, "opened", failure.what());
+  }
+  return nullptr;
+}
+
+void UseLog(std::shared_ptr<NextLog> next) {
+  const LogConfig& config = next->config;
+  {
+    const std::lock_guard<std::mutex> lock(in_use_mutex);
+    in_use = config;
+    opened = true;
+  }
+  if (next->writer) {
+    const bool colored = config.file.empty() && ::isatty(STDERR_FILENO) == 1;
+    Target().Use(std::move(next->writer), colored);
+  } else {
+    std::string ignored;
+    Target().writer()->Reopen(config, 0, &ignored);
+  }
+  spdlog::default_logger_raw()->set_level(LevelOf(config.level));
+}
+
+bool ReopenLog(std::string* error) {
+  const std::shared_ptr<LogWriter> writer = Target().writer();
+  if (!writer) return true;
+  const LogConfig config = InUse();
+  std::string why;
+  if (writer->Reopen(config, kFlushMs, &why)) return true;
+  *error = Sentence(config, "opened anew", why);
+  return false;
 }
 
 void Log(NoteLevel level, const std::string& text) {
@@ -97,6 +212,15 @@ void LogAlways(NoteLevel level, const std::string& text) {
   spdlog::default_logger_raw()->log(LevelOf(level), "{}", Printable(text));
 }
 
-void FlushLog() { spdlog::default_logger_raw()->flush(); }
+void FlushLog() {
+  if (const std::shared_ptr<LogWriter> writer = Target().writer()) writer->Flush(kFlushMs);
+}
+
+uint64_t LostLogLines() { return LogWriter::Lost(); }
+
+std::string LogError() {
+  const std::shared_ptr<LogWriter> writer = Target().writer();
+  return writer ? writer->Error() : "";
+}
 
 }  // namespace gemel

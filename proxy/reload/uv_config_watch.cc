@@ -38,15 +38,6 @@ void UvConfigWatch::CloseFolder::operator()(Folder* folder) const {
   });
 }
 
-// One look, on a thread of libuv's. Outlives the watch, if that goes first.
-struct UvConfigWatch::Look {
-  uv_work_t work;
-  UvConfigWatch* owner;
-  std::string path;
-  bool read;
-  FileSighting sighting;
-};
-
 UvConfigWatch::UvConfigWatch(uv_loop_t* loop, const std::string& path,
                              std::function<void()> changed, Note note, ConfigWatchTimes times)
     : loop_(loop),
@@ -55,13 +46,12 @@ UvConfigWatch::UvConfigWatch(uv_loop_t* loop, const std::string& path,
       note_(std::move(note)),
       times_(times),
       timer_(loop, [this] { StartLook(); }),
+      looks_(loop, "gemel-watch"),
       last_change_(UvClock::NowMs(loop)) {
   StartLook();
 }
 
-UvConfigWatch::~UvConfigWatch() {
-  if (look_ != nullptr) look_->owner = nullptr;
-}
+UvConfigWatch::~UvConfigWatch() = default;
 
 void UvConfigWatch::Loaded(std::string_view content) {
   known_ = HashContent(content);
@@ -76,29 +66,19 @@ void UvConfigWatch::Stir() {
   last_change_ = UvClock::NowMs(loop_);
   if (settling_) return;  // a look is under way, or the timer is set
   settling_ = true;
-  if (look_ == nullptr) timer_.Set(kFirstLookMs);
+  if (!looking_) timer_.Set(kFirstLookMs);
 }
 
 void UvConfigWatch::StartLook() {
-  if (look_ != nullptr) return;
-  auto look = std::make_unique<Look>();
-  look->owner = this;
-  look->path = path_;
-  look->read = settling_ && UvClock::NowMs(loop_) - last_change_ >= times_.settle_ms;
-  look->work.data = look.get();
-  look_ = look.release();
-  uv_queue_work(
-      loop_, &look_->work,
-      [](uv_work_t* work) {
-        Look* look = static_cast<Look*>(work->data);
-        look->sighting = LookAtFile(look->path, look->read);
-      },
-      [](uv_work_t* work, int) {
-        const std::unique_ptr<Look> look(static_cast<Look*>(work->data));
-        if (look->owner == nullptr) return;
-        look->owner->look_ = nullptr;
-        look->owner->OnLook(look->sighting, look->read);
-      });
+  if (looking_) return;
+  const bool read = settling_ && UvClock::NowMs(loop_) - last_change_ >= times_.settle_ms;
+  auto sighting = std::make_shared<FileSighting>();
+  looking_ = looks_.Run([sighting, path = path_, read] { *sighting = LookAtFile(path, read); },
+                        [this, sighting, read] {
+                          looking_ = false;
+                          OnLook(*sighting, read);
+                        });
+  if (!looking_) timer_.Set(times_.poll_ms);
 }
 
 void UvConfigWatch::OnEvent(Folder* folder, const char* name, int status) {

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "backend/shard/shard.h"
+#include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/reload/file_sighting.h"
 
@@ -24,10 +25,10 @@ struct ConfigWatchTimes {
   uint64_t poll_ms = 2000;   // between two looks at it, whether or not the system told of a change
 };
 
-// One loop, one thread; the file is looked at on libuv's threads, so that a slow file system stops
-// nothing. Finds a change however it is written: in place, by a rename over the file, by deletion
-// and creation, or by a swap of any symbolic link on the way to it. Watches the folders on that way
-// and, for file systems that tell of nothing, looks every poll_ms.
+// One loop, one thread; the file is looked at on a thread of its own, so that a file system that is
+// slow or hangs stops nothing. Finds a change however it is written: in place, by a rename over the
+// file, by deletion and creation, or by a swap of any symbolic link on the way to it. Watches the
+// folders on that way and, for file systems that tell of nothing, looks every poll_ms.
 class UvConfigWatch {
  public:
   // One sentence for the log.
@@ -61,7 +62,6 @@ class UvConfigWatch {
   struct CloseFolder {
     void operator()(Folder* folder) const;
   };
-  struct Look;
 
   void Stir();
   void StartLook();
@@ -79,7 +79,8 @@ class UvConfigWatch {
   ConfigWatchTimes times_;
   UvTimer timer_;  // to the next look, if there is none under way
   std::map<std::string, std::unique_ptr<Folder, CloseFolder>> folders_;
-  Look* look_ = nullptr;  // under way; frees itself
+  UvSideThread looks_;
+  bool looking_ = false;
   FileIdentity identity_;
   bool settling_ = true;      // it has changed, or may have, and was not read since
   uint64_t last_change_ = 0;  // loop time

@@ -1,7 +1,6 @@
 #include "proxy/server/replace_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,7 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/regular_file.h"
 
 namespace gemel {
 
@@ -18,16 +17,6 @@ namespace {
 bool Fail(const std::string& what, std::string* error) {
   *error = what + ": " + std::generic_category().message(errno);
   return false;
-}
-
-bool WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t wrote = ::write(fd, text.data(), text.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return false;
-    text.remove_prefix(static_cast<size_t>(wrote));
-  }
-  return ::fsync(fd) == 0;
 }
 
 }  // namespace
@@ -39,14 +28,26 @@ bool ReplaceFile(const std::string& path, std::string_view text, std::string* er
     *error = path + ": " + code.message();
     return false;
   }
-  struct stat old {};
-  if (::stat(target.c_str(), &old) != 0) return Fail(target.string(), error);
+  std::string why;
+  const UniqueFd old = OpenRegular(AT_FDCWD, target.c_str(), O_RDONLY, &why);
+  if (!old.valid()) {
+    *error = target.string() + ": " + why;
+    return false;
+  }
   std::string temporary = target.string() + ".XXXXXX";
-  const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
+  const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));  // for its owner alone
   if (!file.valid()) return Fail("a file beside " + target.string(), error);
-  if (::fchmod(file.get(), old.st_mode & 07777) != 0 || !WriteAll(file.get(), text) ||
-      ::rename(temporary.c_str(), target.c_str()) != 0) {
+  // Text first: what is in it is not for the new owner before all of it is.
+  bool written = WriteAll(file.get(), text);
+  if (!written) {
     Fail(temporary, error);
+  } else if (!KeepTraits(file.get(), old.get(), &why)) {
+    *error = target.string() + ": " + why;
+    written = false;
+  } else if (::fsync(file.get()) != 0 || ::rename(temporary.c_str(), target.c_str()) != 0) {
+    written = Fail(temporary, error);
+  }
+  if (!written) {
     ::unlink(temporary.c_str());
     return false;
   }

@@ -8,9 +8,11 @@
 
 namespace gemel {
 
-// Replaces the text of an existing file by write, fsync and rename in its folder, so that a crash
-// leaves the old text or the new. A symbolic link stays, and the file behind it is replaced; its
-// mode stays. False and *error (a phrase) if it could not be done: the old text stands. Blocking.
+// Replaces the text of an existing regular file by write, fsync and rename in its folder, so that a
+// crash leaves the old text or the new. A symbolic link stays, and the file behind it is replaced;
+// its owner, group, access list and mode stay. False and *error (a phrase) if one of them cannot
+// be kept, or the text not be written: the old file stands, and nothing is left beside it. Until it
+// has its place nobody else can read the new one. Blocking.
 bool ReplaceFile(const std::string& path, std::string_view text, std::string* error);
 
 }  // namespace gemel

@@ -1,11 +1,10 @@
 // The part of a reload that takes effect: new members and the new ring durable, then all workers.
 
-#include <unistd.h>
-
 #include <latch>
 
 #include "proxy/log/log.h"
 #include "proxy/server/uv_reload_job.h"
+#include "proxy/worker/socket_file.h"
 
 namespace gemel {
 
@@ -96,7 +95,7 @@ void UvReloader::Change(std::shared_ptr<Job> job) {
   job->changing = true;
   for (const Address& address : job->diff.listeners_removed) {
     // Who finds it from now on would be cut off.
-    if (address.IsUnix()) ::unlink(address.path.c_str());
+    if (address.IsUnix()) RemoveSocketFile(address.path);
   }
   const size_t workers = shared_->workers.size();
   auto sent = std::make_shared<std::latch>(static_cast<ptrdiff_t>(workers));

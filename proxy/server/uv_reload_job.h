@@ -3,14 +3,13 @@
 #ifndef GEMEL_PROXY_SERVER_UV_RELOAD_JOB_H_
 #define GEMEL_PROXY_SERVER_UV_RELOAD_JOB_H_
 
-#include <uv.h>
-
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backend/topology/unique_fd.h"
+#include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/server/uv_node_survey.h"
 #include "proxy/server/uv_reloader.h"
@@ -19,21 +18,14 @@ namespace gemel {
 
 inline constexpr char kReloadStopped[] = "gemel is being stopped";
 
-// Its thread-pool part touches nothing but it.
+// Its part on the side thread touches nothing but it.
 struct UvReloader::Job {
   ReloadOrder order;
   ReloadDone done;
   uint32_t tries = 0;
   UvWorker::Serving now;
   std::vector<uint32_t> taken;  // slots
-  // While the thread pool has it:
-  uv_work_t work;
-  UvReloader* reloader = nullptr;
-  std::shared_ptr<Job> self;
-  void (*run)(Job*) = nullptr;
-  void (UvReloader::*then)(std::shared_ptr<Job>) = nullptr;
-
-  std::string text;  // at first that of the config in effect
+  std::string text;             // at first that of the config in effect
   std::vector<std::pair<std::string, std::string>> sets_before;
   std::string error;
   UvWorker::Serving next;
@@ -44,11 +36,13 @@ struct UvReloader::Job {
 
   std::unique_ptr<UvNodeSurvey> survey;  // of nodes that are new to their shards
 
-  bool other_file = false;  // than the one that is meant
-  bool momentary = false;   // what refused it may be over soon
-  bool log_changed = false;
+  bool other_file = false;       // than the one that is meant
+  bool momentary = false;        // what refused it may be over soon
+  std::shared_ptr<NextLog> log;  // if it changes
+  std::string log_error;         // why the one in use could not be opened anew
   std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
   std::string unbound;             // why one of the new listeners cannot be
+  std::string unopened;            // why the new log cannot be
   size_t edits = 0;                // not durable yet
   std::vector<std::string> added;  // shards that are durable, though none serves them yet
   bool changing = false;           // the workers are about to go over

@@ -1,7 +1,5 @@
 #include "proxy/server/uv_reloader.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <new>
 
@@ -19,6 +17,7 @@
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reload_job.h"
 #include "proxy/server/uv_start_check.h"
+#include "proxy/worker/socket_file.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -48,6 +47,7 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* pr
                        UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
                        UvWorker::Serving serving, std::string text)
     : loop_(loop),
+      side_(std::make_unique<UvSideThread>(loop, "gemel-reload")),
       shared_(shared),
       presence_(presence),
       coordinator_(coordinator),
@@ -75,6 +75,12 @@ void UvReloader::Note(NoteLevel level, const std::string& text) {
 }
 
 void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
+  // Any number of signals may come while one is carried out.
+  const auto same = [&order](const Waiting& other) {
+    return other.order.patient && other.order.cause == order.cause &&
+           other.order.seen == order.seen;
+  };
+  if (order.patient && std::any_of(waiting_.begin(), waiting_.end(), same)) return;
   if (waiting_.size() >= kMaxWaiting) DropGone();
   if (waiting_.size() >= kMaxWaiting) {
     done({false, false,
@@ -103,10 +109,11 @@ void UvReloader::Stop() {
   again_.reset();
   DropLater(kReloadStopped);
   if (running_ && !running_->changing) {
-    // It may hang in the thread pool for longer than who asked is there.
+    // It may hang on its thread for longer than who asked is there.
     const ReloadDone done = std::exchange(running_->done, [](const ReloadOutcome&) {});
     done({false, false, kReloadStopped});
   }
+  side_.reset();
   Next();
 }
 
@@ -129,42 +136,32 @@ void UvReloader::Next() {
   job->text = text_;
   job->sets_before = sets_;
   if (!Queue(job, Load, &UvReloader::OnLoaded)) {
-    Refuse(job, "the thread pool does not take the reload");
+    Refuse(job, "there is no thread for the reload");
   }
 }
 
 bool UvReloader::Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
                        void (UvReloader::*then)(std::shared_ptr<Job>)) {
-  job->reloader = this;
-  job->run = run;
-  job->then = then;
-  job->self = job;
-  job->work.data = job.get();
-  const int queued = uv_queue_work(
-      loop_, &job->work,
-      [](uv_work_t* work) {
-        Job* on_pool = static_cast<Job*>(work->data);
-        try {
-          on_pool->run(on_pool);
-        } catch (const std::bad_alloc&) {
-          on_pool->error = "there is no memory for it";
-        }
-      },
-      [](uv_work_t* work, int) {
-        Job* ended = static_cast<Job*>(work->data);
-        (ended->reloader->*ended->then)(std::move(ended->self));
-      });
-  if (queued != 0) job->self.reset();
-  return queued == 0;
+  return side_ && side_->Run(
+                      [job, run] {
+                        try {
+                          run(job.get());
+                        } catch (const std::bad_alloc&) {
+                          job->error = "there is no memory for it";
+                        }
+                      },
+                      [this, job, then] { (this->*then)(job); });
 }
 
-// On the thread pool: all that takes long.
+// On the side thread: all that takes long.
 void UvReloader::Load(Job* job) {
   const std::string& file = job->now.config->file;
   ConfigError error;
   bool read = true;
   job->error = WhyProtected(job->order, *job->now.config);
   if (!job->error.empty()) return;
+  // Whatever is in the file: who has renamed the log's waits for this.
+  if (job->order.sets.empty() && !job->order.dry_run) ReopenLog(&job->log_error);
   if (job->order.sets.empty()) {
     std::optional<std::string> text = ReadConfigFile(file, &error);
     read = text.has_value();
@@ -212,6 +209,13 @@ void UvReloader::Load(Job* job) {
     }
     job->sockets.emplace_back(address, std::move(sockets));
   }
+  const LogConfig& log = job->next.config->log;
+  if (log == job->now.config->log || job->order.dry_run) return;
+  job->log = PrepareLog(log, &job->unopened);
+  // What is set has no line in the file.
+  if (!job->log && job->order.sets.empty()) {
+    job->unopened = ConfigError{file, log.line, log.column, job->unopened}.ToString();
+  }
 }
 
 void UvReloader::Write(Job* job) {
@@ -252,7 +256,7 @@ void UvReloader::OnSurveyed(const std::shared_ptr<Job>& job) {
   }
   if (on_write_) on_write_(job->text);
   if (!Queue(job, Write, &UvReloader::OnWritten)) {
-    Refuse(job, "the thread pool does not take the file");
+    Refuse(job, "there is no thread for the file");
   }
 }
 
@@ -266,6 +270,7 @@ void UvReloader::OnWritten(std::shared_ptr<Job> job) {
 }
 
 void UvReloader::Apply(const std::shared_ptr<Job>& job) {
+  if (!job->log_error.empty() && job->tries == 0) Note(NoteLevel::kWarn, job->log_error);
   if (job->other_file && !stopped_) {
     Leave(job);
     return;
@@ -305,7 +310,8 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
     Refuse(job, serving_.config->file + ": " + error);
     return;
   }
-  if (!Prepare(job.get(), &error)) {
+  error = job->unbound.empty() ? job->unopened : job->unbound;
+  if (!error.empty()) {
     Refuse(job, error);
     return;
   }
@@ -317,35 +323,16 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
   MakeDurable(job);
 }
 
-// Everything that can fail and can be taken back.
-bool UvReloader::Prepare(Job* job, std::string* error) {
-  const Config& next = *job->next.config;
-  if (!job->unbound.empty()) {
-    *error = job->unbound;
-    return false;
-  }
-  if (next.log != job->now.config->log && !job->order.dry_run) {
-    if (!ChangeLog(next.log, error)) {
-      // What is set has no line in the file.
-      if (job->order.sets.empty()) {
-        *error = ConfigError{next.file, next.log.line, next.log.column, *error}.ToString();
-      }
-      return false;
-    }
-    job->log_changed = true;
-  }
-  return true;
-}
-
 void UvReloader::DropSockets(Job* job) {
   for (const auto& [address, sockets] : job->sockets) {
-    if (address.IsUnix()) ::unlink(address.path.c_str());
+    if (address.IsUnix()) RemoveSocketFile(address.path);
   }
   job->sockets.clear();
 }
 
 // The job's text is that of the config in effect.
 void UvReloader::Keep(const Job& job) {
+  if (job.log) UseLog(job.log);
   text_ = job.text;
   if (job.order.sets.empty()) {
     if (!sets_.empty() && !job.order.rewrite) {
@@ -361,10 +348,6 @@ void UvReloader::Keep(const Job& job) {
 }
 
 void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why) {
-  if (job->log_changed) {
-    std::string ignored;
-    ChangeLog(serving_.config->log, &ignored);
-  }
   DropSockets(job.get());
   if (job->order.dry_run && job->next.config != nullptr) {
     // The plan, and what of it would be refused.

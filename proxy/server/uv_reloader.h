@@ -18,6 +18,7 @@
 
 #include "backend/resync/resync_board.h"
 #include "backend/uv/uv_coordinator.h"
+#include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/worker/uv_worker.h"
@@ -52,7 +53,7 @@ struct ReloadOutcome {
 
 using ReloadDone = std::function<void(const ReloadOutcome&)>;
 
-// On the loop of worker 0, but for what it has read by its thread pool.
+// On the loop of worker 0, but for what it has read by a thread of its own.
 class UvReloader {
  public:
   // All outlive it. `serving` is in effect; `text` is what its config was read from.
@@ -64,6 +65,7 @@ class UvReloader {
   UvReloader(const UvReloader&) = delete;
   UvReloader& operator=(const UvReloader&) = delete;
 
+  // Further patient orders of the same cause, while one waits that nobody has begun, are that one.
   // One after the other, in their order, and not more than kMaxWaiting at a time; but a patient one
   // that waits lets others go first, and ends when one of them loads the file. `done` runs once,
   // later.
@@ -104,7 +106,6 @@ class UvReloader {
   void OnLoaded(std::shared_ptr<Job> job);
   bool SurveyNodes(const std::shared_ptr<Job>& job);
   void OnSurveyed(const std::shared_ptr<Job>& job);
-  bool Prepare(Job* job, std::string* error);
   static void DropSockets(Job* job);
   void MakeDurable(const std::shared_ptr<Job>& job);
   void MakeRingDurable(const std::shared_ptr<Job>& job);
@@ -121,6 +122,7 @@ class UvReloader {
   void Note(NoteLevel level, const std::string& text);
 
   uv_loop_t* loop_;
+  std::unique_ptr<UvSideThread> side_;  // none after Stop
   UvWorker::Shared* shared_;
   UvPresence* presence_;
   UvCoordinator* coordinator_;

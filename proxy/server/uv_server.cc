@@ -4,6 +4,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <random>
@@ -15,6 +16,8 @@
 #include "backend/topology/state_file.h"
 #include "backend/uv/uv_coordinator.h"
 #include "backend/uv/uv_names.h"
+#include "backend/uv/uv_side_thread.h"
+#include "backend/uv/uv_timer.h"
 #include "config/config_load.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
@@ -27,6 +30,7 @@
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/server/uv_start_check.h"
+#include "proxy/worker/socket_file.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
@@ -56,12 +60,31 @@ uint64_t ResidentBytes() {
   return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
 }
 
+// That the server handles. SIGQUIT, too: by default it would end the process as a crash does, after
+// which every replica is resynced.
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+
 // The port accepts before the handlers are there: a signal that comes in between waits for them.
 void BlockSignals(int how) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  for (int number : kSignals) sigaddset(&signals, number);
   pthread_sigmask(how, &signals, nullptr);
+}
+
+// At the end, for the state to be written, and for what still hangs in a file system.
+constexpr uint64_t kStateMs = 10000;
+constexpr int64_t kAbandonedMs = 1000;
+
+// What a thread that hangs still uses, the ordinary end would take from it.
+[[noreturn]] void EndNow(int exit_code) {
+  RemoveSocketFiles();
+  FlushLog();
+  ::_exit(exit_code);
+}
+
+std::string NameOf(int signal) {
+  return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGQUIT";
 }
 
 std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
@@ -95,6 +118,8 @@ class Server {
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
     process_.reloads = &reloads_;
+    process_.lost_log_lines = LostLogLines;
+    process_.log_error = LogError;
     reloads_.Loaded(UnixTimeUs());
     UvNames::Process().set_note([this](NoteLevel level, const std::string& text) {
       Log(level, text);
@@ -109,19 +134,19 @@ class Server {
     std::string error;
     if (!Begin(&error)) {
       Log(NoteLevel::kError, error);
-      return 1;
+      EndNow(1);
     }
     for (uint32_t i = 1; i < config_.workers; ++i) {
       threads_.emplace_back([worker = shared_.workers[i].get()] { worker->Run(); });
     }
     shared_.workers[0]->Run();
     for (std::thread& thread : threads_) thread.join();
-    for (const Address& address : config().pools[0].listen) {
-      if (address.IsUnix()) ::unlink(address.path.c_str());
-    }
+    RemoveSocketFiles();  // of a reload that was under way
+    const bool alone = UvSideThread::WaitForAbandoned(kAbandonedMs);
     Log(NoteLevel::kInfo, exit_code_ == 0 ? "stopped"
                           : taken_over_   ? "stopped: another gemel serves"
                                           : "stopped, but the state was not saved");
+    if (!alone) EndNow(exit_code_);
     FlushLog();
     return exit_code_;
   }
@@ -147,6 +172,7 @@ class Server {
     if (!initial) return false;
     if (!LookAtNodes(*initial, error)) return false;
 
+    BlockSignals(SIG_BLOCK);
     // The listeners first: what is most likely to be wrong must not touch the state.
     std::vector<std::vector<UniqueFd>> sockets;
     for (const Address& address : config_.pools[0].listen) {
@@ -175,6 +201,7 @@ class Server {
       worker->set_coordinator(coordinator_->FrontFor(
           [target](std::function<void()> task) { target->Post(std::move(task)); }));
     }
+    WatchSignals(loop);
     if (!Open(error)) return false;
 
     const std::shared_ptr<const Topology> topology = coordinator_->current();
@@ -217,11 +244,12 @@ class Server {
     start_check_end_ = std::make_unique<UvTimer>(loop, [this] { start_check_.reset(); });
     start_check_end_->Set(kStartCheckMs);
     WatchConfig(loop);
-    WatchSignals(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
                               std::to_string(config_.pools[0].shards.size()) + " shards with " +
                               std::to_string(config_.workers) + " worker(s); pid " +
                               std::to_string(process_.pid));
+    serving_ = true;
+    for (const int number : early_signals_) OnSignal(number);
     return true;
   }
 
@@ -260,6 +288,7 @@ class Server {
     start_check_end_.reset();
     start_check_.reset();
     reloader_->Stop();
+    RemoveSocketFiles();
     clean_ = false;
     CloseAll();
   }
@@ -276,14 +305,26 @@ class Server {
       opened = result;
       ended = true;
     });
-    while (!ended) uv_run(shared_.workers[0]->loop(), UV_RUN_ONCE);
+    uv_loop_t* loop = shared_.workers[0]->loop();
+    // Who tells it to stop need not wait for a disk that hangs.
+    UvTimer patience(loop, [this] {
+      Log(NoteLevel::kError,
+          "stopped before it served: the folder " + config_.state_dir + " does not answer");
+      EndNow(1);
+    });
+    bool waits = false;
+    while (!ended) {
+      uv_run(loop, UV_RUN_ONCE);
+      const bool stop = std::any_of(early_signals_.begin(), early_signals_.end(),
+                                    [](int number) { return number != SIGHUP; });
+      if (stop && !std::exchange(waits, true)) patience.Set(kStateMs);
+    }
     if (!opened.ok) *error = opened.error;
     return opened.ok;
   }
 
   void WatchSignals(uv_loop_t* loop) {
-    const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    for (size_t i = 0; i < std::size(signals); ++i) {
+    for (size_t i = 0; i < std::size(kSignals); ++i) {
       uv_signal_init(loop, &signals_[i]);
       signals_[i].data = this;
       uv_signal_start(
@@ -291,24 +332,28 @@ class Server {
           [](uv_signal_t* handle, int number) {
             static_cast<Server*>(handle->data)->OnSignal(number);
           },
-          signals[i]);
+          kSignals[i]);
     }
     BlockSignals(SIG_UNBLOCK);
   }
 
   void OnSignal(int number) {
+    if (!serving_) {
+      if (early_signals_.size() < kMaxEarlySignals) early_signals_.push_back(number);
+      return;
+    }
     if (number == SIGHUP) {
       if (!stopping_) Reload("SIGHUP");
       return;
     }
     if (stopping_) return;
     stopping_ = true;
-    Log(NoteLevel::kInfo, std::string(number == SIGTERM ? "SIGTERM" : "SIGINT") +
-                              ": stopping; what is in flight is answered first");
+    Log(NoteLevel::kInfo, NameOf(number) + ": stopping; what is in flight is answered first");
     watch_.reset();
     start_check_end_.reset();
     start_check_.reset();
     reloader_->Stop();
+    RemoveSocketFiles();  // while they are open: see there
     draining_ = config_.workers;
     const uint64_t drain_ms = config().pools[0].timeouts.drain_ms;
     for (auto& worker : shared_.workers) {
@@ -379,7 +424,14 @@ class Server {
   }
 
   void CloseAll() {
+    state_patience_ = std::make_unique<UvTimer>(shared_.workers[0]->loop(), [this] {
+      Log(NoteLevel::kError, "stopped, but the state was not saved: the folder " +
+                                 config().state_dir + " does not answer");
+      EndNow(1);
+    });
+    state_patience_->Set(kStateMs);
     coordinator_->Close(clean_, [this](const EditResult& result) {
+      state_patience_.reset();
       if (!result.ok) exit_code_ = 1;
       for (auto& worker : shared_.workers) {
         UvWorker* target = worker.get();
@@ -415,7 +467,11 @@ class Server {
   std::unique_ptr<ProcessOrders> orders_;
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
-  uv_signal_t signals_[3];
+  static constexpr size_t kMaxEarlySignals = 16;
+  uv_signal_t signals_[std::size(kSignals)];
+  std::vector<int> early_signals_;  // that came before it served
+  bool serving_ = false;
+  std::unique_ptr<UvTimer> state_patience_;
   bool stopping_ = false;
   bool taken_over_ = false;
   bool clean_ = true;
@@ -427,9 +483,7 @@ class Server {
 
 int RunServer(const Config& config, const std::string& text, const std::string& version,
               const std::string& executable, bool take_over) {
-  std::signal(SIGPIPE, SIG_IGN);
   PrepareMemory(config.workers);
-  BlockSignals(SIG_BLOCK);
   Server server(config, text, version, executable, take_over);
   return server.Run();
 }

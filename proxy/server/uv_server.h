@@ -9,9 +9,9 @@
 
 namespace gemel {
 
-// Serves until SIGTERM or SIGINT. `text` is what the config was read from. Returns the process's
-// exit code: 0 after an orderly stop, 1 if it could not begin (the reason, one sentence, is on
-// stderr and in the log).
+// Serves until SIGTERM, SIGINT or SIGQUIT. `text` is what the config was read from. Returns the
+// process's exit code: 0 after an orderly stop, 1 if it could not begin (the reason, one sentence,
+// is on stderr and in the log).
 // `take_over`: ends the connections that another gemel has to the same nodes, instead of giving way
 // to it. A process that another one takes over ends with 1.
 int RunServer(const Config& config, const std::string& text, const std::string& version,

@@ -16,6 +16,7 @@
 #include "backend/names/node_addresses.h"
 #include "backend/uv/uv_names.h"
 #include "proxy/log/log.h"
+#include "proxy/worker/socket_file.h"
 
 namespace gemel {
 
@@ -159,7 +160,9 @@ bool BindPlace(const Place& place, uint32_t count, std::vector<UniqueFd>* socket
   return true;
 }
 
-// A socket's file that is left from a process that died is in the way of bind.
+// A socket's file that is left from a process that died is in the way of bind. Only if nobody is
+// behind it for certain it is removed: one whose backlog is full does not answer either, nor does
+// one of another kind (a log daemon's).
 bool ClearOldSocket(const sockaddr_un& address, int* code) {
   struct stat status {};
   if (::lstat(address.sun_path, &status) != 0) return true;
@@ -167,12 +170,18 @@ bool ClearOldSocket(const sockaddr_un& address, int* code) {
     *code = EEXIST;
     return false;
   }
-  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    *code = EADDRINUSE;
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const bool answers =
+      ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  if (!answers && errno == ENOENT) return true;
+  if (answers || errno != ECONNREFUSED) {
+    *code = answers || errno == EAGAIN || errno == EPROTOTYPE ? EADDRINUSE : errno;
     return false;
   }
-  ::unlink(address.sun_path);
+  struct stat now {};
+  const bool same = ::lstat(address.sun_path, &now) == 0 && now.st_dev == status.st_dev &&
+                    now.st_ino == status.st_ino;
+  if (same) ::unlink(address.sun_path);
   return true;
 }
 
@@ -200,10 +209,12 @@ std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count,
       *error = Sentence(address, own, code);
       return {};
     }
+    KeepSocketFile(address.path);
     for (uint32_t i = 1; i < count; ++i) {
       sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 0));
       if (!sockets.back().valid()) {
         *error = Sentence(address, own, errno);
+        RemoveSocketFile(address.path);
         return {};
       }
     }

@@ -19,10 +19,11 @@ namespace gemel {
 // Binds an address for `count` workers. Returns `count` sockets for each address of the host, the
 // i-th of each group for the i-th worker, or nothing and *error (a sentence: the port is in use,
 // the address is not this machine's, ...). For TCP each is a socket of its own; for a Unix socket
-// they share one. A Unix socket's file that nobody listens on is replaced. Of a host of several
-// addresses those that this machine does not have are passed over, if one is left. `own`: where
-// this process listens already, which may be what is in the way. Waits for the host to be resolved,
-// for ten seconds at most or until UvNames::Process().Stop(); any thread but a loop's.
+// they share one, whose file is kept (socket_file.h). A Unix socket's file that nobody listens on
+// is replaced. Of a host of several addresses those that this machine does not have are passed
+// over, if one is left. `own`: where this process listens already, which may be what is in the way.
+// Waits for the host to be resolved, for ten seconds at most or until UvNames::Process().Stop();
+// any thread but a loop's.
 std::vector<UniqueFd> BindListeners(const Address& address, uint32_t count,
                                     const std::vector<Address>& own, std::string* error);
 

@@ -30,9 +30,11 @@ class LogTest : public testing::Test {
     std::string error;
     ASSERT_TRUE(OpenLog(config, &error)) << error;
   }
-  ~LogTest() override {
+  void TearDown() override {
     std::string error;
-    EXPECT_TRUE(ChangeLog({}, &error)) << error;
+    const std::shared_ptr<NextLog> next = PrepareLog({}, &error);
+    ASSERT_TRUE(next) << error;
+    UseLog(next);
   }
   std::string file() const { return folder_.path() + "/gemel.log"; }
   std::string Rotated(int number) const {
@@ -40,6 +42,7 @@ class LogTest : public testing::Test {
   }
   // How many lines of the file have `part` in them.
   size_t Count(const std::string& part) const {
+    FlushLog();
     std::istringstream text(ReadFile(file()));
     size_t count = 0;
     for (std::string line; std::getline(text, line);) {
@@ -49,6 +52,7 @@ class LogTest : public testing::Test {
   }
   // The sum of what the lines "N lines were not logged" say.
   size_t Told() const {
+    FlushLog();
     std::istringstream text(ReadFile(file()));
     size_t sum = 0;
     for (std::string line; std::getline(text, line);) {
@@ -162,7 +166,12 @@ TEST_F(LogTest, TakesManyThreads) {
   LogConfig config;
   config.file = file();
   std::string error;
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(ChangeLog(config, &error)) << error;
+  for (int i = 0; i < 20; ++i) {
+    const std::shared_ptr<NextLog> next = PrepareLog(config, &error);
+    ASSERT_TRUE(next) << error;
+    UseLog(next);
+    EXPECT_TRUE(ReopenLog(&error)) << error;
+  }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(Count(" always"), 2000u);
 }

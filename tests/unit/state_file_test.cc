@@ -389,7 +389,7 @@ TEST(StateFile, ADamagedFileIsRefusedWithAdvice) {
   fs::create_directory(file.path());
   EXPECT_EQ(file.Read(&topology, &error), StateFile::ReadResult::kFailed);
   EXPECT_FALSE(file.Write(Sample(), &error));
-  EXPECT_NE(error.find("cannot rename"), std::string::npos) << error;
+  EXPECT_NE(error.find("it is a folder, not a file"), std::string::npos) << error;
 }
 
 TEST(StateFile, ALeftOverTemporaryFileDoesNoHarm) {
@@ -460,12 +460,12 @@ class FailingFile : public StateFile {
     }
     return StateFile::Sync(fd);
   }
-  int Rename(const char* from, const char* to) override {
+  int Rename(int folder, const char* from, const char* to) override {
     if (std::exchange(fail_rename, false)) {
       errno = EIO;
       return -1;
     }
-    return StateFile::Rename(from, to);
+    return StateFile::Rename(folder, from, to);
   }
 };
 
