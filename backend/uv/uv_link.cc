@@ -15,9 +15,10 @@ constexpr uint64_t kNearNs = 500 * 1000;
 }  // namespace
 
 UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
-               std::shared_ptr<NodeAddresses> addresses)
+               std::shared_ptr<NodeAddresses> addresses, bool leads)
     : context_(context),
       link_(link),
+      leads_(leads),
       stream_(context->streams, this),
       dial_(
           context->streams->loop(), std::move(address), std::move(addresses),
@@ -28,7 +29,7 @@ UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
 
 UvLink::~UvLink() {
   std::erase(context_->dirty, this);
-  if (connected_) dial_.addresses().Release();
+  if (connected_ && leads_) dial_.addresses().Release();
 }
 
 void UvLink::Connect() { dial_.Begin(); }
@@ -43,7 +44,7 @@ void UvLink::Close() {
 void UvLink::Lost() {
   if (!std::exchange(connected_, false)) return;
   NodeAddresses& addresses = dial_.addresses();
-  addresses.Release();
+  if (leads_) addresses.Release();
   if (!link_->up()) {
     addresses.OnFailed(dial_.number(), UvNames::NowMs());
     addresses.OnAllFailed(UvNames::NowMs());
@@ -83,7 +84,7 @@ void UvLink::OnStreamConnected() {
   held_ = rest_ = false;
   asked_ns_ = answer_ns_ = 0;
   connected_ = true;
-  const bool moved = dial_.addresses().Hold(dial_.number());
+  const bool moved = leads_ && dial_.addresses().Hold(dial_.number());
   dial_.Connected();
   if (on_connected_) on_connected_(moved);
   link_->OnConnected(NowMs());

@@ -30,8 +30,9 @@ struct UvLinkContext {
 class UvLink : public LinkTransport, private UvStreamEvents {
  public:
   // All outlive it. `addresses` is what all connections to the node share; null: there is no other.
+  // `leads`: the others are to follow it to the address that it is connected to.
   UvLink(UvLinkContext* context, Link* link, Address address,
-         std::shared_ptr<NodeAddresses> addresses = nullptr);
+         std::shared_ptr<NodeAddresses> addresses = nullptr, bool leads = true);
   ~UvLink() override;
 
   // --- LinkTransport ---
@@ -67,6 +68,7 @@ class UvLink : public LinkTransport, private UvStreamEvents {
 
   UvLinkContext* context_;
   Link* link_;
+  const bool leads_;
   UvStream stream_;
   UvDial dial_;
   std::function<void(bool)> on_connected_;

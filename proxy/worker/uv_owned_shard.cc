@@ -72,8 +72,12 @@ UvOwnedShard::~UvOwnedShard() {
 
 HiredisNode UvOwnedShard::NodeOf(uint32_t copy, const std::string& name) const {
   std::string error;
-  return {*ParseAddress(name, &error), config_.user, config_.password, config_.database,
-          addresses_[copy], ClientNameOf(config_.name, world_.others)};
+  return {*ParseAddress(name, &error),
+          config_.user,
+          config_.password,
+          config_.database,
+          addresses_[copy],
+          ClientNameOf(config_.name, world_.others)};
 }
 
 void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
@@ -89,7 +93,8 @@ void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
   links_[copy] =
       std::make_unique<UvLink>(world_.links, shard_->link(copy), reached.address, addresses_[copy]);
   shard_->link(copy)->set_transport(links_[copy].get());
-  sides_[copy] = std::make_unique<UvLink>(world_.links, shard_->side_link(copy), reached.address);
+  sides_[copy] = std::make_unique<UvLink>(world_.links, shard_->side_link(copy), reached.address,
+                                          addresses_[copy], /*leads=*/false);
   shard_->side_link(copy)->set_transport(sides_[copy].get());
   control_->SetNode(copy, reached);
   hosts_[copy] = std::make_unique<UvHostWatch>(
@@ -111,6 +116,7 @@ void UvOwnedShard::ConnectAnew(uint32_t copy) {
   if (check_ != nullptr) check_->ForgetCopy(copy);
   control_->Remove(copy);
   control_->SetNode(copy, node);
+  shard_->side_link(copy)->Fail("its node has another address now");
   probes_[copy]->Stop();
   shard_->OnProbe(copy, Shard::Probe::kVoid);
   MakeProbe(copy);

@@ -121,7 +121,7 @@ TEST_F(HostNames, AllConnectionsFollowTheLink) {
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
   Name("127.0.0.3");
   const std::string list = beside("CLIENT", "LIST").Text();
-  const size_t at = list.rfind("id=", list.find(" name=gemel:"));
+  const size_t at = list.rfind("id=", list.find(" cmd=set "));
   const std::string id = list.substr(at + 3, list.find(' ', at) - at - 3);
   ASSERT_EQ(beside("CLIENT", "KILL", "ID", id), ":1") << list;
   EXPECT_TRUE(Moved());
