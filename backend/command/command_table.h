@@ -102,6 +102,8 @@ struct CommandRow {
   bool IsWrite() const { return second_copy != SecondCopy::kNone; }
   // Can it keep a node busy so long that the node seems to hang?
   bool MayTakeLong() const;
+  // A script or function of the client's, which may never end.
+  bool RunsCode() const;
   // Exactly one key, at args[1]: the planner's short way.
   bool HasOneKey() const { return key_rule == KeyRule::kRange && first_key == 1 && last_key == 1; }
 };
@@ -134,6 +136,8 @@ enum : uint32_t {
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
   kCmdShort = 1u << 27,        // not "fast" in Redis's words, and soon done all the same: SET
 };
+
+inline bool CommandRow::RunsCode() const { return (flags & kCmdNoMandatoryKeys) != 0; }
 
 inline bool CommandRow::MayTakeLong() const { return (flags & (kCmdFast | kCmdShort)) == 0; }
 

@@ -66,9 +66,11 @@ struct Request : LinkItem {
   bool primary_only = false;
   bool submitted = false;  // to a shard: its answer must be counted off
   bool answered = false;   // its reply waits in the extra for its turn
-  uint32_t session = 0;    // requests of one session keep their order
-  uint16_t shard = 0;      // index in the pool
-  uint16_t tried = 0;      // the shard's: the copies that this read was sent to
+  // The reply is expected to take less than 2^this bytes; 0: nothing is known.
+  uint8_t reply_log2 = 0;
+  uint32_t session = 0;  // requests of one session keep their order
+  uint16_t shard = 0;    // index in the pool
+  uint16_t tried = 0;    // the shard's: the copies that this read was sent to
   RequestSink* sink = nullptr;
   Request* next = nullptr;  // for its maker, while it waits in a queue
   const CommandRow* row = nullptr;

@@ -13,6 +13,7 @@
 #ifndef GEMEL_BACKEND_SHARD_SHARD_H_
 #define GEMEL_BACKEND_SHARD_SHARD_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -290,6 +291,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void set_audit(std::function<void(Request*)> audit) { audit_ = std::move(audit); }
 
   // --- for reports ---
+  // Bytes of replies that may be outstanding on a link.
+  uint64_t reply_room() const { return std::min(SideReads::kRoom, least_output_ / 4); }
   const ShardOptions& options() const { return options_; }
   const ShardStats& stats() const { return stats_; }
   ShardStats& stats() { return stats_; }
@@ -365,7 +368,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   int PickFirst(const Request& request) const;
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
-  void OnReadLost(Request* request, std::string_view frame, bool suspect);
+  void OnReadLost(Request* request, std::string_view frame, bool suspect, bool given_up = false);
   void SendPlain(Request* request);
   void HoldAgain(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);

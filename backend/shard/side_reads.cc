@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/command/command_table.h"
+
 namespace gemel {
 
 namespace {
@@ -221,8 +223,10 @@ void SideReads::OnLinkLost(Link* link, LinkItem* item, std::string_view) {
   entry->copy = -1;
   if (stopped_ || lane.stopping) return;
   ++entry->ends;
+  const CommandRow* row = entry->request->row;
+  const bool endless = !link->closed_by_node() && row != nullptr && row->RunsCode();
   const bool node_lives = host_->MainLink(link->index()).up();
-  if (!alone || entry->ends < (node_lives ? kMostEnds : kMostEndsOfNodes)) return;
+  if (!endless && (!alone || entry->ends < (node_lives ? kMostEnds : kMostEndsOfNodes))) return;
   host_->OnBlamed(*entry->request);
   Refuse(entry, "ERR the connection to node " + link->name() + " ended " +
                     std::to_string(entry->ends) +

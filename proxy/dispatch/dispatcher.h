@@ -58,6 +58,7 @@ class Dispatcher : private RequestSink {
     Slot& slot = slots_[request->shard];
     ++slot.pending;
     slot.pending_bytes += request->frame.size();
+    slot.expected_bytes += uint64_t{1} << request->reply_log2;
     request->submitted = true;
     if (slot.local != nullptr) [[likely]] {
       slot.local->Submit(request);
@@ -73,11 +74,13 @@ class Dispatcher : private RequestSink {
     Slot& slot = slots_[request.shard];
     --slot.pending;
     slot.pending_bytes -= request.frame.size();  // which moves, but keeps its size
+    slot.expected_bytes -= uint64_t{1} << request.reply_log2;
   }
   // So much waits for the shard that its clients are to be read from no further.
   bool Congested(uint32_t shard) const {
     const Slot& slot = slots_[shard];
-    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_;
+    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_ ||
+           (slot.expected_bytes > kLittle && slot.expected_bytes > RoomOf(slot));
   }
 
   // Keeps a reply with its request, until its turn comes.
@@ -96,7 +99,15 @@ class Dispatcher : private RequestSink {
     uint32_t owner = 0;
     size_t pending = 0;
     size_t pending_bytes = 0;
+    uint64_t expected_bytes = 0;  // of replies to what is pending, as far as they are known
   };
+  // Less than this no node minds.
+  static constexpr uint64_t kLittle = uint64_t{1} << 20;
+
+  // What the nodes keep for one client, where they say so and the shard is this worker's.
+  static uint64_t RoomOf(const Slot& slot) {
+    return slot.local != nullptr ? slot.local->reply_room() : SideReads::kRoom;
+  }
 
   void Forward(Request* request, uint32_t worker);
   // The answer to a request of another worker's.

@@ -14,6 +14,9 @@ namespace gemel {
 
 namespace {
 
+// CLIENT LIST holds all of them at once.
+constexpr size_t kMaxClientName = 1024;
+
 // One client as CLIENT LIST shows it, in Redis's own fields.
 std::string Describe(const Session& session, uint64_t now_ms) {
   const auto seconds = [now_ms](uint64_t since_ms) {
@@ -254,6 +257,11 @@ uint64_t OwnId(LocalArgs* args) {
 }  // namespace
 
 bool CheckClientName(Session& session, std::string_view name) {
+  if (name.size() > kMaxClientName) {
+    session.ReplyError("ERR Client names cannot be longer than " + std::to_string(kMaxClientName) +
+                       " bytes here");
+    return false;
+  }
   for (char c : name) {
     if (c < '!' || c > '~') {
       session.ReplyError("ERR Client names cannot contain spaces, newlines or special characters.");

@@ -15,6 +15,9 @@ namespace gemel {
 
 namespace {
 
+// Each is told in many lines, made here.
+constexpr size_t kMaxExplained = 1024;
+
 void ProxyShards(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
   const SessionContext& context = session.context();
   GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
@@ -64,6 +67,11 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
     const std::string_view never = RefusalFor(*asked, args);
     session.ReplyError(never.empty() ? MalformedKeysError(*asked, args)
                                      : "ERR " + std::string(never));
+    return;
+  }
+  if (keys.size() > kMaxExplained) {
+    session.ReplyError("ERR PROXY EXPLAIN takes a command of at most " +
+                       std::to_string(kMaxExplained) + " keys");
     return;
   }
   const std::string refusal = WhyRefused(pool, *asked, args, keys);

@@ -3,6 +3,7 @@
 #include "proxy/session/session.h"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "backend/resp/resp_writer.h"
@@ -27,6 +28,7 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
     : context_(context),
       id_(id),
       out_(context->chunks),
+      expected_reply_(context->reply_bytes),
       mean_reply_(context->pool->config().limits.client_output / kFirstWindow),
       local_peer_(IsLocalPeer(peer)),
       peer_(std::move(peer)),
@@ -250,6 +252,7 @@ Request* Session::Reserve(const CommandRow* row, ReadFence::Mark key) {
   request->sink = this;
   request->row = row;
   request->session = static_cast<uint32_t>(id_);
+  request->reply_log2 = static_cast<uint8_t>(std::bit_width(expected_reply_));
   if (tail_ == nullptr) {
     head_ = request;
   } else {
@@ -274,6 +277,9 @@ void Session::Append(const Reply& reply) {
   if (closed_ || overrun_ || cut_off_) return;  // behind a gap no reply would be in its place
   const size_t size = reply.bytes.size();
   mean_reply_ = (mean_reply_ * 7 + size) / 8;
+  const uint32_t bytes = static_cast<uint32_t>(std::min<size_t>(size, UINT32_MAX / 2));
+  expected_reply_ = std::max(bytes, expected_reply_ - expected_reply_ / 4);
+  context_->reply_bytes = std::max(context_->reply_bytes, bytes);
   if (out_.bytes() > 0 &&
       out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
     overrun_ = true;

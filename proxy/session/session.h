@@ -59,8 +59,11 @@ struct SessionContext {
   WorkerStats* stats = nullptr;
   LocalRunner* local = nullptr;
   GoneSessions* gone = nullptr;
-  AccessGuard* access = nullptr;       // of all workers; may be null
-  uint64_t now_ms = 0;                 // of the loop turn
+  AccessGuard* access = nullptr;  // of all workers; may be null
+  uint64_t now_ms = 0;            // of the loop turn
+  // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
+  // halved each second.
+  uint32_t reply_bytes = 0;
   std::vector<std::string_view> args;  // scratch: the command being handled
   std::vector<uint32_t> keys;          // scratch: its keys
   std::vector<ReadFence::Mark> marks;  // scratch: the same for the fence, if it is a read
@@ -214,9 +217,10 @@ class Session : public RequestSink {
   Request* tail_ = nullptr;
   uint32_t pending_ = 0;
   ReadFence fence_;
-  Request* order_ = nullptr;        // see AwaitOrder
-  uint64_t kept_ = 0;               // bytes of replies that wait for others
-  uint64_t mean_reply_;             // bytes, a moving average: what the pending ones may bring
+  Request* order_ = nullptr;  // see AwaitOrder
+  uint64_t kept_ = 0;         // bytes of replies that wait for others
+  uint32_t expected_reply_;   // bytes: of its largest replies of late, fewer after each smaller
+  uint64_t mean_reply_;       // bytes, a moving average: what the pending ones may bring
   uint32_t last_shard_ = kNoShard;  // of what was sent: if it is congested, nothing more is
   bool paused_ = false;
   bool waiting_ = false;

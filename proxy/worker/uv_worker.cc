@@ -298,6 +298,7 @@ bool UvWorker::TickAll(uint64_t now_ms) {
 
 void UvWorker::OnSecond() {
   GiveMemoryBack();
+  session_context_.session.reply_bytes /= 2;
   const uint64_t now_ms = clock_->NowMs();
   uint64_t hedged = 0;
   uint64_t hedge_wins = 0;

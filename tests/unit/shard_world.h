@@ -130,7 +130,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   CommandTable table_;
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
-  uint32_t gone_ = 0;  // the session whose client is gone
+  uint32_t gone_ = ~0u;  // the session whose client is gone
   std::shared_ptr<const Topology> topology_;
   std::unique_ptr<EditQueue> queue_;
   std::deque<FakeTransport> transports_;
