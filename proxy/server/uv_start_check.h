@@ -49,7 +49,7 @@ class UvStartCheck {
   void Wait(uint64_t ms);
 
   UvPresence* presence_;
-  uv_loop_t loop_;
+  uv_loop_t loop_{};  // no clock: uv_loop_init leaves `data` as it is
   std::unique_ptr<UvNodeSurvey> survey_;
 };
 

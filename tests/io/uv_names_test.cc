@@ -82,7 +82,7 @@ TEST_F(UvNamesThreads, OneLookupForAllLoops) {
   resolver_->SetHangs(true);
   std::vector<std::unique_ptr<Asked>> asked;
   for (int i = 0; i < 20; ++i) asked.push_back(Ask("a"));
-  uv_loop_t other;
+  uv_loop_t other{};
   uv_loop_init(&other);
   bool told = false;
   auto question = names_.Ask(&other, "a", 0, [&](const NameAnswer&) { told = true; });
