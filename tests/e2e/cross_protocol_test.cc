@@ -113,11 +113,11 @@ TEST(CrossProtocol, WhereverInTheStream) {
 }
 
 TEST(CrossProtocol, BeforeAPasswordIsGiven) {
-  Cluster cluster({.shards = 1, .copies = 1});
+  RedisNode node;
   ProxyProcess proxy;
   proxy.Start(
       "[proxy]\npassword = \"secret\"\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
-      "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + cluster.node(0, 0).address() + "\"\n");
+      "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node.address() + "\"\n");
   EXPECT_EQ(Answer(proxy.port(), "POST / HTTP/1.1\r\nAUTH secret\r\nSET k stolen\r\n"), "");
   Client client(proxy.port());
   EXPECT_EQ(client("AUTH", "secret"), "OK");

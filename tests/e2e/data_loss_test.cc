@@ -23,7 +23,7 @@ TEST_P(DataLoss, OldValuesOfTheOnlyCopyInSync) {
   EXPECT_EQ(cluster.node(0, 0).Connect()("SAVE"), "OK");
   EXPECT_EQ(client("SET", "k", "new"), "OK");
   cluster.node(0, 0).Kill();
-  cluster.node(0, 0).Start();
+  cluster.node(0, 0).Start(/*with_dump=*/true);
   ASSERT_EQ(cluster.node(0, 0).Connect()("EXISTS", "k"), ":1");
   if (miss) {
     EXPECT_TRUE(Eventually([&] {

@@ -63,12 +63,11 @@ TEST(LocalCommands, AnswerAsRedis) {
 
 TEST(LocalCommands, PasswordsAnswerAsRedis) {
   RedisNode oracle({"--requirepass", "secret"});
-  Cluster cluster({.shards = 1});
-  // A second proxy before the same node, which wants a password.
+  RedisNode node;
   ProxyProcess proxy;
   proxy.Start(
       "[proxy]\npassword = \"secret\"\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
-      "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + cluster.node(0, 0).address() + "\"\n");
+      "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node.address() + "\"\n");
   CompareConnectionCommands(proxy.port(), oracle.port(),
                             {
                                 {"GET", "k"},

@@ -58,7 +58,7 @@ class Names : public testing::Test {
     return Eventually([this] {
       Client client = Connect();
       for (int i = 0; i < 50; ++i) {
-        if (client("SET", "key:" + std::to_string(i), "v") .IsError()) return false;
+        if (client("SET", "key:" + std::to_string(i), "v").IsError()) return false;
       }
       for (const ShardStatus& shard : ReadShards(Connect())) {
         if (!shard.AllInSync()) return false;

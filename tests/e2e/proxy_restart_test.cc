@@ -113,8 +113,11 @@ TEST(ProxyRestart, WhatAKilledProxyLeftComesBeforeEverythingOrNotAtAll) {
   Cluster cluster({.shards = 1, .copies = 1, .sections = {{"timeouts", "request_ms = 30000"}}});
   RedisNode& node = cluster.node(0, 0);
   EXPECT_EQ(cluster.Connect()("SET", "k", "first"), "OK");
-  node.Pause();
   RawSocket socket(cluster.proxy().port());
+  // A new client may have only a few requests under way until it has had replies.
+  for (int i = 0; i < 100; ++i) socket.Send(Encode({"SET", "k", "first"}));
+  socket.Read(500);
+  node.Pause();
   std::string burst;
   for (int i = 0; i < 1500; ++i) burst += Encode({"SET", "k", std::string(1000, 'x')});
   socket.SendSome(burst);

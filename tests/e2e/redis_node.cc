@@ -15,7 +15,7 @@ RedisNode::RedisNode(Words options, bool own_network)
   Start();
 }
 
-void RedisNode::Start() {
+void RedisNode::Start(bool with_dump) {
   Words command = {program_,
                    "--port",
                    std::to_string(port()),
@@ -40,7 +40,7 @@ void RedisNode::Start() {
   }
   const std::string log = folder_.path() + "/log";
   // What a copy by REPLICAOF leaves, to be loaded by nobody.
-  std::filesystem::remove(folder_.path() + "/dump.rdb");
+  if (!with_dump) std::filesystem::remove(folder_.path() + "/dump.rdb");
   process_.Start(command, log);
   const bool answers = Eventually([this] {
     if (!process_.running()) return true;

@@ -26,10 +26,11 @@ class RedisNode {
   // What the next Start runs.
   void set_program(std::string program) { program_ = std::move(program); }
 
-  void Start();  // after Stop or Kill: a new, empty process on the same port
-  void Stop();   // SIGTERM
-  void Kill();   // kill -9
-  void Pause();  // SIGSTOP: hangs, with its connections open
+  // `with_dump`: with what it saved by SAVE.
+  void Start(bool with_dump = false);  // after Stop or Kill: a new, empty process on the same port
+  void Stop();                         // SIGTERM
+  void Kill();                         // kill -9
+  void Pause();                        // SIGSTOP: hangs, with its connections open
   void Resume();
   bool running() { return process_.running(); }
 
