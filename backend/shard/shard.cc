@@ -92,6 +92,10 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   HedgeReads();
   side_.Tick(now_ms, random, options_.wait_ms);
   if (!heavy_.empty()) heavy_.Forget(now_ms);
+  if (careful_until_ms_ != 0 && now_ms >= careful_until_ms_) {
+    careful_until_ms_ = 0;
+    UpdateOpen();
+  }
   ExpireHeld(now_ms);
   Reconcile();
   Mend(now_ms);
@@ -235,7 +239,7 @@ void Shard::SubmitSlow(Request* request) {
 // On the slow way, or one that was held.
 void Shard::SendPlain(Request* request) {
   if (request->kind == RequestKind::kRead) {
-    if (!heavy_.empty() && GoesAside(request)) return;
+    if (MayGoAside() && GoesAside(request)) return;
     SendRead(request);
     return;
   }
@@ -484,6 +488,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       link->closed_by_node() ? !link->rest_unread() : !losing_ && !link->told_culprit();
   losing_ = true;
   open_ = false;
+  if (suspect && link->closed_by_node() && item->item_kind != LinkItem::Kind::kWrite) BeCareful();
   up_ &= ~Bit(copy);
   readable_ &= ~Bit(copy);
   if (item->item_kind == LinkItem::Kind::kRequest) {

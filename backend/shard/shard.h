@@ -417,7 +417,9 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   // shard_side.cc: what would hurt others on the links that all share
   std::string_view HeavyName(const CommandRow* row, std::string_view frame);
   void NoteHeavy(const CommandRow* row, std::string_view frame, size_t bytes);
+  bool MayGoAside() const { return !heavy_.empty() || careful_until_ms_ != 0; }
   bool GoesAside(Request* request);
+  void BeCareful();
   bool NeedsRoom(const Request& request, uint32_t* room_mb);
   bool WaitsForRoom(const Request& request) {
     uint32_t room_mb = 0;
@@ -535,6 +537,9 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
 
   SideReads side_;
   HeavyReads heavy_;
+  // A node has closed a link with reads in line: until then reads that may be large go aside, or
+  // those that come next would end the link to the next copy.
+  uint64_t careful_until_ms_ = 0;
   uint64_t room_mb_ = 0;  // taken by writes of large values in flight
   // Frames below it have no argument that a node refuses, and are not remembered as large.
   uint64_t plain_bytes_ = HeavyReads::kLarge;

@@ -12,6 +12,10 @@ namespace gemel {
 namespace {
 
 constexpr uint32_t kMegabyte = 1u << 20;
+// For so long after a node has closed a link.
+constexpr uint64_t kCarefulMs = 2000;
+// Replies of less than 2^this bytes are small.
+constexpr uint8_t kSmallLog2 = 15;
 
 }  // namespace
 
@@ -27,11 +31,20 @@ void Shard::NoteHeavy(const CommandRow* row, std::string_view frame, size_t byte
   open_ = false;
 }
 
-// Sends it over a side link if its reply is known to be large, or to end connections.
+void Shard::BeCareful() { careful_until_ms_ = env_->NowMs() + kCarefulMs; }
+
+// Sends it over a side link if its reply is known to be large, or to end connections. While we are
+// careful also if its session is not known to get small ones.
 bool Shard::GoesAside(Request* request) {
-  const HeavyReads::Known known =
-      heavy_.Find(HeavyName(request->row, request->frame), env_->NowMs());
-  if ((!known.ends && known.bytes < HeavyReads::kLarge) || !side_.usable(primary_)) return false;
+  HeavyReads::Known known;
+  if (!heavy_.empty()) {
+    known = heavy_.Find(HeavyName(request->row, request->frame), env_->NowMs());
+  }
+  const bool doubtful =
+      careful_until_ms_ != 0 && (request->reply_log2 == 0 || request->reply_log2 > kSmallLog2);
+  if ((!known.ends && known.bytes < HeavyReads::kLarge && !doubtful) || !side_.usable(primary_)) {
+    return false;
+  }
   ++stats_.reads;
   ++stats_.side_reads;
   request->tried = 0;

@@ -61,6 +61,7 @@ TEST_F(ShardSideTest, SuspectsGoAloneAtFirst) {
   ReplyAside(1, "$1\r\n2\r\n$1\r\n3\r\n");
   EXPECT_EQ(SentAside(1), Command({"GET", "d"}) + Command({"GET", "e"}));
   // The session's next one waits for them, another's does not.
+  reply_log2_ = 5;
   Asked* later = Ask({"GET", "f"}, 7);
   Ask({"GET", "g"}, 8);
   EXPECT_EQ(Sent(1), Command({"GET", "g"}));
@@ -145,6 +146,7 @@ TEST_F(ShardSideTest, SeesTheWritesThatWereSentBefore) {
   // A large one, known by now, behind a write that is not answered yet.
   Reply(1, "+OK\r\n");
   EXPECT_EQ(write->told, "+OK\r\n");
+  reply_log2_ = 5;
   Ask({"GET", "k"}, 3);
   Reply(1, Large());
   Sent(1);
@@ -178,6 +180,31 @@ TEST_F(ShardSideTest, LargeRepliesAreAsManyAsThereIsRoomFor) {
   EXPECT_LE(most * Large().size(), SideReads::kRoom);
   EXPECT_EQ(stats().side_reads, 100u);
   for (const Asked& asked : asked_) EXPECT_EQ(asked.told.size(), Large().size());
+}
+
+TEST_F(ShardSideTest, IsCarefulAfterANodeHasClosedALink) {
+  Begin(2);
+  Ask({"GET", "a"}, 1);
+  Sent(0);
+  Lose(0);
+  RunEdits();
+  SideUp(1);
+  EXPECT_EQ(SentAside(1), Command({"GET", "a"}));
+  // Of a session that nothing is known of, and of one that gets small replies.
+  Ask({"GET", "b"}, 2);
+  reply_log2_ = 5;
+  Asked* known = Ask({"GET", "c"}, 3);
+  reply_log2_ = 0;
+  EXPECT_EQ(Sent(1), Command({"GET", "c"}));
+  ReplyAside(1, "$1\r\n1\r\n");
+  EXPECT_EQ(SentAside(1), Command({"GET", "b"}));
+  ReplyAside(1, "$1\r\n2\r\n");
+  Reply(1, "$1\r\n3\r\n");
+  EXPECT_EQ(known->told, "$1\r\n3\r\n");
+  // Not for ever.
+  Pass(2500);
+  Ask({"GET", "d"}, 4);
+  EXPECT_EQ(Sent(1), Command({"GET", "d"}));
 }
 
 TEST_F(ShardSideTest, WithoutASideLinkTheMainOneIsUsed) {

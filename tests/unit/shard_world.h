@@ -65,6 +65,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     Asked* request = &asked_.emplace_back();
     request->sink = this;
     request->session = session;
+    request->reply_log2 = reply_log2_;
     request->row = table_.Find(args);
     request->kind = request->row->IsWrite() ? RequestKind::kWrite : RequestKind::kRead;
     const std::string frame = Command(args);
@@ -130,7 +131,8 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   CommandTable table_;
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
-  uint32_t gone_ = ~0u;  // the session whose client is gone
+  uint8_t reply_log2_ = 0;  // what replies Ask expects
+  uint32_t gone_ = ~0u;     // the session whose client is gone
   std::shared_ptr<const Topology> topology_;
   std::unique_ptr<EditQueue> queue_;
   std::deque<FakeTransport> transports_;
