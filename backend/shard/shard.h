@@ -292,7 +292,9 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
 
   // --- for reports ---
   // Bytes of replies that may be outstanding on a link.
-  uint64_t reply_room() const { return std::min(SideReads::kRoom, least_output_ / 4); }
+  uint64_t reply_room() const {
+    return std::min(SideReads::kRoom, least_output_ / SideReads::kPartOfOutput);
+  }
   const ShardOptions& options() const { return options_; }
   const ShardStats& stats() const { return stats_; }
   ShardStats& stats() { return stats_; }

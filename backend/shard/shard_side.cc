@@ -60,7 +60,8 @@ bool Shard::NeedsRoom(const Request& request, uint32_t* room_mb) {
   const uint64_t bytes = heavy_.Find(HeavyName(request.row, request.frame), env_->NowMs()).bytes;
   if (bytes < HeavyReads::kLarge) return false;
   *room_mb = static_cast<uint32_t>(bytes / kMegabyte);
-  return room_mb_ > 0 && (room_mb_ + *room_mb) * kMegabyte > least_output_ / 4;
+  return room_mb_ > 0 &&
+         (room_mb_ + *room_mb) * kMegabyte > least_output_ / SideReads::kPartOfOutput;
 }
 
 // What all members take, and the least that one keeps for a client.

@@ -153,7 +153,7 @@ bool SideReads::Choose(Entry* entry) {
 }
 
 uint64_t SideReads::RoomOf(uint32_t copy) const {
-  return std::min(kRoom, host_->MainLink(copy).identity().limits.output / 4);
+  return std::min(kRoom, host_->MainLink(copy).identity().limits.output / kPartOfOutput);
 }
 
 void SideReads::Send(Line::iterator entry, Lane* lane) {

@@ -61,7 +61,9 @@ class SideReads : private LinkOwner {
   };
 
   // Replies that may be under way on a side link, where the node allows as much.
-  static constexpr uint64_t kRoom = uint64_t{32} << 20;
+  static constexpr uint64_t kRoom = uint64_t{16} << 20;
+  // Of what a node keeps for its clients: the main link, the side link and unknown sizes share it.
+  static constexpr uint64_t kPartOfOutput = 8;
   static constexpr uint32_t kMostAtOnce = 1024;
   // An unused side link is ended after so long.
   static constexpr uint64_t kIdleMs = 10 * 1000;

@@ -79,8 +79,13 @@ class Dispatcher : private RequestSink {
   // So much waits for the shard that its clients are to be read from no further.
   bool Congested(uint32_t shard) const {
     const Slot& slot = slots_[shard];
-    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_ ||
-           (slot.expected_bytes > kLittle && slot.expected_bytes > RoomOf(slot));
+    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_;
+  }
+  // The replies to what is under way may be more than its nodes keep for one client: who asks for
+  // large ones waits.
+  bool Crowded(uint32_t shard) const {
+    const Slot& slot = slots_[shard];
+    return slot.expected_bytes > kLittle && slot.expected_bytes > RoomOf(slot);
   }
 
   // Keeps a reply with its request, until its turn comes.

@@ -18,6 +18,10 @@ constexpr size_t kLarge = ChunkPool::kStandard;
 // How many requests a new client may have in flight until the size of its replies is known.
 // Few: the replies of all of them together must not be more than a node keeps for one client.
 constexpr uint64_t kFirstWindow = 8;
+// What a client that has had no reply yet is taken to ask for, at least.
+constexpr uint32_t kUnknownReply = 256 * 1024;
+// Who gets smaller ones waits for nobody's large ones.
+constexpr uint32_t kSmallReply = 32 * 1024;
 // What a client may hold that has not authenticated: of a request, and of replies.
 constexpr size_t kStrangerInput = 64 * 1024;
 constexpr size_t kStrangerOutput = 16 * 1024;
@@ -28,7 +32,7 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
     : context_(context),
       id_(id),
       out_(context->chunks),
-      expected_reply_(context->reply_bytes),
+      expected_reply_(std::max(context->reply_bytes, kUnknownReply)),
       mean_reply_(context->pool->config().limits.client_output / kFirstWindow),
       local_peer_(IsLocalPeer(peer)),
       peer_(std::move(peer)),
@@ -60,7 +64,9 @@ bool Session::MustPause() const {
   return pending_ >= limits.client_pending || OutputFull() ||
          pending_ * mean_reply_ > limits.client_output || order_ != nullptr || waiting_ ||
          ((pending_ > 0 || !out_.empty()) && Budget::Tight()) ||
-         (last_shard_ != kNoShard && context_->dispatcher->Congested(last_shard_)) ||
+         (last_shard_ != kNoShard &&
+          (context_->dispatcher->Congested(last_shard_) ||
+           (expected_reply_ > kSmallReply && context_->dispatcher->Crowded(last_shard_)))) ||
          context_->now_ms < password_due_ms_;
 }
 
@@ -276,10 +282,13 @@ void Session::Pop() {
 void Session::Append(const Reply& reply) {
   if (closed_ || overrun_ || cut_off_) return;  // behind a gap no reply would be in its place
   const size_t size = reply.bytes.size();
-  mean_reply_ = (mean_reply_ * 7 + size) / 8;
-  const uint32_t bytes = static_cast<uint32_t>(std::min<size_t>(size, UINT32_MAX / 2));
-  expected_reply_ = std::max(bytes, expected_reply_ - expected_reply_ / 4);
-  context_->reply_bytes = std::max(context_->reply_bytes, bytes);
+  // An error says nothing of what else may come: it may stand for a reply that was not kept.
+  if (reply.bytes[0] != '-') {
+    mean_reply_ = (mean_reply_ * 7 + size) / 8;
+    const uint32_t bytes = static_cast<uint32_t>(std::min<size_t>(size, UINT32_MAX / 2));
+    expected_reply_ = std::max(bytes, expected_reply_ - expected_reply_ / 4);
+    context_->reply_bytes = std::max(context_->reply_bytes, bytes);
+  }
   if (out_.bytes() > 0 &&
       out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
     overrun_ = true;
