@@ -67,6 +67,7 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
       if (pending() == 0 && ring_.size() > kKeepEntries) std::vector<Entry>(64).swap(ring_);
       if (pending() > 0 && options_.request_timeout_ms > 0 &&
           now_ms >= std::max(progress_ms_, taken_ms_) + options_.request_timeout_ms) {
+        overdue_ = true;
         Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
       }
       return;
@@ -331,7 +332,7 @@ void Link::Down(const std::string& reason, bool refused) {
   for (const Entry& entry : lost) {
     if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }
-  closed_by_node_ = rest_unread_ = told_culprit_ = false;
+  closed_by_node_ = rest_unread_ = told_culprit_ = overdue_ = false;
   owner_->OnLinkDown(this, reason, refused);
 }
 

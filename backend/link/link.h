@@ -177,6 +177,8 @@ class Link {
   bool closed_by_node() const { return closed_by_node_; }
   // The node said that it reads no further before it closed: what is lost was not carried out.
   bool rest_unread() const { return rest_unread_; }
+  // It was given up because the first in line was not answered within request_timeout_ms.
+  bool overdue() const { return overdue_; }
   // It was given up for what a request brought that has been answered with an error.
   bool told_culprit() const { return told_culprit_; }
 
@@ -231,6 +233,7 @@ class Link {
   bool closed_by_node_ = false;
   bool rest_unread_ = false;
   bool told_culprit_ = false;
+  bool overdue_ = false;
 
   OutQueue out_;
   std::vector<Entry> ring_;  // a power of two; [head_, tail_) modulo its size

@@ -492,7 +492,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   up_ &= ~Bit(copy);
   readable_ &= ~Bit(copy);
   if (item->item_kind == LinkItem::Kind::kRequest) {
-    OnReadLost(static_cast<Request*>(item), frame, suspect, !link->closed_by_node());
+    OnReadLost(static_cast<Request*>(item), frame, suspect, link->overdue());
     return;
   }
   if (item->item_kind == LinkItem::Kind::kHedge) {
@@ -528,15 +528,15 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   if (op->pending == 0) FinishWrite(op, frame);
 }
 
-// `suspect`: it may be why the connection ended. `given_up`: which was ended here.
-void Shard::OnReadLost(Request* request, std::string_view frame, bool suspect, bool given_up) {
+// `suspect`: it may be why the connection ended. `overdue`: no answer came in time.
+void Shard::OnReadLost(Request* request, std::string_view frame, bool suspect, bool overdue) {
   if (env_->IsGone(request->session)) {
     AnswerError(request, "ERR the client is gone");
     return;
   }
   // Given up for the answer to a script: it would not end elsewhere either, and take that copy,
   // too.
-  if (suspect && given_up && request->row != nullptr && request->row->RunsCode()) {
+  if (suspect && overdue && request->row != nullptr && request->row->RunsCode()) {
     AnswerError(
         request,
         "ERR the node gave no answer to this script in time ([timeouts] request_ms) and its "

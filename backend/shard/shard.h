@@ -370,7 +370,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   int PickFirst(const Request& request) const;
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
-  void OnReadLost(Request* request, std::string_view frame, bool suspect, bool given_up = false);
+  void OnReadLost(Request* request, std::string_view frame, bool suspect, bool overdue = false);
   void SendPlain(Request* request);
   void HoldAgain(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);

@@ -224,7 +224,7 @@ void SideReads::OnLinkLost(Link* link, LinkItem* item, std::string_view) {
   if (stopped_ || lane.stopping) return;
   ++entry->ends;
   const CommandRow* row = entry->request->row;
-  const bool endless = !link->closed_by_node() && row != nullptr && row->RunsCode();
+  const bool endless = link->overdue() && row != nullptr && row->RunsCode();
   const bool node_lives = host_->MainLink(link->index()).up();
   if (!endless && (!alone || entry->ends < (node_lives ? kMostEnds : kMostEndsOfNodes))) return;
   host_->OnBlamed(*entry->request);
