@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 #include "tests/e2e/reload_world.h"
 
 namespace gemel::e2e {
@@ -21,16 +22,6 @@ constexpr const char* kShard = "[[shard]]\nname = \"a\"\nprimary = \"127.0.0.1:7
 // Of somebody else: the tests run as root.
 constexpr uid_t kUser = 12345;
 constexpr gid_t kGroup = 23456;
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-struct stat Look(const std::string& path) {
-  struct stat found {};
-  if (::lstat(path.c_str(), &found) != 0) throw std::runtime_error("no " + path);
-  return found;
-}
 
 void MakePipe(const std::string& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0) << path; }
 

@@ -10,21 +10,12 @@
 
 #include "backend/topology/unique_fd.h"
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 
 namespace gemel::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-struct stat Look(const std::string& path) {
-  struct stat found {};
-  if (::lstat(path.c_str(), &found) != 0) throw std::runtime_error("no " + path);
-  return found;
-}
 
 // A Unix socket that somebody listens on, or nobody any more, or of another kind.
 UniqueFd BindSocket(const std::string& path, int type, int backlog) {
