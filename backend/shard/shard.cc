@@ -94,7 +94,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   if (!heavy_.empty()) heavy_.Forget(now_ms);
   if (careful_until_ms_ != 0 && now_ms >= careful_until_ms_) {
     careful_until_ms_ = 0;
-    UpdateOpen();
+    UpdatePlainReads();
   }
   ExpireHeld(now_ms);
   Reconcile();
@@ -221,8 +221,7 @@ void Shard::SubmitSlow(Request* request) {
     AnswerError(request, gate_->Refusal());
     return;
   }
-  if (held_.HasSession(request->session) || side_.HasSession(request->session) ||
-      TouchesLockedKey(*request)) {
+  if (held_.HasSession(request->session) || WaitsForAside(*request) || TouchesLockedKey(*request)) {
     Hold(request);
     return;
   }
@@ -239,7 +238,7 @@ void Shard::SubmitSlow(Request* request) {
 // On the slow way, or one that was held.
 void Shard::SendPlain(Request* request) {
   if (request->kind == RequestKind::kRead) {
-    if (MayGoAside() && GoesAside(request)) return;
+    if (GoesAside(request)) return;
     SendRead(request);
     return;
   }

@@ -155,10 +155,11 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void Submit(Request* request) {
     if (open_ && request->frame.size() < plain_bytes_) [[likely]] {
       if (request->kind == RequestKind::kRead) {
-        SendRead(request);
-        return;
-      }
-      if (request->kind == RequestKind::kWrite) {
+        if (IsPlainRead(*request)) [[likely]] {
+          SendRead(request);
+          return;
+        }
+      } else if (request->kind == RequestKind::kWrite) {
         SendWrite(request);
         return;
       }
@@ -419,9 +420,17 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   // shard_side.cc: what would hurt others on the links that all share
   std::string_view HeavyName(const CommandRow* row, std::string_view frame);
   void NoteHeavy(const CommandRow* row, std::string_view frame, size_t bytes);
-  bool MayGoAside() const { return !heavy_.empty() || careful_until_ms_ != 0; }
+  // It may go where the writes go. What is not known (0) counts as large.
+  bool IsPlainRead(const Request& request) const {
+    return static_cast<uint8_t>(request.reply_log2 - 1) < plain_log2_;
+  }
+  // A read of its session is on a side link. Another one joins it there, a write waits.
+  bool WaitsForAside(const Request& request) const {
+    return request.kind != RequestKind::kRead && side_.HasSession(request.session);
+  }
   bool GoesAside(Request* request);
   void BeCareful();
+  void UpdatePlainReads();
   bool NeedsRoom(const Request& request, uint32_t* room_mb);
   bool WaitsForRoom(const Request& request) {
     uint32_t room_mb = 0;
@@ -542,13 +551,15 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   // A node has closed a link with reads in line: until then reads that may be large go aside, or
   // those that come next would end the link to the next copy.
   uint64_t careful_until_ms_ = 0;
-  uint64_t room_mb_ = 0;  // taken by writes of large values in flight
+  static constexpr uint16_t kAnyLog2 = 256;
+  uint16_t plain_log2_ = kAnyLog2;  // see UpdatePlainReads
+  uint64_t room_mb_ = 0;            // taken by writes of large values in flight
   // Frames below it have no argument that a node refuses, and are not remembered as large.
   uint64_t plain_bytes_ = HeavyReads::kLarge;
   uint64_t largest_argument_ = NodeLimits::kNone;  // that all members take
   uint64_t least_output_ = NodeLimits::kNone;      // that some member keeps for one client
   bool open_ = false;  // every in-sync copy can be written to, nothing is held, nothing is locked,
-                       // and there is no gate
+                       // no read is aside or known to belong there, and there is no gate
   ShardGate* gate_ = nullptr;
   std::string sweep_note_;
   CopyMask in_sync_ = 0;

@@ -69,7 +69,7 @@ void Shard::ReleaseHeld() {
     const bool read = request->kind == RequestKind::kRead;
     ShardGate::Verdict verdict = ShardGate::Verdict::kHold;
     if (!blocked.contains(request->session) && !TouchesLockedKey(*request) &&
-        !side_.HasSession(request->session) && (read ? can_read : can_write) &&
+        !WaitsForAside(*request) && (read ? can_read : can_write) &&
         !(read ? false : WaitsForRoom(*request))) {
       verdict = AskGate(*request);
     }

@@ -450,7 +450,7 @@ void Shard::UpdateOpen() {
   open_ = false;
   if (!held_.empty()) ReleaseHeld();
   open_ = CanWrite() && repair_.idle() && held_.empty() && gate_ == nullptr && side_.empty() &&
-          !MayGoAside();
+          heavy_.empty();
 }
 
 int Shard::CopyToResync() const {

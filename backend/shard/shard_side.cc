@@ -31,19 +31,33 @@ void Shard::NoteHeavy(const CommandRow* row, std::string_view frame, size_t byte
   open_ = false;
 }
 
-void Shard::BeCareful() { careful_until_ms_ = env_->NowMs() + kCarefulMs; }
+void Shard::BeCareful() {
+  careful_until_ms_ = env_->NowMs() + kCarefulMs;
+  UpdatePlainReads();
+}
 
-// Sends it over a side link if its reply is known to be large, or to end connections. While we are
-// careful also if its session is not known to get small ones.
+// Where a node bounds what it keeps for a client, or closed a link a moment ago, only who is known
+// to get small replies reads on the links that the writes need.
+void Shard::UpdatePlainReads() {
+  const bool careful = careful_until_ms_ != 0 || least_output_ != NodeLimits::kNone;
+  plain_log2_ = careful ? kSmallLog2 : kAnyLog2;
+}
+
+// Sends it over a side link if its reply is known to be large, or to end connections, or where it
+// is not known to be small and that matters, or if one that its session sent before it is there: it
+// must not see less than that one.
 bool Shard::GoesAside(Request* request) {
   HeavyReads::Known known;
   if (!heavy_.empty()) {
     known = heavy_.Find(HeavyName(request->row, request->frame), env_->NowMs());
   }
-  const bool doubtful =
-      careful_until_ms_ != 0 && (request->reply_log2 == 0 || request->reply_log2 > kSmallLog2);
-  if ((!known.ends && known.bytes < HeavyReads::kLarge && !doubtful) || !side_.usable(primary_)) {
+  const bool doubtful = !IsPlainRead(*request);
+  const bool heavy = known.ends || known.bytes >= HeavyReads::kLarge;
+  if ((!heavy && !doubtful && !side_.HasSession(request->session)) || !side_.usable(primary_)) {
     return false;
+  }
+  if (doubtful && request->reply_log2 > 0) {
+    known.bytes = std::max(known.bytes, uint64_t{1} << (request->reply_log2 - 1));
   }
   ++stats_.reads;
   ++stats_.side_reads;
@@ -76,6 +90,7 @@ void Shard::LearnLimits() {
     least_output_ = std::min(least_output_, limits.output);
   }
   plain_bytes_ = std::min<uint64_t>(largest_argument_, HeavyReads::kLarge);
+  UpdatePlainReads();
 }
 
 // The node did not take an argument: its limit lies below the longest one.

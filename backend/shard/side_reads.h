@@ -10,8 +10,8 @@
 // with an error; who was beside it is asked again.
 //
 // A read on a side link sees every write that was sent before it: it waits until the copy has
-// answered what stood in its main link's line when the read came. What its session sends later
-// waits in turn (HasSession).
+// answered what stood in its main link's line when the read came. What its session reads later goes
+// here, too, and what it writes later waits (HasSession).
 //
 // Logic only, the shard's thread. A request that was added is answered once: through its sink, or
 // by Host::RefuseSideRead, or goes back by Host::SendOnMainLink.

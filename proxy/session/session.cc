@@ -22,6 +22,8 @@ constexpr uint64_t kFirstWindow = 8;
 constexpr uint32_t kUnknownReply = 256 * 1024;
 // Who gets smaller ones waits for nobody's large ones.
 constexpr uint32_t kSmallReply = 32 * 1024;
+// Bytes of replies that are made here for one client before others have their turn.
+constexpr uint64_t kMadeATurn = 64 * 1024;
 // What a client may hold that has not authenticated: of a request, and of replies.
 constexpr size_t kStrangerInput = 64 * 1024;
 constexpr size_t kStrangerOutput = 16 * 1024;
@@ -67,11 +69,12 @@ bool Session::MustPause() const {
          (last_shard_ != kNoShard &&
           (context_->dispatcher->Congested(last_shard_) ||
            (expected_reply_ > kSmallReply && context_->dispatcher->Crowded(last_shard_)))) ||
-         context_->now_ms < password_due_ms_;
+         made_ > kMadeATurn || context_->now_ms < password_due_ms_;
 }
 
 void Session::Pause() {
   paused_ = true;
+  context_->again |= made_ > kMadeATurn;
   context_->stats->paused_clients.Add(1);
   transport_->PauseReading();
 }
@@ -204,7 +207,9 @@ void Session::ParseInput() {
 }
 
 void Session::Resume() {
-  if (!paused_ || fenced_ || MustPause()) return;
+  if (!paused_ || fenced_) return;
+  made_ = 0;
+  if (MustPause()) return;
   paused_ = false;
   ParseInput();
   if (paused_) return;
@@ -334,6 +339,7 @@ void Session::OnReply(Request* request, const Reply& reply) {
 }
 
 void Session::ReplyNow(std::string_view frame) {
+  made_ += frame.size();
   context_->marks.clear();  // of a read that is not sent
   if (head_ == nullptr) {
     Append(Reply{frame, nullptr});

@@ -64,6 +64,9 @@ struct SessionContext {
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.
   uint32_t reply_bytes = 0;
+  // Set by a session that has had its part of this loop turn: it is to be resumed in the next one,
+  // which is to come at once.
+  bool again = false;
   std::vector<std::string_view> args;  // scratch: the command being handled
   std::vector<uint32_t> keys;          // scratch: its keys
   std::vector<ReadFence::Mark> marks;  // scratch: the same for the fence, if it is a read
@@ -219,6 +222,7 @@ class Session : public RequestSink {
   ReadFence fence_;
   Request* order_ = nullptr;  // see AwaitOrder
   uint64_t kept_ = 0;         // bytes of replies that wait for others
+  uint64_t made_ = 0;         // bytes of replies made here since it was resumed
   uint32_t expected_reply_;   // bytes: of its largest replies of late, fewer after each smaller
   uint64_t mean_reply_;       // bytes, a moving average: what the pending ones may bring
   uint32_t last_shard_ = kNoShard;  // of what was sent: if it is congested, nothing more is

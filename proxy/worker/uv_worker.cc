@@ -91,6 +91,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   dispatcher_.set_handler(this);
   tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });
   second_ = std::make_unique<UvTimer>(&loop_, [this] { OnSecond(); });
+  again_ = std::make_unique<UvTimer>(&loop_, [] {});
 }
 
 UvWorker::~UvWorker() = default;
@@ -344,6 +345,7 @@ void UvWorker::Turn() {
       if (!resumed) session_context_.paused.push_back(session);
     }
   }
+  if (std::exchange(session_context_.session.again, false) && again_) again_->Set(0);
   FlushAll();
   relief_.Check(clock_->NowMs());
   if (!session_context_.ended.empty() || !finishing_.empty()) Reap();
@@ -471,6 +473,7 @@ void UvWorker::Stop() {
   listeners_.clear();
   tick_.reset();
   second_.reset();
+  again_.reset();
   for (auto& owned : shards_) owned->Stop();
   for (auto& session : sessions_) session->Kill();
   sessions_.clear();

@@ -174,6 +174,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   UvRelief relief_;
   std::unique_ptr<UvTimer> tick_;
   std::unique_ptr<UvTimer> second_;
+  std::unique_ptr<UvTimer> again_;  // the next turn, at once
 
   std::function<void()> drained_;
   uint64_t drain_close_ms_ = 0;  // when sessions that are idle are closed

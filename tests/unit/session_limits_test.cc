@@ -46,6 +46,32 @@ TEST(SessionLimitsTest, ClientPending) {
   EXPECT_EQ(world.workers[0]->stats.paused_clients.Get(), static_cast<uint64_t>(client.pauses));
 }
 
+// Who asks for much that is made here leaves the loop to others in between.
+TEST(SessionLimitsTest, RepliesMadeHereInTurns) {
+  World world(1, "");
+  FakeClient& client = world.Connect();
+  const std::string one = Command({"COMMAND"});
+  client.Send(one);
+  client.Turn();
+  const size_t size = client.received.size();
+  client.received.clear();
+  constexpr size_t kCount = 100;
+  std::string sent;
+  for (size_t i = 0; i < kCount; ++i) sent += one;
+  client.Send(sent);
+  size_t turns = 0;
+  for (size_t had = 0; client.received.size() < kCount * size && turns < kCount; ++turns) {
+    EXPECT_EQ(client.reading, !world.workers[0]->context.again);
+    world.workers[0]->context.again = false;
+    client.Turn();
+    EXPECT_LE(client.received.size() - had, 2 * (64 * 1024 + size));
+    had = client.received.size();
+  }
+  EXPECT_EQ(client.received.size(), kCount * size);
+  EXPECT_GT(turns, kCount * size / (64 * 1024 + size) / 2);
+  EXPECT_TRUE(client.reading);
+}
+
 TEST(SessionLimitsTest, ClientOutput) {
   World world(1, "[limits]\nclient_output = \"1kb\"");
   FakeClient& client = world.Connect();

@@ -60,15 +60,19 @@ TEST_F(ShardSideTest, SuspectsGoAloneAtFirst) {
   EXPECT_EQ(SentAside(1), Command({"GET", "b"}) + Command({"GET", "c"}));
   ReplyAside(1, "$1\r\n2\r\n$1\r\n3\r\n");
   EXPECT_EQ(SentAside(1), Command({"GET", "d"}) + Command({"GET", "e"}));
-  // The session's next one waits for them, another's does not.
+  // The session's next one goes where they are, and what it writes waits. Another's does not.
   reply_log2_ = 5;
   Asked* later = Ask({"GET", "f"}, 7);
+  Ask({"SET", "f", "7"}, 7);
   Ask({"GET", "g"}, 8);
   EXPECT_EQ(Sent(1), Command({"GET", "g"}));
   ReplyAside(1, "$1\r\n4\r\n$1\r\n5\r\n");
   EXPECT_EQ(reads[4]->told, "$1\r\n5\r\n");
-  EXPECT_EQ(Sent(1), Command({"GET", "f"}));
-  EXPECT_EQ(later->told, "");
+  Reply(1, "$1\r\n7\r\n");
+  EXPECT_EQ(SentAside(1), Command({"GET", "f"}));
+  ReplyAside(1, "$1\r\n6\r\n");
+  EXPECT_EQ(later->told, "$1\r\n6\r\n");
+  EXPECT_EQ(Sent(1), Command({"SET", "f", "7"}));
 }
 
 TEST_F(ShardSideTest, TheOneThatEndsConnectionsIsRefused) {
@@ -205,6 +209,44 @@ TEST_F(ShardSideTest, IsCarefulAfterANodeHasClosedALink) {
   Pass(2500);
   Ask({"GET", "d"}, 4);
   EXPECT_EQ(Sent(1), Command({"GET", "d"}));
+}
+
+// Where a node closes connections that take too much, nothing whose size is not known comes near
+// the writes, from the first request on.
+TEST_F(ShardSideTest, IsAlwaysCarefulWhereNodesHaveLimits) {
+  std::string limits;
+  AppendBulk(&limits, "maxmemory-clients");
+  AppendBulk(&limits, "104857600");
+  Make(2);
+  sides_.resize(2);
+  for (uint32_t i = 0; i < 2; ++i) {
+    shard_->side_link(i)->set_transport(&sides_[i]);
+    std::string replies = HandshakeReplies("r" + std::to_string(i));
+    const std::string none = "*0\r\n*0\r\n*0\r\n";
+    replies.replace(replies.find(none), 4, "*2\r\n" + limits);
+    gemel::MakeUp(shard_->link(i), &transports_[i], replies, now_ms_);
+  }
+  shard_->Tick(now_ms_ += 2000, 0);
+  Asked* write = Ask({"INCR", "n"}, 1);
+  reply_log2_ = 19;  // as a client of whom nothing is known has it
+  for (uint32_t i = 0; i < 200; ++i) Ask({"GET", "large"}, 2);
+  reply_log2_ = 5;
+  Asked* small = Ask({"GET", "small"}, 3);
+  EXPECT_EQ(Sent(0), Command({"INCR", "n"}) + Command({"GET", "small"}));
+  Reply(0, ":1\r\n$1\r\n1\r\n");
+  Reply(1, ":1\r\n");
+  EXPECT_EQ(write->told, ":1\r\n");
+  EXPECT_EQ(small->told, "$1\r\n1\r\n");
+  SideUp(0);
+  EXPECT_EQ(SentAside(0), Command({"GET", "large"}));
+  size_t most = 0;
+  for (int i = 0; i < 20; ++i) {
+    ReplyAside(0, "$1\r\n1\r\n");
+    most = std::max(most, shard_->side_link(0)->pending());
+    SentAside(0);
+  }
+  EXPECT_GT(most, 16u);
+  EXPECT_LE(most, (100u << 20) / SideReads::kPartOfOutput >> 18) << "what they may bring";
 }
 
 TEST_F(ShardSideTest, WithoutASideLinkTheMainOneIsUsed) {
