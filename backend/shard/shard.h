@@ -431,6 +431,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   bool GoesAside(Request* request);
   void BeCareful();
   void UpdatePlainReads();
+  bool IsGiant(const CommandRow* row, std::string_view frame);
   bool NeedsRoom(const Request& request, uint32_t* room_mb);
   bool WaitsForRoom(const Request& request) {
     uint32_t room_mb = 0;

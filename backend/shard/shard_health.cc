@@ -177,7 +177,7 @@ Shard::Work Shard::WorkIn(const Link& link, size_t first) {
   link.ForEachPending(first, [&](LinkItem* item, std::string_view frame) {
     SplitFrame(frame, &args_);
     const CommandRow* row = args_.empty() ? nullptr : table_->Find(args_);
-    if (row != nullptr && !MayTakeLong(*row, frame)) return true;
+    if (row != nullptr && !MayTakeLong(*row, frame) && !IsGiant(row, frame)) return true;
     const bool alone =
         item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kCompare;
     work = alone ? Work::kLongAlone : Work::kLong;

@@ -12,6 +12,7 @@ namespace gemel {
 namespace {
 
 constexpr uint32_t kMegabyte = 1u << 20;
+constexpr uint64_t kGiant = uint64_t{32} << 20;
 // For so long after a node has closed a link.
 constexpr uint64_t kCarefulMs = 2000;
 // Replies of less than 2^this bytes are small.
@@ -76,6 +77,13 @@ bool Shard::NeedsRoom(const Request& request, uint32_t* room_mb) {
   *room_mb = static_cast<uint32_t>(bytes / kMegabyte);
   return room_mb_ > 0 &&
          (room_mb_ + *room_mb) * kMegabyte > least_output_ / SideReads::kPartOfOutput;
+}
+
+// Known to bring so much that a node may be busy for long with the copying alone.
+bool Shard::IsGiant(const CommandRow* row, std::string_view frame) {
+  if (heavy_.empty()) return false;
+  const HeavyReads::Known known = heavy_.Find(HeavyName(row, frame), env_->NowMs());
+  return known.ends || known.bytes >= kGiant;
 }
 
 // What all members take, and the least that one keeps for a client.

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -356,6 +357,11 @@ std::string NameOf(const sockaddr_storage& storage) {
 }
 
 }  // namespace
+
+bool UvStream::HasInput() const {
+  int bytes = 0;
+  return handle_ != nullptr && ::ioctl(handle_->socket.get(), FIONREAD, &bytes) == 0 && bytes > 0;
+}
 
 std::string UvStream::PeerName() const {
   sockaddr_storage storage{};

@@ -68,6 +68,8 @@ class UvStream {
   // "host:port" of either end; empty if not known.
   std::string PeerName() const;
   std::string LocalName() const;
+  // Bytes have come that were not read yet. A system call.
+  bool HasInput() const;
 
  private:
   friend class UvStreamGroup;

@@ -1,6 +1,7 @@
 #include "proxy/worker/uv_relief.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/bytes/budget.h"
 #include "proxy/log/log.h"
@@ -126,32 +127,60 @@ void UvRelief::Act(uint64_t now_ms) {
   if (Budget::Over()) Strike();
 }
 
-// Of the large requests that are on their way in, the one goes on that has the least to come, and
-// the others wait: else none of them might find room. One that hardly gets on in its turn lets the
-// others go first for a while; nothing much comes from it, so that it need not be told to wait.
+// A large request of which nothing more comes waits for its client, not for us.
+bool UvRelief::MayGoOn(UvSession* candidate, uint64_t now_ms) {
+  const size_t missing = candidate->ended() ? 0 : candidate->session().MissingInput();
+  if (missing == 0) return false;
+  bool moves = false;
+  if (candidate == admitted_) {
+    if (now_ms >= admitted_ms_ + kTurnMs && missing + kLeastOfTurn > admitted_missing_) {
+      candidate->slow_until_ms = now_ms + kSlowMs;
+    }
+    moves = missing < std::exchange(last_missing_, missing);
+  }
+  return now_ms >= candidate->slow_until_ms && (moves || candidate->HasInput());
+}
+
+// In turns the one that has the least to come, and the one that has waited for the longest, if
+// there is room for it: short ones that come again and again must not keep it waiting.
+const UvSession* UvRelief::Choose() const {
+  const uint64_t room = Budget::limit() - std::min(Budget::limit(), Budget::Held());
+  const auto least = [](const UvSession* a, const UvSession* b) {
+    return a->session().MissingInput() < b->session().MissingInput();
+  };
+  const auto longest = [](const UvSession* a, const UvSession* b) {
+    return a->session().moved_ms() < b->session().moved_ms();
+  };
+  if (large_.empty()) return nullptr;
+  if (by_age_) {
+    const UvSession* oldest = *std::min_element(large_.begin(), large_.end(), longest);
+    if (oldest->session().MissingInput() < room) return oldest;
+  }
+  return *std::min_element(large_.begin(), large_.end(), least);
+}
+
+// Of the large requests that are on their way in, one goes on, and the others wait: else none of
+// them might find room. One that hardly gets on in its turn lets the others go first for a while;
+// nothing much comes from it, so that it need not be told to wait.
 void UvRelief::AdmitOne(uint64_t now_ms) {
   looked_at_ = Budget::Held();
-  UvSession* chosen = nullptr;
+  large_.clear();
   for (const auto& candidate : *sessions_) {
-    const size_t missing = candidate->ended() ? 0 : candidate->session().MissingInput();
-    if (missing == 0) continue;
-    if (candidate.get() == admitted_ && now_ms >= admitted_ms_ + kTurnMs) {
-      if (missing + kLeastOfTurn > admitted_missing_) candidate->slow_until_ms = now_ms + kSlowMs;
-      admitted_ms_ = now_ms;
-      admitted_missing_ = missing;
+    if (MayGoOn(candidate.get(), now_ms)) {
+      large_.push_back(candidate.get());
+    } else if (!candidate->ended() && candidate.get() != admitted_) {
+      candidate->session().Wait(false);
     }
-    if (now_ms < candidate->slow_until_ms) continue;
-    if (chosen == nullptr || missing < chosen->session().MissingInput()) chosen = candidate.get();
   }
-  if (chosen != admitted_) {
-    admitted_ = chosen;
+  if (now_ms >= admitted_ms_ + kTurnMs ||
+      std::find(large_.begin(), large_.end(), admitted_) == large_.end()) {
+    by_age_ = !by_age_;
+    admitted_ = Choose();
     admitted_ms_ = now_ms;
-    admitted_missing_ = chosen != nullptr ? chosen->session().MissingInput() : 0;
+    admitted_missing_ = last_missing_ =
+        admitted_ != nullptr ? admitted_->session().MissingInput() : 0;
   }
-  for (const auto& candidate : *sessions_) {
-    if (candidate->ended() || candidate->session().MissingInput() == 0) continue;
-    candidate->session().Wait(candidate.get() != chosen && now_ms >= candidate->slow_until_ms);
-  }
+  for (UvSession* candidate : large_) candidate->session().Wait(candidate != admitted_);
 }
 
 void UvRelief::AdmitAll() {

@@ -47,6 +47,8 @@ class UvRelief {
   bool WorstOfAll(uint64_t bytes) const;
   void LetGo(const Holder& holder, const std::string& why);
   void AdmitOne(uint64_t now_ms);
+  bool MayGoOn(UvSession* candidate, uint64_t now_ms);
+  const UvSession* Choose() const;
   void AdmitAll();
 
   const std::vector<std::unique_ptr<UvSession>>* sessions_;
@@ -58,7 +60,10 @@ class UvRelief {
   const UvSession* admitted_ = nullptr;  // to compare with only
   uint64_t admitted_ms_ = 0;
   size_t admitted_missing_ = 0;
-  uint64_t looked_at_ = 0;  // what was held when it was last looked who may go on
+  size_t last_missing_ = 0;        // of it, when it was last looked at
+  bool by_age_ = false;            // how it was chosen: see Choose
+  std::vector<UvSession*> large_;  // scratch: those whose large requests can go on
+  uint64_t looked_at_ = 0;         // what was held when it was last looked who may go on
 };
 
 }  // namespace gemel

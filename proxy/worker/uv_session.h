@@ -34,6 +34,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool Accept(UniqueFd socket, bool unix_socket);
 
   Session& session() { return *session_; }
+  const Session& session() const { return *session_; }
   // The end of the loop turn: has the group send what is queued, and closes what wants to be
   // closed.
   void Flush();
@@ -41,6 +42,8 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool TryResume();
   // Ends the connection now.
   void Kill();
+  // Its client has sent what was not read yet.
+  bool HasInput() const { return stream_.HasInput(); }
   bool ended() const { return ended_; }
 
   size_t index = 0;            // in the worker's list

@@ -14,6 +14,8 @@ namespace gemel {
 namespace {
 
 constexpr uint64_t kTickMs = 20;
+// Of the sessions that wait to be read from, so many are looked at in one turn.
+constexpr ptrdiff_t kTriedATurn = 256;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 // After SIGTERM clients may have sent what was not read yet: that long it is still served.
 constexpr uint64_t kDrainGraceMs = 100;
@@ -328,23 +330,32 @@ void UvWorker::OnSecond() {
   if (second_) second_->Set(1000);
 }
 
+// Tries those who waited longest; the others have their turn in the turns that follow, or thousands
+// of them would make every turn a long one.
+void UvWorker::ResumePaused() {
+  if (session_context_.paused.empty()) return;
+  std::vector<UvSession*> tried = std::move(session_context_.paused);
+  session_context_.paused.clear();
+  if (std::ssize(tried) > kTriedATurn) {
+    session_context_.paused.assign(tried.begin() + kTriedATurn, tried.end());
+    tried.resize(kTriedATurn);
+  }
+  for (UvSession* session : tried) {
+    bool resumed = true;
+    try {
+      resumed = session->TryResume();
+    } catch (const std::bad_alloc&) {
+      session->Kill();
+    }
+    if (!resumed) session_context_.paused.push_back(session);
+  }
+}
+
 // The end of a loop turn.
 void UvWorker::Turn() {
   session_context_.session.now_ms = clock_->NowMs();
   streams_.ReceiveAll();
-  if (!session_context_.paused.empty()) {
-    std::vector<UvSession*> paused = std::move(session_context_.paused);
-    session_context_.paused.clear();
-    for (UvSession* session : paused) {
-      bool resumed = true;
-      try {
-        resumed = session->TryResume();
-      } catch (const std::bad_alloc&) {
-        session->Kill();
-      }
-      if (!resumed) session_context_.paused.push_back(session);
-    }
-  }
+  ResumePaused();
   if (std::exchange(session_context_.session.again, false) && again_) again_->Set(0);
   FlushAll();
   relief_.Check(clock_->NowMs());

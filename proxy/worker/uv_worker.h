@@ -132,6 +132,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void NotePolled();
   void NoteTurn(uint64_t took_ms);
   void FlushAll();
+  void ResumePaused();
   void Reap();
   void OnConnection(UniqueFd socket, bool unix_socket);
   void CheckDrained();

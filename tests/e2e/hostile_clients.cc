@@ -104,7 +104,7 @@ void ComeAndGo(Visit& visit) {
 
 void SendGarbage(Visit& visit) {
   for (int i = 0; i < 20; ++i) {
-    std::string bytes = Times(Encode({"GET", ValueKey(0)}), 3);
+    std::string bytes = Times(Encode({"GET", "hostile:none"}), 3);
     for (int j = 0; j < 3; ++j) bytes[visit.Below(80)] = static_cast<char>(visit.Below(256));
     visit.Push(bytes);
   }

@@ -115,6 +115,18 @@ TEST_F(ShardHealthTest, ALongReadIsWaitedForUntilTheRequestTimeout) {
   EXPECT_LE(UntilDown(0, 9000), 140u);
 }
 
+TEST_F(ShardHealthTest, AReadThatIsKnownToBringVeryMuchIsALongOne) {
+  MakeUp(2);
+  std::string giant;
+  AppendBulk(&giant, std::string(40u << 20, 'x'));
+  Ask({"GET", "giant"});
+  Reply(0, giant);
+  Ask({"GET", "giant"});
+  Ask({"SET", "k", "v"});
+  Reply(1, "+OK\r\n");
+  EXPECT_GE(UntilDown(0, 9000), 5000u);
+}
+
 TEST_F(ShardHealthTest, ALongWriteTakesACopyAsLongAsTheOtherAndMore) {
   MakeUp(2);
   Asked* store = Ask({"ZUNIONSTORE", "d", "1", "s"});
