@@ -25,11 +25,19 @@ class Budget {
     return held > 0 ? static_cast<uint64_t>(held) : 0;
   }
   static uint64_t limit() { return limit_.load(std::memory_order_relaxed); }
-  static void set_limit(uint64_t bytes) { limit_.store(bytes, std::memory_order_relaxed); }
+  static void set_limit(uint64_t bytes) {
+    limit_.store(bytes, std::memory_order_relaxed);
+    half_.store(static_cast<int64_t>(bytes / 2), std::memory_order_relaxed);
+  }
   // Above half of the limit: who asks for more waits, one request at a time.
-  static bool Tight() { return Held() > limit() / 2; }
+  static bool Tight() {
+    return told_.load(std::memory_order_relaxed) + own_ > half_.load(std::memory_order_relaxed);
+  }
   // Above the limit, or the system has no more memory: who holds the most has to go.
   static bool Over() { return Held() > limit() || spent_.load(std::memory_order_relaxed); }
+
+  // One of the two.
+  static bool TightOrOver() { return Tight() || spent_.load(std::memory_order_relaxed); }
 
   // Memory that is put aside, so that small allocations succeed for a while after the system has
   // refused one. KeepReserve makes it, once more if it was spent; false if that is refused.
@@ -52,6 +60,7 @@ class Budget {
   static inline thread_local constinit int64_t own_ = 0;
   static inline std::atomic<int64_t> told_{0};
   static inline std::atomic<uint64_t> limit_{~uint64_t{0}};
+  static inline std::atomic<int64_t> half_{INT64_MAX};
   static inline std::atomic<void*> reserve_{nullptr};
   static inline std::atomic<bool> spent_{false};
 };

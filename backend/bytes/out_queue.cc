@@ -14,36 +14,44 @@ Chunk* OutQueue::NewTail(size_t bytes) {
   return tail_.get();
 }
 
-void OutQueue::Consume(size_t bytes) {
-  bytes_ -= bytes;
-  while (bytes > 0) {
-    Slice& front = slices_[head_];
-    const size_t part = std::min(bytes, front.end - front.begin);
-    front.begin += part;
+void OutQueue::QueueMore(Chunk* chunk, size_t begin, size_t end) {
+  if (more_ == nullptr) more_ = std::make_unique<More>();
+  more_->slices.push_back(Slice{ChunkRef(chunk), begin, end});
+}
+
+// From the first slice at least all of it.
+void OutQueue::ConsumeMore(size_t bytes) {
+  while (true) {
+    const size_t part = std::min(bytes, front_.end - front_.begin);
+    front_.begin += part;
     bytes -= part;
-    if (front.begin < front.end) break;
-    front.chunk = ChunkRef();
-    ++head_;
+    if (front_.begin < front_.end) break;
+    if (more_ == nullptr || more_->slices.empty()) {
+      front_ = Slice{};
+      return;
+    }
+    front_ = std::move(more_->slices[more_->head++]);
+    if (more_->head == more_->slices.size()) {
+      more_->slices.clear();
+      more_->head = 0;
+    }
   }
-  if (head_ == slices_.size()) {
-    slices_.clear();
-    head_ = 0;
-  } else if (head_ >= 64 && head_ * 2 >= slices_.size()) {
-    slices_.erase(slices_.begin(), slices_.begin() + static_cast<ptrdiff_t>(head_));
-    head_ = 0;
-  }
+  if (more_ == nullptr || more_->head < 64 || more_->head * 2 < more_->slices.size()) return;
+  more_->slices.erase(more_->slices.begin(),
+                      more_->slices.begin() + static_cast<ptrdiff_t>(more_->head));
+  more_->head = 0;
 }
 
 void OutQueue::Clear() {
-  slices_.clear();
-  head_ = 0;
+  front_ = Slice{};
+  if (more_ != nullptr) *more_ = More{};
   bytes_ = 0;
   tail_ = ChunkRef();
 }
 
 void OutQueue::ReleaseMemory() {
   tail_ = ChunkRef();
-  if (slices_.empty() && slices_.capacity() > 0) std::vector<Slice>().swap(slices_);
+  if (bytes_ == 0) more_.reset();
 }
 
 }  // namespace gemel

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/bytes/chunk.h"
@@ -37,7 +39,8 @@ class OutQueue {
 
   // Queues a whole chunk without copying it.
   void AppendChunk(Chunk* chunk) {
-    tail_ = ChunkRef();  // nothing may be put behind it that was put before it
+    const ChunkRef held(chunk);  // an empty one is not queued
+    tail_ = ChunkRef();          // nothing may be put behind it that was put before it
     Queue(chunk, 0, chunk->size);
   }
 
@@ -47,14 +50,21 @@ class OutQueue {
   // Calls visit(data, size) for the slices from the front until it returns false.
   template <typename Visit>
   void ForEach(Visit visit) const {
-    for (size_t i = head_; i < slices_.size(); ++i) {
-      const Slice& slice = slices_[i];
-      if (!visit(slice.chunk->data + slice.begin, slice.end - slice.begin)) return;
+    if (bytes_ == 0 || !Show(front_, visit) || more_ == nullptr) return;
+    for (size_t i = more_->head; i < more_->slices.size(); ++i) {
+      if (!Show(more_->slices[i], visit)) return;
     }
   }
 
   // Drops the first `bytes` bytes: they were sent.
-  void Consume(size_t bytes);
+  void Consume(size_t bytes) {
+    bytes_ -= bytes;
+    if (bytes < front_.end - front_.begin) {
+      front_.begin += bytes;
+    } else if (bytes > 0) {
+      ConsumeMore(bytes);
+    }
+  }
   void Clear();
 
   // Gives the memory of an empty queue back; for queues that rest.
@@ -63,27 +73,42 @@ class OutQueue {
  private:
   struct Slice {
     ChunkRef chunk;
-    size_t begin;
-    size_t end;
+    size_t begin = 0;
+    size_t end = 0;
+  };
+  // What is behind the first slice: [head, slices.size()). Both are 0 if that is nothing.
+  struct More {
+    std::vector<Slice> slices;
+    size_t head = 0;
   };
 
+  template <typename Visit>
+  static bool Show(const Slice& slice, Visit& visit) {
+    return visit(slice.chunk->data + slice.begin, slice.end - slice.begin);
+  }
   void Queue(Chunk* chunk, size_t begin, size_t end) {
     bytes_ += end - begin;
-    if (slices_.size() > head_) {
-      Slice& last = slices_.back();
-      if (last.chunk.get() == chunk && last.end == begin) {
-        last.end = end;
-        return;
+    Slice& last = more_ == nullptr || more_->slices.empty() ? front_ : more_->slices.back();
+    if (last.chunk.get() == chunk && last.end == begin) {
+      last.end = end;
+    } else if (begin != end) {
+      if (bytes_ == end - begin) {
+        front_ = Slice{ChunkRef(chunk), begin, end};  // nothing was queued
+      } else {
+        QueueMore(chunk, begin, end);
       }
     }
-    slices_.push_back(Slice{ChunkRef(chunk), begin, end});
   }
+  void QueueMore(Chunk* chunk, size_t begin, size_t end);
+  void ConsumeMore(size_t bytes);
   Chunk* NewTail(size_t bytes);
 
   ChunkPool* pool_;
   ChunkRef tail_;  // the chunk that appended bytes go to
-  std::vector<Slice> slices_;
-  size_t head_ = 0;
+  // The first slice lies here, so that a session that answers one request at a time allocates
+  // nothing.
+  Slice front_;
+  std::unique_ptr<More> more_;
   size_t bytes_ = 0;
 };
 

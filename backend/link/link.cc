@@ -74,27 +74,14 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   }
 }
 
-void Link::Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
-  if (tail_ - head_ == ring_.size()) {
-    std::vector<Entry> grown(ring_.size() * 2);
-    for (size_t i = head_; i < tail_; ++i) {
-      grown[i - head_] = std::move(ring_[i & (ring_.size() - 1)]);
-    }
-    tail_ -= head_;
-    head_ = 0;
-    ring_ = std::move(grown);
+void Link::GrowRing() {
+  std::vector<Entry> grown(ring_.size() * 2);
+  for (size_t i = head_; i < tail_; ++i) {
+    grown[i - head_] = std::move(ring_[i & (ring_.size() - 1)]);
   }
-  if (head_ == tail_) progress_ms_ = now_ms_;
-  Entry& entry = ring_[tail_++ & (ring_.size() - 1)];
-  entry.item = item;
-  entry.chunk = ChunkRef(chunk);
-  entry.offset = offset;
-  entry.size = size;
-  pending_bytes_ += size;
-  if (!flush_wanted_) {
-    flush_wanted_ = true;
-    transport_->WantFlush();
-  }
+  tail_ -= head_;
+  head_ = 0;
+  ring_ = std::move(grown);
 }
 
 Link::Entry Link::Pop() {

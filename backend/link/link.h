@@ -208,7 +208,22 @@ class Link {
     kSize,
   };
 
-  void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size);
+  void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
+    if (tail_ - head_ == ring_.size()) [[unlikely]]
+      GrowRing();
+    if (head_ == tail_) progress_ms_ = now_ms_;
+    Entry& entry = ring_[tail_++ & (ring_.size() - 1)];
+    entry.item = item;
+    entry.chunk = ChunkRef(chunk);
+    entry.offset = offset;
+    entry.size = size;
+    pending_bytes_ += size;
+    if (!flush_wanted_) {
+      flush_wanted_ = true;
+      transport_->WantFlush();
+    }
+  }
+  void GrowRing();
   Entry Pop();
   void Consume(const Reply& reply);
   uint64_t MostOfReply() const;

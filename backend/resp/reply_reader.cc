@@ -25,6 +25,9 @@ bool IsAggregate(char type) {
   return type == '*' || type == '%' || type == '~' || type == '>' || type == '|';
 }
 
+// At least 10 where it is none.
+size_t DigitOf(char c) { return static_cast<unsigned char>(c - '0'); }
+
 }  // namespace
 
 ReplyReader::Status ReplyReader::Fail(std::string_view text) {
@@ -33,20 +36,25 @@ ReplyReader::Status ReplyReader::Fail(std::string_view text) {
 }
 
 ReplyReader::Status ReplyReader::Read(const char* data, size_t size, const ReplyLimits& limits) {
-  // The short way: a fresh, whole, short bulk string or line.
-  if (at_ == 0 && size >= 4) {
+  // The short way: a fresh, whole bulk string of less than a megabyte, or +OK.
+  if (at_ == 0 && size >= 5) {
     if (data[0] == '$') {
-      size_t length = 0;
-      size_t i = 1;
-      for (; i < 7 && i < size && data[i] >= '0' && data[i] <= '9'; ++i) {
-        length = length * 10 + static_cast<size_t>(data[i] - '0');
+      size_t length = DigitOf(data[1]);
+      const bool digits = length < 10;
+      size_t i = 2;
+      if (length != 0) {  // a 0 stands alone
+        for (size_t digit; i < 7 && i < size && (digit = DigitOf(data[i])) < 10; ++i) {
+          length = length * 10 + digit;
+        }
       }
       const size_t end = i + 2 + length + 2;
-      if (i > 1 && (data[1] != '0' || i == 2) && i < size && data[i] == '\r' && end <= size &&
-          length <= limits.max_bulk) {
+      if (digits && length <= limits.max_bulk && end <= size && data[i] == '\r') {
         at_ = end;
         return Status::kReply;
       }
+    } else if (std::memcmp(data, "+OK\r", 4) == 0) {
+      at_ = 5;
+      return Status::kReply;
     }
   }
   return ReadSlow(data, size, limits);

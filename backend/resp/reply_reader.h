@@ -44,7 +44,7 @@ class ReplyReader {
   }
 
  private:
-  Status ReadSlow(const char* data, size_t size, const ReplyLimits& limits);
+  [[gnu::noinline]] Status ReadSlow(const char* data, size_t size, const ReplyLimits& limits);
   Status Fail(std::string_view text);
 
   size_t at_ = 0;      // all before it is scanned

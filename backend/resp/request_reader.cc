@@ -8,6 +8,13 @@
 
 namespace gemel {
 
+namespace {
+
+// At least 10 where it is none.
+size_t DigitOf(char c) { return static_cast<unsigned char>(c - '0'); }
+
+}  // namespace
+
 bool ParseInteger(std::string_view text, int64_t* value) {
   if (text.empty() || text.size() > 20) return false;
   size_t at = 0;
@@ -62,8 +69,9 @@ RequestReader::Header RequestReader::ReadHeader(const char* data, size_t size, s
 }
 
 RequestReader::Status RequestReader::Fail(std::string_view text) {
-  error_ = "ERR Protocol error: ";
-  error_ += text;
+  std::string& error = MakeRare().error;
+  error = "ERR Protocol error: ";
+  error += text;
   return Status::kError;
 }
 
@@ -74,8 +82,51 @@ RequestReader::Status RequestReader::Read(const char* data, size_t size,
     needed_ = 1;
     return Status::kNeedMore;
   }
-  if (data[0] == '*') return ReadMultibulk(data, size, limits, args);
-  return ReadInline(data, size, limits, args);
+  if (data[0] != '*') return ReadInline(data, size, limits, args);
+  if (resume_at_ == 0 && ReadShort(data, size, limits, args)) return Status::kCommand;
+  return ReadMultibulk(data, size, limits, args);
+}
+
+bool RequestReader::ReadShort(const char* data, size_t size, const RequestLimits& limits,
+                              std::vector<std::string_view>* args) {
+  constexpr size_t kMostArgs = 9;
+  constexpr size_t kLongest = 999;
+  if (size < 4) return false;
+  const size_t count = DigitOf(data[1]);
+  if (count - 1 >= kMostArgs || data[2] != '\r') return false;
+  args->resize(count);
+  const char* at = data + 4;
+  const char* const end = data + size;
+  for (std::string_view& arg : *args) {
+    if (end - at < 6 || at[0] != '$') return false;
+    size_t length = DigitOf(at[1]);
+    if (length - 1 >= 9) return false;
+    if (at[2] == '\r') {
+      at += 4;
+    } else {
+      const size_t second = DigitOf(at[2]);
+      if (second >= 10) return false;
+      length = length * 10 + second;
+      if (at[3] == '\r') {
+        at += 5;
+      } else {
+        const size_t third = DigitOf(at[3]);
+        if (third >= 10 || at[4] != '\r') return false;
+        length = length * 10 + third;
+        at += 6;
+      }
+    }
+    if (length + 2 > static_cast<size_t>(end - at)) return false;
+    arg = {at, length};
+    at += length + 2;
+  }
+  const size_t consumed = static_cast<size_t>(at - data);
+  if (consumed > limits.max_request || kLongest > limits.max_bulk || count > limits.max_args) {
+    return false;
+  }
+  consumed_ = consumed;
+  frame_ = {data, consumed};
+  return true;
 }
 
 RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size,
@@ -172,9 +223,10 @@ RequestReader::Status RequestReader::ReadInline(const char* data, size_t size,
   if (!SplitLine({data, length}, &words)) return Fail("unbalanced quotes in request");
   if (words.empty()) return Status::kNothing;
   std::vector<std::string_view> views(words.begin(), words.end());
-  inline_frame_.clear();
-  AppendCommand(&inline_frame_, views);
-  frame_ = inline_frame_;
+  std::string& frame = MakeRare().inline_frame;
+  frame.clear();
+  AppendCommand(&frame, views);
+  frame_ = frame;
   SplitFrame(frame_, args);
   return Status::kCommand;
 }

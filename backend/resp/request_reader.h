@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,16 +42,30 @@ class RequestReader {
   // The command's own bytes, always in multibulk form; valid as long as args are.
   std::string_view frame() const { return frame_; }
   size_t consumed() const { return consumed_; }
-  const std::string& error() const { return error_; }
+  // After kError.
+  const std::string& error() const { return rare_->error; }
   // After kNeedMore: how many bytes from the frame's start are known to be needed.
   size_t needed() const { return needed_; }
 
  private:
-  Status ReadMultibulk(const char* data, size_t size, const RequestLimits& limits,
-                       std::vector<std::string_view>* args);
-  Status ReadInline(const char* data, size_t size, const RequestLimits& limits,
-                    std::vector<std::string_view>* args);
+  // The short way: a whole frame of a few short arguments. False, and nothing is done, for others.
+  // None of the three is a part of its caller: the registers are for one of them.
+  [[gnu::noinline]] bool ReadShort(const char* data, size_t size, const RequestLimits& limits,
+                                   std::vector<std::string_view>* args);
+  [[gnu::noinline]] Status ReadMultibulk(const char* data, size_t size, const RequestLimits& limits,
+                                         std::vector<std::string_view>* args);
+  [[gnu::noinline]] Status ReadInline(const char* data, size_t size, const RequestLimits& limits,
+                                      std::vector<std::string_view>* args);
   Status Fail(std::string_view text);
+  // What few readers ever need: thousands of clients have one each.
+  struct Rare {
+    std::string error;
+    std::string inline_frame;
+  };
+  Rare& MakeRare() {
+    if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
   // At `at`: a type byte, a number, two bytes of separator. Sets *value and *next.
   enum class Header { kOk, kNeedMore, kTooLong, kBadNumber };
   static Header ReadHeader(const char* data, size_t size, size_t at, size_t max, int64_t* value,
@@ -63,8 +78,7 @@ class RequestReader {
   // still to come.
   size_t resume_at_ = 0;
   int64_t resume_left_ = 0;
-  std::string error_;
-  std::string inline_frame_;
+  std::unique_ptr<Rare> rare_;
 };
 
 // The arguments of a frame that RequestReader made (whole, multibulk, correct): its second reading.

@@ -161,15 +161,22 @@ int Shard::PickFirst(const Request& request) const {
 }
 
 void Shard::SendRead(Request* request) {
-  const int picked = PickFirst(*request);
-  if (picked < 0) {
-    AnswerError(request, DownText());
-    return;
+  uint32_t copy = primary_;
+  if (!PrimaryServes(*request)) {
+    const int picked = PickFirst(*request);
+    if (picked < 0) {
+      AnswerError(request, DownText());
+      return;
+    }
+    copy = static_cast<uint32_t>(picked);
   }
   ++stats_.reads;
-  const uint32_t copy = static_cast<uint32_t>(picked);
   request->tried = static_cast<uint16_t>(Bit(copy));
-  Transmit(request, request, Bit(copy));
+  if (request->frame.size() < kShareFrom) [[likely]] {
+    copies_[copy]->link->Send(request, request->frame);
+  } else {
+    Transmit(request, request, Bit(copy));
+  }
 }
 
 void Shard::SendWrite(Request* request, uint32_t room_mb) {

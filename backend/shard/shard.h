@@ -369,6 +369,12 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void SubmitSlow(Request* request);
   int PickRead(CopyMask among, bool primary_only, bool also_silent = false) const;
   int PickFirst(const Request& request) const;
+  // The short way of it: nobody is silent, and the primary serves.
+  bool PrimaryServes(const Request& request) const {
+    return silent_ == 0 && (readable_ & Bit(primary_)) != 0 &&
+           (options_.read_from == ReadFrom::kPrimary || request.primary_only ||
+            readable_ == Bit(primary_));
+  }
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
   void OnReadLost(Request* request, std::string_view frame, bool suspect, bool overdue = false);

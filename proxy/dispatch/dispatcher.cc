@@ -39,19 +39,10 @@ void Dispatcher::Trim() {
   }
 }
 
-void Dispatcher::Free(Request* request) {
-  if (request->extra != nullptr) {
-    request->extra->owned.Clear(kKeepBytes);
-    request->extra->reply.Clear(kKeepBytes);
-    request->extra->gone.reset();
-  }
-  request->kind = RequestKind::kRead;
-  request->primary_only = false;
-  request->submitted = false;
-  request->answered = false;
-  request->next = nullptr;
-  request->row = nullptr;
-  requests_.Free(request);
+void Dispatcher::Empty(RequestExtra* extra) {
+  extra->owned.Clear(kKeepBytes);
+  extra->reply.Clear(kKeepBytes);
+  extra->gone.reset();
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {

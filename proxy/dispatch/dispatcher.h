@@ -49,7 +49,17 @@ class Dispatcher : private RequestSink {
   // Requests are pooled. New gives an empty one; Free takes back one that is answered, on the
   // worker that made it.
   Request* New() { return requests_.New(); }
-  void Free(Request* request);
+  void Free(Request* request) {
+    if (request->extra != nullptr) [[unlikely]]
+      Empty(request->extra.get());
+    request->kind = RequestKind::kRead;
+    request->primary_only = false;
+    request->submitted = false;
+    request->answered = false;
+    request->next = nullptr;
+    request->row = nullptr;
+    requests_.Free(request);
+  }
   size_t requests_in_use() const { return requests_.in_use(); }
 
   // Sends a request to its shard. The frame must be valid during the call. The answer comes to its
@@ -115,6 +125,7 @@ class Dispatcher : private RequestSink {
   }
 
   void Forward(Request* request, uint32_t worker);
+  [[gnu::noinline]] static void Empty(RequestExtra* extra);
   // The answer to a request of another worker's.
   void OnReply(Request* request, const Reply& reply) override;
 

@@ -24,7 +24,7 @@ std::string Describe(const Session& session, uint64_t now_ms) {
   };
   std::string line =
       "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
-      " laddr=" + session.local() + " fd=0 name=" + session.name() +
+      " laddr=" + session.local() + " fd=0 name=" + std::string(session.name()) +
       " age=" + seconds(session.created_ms()) + " idle=" + seconds(session.active_ms()) +
       " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(session.input_bytes()) +
       " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +

@@ -6,9 +6,8 @@
 
 namespace gemel {
 
-ReadFence::Mark ReadFence::MarkOf(std::string_view key) {
-  const Mark mark = static_cast<Mark>(HashKey(key)) & ~kFirst;
-  return mark <= kAnyKey ? mark + 2 : mark;
+ReadFence::Mark ReadFence::MarkOfLong(std::string_view key) {
+  return static_cast<Mark>(HashKey(key)) & ~kFirst;
 }
 
 void ReadFence::PushRead(std::span<const Mark> keys) {
@@ -18,30 +17,10 @@ void ReadFence::PushRead(std::span<const Mark> keys) {
   }
   Mark first = kFirst;
   for (const Mark key : keys) {
-    Push(key | first, key);
+    Push(key | first);
+    Note(key);
     first = 0;
   }
-}
-
-void ReadFence::Push(Mark entry, Mark key) {
-  if (count_ == capacity_) Grow();
-  marks()[(head_ + count_++) & (capacity_ - 1)] = entry;
-  if (key == 0) return;
-  ++reads_;
-  any_ += key == kAnyKey ? 1 : 0;
-  maybe_ |= BitOf(key);
-}
-
-void ReadFence::Pop() {
-  const Mark* line = marks();
-  do {
-    const Mark key = line[head_] & ~kFirst;
-    head_ = (head_ + 1) & (capacity_ - 1);
-    --count_;
-    if (key == 0) continue;
-    any_ -= key == kAnyKey ? 1 : 0;
-    if (--reads_ == 0) maybe_ = 0;
-  } while (count_ > 0 && (line[head_] & kFirst) == 0);
 }
 
 bool ReadFence::BlocksAmong(Mark key) const {
@@ -55,11 +34,12 @@ bool ReadFence::BlocksAmong(Mark key) const {
 }
 
 void ReadFence::Grow() {
-  auto grown = std::make_unique<Mark[]>(size_t{capacity_} * 4);
+  const uint32_t capacity = std::max(capacity_ * 4, kLeastHeap);
+  auto grown = std::make_unique_for_overwrite<Mark[]>(capacity);
   const Mark* line = marks();
   for (uint32_t i = 0; i < count_; ++i) grown[i] = line[(head_ + i) & (capacity_ - 1)];
   heap_ = std::move(grown);
-  capacity_ *= 4;
+  capacity_ = capacity;
   head_ = 0;
 }
 

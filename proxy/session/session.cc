@@ -34,13 +34,13 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
     : context_(context),
       id_(id),
       out_(context->chunks),
-      expected_reply_(std::max(context->reply_bytes, kUnknownReply)),
       mean_reply_(context->pool->config().limits.client_output / kFirstWindow),
+      expected_reply_(std::max(context->reply_bytes, kUnknownReply)),
       local_peer_(IsLocalPeer(peer)),
-      peer_(std::move(peer)),
-      local_(std::move(local)),
+      active_ms_(context->now_ms),
       created_ms_(context->now_ms),
-      active_ms_(context->now_ms) {
+      peer_(std::move(peer)),
+      local_(std::move(local)) {
   Reauthenticate();
 }
 
@@ -65,7 +65,7 @@ bool Session::MustPause() const {
   const LimitsConfig& limits = context_->pool->config().limits;
   return pending_ >= limits.client_pending || OutputFull() ||
          pending_ * mean_reply_ > limits.client_output || order_ != nullptr || waiting_ ||
-         ((pending_ > 0 || !out_.empty()) && Budget::Tight()) ||
+         (Budget::Tight() && (pending_ > 0 || !out_.empty())) ||
          (last_shard_ != kNoShard &&
           (context_->dispatcher->Congested(last_shard_) ||
            (expected_reply_ > kSmallReply && context_->dispatcher->Crowded(last_shard_)))) ||
@@ -92,8 +92,13 @@ size_t Session::MissingInput() const {
 }
 
 std::shared_ptr<const std::atomic<bool>> Session::Gone() {
-  if (left_ == nullptr) left_ = std::make_shared<std::atomic<bool>>(false);
-  return left_;
+  std::shared_ptr<std::atomic<bool>>& left = MakeRare().left;
+  if (left == nullptr) left = std::make_shared<std::atomic<bool>>(false);
+  return left;
+}
+
+void Session::set_name(std::string_view name) {
+  if (!name.empty() || rare_ != nullptr) MakeRare().name = name;
 }
 
 // Handles the whole requests in the bytes; returns how many bytes are used up. What is left is an
@@ -228,7 +233,9 @@ void Session::OnInputEnd() {
 void Session::OnClosed() {
   closed_ = true;
   closing_ = true;
-  if (left_ != nullptr) left_->store(true, std::memory_order_relaxed);
+  if (rare_ != nullptr && rare_->left != nullptr) {
+    rare_->left->store(true, std::memory_order_relaxed);
+  }
   out_.Clear();
   input_.Clear();
   // What is answered already is of no use now; what is in flight frees itself when it is.
@@ -252,12 +259,18 @@ void Session::ReleaseMemory() {
   fence_.ReleaseMemory();
 }
 
+void Session::PushMarks() {
+  fence_.PushRead(context_->marks);
+  context_->marks.clear();
+}
+
 Request* Session::Reserve(const CommandRow* row, ReadFence::Mark key) {
   if (key != 0) {
     fence_.PushRead(key);
+  } else if (context_->marks.empty()) {
+    fence_.PushOther();
   } else {
-    fence_.PushRead(context_->marks);
-    context_->marks.clear();
+    PushMarks();
   }
   Request* request = context_->dispatcher->New();
   request->sink = this;
@@ -272,16 +285,6 @@ Request* Session::Reserve(const CommandRow* row, ReadFence::Mark key) {
   tail_ = request;
   ++pending_;
   return request;
-}
-
-void Session::Pop() {
-  Request* request = head_;
-  head_ = request->next;
-  if (head_ == nullptr) tail_ = nullptr;
-  --pending_;
-  fence_.Pop();
-  fenced_ = false;
-  context_->dispatcher->Free(request);
 }
 
 void Session::Append(const Reply& reply) {

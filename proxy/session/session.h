@@ -17,6 +17,7 @@
 
 #include "backend/bytes/byte_buffer.h"
 #include "backend/bytes/out_queue.h"
+#include "backend/command/command_memo.h"
 #include "backend/command/command_table.h"
 #include "backend/resp/request_reader.h"
 #include "backend/shard/request.h"
@@ -67,6 +68,7 @@ struct SessionContext {
   // Set by a session that has had its part of this loop turn: it is to be resumed in the next one,
   // which is to come at once.
   bool again = false;
+  CommandMemo memo;                    // of the pool's table
   std::vector<std::string_view> args;  // scratch: the command being handled
   std::vector<uint32_t> keys;          // scratch: its keys
   std::vector<ReadFence::Mark> marks;  // scratch: the same for the fence, if it is a read
@@ -138,8 +140,8 @@ class Session : public RequestSink {
   uint64_t id() const { return id_; }
   const std::string& peer() const { return peer_; }
   const std::string& local() const { return local_; }
-  const std::string& name() const { return name_; }
-  void set_name(std::string_view name) { name_ = name; }
+  std::string_view name() const { return rare_ != nullptr ? std::string_view(rare_->name) : ""; }
+  void set_name(std::string_view name);
   const std::string& user() const;
   // By the config in effect: it gave the password, or need not.
   bool authenticated() const { return authenticated_ || NoPassword(); }
@@ -174,6 +176,16 @@ class Session : public RequestSink {
  private:
   static constexpr uint32_t kNoShard = ~uint32_t{0};
 
+  // What few sessions have.
+  struct Rare {
+    std::string name;
+    std::shared_ptr<std::atomic<bool>> left;  // see Gone
+  };
+  Rare& MakeRare() {
+    if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+    return *rare_;
+  }
+
   size_t Parse(const char* data, size_t size);
   void ParseInput();
   bool MustPause() const;
@@ -181,6 +193,8 @@ class Session : public RequestSink {
   bool TakeCommand();  // what Handle says
   void AnswerNoMemory(Request* request);
 
+  // The marks of a read of several keys.
+  [[gnu::noinline]] void PushMarks();
   // A place in the line of a read of that key, or with 0 of the keys in the context's marks (none:
   // no read), which are used up.
   Request* Reserve(const CommandRow* row, ReadFence::Mark key);
@@ -198,12 +212,22 @@ class Session : public RequestSink {
   bool StopsAtFence(bool write, bool names_all);
   void SendOne(const CommandRow& row, uint32_t shard, bool write, std::string_view frame,
                ReadFence::Mark key);
+  // A large request's memory is its own from now on. False, and it is answered, if there is none.
+  [[gnu::noinline]] bool TakeFrame(Request* request);
   void NoteShard(uint32_t shard);
   bool MayWrite(const CommandRow& row, SecondCopy second, uint32_t shard);
 
   void Append(const Reply& reply);
   void AppendKept(Request* request);
-  void Pop();
+  void Pop() {
+    Request* request = head_;
+    head_ = request->next;
+    if (head_ == nullptr) tail_ = nullptr;
+    --pending_;
+    fence_.Pop();
+    fenced_ = false;
+    context_->dispatcher->Free(request);
+  }
   void WantFlush() {
     if (flush_wanted_) return;
     flush_wanted_ = true;
@@ -218,13 +242,13 @@ class Session : public RequestSink {
   OutQueue out_;
   Request* head_ = nullptr;  // requests not answered to the client yet, oldest first
   Request* tail_ = nullptr;
-  uint32_t pending_ = 0;
   ReadFence fence_;
   Request* order_ = nullptr;  // see AwaitOrder
   uint64_t kept_ = 0;         // bytes of replies that wait for others
   uint64_t made_ = 0;         // bytes of replies made here since it was resumed
-  uint32_t expected_reply_;   // bytes: of its largest replies of late, fewer after each smaller
   uint64_t mean_reply_;       // bytes, a moving average: what the pending ones may bring
+  uint32_t pending_ = 0;
+  uint32_t expected_reply_;  // bytes: of its largest replies of late, fewer after each smaller
   uint32_t last_shard_ = kNoShard;  // of what was sent: if it is congested, nothing more is
   bool paused_ = false;
   bool waiting_ = false;
@@ -242,15 +266,15 @@ class Session : public RequestSink {
   bool local_peer_;
   uint32_t wrong_passwords_ = 0;  // since the last right one
   uint64_t password_due_ms_ = 0;  // 0: none waits
-  std::string peer_;
-  std::string local_;
-  std::string name_;
-  uint64_t created_ms_;
   uint64_t active_ms_;
   uint64_t moved_ms_ = 0;
-  std::shared_ptr<std::atomic<bool>> left_;  // see Gone
   uint64_t commands_ = 0;
   const CommandRow* last_command_ = nullptr;
+  // What is above is touched for each request, or nearly.
+  uint64_t created_ms_;
+  std::string peer_;
+  std::string local_;
+  std::unique_ptr<Rare> rare_;
 
  public:
   void FlushDone() { flush_wanted_ = false; }

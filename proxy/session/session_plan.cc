@@ -49,7 +49,7 @@ bool Session::Handle(std::string_view frame) {
   SessionContext& context = *context_;
   ++commands_;
   context.stats->commands.Add(1);
-  const CommandRow* row = context.pool->table().Find(context.args);
+  const CommandRow* row = context.memo.Find(context.pool->table(), context.args);
   if (row == nullptr) [[unlikely]] {
     if (IsBrowsers(context.args[0])) {
       CutOff();
@@ -119,16 +119,21 @@ void Session::SendOne(const CommandRow& row, uint32_t shard, bool write, std::st
   request->kind = write ? RequestKind::kWrite : RequestKind::kRead;
   request->primary_only = (row.flags & kCmdPrimaryOnly) != 0;
   request->frame = frame;
-  if (frame.size() >= kHandOver) {
-    if (direct_ && frame.size() == input_.size() && frame.data() == input_.data()) {
-      request->Extra().owned = std::move(input_);
-    } else if (!TryOwn(request)) {
-      AnswerNoMemory(request);
-      return;
-    }
-  }
+  if (frame.size() >= kHandOver && !TakeFrame(request)) [[unlikely]]
+    return;
   last_shard_ = shard;
   context_->dispatcher->Submit(request);
+}
+
+bool Session::TakeFrame(Request* request) {
+  const std::string_view frame = request->frame;
+  if (direct_ && frame.size() == input_.size() && frame.data() == input_.data()) {
+    request->Extra().owned = std::move(input_);
+  } else if (!TryOwn(request)) {
+    AnswerNoMemory(request);
+    return false;
+  }
+  return true;
 }
 
 // One shard of several that a command went to: a congested one counts.

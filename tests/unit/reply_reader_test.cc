@@ -114,7 +114,8 @@ TEST(ReplyReader, SplitAtEveryByteGivesTheSameReplies) {
 TEST(ReplyReader, RefusesGarbage) {
   for (const char* input :
        {"x\r\n", "\r\n", "$x\r\n", "$-2\r\n", "$01\r\na\r\n", "*1x\r\n", "%-5\r\n", "$?\r\n",
-        "*2\r\n+a\r\nb\r\n", "$99999999999999999999\r\n"}) {
+        "*2\r\n+a\r\nb\r\n", "$99999999999999999999\r\n", "$?\r\n0123456789abcde\r\n",
+        "$:\r\n0123456789\r\n", "$1:\r\n01234567890123456789\r\n"}) {
     EXPECT_NE(ReadWhole(input).error, "") << input;
   }
   EXPECT_NE(ReadWhole("$" + std::string(100, '1')).error, "");
