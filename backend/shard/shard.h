@@ -426,7 +426,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   }
   void ReleaseHeld();
   void ExpireHeld(uint64_t now_ms);
-  bool TouchesLockedKey(const Request& request);
+  // `lock`: where it does, the repair of the first such key.
+  bool TouchesLockedKey(const Request& request, uint32_t* lock = nullptr);
   bool CanRead() const;
   bool CanWrite() const;
   bool Hopeful() const;
