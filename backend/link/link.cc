@@ -65,8 +65,9 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
       return;
     case State::kUp:
       if (pending() == 0 && ring_.size() > kKeepEntries) std::vector<Entry>(64).swap(ring_);
-      if (pending() > 0 && options_.request_timeout_ms > 0 &&
-          now_ms >= std::max(progress_ms_, taken_ms_) + options_.request_timeout_ms) {
+      if (pending() > 0 && options_.request_timeout_ms > 0) {
+        const uint64_t due_ms = std::max(progress_ms_, taken_ms_) + options_.request_timeout_ms;
+        if (now_ms < due_ms || owner_->MayTakeLonger(*this, now_ms - due_ms)) return;
         overdue_ = true;
         Fail("no answer within " + std::to_string(options_.request_timeout_ms) + " ms");
       }

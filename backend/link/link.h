@@ -45,6 +45,13 @@ class LinkOwner {
   // oldest first, then once the reason. `refused` is hard evidence: nobody listens there.
   virtual void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) = 0;
   virtual void OnLinkDown(Link* link, const std::string& reason, bool refused) = 0;
+  // Nothing was answered for `overdue_ms` longer than request_timeout_ms. True: the link is not
+  // given up yet. Asked at each Tick.
+  virtual bool MayTakeLonger(const Link& link, uint64_t overdue_ms) {
+    (void)link;
+    (void)overdue_ms;
+    return false;
+  }
 };
 
 // Moves a link's bytes. Calls back OnConnected, OnData and OnClosed, never from inside its methods.

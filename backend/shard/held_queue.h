@@ -18,6 +18,7 @@ class HeldQueue {
   struct Held {
     Request* request;
     uint64_t since_ms;
+    uint32_t lock = 0;  // the repair that it waits for, as far as is known
   };
 
   explicit HeldQueue(size_t limit) : limit_(limit) {}
@@ -30,9 +31,9 @@ class HeldQueue {
   bool HasSession(uint32_t session) const { return sessions_.contains(session); }
 
   // Keeps the request, with its frame copied into its own memory unless it owns it already.
-  void Push(Request* request, uint64_t now_ms) { Add({TakeFrame(request), now_ms}); }
-  // The same for one that was popped before: it keeps the time since which it waits.
-  void PushAgain(const Held& held) { Add({TakeFrame(held.request), held.since_ms}); }
+  void Push(Request* request, uint64_t now_ms) { Add({TakeFrame(request), now_ms, 0}); }
+  // The same for one that was popped before: it keeps the time since which it waits, and for what.
+  void PushAgain(const Held& held) { Add({TakeFrame(held.request), held.since_ms, held.lock}); }
 
   Held Pop() {
     Held held = queue_.front();

@@ -84,6 +84,13 @@ void KeyRebuild::Fail(std::string why) {
   frames_.clear();
 }
 
+// `count`: what it must have; 0: any number.
+bool KeyRebuild::Split(std::string_view reply, std::vector<std::string_view>* parts, size_t count) {
+  if (SplitArray(reply, parts) && (count == 0 || parts->size() == count)) return true;
+  Fail("an odd reply came");
+  return false;
+}
+
 // What was gathered goes out: first to the copies, then to the source.
 void KeyRebuild::Send() {
   if (next_ == Next::kFailed) return;
@@ -199,6 +206,14 @@ void KeyRebuild::AskPiece() {
   Read(options_.relative ? "PTTL" : "PEXPIRETIME");
 }
 
+void KeyRebuild::NextPiece(bool more) {
+  if (more) {
+    AskPiece();
+  } else {
+    Finish();
+  }
+}
+
 bool KeyRebuild::TakeExpiry(const std::vector<std::string>& replies) {
   expiry_ms_ = ToNumber(replies.back());
   if (expiry_ms_ != -2) return true;
@@ -233,18 +248,14 @@ void KeyRebuild::OnPiece(const std::vector<std::string>& replies) {
   }
   std::vector<std::string_view> parts;
   std::vector<std::string_view> members;
-  if (!SplitArray(piece, &parts) ||
-      (type_ != Type::kList && (parts.size() != 2 || !SplitArray(parts[1], &members)))) {
-    Fail("an odd reply came");
-    return;
-  }
-  Adapt(piece.size());
   if (type_ == Type::kList) {
-    members = std::move(parts);
+    if (!Split(piece, &members)) return;
     at_ += static_cast<int64_t>(members.size());
   } else {
+    if (!Split(piece, &parts, 2) || !Split(parts[1], &members)) return;
     cursor_ = ReplyText(parts[0]);
   }
+  Adapt(piece.size());
   OnMembers(members);
 }
 
@@ -252,11 +263,7 @@ void KeyRebuild::OnString(std::string_view reply) {
   const std::string_view piece = ReplyText(reply);
   Write(at_ == 0 ? "SET" : "APPEND", {piece});
   at_ += static_cast<int64_t>(piece.size());
-  if (at_ < length_ && !piece.empty()) {
-    AskPiece();
-  } else {
-    Finish();
-  }
+  NextPiece(at_ < length_ && !piece.empty());
 }
 
 void KeyRebuild::OnMembers(const std::vector<std::string_view>& members) {
@@ -276,40 +283,25 @@ void KeyRebuild::OnMembers(const std::vector<std::string_view>& members) {
     stage_ = Stage::kFieldExpiry;
     return;
   }
-  const bool more = type_ == Type::kList ? at_ < length_ && !members.empty() : cursor_ != "0";
-  if (more) {
-    AskPiece();
-  } else {
-    Finish();
-  }
+  NextPiece(type_ == Type::kList ? at_ < length_ && !members.empty() : cursor_ != "0");
 }
 
 void KeyRebuild::OnFieldExpiry(const std::vector<std::string>& replies) {
   std::vector<std::string_view> times;
-  if (!SplitArray(replies[0], &times)) {
-    Fail("an odd reply came");
-    return;
-  }
+  if (!Split(replies[0], &times)) return;
   for (std::string_view time : times) {
     if (ToNumber(time) < 0) continue;
     Fail("its fields expire one by one, which the copy, of an older version, does not know");
     return;
   }
   stage_ = Stage::kPieces;
-  if (cursor_ != "0") {
-    AskPiece();
-  } else {
-    Finish();
-  }
+  NextPiece(cursor_ != "0");
 }
 
 void KeyRebuild::OnEntries(const std::vector<std::string>& replies) {
   if (!TakeExpiry(replies)) return;
   std::vector<std::string_view> entries;
-  if (!SplitArray(replies[replies.size() - 2], &entries)) {
-    Fail("an odd reply came");
-    return;
-  }
+  if (!Split(replies[replies.size() - 2], &entries)) return;
   for (std::string_view entry : entries) {
     std::vector<std::string_view> parts;
     std::vector<std::string_view> fields;
@@ -351,10 +343,7 @@ void KeyRebuild::EndEntries(std::string_view info) {
 void KeyRebuild::OnGroups(const std::vector<std::string>& replies) {
   EndEntries(replies[0]);
   std::vector<std::string_view> groups;
-  if (!SplitArray(replies[1], &groups)) {
-    Fail("an odd reply came");
-    return;
-  }
+  if (!Split(replies[1], &groups)) return;
   for (std::string_view group : groups) {
     std::vector<std::string_view> parts;
     if (!SplitArray(group, &parts)) continue;
@@ -367,16 +356,21 @@ void KeyRebuild::OnGroups(const std::vector<std::string>& replies) {
     if (!read.empty() && !options_.plain_streams) args.insert(args.end(), {"ENTRIESREAD", read});
     writes_.push_back(SubcommandOf("XGROUP", "CREATE", key_, args));
   }
-  NextGroup();
+  BeginGroup();
 }
 
-void KeyRebuild::NextGroup() {
+void KeyRebuild::BeginGroup() {
   if (group_ >= groups_.size()) {
     Finish();
     return;
   }
   stage_ = Stage::kConsumers;
   reads_.push_back(SubcommandOf("XINFO", "CONSUMERS", key_, {groups_[group_].name}));
+}
+
+void KeyRebuild::EndGroup() {
+  ++group_;
+  BeginGroup();
 }
 
 void KeyRebuild::OnConsumers(const std::vector<std::string>& replies) {
@@ -394,8 +388,7 @@ void KeyRebuild::OnConsumers(const std::vector<std::string>& replies) {
     stage_ = Stage::kPending;
     AskPending();
   } else {
-    ++group_;
-    NextGroup();
+    EndGroup();
   }
 }
 
@@ -409,10 +402,7 @@ void KeyRebuild::AskPending() {
 void KeyRebuild::OnPending(const std::vector<std::string>& replies) {
   std::vector<std::string_view> pending;
   std::vector<std::string_view> time;
-  if (!SplitArray(replies[0], &pending) || !SplitArray(replies[1], &time) || time.size() != 2) {
-    Fail("an odd reply came");
-    return;
-  }
+  if (!Split(replies[0], &pending) || !Split(replies[1], &time, 2)) return;
   const int64_t now_ms = ToNumber(time[0]) * 1000 + ToNumber(time[1]) / 1000;
   for (std::string_view entry : pending) {
     std::vector<std::string_view> parts;
@@ -426,8 +416,7 @@ void KeyRebuild::OnPending(const std::vector<std::string>& replies) {
   if (static_cast<int64_t>(pending.size()) >= count_) {
     AskPending();
   } else {
-    ++group_;
-    NextGroup();
+    EndGroup();
   }
 }
 

@@ -60,9 +60,11 @@ class KeyRebuild {
   void Read(std::string_view name, std::vector<std::string_view> args = {});
   void Write(std::string_view name, std::vector<std::string_view> args);
   void Fail(std::string why);
+  bool Split(std::string_view reply, std::vector<std::string_view>* parts, size_t count = 0);
   bool TakeExpiry(const std::vector<std::string>& replies);
   void OnType(const std::vector<std::string>& replies);
   void AskPiece();
+  void NextPiece(bool more);
   void OnPiece(const std::vector<std::string>& replies);
   void OnString(std::string_view reply);
   void OnMembers(const std::vector<std::string_view>& members);
@@ -70,7 +72,8 @@ class KeyRebuild {
   void OnEntries(const std::vector<std::string>& replies);
   void EndEntries(std::string_view info);
   void OnGroups(const std::vector<std::string>& replies);
-  void NextGroup();
+  void BeginGroup();
+  void EndGroup();
   void OnConsumers(const std::vector<std::string>& replies);
   void AskPending();
   void OnPending(const std::vector<std::string>& replies);

@@ -27,7 +27,7 @@ std::string Frame(std::vector<std::string_view> args) {
 }  // namespace
 
 bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
-  auto found = keys_.find(std::string(key));
+  auto found = keys_.find(key);
   if (found != keys_.end()) {
     // What was in flight when the lock closed is in front of the DUMP: this repair covers it.
     const Job& job = jobs_.at(found->second);

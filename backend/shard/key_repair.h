@@ -8,6 +8,7 @@
 #define GEMEL_BACKEND_SHARD_KEY_REPAIR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,9 +51,14 @@ class KeyRepair {
   size_t size() const { return keys_.size(); }
   // Some key is being repaired on one of these copies.
   bool Concerns(CopyMask copies) const;
-  bool IsLocked(std::string_view key) const {
-    return !keys_.empty() && keys_.contains(std::string(key));
+  bool IsLocked(std::string_view key) const { return LockOn(key) != kNoJob; }
+  // The job that has locked the key, or kNoJob; and whether that is still under way.
+  uint32_t LockOn(std::string_view key) const {
+    if (keys_.empty()) return kNoJob;
+    const auto found = keys_.find(key);
+    return found != keys_.end() ? found->second : kNoJob;
   }
+  bool IsUnderWay(uint32_t job) const { return jobs_.contains(job); }
 
   // Copies the key from `source` to `targets`. False if too many are under way, or if the key is
   // being repaired for fewer targets: the caller gives those copies up instead.
@@ -102,7 +108,11 @@ class KeyRepair {
   bool relative_ = false;  // the source knows no PEXPIRETIME (Redis before 7.0)
   uint32_t next_id_ = 1;
   std::unordered_map<uint32_t, Job> jobs_;
-  std::unordered_map<std::string, uint32_t> keys_;
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  };
+  std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> keys_;
 };
 
 }  // namespace gemel

@@ -498,7 +498,15 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   up_ &= ~Bit(copy);
   readable_ &= ~Bit(copy);
   if (item->item_kind == LinkItem::Kind::kRequest) {
-    OnReadLost(static_cast<Request*>(item), frame, suspect, link->overdue());
+    Request* request = static_cast<Request*>(item);
+    if (link->overdue() && MayNotRunAgain(copy, *request)) {
+      AnswerError(
+          request,
+          "ERR the node gave no answer to this script in time ([timeouts] request_ms) and its "
+          "connection was ended; it is not run on another copy");
+    } else {
+      OnReadLost(request, frame, suspect);
+    }
     return;
   }
   if (item->item_kind == LinkItem::Kind::kHedge) {
@@ -534,19 +542,20 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   if (op->pending == 0) FinishWrite(op, frame);
 }
 
-// `suspect`: it may be why the connection ended. `overdue`: no answer came in time.
-void Shard::OnReadLost(Request* request, std::string_view frame, bool suspect, bool overdue) {
+// Its link was given up because no answer came in time: for a script that does not end? It would
+// not end elsewhere either, and take that copy, too.
+bool Shard::MayNotRunAgain(uint32_t copy, const Request& request) {
+  if (request.row == nullptr || !request.row->RunsCode()) return false;
+  const bool first = !std::exchange(lost_script_, true);
+  if (!first && !copies_[copy]->runs_script) return false;
+  copies_[copy]->left_script = true;
+  return true;
+}
+
+// `suspect`: it may be why the connection ended.
+void Shard::OnReadLost(Request* request, std::string_view frame, bool suspect) {
   if (env_->IsGone(request->session)) {
     AnswerError(request, "ERR the client is gone");
-    return;
-  }
-  // Given up for the answer to a script: it would not end elsewhere either, and take that copy,
-  // too.
-  if (suspect && overdue && request->row != nullptr && request->row->RunsCode()) {
-    AnswerError(
-        request,
-        "ERR the node gave no answer to this script in time ([timeouts] request_ms) and its "
-        "connection was ended; it is not run on another copy");
     return;
   }
   if (suspect && !stopped_ && side_.usable(primary_)) {

@@ -128,6 +128,7 @@ struct ShardStats {
   uint64_t side_reads = 0;           // sent over a connection of their own (see side_reads.h)
   uint64_t blamed_reads = 0;         // of those, refused: connections ended because of them
   uint64_t refused_large = 0;        // requests with an argument longer than the nodes take
+  uint64_t ended_scripts = 0;        // on the nodes, for they took too long
   uint64_t edits_failed = 0;         // that could not be made durable, or were refused
 };
 
@@ -172,6 +173,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   enum class Probe : uint8_t {
     kSent,
     kAnswer,
+    kBusy,     // the answer is that it runs a script for longer than it should
     kTimeout,  // no answer in time: it is still waited for
     kHardError,
     kVoid,  // this process could not probe
@@ -179,6 +181,10 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void OnProbe(uint32_t copy, Probe probe, uint64_t began_ms = ~uint64_t{0});
   // Must a probe of the copy go out now, out of turn? Asked after each Tick; true once a wish.
   bool TakeProbeWish(uint32_t copy);
+  // Must a script be ended that the copy runs (SCRIPT KILL)? The same.
+  bool TakeEndScriptWish(uint32_t copy);
+  // It was, and its reply is on its way.
+  void OnScriptEnded(uint32_t copy);
   // Requests wait for a node: Tick is to come often.
   bool Waiting() const;
 
@@ -314,6 +320,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
   void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override;
   void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
+  bool MayTakeLonger(const Link& link, uint64_t overdue_ms) override;
 
  private:
   static constexpr uint64_t kNotEmpty = ~uint64_t{0};
@@ -322,6 +329,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
     kShort,      // nothing that may take long
     kLong,       // a command that may take long, and that other copies were sent, too
     kLongAlone,  // one that this copy alone was sent: a read
+    kScript,     // such a one that may never end by itself
   };
   struct Copy {
     std::unique_ptr<Link> link;
@@ -329,6 +337,10 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
     HangDetector hang;
     bool removed = false;
     bool probe_wish = false;
+    bool end_script_wish = false;
+    bool runs_script = false;      // for longer than it should, as it says itself
+    bool left_script = false;      // its link was given up because of one
+    uint64_t script_ended_ms = 0;  // by us, and nothing was answered since; 0: none was
     // What it may be working on while it is silent: of so many, the first in line on its links.
     Work work = Work::kUnknown;
     size_t worked_on = 0;
@@ -377,7 +389,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   }
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   bool Retry(Request* request, std::string_view frame);
-  void OnReadLost(Request* request, std::string_view frame, bool suspect, bool overdue = false);
+  void OnReadLost(Request* request, std::string_view frame, bool suspect);
+  bool MayNotRunAgain(uint32_t copy, const Request& request);
   void SendPlain(Request* request);
   void HoldAgain(Request* request, std::string_view frame);
   void OnWriteReply(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
@@ -400,6 +413,7 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   uint64_t PatienceWith(uint32_t copy, uint64_t now_ms);
   Work WorkOf(uint32_t copy);
   Work WorkIn(const Link& link, size_t first);
+  bool HasScript(const Link& link);
   void GiveUp(uint32_t copy);
 
   // shard_hedge.cc: reads that wait on a silent copy
@@ -418,7 +432,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   }
   void ReleaseHeld();
   void ExpireHeld(uint64_t now_ms);
-  bool TouchesLockedKey(const Request& request);
+  // `lock`: where it does, the repair of the first such key.
+  bool TouchesLockedKey(const Request& request, uint32_t* lock = nullptr);
   bool CanRead() const;
   bool CanWrite() const;
   bool Hopeful() const;
@@ -453,6 +468,9 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
     return IsDoubtful(copy, reply);
   }
   const Link& MainLink(uint32_t copy) const override { return *copies_[copy]->link; }
+  bool MaySideTakeLonger(const Link& link, uint64_t overdue_ms) override {
+    return MayTakeLonger(link, overdue_ms);
+  }
   bool IsGone(uint32_t session) const override { return env_->IsGone(session); }
   bool MayAnswerLater() const override { return Hopeful(); }
   std::string WhyNobodyAnswers() const override { return DownText(); }
@@ -594,7 +612,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   CopyMask silent_ = 0;  // their line does not move: read from only if all are
   CopyMask hedged_ = 0;  // of these, those whose reads were sent to others too
   uint32_t primary_ = 0;
-  bool losing_ = false;  // a link is handing back what it lost
+  bool losing_ = false;       // a link is handing back what it lost
+  bool lost_script_ = false;  // of that the first script, and it was given up because of that
   mutable uint32_t rotor_ = 0;
   bool editing_ = false;
   bool adding_ = false;  // that edit changes nothing for those that are here

@@ -15,6 +15,9 @@ namespace {
 constexpr size_t kWorkedOn = 1024;
 // What came to its line when it had been silent for so long is not what it works on.
 constexpr uint64_t kBeginsMs = 50;
+// So long a script has to end that took too long, once its node can be told so. A node that says at
+// once when it does (busy-reply-threshold, 5 s by default) hears it then.
+constexpr uint64_t kEndScriptMs = 1000;
 // A copy is given so many times as long as another one took for what went to both.
 constexpr uint64_t kAsLongAgain = 2;
 
@@ -37,7 +40,10 @@ void Shard::OnProbe(uint32_t index, Probe probe, uint64_t began_ms) {
     case Probe::kVoid:
       copy.hang.OnProbeVoid();
       return;
+    case Probe::kBusy:
     case Probe::kAnswer:
+      copy.runs_script = probe == Probe::kBusy;
+      copy.end_script_wish |= copy.runs_script && copy.left_script;
       copy.hang.OnProbeAnswer(now_ms);
       after = copy.detector.OnAnswer(now_ms);
       break;
@@ -72,6 +78,42 @@ void Shard::OnProbe(uint32_t index, Probe probe, uint64_t began_ms) {
 
 bool Shard::TakeProbeWish(uint32_t copy) { return std::exchange(copies_[copy]->probe_wish, false); }
 
+bool Shard::TakeEndScriptWish(uint32_t copy) {
+  return std::exchange(copies_[copy]->end_script_wish, false);
+}
+
+void Shard::OnScriptEnded(uint32_t copy) {
+  ++stats_.ended_scripts;
+  copies_[copy]->script_ended_ms = env_->NowMs();
+  copies_[copy]->left_script = false;
+}
+
+// A script that does not end takes the node from everybody until it is ended; where that can be
+// done the link, with all that waits in it, need not be given up.
+bool Shard::MayTakeLonger(const Link& link, uint64_t overdue_ms) {
+  Copy& copy = *copies_[link.index()];
+  if (copy.script_ended_ms != 0) {
+    // The node may keep its answer until it has run the scripts behind it, and each has its time.
+    const uint64_t due_ms = copy.script_ended_ms + options_.wait_ms;
+    if (env_->NowMs() < due_ms) return true;
+    overdue_ms = env_->NowMs() - due_ms;
+  }
+  if (overdue_ms >= kEndScriptMs || !HasScript(link)) return false;
+  copy.end_script_wish = true;
+  return true;
+}
+
+bool Shard::HasScript(const Link& link) {
+  bool found = false;
+  link.ForEachPending(kWorkedOn, [&](LinkItem*, std::string_view frame) {
+    SplitFrame(frame, &args_);
+    const CommandRow* row = args_.empty() ? nullptr : table_->Find(args_);
+    found = row != nullptr && row->RunsCode();
+    return !found;
+  });
+  return found;
+}
+
 bool Shard::Waiting() const {
   for (const auto& copy : copies_) {
     if (copy->link->pending() > 0) return true;
@@ -101,6 +143,7 @@ void Shard::WatchNodes(uint64_t now_ms) {
       copy.worked_on = std::min(link.pending(), kWorkedOn);
       copy.side_worked_on = std::min(side.pending(), kWorkedOn);
       copy.work = Work::kUnknown;
+      copy.script_ended_ms = 0;
     }
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
@@ -151,6 +194,8 @@ uint64_t Shard::PatienceWith(uint32_t index, uint64_t now_ms) {
     }
     case Work::kLongAlone:
       return options_.wait_ms;
+    case Work::kScript:
+      return options_.wait_ms + kEndScriptMs;
   }
   return 0;
 }
@@ -180,8 +225,9 @@ Shard::Work Shard::WorkIn(const Link& link, size_t first) {
     if (row != nullptr && !MayTakeLong(*row, frame) && !IsGiant(row, frame)) return true;
     const bool alone =
         item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kCompare;
-    work = alone ? Work::kLongAlone : Work::kLong;
-    return !alone;
+    const bool script = alone && row != nullptr && row->RunsCode();
+    work = std::max(work, script ? Work::kScript : alone ? Work::kLongAlone : Work::kLong);
+    return !script;
   });
   return work;
 }

@@ -60,7 +60,7 @@ void Shard::ReleaseHeld() {
   // same session sent behind it.
   std::unordered_set<uint32_t> blocked;
   for (size_t left = held_.size(); left > 0; --left) {
-    const HeldQueue::Held held = held_.Pop();
+    HeldQueue::Held held = held_.Pop();
     Request* request = held.request;
     if (request->kind == RequestKind::kRead && env_->IsGone(request->session)) {
       AnswerError(request, "ERR the client is gone");
@@ -68,9 +68,10 @@ void Shard::ReleaseHeld() {
     }
     const bool read = request->kind == RequestKind::kRead;
     ShardGate::Verdict verdict = ShardGate::Verdict::kHold;
-    if (!blocked.contains(request->session) && !TouchesLockedKey(*request) &&
-        !WaitsForAside(*request) && (read ? can_read : can_write) &&
-        !(read ? false : WaitsForRoom(*request))) {
+    // Not all keys are looked at each time: they may be very many.
+    if (!blocked.contains(request->session) && !repair_.IsUnderWay(held.lock) &&
+        !TouchesLockedKey(*request, &held.lock) && !WaitsForAside(*request) &&
+        (read ? can_read : can_write) && !(read ? false : WaitsForRoom(*request))) {
       verdict = AskGate(*request);
     }
     if (verdict == ShardGate::Verdict::kRefuse) {
@@ -117,13 +118,16 @@ void Shard::ExpireHeld(uint64_t now_ms) {
   if (expired) SettleWaiting();
 }
 
-bool Shard::TouchesLockedKey(const Request& request) {
+bool Shard::TouchesLockedKey(const Request& request, uint32_t* lock) {
   if (repair_.idle()) return false;
   SplitFrame(request.frame, &args_);
   if (request.row == nullptr || !FindKeys(*request.row, args_, &keys_) || keys_.empty())
     return true;
   for (uint32_t key : keys_) {
-    if (repair_.IsLocked(args_[key])) return true;
+    const uint32_t found = repair_.LockOn(args_[key]);
+    if (found == KeyRepair::kNoJob) continue;
+    if (lock != nullptr) *lock = found;
+    return true;
   }
   return false;
 }

@@ -24,7 +24,7 @@ void AppendField(std::string* out, std::string_view name, uint64_t value) {
 
 void Shard::Report(Request* request) {
   std::string out;
-  AppendArrayHeader(&out, 56);
+  AppendArrayHeader(&out, 64);
   AppendField(&out, "name", info_.name);
   AppendField(&out, "epoch", info_.epoch);
   AppendField(&out, "primary", info_.copies[primary_].node);
@@ -36,6 +36,10 @@ void Shard::Report(Request* request) {
   AppendField(&out, "fallbacks", stats_.fallbacks);
   AppendField(&out, "hedged", stats_.hedged);
   AppendField(&out, "hedge_wins", stats_.hedge_wins);
+  AppendField(&out, "side_reads", stats_.side_reads);
+  AppendField(&out, "blamed_reads", stats_.blamed_reads);
+  AppendField(&out, "refused_large", stats_.refused_large);
+  AppendField(&out, "ended_scripts", stats_.ended_scripts);
   AppendField(&out, "diverged", stats_.diverged);
   AppendField(&out, "repaired", stats_.repaired);
   AppendField(&out, "promotions", stats_.promotions);

@@ -98,6 +98,7 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   const uint32_t index = link->index();
   Copy& copy = *copies_[index];
   copy.was_up = true;
+  copy.left_script = false;
   LearnLimits();
   copy.empty_at = identity.keys == 0 && !identity.is_replica ? writes_sent_ : kNotEmpty;
   copy.detector.OnAnswer(env_->NowMs());
@@ -173,7 +174,7 @@ void Shard::SaveRunId(uint32_t copy) {
 void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   const uint32_t index = link->index();
   const bool was_up = std::exchange(copies_[index]->was_up, false);
-  losing_ = false;
+  losing_ = lost_script_ = false;
   up_ &= ~Bit(index);
   copies_[index]->hang.OnLinkEnd();
   if ((joining_ & Bit(index)) != 0) LeaveJoin(index, "its connection was lost");

@@ -46,6 +46,8 @@ class SideReads : private LinkOwner {
     // The copy is in doubt, or says that it cannot answer now.
     virtual bool IsDoubtfulReply(uint32_t copy, const Reply& reply) = 0;
     virtual const Link& MainLink(uint32_t copy) const = 0;
+    // See LinkOwner::MayTakeLonger.
+    virtual bool MaySideTakeLonger(const Link& link, uint64_t overdue_ms) = 0;
     // The client is gone: nobody waits for the answer.
     virtual bool IsGone(uint32_t session) const = 0;
     // Somebody may answer it soon, though nobody can now.
@@ -124,6 +126,9 @@ class SideReads : private LinkOwner {
   void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
   void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override;
   void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
+  bool MayTakeLonger(const Link& link, uint64_t overdue_ms) override {
+    return host_->MaySideTakeLonger(link, overdue_ms);
+  }
 
   void Step();
   void TellDone();

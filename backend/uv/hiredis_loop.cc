@@ -2,7 +2,9 @@
 
 #include <hiredis/async.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 
 namespace gemel {
@@ -11,6 +13,31 @@ namespace {
 
 constexpr size_t kReadBytes = 16 * 1024;  // hiredis reads so much at a time
 constexpr size_t kMaxReads = 4096;
+// Of anything but one text whose length has come: parts take many times in memory what they take on
+// the wire, and of a line the end is looked for from its beginning each time that more of it comes.
+constexpr size_t kMaxReadsOfOthers = 64;
+constexpr size_t kMaxLength = 32;  // digits of a length, and more
+constexpr int kMaxParts = 64 * 1024;
+
+// hiredis allocates what an array announces, and looks at all of it in the end.
+redisReplyObjectFunctions* BoundedParts(const redisReplyObjectFunctions& given) {
+  static const auto create = given.createArray;
+  static redisReplyObjectFunctions bounded = [&] {
+    redisReplyObjectFunctions functions = given;
+    functions.createArray = [](const redisReadTask* task, int parts) -> void* {
+      return parts > kMaxParts ? nullptr : create(task, parts);
+    };
+    return functions;
+  }();
+  return &bounded;
+}
+
+size_t MostReads(const redisReader& reader) {
+  const bool text = reader.ridx == 0 && reader.rstack[0].type == REDIS_REPLY_STRING &&
+                    std::memchr(reader.buf + reader.pos, '\n',
+                                std::min(reader.len - reader.pos, kMaxLength)) != nullptr;
+  return text ? kMaxReads : kMaxReadsOfOthers;
+}
 
 // Belongs to the context until it is freed, then to the loop until the handle is closed.
 struct Watch {
@@ -35,10 +62,13 @@ struct Watch {
     if (watch->context == nullptr) return;
     if (context->replies.head != asked || context->c.reader->ridx < 0) {
       watch->reads = 0;
-    } else if (++watch->reads > kMaxReads) {
+      return;
+    }
+    const size_t most = MostReads(*context->c.reader);
+    if (++watch->reads > most) {
       context->c.err = context->err = REDIS_ERR_PROTOCOL;
       std::snprintf(context->c.errstr, sizeof(context->c.errstr),
-                    "the node sent a reply of more than %zu MB", kMaxReads * kReadBytes >> 20);
+                    "the node sent a reply of more than %zu MB", most * kReadBytes >> 20);
       context->errstr = context->c.errstr;
       redisAsyncFree(context);
     }
@@ -93,6 +123,7 @@ bool AttachToLoop(redisAsyncContext* context, uv_loop_t* loop) {
   if (uv_poll_init(loop, &watch->poll, context->c.fd) != 0) return false;
   watch->poll.data = watch.get();
   watch->context = context;
+  context->c.reader->fn = BoundedParts(*context->c.reader->fn);
   context->ev.addRead = &Watch::Add<UV_READABLE>;
   context->ev.delRead = &Watch::Remove<UV_READABLE>;
   context->ev.addWrite = &Watch::Add<UV_WRITABLE>;

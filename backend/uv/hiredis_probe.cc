@@ -97,8 +97,11 @@ void HiredisProbe::OnReply(const HiredisReply& reply) {
   const ReportFn report = report_;
   switch (reply.kind) {
     case Kind::kReply:
-    case Kind::kError:
       report(Shard::Probe::kAnswer, attempt_ms_);
+      return;
+    case Kind::kError:
+      report(reply.text.starts_with("BUSY ") ? Shard::Probe::kBusy : Shard::Probe::kAnswer,
+             attempt_ms_);
       return;
     case Kind::kTimeout:
       report(Shard::Probe::kTimeout, attempt_ms_);

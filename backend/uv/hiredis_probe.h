@@ -22,6 +22,7 @@ namespace gemel {
 //               whether it can serve is for the link to find out, whose handshake they refuse. Were
 //               they failures, a copy that loads what a resync sends it would be called down and
 //               lose its link again and again.
+//   kBusy       one of them: it runs a script for longer than its busy-reply-threshold.
 //   kTimeout    no reply within timeout_ms (the connection is made anew). It is repeated at once,
 //               and more impatiently, until `failures` have failed: the repetitions take half an
 //               interval together, also where each fails sooner (a full backlog).

@@ -43,6 +43,10 @@ struct alignas(64) WorkerStats {
                             // matters
   Counter hedged;           // reads sent to a second copy too; this and the next ones once a second
   Counter hedge_wins;       // of these, answered by the second
+  Counter side_reads;       // reads sent over connections of their own
+  Counter blamed_reads;     // of these, refused: connections ended because of them
+  Counter refused_large;    // requests with an argument longer than the nodes take
+  Counter ended_scripts;    // on the nodes, for they took too long
   Counter longest_turn_ms;  // of the event loop, in the last 10 to 11 seconds
   Counter edits_failed;     // changes of roles that could not be made durable, or were refused
   Counter unsaved_shards;   // that cannot mark a copy stale just now

@@ -180,6 +180,10 @@ std::string MakeInfo(const LocalCommands& local, Session& session,
     info.Field("client_pauses", Sum(process, &WorkerStats::paused_clients));
     info.Field("hedged_reads", Sum(process, &WorkerStats::hedged));
     info.Field("hedge_wins", Sum(process, &WorkerStats::hedge_wins));
+    info.Field("side_reads", Sum(process, &WorkerStats::side_reads));
+    info.Field("blamed_reads", Sum(process, &WorkerStats::blamed_reads));
+    info.Field("refused_large", Sum(process, &WorkerStats::refused_large));
+    info.Field("ended_scripts", Sum(process, &WorkerStats::ended_scripts));
     uint64_t longest_turn_ms = 0;
     for (const WorkerStats* stats : process.stats) {
       longest_turn_ms = std::max(longest_turn_ms, stats->longest_turn_ms.Get());

@@ -87,7 +87,9 @@ void UvOwnedShard::MakeCopy(uint32_t copy, const std::string& node) {
     probes_.resize(copy + 1);
     hosts_.resize(copy + 1);
     addresses_.resize(copy + 1);
+    ending_.resize(copy + 1);
   }
+  ending_[copy] = false;
   addresses_[copy] = std::make_shared<NodeAddresses>();
   const HiredisNode reached = NodeOf(copy, node);
   links_[copy] =
@@ -116,6 +118,7 @@ void UvOwnedShard::ConnectAnew(uint32_t copy) {
   if (check_ != nullptr) check_->ForgetCopy(copy);
   control_->Remove(copy);
   control_->SetNode(copy, node);
+  ending_[copy] = false;
   shard_->side_link(copy)->Fail("its node has another address now");
   probes_[copy]->Stop();
   shard_->OnProbe(copy, Shard::Probe::kVoid);
@@ -187,8 +190,32 @@ void UvOwnedShard::Tick(uint64_t now_ms, uint32_t random) {
     }
   }
   for (uint32_t i = 0; i < probes_.size(); ++i) {
-    if (probes_[i] != nullptr && shard_->TakeProbeWish(i)) probes_[i]->ProbeNow();
+    if (probes_[i] == nullptr) continue;
+    if (shard_->TakeProbeWish(i)) probes_[i]->ProbeNow();
+    if (shard_->TakeEndScriptWish(i) && !ending_[i]) EndScript(i);
   }
+}
+
+// Of a script of gemel's own clients, as far as can be told: one is in line there, or was.
+void UvOwnedShard::EndScript(uint32_t copy, const char* kind) {
+  ending_[copy] = true;
+  control_->Command(copy, {kind, "KILL"}, [this, copy, kind](const ControlReply& reply) {
+    ending_[copy] = false;
+    if (reply.error.starts_with("BUSY") && *kind == 'S') {
+      EndScript(copy, "FUNCTION");
+      return;
+    }
+    if (!reply.ok && (!reply.refused || reply.error.starts_with("NOTBUSY"))) return;
+    if (reply.ok) shard_->OnScriptEnded(copy);
+    std::string note = "shard '" + name() + "': node " + shard_->link(copy)->name();
+    note += reply.ok
+                ? " was told to end a script that took longer than [timeouts] request_ms"
+                : " runs a script for longer than [timeouts] request_ms and does not end it: " +
+                      reply.error;
+    if (!reply.ok && note == ending_note_) return;
+    ending_note_ = note;
+    world_.env->Note(NoteLevel::kWarn, note);
+  });
 }
 
 void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, bool force) {

@@ -75,6 +75,7 @@ class UvOwnedShard : public Membership::Host {
   void OnCopyRemoved(uint32_t copy) override;
   void MakeCopy(uint32_t copy, const std::string& node);
   void MakeProbe(uint32_t copy);
+  void EndScript(uint32_t copy, const char* kind = "SCRIPT");
   void OnMoved(uint32_t copy, const std::string& now);
   void ConnectAnew(uint32_t copy);
   HiredisNode NodeOf(uint32_t copy, const std::string& name) const;
@@ -94,6 +95,9 @@ class UvOwnedShard : public Membership::Host {
   std::vector<std::unique_ptr<UvLink>> links_;
   std::vector<std::unique_ptr<UvLink>> sides_;
   std::vector<std::unique_ptr<HiredisProbe>> probes_;
+  // Asked to end a script, and not answered yet; and what was last said to that, for the log.
+  std::vector<bool> ending_;
+  std::string ending_note_;
   std::vector<std::unique_ptr<UvHostWatch>> hosts_;
   uint64_t next_look_ms_ = 0;  // at the hosts
   std::unique_ptr<HiredisControl> control_;

@@ -303,22 +303,29 @@ void UvWorker::OnSecond() {
   GiveMemoryBack();
   session_context_.session.reply_bytes /= 2;
   const uint64_t now_ms = clock_->NowMs();
-  uint64_t hedged = 0;
-  uint64_t hedge_wins = 0;
-  uint64_t edits_failed = 0;
+  ShardStats all;
   uint64_t unsaved = 0;
   for (const auto& owned : shards_) {
-    hedged += owned->shard()->stats().hedged;
-    hedge_wins += owned->shard()->stats().hedge_wins;
-    edits_failed += owned->shard()->stats().edits_failed;
+    const ShardStats& stats = owned->shard()->stats();
+    all.hedged += stats.hedged;
+    all.hedge_wins += stats.hedge_wins;
+    all.side_reads += stats.side_reads;
+    all.blamed_reads += stats.blamed_reads;
+    all.refused_large += stats.refused_large;
+    all.ended_scripts += stats.ended_scripts;
+    all.edits_failed += stats.edits_failed;
     unsaved += owned->shard()->edit_error().empty() ? 0 : 1;
   }
   stats_.longest_turn_ms.Set(*std::max_element(longest_turns_ms_.begin(), longest_turns_ms_.end()));
   std::move(longest_turns_ms_.begin() + 1, longest_turns_ms_.end(), longest_turns_ms_.begin());
   longest_turns_ms_.back() = 0;
-  stats_.hedged.Set(hedged);
-  stats_.hedge_wins.Set(hedge_wins);
-  stats_.edits_failed.Set(edits_failed);
+  stats_.hedged.Set(all.hedged);
+  stats_.hedge_wins.Set(all.hedge_wins);
+  stats_.side_reads.Set(all.side_reads);
+  stats_.blamed_reads.Set(all.blamed_reads);
+  stats_.refused_large.Set(all.refused_large);
+  stats_.ended_scripts.Set(all.ended_scripts);
+  stats_.edits_failed.Set(all.edits_failed);
   stats_.unsaved_shards.Set(unsaved);
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0) {

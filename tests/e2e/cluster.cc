@@ -104,6 +104,13 @@ std::vector<ShardStatus> Cluster::Status() const {
   return shards;
 }
 
+int64_t Cluster::Figure(const std::string& name) const {
+  const std::string text = "\n" + Connect()("INFO", "stats").bytes;
+  const size_t at = text.find("\n" + name + ":");
+  if (at == std::string::npos) throw std::runtime_error("INFO stats has no " + name);
+  return std::stoll(text.substr(at + name.size() + 2));
+}
+
 int Cluster::ShardOf(const std::string& key) const {
   const Reply reply = Connect()("PROXY", "EXPLAIN", "GET", key);
   if (reply.items.size() != 1) throw std::runtime_error("PROXY EXPLAIN: " + reply.Text());

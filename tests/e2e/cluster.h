@@ -69,6 +69,8 @@ class Cluster {
   ShardStatus Status(int shard) const { return Status()[static_cast<size_t>(shard)]; }
   // The shard that PROXY EXPLAIN names for a key.
   int ShardOf(const std::string& key) const;
+  // A number of INFO stats. Throws if there is none.
+  int64_t Figure(const std::string& name) const;
   // A key of that shard that begins with `prefix`.
   std::string KeyOn(int shard, const std::string& prefix = "key") const;
 

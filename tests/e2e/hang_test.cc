@@ -77,13 +77,6 @@ class Readers {
   std::vector<std::thread> threads_;
 };
 
-int64_t InfoNumber(const Cluster& cluster, const std::string& field) {
-  const std::string text = cluster.Connect()("INFO", "stats").bytes;
-  const size_t at = text.find(field + ":");
-  if (at == std::string::npos) throw std::runtime_error("INFO has no " + field);
-  return std::stoll(text.substr(at + field.size() + 1));
-}
-
 ClusterOptions Options(const std::string& health, const std::string& read = "hedge_ms = 50",
                        int copies = 2) {
   return {.shards = 1,
@@ -116,8 +109,8 @@ TEST(Hang, ReadsGoOnWhileThePrimaryHangs) {
   EXPECT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 1)));
   EXPECT_TRUE(load.WaitForMore(500));
   EXPECT_TRUE(readers.WaitForMore(200)) << readers.Error();
-  EXPECT_TRUE(Eventually([&] { return InfoNumber(cluster, "hedge_wins") > 0; }));
-  EXPECT_GE(InfoNumber(cluster, "hedged_reads"), InfoNumber(cluster, "hedge_wins"));
+  EXPECT_TRUE(Eventually([&] { return cluster.Figure("hedge_wins") > 0; }));
+  EXPECT_GE(cluster.Figure("hedged_reads"), cluster.Figure("hedge_wins"));
   cluster.node(0, 0).Resume();
   EXPECT_TRUE(cluster.WaitUntilInSync());
   EXPECT_TRUE(load.WaitForMore(500));
@@ -174,7 +167,7 @@ TEST(Hang, APausePromotesNobody) {
   EXPECT_TRUE(readers.WaitForMore(100));
   EXPECT_EQ(cluster.Status(0).epoch, epoch);
   EXPECT_EQ(cluster.Status(0).primary, cluster.node(0, 0).address());
-  EXPECT_TRUE(Eventually([&] { return InfoNumber(cluster, "hedged_reads") > 0; }));
+  EXPECT_TRUE(Eventually([&] { return cluster.Figure("hedged_reads") > 0; }));
   load.Stop();
   readers.Stop();
   EXPECT_EQ(readers.Error(), "");

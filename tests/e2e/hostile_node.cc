@@ -94,6 +94,7 @@ void HostileNode::Serve(int client) {
         open = SendAll(watched[1 - i].fd, bytes, stop_);
         continue;
       }
+      ++poisoned_;
       std::string rest;
       while (rest.size() < 256 * 1024) rest += poison->rest;
       open = SendAll(client, poison->head, stop_);

@@ -28,7 +28,10 @@ class HostileNode {
   HostileNode(const HostileNode&) = delete;
   HostileNode& operator=(const HostileNode&) = delete;
 
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_.number()); }
+  uint16_t port() const { return port_.number(); }
+  // How often a poison was said.
+  int poisoned() const { return poisoned_; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port()); }
 
  private:
   void Accept();
@@ -39,6 +42,7 @@ class HostileNode {
   FreePort port_;
   int listener_ = -1;
   std::atomic<bool> stop_{false};
+  std::atomic<int> poisoned_{0};
   std::thread acceptor_;
   std::vector<std::thread> connections_;  // the acceptor's, until it has ended
 };

@@ -10,6 +10,7 @@
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
+#include "tests/e2e/look.h"
 #include "tests/e2e/raw_socket.h"
 
 namespace gemel::e2e {
@@ -45,6 +46,12 @@ class HostileRequests : public ::testing::TestWithParam<int> {
     cluster_->ExpectCopiesEqual();
   }
   Client Connect() { return cluster_->Connect(); }
+  // A figure of the shard, as PROXY SHARDS has it at once and INFO stats within a second.
+  int64_t Figure(const std::string& name) {
+    const int64_t figure = Connect()("PROXY", "SHARDS").items.at(0).Field(name).integer;
+    EXPECT_TRUE(Eventually([&] { return cluster_->Figure(name) >= figure; })) << name;
+    return figure;
+  }
 
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Load> load_;
@@ -108,6 +115,36 @@ TEST_P(HostileRequests, ManyClientsWithLargeRepliesAtOnce) {
   }
 }
 
+// Far below a megabyte each, and more than the node keeps for one client together.
+TEST_P(HostileRequests, ManyRepliesBelowAMegabyteAtOnce) {
+  Begin({"--client-output-buffer-limit", "normal 32mb 16mb 60"});
+  {
+    Client writer = Connect();
+    for (int j = 0; j < 10; ++j)
+      ASSERT_FALSE(writer("RPUSH", "l", std::string(50000, 'x')).IsError());
+  }
+  std::vector<Client> clients;
+  for (int i = 0; i < 12; ++i) {
+    clients.push_back(Connect());
+    EXPECT_EQ(clients.back()("LRANGE", "l", "0", "-1").items.size(), 10u);
+  }
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (Client& client : clients) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < 40; ++j) client.Append({"LRANGE", "l", "0", "-1"});
+      for (int j = 0; j < 40; ++j) {
+        if (client.Read().items.size() == 10) ++good;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(good, 12 * 40);
+  EXPECT_FALSE(Has(cluster_->proxy().Log(), "lost the connection to"))
+      << "a node has closed a link";
+  End();
+}
+
 TEST_P(HostileRequests, MemoryOfClientsIsBounded) {
   Begin({"--maxmemory-clients", "100mb"});
   ASSERT_EQ(Connect()("SET", "big", std::string(8 * kMb, 'b')), "OK");
@@ -133,6 +170,9 @@ TEST_P(HostileRequests, AReplyThatIsMoreThanTheNodeGives) {
     EXPECT_TRUE(text.starts_with("-ERR the connection to node 127.0.0.1:")) << text.substr(0, 200);
     EXPECT_EQ(client("LLEN", "list"), ":160") << "the session goes on";
   }
+  EXPECT_GE(Figure("side_reads"), 10);
+  EXPECT_GE(Figure("blamed_reads"), 10);
+  EXPECT_EQ(Figure("refused_large"), 0);
   if (GetParam() == 1) {
     // Known by now: nobody notices any more.
     Client writer = Connect();
@@ -154,6 +194,8 @@ TEST_P(HostileRequests, AnArgumentLongerThanTheNodesTake) {
     EXPECT_EQ(client("SET", "fits", std::string(kMb, 'x')), "OK");
     EXPECT_EQ(client("EXISTS", "large"), ":0");
   }
+  EXPECT_EQ(Figure("refused_large"), 20);
+  EXPECT_EQ(Figure("blamed_reads"), 0);
   End();
 }
 

@@ -10,15 +10,12 @@
 #include <filesystem>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 
 namespace gemel::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // One thread of a process, stopped as long as this lives.
 class StoppedThread {

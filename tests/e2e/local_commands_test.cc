@@ -188,5 +188,21 @@ TEST(LocalCommands, ClientReplyOffIsRefusedAndNotIgnored) {
   EXPECT_EQ(client("PING"), "PONG");
 }
 
+// CLIENT LIST holds all names at once.
+TEST(LocalCommands, NamesOfClientsAreBounded) {
+  Cluster cluster({.shards = 1, .copies = 1});
+  Client client = cluster.Connect();
+  const std::string longest(1024, 'n');
+  const std::string refusal = "-ERR Client names cannot be longer than 1024 bytes here";
+  EXPECT_EQ(client("CLIENT", "SETNAME", longest), "OK");
+  for (const std::string& name : {longest + "n", std::string(1 << 20, 'n')}) {
+    EXPECT_EQ(client("CLIENT", "SETNAME", name), refusal);
+    EXPECT_EQ(client("HELLO", "2", "SETNAME", name), refusal);
+  }
+  EXPECT_EQ(client("CLIENT", "GETNAME"), longest) << "a refused name changes nothing";
+  const std::string list = client("CLIENT", "LIST").bytes;
+  EXPECT_LT(list.size(), 4096u);
+}
+
 }  // namespace
 }  // namespace gemel::e2e

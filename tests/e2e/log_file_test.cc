@@ -11,15 +11,12 @@
 
 #include "backend/topology/unique_fd.h"
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 
 namespace gemel::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 mode_t ModeOf(const std::string& path) {
   struct stat found {};

@@ -1,4 +1,4 @@
-// What tests of files ask again and again.
+// What tests ask again and again of texts and files.
 
 #ifndef GEMEL_TESTS_E2E_LOOK_H_
 #define GEMEL_TESTS_E2E_LOOK_H_

@@ -85,6 +85,43 @@ TEST_F(MemoryFaults, RepliesWithoutAnEnd) {
   }
 }
 
+// On the connections that are none of the clients': of probes, and of what is asked of a node
+// besides. The other shard does not notice, nor does this one, whose link is well.
+TEST_F(MemoryFaults, ControlRepliesWithoutAnEnd) {
+  for (const HostileNode::Poison& poison :
+       {HostileNode::Poison{"$1000000000000\r\n", std::string(1000, 'x')},
+        HostileNode::Poison{"*2000000000\r\n", ":1\r\n"},
+        HostileNode::Poison{"*60000\r\n", "*60000\r\n:1\r\n"}}) {
+    SCOPED_TRACE(poison.head);
+    HostileNode hostile({{"$11\r\nreplication", poison}});
+    RedisNode good;
+    ProxyProcess proxy;
+    proxy.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
+                "\"]\n[health]\n" + kPatientProbes + "\n[[shard]]\nname = \"a\"\nprimary = \"" +
+                hostile.address() + "\"\n[[shard]]\nname = \"b\"\nprimary = \"" + good.address() +
+                "\"\n");
+    ASSERT_TRUE(Eventually([&] {
+      for (const ShardStatus& shard : ReadShards(Client(proxy.port()))) {
+        if (!shard.AllInSync()) return false;
+      }
+      return true;
+    }));
+    Client client(proxy.port());
+    const uint64_t before = proxy.ResidentBytes();
+    uint64_t most = 0;
+    int64_t n = 0;
+    EXPECT_TRUE(Eventually([&] {
+      most = std::max(most, proxy.ResidentBytes());
+      ++n;
+      for (const char* key : {"a", "b", "c", "d", "e", "f"}) {
+        EXPECT_EQ(client("INCR", key), ":" + std::to_string(n));
+      }
+      return hostile.poisoned() >= 4;
+    }));
+    EXPECT_LT(most, before + 100 * kMb + kSlack);
+  }
+}
+
 // One that is too large, but ends, costs who asked for it an error and nobody anything else.
 TEST_F(MemoryFaults, AReplyThatIsTooLargeIsSkipped) {
   RedisNode node;

@@ -5,16 +5,13 @@
 #include <filesystem>
 
 #include "tests/e2e/child_process.h"
+#include "tests/e2e/look.h"
 #include "tests/e2e/own_address.h"
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
 namespace gemel::e2e {
 namespace {
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // One shard of one node; clients reach it on loopback, on another address and by a Unix socket.
 class ProtectedConfigs : public testing::Test {

@@ -2,16 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/e2e/look.h"
 #include "tests/e2e/own_address.h"
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
 namespace gemel::e2e {
 namespace {
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class ProtectedModeTest : public testing::TestWithParam<int> {
  protected:

@@ -147,6 +147,20 @@ TEST(ProxyCommands, ExplainOfWhatHasNoKeys) {
   EXPECT_EQ(client("PING"), "PONG");
 }
 
+// Each key is told in many lines.
+TEST(ProxyCommands, ExplainIsOfSoManyKeysAtMost) {
+  Cluster cluster({.copies = 1});
+  Client client = cluster.Connect();
+  Words explain = {"PROXY", "EXPLAIN", "MGET"};
+  for (int i = 0; i < 1024; ++i) explain.push_back("k" + std::to_string(i));
+  EXPECT_EQ(client.Run(explain).items.size(), 1024u);
+  explain.push_back("one");
+  EXPECT_EQ(client.Run(explain), "-ERR PROXY EXPLAIN takes a command of at most 1024 keys");
+  for (int i = 0; i < 100000; ++i) explain.push_back("k");
+  EXPECT_TRUE(client.Run(explain).IsError());
+  EXPECT_EQ(client("PING"), "PONG");
+}
+
 TEST(ProxyCommands, ReadPoliciesReadWhereTheySay) {
   const std::map<std::string, int> serving = {{"primary", 0}, {"replica", 1}};
   for (const auto& [from, copy] : serving) {

@@ -6,15 +6,12 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tests/e2e/look.h"
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
 namespace gemel::e2e {
 namespace {
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class ReloadBadFile : public testing::Test {
  protected:

@@ -12,15 +12,12 @@
 #include <optional>
 #include <sstream>
 
+#include "tests/e2e/look.h"
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
 namespace gemel::e2e {
 namespace {
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // As any server would ask for it.
 bool CanListen(uint16_t port) {

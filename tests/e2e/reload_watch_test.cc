@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/e2e/look.h"
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
@@ -20,10 +21,6 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kLongerThanItWaits{1500};
 // The end of an order that was refused.
 constexpr const char* kGivenUp = "the config stays as it was";
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class ReloadWatch : public testing::TestWithParam<int> {  // workers
  protected:

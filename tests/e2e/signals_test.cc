@@ -5,14 +5,11 @@
 #include <sys/stat.h>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 #include "tests/e2e/raw_socket.h"
 
 namespace gemel::e2e {
 namespace {
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class Signals : public testing::Test {
  protected:

@@ -2,15 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/e2e/look.h"
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
 namespace gemel::e2e {
 namespace {
-
-bool Has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // A client's text in the log, in the events and in INFO is one line that no terminal obeys.
 TEST(TextOfOthers, TheLogIsNotTheClients) {

@@ -213,5 +213,41 @@ TEST_F(TwoProxies, WhoMayNotLookSaysSoAtTheStart) {
   EXPECT_TRUE(InSync(proxy));
 }
 
+// Its host is gone without a word, and its connections stand on the nodes until they notice, which
+// may take hours: by what they said last it is known to be gone.
+TEST_F(TwoProxies, OneWhoseHostVanishedIsNotWaitedForLong) {
+  const std::string name =
+      "gemel:s0;0123456789abcdef;fedcba9876543210;00112233445566aa;4242.4711;1700000000;web9;"
+      "10.9.8.7:6379";
+  std::vector<Client> left;
+  for (const RedisNode& node : nodes_) {
+    left.push_back(node.Connect());
+    ASSERT_EQ(left.back()("CLIENT", "SETNAME", name), "OK");
+  }
+  ProxyProcess second;
+  const Finished refused = RunSecond(second, ConfigOf(second.port()));
+  EXPECT_NE(refused.exit_code, 0) << "it lives, as far as can be told";
+  EXPECT_NE(refused.output.find("gemel on host web9 (pid 4242, listening on "
+                                "10.9.8.7:6379, started 2023-11-14 22:13:20 UTC)"),
+            std::string::npos)
+      << refused.output;
+  EXPECT_TRUE(Eventually(
+      [&] {
+        try {
+          second.Start(ConfigOf(second.port()));
+          return true;
+        } catch (const std::runtime_error&) {
+          return false;
+        }
+      },
+      std::chrono::seconds(90)));
+  ASSERT_TRUE(InSync(second));
+  EXPECT_EQ(Client(second.port())("SET", "k", "v"), "OK");
+  for (Client& client : left) {
+    EXPECT_TRUE(client.IsClosed()) << "it could still write, if it were not gone after all";
+  }
+  ExpectCopiesEqual();
+}
+
 }  // namespace
 }  // namespace gemel::e2e

@@ -2,11 +2,16 @@
 
 #include "backend/uv/hiredis_control.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tests/e2e/hostile_node.h"
 #include "tests/e2e/redis_node.h"
 #include "tests/io/loop_fixture.h"
 #include "tests/io/raw_server.h"
@@ -240,6 +245,57 @@ TEST_F(HiredisControlTest, ServerThatSpeaksNoRedis) {
   ASSERT_TRUE(RunUntil([&] { return got.has_value(); }));
   EXPECT_FALSE(got->ok);
   EXPECT_TRUE(got->error.starts_with("the connection was lost: Protocol error")) << got->error;
+}
+
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t pages = 0;
+  file >> pages >> pages;
+  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Each ends its connection, and takes little memory until then. The next one is as good as ever.
+TEST_F(HiredisControlTest, RepliesWithoutAnEnd) {
+  constexpr uint64_t kMb = 1 << 20;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr uint64_t kMost = 1000 * kMb;  // with shadow memory, and quarantine
+#else
+  constexpr uint64_t kMost = 200 * kMb;
+#endif
+  const std::string text(1000, 'x');
+  e2e::HostileNode node({
+      {"poison:bulk", {"$1000000000000\r\n", text}},
+      {"poison:line", {"+", text}},
+      {"poison:error", {"-ERR ", text}},
+      {"poison:length", {"$", std::string(1000, '1')}},
+      {"poison:count", {"*", std::string(1000, '1')}},
+      {"poison:numbers", {"*2000000000\r\n", ":1\r\n"}},
+      {"poison:strings", {"*60000\r\n", "$1\r\nx\r\n*60000\r\n"}},
+      {"poison:texts", {"*60000\r\n", "$1000\r\n" + text + "\r\n"}},
+      {"poison:tree", {"", "*60000\r\n"}},
+      {"poison:nothing", {"", std::string(1000, '?')}},
+  });
+  const Address address{"127.0.0.1", node.port(), {}};
+  Make({address, {}, {}, 0}, 60000);
+  for (const char* key :
+       {"poison:bulk", "poison:line", "poison:error", "poison:length", "poison:count",
+        "poison:numbers", "poison:strings", "poison:texts", "poison:tree", "poison:nothing"}) {
+    SCOPED_TRACE(key);
+    const uint64_t before = ResidentBytes();
+    std::optional<ControlReply> got;
+    uint64_t most = 0;
+    control_->Command(0, {"GET", key}, [&](const ControlReply& reply) { got = reply; });
+    EXPECT_TRUE(RunUntil([&] {
+      most = std::max(most, ResidentBytes());
+      return got.has_value();
+    }));
+    ASSERT_TRUE(got.has_value());
+    EXPECT_FALSE(got->ok);
+    EXPECT_FALSE(got->refused);
+    EXPECT_TRUE(got->error.starts_with("the connection was lost: ")) << got->error;
+    EXPECT_LT(most, before + kMost);
+    EXPECT_EQ(Say({"SET", "k", "v"}), "ok OK");
+  }
 }
 
 }  // namespace

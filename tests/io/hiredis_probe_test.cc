@@ -147,6 +147,18 @@ TEST_F(HiredisProbeTest, LoadingIsAnAnswer) {
   EXPECT_TRUE(notes_.empty());
 }
 
+TEST_F(HiredisProbeTest, AScriptThatRunsForTooLongIsTold) {
+  RawServer server;
+  Make(server.port(), 20, 5000);
+  for (size_t i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(RunUntil([&] { return server.Accept() > 0 && !server.Received().empty(); }));
+    server.Send("-BUSY Redis is busy running a script. You can only call SCRIPT KILL.\r\n");
+    ASSERT_TRUE(Saw(Probe::kBusy, i));
+  }
+  EXPECT_EQ(Count(Probe::kAnswer), 0u);
+  EXPECT_TRUE(notes_.empty());
+}
+
 TEST_F(HiredisProbeTest, ServerThatClosesEveryConnection) {
   RawServer server;
   Make(server.port(), 100, 5000);

@@ -118,6 +118,44 @@ TEST(SessionLimitsTest, ExpectedOutput) {
   EXPECT_EQ(client.received, wanted);
 }
 
+// What all clients of a shard may have coming from it, though each reply is far below a megabyte.
+TEST(SessionLimitsTest, CrowdedByReplies) {
+  World world(1, "[limits]\nclient_output = \"1gb\"");
+  constexpr size_t kSize = 100'000;
+  constexpr size_t kCounted = 128 * 1024;  // the next power of two
+  const std::string value(kSize, 'v');
+  FakeClient& small = world.Connect();
+  world.Ask(small, {"SET", "s", "v"});
+  for (int i = 0; i < 100; ++i) world.Ask(small, {"GET", "s"});  // it is known to ask for little
+  FakeClient& one = world.Connect();
+  FakeClient& two = world.Connect();
+  world.Ask(one, {"SET", "k", value});
+  EXPECT_EQ(world.Ask(one, {"GET", "k"}), Bulk(value));
+  EXPECT_EQ(world.Ask(two, {"GET", "k"}), Bulk(value));
+  std::string sent;
+  for (int i = 0; i < 500; ++i) sent += Command({"GET", "k"});
+  one.received.clear();
+  two.received.clear();
+  one.Send(sent);
+  two.Send(sent);
+  EXPECT_FALSE(one.reading);
+  EXPECT_FALSE(two.reading);
+  EXPECT_GT(one.session.pending(), 1u);
+  // Each may go one request too far.
+  EXPECT_LE((one.session.pending() + two.session.pending()) * kCounted,
+            SideReads::kRoom + 2 * kCounted);
+  // Who asks for little is not concerned.
+  small.received.clear();
+  small.Send(Command({"GET", "s"}) + Command({"GET", "s"}));
+  EXPECT_TRUE(small.reading);
+  EXPECT_EQ(small.session.pending(), 2u);
+  world.Run();
+  EXPECT_EQ(small.received, Bulk("v") + Bulk("v"));
+  EXPECT_EQ(one.received.size(), 500 * Bulk(value).size());
+  EXPECT_EQ(two.received.size(), 500 * Bulk(value).size());
+  EXPECT_TRUE(one.reading && two.reading);
+}
+
 TEST(SessionLimitsTest, CongestedByRequests) {
   World world(2, "[limits]\nnode_pending = 3");
   FakeClient& one = world.Connect();
