@@ -28,11 +28,9 @@ class UvClock {
     UvClock* clock = static_cast<UvClock*>(loop->data);
     return clock != nullptr ? clock->NowMs() : uv_now(loop);
   }
-  // Once a turn, after the poll: all that had come is handled.
-  void OnHeard() {
-    NowMs();
-    clock_.OnHeard();
-  }
+  // Once a turn, after the poll: all that had come is handled. Somebody has asked for the time
+  // since that poll.
+  void OnHeard() { clock_.OnHeard(); }
 
  private:
   uv_loop_t* loop_;

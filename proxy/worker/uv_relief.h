@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/bytes/budget.h"
+#include "backend/uv/uv_clock.h"
 #include "proxy/dispatch/stats.h"
 #include "proxy/worker/uv_owned_shard.h"
 #include "proxy/worker/uv_session.h"
@@ -27,9 +29,9 @@ class UvRelief {
       : sessions_(sessions), shards_(shards), all_(all), own_(own) {}
 
   // Called where memory may have grown. Above the limit connections may end in it.
-  void Check(uint64_t now_ms) {
-    if (Budget::Tight() || Budget::Over()) [[unlikely]]
-      Act(now_ms);
+  void Check(UvClock* clock) {
+    if (Budget::TightOrOver()) [[unlikely]]
+      Act(clock->NowMs());
   }
   // Called many times a second.
   void Tick(uint64_t now_ms);

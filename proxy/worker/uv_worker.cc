@@ -79,7 +79,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
     static_cast<UvWorker*>(handle->data)->Turn();
     static_cast<UvWorker*>(handle->data)->clock_->OnHeard();
   });
-  streams_.set_after_batch([this] { relief_.Check(clock_->NowMs()); });
+  streams_.set_after_batch([this] { relief_.Check(clock_.get()); });
   link_context_.streams = &streams_;
   session_context_.streams = &streams_;
   session_context_.session.dispatcher = &dispatcher_;
@@ -365,7 +365,7 @@ void UvWorker::Turn() {
   ResumePaused();
   if (std::exchange(session_context_.session.again, false) && again_) again_->Set(0);
   FlushAll();
-  relief_.Check(clock_->NowMs());
+  relief_.Check(clock_.get());
   if (!session_context_.ended.empty() || !finishing_.empty()) Reap();
 }
 
