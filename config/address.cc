@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "config/config_text.h"
+
 namespace gemel {
 
 namespace {
@@ -21,14 +23,6 @@ constexpr char kExpected[] = "expected host:port, [v6]:port or unix:/path";
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool AllDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsDigit); }
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 std::optional<uint16_t> ParsePort(std::string_view text) {
   unsigned port = 0;
@@ -76,7 +70,7 @@ std::optional<std::string> CanonicalHost(std::string_view text, std::string* err
     *error = "expected a host name of at most 253 characters";
     return std::nullopt;
   }
-  std::string host = Lower(text);
+  std::string host = LowerCase(text);
   if (LooksNumeric(host)) {
     in_addr bytes;
     if (inet_pton(AF_INET, host.c_str(), &bytes) == 1) return host;
@@ -125,7 +119,7 @@ std::string Address::ToString() const {
 }
 
 std::optional<Address> ParseAddress(std::string_view text, std::string* error) {
-  if (Lower(text.substr(0, kUnixPrefix.size())) == kUnixPrefix) {
+  if (LowerCase(text.substr(0, kUnixPrefix.size())) == kUnixPrefix) {
     return ParseUnix(text.substr(kUnixPrefix.size()), error);
   }
   size_t colon = text.rfind(':');

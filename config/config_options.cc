@@ -11,7 +11,7 @@ namespace gemel {
 
 namespace {
 
-bool AllDigits(std::string_view text) {
+bool IsDigits(std::string_view text) {
   return !text.empty() &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -21,7 +21,7 @@ bool AllDigits(std::string_view text) {
 std::optional<std::string> Integer(std::string_view text) {
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);
-  if (!AllDigits(text)) return std::nullopt;
+  if (!IsDigits(text)) return std::nullopt;
   text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
   constexpr std::string_view kMost = "9223372036854775807";
   if (text.size() > kMost.size() || (text.size() == kMost.size() && text > kMost)) {
@@ -46,14 +46,6 @@ std::string QuotedToml(std::string_view text) {
     }
   }
   return quoted + "\"";
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
 }
 
 std::string List(std::string_view text) {
@@ -127,7 +119,7 @@ std::optional<std::string> TomlValue(OptionKind kind, std::string_view argument,
       *error = "expected an integer, found " + Quote(argument);
       return std::nullopt;
     case OptionKind::kFlag: {
-      const std::string word = Lower(argument);
+      const std::string word = LowerCase(argument);
       if (word == "yes" || word == "true") return "true";
       if (word == "no" || word == "false") return "false";
       *error = "expected yes or no, found " + Quote(argument);

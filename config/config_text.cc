@@ -75,6 +75,14 @@ std::string Quote(std::string_view text) {
   return quoted + (cut ? "...\"" : "\"");
 }
 
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
 std::optional<uint64_t> ParseSize(std::string_view text) {
   uint64_t count = 0;
   const char* end = text.data() + text.size();

@@ -19,6 +19,9 @@ std::string Quote(std::string_view text);
 // The text on one line: control characters are escaped as in Quote.
 std::string OneLine(std::string_view text);
 
+// ASCII's letters alone.
+std::string LowerCase(std::string_view text);
+
 // A size in Redis's units, in any case: "100", "100b", "1k" = 1000, "1kb" = 1024, m, mb, g, gb.
 // Nothing if it is none or does not fit.
 std::optional<uint64_t> ParseSize(std::string_view text);

@@ -7,7 +7,7 @@ packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev li
   libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev)
 packages_run=("${packages_build[@]}" redis-server redis-tools)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
-packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" python3 python3-redis ca-certificates)
+packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" ccache python3 python3-redis ca-certificates)
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
@@ -96,6 +96,16 @@ configure() {
   # A folder that was configured by hand keeps its generator.
   if [[ -f "$folder/CMakeCache.txt" ]]; then generator=(); fi
   cmake -S "$root" -B "$folder" "${generator[@]}" "${launcher[@]}" "$@"
+}
+
+# Only the lines of debug information, and no optimised tests: the rest takes longer to compile than it saves.
+flags_test=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS=-O1 -DCMAKE_CXX_FLAGS_DEBUG=-g1 -DGEMEL_TEST_FLAGS=-O0
+  -DGEMEL_UNITY=all "-DGEMEL_E2E_TESTS=$root/build/tests/e2e_tests")
+
+# configure_asan [cmake options]: build/asan, which has the fuzz targets too.
+configure_asan() {
+  configure "$root/build/asan" -DCMAKE_CXX_COMPILER=clang++ "${flags_test[@]}" \
+    -DGEMEL_SANITIZE=address,undefined,fuzzer-no-link -DGEMEL_FUZZ=ON "$@"
 }
 
 build_release() {

@@ -23,7 +23,7 @@ constexpr uint32_t kLookQuestions = 3;
 // Asked for at once, or one value that is larger.
 constexpr uint64_t kBytesAtOnce = 256 * 1024;
 
-std::string Frame(const std::vector<std::string>& args) {
+std::string QuestionFrame(const std::vector<std::string>& args) {
   const std::vector<std::string_view> views(args.begin(), args.end());
   std::string frame;
   AppendCommand(&frame, views);
@@ -42,9 +42,9 @@ bool IsNear(int64_t a, int64_t b) { return (a > b ? a - b : b - a) <= kTtlTolera
 bool KeyComparison::Begin(std::span<const std::string> keys, bool thorough, Done done) {
   frames_.clear();
   for (const std::string& key : keys) {
-    frames_.push_back(Frame({"TYPE", key}));
-    frames_.push_back(Frame({"PTTL", key}));
-    frames_.push_back(Frame({"MEMORY", "USAGE", key}));
+    frames_.push_back(QuestionFrame({"TYPE", key}));
+    frames_.push_back(QuestionFrame({"PTTL", key}));
+    frames_.push_back(QuestionFrame({"MEMORY", "USAGE", key}));
   }
   copies_ = shard_->in_sync();
   primary_ = shard_->info().primary;
@@ -171,7 +171,7 @@ void KeyComparison::AskValues() {
 void KeyComparison::AskValue(size_t index, Key* key) {
   const auto ask = [this, index](Ask what, const ValueQuestion& question) {
     questions_.push_back({what, question.part, question.args[0] == "DEBUG", index});
-    frames_.push_back(Frame(question.args));
+    frames_.push_back(QuestionFrame(question.args));
   };
   key->first = questions_.size();
   if (key->kind == ValueKind::kNone) return;

@@ -6,7 +6,7 @@ namespace gemel::rows {
 namespace {
 
 // clang-format off
-constexpr CommandRow kRows[] = {
+constexpr CommandRow kCollectionRows[] = {
     // list
     Refused("blmove", 6, kCmdWrite | kDenyOom | kNoScript | kBlocking, kNoBlocking, KeyRange(1, 2)),
     Refused("blmpop", -5, kCmdWrite | kBlocking, kNoBlocking, Numkeys(2)),
@@ -114,6 +114,6 @@ constexpr CommandRow kRows[] = {
 
 }  // namespace
 
-std::span<const CommandRow> CollectionRows() { return kRows; }
+std::span<const CommandRow> CollectionRows() { return kCollectionRows; }
 
 }  // namespace gemel::rows

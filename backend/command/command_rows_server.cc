@@ -6,7 +6,7 @@ namespace gemel::rows {
 namespace {
 
 // clang-format off
-constexpr CommandRow kRows[] = {
+constexpr CommandRow kServerRows[] = {
     // connection
     Local("auth", -2, kConn | kFast | kNoAuth | kAllowBusy, LocalCommand::kAuth),
     Container("client"),
@@ -167,6 +167,6 @@ constexpr CommandRow kRows[] = {
 
 }  // namespace
 
-std::span<const CommandRow> ServerRows() { return kRows; }
+std::span<const CommandRow> ServerRows() { return kServerRows; }
 
 }  // namespace gemel::rows

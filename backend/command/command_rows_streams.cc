@@ -6,7 +6,7 @@ namespace gemel::rows {
 namespace {
 
 // clang-format off
-constexpr CommandRow kRows[] = {
+constexpr CommandRow kStreamRows[] = {
     // stream
     Write("xack", -4, kFast, Key(1)),
     Write("xadd", -5, kDenyOom | kFast, Key(1))
@@ -106,6 +106,6 @@ constexpr CommandRow kRows[] = {
 
 }  // namespace
 
-std::span<const CommandRow> StreamRows() { return kRows; }
+std::span<const CommandRow> StreamRows() { return kStreamRows; }
 
 }  // namespace gemel::rows

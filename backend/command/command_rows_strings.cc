@@ -6,7 +6,7 @@ namespace gemel::rows {
 namespace {
 
 // clang-format off
-constexpr CommandRow kRows[] = {
+constexpr CommandRow kStringRows[] = {
     // generic
     Write("copy", -3, kDenyOom, KeyRange(1, 2)).By(ArgRule::kCopy, kNoDatabases),
     Write("del", -2, kPlain, KeyRange(1, -1)).EachKey(Merge::kSum),
@@ -94,6 +94,6 @@ constexpr CommandRow kRows[] = {
 
 }  // namespace
 
-std::span<const CommandRow> StringRows() { return kRows; }
+std::span<const CommandRow> StringRows() { return kStringRows; }
 
 }  // namespace gemel::rows

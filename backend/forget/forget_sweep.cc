@@ -13,13 +13,13 @@ namespace gemel {
 
 namespace {
 
-constexpr size_t kBatch = 64;
-constexpr std::string_view kScanCount = "100";
+constexpr size_t kSweepBatch = 64;
+constexpr std::string_view kSweepScanCount = "100";
 // Against the rate, of a key deleted.
 constexpr double kLookCost = 0.1;
-constexpr uint64_t kRetryMs = 1000;
+constexpr uint64_t kSweepRetryMs = 1000;
 
-std::string Seconds(uint64_t ms) {
+std::string SweepSeconds(uint64_t ms) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.3f", static_cast<double>(ms) / 1000);
   return text;
@@ -32,7 +32,7 @@ void Forget::Tick(uint64_t now_ms) {
   const double passed_ms = static_cast<double>(std::min<uint64_t>(now_ms - ticked_ms_, 1000));
   ticked_ms_ = now_ms;
   const double rate = options_.keys_per_s;
-  tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kBatch, rate / 20));
+  tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kSweepBatch, rate / 20));
   if (std::exchange(refused_, false)) shard_->ReleaseGated();
   if (!rings_ || stopped_) return;
   if (shard_->info().swept < swept_) {
@@ -76,7 +76,7 @@ bool Forget::Step() {
         return false;
       }
       if (failed_) {
-        Restart(error_, kRetryMs);
+        Restart(error_, kSweepRetryMs);
         return false;
       }
       if (waiting_) return false;
@@ -132,8 +132,8 @@ bool Forget::Scan() {
     return true;
   }
   if ((Limited() && tokens_ < 1) || !shard_->InSyncAndUp(primary_)) return false;
-  Ask* ask =
-      NewAsk(Ask::What::kScan, scan_, RequestKind::kRead, {"SCAN", cursor_, "COUNT", kScanCount});
+  Ask* ask = NewAsk(Ask::What::kScan, scan_, RequestKind::kRead,
+                    {"SCAN", cursor_, "COUNT", kSweepScanCount});
   ask->copy = primary_;
   waiting_ = true;
   shard_->SendTo(primary_, ask);
@@ -154,7 +154,7 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
   }
   if (!SplitArray(reply.bytes, &parts) || parts.size() != 2 || !SplitArray(parts[1], &names)) {
     Restart("SCAN: " + std::string(reply.bytes[0] == '-' ? ReplyText(reply.bytes) : "an odd reply"),
-            kRetryMs);
+            kSweepRetryMs);
     return;
   }
   cursor_ = ReplyText(parts[0]);
@@ -177,7 +177,7 @@ bool Forget::DeleteBatch() {
     stage_ = Stage::kScan;
     return true;
   }
-  size_t room = kBatch;
+  size_t room = kSweepBatch;
   if (Limited()) {
     if (tokens_ < 1) return false;
     room = std::min(room, static_cast<size_t>(tokens_));
@@ -268,7 +268,7 @@ void Forget::OnProposed(uint64_t ring, const EditResult& result) {
   const bool last = ring == rings_->history().last_id();
   if (!result.ok) {
     if (last && stage_ == Stage::kPropose) {
-      retry_ms_ = env_->NowMs() + kRetryMs;
+      retry_ms_ = env_->NowMs() + kSweepRetryMs;
       Note(NoteLevel::kError,
            "could not mark swept for ring " + std::to_string(ring) + ": " + result.error);
     }
@@ -291,7 +291,7 @@ void Forget::Finish() {
          "no old keys are left after the change to ring " + std::to_string(swept_) + ": " +
              std::to_string(looked_at_) + " keys looked at, " + std::to_string(deleted_) +
              " deleted (" + std::to_string(on_access_) + " of them when they were asked for) in " +
-             Seconds(env_->NowMs() - began_ms_) + " s");
+             SweepSeconds(env_->NowMs() - began_ms_) + " s");
   }
   ++shard_->stats().sweeps;
   Evaluate();

@@ -14,7 +14,7 @@ void Lower(uint64_t* limit, uint64_t value) {
   if (value > 0) *limit = std::min(*limit, value);
 }
 
-uint64_t NumberOf(std::string_view text) {
+uint64_t PositiveNumber(std::string_view text) {
   int64_t number = 0;
   return ParseInteger(text, &number) && number > 0 ? static_cast<uint64_t>(number) : 0;
 }
@@ -30,8 +30,8 @@ std::string_view NextWord(std::string_view* text) {
 void LearnOutput(std::string_view text, uint64_t* limit) {
   while (!text.empty()) {
     const std::string_view of = NextWord(&text);
-    const uint64_t hard = NumberOf(NextWord(&text));
-    const uint64_t soft = NumberOf(NextWord(&text));
+    const uint64_t hard = PositiveNumber(NextWord(&text));
+    const uint64_t soft = PositiveNumber(NextWord(&text));
     NextWord(&text);
     if (of != "normal") continue;
     Lower(limit, hard);
@@ -50,20 +50,20 @@ void NodeLimits::Learn(std::string_view reply) {
     const std::string_view name = ReplyText(parts[i]);
     const std::string_view value = ReplyText(parts[i + 1]);
     if (name == "proto-max-bulk-len" || name == "client-query-buffer-limit") {
-      Lower(&argument, NumberOf(value));
+      Lower(&argument, PositiveNumber(value));
     } else if (name == "client-output-buffer-limit") {
       LearnOutput(value, &output);
     } else if (name == "maxmemory-clients") {
       clients = value;
     } else if (name == "maxmemory") {
-      maxmemory = NumberOf(value);
+      maxmemory = PositiveNumber(value);
     }
   }
   if (clients.ends_with('%')) {
     clients.remove_suffix(1);
-    Lower(&output, maxmemory / 100 * NumberOf(clients));
+    Lower(&output, maxmemory / 100 * PositiveNumber(clients));
   } else {
-    Lower(&output, NumberOf(clients));
+    Lower(&output, PositiveNumber(clients));
   }
 }
 

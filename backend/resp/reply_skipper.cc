@@ -10,7 +10,7 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kMaxValues = uint64_t{1} << 40;
+constexpr uint64_t kMaxSkippedValues = uint64_t{1} << 40;
 constexpr std::string_view kLines = "+-:_,#(";
 constexpr std::string_view kStrings = "$=!";
 constexpr std::string_view kAggregates = "*%~>|";
@@ -35,7 +35,7 @@ bool ReplySkipper::OnHeader() {
   }
   uint64_t more = count < 0 ? 0 : static_cast<uint64_t>(count);
   if (type == '%' || type == '|') more *= 2;
-  if (more > kMaxValues || values_ > kMaxValues - more) return false;
+  if (more > kMaxSkippedValues || values_ > kMaxSkippedValues - more) return false;
   values_ += more;
   return true;
 }

@@ -1,9 +1,10 @@
 #include "backend/resync/diskless_delay.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
+
+#include "backend/resync/replication_info.h"
 
 namespace gemel {
 
@@ -11,17 +12,11 @@ namespace {
 
 constexpr std::string_view kDelay = "repl-diskless-sync-delay";
 constexpr std::string_view kMaxReplicas = "repl-diskless-sync-max-replicas";
-// In kMaxReplicas, and more than anybody has: this, kFactor for each second of the delay, and what
-// it was itself.
+// In kMaxReplicas, and more than anybody has: this, kPerSecond for each second of the delay, and
+// what it was itself.
 constexpr int64_t kMark = 1000000000;
-constexpr int64_t kFactor = 1000;
+constexpr int64_t kPerSecond = 1000;
 constexpr int64_t kLongest = 1000000;  // such a delay fits still
-
-int64_t ToNumber(std::string_view text) {
-  int64_t number = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? number : -1;
-}
 
 }  // namespace
 
@@ -42,15 +37,15 @@ struct DisklessDelay::Settings {
       } else if (name == "repl-diskless-sync") {
         diskless = word == "yes";
       } else if (name == kDelay) {
-        delay_s = ToNumber(word);
+        delay_s = InfoNumber(word);
       } else if (name == kMaxReplicas) {
-        max_replicas = ToNumber(word);
+        max_replicas = InfoNumber(word);
       }
     }
     if (max_replicas >= kMark) {
       left = true;
-      delay_s = (max_replicas - kMark) / kFactor;
-      max_replicas = (max_replicas - kMark) % kFactor;
+      delay_s = (max_replicas - kMark) / kPerSecond;
+      max_replicas = (max_replicas - kMark) % kPerSecond;
     }
   }
 
@@ -85,9 +80,9 @@ void DisklessDelay::OnSettings(uint32_t node, const Settings& settings,
   node_ = node;
   before_ = settings.AsBefore();
   std::vector<std::string> command = Settings::Set(0, -1);
-  if (settings.max_replicas >= 0 && settings.max_replicas < kFactor &&
+  if (settings.max_replicas >= 0 && settings.max_replicas < kPerSecond &&
       settings.delay_s <= kLongest) {
-    command = Settings::Set(0, kMark + settings.delay_s * kFactor + settings.max_replicas);
+    command = Settings::Set(0, kMark + settings.delay_s * kPerSecond + settings.max_replicas);
   }
   port_->Command(
       node, std::move(command),

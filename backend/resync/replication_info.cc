@@ -48,13 +48,13 @@ constexpr TextField kTexts[] = {
     {"master_replid2", &ReplicationInfo::replid2},
 };
 
-int64_t ToNumber(std::string_view text) {
+}  // namespace
+
+int64_t InfoNumber(std::string_view text) {
   int64_t number = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size() ? number : -1;
 }
-
-}  // namespace
 
 ReplicationInfo ParseReplicationInfo(std::string_view info) {
   ReplicationInfo seen;
@@ -72,7 +72,7 @@ ReplicationInfo ParseReplicationInfo(std::string_view info) {
       seen.gives_copy = true;
     }
     for (const NumberField& field : kNumbers) {
-      if (name == field.name) seen.*field.member = ToNumber(value);
+      if (name == field.name) seen.*field.member = InfoNumber(value);
     }
     for (const FlagField& field : kFlags) {
       if (name == field.name) seen.*field.member = value == field.yes;

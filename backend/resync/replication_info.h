@@ -38,6 +38,9 @@ struct ReplicationInfo {
   bool gives_copy = false;
 };
 
+// A number as Redis writes one; -1 if `text` is none.
+int64_t InfoNumber(std::string_view text);
+
 // `info`: the reply to INFO, or to INFO replication.
 ReplicationInfo ParseReplicationInfo(std::string_view info);
 

@@ -1,6 +1,5 @@
 // Until Redis copies: what the nodes are already, and how the copy is made a replica.
 
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -14,12 +13,6 @@ namespace {
 
 // Between two looks at whether its turn has come.
 constexpr uint64_t kTurnMs = 500;
-
-int64_t ToNumber(std::string_view text) {
-  int64_t number = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? number : -1;
-}
 
 std::string_view LastLine(std::string_view text) {
   const size_t at = text.rfind('\n');
@@ -157,9 +150,9 @@ bool Resync::TakePlace(bool copying) {
 // made equal to what was written since.
 void Resync::CheckNotSwapped() {
   Demand(primary_, {"DBSIZE"}, [this](const ControlReply& primary) {
-    const int64_t primary_keys = ToNumber(primary.text);
+    const int64_t primary_keys = InfoNumber(primary.text);
     Demand(copy_, {"DBSIZE"}, [this, primary_keys](const ControlReply& copy) {
-      const int64_t copy_keys = ToNumber(copy.text);
+      const int64_t copy_keys = InfoNumber(copy.text);
       if (primary_keys < 0 || copy_keys < 0) {
         Fail("DBSIZE said no number");
       } else if (copy_keys > 0 &&
@@ -233,7 +226,7 @@ void Resync::FindPrimary() {
     return;
   }
   Prepare(primary_, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
-    const int64_t port = ToNumber(LastLine(reply.text));
+    const int64_t port = InfoNumber(LastLine(reply.text));
     if (port <= 0) {
       GoByKeys("the primary " + NameOf(primary_) +
                " listens on its Unix socket only (CONFIG GET port says " +

@@ -4,7 +4,7 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kIntervalMs = 1000;
+constexpr uint64_t kWatchIntervalMs = 1000;
 
 }  // namespace
 
@@ -13,7 +13,7 @@ RoleWatch::RoleWatch(Shard* shard, ControlPort* port, ShardEnv* env)
 
 void RoleWatch::Tick(uint64_t now_ms) {
   if (now_ms < next_ms_) return;
-  next_ms_ = now_ms + kIntervalMs;
+  next_ms_ = now_ms + kWatchIntervalMs;
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
     if ((shard_->in_sync() & Bit(i)) != 0 && shard_->link(i)->up() && !asked_[i]) Ask(i);
   }

@@ -19,7 +19,7 @@ constexpr int64_t kFirstCount = 64;
 
 std::string Number(int64_t number) { return std::to_string(number); }
 
-int64_t ToNumber(std::string_view reply) {
+int64_t ReplyNumber(std::string_view reply) {
   int64_t number = -1;
   return ParseInteger(ReplyText(reply), &number) ? number : -1;
 }
@@ -215,7 +215,7 @@ void KeyRebuild::NextPiece(bool more) {
 }
 
 bool KeyRebuild::TakeExpiry(const std::vector<std::string>& replies) {
-  expiry_ms_ = ToNumber(replies.back());
+  expiry_ms_ = ReplyNumber(replies.back());
   if (expiry_ms_ != -2) return true;
   // Gone by now.
   writes_.clear();
@@ -235,7 +235,7 @@ void KeyRebuild::Adapt(size_t bytes) {
 
 void KeyRebuild::OnPiece(const std::vector<std::string>& replies) {
   if (replies.size() > 2) {
-    length_ = ToNumber(replies[0]);
+    length_ = ReplyNumber(replies[0]);
     if (length_ > 0 && options_.memory > 0) {
       count_ = std::clamp<int64_t>(kPieceBytes / (options_.memory / length_ + 1), 1, kMaxCount);
     }
@@ -290,7 +290,7 @@ void KeyRebuild::OnFieldExpiry(const std::vector<std::string>& replies) {
   std::vector<std::string_view> times;
   if (!Split(replies[0], &times)) return;
   for (std::string_view time : times) {
-    if (ToNumber(time) < 0) continue;
+    if (ReplyNumber(time) < 0) continue;
     Fail("its fields expire one by one, which the copy, of an older version, does not know");
     return;
   }
@@ -349,7 +349,7 @@ void KeyRebuild::OnGroups(const std::vector<std::string>& replies) {
     if (!SplitArray(group, &parts)) continue;
     Group& seen = groups_.emplace_back();
     seen.name = ReplyText(FieldOf(parts, "name"));
-    seen.pending = ToNumber(FieldOf(parts, "pending"));
+    seen.pending = ReplyNumber(FieldOf(parts, "pending"));
     std::vector<std::string_view> args = {seen.name,
                                           ReplyText(FieldOf(parts, "last-delivered-id"))};
     const std::string_view read = ReplyText(FieldOf(parts, "entries-read"));
@@ -403,12 +403,12 @@ void KeyRebuild::OnPending(const std::vector<std::string>& replies) {
   std::vector<std::string_view> pending;
   std::vector<std::string_view> time;
   if (!Split(replies[0], &pending) || !Split(replies[1], &time, 2)) return;
-  const int64_t now_ms = ToNumber(time[0]) * 1000 + ToNumber(time[1]) / 1000;
+  const int64_t now_ms = ReplyNumber(time[0]) * 1000 + ReplyNumber(time[1]) / 1000;
   for (std::string_view entry : pending) {
     std::vector<std::string_view> parts;
     if (!SplitArray(entry, &parts) || parts.size() != 4) continue;
-    const std::string delivered = Number(now_ms - ToNumber(parts[2]));
-    const std::string times = Number(ToNumber(parts[3]));
+    const std::string delivered = Number(now_ms - ReplyNumber(parts[2]));
+    const std::string times = Number(ReplyNumber(parts[3]));
     Write("XCLAIM", {groups_[group_].name, ReplyText(parts[1]), "0", ReplyText(parts[0]), "TIME",
                      delivered, "RETRYCOUNT", times, "FORCE", "JUSTID"});
     from_ = IdAfter(ReplyText(parts[0]));

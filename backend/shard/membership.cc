@@ -11,7 +11,7 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kRetryMs = 500;
+constexpr uint64_t kNotYetRetryMs = 500;
 
 }  // namespace
 
@@ -92,7 +92,7 @@ void Membership::Advance(uint64_t now_ms) {
   const bool left = Remove();
   if (busy_) return;
   settled_ = !left && not_yet_.empty();
-  if (!not_yet_.empty()) retry_at_ms_ = now_ms + kRetryMs;
+  if (!not_yet_.empty()) retry_at_ms_ = now_ms + kNotYetRetryMs;
   not_yet_.clear();
 }
 
@@ -175,7 +175,7 @@ void Membership::OnOrder(const Order& order, std::string_view reply) {
   busy_ = false;
   if (stopped_) return;
   if (reply.starts_with("-")) {
-    retry_at_ms_ = env_->NowMs() + kRetryMs;
+    retry_at_ms_ = env_->NowMs() + kNotYetRetryMs;
     Tell(std::string(ReplyText(reply)));
     return;
   }

@@ -15,7 +15,7 @@ constexpr uint32_t kMaxEdits = 3;
 constexpr size_t kMaxProofs = 16;
 constexpr uint64_t kLongestFailbackWaitMs = 10 * 60 * 1000;
 
-std::string OneLine(std::string text) {
+std::string OnOneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\r', ' ');
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
@@ -308,7 +308,7 @@ bool ShardControl::PlanRole(Edit* edit) {
   if (const std::string& note = shard_->resync_note(copy_); !note.empty()) {
     consequence_ += "; a resync of it had not ended (" + note + "), so it may hold only a part";
   }
-  consequence_ = OneLine(consequence_);
+  consequence_ = OnOneLine(consequence_);
   return true;
 }
 

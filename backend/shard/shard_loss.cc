@@ -13,7 +13,7 @@ namespace gemel {
 namespace {
 
 // In one command, so that the node is not busy for long at a time.
-constexpr size_t kKeysAtOnce = 128;
+constexpr size_t kDeletedAtOnce = 128;
 constexpr uint64_t kDeleteAgainMs = 1000;
 
 }  // namespace
@@ -188,7 +188,7 @@ void Shard::DeleteDoubtful(uint32_t copy) {
     cut();
     copies_[copy]->journal->ForEach([&](const std::string& key) {
       args.push_back(key);
-      if (args.size() > kKeysAtOnce) cut();
+      if (args.size() > kDeletedAtOnce) cut();
       return true;
     });
     cut();

@@ -34,7 +34,7 @@ namespace gemel {
 
 namespace {
 
-constexpr std::string_view kScanCount = "256";
+constexpr std::string_view kCopyScanCount = "256";
 // The scan goes on while fewer keys than this wait to be repaired.
 constexpr size_t kRoom = 512;
 // For the journal of such a copy, whatever is configured for others.
@@ -44,7 +44,7 @@ constexpr size_t kLeastJournalBytes = 16u << 20;
 constexpr double kCostOfExists = 0.2;
 constexpr uint64_t kRetryTooBigMs = 5 * 60 * 1000;
 
-std::string Frame(std::initializer_list<std::string_view> args) {
+std::string ScanFrame(std::initializer_list<std::string_view> args) {
   std::string frame;
   AppendCommand(&frame, std::vector<std::string_view>(args));
   return frame;
@@ -74,7 +74,7 @@ bool Shard::CopyByScan(uint32_t index, std::string* why, bool calm) {
   copy.scan_end.clear();
   joining_ |= Bit(index);
   UpdateTargets();
-  AskForScan(index, primary_, ScanCopy::kSize, 0, Frame({"DBSIZE"}));
+  AskForScan(index, primary_, ScanCopy::kSize, 0, ScanFrame({"DBSIZE"}));
   return true;
 }
 
@@ -134,7 +134,7 @@ void Shard::StepScan(uint32_t index) {
     scan.asked = true;
     repair_budget_ -= kCostOfExists * static_cast<double>(scan.found.size());
     for (size_t i = 0; i < scan.found.size(); ++i) {
-      AskForScan(index, primary_, ScanCopy::kExists, i, Frame({"EXISTS", scan.found[i]}));
+      AskForScan(index, primary_, ScanCopy::kExists, i, ScanFrame({"EXISTS", scan.found[i]}));
     }
     return;
   }
@@ -147,7 +147,8 @@ void Shard::StepScan(uint32_t index) {
     if (scan.phase == ScanCopy::Phase::kDone) return;
   }
   const uint32_t from = scan.phase == ScanCopy::Phase::kAll ? primary_ : index;
-  AskForScan(index, from, ScanCopy::kScan, 0, Frame({"SCAN", scan.cursor, "COUNT", kScanCount}));
+  AskForScan(index, from, ScanCopy::kScan, 0,
+             ScanFrame({"SCAN", scan.cursor, "COUNT", kCopyScanCount}));
 }
 
 void Shard::OnScanReply(const Op& op, std::string_view reply) {

@@ -44,14 +44,14 @@ void AppendString(std::string* out, std::string_view bytes) {
   *out += '"';
 }
 
-void AppendField(std::string* out, std::string_view key, std::string_view bytes) {
+void AppendEntry(std::string* out, std::string_view key, std::string_view bytes) {
   *out += key;
   *out += " = ";
   AppendString(out, bytes);
   *out += '\n';
 }
 
-void AppendField(std::string* out, std::string_view key, uint64_t value) {
+void AppendEntry(std::string* out, std::string_view key, uint64_t value) {
   *out += key;
   *out += " = ";
   *out += std::to_string(value);
@@ -216,9 +216,9 @@ RingSpec DecodeRing(const toml::table& table, std::string* error) {
 
 void AppendRing(std::string* out, const RingSpec& ring) {
   *out += "\n[[ring]]\n";
-  AppendField(out, "id", ring.id);
-  AppendField(out, "points", ring.points);
-  AppendField(out, "hash_tag", ring.hash_tag);
+  AppendEntry(out, "id", ring.id);
+  AppendEntry(out, "points", ring.points);
+  AppendEntry(out, "hash_tag", ring.hash_tag);
   *out += "shards = [";
   for (size_t i = 0; i < ring.shards.size(); ++i) {
     if (i > 0) *out += ", ";
@@ -258,23 +258,23 @@ std::string EncodeTopology(const Topology& topology) {
   std::string out =
       "# The state of a gemel proxy: roles, epochs and stale marks of its shards; rings.\n"
       "# Written by the proxy; a file changed by hand is refused.\n";
-  AppendField(&out, "version", kVersion);
-  AppendField(&out, "epoch", topology.epoch);
+  AppendEntry(&out, "version", kVersion);
+  AppendEntry(&out, "epoch", topology.epoch);
   AppendFlag(&out, "clean", topology.clean);
   for (const ShardInfo& shard : topology.shards) {
     out += "\n[[shard]]\n";
-    AppendField(&out, "name", shard.name);
-    AppendField(&out, "epoch", shard.epoch);
-    AppendField(&out, "primary", shard.copies[shard.primary].node);
+    AppendEntry(&out, "name", shard.name);
+    AppendEntry(&out, "epoch", shard.epoch);
+    AppendEntry(&out, "primary", shard.copies[shard.primary].node);
     AppendFlag(&out, "adopted", shard.adopted);
-    if (shard.swept > 0) AppendField(&out, "swept", shard.swept);
+    if (shard.swept > 0) AppendEntry(&out, "swept", shard.swept);
     for (const CopyInfo& copy : shard.copies) {
       out += "\n[[shard.copy]]\n";
-      AppendField(&out, "node", copy.node);
-      AppendField(&out, "state",
+      AppendEntry(&out, "node", copy.node);
+      AppendEntry(&out, "state",
                   std::string_view(copy.state == CopyState::kInSync ? "in sync" : "stale"));
-      AppendField(&out, "run_id", copy.run_id);
-      AppendField(&out, "reason", copy.reason);
+      AppendEntry(&out, "run_id", copy.run_id);
+      AppendEntry(&out, "reason", copy.reason);
       if (copy.drained) AppendFlag(&out, "drained", true);
     }
   }

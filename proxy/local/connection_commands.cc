@@ -11,7 +11,7 @@ namespace gemel {
 namespace {
 
 // Of what a client sent, in an answer to it.
-constexpr size_t kMaxQuoted = 300;
+constexpr size_t kMaxQuotedOption = 300;
 
 // Compares in a time that does not tell how much of it is right.
 bool SameSecret(std::string_view a, std::string_view b) {
@@ -128,7 +128,7 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
       at += 2;
     } else {
       session.ReplyError("ERR Syntax error in HELLO option '" +
-                         std::string(args[at].substr(0, kMaxQuoted)) + "'");
+                         std::string(args[at].substr(0, kMaxQuotedOption)) + "'");
       return;
     }
   }

@@ -14,7 +14,7 @@ namespace gemel {
 namespace {
 
 // Of what a client sent, in an answer to it.
-constexpr size_t kMaxQuoted = 100;
+constexpr size_t kMaxQuotedName = 100;
 
 std::string Error(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -66,7 +66,7 @@ void ProcessOrders::Set(const std::vector<std::string>& order, bool local, Gone 
     const OptionInfo* option = FindOption(name);
     if (option == nullptr) {
       done(Error("Unknown option or number of arguments for CONFIG SET - '" +
-                 order[i].substr(0, kMaxQuoted) + "'; CONFIG GET * names them"));
+                 order[i].substr(0, kMaxQuotedName) + "'; CONFIG GET * names them"));
       return;
     }
     std::string error;

@@ -11,7 +11,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::adoption_test {
 namespace {
 
 std::string Field(const std::string& info, const std::string& name) {
@@ -329,4 +329,4 @@ TEST(ResyncLimits, PauseUnderLoad) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::adoption_test

@@ -10,7 +10,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::audit_test {
 namespace {
 
 struct Totals {
@@ -367,4 +367,4 @@ TEST(Audit, StoppingTheProxyDoesNotWaitForIt) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::audit_test

@@ -13,7 +13,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::busy_test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -181,4 +181,4 @@ TEST(BusyPair, LongReadsLeaveACopyFree) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::busy_test

@@ -7,7 +7,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::cli_test {
 namespace {
 
 constexpr const char* kShard = "[[shard]]\nname = \"a\"\nprimary = \"127.0.0.1:7101\"\n";
@@ -317,4 +317,4 @@ TEST(Cli, LogsToAFile) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::cli_test

@@ -26,7 +26,7 @@
 #include "backend/command/key_finder.h"
 #include "backend/command/second_copy.h"
 
-namespace gemel {
+namespace gemel::command_oracle_test {
 namespace {
 
 using Args = std::vector<std::string_view>;
@@ -447,4 +447,4 @@ TEST_F(CommandOracle, ErrorsAreWordForWord) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::command_oracle_test

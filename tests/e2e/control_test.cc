@@ -6,7 +6,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::control_test {
 namespace {
 
 ClusterOptions Options(int workers, int copies = 2) {
@@ -317,4 +317,4 @@ TEST(ControlFailback, TheConfiguredPrimaryGetsItsRoleBack) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::control_test

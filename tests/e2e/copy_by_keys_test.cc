@@ -13,7 +13,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::copy_by_keys_test {
 namespace {
 
 using Node = std::unique_ptr<RedisNode>;
@@ -305,4 +305,4 @@ TEST_F(NodeRights, ARightThatIsTakenAwayOnTheWay) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::copy_by_keys_test

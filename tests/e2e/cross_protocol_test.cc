@@ -7,7 +7,7 @@
 #include "tests/e2e/raw_socket.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::cross_protocol_test {
 namespace {
 
 // All that comes back until it is closed.
@@ -137,4 +137,4 @@ TEST(CrossProtocol, TheWordsAreOnlyTheCommands) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::cross_protocol_test

@@ -6,7 +6,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::data_loss_test {
 namespace {
 
 class DataLoss : public ::testing::TestWithParam<bool> {};
@@ -172,4 +172,4 @@ TEST_P(AckLoss, WhatMayBeLost) {
 INSTANTIATE_TEST_SUITE_P(, AckLoss, ::testing::Values("all", "primary", "any"));
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::data_loss_test

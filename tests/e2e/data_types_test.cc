@@ -4,7 +4,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::data_types_test {
 namespace {
 
 // Each command's reply must be that of a redis-server which is asked the same.
@@ -253,4 +253,4 @@ TEST(DataTypes, PasswordAndDatabaseOfTheNodes) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::data_types_test

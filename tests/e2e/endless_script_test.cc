@@ -11,7 +11,7 @@
 #include "tests/e2e/look.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::endless_script_test {
 namespace {
 
 const Words kEndless = {"EVAL_RO", "while true do end", "0"};
@@ -160,4 +160,4 @@ TEST_F(EndlessScriptPair, OnANodeThatListensLate) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::endless_script_test

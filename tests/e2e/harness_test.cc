@@ -6,7 +6,7 @@
 #include "tests/e2e/raw_socket.h"
 #include "tests/e2e/redis_node.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::harness_test {
 namespace {
 
 TEST(Harness, RepliesHaveOneText) {
@@ -45,4 +45,4 @@ TEST(Harness, LoadKnowsTheData) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::harness_test

@@ -16,7 +16,7 @@
 #include "tests/e2e/proxy_process.h"
 #include "tests/e2e/redis_node.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::host_names_test {
 namespace {
 
 class HostNames : public testing::Test {
@@ -129,4 +129,4 @@ TEST_F(HostNames, AllConnectionsFollowTheLink) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::host_names_test

@@ -13,7 +13,7 @@
 #include "tests/e2e/look.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::hostile_requests_test {
 namespace {
 
 constexpr size_t kMb = 1u << 20;
@@ -267,4 +267,4 @@ TEST(SessionOrder, AReadThatIsMovedSeesNoLaterWriteOfItsSession) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::hostile_requests_test

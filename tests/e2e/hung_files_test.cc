@@ -12,7 +12,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/look.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::hung_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -145,4 +145,4 @@ TEST_F(HungFiles, TheLogHoldsUpNothing) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::hung_files_test

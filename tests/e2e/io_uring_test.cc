@@ -7,7 +7,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::io_uring_test {
 namespace {
 
 // How many rings the proxy has.
@@ -55,4 +55,4 @@ TEST_P(IoUring, ChangesUnderLoad) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::io_uring_test

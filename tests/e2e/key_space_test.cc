@@ -6,7 +6,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::key_space_test {
 namespace {
 
 std::set<std::string> ScanAll(Client& client, const Words& options) {
@@ -116,4 +116,4 @@ TEST(KeyRing, KeysSpreadOverTheShards) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::key_space_test

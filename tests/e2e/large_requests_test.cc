@@ -16,7 +16,7 @@
 #include "tests/e2e/look.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::large_requests_test {
 namespace {
 
 constexpr uint64_t kMb = 1 << 20;
@@ -128,4 +128,4 @@ TEST_F(LargeRequests, AFloodOfVerySmallOnes) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::large_requests_test

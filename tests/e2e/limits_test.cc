@@ -8,7 +8,7 @@
 #include "tests/e2e/load.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::limits_test {
 namespace {
 
 // Sanitizers keep freed memory (AddressSanitizer 256 MB of it) and put shadows beside it.
@@ -232,4 +232,4 @@ TEST(Limits, ThousandsOfConnections) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::limits_test

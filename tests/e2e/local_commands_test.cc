@@ -6,7 +6,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::local_commands_test {
 namespace {
 
 // The commands that change a connection, word for word as Redis answers them.
@@ -205,4 +205,4 @@ TEST(LocalCommands, NamesOfClientsAreBounded) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::local_commands_test

@@ -13,7 +13,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/look.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::log_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -319,4 +319,4 @@ TEST_F(LogFile, AReloadLeadsAwayFromAPipeThatNobodyReads) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::log_file_test

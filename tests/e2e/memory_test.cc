@@ -8,19 +8,13 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::memory_test {
 namespace {
 
 constexpr uint64_t kMb = 1 << 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// Sanitizers keep freed memory (AddressSanitizer 256 MB of it) and put shadows beside it.
-constexpr uint64_t kSlack = 700 * kMb;
-constexpr bool kSanitized = true;
-#else
-// What is not counted: the loop's scratch memory, sessions, small holes.
-constexpr uint64_t kSlack = 16 * kMb;
-constexpr bool kSanitized = false;
-#endif
+// What is not counted: the loop's scratch memory, sessions, small holes. Sanitizers keep freed
+// memory (AddressSanitizer 256 MB of it) and put shadows beside it.
+uint64_t Slack() { return ProxySanitizer() == Sanitizer::kNone ? 16 * kMb : 700 * kMb; }
 
 uint64_t Number(Client client, const std::string& field) {
   const std::string info = client("INFO").bytes;
@@ -83,7 +77,7 @@ std::string HalfOfSet(const std::string& key, size_t size) {
 }
 
 const char* const kSmall = "buffered = \"64mb\"\nclient_output = \"4mb\"";
-constexpr uint64_t kSmallMost = 64 * kMb + 64 * kMb / 10 + kSlack;
+uint64_t SmallMost() { return 64 * kMb + 64 * kMb / 10 + Slack(); }
 
 TEST(Memory, ClientsThatHaveNotAuthenticatedHoldLittle) {
   Cluster cluster({.shards = 1, .copies = 1, .sections = {{"limits", kSmall}}});
@@ -92,7 +86,7 @@ TEST(Memory, ClientsThatHaveNotAuthenticatedHoldLittle) {
   const uint64_t before = cluster.proxy().ResidentBytes();
   // Each gets an error to each, and reads none.
   Crowd crowd(&cluster, 300, Repeat("GET x\r\n", 1000000));
-  EXPECT_LT(crowd.Push(), before + 40 * kMb + kSlack);
+  EXPECT_LT(crowd.Push(), before + 40 * kMb + Slack());
   Client polite = cluster.Connect();
   EXPECT_EQ(polite("AUTH", "secret"), "OK");
   EXPECT_EQ(polite("SET", "k", "v"), "OK");
@@ -106,7 +100,7 @@ TEST(Memory, UnfinishedRequestsCount) {
     EXPECT_EQ(cluster.Connect()("SET", "k", "v"), "OK");
     const uint64_t before = cluster.proxy().ResidentBytes();
     Crowd crowd(&cluster, 40, HalfOfSet("big", 20 * kMb));
-    EXPECT_LT(crowd.Push(), before + kSmallMost);
+    EXPECT_LT(crowd.Push(), before + SmallMost());
     EXPECT_EQ(cluster.Connect()("GET", "k"), "v");
     EXPECT_EQ(cluster.Connect()("SET", "k", std::string(kMb, 'w')), "OK");
     EXPECT_TRUE(
@@ -130,7 +124,7 @@ TEST(Memory, LargeRequestsComeInOneAfterTheOther) {
   Cluster cluster({.shards = 1, .copies = 1, .sections = {{"limits", kSmall}}});
   const uint64_t before = cluster.proxy().ResidentBytes();
   Crowd crowd(&cluster, 30, Encode({"SET", "k", std::string(10 * kMb, 'v')}));
-  EXPECT_LT(crowd.Push(), before + kSmallMost);
+  EXPECT_LT(crowd.Push(), before + SmallMost());
   for (size_t i = 0; i < 30; ++i) EXPECT_EQ(crowd.socket(i).Read(5), "+OK\r\n") << i;
   EXPECT_EQ(cluster.Connect()("STRLEN", "k"), ":" + std::to_string(10 * kMb));
 }
@@ -164,9 +158,9 @@ TEST(Memory, RepliesThatAreNotTakenCount) {
   EXPECT_EQ(cluster.Connect()("SET", "big", std::string(kMb, 'v')), "OK");
   const uint64_t before = cluster.proxy().ResidentBytes();
   Crowd nodes(&cluster, 50, Repeat(Encode({"GET", "big"}), 100));
-  EXPECT_LT(nodes.Push(), before + kSmallMost);
+  EXPECT_LT(nodes.Push(), before + SmallMost());
   Crowd own(&cluster, 50, Repeat(Encode({"INFO", "server"}) + Encode({"COMMAND"}), 1000));
-  EXPECT_LT(own.Push(), before + kSmallMost);
+  EXPECT_LT(own.Push(), before + SmallMost());
   EXPECT_EQ(cluster.Connect()("SET", "k", "v"), "OK");
   EXPECT_EQ(cluster.Connect()("GET", "big"), std::string(kMb, 'v'));
 }
@@ -180,7 +174,7 @@ TEST(Memory, RepliesBehindAHungShardCount) {
   const uint64_t before = cluster.proxy().ResidentBytes();
   cluster.node(1, 0).Pause();
   Crowd crowd(&cluster, 50, Encode({"GET", slow}) + Repeat(Encode({"GET", fast}), 100));
-  EXPECT_LT(crowd.Push(), before + kSmallMost);
+  EXPECT_LT(crowd.Push(), before + SmallMost());
   EXPECT_EQ(cluster.Connect()("GET", fast), std::string(kMb, 'v'));
   cluster.node(1, 0).Resume();
 }
@@ -194,7 +188,7 @@ TEST(Memory, RequestsToAHungShardCount) {
   const uint64_t before = cluster.proxy().ResidentBytes();
   cluster.node(1, 0).Pause();
   Crowd crowd(&cluster, 50, Repeat(Encode({"SET", slow, std::string(100000, 'v')}), 20));
-  EXPECT_LT(crowd.Push(), before + kSmallMost);
+  EXPECT_LT(crowd.Push(), before + SmallMost());
   EXPECT_EQ(cluster.Connect()("SET", fast, std::string(kMb, 'v')), "OK");
   EXPECT_EQ(cluster.Connect()("GET", fast), std::string(kMb, 'v'));
   EXPECT_EQ(crowd.closed, 0u);
@@ -232,7 +226,7 @@ TEST(Memory, PartsThatAreGatheredCount) {
     const Reply& error = reply.items.empty() ? reply : reply.items[0];
     EXPECT_TRUE(error.IsError()) << error.Text().substr(0, 100);
     EXPECT_NE(error.bytes.find("buffered"), std::string::npos) << error.Text().substr(0, 200);
-    EXPECT_LT(most, before + kSmallMost);
+    EXPECT_LT(most, before + SmallMost());
     // The same client goes on, and so do the links: nobody else has noticed.
     EXPECT_EQ(client("STRLEN", one), ":" + std::to_string(kMb));
     EXPECT_EQ(client.Run({"MGET", one, two}).items.size(), 2u);
@@ -255,7 +249,7 @@ TEST(Memory, IsGivenBack) {
     many.Push();
     large.Push();
   }
-  if (kSanitized) return;  // which keep what is freed
+  if (ProxySanitizer() != Sanitizer::kNone) return;  // which keep what is freed
   uint64_t now = 0;
   EXPECT_TRUE(Eventually([&] {
     now = cluster.proxy().ResidentBytes();
@@ -317,7 +311,7 @@ TEST(Memory, OrdersThatQueue) {
       orders += Encode({"PROXY", "RELOAD"});
     }
     Crowd crowd(&cluster, 200, orders);
-    EXPECT_LT(crowd.Push(), before + kSmallMost);
+    EXPECT_LT(crowd.Push(), before + SmallMost());
     EXPECT_EQ(cluster.Connect()("CONFIG", "SET", "timeout", "77"), "OK");
   }
   // Nothing goes on behind those that have left.
@@ -333,4 +327,4 @@ TEST(Memory, OrdersThatQueue) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::memory_test

@@ -12,7 +12,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::mixed_versions_test {
 namespace {
 
 constexpr const char* kRedis = "redis-server";
@@ -239,4 +239,4 @@ TEST_F(MixedVersions, ARestartOfGemelBesideOldAndNew) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::mixed_versions_test

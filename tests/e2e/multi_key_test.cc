@@ -4,7 +4,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::multi_key_test {
 namespace {
 
 constexpr const char* kCrossSlot = "-CROSSSLOT Keys in request don't hash to the same slot";
@@ -112,4 +112,4 @@ TEST(MultiKey, AShardThatIsDownSpoilsItsOwnKeysOnly) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::multi_key_test

@@ -17,7 +17,7 @@
 #include "tests/e2e/name_server.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::names_test {
 namespace {
 
 constexpr char kDead[] = "127.0.0.8";   // nobody listens there
@@ -405,4 +405,4 @@ TEST_F(Names, AListenerListensOnAllAddressesOfItsHost) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::names_test

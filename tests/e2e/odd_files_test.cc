@@ -13,7 +13,7 @@
 #include "tests/e2e/look.h"
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::odd_files_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -261,4 +261,4 @@ TEST(RewriteByAUser, WhatCannotBeKeptIsAnErrorAndNothingChanges) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::odd_files_test

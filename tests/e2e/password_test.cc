@@ -11,7 +11,7 @@
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::password_test {
 namespace {
 
 constexpr char kNoAuth[] = "-NOAUTH Authentication required.";
@@ -227,4 +227,4 @@ INSTANTIATE_TEST_SUITE_P(Workers, Password, testing::Values(1, 2), [](const auto
 });
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::password_test

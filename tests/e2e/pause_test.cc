@@ -12,7 +12,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::pause_test {
 namespace {
 
 using Ms = std::chrono::milliseconds;
@@ -101,4 +101,4 @@ TEST(Pause, SoIsALongPieceOfWork) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::pause_test

@@ -8,7 +8,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::pipeline_test {
 namespace {
 
 // A conversation over both shards with every kind of answer: from a shard, split over shards,
@@ -141,4 +141,4 @@ TEST(Pipeline, QuitAnswersWhatCameBefore) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::pipeline_test

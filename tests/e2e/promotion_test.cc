@@ -6,7 +6,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::promotion_test {
 namespace {
 
 ClusterOptions Options(int workers) {
@@ -189,4 +189,4 @@ TEST(PromotionOfAnIdleShard, AStaleCopyIsNeverPromotedNorRead) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::promotion_test

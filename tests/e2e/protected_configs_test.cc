@@ -10,7 +10,7 @@
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::protected_configs_test {
 namespace {
 
 // One shard of one node; clients reach it on loopback, on another address and by a Unix socket.
@@ -125,4 +125,4 @@ TEST_F(ProtectedConfigs, TheFileAllowsThem) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::protected_configs_test

@@ -7,7 +7,7 @@
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::protected_mode_test {
 namespace {
 
 class ProtectedModeTest : public testing::TestWithParam<int> {
@@ -148,4 +148,4 @@ INSTANTIATE_TEST_SUITE_P(Workers, ProtectedModeTest, testing::Values(1, 2), [](c
 });
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::protected_mode_test

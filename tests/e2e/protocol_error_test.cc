@@ -8,7 +8,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::protocol_error_test {
 namespace {
 
 std::string SendAndReadAll(uint16_t port, const std::string& bytes) {
@@ -116,4 +116,4 @@ TEST(ProtocolError, AnnouncedSizesAreNotAllocated) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::protocol_error_test

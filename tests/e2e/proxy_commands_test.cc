@@ -4,7 +4,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::proxy_commands_test {
 namespace {
 
 TEST(ProxyCommands, ShardsNamesNodesAndRoles) {
@@ -189,4 +189,4 @@ TEST(ProxyCommands, BalancedReadsUseBothCopies) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::proxy_commands_test

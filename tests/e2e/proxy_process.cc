@@ -28,6 +28,16 @@ std::string GemelBinary() {
   return given != nullptr ? given : GEMEL_BINARY;
 }
 
+Sanitizer ProxySanitizer() {
+  static const Sanitizer found = [] {
+    const std::string program = ReadFile(GemelBinary());
+    if (program.find("__asan_init") != std::string::npos) return Sanitizer::kAddress;
+    if (program.find("__tsan_init") != std::string::npos) return Sanitizer::kThread;
+    return Sanitizer::kNone;
+  }();
+  return found;
+}
+
 ProxyProcess::~ProxyProcess() {
   const bool left = process_.pid() > 0;  // nobody stopped or killed it, nor waited for its end
   const bool ran = process_.running();

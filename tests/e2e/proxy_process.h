@@ -14,6 +14,10 @@ namespace gemel::e2e {
 // The program under test.
 std::string GemelBinary();
 
+// What the program under test was built with: other bounds hold for the memory of such a one.
+enum class Sanitizer { kNone, kAddress, kThread };
+Sanitizer ProxySanitizer();
+
 // Listens on one port as long as the object lives, over restarts too. Its destructor stops the
 // proxy and adds a test failure if that did not go in order, or if a sanitizer said something.
 class ProxyProcess {

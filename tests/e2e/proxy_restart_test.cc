@@ -7,7 +7,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::proxy_restart_test {
 namespace {
 
 ClusterOptions Options(int workers = 1) {
@@ -166,4 +166,4 @@ TEST(ProxyRestart, DamagedStateIsRefused) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::proxy_restart_test

@@ -8,7 +8,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::real_clients_test {
 namespace {
 
 class RealClients : public testing::Test {
@@ -119,4 +119,4 @@ TEST_F(RealClients, Ioredis) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::real_clients_test

@@ -5,7 +5,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::refused_test {
 namespace {
 
 TEST(Refused, CommandsWithAnOutcomeOfTheirOwnOnAPair) {
@@ -70,4 +70,4 @@ TEST(Refused, ASingleCopyDoesThem) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::refused_test

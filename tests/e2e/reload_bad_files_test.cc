@@ -10,7 +10,7 @@
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_bad_files_test {
 namespace {
 
 class ReloadBadFile : public testing::Test {
@@ -183,4 +183,4 @@ TEST_F(ReloadBadFile, CutAnywhere) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_bad_files_test

@@ -8,7 +8,7 @@
 
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_exchange_test {
 namespace {
 
 class ReloadExchange : public ::testing::Test {
@@ -125,4 +125,4 @@ TEST_F(ReloadExchange, WithANodeThatIsDown) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_exchange_test

@@ -19,7 +19,7 @@
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_faults_test {
 namespace {
 
 // GEMEL_RELOAD_SEED: as in a failure that is to be seen again.
@@ -442,4 +442,4 @@ TEST_P(ReloadFaults, StoppedWhileApplying) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_faults_test

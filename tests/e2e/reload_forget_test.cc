@@ -8,7 +8,7 @@
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_forget_test {
 namespace {
 
 class ReloadForget : public testing::TestWithParam<int> {  // workers
@@ -166,4 +166,4 @@ TEST_P(ReloadForget, NoMoreRingsThanMayBeKept) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_forget_test

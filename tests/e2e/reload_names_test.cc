@@ -14,7 +14,7 @@
 #include "tests/e2e/proxy_process.h"
 #include "tests/e2e/redis_node.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_names_test {
 namespace {
 
 class ReloadNames : public testing::Test {
@@ -98,4 +98,4 @@ TEST_F(ReloadNames, EachHostIsResolvedOnce) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_names_test

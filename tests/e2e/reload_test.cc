@@ -16,7 +16,7 @@
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_test {
 namespace {
 
 // As any server would ask for it.
@@ -570,4 +570,4 @@ TEST_P(Reload, DryRunChangesNothing) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_test

@@ -12,7 +12,7 @@
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::reload_watch_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -219,4 +219,4 @@ TEST_P(ReloadWatch, ConfigSetAndRewrite) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::reload_watch_test

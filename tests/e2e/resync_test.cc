@@ -5,7 +5,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::resync_test {
 namespace {
 
 ClusterOptions Options() { return {.shards = 1, .sections = {{"health", kImpatientProbes}}}; }
@@ -119,4 +119,4 @@ TEST(Resync, DivergedKeysAreMadeEqual) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::resync_test

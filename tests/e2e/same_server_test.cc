@@ -8,7 +8,7 @@
 
 #include "tests/e2e/reload_world.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::same_server_test {
 namespace {
 
 TEST(SameServer, UnderTwoAddressesAppliesAWriteOnce) {
@@ -225,4 +225,4 @@ TEST(SameServer, ANodeThatIsAnotherShardsServerLaterIsNotUsed) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::same_server_test

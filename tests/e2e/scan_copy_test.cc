@@ -5,7 +5,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::scan_copy_test {
 namespace {
 
 // Neither by this name nor by the older one.
@@ -97,4 +97,4 @@ TEST(ScanCopy, ARestartedNodeWhoseUserMayNotReplicate) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::scan_copy_test

@@ -8,7 +8,7 @@
 #include "tests/e2e/look.h"
 #include "tests/e2e/raw_socket.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::signals_test {
 namespace {
 
 class Signals : public testing::Test {
@@ -95,4 +95,4 @@ TEST_F(Signals, TermEndsAStartThatWaits) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::signals_test

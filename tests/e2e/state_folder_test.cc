@@ -7,7 +7,7 @@
 
 #include "tests/e2e/cluster.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::state_folder_test {
 namespace {
 
 std::string PersistenceField(const Cluster& cluster, const std::string& name) {
@@ -65,4 +65,4 @@ TEST(StateFolder, CannotBeWritten) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::state_folder_test

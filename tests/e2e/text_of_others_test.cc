@@ -6,7 +6,7 @@
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::text_of_others_test {
 namespace {
 
 // A client's text in the log, in the events and in INFO is one line that no terminal obeys.
@@ -73,4 +73,4 @@ TEST(TextOfOthers, NoReplyIsSplit) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::text_of_others_test

@@ -10,7 +10,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::threaded_load_test {
 namespace {
 
 // A random command on keys that all connections share.
@@ -267,4 +267,4 @@ TEST(ThreadedLoad, TermUnderLoadEndsInOrder) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::threaded_load_test

@@ -10,7 +10,7 @@
 #include "tests/e2e/proxy_process.h"
 #include "tests/e2e/redis_node.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::two_proxies_test {
 namespace {
 
 class TwoProxies : public ::testing::Test {
@@ -250,4 +250,4 @@ TEST_F(TwoProxies, OneWhoseHostVanishedIsNotWaitedForLong) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::two_proxies_test

@@ -12,7 +12,7 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/look.h"
 
-namespace gemel::e2e {
+namespace gemel::e2e::unix_socket_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -141,4 +141,4 @@ TEST_F(UnixSocket, AStartThatFailsLeavesNone) {
 }
 
 }  // namespace
-}  // namespace gemel::e2e
+}  // namespace gemel::e2e::unix_socket_test

@@ -10,6 +10,14 @@
 namespace gemel::sim {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;  // as g++ says it
+#elif defined(__has_feature)
+constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kSanitized = false;
+#endif
+
 uint64_t Setting(const char* name, uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
@@ -109,12 +117,7 @@ TEST(Simulation, KeepsThePromises) {
 
 // SIM_CRASH=n runs one seed with a crash at its n-th durable write (SIM_AFTER=1: right after it).
 TEST(Simulation, CrashesAtEveryDurableWrite) {
-  // Of a run; a sanitizer takes its time.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr uint64_t kMostWrites = 2;
-#else
-  constexpr uint64_t kMostWrites = 4;
-#endif
+  constexpr uint64_t kMostWrites = kSanitized ? 2 : 4;  // of a run; a sanitizer takes its time
   const bool single = std::getenv("SIM_SEED") != nullptr;
   const uint64_t first = single ? Setting("SIM_SEED", 1) : Setting("SIM_FIRST", 1);
   const uint64_t seeds = single ? 1 : Setting("SIM_CRASH_SEEDS", 50);

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-namespace gemel {
+namespace gemel::access_guard_test {
 namespace {
 
 TEST(AccessGuardTest, LocalPeers) {
@@ -107,4 +107,4 @@ TEST_F(AccessGuards, ManyAddressesHaveFewLines) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::access_guard_test

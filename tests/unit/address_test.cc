@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace gemel {
+namespace gemel::address_test {
 namespace {
 
 struct Good {
@@ -137,4 +137,4 @@ TEST(Address, SaysWhatWasExpected) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::address_test

@@ -8,7 +8,7 @@
 #include "backend/audit/printable.h"
 #include "tests/unit/audit_world.h"
 
-namespace gemel::audit_test {
+namespace gemel::audit_test::audit_test {
 namespace {
 
 Value Hash(Words pairs) { return {"hash", std::move(pairs)}; }
@@ -432,4 +432,4 @@ TEST(PrintableKey, IsOneShortLine) {
 }
 
 }  // namespace
-}  // namespace gemel::audit_test
+}  // namespace gemel::audit_test::audit_test

@@ -11,7 +11,7 @@
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 
-namespace gemel {
+namespace gemel::command_memo_test {
 namespace {
 
 using Words = std::vector<std::string_view>;
@@ -73,4 +73,4 @@ TEST(CommandMemo, KnowsTheOperatorsCommands) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::command_memo_test

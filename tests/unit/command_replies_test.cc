@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::command_replies_test {
 namespace {
 
 using Args = std::vector<std::string_view>;
@@ -127,4 +127,4 @@ TEST(CommandReplies, Help) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::command_replies_test

@@ -5,7 +5,7 @@
 
 #include "backend/command/second_copy.h"
 
-namespace gemel {
+namespace gemel::command_second_copy_test {
 namespace {
 
 using Args = std::vector<std::string_view>;
@@ -130,4 +130,4 @@ TEST(SecondCopy, UnnamedKeys) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::command_second_copy_test

@@ -8,7 +8,7 @@
 #include "backend/command/command_docs.h"
 #include "backend/command/second_copy.h"
 
-namespace gemel {
+namespace gemel::command_table_test {
 namespace {
 
 using Args = std::vector<std::string_view>;
@@ -223,4 +223,4 @@ TEST(CommandErrors, Sentences) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::command_table_test

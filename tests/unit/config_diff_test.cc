@@ -11,7 +11,7 @@
 
 #include "config/config_load.h"
 
-namespace gemel {
+namespace gemel::config_diff_test {
 namespace {
 
 Config Load(const std::string& text) {
@@ -197,4 +197,4 @@ TEST(ConfigDiffTest, WhatNeedsARestart) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_diff_test

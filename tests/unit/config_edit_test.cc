@@ -18,7 +18,7 @@
 #include "config/config_options.h"
 #include "proxy/local/config_names.h"
 
-namespace gemel {
+namespace gemel::config_edit_test {
 namespace {
 
 std::string Set(std::string text, const std::string& name, const std::string& value) {
@@ -314,4 +314,4 @@ TEST(ConfigEdit, RandomOptionsInTheExample) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_edit_test

@@ -8,7 +8,7 @@
 
 #include "config/config_load.h"
 
-namespace gemel {
+namespace gemel::config_errors_test {
 namespace {
 
 constexpr char kShard[] = "[[shard]]\nname = \"s\"\nprimary = \"127.0.0.1:7001\"\n";
@@ -587,4 +587,4 @@ TEST(ConfigErrors, Commands) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_errors_test

@@ -16,7 +16,7 @@
 #include <string>
 #include <thread>
 
-namespace gemel {
+namespace gemel::config_load_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -329,4 +329,4 @@ TEST_F(ConfigExample, ItsCommandLoads) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_load_test

@@ -17,7 +17,7 @@
 #include "config/config_load.h"
 #include "config/config_options.h"
 
-namespace gemel {
+namespace gemel::config_names_test {
 namespace {
 
 int Lower(char c) { return std::tolower(static_cast<unsigned char>(c)); }
@@ -317,4 +317,4 @@ TEST(ConfigNamesTest, WhatIsProtected) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_names_test

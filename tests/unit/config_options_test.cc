@@ -10,7 +10,7 @@
 
 #include "config/config_load.h"
 
-namespace gemel {
+namespace gemel::config_options_test {
 namespace {
 
 constexpr char kShard[] = "[[shard]]\nname = \"s\"\nprimary = \"127.0.0.1:7001\"\n";
@@ -393,4 +393,4 @@ TEST(ConfigOptions, Commands) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_options_test

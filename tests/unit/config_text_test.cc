@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::config_text_test {
 namespace {
 
 TEST(ConfigText, ParseSizeKnowsRedisUnits) {
@@ -80,4 +80,4 @@ TEST(ConfigText, Join) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::config_text_test

@@ -11,7 +11,7 @@
 
 #include "tests/unit/session_fakes.h"
 
-namespace gemel::session_test {
+namespace gemel::session_test::dispatcher_test {
 namespace {
 
 class DispatcherTest : public ::testing::Test, public RequestSink {
@@ -257,4 +257,4 @@ TEST(TwoWorkersTest, ClosedWithRequestsAtTheOther) {
 }
 
 }  // namespace
-}  // namespace gemel::session_test
+}  // namespace gemel::session_test::dispatcher_test

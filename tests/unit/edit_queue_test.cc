@@ -11,7 +11,7 @@
 
 #include "backend/topology/coordinator.h"
 
-namespace gemel {
+namespace gemel::edit_queue_test {
 namespace {
 
 std::shared_ptr<const Topology> Pair() {
@@ -249,4 +249,4 @@ TEST(EditQueue, RandomRunsAnswerEachEditOnceAndInOrder) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::edit_queue_test

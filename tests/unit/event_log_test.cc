@@ -6,7 +6,7 @@
 
 #include "tests/unit/session_fakes.h"
 
-namespace gemel {
+namespace gemel::event_log_test {
 namespace {
 
 TEST(EventLog, SetsTheShardApart) {
@@ -111,4 +111,4 @@ TEST_F(ControlCommands, HelpNamesThem) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::event_log_test

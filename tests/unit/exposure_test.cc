@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gemel {
+namespace gemel::exposure_test {
 namespace {
 
 std::string Warning(const std::vector<std::string>& listen, const std::string& password = "",
@@ -40,4 +40,4 @@ TEST(ExposureTest, OnlyBeyondLoopbackAndWithoutAPassword) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::exposure_test

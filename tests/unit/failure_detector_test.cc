@@ -5,7 +5,7 @@
 #include <random>
 #include <string>
 
-namespace gemel {
+namespace gemel::failure_detector_test {
 namespace {
 
 TEST(FailureDetector, BeginsUnknown) {
@@ -112,4 +112,4 @@ TEST(FailureDetector, RandomEventsFollowTheRule) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::failure_detector_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/forget_world.h"
 
-namespace gemel {
+namespace gemel::forget_test {
 namespace {
 
 class ForgetTest : public ForgetWorld {
@@ -469,4 +469,4 @@ TEST_F(ForgetHistory, NoOldValueEscapes) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::forget_test

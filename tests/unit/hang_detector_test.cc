@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <random>
 
-namespace gemel {
+namespace gemel::hang_detector_test {
 namespace {
 
 using Verdict = HangDetector::Verdict;
@@ -259,4 +259,4 @@ TEST(HangDetector, RandomTracesFollowTheRule) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::hang_detector_test

@@ -8,7 +8,7 @@
 
 #include "backend/ring/ring.h"
 
-namespace gemel {
+namespace gemel::hash_tag_test {
 namespace {
 
 // The positions of the keys of every running cache: if this fails, the code is wrong, not the test.
@@ -76,4 +76,4 @@ TEST(HashedPart, WithoutTagIsTheWholeKey) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::hash_tag_test

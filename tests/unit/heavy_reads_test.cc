@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace gemel {
+namespace gemel::heavy_reads_test {
 namespace {
 
 TEST(HeavyReads, RemembersTheLargestForAWhile) {
@@ -39,4 +39,4 @@ TEST(HeavyReads, IsBounded) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::heavy_reads_test

@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace gemel {
+namespace gemel::held_queue_test {
 namespace {
 
 TEST(HeldQueue, KeepsOrderSessionsAndFrames) {
@@ -37,4 +37,4 @@ TEST(HeldQueue, KeepsOrderSessionsAndFrames) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::held_queue_test

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::key_finder_test {
 namespace {
 
 using Args = std::vector<std::string_view>;
@@ -208,4 +208,4 @@ TEST(KeyFinder, AnyArguments) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::key_finder_test

@@ -12,7 +12,7 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/same_reply.h"
 
-namespace gemel {
+namespace gemel::key_rebuild_test {
 namespace {
 
 using Texts = std::vector<std::string>;
@@ -187,4 +187,4 @@ TEST(SameReply, ScoresThatVersionsWriteInTwoWays) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::key_rebuild_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gemel {
+namespace gemel::line_limit_test {
 namespace {
 
 TEST(LineLimit, LetsSoManyThroughASecond) {
@@ -33,4 +33,4 @@ TEST(LineLimit, TellsOfWhatWasLeftOutOnce) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::line_limit_test

@@ -12,7 +12,7 @@
 
 #include "tests/unit/fake_transport.h"
 
-namespace gemel {
+namespace gemel::link_test {
 namespace {
 
 struct Item : LinkItem {
@@ -571,4 +571,4 @@ TEST_F(LinkTest, GivesUpAReplyWithoutAnEnd) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::link_test

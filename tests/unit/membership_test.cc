@@ -9,7 +9,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::membership_test {
 namespace {
 
 class MembershipTest : public ShardWorld, public Membership::Host {
@@ -307,4 +307,4 @@ TEST_F(MembershipTest, WhatLeavesDoesNotWaitForANodeThatAnotherShardHas) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::membership_test

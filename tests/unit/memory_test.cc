@@ -15,7 +15,7 @@
 #include "proxy/server/memory_limit.h"
 #include "tests/unit/session_fakes.h"
 
-namespace gemel {
+namespace gemel::memory_test {
 namespace {
 
 TEST(BudgetTest, CountsBuffersWhereverTheyGo) {
@@ -230,4 +230,4 @@ TEST(SessionMemoryTest, AStrangerHoldsLittle) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::memory_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::merge_test {
 namespace {
 
 constexpr uint64_t kMax = ~uint64_t{0};
@@ -168,4 +168,4 @@ TEST(CursorTest, Garbage) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::merge_test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::name_table_test {
 namespace {
 
 using Asked = NameTable::Asked;
@@ -81,4 +81,4 @@ TEST_F(NameTableTest, NamesThatNobodyAsksForAreForgotten) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::name_table_test

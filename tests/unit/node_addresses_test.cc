@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::node_addresses_test {
 namespace {
 
 using Numbers = std::vector<std::string>;
@@ -84,4 +84,4 @@ TEST(NodeAddresses, WhileTheLinkHoldsOneNobodyDialsAnother) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::node_addresses_test

@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace gemel {
+namespace gemel::node_identity_test {
 namespace {
 
 const std::string kZeros(40, '0');
@@ -98,4 +98,4 @@ TEST(NodeIdentity, Versions) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::node_identity_test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::other_proxies_test {
 namespace {
 
 ProxyInstance Proxy(const std::string& id, uint64_t started_s = 100) {
@@ -112,4 +112,4 @@ TEST(OtherProxiesTest, OfTwoThatStartAtOnceExactlyOneServes) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::other_proxies_test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::out_queue_test {
 namespace {
 
 std::string Content(const OutQueue& queue) {
@@ -145,4 +145,4 @@ TEST(ByteBuffer, GrowsConsumesAndHandsOn) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::out_queue_test

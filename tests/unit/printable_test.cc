@@ -6,7 +6,7 @@
 
 #include <random>
 
-namespace gemel {
+namespace gemel::printable_test {
 namespace {
 
 TEST(PrintableTest, PlainTextStays) {
@@ -58,4 +58,4 @@ TEST(PrintableTest, AnyBytes) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::printable_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::read_fence_test {
 namespace {
 
 using Mark = ReadFence::Mark;
@@ -79,4 +79,4 @@ TEST(ReadFence, AgreesWithAListThatIsSearched) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::read_fence_test

@@ -11,7 +11,7 @@
 #include "config/config_load.h"
 #include "proxy/dispatch/pool.h"
 
-namespace gemel {
+namespace gemel::reload_check_test {
 namespace {
 
 // Shards as "NAME: PRIMARY REPLICA ...", nodes as ports; `weight` is that of the first.
@@ -142,4 +142,4 @@ TEST(ReloadCheckTest, OutstandingMembers) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::reload_check_test

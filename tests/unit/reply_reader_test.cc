@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::reply_reader_test {
 namespace {
 
 struct Outcome {
@@ -179,4 +179,4 @@ TEST(ReplyText, GivesTheText) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::reply_reader_test

@@ -9,7 +9,7 @@
 
 #include "backend/resp/reply_reader.h"
 
-namespace gemel {
+namespace gemel::reply_skipper_test {
 namespace {
 
 std::string Random(std::mt19937* random, int depth) {
@@ -99,4 +99,4 @@ TEST(ReplySkipperTest, WhatIsNoReply) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::reply_skipper_test

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::request_reader_test {
 namespace {
 
 struct Outcome {
@@ -181,4 +181,4 @@ TEST(ParseInteger, IsAsStrictAsRedis) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::request_reader_test

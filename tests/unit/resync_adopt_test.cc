@@ -8,7 +8,7 @@
 #include "backend/resync/role_watch.h"
 #include "tests/unit/resync_world.h"
 
-namespace gemel::resync_test {
+namespace gemel::resync_test::resync_adopt_test {
 namespace {
 
 // Node 1 is a live replica of node 0, whatever it calls it.
@@ -342,4 +342,4 @@ TEST(RoleWatch, IdThatRedisForgetsByItselfIsNoMatter) {
 }
 
 }  // namespace
-}  // namespace gemel::resync_test
+}  // namespace gemel::resync_test::resync_adopt_test

@@ -8,7 +8,7 @@
 #include "backend/resync/diskless_delay.h"
 #include "tests/unit/resync_world.h"
 
-namespace gemel::resync_test {
+namespace gemel::resync_test::resync_by_keys_test {
 namespace {
 
 TEST(ResyncByKeys, ACopyThatDoesNotBeginGivesItsPlaceBack) {
@@ -193,4 +193,4 @@ TEST_F(DisklessDelayTest, LeftByAProcessThatWasKilled) {
 }
 
 }  // namespace
-}  // namespace gemel::resync_test
+}  // namespace gemel::resync_test::resync_by_keys_test

@@ -9,7 +9,7 @@
 #include "backend/resync/replication_info.h"
 #include "backend/resync/resync_board.h"
 
-namespace gemel {
+namespace gemel::resync_progress_test {
 namespace {
 
 TEST(ResyncProgress, BytesForPeople) {
@@ -174,4 +174,4 @@ TEST(ResyncBoard, OneAtATimeOnANode) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::resync_progress_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/resync_world.h"
 
-namespace gemel::resync_test {
+namespace gemel::resync_test::resync_test {
 namespace {
 
 TEST(Resync, MakesAStaleCopyEqual) {
@@ -476,4 +476,4 @@ TEST(Resync, SilentCopyIsWaitedForAWhile) {
 }
 
 }  // namespace
-}  // namespace gemel::resync_test
+}  // namespace gemel::resync_test::resync_test

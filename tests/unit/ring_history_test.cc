@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-namespace gemel {
+namespace gemel::ring_history_test {
 namespace {
 
 RingSpec Spec(uint64_t id, std::vector<RingShard> shards, std::string tag = "{}") {
@@ -309,4 +309,4 @@ TEST(RingHistory, NoOldValueEscapes) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::ring_history_test

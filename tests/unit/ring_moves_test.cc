@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace gemel {
+namespace gemel::ring_moves_test {
 namespace {
 
 std::vector<std::string> Names(const std::vector<RingShard>& shards) {
@@ -96,4 +96,4 @@ TEST(RingMoves, AsHashesSay) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::ring_moves_test

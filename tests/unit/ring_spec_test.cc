@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gemel {
+namespace gemel::ring_spec_test {
 namespace {
 
 RingSpec Sample() { return {1, 64, "{}", {{"a", 1}, {"b", 2}}}; }
@@ -49,4 +49,4 @@ TEST(RingSpec, PointsAscendAndDecide) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::ring_spec_test

@@ -46,7 +46,7 @@ std::atomic<uint64_t> allocations{0};
   std::free(memory);
 }
 
-namespace gemel {
+namespace gemel::ring_test {
 namespace {
 
 std::vector<RingShard> EqualShards(size_t n) {
@@ -294,4 +294,4 @@ TEST(Ring, CollidingPointsCountOnce) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::ring_test

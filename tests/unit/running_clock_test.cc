@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace gemel {
+namespace gemel::running_clock_test {
 namespace {
 
 constexpr uint64_t kMax = RunningClock::kMaxStepMs;
@@ -52,4 +52,4 @@ TEST(RunningClock, AStepOfTheLongestLengthIsNoPause) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::running_clock_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/session_fakes.h"
 
-namespace gemel {
+namespace gemel::session_access_test {
 namespace {
 
 using session_test::Bulk;
@@ -103,4 +103,4 @@ TEST_F(SessionAccess, CutOffWithNothingMoreSent) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::session_access_test

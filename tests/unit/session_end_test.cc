@@ -10,7 +10,7 @@
 
 #include "tests/unit/session_fakes.h"
 
-namespace gemel::session_test {
+namespace gemel::session_test::session_end_test {
 namespace {
 
 constexpr char kNoAuth[] = "-NOAUTH Authentication required.\r\n";
@@ -273,4 +273,4 @@ TEST(SessionEndTest, ClientKill) {
 }
 
 }  // namespace
-}  // namespace gemel::session_test
+}  // namespace gemel::session_test::session_end_test

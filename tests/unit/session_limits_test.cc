@@ -9,7 +9,7 @@
 
 #include "tests/unit/session_fakes.h"
 
-namespace gemel::session_test {
+namespace gemel::session_test::session_limits_test {
 namespace {
 
 std::string Numbered(int count, World* world) {
@@ -391,4 +391,4 @@ TEST(SessionLimitsTest, LargeRepliesAreNotCopied) {
 }
 
 }  // namespace
-}  // namespace gemel::session_test
+}  // namespace gemel::session_test::session_limits_test

@@ -12,7 +12,7 @@
 #include "backend/resp/reply_reader.h"
 #include "tests/unit/session_fakes.h"
 
-namespace gemel::session_test {
+namespace gemel::session_test::session_test {
 namespace {
 
 constexpr char kCrossSlot[] = "-CROSSSLOT Keys in request don't hash to the same slot\r\n";
@@ -316,4 +316,4 @@ TEST(SessionTest, Inline) {
 }
 
 }  // namespace
-}  // namespace gemel::session_test
+}  // namespace gemel::session_test::session_test

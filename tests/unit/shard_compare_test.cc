@@ -4,7 +4,7 @@
 
 #include "tests/unit/audit_world.h"
 
-namespace gemel::audit_test {
+namespace gemel::audit_test::shard_compare_test {
 namespace {
 
 struct Sink : CompareSink {
@@ -133,4 +133,4 @@ TEST(ShardCompare, RepairsAKeyFromThePrimary) {
 }
 
 }  // namespace
-}  // namespace gemel::audit_test
+}  // namespace gemel::audit_test::shard_compare_test

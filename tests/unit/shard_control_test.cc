@@ -10,7 +10,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_control_test {
 namespace {
 
 class ShardControlTest : public ShardWorld {
@@ -711,4 +711,4 @@ TEST_F(FailbackTest, AnOperatorsChoiceStands) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_control_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_health_test {
 namespace {
 
 using Probe = Shard::Probe;
@@ -281,4 +281,4 @@ TEST_F(ShardHealthTest, SaysWhenItMustBeLookedAtOften) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_health_test

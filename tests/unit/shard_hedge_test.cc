@@ -4,7 +4,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_hedge_test {
 namespace {
 
 class ShardHedgeTest : public ShardWorld {
@@ -320,4 +320,4 @@ TEST_F(ShardHedgeTest, ThousandsInLine) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_hedge_test

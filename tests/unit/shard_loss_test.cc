@@ -8,7 +8,7 @@
 #include "backend/shard/shard_control.h"
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_loss_test {
 namespace {
 
 class ShardLossTest : public ShardWorld {
@@ -305,4 +305,4 @@ TEST_F(ShardLossTest, AReplicaInTheMiddleOfAResyncIsMadeAMasterFirst) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_loss_test

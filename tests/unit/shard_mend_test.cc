@@ -6,7 +6,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_mend_test {
 namespace {
 
 using ShardMendTest = ShardWorld;
@@ -186,4 +186,4 @@ TEST_F(ShardMendTest, AFlushMeansAWholeCopy) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_mend_test

@@ -10,7 +10,7 @@
 #include "backend/resp/request_reader.h"
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_scan_copy_test {
 namespace {
 
 class ShardScanCopyTest : public ShardWorld {
@@ -353,4 +353,4 @@ TEST_F(ShardScanCopyTest, TheKeysOfItsWritesAreBounded) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_scan_copy_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_script_test {
 namespace {
 
 using Probe = Shard::Probe;
@@ -132,4 +132,4 @@ TEST_F(ShardScriptTest, OfANodeThatSaysNothingTheFirstIsSuspected) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_script_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_side_test {
 namespace {
 
 class ShardSideTest : public ShardWorld {
@@ -300,4 +300,4 @@ TEST_F(ShardSideTest, WhatWasNotReadGoesAgain) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_side_test

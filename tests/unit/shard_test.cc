@@ -4,7 +4,7 @@
 
 #include "tests/unit/shard_world.h"
 
-namespace gemel {
+namespace gemel::shard_test {
 namespace {
 
 using ShardTest = ShardWorld;
@@ -429,4 +429,4 @@ TEST_F(ShardTest, AnswersAllWhenItStops) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::shard_test

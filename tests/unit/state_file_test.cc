@@ -22,7 +22,7 @@
 
 #include "backend/ring/ring.h"
 
-namespace gemel {
+namespace gemel::state_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -505,4 +505,4 @@ TEST(StateFile, AFailingSyncOrRenameLeavesTheOldState) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::state_file_test

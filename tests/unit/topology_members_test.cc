@@ -7,7 +7,7 @@
 
 #include "backend/topology/topology.h"
 
-namespace gemel {
+namespace gemel::topology_members_test {
 namespace {
 
 // A shard "s" with an in-sync primary n1, an in-sync replica n2 and a stale replica n3; "t" of m1.
@@ -108,4 +108,4 @@ TEST(InitialTopology, ACopyThatWasOnItsWayOutAndIsInTheConfigStays) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::topology_members_test

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace gemel {
+namespace gemel::topology_test {
 namespace {
 
 // A shard "s" with an in-sync primary n1, an in-sync replica n2 and a stale replica n3.
@@ -714,4 +714,4 @@ TEST(Topology, RandomHistoriesKeepTheInvariants) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::topology_test

@@ -6,7 +6,7 @@
 
 #include "backend/resp/resp_writer.h"
 
-namespace gemel {
+namespace gemel::value_digest_test {
 namespace {
 
 std::string Array(std::initializer_list<std::string_view> words) {
@@ -71,4 +71,4 @@ TEST(ValueQuestions, NothingThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace gemel
+}  // namespace gemel::value_digest_test

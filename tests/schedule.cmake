@@ -1,0 +1,23 @@
+# When ctest starts what, if several tests run at once (included when it begins): the long ones first, so that
+# none is left for the end, and of those that take a whole core, or much memory, one at a time.
+
+set(all ${unit_tests_TESTS} ${sim_tests_TESTS} ${io_tests_TESTS} ${e2e_tests_TESTS} ${many_reloads})
+
+# schedule(REGEX PROPERTIES...): those properties for the tests whose names match.
+function(schedule regex)
+  foreach(test ${all})
+    if(test MATCHES "${regex}")
+      set_tests_properties(${test} PROPERTIES ${ARGN})
+    endif()
+  endforeach()
+endfunction()
+
+# CPU time alone; all its seeds take about as long as everything else does on the other core.
+schedule("^sim\\." COST 100 RESOURCE_LOCK core)
+schedule("^e2e\\.LargeValue\\.|HostileRequests\\.MemoryOfClients|^e2e\\.Memory(Faults)?\\." COST 60 RESOURCE_LOCK memory)
+schedule("^e2e\\.(Soak|ReloadMany|.*/ReloadMany)\\." COST 60)
+# 8 to 20 seconds, mostly of waiting.
+schedule("^e2e\\.(CopyByKeys|NodeRights|HungFiles|OddConfigFile|TwoProxies|BusyPair|MixedVersions)\\." COST 40)
+schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Names\\." COST 40)
+schedule("^unit\\.(Topology\\.Random|.*NoOldValueEscapes|ConfigEdit\\.Random)" COST 30)
+schedule("^e2e\\.(Hang|Pause|Control|Adoption|ProxyRestart)|/Reload" COST 20)
