@@ -26,7 +26,7 @@ bool IsAggregate(char type) {
 }
 
 // At least 10 where it is none.
-size_t DigitOf(char c) { return static_cast<unsigned char>(c - '0'); }
+size_t DecimalDigit(char c) { return static_cast<unsigned char>(c - '0'); }
 
 }  // namespace
 
@@ -39,11 +39,11 @@ ReplyReader::Status ReplyReader::Read(const char* data, size_t size, const Reply
   // The short way: a fresh, whole bulk string of less than a megabyte, or +OK.
   if (at_ == 0 && size >= 5) {
     if (data[0] == '$') {
-      size_t length = DigitOf(data[1]);
+      size_t length = DecimalDigit(data[1]);
       const bool digits = length < 10;
       size_t i = 2;
       if (length != 0) {  // a 0 stands alone
-        for (size_t digit; i < 7 && i < size && (digit = DigitOf(data[i])) < 10; ++i) {
+        for (size_t digit; i < 7 && i < size && (digit = DecimalDigit(data[i])) < 10; ++i) {
           length = length * 10 + digit;
         }
       }

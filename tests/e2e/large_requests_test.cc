@@ -20,11 +20,7 @@ namespace gemel::e2e::large_requests_test {
 namespace {
 
 constexpr uint64_t kMb = 1 << 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSlack = 1000 * kMb;
-#else
-constexpr uint64_t kSlack = 64 * kMb;
-#endif
+uint64_t Slack() { return (ProxySanitizer() == Sanitizer::kNone ? 64 : 1000) * kMb; }
 
 class LargeRequests : public ::testing::Test {
  protected:
@@ -49,7 +45,7 @@ class LargeRequests : public ::testing::Test {
     load_.Stop();
     load_.Verify(cluster_.proxy().port());
     EndWatch();
-    EXPECT_LT(most_, before_ + memory + kSlack);
+    EXPECT_LT(most_, before_ + memory + Slack());
     EXPECT_EQ(cluster_.Status(0).primary, cluster_.node(0, 0).address());
     cluster_.ExpectCopiesEqual();
   }

@@ -113,7 +113,7 @@ TEST_F(MemoryFaults, ControlRepliesWithoutAnEnd) {
       }
       return hostile.poisoned() >= 4;
     }));
-    EXPECT_LT(most, before + 100 * kMb + kSlack);
+    EXPECT_LT(most, before + 100 * kMb + Slack());
   }
 }
 

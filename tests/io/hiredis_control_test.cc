@@ -15,6 +15,7 @@
 #include "tests/e2e/redis_node.h"
 #include "tests/io/loop_fixture.h"
 #include "tests/io/raw_server.h"
+#include "tests/sanitized.h"
 
 namespace gemel {
 namespace {
@@ -257,11 +258,7 @@ uint64_t ResidentBytes() {
 // Each ends its connection, and takes little memory until then. The next one is as good as ever.
 TEST_F(HiredisControlTest, RepliesWithoutAnEnd) {
   constexpr uint64_t kMb = 1 << 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr uint64_t kMost = 1000 * kMb;  // with shadow memory, and quarantine
-#else
-  constexpr uint64_t kMost = 200 * kMb;
-#endif
+  constexpr uint64_t kMost = (kSanitized ? 1000 : 200) * kMb;  // with shadow memory, and quarantine
   const std::string text(1000, 'x');
   e2e::HostileNode node({
       {"poison:bulk", {"$1000000000000\r\n", text}},
