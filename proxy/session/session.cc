@@ -342,7 +342,7 @@ void Session::OnReply(Request* request, const Reply& reply) {
 }
 
 void Session::ReplyNow(std::string_view frame) {
-  made_ += frame.size();
+  made_ = static_cast<uint32_t>(std::min<uint64_t>(made_ + frame.size(), UINT32_MAX));
   context_->marks.clear();  // of a read that is not sent
   if (head_ == nullptr) {
     Append(Reply{frame, nullptr});

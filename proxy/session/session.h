@@ -180,6 +180,7 @@ class Session : public RequestSink {
   struct Rare {
     std::string name;
     std::shared_ptr<std::atomic<bool>> left;  // see Gone
+    uint32_t wrong_passwords = 0;             // since the last right one
   };
   Rare& MakeRare() {
     if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
@@ -245,7 +246,6 @@ class Session : public RequestSink {
   ReadFence fence_;
   Request* order_ = nullptr;  // see AwaitOrder
   uint64_t kept_ = 0;         // bytes of replies that wait for others
-  uint64_t made_ = 0;         // bytes of replies made here since it was resumed
   uint64_t mean_reply_;       // bytes, a moving average: what the pending ones may bring
   uint32_t pending_ = 0;
   uint32_t expected_reply_;  // bytes: of its largest replies of late, fewer after each smaller
@@ -264,7 +264,7 @@ class Session : public RequestSink {
   bool put_back_ = false;  // the command that was handled last
   bool cut_off_ = false;
   bool local_peer_;
-  uint32_t wrong_passwords_ = 0;  // since the last right one
+  uint32_t made_ = 0;             // bytes of replies made here since it was resumed
   uint64_t password_due_ms_ = 0;  // 0: none waits
   uint64_t active_ms_;
   uint64_t moved_ms_ = 0;

@@ -65,7 +65,8 @@ bool Session::PutOffPassword() {
     password_due_ms_ = 0;
     return false;
   }
-  const uint64_t wait_ms = context_->access->WaitMs(peer_, wrong_passwords_, context_->now_ms);
+  const uint32_t wrong = rare_ != nullptr ? rare_->wrong_passwords : 0;
+  const uint64_t wait_ms = context_->access->WaitMs(peer_, wrong, context_->now_ms);
   if (wait_ms == 0) return false;
   password_due_ms_ = context_->now_ms + wait_ms;
   put_back_ = true;
@@ -76,11 +77,11 @@ bool Session::PutOffPassword() {
 
 void Session::RightPassword() {
   authenticated_ = true;
-  wrong_passwords_ = 0;
+  if (rare_ != nullptr) rare_->wrong_passwords = 0;
 }
 
 void Session::WrongPassword() {
-  ++wrong_passwords_;
+  ++MakeRare().wrong_passwords;
   context_->stats->denied_auth.Add(1);
   if (context_->access != nullptr) {
     context_->access->Note(Rejection::kPassword, peer_, context_->now_ms);
