@@ -86,10 +86,12 @@ class Dispatcher : private RequestSink {
     slot.pending_bytes -= request.frame.size();  // which moves, but keeps its size
     slot.expected_bytes -= uint64_t{1} << request.reply_log2;
   }
-  // So much waits for the shard that its clients are to be read from no further.
-  bool Congested(uint32_t shard) const {
+  // So much waits for the shard that its clients are to be read from no further. Those of whom much
+  // waits (`own` requests) are stopped long before the others: whoever comes stands behind it all.
+  bool Congested(uint32_t shard, size_t own = 0) const {
     const Slot& slot = slots_[shard];
-    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_;
+    return slot.pending > pending_limit_ || slot.pending_bytes > pending_bytes_limit_ ||
+           (own > kFew && slot.pending > pending_limit_ / kPartOfFew);
   }
   // The replies to what is under way may be more than its nodes keep for one client: who asks for
   // large ones waits.
@@ -116,6 +118,8 @@ class Dispatcher : private RequestSink {
     size_t pending_bytes = 0;
     uint64_t expected_bytes = 0;  // of replies to what is pending, as far as they are known
   };
+  static constexpr size_t kFew = 256;
+  static constexpr size_t kPartOfFew = 8;
   // Less than this no node minds.
   static constexpr uint64_t kLittle = uint64_t{1} << 20;
 

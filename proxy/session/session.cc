@@ -67,7 +67,7 @@ bool Session::MustPause() const {
          pending_ * mean_reply_ > limits.client_output || order_ != nullptr || waiting_ ||
          (Budget::Tight() && (pending_ > 0 || !out_.empty())) ||
          (last_shard_ != kNoShard &&
-          (context_->dispatcher->Congested(last_shard_) ||
+          (context_->dispatcher->Congested(last_shard_, pending_) ||
            (expected_reply_ > kSmallReply && context_->dispatcher->Crowded(last_shard_)))) ||
          made_ > kMadeATurn || context_->now_ms < password_due_ms_;
 }

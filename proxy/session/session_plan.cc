@@ -138,7 +138,9 @@ bool Session::TakeFrame(Request* request) {
 
 // One shard of several that a command went to: a congested one counts.
 void Session::NoteShard(uint32_t shard) {
-  if (last_shard_ == kNoShard || !context_->dispatcher->Congested(last_shard_)) last_shard_ = shard;
+  if (last_shard_ == kNoShard || !context_->dispatcher->Congested(last_shard_, pending_)) {
+    last_shard_ = shard;
+  }
 }
 
 bool Session::Plan(const CommandRow& row, std::string_view frame) {

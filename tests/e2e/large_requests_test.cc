@@ -123,5 +123,29 @@ TEST_F(LargeRequests, AFloodOfVerySmallOnes) {
   EXPECT_FALSE(Has(cluster_.proxy().Log(), "lost the connection to"));
 }
 
+// More than would ever stand in line at a node, if they were let.
+TEST_F(LargeRequests, AFloodByManyClients) {
+  constexpr int kGets = 20000;
+  std::string gets;
+  for (int i = 0; i < kGets; ++i) gets += Encode({"GET", "q"});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 30; ++i) {
+    threads.emplace_back([&] {
+      try {
+        RawSocket socket(cluster_.proxy().port());
+        for (int j = 0; j < 2; ++j) {
+          socket.Send(gets);
+          socket.Read(kGets * 5);
+        }
+      } catch (const std::runtime_error& failure) {
+        ADD_FAILURE() << failure.what();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ExpectNothingElse(64 * kMb);
+  EXPECT_FALSE(Has(cluster_.proxy().Log(), "lost the connection to"));
+}
+
 }  // namespace
 }  // namespace gemel::e2e::large_requests_test

@@ -176,6 +176,34 @@ TEST(SessionLimitsTest, CongestedByRequests) {
   EXPECT_TRUE(one.reading);
 }
 
+// A few clients with very many requests are not to make all others wait behind them.
+TEST(SessionLimitsTest, CongestedByThoseWhoAskForMuch) {
+  World world(1, "[limits]\nnode_pending = 8000");
+  FakeClient& one = world.Connect();
+  FakeClient& two = world.Connect();
+  FakeClient& three = world.Connect();
+  // Little is expected of what was little before.
+  for (FakeClient* client : {&one, &two, &three}) {
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(world.Ask(*client, {"GET", "k"}), "$-1\r\n");
+    client->received.clear();
+  }
+  std::string sent;
+  for (int i = 0; i < 5000; ++i) sent += Command({"GET", "k"});
+  one.Send(sent);
+  EXPECT_FALSE(one.reading);
+  EXPECT_EQ(one.session.pending(), 1001u);  // an eighth
+  two.Send(sent);
+  EXPECT_FALSE(two.reading);
+  EXPECT_EQ(two.session.pending(), 257u);
+  three.Send(Command({"GET", "k"}));
+  EXPECT_TRUE(three.reading);
+  EXPECT_EQ(three.session.pending(), 1u);
+  world.Run();
+  EXPECT_EQ(one.received.size(), 5000 * 5u);
+  EXPECT_EQ(two.received.size(), 5000 * 5u);
+  EXPECT_TRUE(one.reading && two.reading);
+}
+
 TEST(SessionLimitsTest, CongestedByBytes) {
   World world(2, "[limits]\nnode_pending_bytes = \"1kb\"");
   FakeClient& client = world.Connect();
