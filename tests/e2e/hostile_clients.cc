@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "tests/e2e/client.h"
+#include "tests/e2e/proxy_process.h"
 #include "tests/e2e/raw_socket.h"
 
 namespace gemel::e2e {
@@ -218,8 +219,10 @@ void HostileClients::Work(size_t kind, unsigned seed) {
       // The proxy closed it, which it may.
     }
     ++visitors_[kind].visits;
-    // Like a machine that does something else, too: the polite ones need the processors as well.
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    // Like a machine that does something else, too: the polite ones need the processors as well, and
+    // a proxy with a sanitizer is ten times slower than they are.
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds(ProxySanitizer() == Sanitizer::kNone ? 10 : 100));
   }
 }
 
