@@ -109,7 +109,8 @@ TEST_F(LogFile, AUmaskThatTakesAllIsNoHarm) {
   EXPECT_EQ(ModeOf(log_), 0600u);
   EXPECT_EQ(ModeOf(proxy_.folder() + "/logs"), 0700u);
   EXPECT_EQ(ModeOf(proxy_.folder() + "/state"), 0700u);
-  EXPECT_EQ(ModeOf(proxy_.folder() + "/state/topology.toml"), 0600u);
+  EXPECT_TRUE(
+      Eventually([&] { return ModeOf(proxy_.folder() + "/state/topology.toml") == 0600u; }));
   EXPECT_EQ(proxy_.Stop(), 0);
   proxy_.Restart();
   Serves();

@@ -159,7 +159,7 @@ TEST_F(MemoryFaults, AnAddressLimit) {
   if (ProxySanitizer() != Sanitizer::kNone) GTEST_SKIP() << "which takes terabytes of addresses";
   RedisNode node;
   Start(node.address(), "", "-v 600000");
-  EXPECT_NE(proxy_.Log().find("limit on address space"), std::string::npos) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs("limit on address space")) << proxy_.Log();
   const auto attempt = [this](const std::function<void(RawSocket&)>& ask) {
     try {
       RawSocket socket(proxy_.port());

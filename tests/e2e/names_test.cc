@@ -138,6 +138,7 @@ TEST_F(Names, AResolverThatHangsDoesNotHoldTheEnd) {
   names_.SetSilent("later.gemel.test", true);
   proxy_.Start(Config(Shard("a", At("node.gemel.test", node), "later.gemel.test:7")));
   ASSERT_TRUE(Eventually([this] { return names_.waiting() > 0; }));
+  ASSERT_TRUE(proxy_.Logs("serves 1 shards"));
   EXPECT_EQ(proxy_.Stop(), 0);
   EXPECT_GT(names_.waiting(), 0);
 }

@@ -74,7 +74,7 @@ TEST_F(ProtectedConfigs, CannotBeSetOverAConnection) {
   EXPECT_EQ(client("CONFIG", "REWRITE"), "OK");
   EXPECT_FALSE(Has(ReadFile(world_.proxy().config_path()), "made"));
   // The refusal is told to the operator, too.
-  EXPECT_TRUE(Has(world_.proxy().Log(), "log.file: can't set protected config"));
+  EXPECT_TRUE(world_.proxy().Logs("log.file: can't set protected config"));
   EXPECT_EQ(client("CONFIG", "SET", "maxclients", "78", "log.level", "debug"), "OK");
 }
 

@@ -71,7 +71,7 @@ TEST_P(ProtectedModeTest, ServesThisMachineAlone) {
   world_.proxy().Stop();
   world_.proxy().Restart();
   ExpectDenied();
-  EXPECT_TRUE(Has(world_.proxy().Log(), "protected mode: there is no password, so on"));
+  EXPECT_TRUE(world_.proxy().Logs("protected mode: there is no password, so on"));
 }
 
 TEST_P(ProtectedModeTest, AsRedisSaysIt) {
@@ -89,7 +89,7 @@ TEST_P(ProtectedModeTest, V6) {
   Listen("[::]:" + std::to_string(port_.number()));
   Reload();
   EXPECT_EQ(Client::OnAddress("::1", port_.number())("SET", "k", "v"), "OK");
-  EXPECT_TRUE(Has(world_.proxy().Log(), "so on [::]:"));
+  EXPECT_TRUE(world_.proxy().Logs("so on [::]:"));
 }
 
 TEST_P(ProtectedModeTest, APasswordOrTheFileOpensIt) {
@@ -105,7 +105,7 @@ TEST_P(ProtectedModeTest, APasswordOrTheFileOpensIt) {
   Set("protected_mode", "false");
   Reload();
   ExpectServed();
-  EXPECT_TRUE(Has(world_.proxy().Log(), "protected_mode is off: whoever reaches " + At("0.0.0.0")));
+  EXPECT_TRUE(world_.proxy().Logs("protected_mode is off: whoever reaches " + At("0.0.0.0")));
 }
 
 // A password that goes, by a reload or by CONFIG SET: who gave it stays, who did not is let go,

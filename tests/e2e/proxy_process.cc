@@ -80,6 +80,10 @@ int ProxyProcess::Stop() {
   return code;
 }
 
+bool ProxyProcess::Logs(const std::string& text, size_t from) const {
+  return Eventually([&] { return Log().find(text, from) != std::string::npos; });
+}
+
 uint64_t ProxyProcess::ResidentBytes() const {
   std::istringstream status(ReadFile("/proc/" + std::to_string(pid()) + "/status"));
   for (std::string line; std::getline(status, line);) {

@@ -45,6 +45,9 @@ class ProxyProcess {
   void set_prefix(Words prefix) { prefix_ = std::move(prefix); }
 
   std::string Log() const { return ReadFile(folder() + "/log"); }
+  // Whether `text` comes into the log, after its first `from` bytes: what is logged before an
+  // answer is sent may be written after it.
+  bool Logs(const std::string& text, size_t from = 0) const;
   uint64_t ResidentBytes() const;
 
  private:
