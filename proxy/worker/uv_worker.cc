@@ -337,25 +337,31 @@ void UvWorker::OnSecond() {
   if (second_) second_->Set(1000);
 }
 
-// Tries those who waited longest; the others have their turn in the turns that follow, or thousands
-// of them would make every turn a long one.
+// Tries those who waited longest, and who gets on and waits again is last from then on: room for a
+// few large replies is not to go to the same one each time. The others have their turn in the turns
+// that follow, or thousands of them would make every turn a long one.
 void UvWorker::ResumePaused() {
   if (session_context_.paused.empty()) return;
   std::vector<UvSession*> tried = std::move(session_context_.paused);
   session_context_.paused.clear();
+  std::vector<UvSession*> last;
   if (std::ssize(tried) > kTriedATurn) {
-    session_context_.paused.assign(tried.begin() + kTriedATurn, tried.end());
+    last.assign(tried.begin() + kTriedATurn, tried.end());
     tried.resize(kTriedATurn);
   }
   for (UvSession* session : tried) {
+    const uint64_t before = session->session().commands();
     bool resumed = true;
     try {
       resumed = session->TryResume();
     } catch (const std::bad_alloc&) {
       session->Kill();
     }
-    if (!resumed) session_context_.paused.push_back(session);
+    if (resumed) continue;
+    (session->session().commands() == before && last.empty() ? session_context_.paused : last)
+        .push_back(session);
   }
+  session_context_.paused.insert(session_context_.paused.end(), last.begin(), last.end());
 }
 
 // The end of a loop turn.
