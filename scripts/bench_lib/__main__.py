@@ -91,7 +91,7 @@ def measure_load(arguments: argparse.Namespace, lab: Lab) -> list[Run]:
     setups = [lab.start(name) for name in arguments.only]
     filled: set[int] = set()
     for setup in setups:
-        shares_one_redis = not setup.name.startswith("gemel-2")
+        shares_one_redis = setup.name == "gemel-1" or not setup.name.startswith("gemel")
         if shares_one_redis and 0 in filled:
             continue
         fill(setup.port, load.KEYS, load.VALUE_BYTES)

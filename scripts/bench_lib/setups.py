@@ -140,8 +140,10 @@ class Lab:
         return self._spawn("haproxy", [find("haproxy"), "-db", "-f", str(config)], folder, port)
 
     def _gemel_proxy(self, folder: Path, name: str, port: int, copies: int, options: list[str]) -> Process:
-        if copies == 1:
+        if name == "gemel-1":
             nodes = [self._one_redis().port]
+        elif copies == 1:  # two gemels do not serve the same node
+            nodes = [self._redis(f"{name}-redis").port]
         else:
             nodes = [self._redis(f"{name}-{role}").port for role in ("primary", "replica")]
         replicas = ", ".join(f'"127.0.0.1:{node}"' for node in nodes[1:])
