@@ -25,16 +25,26 @@ bool IsAboutPassword(const std::string& error) {
 HiredisProbe::HiredisProbe(uv_loop_t* loop, HiredisNode node, const HealthConfig& health,
                            ReportFn report, NoteFn note)
     : loop_(loop),
-      interval_ms_(health.interval_ms),
-      timeout_ms_(health.timeout_ms),
-      failures_(std::max(health.failures, 1u)),
-      repeat_ms_(std::min(timeout_ms_, std::max({interval_ms_ / 2 / std::max(failures_ - 1, 1u),
-                                                 timeout_ms_ / 10, 1u}))),
       report_(std::move(report)),
       note_(std::move(note)),
       connection_(loop, std::move(node)),
       timer_(loop, [this] { Send(); }) {
   connection_.set_on_idle_close([this] { OnIdleClose(); });
+  TakeHealth(health);
+}
+
+void HiredisProbe::TakeHealth(const HealthConfig& health) {
+  interval_ms_ = health.interval_ms;
+  timeout_ms_ = health.timeout_ms;
+  failures_ = std::max(health.failures, 1u);
+  repeat_ms_ =
+      std::min(timeout_ms_,
+               std::max({interval_ms_ / 2 / std::max(failures_ - 1, 1u), timeout_ms_ / 10, 1u}));
+}
+
+void HiredisProbe::SetHealth(const HealthConfig& health, uint32_t random) {
+  TakeHealth(health);
+  if (started_ && !waiting_) timer_.Set(random % std::max(interval_ms_, 1u));
 }
 
 void HiredisProbe::Start(uint32_t random) {

@@ -47,12 +47,16 @@ class HiredisProbe {
   // The first probe goes out within one interval; `random` is any number, so that the probes of
   // many nodes do not go out all at once.
   void Start(uint32_t random);
+  // In effect with the next probe, which goes out within the new interval; the connection stays.
+  // `random` as for Start.
+  void SetHealth(const HealthConfig& health, uint32_t random);
   // Probes out of turn, unless a probe is under way.
   void ProbeNow();
   // No report comes after this.
   void Stop();
 
  private:
+  void TakeHealth(const HealthConfig& health);
   void Send();
   void Ping();
   void OnIdleClose();
@@ -60,10 +64,10 @@ class HiredisProbe {
   void NoteTrouble(const HiredisReply& reply);
 
   uv_loop_t* loop_;
-  const uint32_t interval_ms_;
-  const uint32_t timeout_ms_;
-  const uint32_t failures_;
-  const uint32_t repeat_ms_;  // the patience with a probe that is repeated
+  uint32_t interval_ms_ = 0;
+  uint32_t timeout_ms_ = 0;
+  uint32_t failures_ = 1;
+  uint32_t repeat_ms_ = 0;  // the patience with a probe that is repeated
   ReportFn report_;
   NoteFn note_;
   HiredisConnection connection_;

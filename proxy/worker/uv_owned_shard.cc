@@ -230,8 +230,11 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
   forget_->set_rate(pool.ring.forget_keys_per_s);
   for (uint32_t i = 0; i < probes_.size(); ++i) {
     if (probes_[i] == nullptr) continue;
-    if (identity) control_->SetNode(i, NodeOf(i, shard_->link(i)->name()));
-    if (!identity && !health) continue;
+    if (!identity) {
+      if (health) probes_[i]->SetHealth(health_, random_ = random_ * 1664525u + 1013904223u);
+      continue;
+    }
+    control_->SetNode(i, NodeOf(i, shard_->link(i)->name()));
     probes_[i]->Stop();
     shard_->OnProbe(i, Shard::Probe::kVoid);
     MakeProbe(i);

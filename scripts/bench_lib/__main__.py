@@ -101,7 +101,8 @@ def measure_load(arguments: argparse.Namespace, lab: Lab) -> list[Run]:
 
     def one(setup: Setup, case: Case, seconds: float, rep: int) -> Run:
         key = (setup.name, case)
-        run = load.run_load(setup, case, int(rates.get(key, 20_000.0) * seconds), rep)
+        # A run that was too short to be timed has an infinite rate.
+        run = load.run_load(setup, case, int(min(rates.get(key, 20_000.0), 20_000_000.0) * seconds), rep)
         rates[key] = run.rps
         lab.check_alive()
         return run

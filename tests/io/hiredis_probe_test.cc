@@ -70,6 +70,24 @@ TEST_F(HiredisProbeTest, AnswersAtTheInterval) {
   EXPECT_TRUE(notes_.empty());
 }
 
+TEST_F(HiredisProbeTest, ANewIntervalIsInEffectAtOnceOnTheSameConnection) {
+  RedisNode node;
+  Make(node.port(), 3600 * 1000, 3600 * 1000);
+  ASSERT_TRUE(Saw(Probe::kAnswer));
+  e2e::Client client = node.Connect();
+  const std::string before = client("CLIENT", "LIST").Text();
+  HealthConfig health;
+  health.interval_ms = 20;
+  health.timeout_ms = 100;
+  probe_->SetHealth(health, 7);
+  ASSERT_TRUE(Saw(Probe::kAnswer, 4));
+  const auto id = [](const std::string& list) { return list.substr(0, list.find(" addr=")); };
+  EXPECT_EQ(id(client("CLIENT", "LIST").Text()), id(before));
+  node.Pause();
+  EXPECT_TRUE(Saw(Probe::kTimeout)) << "long before the old timeout";
+  node.Resume();
+}
+
 TEST_F(HiredisProbeTest, NodeThatDiesIsKnownAtOnce) {
   RedisNode node;
   Make(node.port(), 3600 * 1000, 5000);
