@@ -28,6 +28,8 @@ void OutQueue::ConsumeMore(size_t bytes) {
     if (front_.begin < front_.end) break;
     if (more_ == nullptr || more_->slices.empty()) {
       front_ = Slice{};
+      // A large one is not kept for what may come.
+      if (tail_ && tail_->capacity > ChunkPool::kStandard) tail_ = ChunkRef();
       return;
     }
     front_ = std::move(more_->slices[more_->head++]);

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/bytes/give_back.h"
 #include "backend/command/command_table.h"
 #include "backend/health/failure_detector.h"
 #include "backend/health/hang_detector.h"
@@ -149,7 +150,12 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
   void Stop();
   void Tick(uint64_t now_ms, uint32_t random);
   // Now and then: gives memory back that is not needed any more.
-  void Trim() { ops_.Trim(); }
+  void Trim() {
+    ops_.Trim();
+    GiveBack(&args_);
+    GiveBack(&keys_);
+    GiveBack(&text_);
+  }
 
   // Takes a request, whose frame must be valid during the call, and answers it through its sink,
   // once, maybe before it returns.

@@ -14,6 +14,7 @@ void UvWorker::GiveMemoryBack() {
   for (const auto& owned : shards_) owned->shard()->Trim();
   GiveBack(&session_context_.session.args);
   GiveBack(&session_context_.session.keys);
+  GiveBack(&session_context_.session.marks);
   GiveBack(&session_context_.session.text);
   GiveBack(&receiving_);
   if (index_ != 0) return;

@@ -248,6 +248,11 @@ TEST(Memory, IsGivenBack) {
     EXPECT_TRUE(Eventually([&] { return small.Push() > fresh + 100 * kMb; }));
     many.Push();
     large.Push();
+    Words keys(300'000, "k");
+    keys.insert(keys.begin(), "EXISTS");
+    RawSocket arguments(cluster.proxy().port());
+    arguments.Send(Encode(keys));
+    EXPECT_EQ(arguments.Read(9), ":300000\r\n");
   }
   if (ProxySanitizer() != Sanitizer::kNone) return;  // which keep what is freed
   uint64_t now = 0;

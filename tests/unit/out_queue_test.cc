@@ -20,6 +20,16 @@ std::string Content(const OutQueue& queue) {
   return text;
 }
 
+TEST(OutQueue, KeepsNothingLargeOnceItIsSent) {
+  ChunkPool pool;
+  OutQueue queue(&pool);
+  queue.Append("small");
+  queue.Append(std::string(4 << 20, 'x'));
+  queue.Consume(queue.bytes());
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(pool.bytes_in_use(), 0u);
+}
+
 TEST(OutQueue, IsAStringInPieces) {
   ChunkPool pool;
   for (uint32_t seed = 1; seed <= 40; ++seed) {

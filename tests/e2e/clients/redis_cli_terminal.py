@@ -17,9 +17,9 @@ port = sys.argv[1]
 pid, terminal = pty.fork()
 if pid == 0:
     os.environ["TERM"] = "xterm"
+    # A terminal of unknown size would be asked for it, and nobody here would answer.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     os.execvp("redis-cli", ["redis-cli", "-p", port])
-# A terminal of unknown size would be asked for it, and nobody here would answer.
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 
 shown = ""
 
