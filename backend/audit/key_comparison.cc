@@ -24,10 +24,7 @@ constexpr uint32_t kLookQuestions = 3;
 constexpr uint64_t kBytesAtOnce = 256 * 1024;
 
 std::string QuestionFrame(const std::vector<std::string>& args) {
-  const std::vector<std::string_view> views(args.begin(), args.end());
-  std::string frame;
-  AppendCommand(&frame, views);
-  return frame;
+  return CommandFrame({args.begin(), args.end()});
 }
 
 // It is no more, or will be before long: when exactly is a matter of each copy's clock.

@@ -25,9 +25,6 @@ bool IsAggregate(char type) {
   return type == '*' || type == '%' || type == '~' || type == '>' || type == '|';
 }
 
-// At least 10 where it is none.
-size_t DecimalDigit(char c) { return static_cast<unsigned char>(c - '0'); }
-
 }  // namespace
 
 ReplyReader::Status ReplyReader::Fail(std::string_view text) {

@@ -8,13 +8,6 @@
 
 namespace gemel {
 
-namespace {
-
-// At least 10 where it is none.
-size_t DigitOf(char c) { return static_cast<unsigned char>(c - '0'); }
-
-}  // namespace
-
 bool ParseInteger(std::string_view text, int64_t* value) {
   if (text.empty() || text.size() > 20) return false;
   size_t at = 0;
@@ -92,25 +85,25 @@ bool RequestReader::ReadShort(const char* data, size_t size, const RequestLimits
   constexpr size_t kMostArgs = 9;
   constexpr size_t kLongest = 999;
   if (size < 4) return false;
-  const size_t count = DigitOf(data[1]);
+  const size_t count = DecimalDigit(data[1]);
   if (count - 1 >= kMostArgs || data[2] != '\r') return false;
   args->resize(count);
   const char* at = data + 4;
   const char* const end = data + size;
   for (std::string_view& arg : *args) {
     if (end - at < 6 || at[0] != '$') return false;
-    size_t length = DigitOf(at[1]);
+    size_t length = DecimalDigit(at[1]);
     if (length - 1 >= 9) return false;
     if (at[2] == '\r') {
       at += 4;
     } else {
-      const size_t second = DigitOf(at[2]);
+      const size_t second = DecimalDigit(at[2]);
       if (second >= 10) return false;
       length = length * 10 + second;
       if (at[3] == '\r') {
         at += 5;
       } else {
-        const size_t third = DigitOf(at[3]);
+        const size_t third = DecimalDigit(at[3]);
         if (third >= 10 || at[4] != '\r') return false;
         length = length * 10 + third;
         at += 6;

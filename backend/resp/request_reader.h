@@ -88,6 +88,9 @@ void SplitFrame(std::string_view frame, std::vector<std::string_view>* args);
 // \n \r \t \b \a \xHH and \", '...' with \'. False for unbalanced quotes.
 bool SplitLine(std::string_view line, std::vector<std::string>* words);
 
+// A digit's value; at least 10 where it is none.
+inline size_t DecimalDigit(char c) { return static_cast<unsigned char>(c - '0'); }
+
 // Redis's string2ll: an optional '-', no '+', no leading zeros, no overflow.
 bool ParseInteger(std::string_view text, int64_t* value);
 

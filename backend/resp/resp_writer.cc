@@ -47,4 +47,10 @@ void AppendCommand(std::string* out, std::span<const std::string_view> args) {
   for (std::string_view arg : args) AppendBulk(out, arg);
 }
 
+std::string CommandFrame(const std::vector<std::string_view>& args) {
+  std::string frame;
+  AppendCommand(&frame, args);
+  return frame;
+}
+
 }  // namespace gemel

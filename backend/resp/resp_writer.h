@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gemel {
 
@@ -21,6 +22,8 @@ void AppendNullArray(std::string* out);                     // *-1
 void AppendArrayHeader(std::string* out, int64_t count);    // *count; `count` values must follow
 // A whole command: an array of bulk strings.
 void AppendCommand(std::string* out, std::span<const std::string_view> args);
+// The same alone.
+std::string CommandFrame(const std::vector<std::string_view>& args);
 
 }  // namespace gemel
 

@@ -48,18 +48,14 @@ std::string FrameOf(std::string_view name, std::string_view key,
                     const std::vector<std::string_view>& args) {
   std::vector<std::string_view> all = {name, key};
   all.insert(all.end(), args.begin(), args.end());
-  std::string frame;
-  AppendCommand(&frame, all);
-  return frame;
+  return CommandFrame(all);
 }
 
 std::string SubcommandOf(std::string_view name, std::string_view sub, std::string_view key,
                          const std::vector<std::string_view>& args) {
   std::vector<std::string_view> all = {name, sub, key};
   all.insert(all.end(), args.begin(), args.end());
-  std::string frame;
-  AppendCommand(&frame, all);
-  return frame;
+  return CommandFrame(all);
 }
 
 }  // namespace
@@ -394,9 +390,7 @@ void KeyRebuild::OnConsumers(const std::vector<std::string>& replies) {
 
 void KeyRebuild::AskPending() {
   Read("XPENDING", {groups_[group_].name, from_, "+", Number(count_)});
-  std::string time;
-  AppendCommand(&time, std::vector<std::string_view>{"TIME"});
-  reads_.push_back(time);
+  reads_.push_back(CommandFrame({"TIME"}));
 }
 
 void KeyRebuild::OnPending(const std::vector<std::string>& replies) {

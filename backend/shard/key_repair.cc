@@ -18,12 +18,6 @@ constexpr int64_t kMaxMemory = int64_t{4} * kMaxPayload;
 // In pieces nothing is held up but the key itself.
 constexpr int64_t kMaxMemoryInPieces = int64_t{4} * kMaxMemory;
 
-std::string RepairFrame(std::vector<std::string_view> args) {
-  std::string frame;
-  AppendCommand(&frame, args);
-  return frame;
-}
-
 }  // namespace
 
 bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
@@ -43,16 +37,16 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
   job.source = source;
   job.connection = host_->ConnectionOf(source);
   // First how large it is: a DUMP of gigabytes would stop the node, and be read for nothing.
-  Send(&job, id, source, kSize, RepairFrame({"MEMORY", "USAGE", key}));
+  Send(&job, id, source, kSize, CommandFrame({"MEMORY", "USAGE", key}));
   return true;
 }
 
 void KeyRepair::Ask(Job* job, uint32_t id) {
-  Send(job, id, job->source, kDump, RepairFrame({"DUMP", job->key}));
+  Send(job, id, job->source, kDump, CommandFrame({"DUMP", job->key}));
   if (relative_) {
-    Send(job, id, job->source, kTtl, RepairFrame({"PTTL", job->key}));
+    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", job->key}));
   } else {
-    Send(job, id, job->source, kExpiry, RepairFrame({"PEXPIRETIME", job->key}));
+    Send(job, id, job->source, kExpiry, CommandFrame({"PEXPIRETIME", job->key}));
   }
 }
 
@@ -178,7 +172,7 @@ void KeyRepair::Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute) {
   if (expiry_ms >= 0) expiry = std::to_string(expiry_ms == 0 ? 1 : expiry_ms);
   std::vector<std::string_view> restore = {"RESTORE", job->key, expiry, job->payload, "REPLACE"};
   if (absolute && expiry_ms >= 0) restore.push_back("ABSTTL");
-  const std::string frame = gone ? RepairFrame({"DEL", job->key}) : RepairFrame(restore);
+  const std::string frame = gone ? CommandFrame({"DEL", job->key}) : CommandFrame(restore);
   for (CopyMask rest = job->targets; rest != 0; rest &= rest - 1) {
     const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
     if (host_->CanSendRepair(copy)) {

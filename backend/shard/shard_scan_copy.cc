@@ -44,12 +44,6 @@ constexpr size_t kLeastJournalBytes = 16u << 20;
 constexpr double kCostOfExists = 0.2;
 constexpr uint64_t kRetryTooBigMs = 5 * 60 * 1000;
 
-std::string ScanFrame(std::initializer_list<std::string_view> args) {
-  std::string frame;
-  AppendCommand(&frame, std::vector<std::string_view>(args));
-  return frame;
-}
-
 }  // namespace
 
 bool Shard::CopyByScan(uint32_t index, std::string* why, bool calm) {
@@ -74,7 +68,7 @@ bool Shard::CopyByScan(uint32_t index, std::string* why, bool calm) {
   copy.scan_end.clear();
   joining_ |= Bit(index);
   UpdateTargets();
-  AskForScan(index, primary_, ScanCopy::kSize, 0, ScanFrame({"DBSIZE"}));
+  AskForScan(index, primary_, ScanCopy::kSize, 0, CommandFrame({"DBSIZE"}));
   return true;
 }
 
@@ -134,7 +128,7 @@ void Shard::StepScan(uint32_t index) {
     scan.asked = true;
     repair_budget_ -= kCostOfExists * static_cast<double>(scan.found.size());
     for (size_t i = 0; i < scan.found.size(); ++i) {
-      AskForScan(index, primary_, ScanCopy::kExists, i, ScanFrame({"EXISTS", scan.found[i]}));
+      AskForScan(index, primary_, ScanCopy::kExists, i, CommandFrame({"EXISTS", scan.found[i]}));
     }
     return;
   }
@@ -148,7 +142,7 @@ void Shard::StepScan(uint32_t index) {
   }
   const uint32_t from = scan.phase == ScanCopy::Phase::kAll ? primary_ : index;
   AskForScan(index, from, ScanCopy::kScan, 0,
-             ScanFrame({"SCAN", scan.cursor, "COUNT", kCopyScanCount}));
+             CommandFrame({"SCAN", scan.cursor, "COUNT", kCopyScanCount}));
 }
 
 void Shard::OnScanReply(const Op& op, std::string_view reply) {

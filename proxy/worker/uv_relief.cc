@@ -168,7 +168,7 @@ void UvRelief::AdmitOne(uint64_t now_ms) {
   for (const auto& candidate : *sessions_) {
     if (MayGoOn(candidate.get(), now_ms)) {
       large_.push_back(candidate.get());
-    } else if (!candidate->ended() && candidate.get() != admitted_) {
+    } else if (!candidate->ended()) {
       candidate->session().Wait(false);
     }
   }
