@@ -13,14 +13,10 @@
 
 #include "backend/bytes/block_pool.h"
 #include "backend/bytes/byte_buffer.h"
+#include "backend/shard/copy_mask.h"
 #include "backend/shard/request.h"
 
 namespace gemel {
-
-// A set of a shard's copies, one bit each.
-using CopyMask = uint32_t;
-constexpr uint32_t kMaxCopies = 16;  // the config allows as many
-constexpr CopyMask Bit(uint32_t copy) { return CopyMask{1} << copy; }
 
 // Two cache lines, of which a write with a short reply touches only the first.
 struct alignas(64) Op : LinkItem {

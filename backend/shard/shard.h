@@ -26,6 +26,7 @@
 #include "backend/command/command_table.h"
 #include "backend/health/failure_detector.h"
 #include "backend/health/hang_detector.h"
+#include "backend/health/probe_outcome.h"
 #include "backend/link/link.h"
 #include "backend/shard/dirty_keys.h"
 #include "backend/shard/heavy_reads.h"
@@ -35,18 +36,17 @@
 #include "backend/shard/op.h"
 #include "backend/shard/request.h"
 #include "backend/shard/scan_copy.h"
+#include "backend/shard/shard_env.h"
 #include "backend/shard/shard_gate.h"
+#include "backend/shard/shard_options.h"
+#include "backend/shard/shard_stats.h"
 #include "backend/shard/side_reads.h"
 #include "backend/topology/coordinator.h"
 #include "backend/topology/topology.h"
-#include "config/config.h"
 
 namespace gemel {
 
-class ServerClaims;
 class ShardControl;
-
-enum class NoteLevel : uint8_t { kInfo, kWarn, kError };
 
 // Who gets what the copies answer to a comparison.
 class CompareSink {
@@ -56,81 +56,6 @@ class CompareSink {
   virtual void OnCompareReply(uint32_t index, uint32_t copy, std::string_view reply) = 0;
   // All has come that will; `known`: nothing was lost.
   virtual void OnCompareEnd(bool known) = 0;
-};
-
-// What a shard needs of the world around it.
-class ShardEnv {
- public:
-  virtual ~ShardEnv() = default;
-  virtual uint64_t NowMs() = 0;
-  // See Coordinator::Propose: `done` comes later, on the shard's thread.
-  virtual void Propose(Edit edit, EditDone done) = 0;
-  // One line for the log.
-  virtual void Note(NoteLevel level, const std::string& text) = 0;
-  // The same, of a change of roles that was made durable: never left out, however much is logged.
-  virtual void NoteRole(NoteLevel level, const std::string& text) { Note(level, text); }
-  // The client of that session is gone: nobody waits for what it asked.
-  virtual bool IsGone(uint32_t session) {
-    (void)session;
-    return false;
-  }
-  // Which servers the shards of the process have; null: nobody keeps account.
-  virtual ServerClaims* claims() { return nullptr; }
-};
-
-struct ShardOptions {
-  std::string name;
-  std::vector<LinkOptions> nodes;  // in the order of the config
-  Ack ack = Ack::kAll;
-  ReadFrom read_from = ReadFrom::kPrimary;
-  uint32_t probe_failures = 3;
-  HangLimits hang;
-  uint32_t hedge_ms = 50;  // 0: reads are not hedged
-  uint32_t held_limit = 64 * 1024;
-  uint32_t wait_ms = 5000;   // the longest a request is held, or waits for an edit
-  uint32_t start_ms = 1000;  // after Start, how long writes wait for all nodes to be heard from
-  uint32_t pause_ms = 1000;  // the longest pause of writes for what an operator asks
-  std::string home;          // the node that the config lists first
-  bool failback = false;     // to it, once it is in sync and up for so long:
-  uint32_t failback_after_ms = 5000;
-  size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
-                                 // and "any" wait for every copy
-  OnDataLoss on_data_loss = OnDataLoss::kRefuse;
-  uint32_t grace_ms = 40;  // a copy whose connection was lost may come back so long: its keys in
-                           // flight are repaired, and nobody leaves
-  size_t journal_keys = 1000000;       // dirty keys of one copy, above which it is copied whole
-  size_t journal_bytes = 64u << 20;    // the same in bytes
-  uint32_t repair_keys_per_s = 20000;  // of a copy that joins again
-};
-
-struct ShardStats {
-  uint64_t reads = 0;
-  uint64_t writes = 0;
-  uint64_t fallbacks = 0;   // reads sent to another copy after the first one failed
-  uint64_t hedged = 0;      // reads sent to a second copy because the first was silent
-  uint64_t hedge_wins = 0;  // of these, answered by the second
-  uint64_t held = 0;        // requests that had to wait
-  uint64_t errors = 0;      // requests that the shard itself answered with an error
-  uint64_t diverged = 0;    // writes to which the copies' replies differed
-  uint64_t repaired = 0;    // keys made equal after that, or after a copy missed writes
-  uint64_t promotions = 0;
-  uint64_t marked_stale = 0;
-  uint64_t resyncs = 0;
-  uint64_t rejoins = 0;              // copies that came back in sync by the repair of single keys
-  uint64_t audits = 0;               // rounds of the audit that came to their end
-  uint64_t audited = 0;              // keys compared by it
-  uint64_t audit_differences = 0;    // keys that differed
-  uint64_t audit_repaired = 0;       // of those, made equal
-  uint64_t audit_skipped = 0;        // keys that could not be compared, or not wholly
-  uint64_t sweeps = 0;               // after changes of the ring, that came to their end
-  uint64_t sweep_scanned = 0;        // keys looked at by them
-  uint64_t forgotten = 0;            // keys deleted after changes of the ring
-  uint64_t forgotten_on_access = 0;  // of those, because they were asked for
-  uint64_t side_reads = 0;           // sent over a connection of their own (see side_reads.h)
-  uint64_t blamed_reads = 0;         // of those, refused: connections ended because of them
-  uint64_t refused_large = 0;        // requests with an argument longer than the nodes take
-  uint64_t ended_scripts = 0;        // on the nodes, for they took too long
-  uint64_t edits_failed = 0;         // that could not be made durable, or were refused
 };
 
 class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host {
@@ -174,16 +99,8 @@ class Shard : public LinkOwner, private KeyRepair::Host, private SideReads::Host
     SubmitSlow(request);
   }
 
-  // What became of a probe, which travels outside the data path. `began_ms`: when that attempt
-  // began.
-  enum class Probe : uint8_t {
-    kSent,
-    kAnswer,
-    kBusy,     // the answer is that it runs a script for longer than it should
-    kTimeout,  // no answer in time: it is still waited for
-    kHardError,
-    kVoid,  // this process could not probe
-  };
+  using Probe = ProbeOutcome;
+  // `began_ms`: when that attempt began.
   void OnProbe(uint32_t copy, Probe probe, uint64_t began_ms = ~uint64_t{0});
   // Must a probe of the copy go out now, out of turn? Asked after each Tick; true once a wish.
   bool TakeProbeWish(uint32_t copy);

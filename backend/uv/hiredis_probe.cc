@@ -69,7 +69,7 @@ void HiredisProbe::Send() {
   waiting_ = true;
   repeated_ = false;
   Ping();
-  report_(Shard::Probe::kSent, sent_ms_);
+  report_(ProbeOutcome::kSent, sent_ms_);
 }
 
 void HiredisProbe::Ping() {
@@ -107,22 +107,22 @@ void HiredisProbe::OnReply(const HiredisReply& reply) {
   const ReportFn report = report_;
   switch (reply.kind) {
     case Kind::kReply:
-      report(Shard::Probe::kAnswer, attempt_ms_);
+      report(ProbeOutcome::kAnswer, attempt_ms_);
       return;
     case Kind::kError:
-      report(reply.text.starts_with("BUSY ") ? Shard::Probe::kBusy : Shard::Probe::kAnswer,
+      report(reply.text.starts_with("BUSY ") ? ProbeOutcome::kBusy : ProbeOutcome::kAnswer,
              attempt_ms_);
       return;
     case Kind::kTimeout:
-      report(Shard::Probe::kTimeout, attempt_ms_);
+      report(ProbeOutcome::kTimeout, attempt_ms_);
       return;
     case Kind::kLost:
     case Kind::kRefused:
-      report(Shard::Probe::kHardError, attempt_ms_);
+      report(ProbeOutcome::kHardError, attempt_ms_);
       return;
     case Kind::kUnable:
     case Kind::kUnresolved:
-      report(Shard::Probe::kVoid, attempt_ms_);
+      report(ProbeOutcome::kVoid, attempt_ms_);
       return;
   }
 }

@@ -9,7 +9,8 @@
 #include <functional>
 #include <string>
 
-#include "backend/shard/shard.h"
+#include "backend/events/note.h"
+#include "backend/health/probe_outcome.h"
 #include "backend/uv/hiredis_connection.h"
 #include "backend/uv/uv_timer.h"
 #include "config/config.h"
@@ -35,7 +36,7 @@ namespace gemel {
 // One loop, one thread; see HiredisConnection for what the loop owes it at the end.
 class HiredisProbe {
  public:
-  using ReportFn = std::function<void(Shard::Probe, uint64_t began_ms)>;
+  using ReportFn = std::function<void(ProbeOutcome, uint64_t began_ms)>;
   using NoteFn = std::function<void(NoteLevel, const std::string&)>;
 
   // `report` gets each outcome and may destroy the probe; `note` gets lines for the log.

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "backend/names/name_table.h"
-#include "backend/shard/shard.h"
+#include "backend/events/note.h"
 
 namespace gemel {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/shard/shard.h"
+#include "backend/events/note.h"
 
 namespace gemel {
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "backend/shard/shard.h"
+#include "backend/events/note.h"
 #include "config/config.h"
 
 namespace gemel {

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "backend/shard/shard.h"
+#include "backend/events/note.h"
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/reload/file_sighting.h"

@@ -121,7 +121,7 @@ void UvOwnedShard::ConnectAnew(uint32_t copy) {
   ending_[copy] = false;
   shard_->side_link(copy)->Fail("its node has another address now");
   probes_[copy]->Stop();
-  shard_->OnProbe(copy, Shard::Probe::kVoid);
+  shard_->OnProbe(copy, ProbeOutcome::kVoid);
   MakeProbe(copy);
 }
 
@@ -138,7 +138,7 @@ void UvOwnedShard::OnMoved(uint32_t copy, const std::string& now) {
 void UvOwnedShard::MakeProbe(uint32_t copy) {
   probes_[copy] = std::make_unique<HiredisProbe>(
       world_.loop, NodeOf(copy, shard_->link(copy)->name()), health_,
-      [shard = shard_.get(), copy](Shard::Probe probe, uint64_t began_ms) {
+      [shard = shard_.get(), copy](ProbeOutcome probe, uint64_t began_ms) {
         shard->OnProbe(copy, probe, began_ms);
       },
       [env = world_.env](NoteLevel level, const std::string& text) { env->Note(level, text); });
@@ -236,7 +236,7 @@ void UvOwnedShard::Change(const PoolConfig& pool, const ShardConfig& config, boo
     }
     control_->SetNode(i, NodeOf(i, shard_->link(i)->name()));
     probes_[i]->Stop();
-    shard_->OnProbe(i, Shard::Probe::kVoid);
+    shard_->OnProbe(i, ProbeOutcome::kVoid);
     MakeProbe(i);
   }
   membership_->SetNodes(std::move(options.nodes), force);

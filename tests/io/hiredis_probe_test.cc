@@ -20,7 +20,7 @@ namespace gemel {
 namespace {
 
 using e2e::RedisNode;
-using Probe = Shard::Probe;
+using Probe = ProbeOutcome;
 
 class HiredisProbeTest : public LoopTest {
  protected:

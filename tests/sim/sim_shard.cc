@@ -310,27 +310,27 @@ void SimShard::Probe(uint32_t copy, bool in_turn) {
   }
   world.probing = true;
   const uint64_t began_ms = proxy_->NowMs();
-  shard_->OnProbe(copy, Shard::Probe::kSent, began_ms);
-  Shard::Probe seen = Shard::Probe::kAnswer;
+  shard_->OnProbe(copy, ProbeOutcome::kSent, began_ms);
+  ProbeOutcome seen = ProbeOutcome::kAnswer;
   uint64_t after_us = loop->Between(50, 1000);
   if (world.failing_probes > 0) {
     --world.failing_probes;
-    seen = Shard::Probe::kTimeout;
+    seen = ProbeOutcome::kTimeout;
   } else if (!node->alive() || world.probed_start != node->starts()) {
-    seen = Shard::Probe::kHardError;  // refused, or the probe's own connection was reset
+    seen = ProbeOutcome::kHardError;  // refused, or the probe's own connection was reset
     world.probed_start = node->starts();
   } else if (node->hung() || node->cut_off()) {
-    seen = Shard::Probe::kTimeout;
+    seen = ProbeOutcome::kTimeout;
   } else if (node->extra_us() > 0) {
     after_us = node->extra_us();
   }
-  if (seen == Shard::Probe::kTimeout) after_us = 100000;
+  if (seen == ProbeOutcome::kTimeout) after_us = 100000;
   // A node that hangs meanwhile answers when it wakes up; more often than not in time.
   Later(after_us, [this, copy, life, seen, began_ms, in_turn, node, next] {
     if (!proxy_->serving() || !Lives(copy, life)) return;
     const bool hangs = node->alive() && (node->hung() || node->cut_off());
     copies_[copy].probing = false;
-    shard_->OnProbe(copy, seen == Shard::Probe::kAnswer && hangs ? Shard::Probe::kTimeout : seen,
+    shard_->OnProbe(copy, seen == ProbeOutcome::kAnswer && hangs ? ProbeOutcome::kTimeout : seen,
                     began_ms);
     if (in_turn && Lives(copy, life)) next();
   });
@@ -348,7 +348,7 @@ void SimShard::ResetProbe(const Node* node) {
     if (world.node != node || world.life == 0) continue;
     world.probed_start = node->starts() + 1;
     Later(proxy_->loop()->Between(10, 300), [this, copy, life = world.life] {
-      if (proxy_->serving() && Lives(copy, life)) shard_->OnProbe(copy, Shard::Probe::kHardError);
+      if (proxy_->serving() && Lives(copy, life)) shard_->OnProbe(copy, ProbeOutcome::kHardError);
     });
   }
 }

@@ -358,13 +358,13 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   notes_.clear();
   Lose(1);
   for (int i = 0; i < 5; ++i) {
-    shard_->OnProbe(1, Shard::Probe::kHardError);
+    shard_->OnProbe(1, ProbeOutcome::kHardError);
     Tick(2000);
     if (shard_->link(1)->state() == Link::State::kConnecting) Lose(1, true);
   }
   Tick(2000);
   Up(1, "another", 0);
-  shard_->OnProbe(1, Shard::Probe::kAnswer);
+  shard_->OnProbe(1, ProbeOutcome::kAnswer);
   RunEdits();
   EXPECT_EQ(notes_, "");
   EXPECT_TRUE(Durable().copies[1].drained);

@@ -7,7 +7,7 @@
 namespace gemel::shard_health_test {
 namespace {
 
-using Probe = Shard::Probe;
+using Probe = ProbeOutcome;
 
 class ShardHealthTest : public ShardWorld {
  protected:

@@ -7,7 +7,7 @@
 namespace gemel::shard_script_test {
 namespace {
 
-using Probe = Shard::Probe;
+using Probe = ProbeOutcome;
 
 const std::string kNotAgain =
     "-ERR the node gave no answer to this script in time ([timeouts] request_ms) and its "

@@ -1,0 +1,37 @@
+// What a shard needs of the world around it: a clock, the coordinator, a log.
+
+#ifndef GEMEL_BACKEND_SHARD_SHARD_ENV_H_
+#define GEMEL_BACKEND_SHARD_SHARD_ENV_H_
+
+#include <cstdint>
+#include <string>
+
+#include "backend/events/note.h"
+#include "backend/topology/coordinator.h"
+
+namespace gemel {
+
+class ServerClaims;
+
+class ShardEnv {
+ public:
+  virtual ~ShardEnv() = default;
+  virtual uint64_t NowMs() = 0;
+  // See Coordinator::Propose: `done` comes later, on the shard's thread.
+  virtual void Propose(Edit edit, EditDone done) = 0;
+  // One line for the log.
+  virtual void Note(NoteLevel level, const std::string& text) = 0;
+  // The same, of a change of roles that was made durable: never left out, however much is logged.
+  virtual void NoteRole(NoteLevel level, const std::string& text) { Note(level, text); }
+  // The client of that session is gone: nobody waits for what it asked.
+  virtual bool IsGone(uint32_t session) {
+    (void)session;
+    return false;
+  }
+  // Which servers the shards of the process have; null: nobody keeps account.
+  virtual ServerClaims* claims() { return nullptr; }
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_SHARD_ENV_H_
