@@ -11,6 +11,7 @@
 #include "backend/bytes/budget.h"
 #include "backend/bytes/byte_buffer.h"
 #include "backend/link/link_item.h"
+#include "backend/shard/shard_order.h"
 
 namespace gemel {
 
@@ -35,7 +36,7 @@ enum class RequestKind : uint8_t {
   kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
              // frame is kExplainWrite for a command that writes, else empty
-  kControl,  // an order to the shard itself (shard_control.h), answered once it is carried out
+  kControl,  // an order to the shard itself (RequestExtra::order), answered once it is carried out
   kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,   // asks a worker, no shard
 };
@@ -53,6 +54,7 @@ struct RequestExtra {
   ByteBuffer reply;                    // kept until its turn comes
   RequestSink* origin_sink = nullptr;  // of one that came from another worker (see Dispatcher)
   uint32_t origin_worker = 0;
+  std::unique_ptr<ShardOrder> order;   // of a kControl
   // Set while it waits for its turn somewhere: true once nobody waits for the answer any more. Any
   // thread may read it.
   std::shared_ptr<const std::atomic<bool>> gone;

@@ -43,6 +43,7 @@ void Dispatcher::Empty(RequestExtra* extra) {
   extra->owned.Clear(kKeepBytes);
   extra->reply.Clear(kKeepBytes);
   extra->gone.reset();
+  extra->order.reset();
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {

@@ -52,6 +52,11 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   part.places = std::move(places);
 }
 
+void Gather::AddOrder(uint32_t shard, ShardOrder order) {
+  AddShard(shard, RequestKind::kControl, nullptr, {});
+  parts_.back().request->Extra().order = std::make_unique<ShardOrder>(std::move(order));
+}
+
 void Gather::AddWorker(uint32_t worker, std::string_view frame,
                        std::shared_ptr<const std::atomic<bool>> gone) {
   NewPart(frame)->Extra().gone = std::move(gone);

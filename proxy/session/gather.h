@@ -40,6 +40,8 @@ class Gather : public RequestSink {
   // (kByKey).
   void AddShard(uint32_t shard, RequestKind kind, const CommandRow* row, std::string_view frame,
                 std::vector<uint32_t> places = {});
+  // An order to a shard.
+  void AddOrder(uint32_t shard, ShardOrder order);
   // `gone`: see RequestExtra.
   void AddWorker(uint32_t worker, std::string_view frame,
                  std::shared_ptr<const std::atomic<bool>> gone = nullptr);

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backend/audit/printable.h"
+#include "backend/events/printable_key.h"
 #include "tests/unit/audit_world.h"
 
 namespace gemel::audit_test::audit_test {
