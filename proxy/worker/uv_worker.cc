@@ -6,6 +6,7 @@
 
 #include "backend/command/ascii.h"
 #include "backend/resp/request_reader.h"
+#include "backend/served/random_step.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 
@@ -130,7 +131,7 @@ void UvWorker::EndChange(Change change) {
   // ring before a request goes by it, and each is there before any other is changed.
   const bool ring_changed = change.next.rings != serving_.rings;
   for (auto& owned : shards_) {
-    if (ring_changed && !owned->retiring()) owned->SetHistory(change.next.rings);
+    if (ring_changed && !owned->served().retiring()) owned->served().SetHistory(change.next.rings);
   }
   const bool io_changed = change.next.config->io_uring != serving_.config->io_uring;
   Use(change.next);
@@ -143,8 +144,8 @@ void UvWorker::EndChange(Change change) {
   const size_t known_shards = shards_.size();
   std::vector<bool> here(pool.slot_count());
   for (const auto& owned : shards_) {
-    if (owned->retiring()) continue;
-    const PoolShard* shard = pool.Find(owned->name());
+    if (owned->served().retiring()) continue;
+    const PoolShard* shard = pool.Find(owned->served().name());
     if (shard != nullptr) here[shard->slot] = true;
   }
   for (size_t i = 0; i < configs.size(); ++i) {
@@ -153,19 +154,19 @@ void UvWorker::EndChange(Change change) {
     const int known = change.topology->IndexOf(shard.name);
     AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)],
              /*newcomer=*/true);
-    shards_.back()->Start(random_ = random_ * 1664525u + 1013904223u);
+    shards_.back()->served().Start(NextRandom(&random_));
   }
   for (size_t i = 0; i < known_shards; ++i) {
     UvOwnedShard* owned = shards_[i].get();
-    if (owned->retiring()) continue;
-    const PoolShard* shard = pool.Find(owned->name());
+    if (owned->served().retiring()) continue;
+    const PoolShard* shard = pool.Find(owned->served().name());
     if (shard == nullptr) {
-      owned->Retire(now_ms);
+      owned->served().Retire(now_ms);
       continue;
     }
-    owned->Change(pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())],
-                  change.force);
-    if (ring_changed) owned->AllowSweep();
+    owned->served().Change(
+        pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())], change.force);
+    if (ring_changed) owned->served().AllowSweep();
   }
   std::erase_if(listeners_, [&](const Listener& listener) {
     const std::vector<Address>& wanted = pool.config().listen;
@@ -185,16 +186,16 @@ void UvWorker::EndChange(Change change) {
 // Shards that a reload removed go when nothing of theirs is in flight any more.
 void UvWorker::Retire(uint64_t now_ms) {
   for (size_t i = 0; i < shards_.size();) {
-    if (!shards_[i]->retiring() || !shards_[i]->Retired(now_ms)) {
+    if (!shards_[i]->served().retiring() || !shards_[i]->served().Retired(now_ms)) {
       ++i;
       continue;
     }
     const std::unique_ptr<UvOwnedShard> owned = std::move(shards_[i]);
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
-    owned->Stop();
+    owned->served().Stop();
     dispatcher_.SetShard(owned->slot(), nullptr);
-    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->name());
-    shared_->retired(owned->name(), owned->slot());
+    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->served().name());
+    shared_->retired(owned->served().name(), owned->slot());
   }
 }
 
@@ -218,7 +219,7 @@ void UvWorker::Run() {
   SetScheduling();
   SetIoUring();
   uv_update_time(&loop_);
-  for (auto& owned : shards_) owned->Start(random_ = random_ * 1664525u + 1013904223u);
+  for (auto& owned : shards_) owned->served().Start(NextRandom(&random_));
   for (Listener& listener : listeners_) {
     std::string error;
     if (!listener.listener->Start(&error))
@@ -288,8 +289,7 @@ void UvWorker::OnTick() {
 bool UvWorker::TickAll(uint64_t now_ms) {
   bool waiting = false;
   for (auto& owned : shards_) {
-    random_ = random_ * 1664525u + 1013904223u;
-    owned->Tick(now_ms, random_ >> 8);
+    owned->served().Tick(now_ms, NextRandom(&random_) >> 8);
     waiting |= owned->shard()->Waiting();
   }
   Retire(now_ms);
@@ -467,7 +467,8 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   drained_ = std::move(drained);
   drain_close_ms_ = clock_->NowMs() + std::min(kDrainGraceMs, deadline_ms);
   drain_deadline_ms_ = clock_->NowMs() + deadline_ms;
-  for (auto& owned : shards_) owned->audit()->Stop();  // else who waits for one would be waited for
+  for (auto& owned : shards_)
+    owned->served().StopAudit();  // else who waits for one would be waited for
 }
 
 void UvWorker::CheckDrained() {
@@ -498,7 +499,7 @@ void UvWorker::Stop() {
   tick_.reset();
   second_.reset();
   again_.reset();
-  for (auto& owned : shards_) owned->Stop();
+  for (auto& owned : shards_) owned->served().Stop();
   for (auto& session : sessions_) session->Kill();
   sessions_.clear();
   finishing_.clear();

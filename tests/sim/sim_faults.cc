@@ -318,7 +318,7 @@ void World::AcceptOldData() {
   if (loop_.now_us() < forced_us_ + 200000) return;
   for (const auto& sim_shard : proxy_->shards()) {
     Shard* shard = sim_shard->shard();
-    if (sim_shard->retiring()) continue;
+    if (sim_shard->served().retiring()) continue;
     for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
       if (shard->resync_note(copy).find("the configured primary is empty") != std::string::npos) {
         sim_shard->node(copy)->data().clear();

@@ -19,6 +19,7 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
     : loop_(loop), disk_(disk), clock_(loop->now_ms()), config_(config), fail_(std::move(fail)) {
   std::string error;
   const Topology* stored = disk_->durable ? &*disk_->durable : nullptr;
+  after_crash_ = stored == nullptr || !stored->clean;
   std::optional<Topology> initial =
       config_.routed ? InitialTopology(config_.members(), config_.ring(), stored, &error)
                      : InitialTopology(config_.members(), stored, &error);
@@ -36,8 +37,6 @@ SimProxy::~SimProxy() {
   // The resyncs resume their shards, which then may send what is held: it never leaves this
   // process.
   serving_ = false;
-  for (auto& shard : shards_) shard->DropAudit();
-  for (auto& shard : shards_) shard->DropResync();
   shards_.clear();
   coordinator_.reset();
 }
@@ -107,7 +106,7 @@ void SimProxy::AddShard(const ShardSetup& setup, const Topology& topology) {
   }
   shards_.push_back(std::make_unique<SimShard>(
       this, config_, setup, topology.shards[static_cast<size_t>(known)], rings_));
-  shards_.back()->Start();
+  shards_.back()->served().Start(static_cast<uint32_t>(shards_.size()));
 }
 
 void SimProxy::MakeRings(const Topology& topology) {
@@ -121,7 +120,7 @@ void SimProxy::RouteBy(const ProxyOptions& config) {
 
 SimShard* SimProxy::Find(const std::string& name) const {
   for (const auto& shard : shards_) {
-    if (!shard->retiring() && shard->name() == name) return shard.get();
+    if (!shard->served().retiring() && shard->name() == name) return shard.get();
   }
   return nullptr;
 }
@@ -216,7 +215,7 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
 }
 
 void SimProxy::Close(std::function<void()> done) {
-  for (auto& shard : shards_) shard->Stop();
+  for (auto& shard : shards_) shard->served().Stop();
   serving_ = false;
   coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
                         [done](const EditResult&) { done(); });

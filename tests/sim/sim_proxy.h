@@ -43,7 +43,7 @@ class SimProxy : public ShardEnv {
   bool Swept() const;
   // From now on deletions have no limit.
   void HurrySweeps() {
-    for (const auto& shard : shards_) shard->HurrySweep();
+    for (const auto& shard : shards_) shard->served().set_forget_rate(0);
   }
   // Ends in order: `done` once that is durable. Nothing may be in flight.
   void Close(std::function<void()> done);
@@ -80,6 +80,9 @@ class SimProxy : public ShardEnv {
   Loop* loop() { return loop_; }
   Disk* disk() { return disk_; }
   ChunkPool* pool() { return &pool_; }
+  ResyncBoard* resyncs() { return &resyncs_; }
+  // The life before this one did not end in order.
+  bool after_crash() const { return after_crash_; }
   void Later(uint64_t delay_us, std::function<void()> event);
   // Something comes from outside: now, or when it goes on.
   void Receive(std::function<void()> event);
@@ -119,7 +122,9 @@ class SimProxy : public ShardEnv {
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
   ServerClaims claims_;
+  ResyncBoard resyncs_{2};
   ChunkPool pool_;
+  bool after_crash_ = false;
   std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes
   std::unique_ptr<const Ring> ring_;          // labels: indexes into config_.shards
   bool reloading_ = false;

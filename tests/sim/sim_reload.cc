@@ -116,7 +116,8 @@ void SimProxy::Change(const std::shared_ptr<Job>& job) {
   const bool ring_changed = job->rings != rings_;
   const size_t known = shards_.size();
   for (size_t i = 0; i < known; ++i) {
-    if (ring_changed && !shards_[i]->retiring()) shards_[i]->SetHistory(job->rings);
+    if (ring_changed && !shards_[i]->served().retiring())
+      shards_[i]->served().SetHistory(job->rings);
   }
   config_ = job->next;
   if (ring_changed) {
@@ -128,15 +129,15 @@ void SimProxy::Change(const std::shared_ptr<Job>& job) {
   }
   for (size_t i = 0; i < known; ++i) {
     SimShard* shard = shards_[i].get();
-    if (shard->retiring()) continue;
+    if (shard->served().retiring()) continue;
     const ShardSetup* setup = config_.Find(shard->name());
     if (setup == nullptr) {
-      shard->Retire();
+      shard->served().Retire(NowMs());
       leaving_.push_back(shard->name());
       continue;
     }
     shard->Change(config_, *setup, job->force);
-    if (ring_changed) shard->AllowSweep();
+    if (ring_changed) shard->served().AllowSweep();
   }
   End(job, "");
 }
@@ -144,13 +145,13 @@ void SimProxy::Change(const std::shared_ptr<Job>& job) {
 // Shards that a reload removed go when nothing of theirs is in flight any more.
 void SimProxy::LetGo() {
   for (size_t i = 0; i < shards_.size();) {
-    if (!shards_[i]->retiring() || !shards_[i]->Retired()) {
+    if (!shards_[i]->served().retiring() || !shards_[i]->served().Retired(NowMs())) {
       ++i;
       continue;
     }
     const std::unique_ptr<SimShard> shard = std::move(shards_[i]);
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
-    shard->Stop();
+    shard->served().Stop();
     const std::string name = shard->name();
     claims_.ReleaseShard(name);
     if (config_.noted) config_.noted("shard '" + name + "' is let go");

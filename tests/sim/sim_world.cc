@@ -174,7 +174,7 @@ void World::AuditTurn() {
   if (loop_.now_us() >= clients_end_us_) return;
   if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
     SimShard* shard = proxy_->shards()[loop_.Random(proxy_->shards().size())].get();
-    if (!shard->retiring()) proxy_->StartAudit(shard);
+    if (!shard->served().retiring()) proxy_->StartAudit(shard);
   }
   loop_.After(loop_.Between(audit_pause_us_ / 4, audit_pause_us_), [this] { AuditTurn(); });
 }

@@ -1,4 +1,4 @@
-#include "proxy/worker/shard_setup.h"
+#include "backend/served/shard_setup.h"
 
 #include <algorithm>
 #include <utility>

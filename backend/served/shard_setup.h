@@ -1,10 +1,10 @@
 // What the config says of a shard, in the words of those who serve it.
 
-#ifndef GEMEL_PROXY_WORKER_SHARD_SETUP_H_
-#define GEMEL_PROXY_WORKER_SHARD_SETUP_H_
+#ifndef GEMEL_BACKEND_SERVED_SHARD_SETUP_H_
+#define GEMEL_BACKEND_SERVED_SHARD_SETUP_H_
 
 #include "backend/link/other_proxies.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_options.h"
 #include "config/config.h"
 
 namespace gemel {
@@ -17,4 +17,4 @@ std::string ClientNameOf(const std::string& shard, OtherProxies* others);
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_WORKER_SHARD_SETUP_H_
+#endif  // GEMEL_BACKEND_SERVED_SHARD_SETUP_H_
