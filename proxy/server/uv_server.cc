@@ -227,8 +227,8 @@ class Server {
                            std::function<void(std::string)> done) {
       orders_->Run(order, std::move(gone), std::move(done));
     };
-    shared_.retired = [this](const std::string& name, uint32_t slot) {
-      shared_.workers[0]->Post([this, name, slot] { reloader_->OnRetired(name, slot); });
+    shared_.retired = [this](const std::string& shard) {
+      shared_.workers[0]->Post([this, shard] { reloader_->OnRetired(shard); });
     };
     reloader_->set_on_write([this](const std::string& file) {
       if (watch_) watch_->Expect(file);

@@ -195,7 +195,7 @@ void UvWorker::Retire(uint64_t now_ms) {
     owned->served().Stop();
     dispatcher_.SetShard(owned->slot(), nullptr);
     if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->served().name());
-    shared_->retired(owned->served().name(), owned->slot());
+    shared_->retired(owned->served().name());
   }
 }
 

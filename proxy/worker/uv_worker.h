@@ -42,7 +42,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
                        std::function<void(std::string)> done)>
         order;
     // A shard that a reload removed has come to its end. On any worker's thread.
-    std::function<void(const std::string& name, uint32_t slot)> retired;
+    std::function<void(const std::string& shard)> retired;
     ResyncBoard* resyncs = nullptr;
     ServerClaims* claims = nullptr;
     OtherProxies* others = nullptr;

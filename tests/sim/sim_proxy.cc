@@ -6,6 +6,7 @@
 
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard_control.h"
+#include "tests/sim/sim_reload.h"
 
 namespace gemel::sim {
 
@@ -13,6 +14,20 @@ const CommandTable& Table() {
   static const CommandTable table;
   return table;
 }
+
+// One order and its answer.
+struct SimProxy::Asked : Request, RequestSink {
+  void OnReply(Request*, const Reply& reply) override {
+    proxy->Note(NoteLevel::kInfo, "answer to " + what + ": " + std::string(reply.bytes));
+    if (std::exchange(answered, true)) proxy->fail_("an order was answered twice: " + what);
+    done(reply.bytes[0] == '+');
+  }
+
+  SimProxy* proxy = nullptr;
+  std::string what;
+  bool answered = false;
+  std::function<void(bool)> done;
+};
 
 SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
                    std::function<void(std::string)> fail)
@@ -156,14 +171,14 @@ void SimProxy::Tick() {
 }
 
 bool SimProxy::Settled() const {
-  return serving_ && !reloading_ && coordinator_->idle() &&
+  return serving_ && job_ == nullptr && coordinator_->idle() &&
          std::all_of(shards_.begin(), shards_.end(),
                      [](const auto& shard) { return shard->Settled(); });
 }
 
 bool SimProxy::Swept() const {
-  return leaving_.empty() && std::all_of(shards_.begin(), shards_.end(),
-                                         [](const auto& shard) { return shard->Swept(); });
+  return steps_.leaving().empty() && std::all_of(shards_.begin(), shards_.end(),
+                                                 [](const auto& shard) { return shard->Swept(); });
 }
 
 void SimProxy::FailProbes(const Node* node, uint32_t count) {
@@ -174,20 +189,6 @@ void SimProxy::ResetProbe(const Node* node) {
   if (!serving_) return;
   for (auto& shard : shards_) shard->ResetProbe(node);
 }
-
-// One order and its answer.
-struct SimProxy::Asked : Request, RequestSink {
-  void OnReply(Request*, const Reply& reply) override {
-    proxy->Note(NoteLevel::kInfo, "answer to " + what + ": " + std::string(reply.bytes));
-    if (std::exchange(answered, true)) proxy->fail_("an order was answered twice: " + what);
-    done(reply.bytes[0] == '+');
-  }
-
-  SimProxy* proxy = nullptr;
-  std::string what;
-  bool answered = false;
-  std::function<void(bool)> done;
-};
 
 void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
                      std::function<void(bool ok)> done) {
@@ -217,6 +218,7 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
 void SimProxy::Close(std::function<void()> done) {
   for (auto& shard : shards_) shard->served().Stop();
   serving_ = false;
+  steps_.Stop();
   coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
                         [done](const EditResult&) { done(); });
 }
