@@ -26,7 +26,6 @@
 #include "proxy/server/exposure.h"
 #include "proxy/server/file_limit.h"
 #include "proxy/server/memory_limit.h"
-#include "proxy/server/process_orders.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/server/uv_start_check.h"
@@ -221,12 +220,9 @@ class Server {
     WarnOfExposure();
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, presence_.get(), coordinator_.get(),
                                              &resyncs_, &reloads_, serving, text_);
-    orders_ = std::make_unique<ProcessOrders>(reloader_.get());
-    shared_.order = [this](std::vector<std::string> order,
-                           std::shared_ptr<const std::atomic<bool>> gone,
-                           std::function<void(std::string)> done) {
-      orders_->Run(order, std::move(gone), std::move(done));
-    };
+    shared_.workers[0]->set_on_process_order([this](ReloadOrder order, ReloadDone done) {
+      reloader_->Submit(std::move(order), std::move(done));
+    });
     shared_.retired = [this](const std::string& shard) {
       shared_.workers[0]->Post([this, shard] { reloader_->OnRetired(shard); });
     };
@@ -464,7 +460,6 @@ class Server {
   std::string memory_warning_;    // the same
   std::unique_ptr<UvCoordinator> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
-  std::unique_ptr<ProcessOrders> orders_;
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
   static constexpr size_t kMaxEarlySignals = 16;

@@ -52,9 +52,8 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   part.places = std::move(places);
 }
 
-void Gather::AddWorker(uint32_t worker, std::string_view frame,
-                       std::shared_ptr<const std::atomic<bool>> gone) {
-  NewPart(frame)->Extra().gone = std::move(gone);
+void Gather::AddWorker(uint32_t worker, std::unique_ptr<RequestCargo> order) {
+  NewPart({})->Extra().cargo = std::move(order);
   parts_.back().shard = worker;
   parts_.back().to_worker = true;
 }
@@ -105,7 +104,8 @@ void Gather::Merge(std::string* whole) {
   replies.reserve(parts_.size());
   whole->reserve(held_);
   for (Part& part : parts_) {
-    replies.push_back({part.name, part.request->extra->reply.view(), std::move(part.places)});
+    RequestExtra& extra = *part.request->extra;
+    replies.push_back({part.name, extra.reply.view(), std::move(part.places), extra.cargo.get()});
   }
   finish_(replies, whole);
 }

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "backend/command/ascii.h"
-#include "backend/resp/request_reader.h"
 #include "backend/served/random_step.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
@@ -511,20 +509,6 @@ void UvWorker::Stop() {
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
-}
-
-void UvWorker::HandleWorkerRequest(Request* request) {
-  std::vector<std::string_view> args;
-  SplitFrame(request->frame, &args);
-  if (!args.empty() && (EqualsLower(args[0], "proxy") || EqualsLower(args[0], "config"))) {
-    shared_->order({args.begin(), args.end()}, request->Extra().gone,
-                   [request](const std::string& reply) {
-                     request->sink->OnReply(request, Reply{reply, nullptr});
-                   });
-    return;
-  }
-  const std::string reply = local_.RunForOtherWorker(args);
-  request->sink->OnReply(request, Reply{reply, nullptr});
 }
 
 void UvWorker::ForEachSession(const std::function<void(Session&)>& visit) {

@@ -237,12 +237,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
       if (&client->session == &session) client->Close();
     }
   }
-  void HandleWorkerRequest(Request* request) override {
-    Args args;
-    SplitFrame(request->frame, &args);
-    const std::string reply = local.RunForOtherWorker(args);
-    request->sink->OnReply(request, Reply{reply, nullptr});
-  }
+  void HandleWorkerRequest(Request* request) override { local.RunWorkerOrder(request); }
 
   ChunkPool chunks;
   WorkerStats stats;

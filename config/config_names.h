@@ -1,8 +1,8 @@
-// The options that CONFIG GET shows: under Redis's names where one exists, and under the file's
-// dotted names.
+// The options by the names that CONFIG GET and CONFIG SET know, with their values: under Redis's
+// names where one exists, and under the file's dotted names.
 
-#ifndef GEMEL_PROXY_LOCAL_CONFIG_NAMES_H_
-#define GEMEL_PROXY_LOCAL_CONFIG_NAMES_H_
+#ifndef GEMEL_CONFIG_CONFIG_NAMES_H_
+#define GEMEL_CONFIG_CONFIG_NAMES_H_
 
 #include <string>
 #include <string_view>
@@ -29,9 +29,6 @@ std::string_view FileOption(std::string_view name);
 // Any other value is returned as it is.
 std::string_view FileValue(std::string_view redis_name, std::string_view value);
 
-// Redis's glob: * ? [a-c] [^a] and \ , letters' case ignored. Bounded work for any pattern.
-bool GlobMatches(std::string_view pattern, std::string_view text);
-
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_LOCAL_CONFIG_NAMES_H_
+#endif  // GEMEL_CONFIG_CONFIG_NAMES_H_
