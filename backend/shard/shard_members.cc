@@ -36,7 +36,7 @@ ShardInfo Shard::Placed(const ShardInfo& info) const {
     }
     place.node = kNoNode;
     place.reason = "it was removed";
-    place.drained = true;
+    place.drained_by = DrainedBy::kConfig;
   }
   return placed;
 }

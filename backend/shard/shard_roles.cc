@@ -190,7 +190,7 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   if (refused) copies_[index]->detector.OnHardError(env_->NowMs());
   if (!copies_[index]->unsure) copies_[index]->leave_reason = reason;
   // A drained node is stopped by its operator, who knows.
-  if (was_up && !stopped_ && !info_.copies[index].drained) {
+  if (was_up && !stopped_ && !info_.copies[index].drained()) {
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': lost the connection to " +
                                      link->name() + ": " + reason);
   }
@@ -266,7 +266,7 @@ int Shard::PickEmptyTwin() const {
     return -1;
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && !info_.copies[i].drained &&
+    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && !info_.copies[i].drained() &&
         copies_[i]->empty_at == writes_sent_) {
       return static_cast<int>(i);
     }

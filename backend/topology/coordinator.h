@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/topology/topology.h"
+#include "backend/topology/edit.h"
 
 namespace gemel {
 

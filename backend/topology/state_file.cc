@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "backend/files/regular_file.h"
+#include "backend/topology/topology_text.h"
 
 namespace gemel {
 namespace {

@@ -16,12 +16,6 @@
 
 namespace gemel {
 
-// Topology <-> text. Decode checks the checksum, the format version and the invariants; on failure
-// it returns nothing and sets *error to a sentence. Names and reasons may be any bytes: those that
-// are not printable ASCII are written as \u00XX, a byte each. Epochs are below 2^63.
-std::string EncodeTopology(const Topology& topology);
-std::optional<Topology> DecodeTopology(std::string_view text, std::string* error);
-
 // A folder's state file, held by one process at a time (flock on a lock file beside it, let go when
 // this object or the process goes). Blocking calls; any one thread at a time.
 class StateFile {

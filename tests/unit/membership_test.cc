@@ -217,7 +217,7 @@ TEST_F(MembershipTest, ANodeOnItsWayOutIsWantedAgain) {
   Turn(80);
   EXPECT_TRUE(membership_->settled());
   EXPECT_EQ(Members(), "n0 n1 ");
-  EXPECT_FALSE(Durable().copies[1].drained);
+  EXPECT_FALSE(Durable().copies[1].drained());
 }
 
 TEST_F(MembershipTest, AStaleNodeOnItsWayOutIsWantedAgain) {
@@ -230,7 +230,29 @@ TEST_F(MembershipTest, AStaleNodeOnItsWayOutIsWantedAgain) {
   Turn(80);
   EXPECT_TRUE(membership_->settled());
   ASSERT_EQ(Members(), "n0 n1 new ");
-  EXPECT_FALSE(Durable().copies[2].drained);
+  EXPECT_FALSE(Durable().copies[2].drained());
+}
+
+// It was stale for another reason before it was drained to leave.
+TEST_F(MembershipTest, ANodeThatWasStaleBeforeItWasToLeaveIsWantedAgain) {
+  for (const DrainedBy drained_by : {DrainedBy::kConfig, DrainedBy::kOperator}) {
+    Begin(2);
+    const std::string node = Durable().copies[1].node;
+    shard_->ProposeOrder({EditKind::kMarkStale, "a", node, {}, "a resync"},
+                         [](const EditResult&) {});
+    RunEdits();
+    Edit drain{EditKind::kDrain, "a", node, {}, "it leaves the shard"};
+    drain.drained_by = drained_by;
+    shard_->ProposeOrder(drain, [](const EditResult&) {});
+    RunEdits();
+    ASSERT_TRUE(Durable().copies[1].drained());
+    ASSERT_EQ(Durable().copies[1].reason, "a resync");
+    Want({"n0", "n1"});
+    Turn(80);
+    EXPECT_TRUE(membership_->settled());
+    EXPECT_EQ(Durable().copies[1].drained(), drained_by == DrainedBy::kOperator);
+    membership_.reset();
+  }
 }
 
 TEST_F(MembershipTest, ARemovalThatWasGivenUpButIsDurableIsSeen) {
