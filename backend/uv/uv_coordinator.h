@@ -11,7 +11,7 @@
 #include <string>
 
 #include "backend/topology/coordinator.h"
-#include "backend/topology/state_file.h"
+#include "backend/topology/posix_state_file.h"
 
 namespace gemel {
 

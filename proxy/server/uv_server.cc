@@ -11,9 +11,9 @@
 #include <thread>
 
 #include "backend/bytes/budget.h"
-#include "backend/bytes/system_memory.h"
+#include "backend/bytes/posix_system_memory.h"
 #include "backend/link/node_identity.h"
-#include "backend/topology/state_file.h"
+#include "backend/topology/posix_state_file.h"
 #include "backend/uv/uv_coordinator.h"
 #include "backend/uv/uv_names.h"
 #include "backend/uv/uv_side_thread.h"
@@ -24,13 +24,13 @@
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
 #include "proxy/server/exposure.h"
-#include "proxy/server/file_limit.h"
 #include "proxy/server/memory_limit.h"
+#include "proxy/server/posix_file_limit.h"
 #include "proxy/server/process_orders.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/server/uv_start_check.h"
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {

@@ -1,6 +1,6 @@
 // The state file: what is read is what was written, or an error; never something else.
 
-#include "backend/topology/state_file.h"
+#include "backend/topology/posix_state_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -20,7 +20,7 @@
 #include <string_view>
 #include <utility>
 
-namespace gemel::state_file_test {
+namespace gemel::posix_state_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -313,4 +313,4 @@ TEST(StateFile, AFailingSyncOrRenameLeavesTheOldState) {
 }
 
 }  // namespace
-}  // namespace gemel::state_file_test
+}  // namespace gemel::posix_state_file_test

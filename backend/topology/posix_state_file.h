@@ -4,15 +4,15 @@
 // fsync of the folder, so that a crash leaves the old one or the new one. The new one has the old
 // one's owner, group and mode; the first can be read by its owner and group.
 
-#ifndef GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
-#define GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
+#ifndef GEMEL_BACKEND_TOPOLOGY_POSIX_STATE_FILE_H_
+#define GEMEL_BACKEND_TOPOLOGY_POSIX_STATE_FILE_H_
 
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "backend/files/unique_fd.h"
 #include "backend/topology/topology.h"
-#include "backend/topology/unique_fd.h"
 
 namespace gemel {
 
@@ -71,4 +71,4 @@ class StateFile {
 
 }  // namespace gemel
 
-#endif  // GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
+#endif  // GEMEL_BACKEND_TOPOLOGY_POSIX_STATE_FILE_H_
