@@ -571,6 +571,7 @@ void ShardControl::Failback(uint64_t now_ms) {
 }
 
 void Shard::ProposeOrder(Edit edit, EditDone done) {
+  edit.expected = info_.epoch;
   editing_ = true;
   const EditKind kind = edit.kind;
   const uint32_t copy = static_cast<uint32_t>(info_.IndexOf(edit.node));

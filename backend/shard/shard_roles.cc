@@ -151,6 +151,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
 }
 
 void Shard::Propose(Edit edit, EditDone done) {
+  // Which process serves a copy is so whatever else changes.
+  if (edit.kind != EditKind::kSetRunId) edit.expected = info_.epoch;
   env_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
                                   done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
@@ -335,6 +337,7 @@ void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::s
     leaving_ = Bit(leaver);
   }
   Edit edit{kind, info_.name, info_.copies[copy].node, std::move(run_id), std::move(reason)};
+  edit.expected = info_.epoch;  // also of kSetRunId: here it says which data is believed
   Propose(std::move(edit),
           [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
 }

@@ -38,6 +38,7 @@ class StateFile {
   bool Write(const Topology& topology, std::string* error);
 
   const std::string& path() const { return path_; }
+  const std::string& folder() const { return folder_; }
 
  protected:
   // fsync and rename in the folder; 0, or -1 and errno. Virtual for tests of failing disks.

@@ -44,7 +44,7 @@ std::string WhyProtected(const ReloadOrder& order, const Config& config) {
 }  // namespace
 
 UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
-                       UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+                       CoordinatorService* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
                        UvWorker::Serving serving, std::string text)
     : loop_(loop),
       side_(std::make_unique<UvSideThread>(loop, "gemel-reload")),

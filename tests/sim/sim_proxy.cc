@@ -28,6 +28,7 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
   }
   initial_ = std::make_shared<const Topology>(*std::move(initial));
   coordinator_ = std::make_unique<SimCoordinator>(loop_, disk_, initial_);
+  front_ = coordinator_->FrontFor([](const std::function<void()>& task) { task(); });
   Open();
 }
 
@@ -79,7 +80,7 @@ void SimProxy::Unpause() {
 
 // A disk that fails now ends the process in life; here it is tried until it works.
 void SimProxy::Open() {
-  coordinator_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
+  front_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
     if (!result.ok) {
       Open();
       return;
@@ -218,8 +219,7 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
 void SimProxy::Close(std::function<void()> done) {
   for (auto& shard : shards_) shard->Stop();
   serving_ = false;
-  coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
-                        [done](const EditResult&) { done(); });
+  coordinator_->Close(true, [done](const EditResult&) { done(); });
 }
 
 void SimProxy::Propose(Edit edit, EditDone done) {
@@ -227,8 +227,8 @@ void SimProxy::Propose(Edit edit, EditDone done) {
     Note(NoteLevel::kInfo, "edit: " + std::string(EditKindName(edit.kind)) + " " + edit.node + " " +
                                edit.run_id + " (" + edit.reason + ")");
   }
-  coordinator_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
-                                          done = std::move(done)](const EditResult& result) {
+  front_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
+                                    done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
     Receive([done, result] { done(result); });
   });

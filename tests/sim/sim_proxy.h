@@ -118,6 +118,7 @@ class SimProxy : public ShardEnv {
   bool serving_ = false;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
+  std::unique_ptr<Coordinator> front_;
   ServerClaims claims_;
   ChunkPool pool_;
   std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes

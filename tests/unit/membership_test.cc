@@ -298,6 +298,20 @@ TEST_F(MembershipTest, ADiskThatFailsIsToldOnceAndTriedAgain) {
   EXPECT_EQ(Members(), "n0 n1 new ");
 }
 
+TEST_F(MembershipTest, ANodeThatHasNoRoomDoesNotHoldUpTheShard) {
+  Begin(kMaxCopies);
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < kMaxCopies; ++i) names.push_back("n" + std::to_string(i));
+  names.push_back("new");
+  Want(names);
+  Turn(3);
+  ASSERT_EQ(Durable().copies.size(), size_t{kMaxCopies} + 1);
+  EXPECT_FALSE(membership_->settled());
+  Lose(1, true);
+  Turn(3);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale) << notes_;
+}
+
 // Another shard has the node still, and may wait for the one that leaves here.
 TEST_F(MembershipTest, WhatLeavesDoesNotWaitForANodeThatAnotherShardHas) {
   Begin(2);
