@@ -84,7 +84,7 @@ void Membership::Advance(uint64_t now_ms) {
     }
     // It was on its way out, and is wanted again.
     const CopyInfo& info = shard_->info().copies[static_cast<uint32_t>(copy)];
-    if (info.drained && info.reason == kLeavesShard) {
+    if (info.drained_by == DrainedBy::kConfig) {
       Ask("UNDRAIN", static_cast<uint32_t>(copy));
       return;
     }

@@ -15,6 +15,8 @@ constexpr uint32_t kMaxEdits = 3;
 constexpr size_t kMaxProofs = 16;
 constexpr uint64_t kLongestFailbackWaitMs = 10 * 60 * 1000;
 
+constexpr std::string_view kLeavesShard = "it leaves the shard";
+
 std::string OnOneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\r', ' ');
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -203,7 +205,7 @@ bool ShardControl::Plan(Edit* edit) {
     case Verb::kRemove:
       return PlanDrain(edit);
     case Verb::kUndrain:
-      if (!Info(copy_).drained) {
+      if (!Info(copy_).drained()) {
         Done();
         return false;
       }
@@ -218,7 +220,7 @@ bool ShardControl::Plan(Edit* edit) {
              edit->shard + ")");
         return false;
       }
-      if (Info(copy_).drained) {
+      if (Info(copy_).drained()) {
         Fail(node + " is drained and is not resynced; PROXY UNDRAIN " + node + " first");
         return false;
       }
@@ -270,7 +272,7 @@ bool ShardControl::PlanRole(Edit* edit) {
   }
   if (verb_ != Verb::kForce) {
     std::string why = WhyUnfit(copy_);
-    if (Info(copy_).drained) {
+    if (Info(copy_).drained()) {
       why += "; PROXY UNDRAIN " + node + " first, and wait until it is in sync";
     } else if (IsStale(copy_)) {
       why +=
@@ -334,10 +336,9 @@ bool ShardControl::PlanAcceptance(Edit* edit) {
 bool ShardControl::PlanDrain(Edit* edit) {
   const ShardInfo& info = shard_->info();
   const std::string& node = Info(copy_).node;
-  // A stale copy leaves at once: drained, but stale for a reason of its own, it would not be told
-  // from one that the operator drained, should the config want it back before it is gone.
+  // A stale copy has nothing to lose by leaving at once.
   const bool leaves = verb_ == Verb::kRemove && IsStale(copy_);
-  if (Info(copy_).drained || leaves) {
+  if (Info(copy_).drained() || leaves) {
     if (verb_ == Verb::kRemove && shard_->CopyOf(node) >= 0) {
       *edit = {EditKind::kRemoveCopy, edit->shard, node, {}, std::string(kLeavesShard)};
       return true;
@@ -368,6 +369,7 @@ bool ShardControl::PlanDrain(Edit* edit) {
            node,
            {},
            verb_ == Verb::kRemove ? std::string(kLeavesShard) : "it was drained"};
+  if (verb_ == Verb::kRemove) edit->drained_by = DrainedBy::kConfig;
   return true;
 }
 
@@ -400,7 +402,7 @@ void ShardControl::NoteEdit(const Edit& edit, const std::string& from,
                      Prefix() + edit.node + " belongs to the shard no more" + epoch);
       return;
     case EditKind::kDrain:
-      if (edit.reason == kLeavesShard) return;  // the end is told
+      if (edit.drained_by == DrainedBy::kConfig) return;  // the end is told
       env_->NoteRole(NoteLevel::kInfo, Prefix() + edit.node + " is drained" + epoch +
                                            " and may be stopped; PROXY UNDRAIN lets it in again");
       return;
@@ -447,7 +449,7 @@ std::string ShardControl::WhyNoSuccessor() const {
 std::string ShardControl::WhyUnfit(uint32_t copy) const {
   const CopyInfo& info = Info(copy);
   const Link& link = *shard_->link(copy);
-  if (info.drained) return info.node + " is drained";
+  if (info.drained()) return info.node + " is drained";
   if (IsStale(copy)) return info.node + " is stale: " + info.reason;
   if (!link.up()) {
     return info.node + " cannot be reached" +
@@ -569,6 +571,7 @@ void ShardControl::Failback(uint64_t now_ms) {
 }
 
 void Shard::ProposeOrder(Edit edit, EditDone done) {
+  edit.expected = info_.epoch;
   editing_ = true;
   const EditKind kind = edit.kind;
   const uint32_t copy = static_cast<uint32_t>(info_.IndexOf(edit.node));

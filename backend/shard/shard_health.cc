@@ -59,7 +59,7 @@ void Shard::OnProbe(uint32_t index, Probe probe, uint64_t began_ms) {
       break;
   }
   if (after == before) return;
-  if (!info_.copies[index].drained) {
+  if (!info_.copies[index].drained()) {
     env_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
                "shard '" + info_.name + "': node " + copy.link->name() + " is " +
                    std::string(NodeHealthName(after)));

@@ -6,7 +6,6 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard.h"
 #include "backend/shard/shard_control.h"
-#include "backend/topology/not_clean.h"
 
 namespace gemel {
 
@@ -42,7 +41,7 @@ int Shard::EqualOfPrimary(bool* awaited) const {
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const CopyInfo& copy = info_.copies[i];
     const Link& link = *copies_[i]->link;
-    if (copy.state != CopyState::kStale || copy.reason != kNotClean || copy.drained ||
+    if (copy.state != CopyState::kStale || copy.cause != StaleCause::kNotClean || copy.drained() ||
         copy.run_id.empty() || copies_[i]->forgotten) {
       continue;
     }
@@ -137,7 +136,7 @@ void Shard::WatchLoss(uint64_t now_ms) {
   int chosen = -1;
   for (uint32_t i = 0; i < copies_.size(); ++i) {
     const Link& link = *copies_[i]->link;
-    if (i == primary_ || !link.up() || info_.copies[i].drained) continue;
+    if (i == primary_ || !link.up() || info_.copies[i].drained()) continue;
     if (link.identity().is_replica && !control_->CanDetach()) continue;
     // One whose wrong keys are known loses less.
     if (chosen < 0 || Mendable(i)) chosen = static_cast<int>(i);

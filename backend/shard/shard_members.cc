@@ -36,7 +36,7 @@ ShardInfo Shard::Placed(const ShardInfo& info) const {
     }
     place.node = kNoNode;
     place.reason = "it was removed";
-    place.drained = true;
+    place.drained_by = DrainedBy::kConfig;
   }
   return placed;
 }
@@ -75,7 +75,10 @@ int Shard::AddCopy(const LinkOptions& node, const ShardInfo& info) {
   auto free = std::find_if(copies_.begin(), copies_.end(), [](const auto& copy) {
     return copy->removed && copy->link->pending() == 0;
   });
-  if (free == copies_.end() && copies_.size() >= kMaxCopies) return -1;
+  if (free == copies_.end() && copies_.size() >= kMaxCopies) {
+    SetInfo(info);  // its epoch: the next edit is decided on that
+    return -1;
+  }
   const auto index = static_cast<uint32_t>(free - copies_.begin());
   auto copy = std::make_unique<Copy>(options_.probe_failures, options_.hang);
   copy->link = std::make_unique<Link>(this, index, pool_, node);

@@ -147,13 +147,13 @@ bool Shard::OthersAreGood(uint32_t index) const {
 
 bool Shard::Mendable(uint32_t index) const {
   const Copy& copy = *copies_[index];
-  return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained && copy.journal != nullptr &&
-         !copy.forgotten && copy.link->up() &&
+  return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained() &&
+         copy.journal != nullptr && !copy.forgotten && copy.link->up() &&
          HoldsSameData(copy.journal->run_id(), copy.link->identity().run_id);
 }
 
 bool Shard::WantsResync(uint32_t index) const {
-  return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained &&
+  return (in_sync_ & Bit(index)) == 0 && !info_.copies[index].drained() &&
          copies_[index]->link->up() && !Mendable(index) && copies_[index]->scan == nullptr;
 }
 

@@ -65,7 +65,10 @@ void Shard::Report(Request* request) {
     AppendArrayHeader(&out, 22);
     AppendField(&out, "address", info_.copies[i].node);
     AppendField(&out, "role", i == primary_ ? "primary" : "replica");
-    AppendField(&out, "state", in_sync ? "in-sync" : info_.copies[i].drained ? "drained" : "stale");
+    AppendField(&out, "state",
+                in_sync                     ? "in-sync"
+                : info_.copies[i].drained() ? "drained"
+                                            : "stale");
     AppendField(&out, "health", NodeHealthName(HealthOf(i)));
     AppendField(&out, "link", link.up() ? "up" : "down");
     AppendField(&out, "pending", link.pending());

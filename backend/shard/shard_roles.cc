@@ -151,6 +151,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
 }
 
 void Shard::Propose(Edit edit, EditDone done) {
+  // Which process serves a copy is so whatever else changes.
+  if (edit.kind != EditKind::kSetRunId) edit.expected = info_.epoch;
   env_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
                                   done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
@@ -190,7 +192,7 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   if (refused) copies_[index]->detector.OnHardError(env_->NowMs());
   if (!copies_[index]->unsure) copies_[index]->leave_reason = reason;
   // A drained node is stopped by its operator, who knows.
-  if (was_up && !stopped_ && !info_.copies[index].drained) {
+  if (was_up && !stopped_ && !info_.copies[index].drained()) {
     env_->Note(NoteLevel::kWarn, "shard '" + info_.name + "': lost the connection to " +
                                      link->name() + ": " + reason);
   }
@@ -266,7 +268,7 @@ int Shard::PickEmptyTwin() const {
     return -1;
   }
   for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && !info_.copies[i].drained &&
+    if ((in_sync_ & Bit(i)) == 0 && copies_[i]->link->up() && !info_.copies[i].drained() &&
         copies_[i]->empty_at == writes_sent_) {
       return static_cast<int>(i);
     }
@@ -335,6 +337,7 @@ void Shard::ProposeRole(EditKind kind, uint32_t copy, std::string run_id, std::s
     leaving_ = Bit(leaver);
   }
   Edit edit{kind, info_.name, info_.copies[copy].node, std::move(run_id), std::move(reason)};
+  edit.expected = info_.epoch;  // also of kSetRunId: here it says which data is believed
   Propose(std::move(edit),
           [this, kind, copy](const EditResult& result) { OnEdit(kind, copy, result); });
 }

@@ -4,7 +4,7 @@
 
 #include "proxy/log/log.h"
 #include "proxy/server/uv_reload_job.h"
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 
 namespace gemel {
 

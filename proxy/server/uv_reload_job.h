@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/server/uv_node_survey.h"

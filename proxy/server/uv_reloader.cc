@@ -5,19 +5,19 @@
 
 #include "backend/uv/uv_names.h"
 #include "config/config_edit.h"
-#include "config/config_load.h"
 #include "config/config_options.h"
+#include "config/posix_config_file.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
-#include "proxy/reload/file_sighting.h"
+#include "proxy/reload/posix_file_sighting.h"
 #include "proxy/reload/reload_verdict.h"
-#include "proxy/server/replace_file.h"
+#include "proxy/server/posix_replace_file.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reload_job.h"
 #include "proxy/server/uv_start_check.h"
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -43,7 +43,7 @@ std::string WhyProtected(const ReloadOrder& order, const Config& config) {
 }  // namespace
 
 UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
-                       UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+                       CoordinatorService* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
                        UvWorker::Serving serving, std::string text)
     : loop_(loop),
       side_(std::make_unique<UvSideThread>(loop, "gemel-reload")),

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "backend/resync/resync_board.h"
-#include "backend/uv/uv_coordinator.h"
+#include "backend/topology/coordinator.h"
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
 #include "proxy/reload/reload_order.h"
@@ -32,7 +32,7 @@ class UvReloader : private ReloadSteps::Host {
  public:
   // All outlive it. `serving` is in effect; `text` is what its config was read from.
   UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
-             UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+             CoordinatorService* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
              UvWorker::Serving serving, std::string text);
   ~UvReloader() override;
   UvReloader(const UvReloader&) = delete;
@@ -98,7 +98,7 @@ class UvReloader : private ReloadSteps::Host {
   std::unique_ptr<UvSideThread> side_;  // none after Stop
   UvWorker::Shared* shared_;
   UvPresence* presence_;
-  UvCoordinator* coordinator_;
+  CoordinatorService* coordinator_;
   std::unique_ptr<Coordinator> front_;
   ResyncBoard* resyncs_;
   ReloadStatus* status_;

@@ -1,7 +1,7 @@
 // A worker's memory after a burst.
 
 #include "backend/bytes/give_back.h"
-#include "backend/bytes/system_memory.h"
+#include "backend/bytes/posix_system_memory.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {

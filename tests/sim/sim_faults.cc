@@ -216,7 +216,7 @@ void World::UndrainUntilDone(size_t index) {
     if (serving && proxy_->Find(ShardOf(index)) == nullptr) return;
     const CopyInfo* copy = DurableCopy(index);
     if (!serving || proxy_->Find(ShardOf(index))->shard()->editing() ||
-        (copy != nullptr && copy->drained && copy->reason != kLeavesShard)) {
+        (copy != nullptr && copy->drained_by == DrainedBy::kOperator)) {
       UndrainUntilDone(index);
     }
   });

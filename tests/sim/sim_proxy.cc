@@ -44,6 +44,7 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
   }
   initial_ = std::make_shared<const Topology>(*std::move(initial));
   coordinator_ = std::make_unique<SimCoordinator>(loop_, disk_, initial_);
+  front_ = coordinator_->FrontFor([](const std::function<void()>& task) { task(); });
   Open();
 }
 
@@ -93,7 +94,7 @@ void SimProxy::Unpause() {
 
 // A disk that fails now ends the process in life; here it is tried until it works.
 void SimProxy::Open() {
-  coordinator_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
+  front_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
     if (!result.ok) {
       Open();
       return;
@@ -219,8 +220,7 @@ void SimProxy::Close(std::function<void()> done) {
   for (auto& shard : shards_) shard->served().Stop();
   serving_ = false;
   steps_.Stop();
-  coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
-                        [done](const EditResult&) { done(); });
+  coordinator_->Close(true, [done](const EditResult&) { done(); });
 }
 
 void SimProxy::Propose(Edit edit, EditDone done) {
@@ -228,8 +228,8 @@ void SimProxy::Propose(Edit edit, EditDone done) {
     Note(NoteLevel::kInfo, "edit: " + std::string(EditKindName(edit.kind)) + " " + edit.node + " " +
                                edit.run_id + " (" + edit.reason + ")");
   }
-  coordinator_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
-                                          done = std::move(done)](const EditResult& result) {
+  front_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
+                                    done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
     Receive([done, result] { done(result); });
   });

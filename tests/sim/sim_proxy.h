@@ -126,6 +126,7 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
   bool serving_ = false;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
+  std::unique_ptr<Coordinator> front_;
   ServerClaims claims_;
   ResyncBoard resyncs_{2};
   ChunkPool pool_;

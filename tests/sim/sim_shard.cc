@@ -305,7 +305,7 @@ std::string SimShard::Describe() const {
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
     if (!shard.IsMember(copy)) continue;
     text += "; " + shard.link(copy)->name() + (shard.link(copy)->up() ? " up " : " down ") +
-            (shard.info().copies[copy].drained ? "drained " : "") +
+            (shard.info().copies[copy].drained() ? "drained " : "") +
             shard.info().copies[copy].reason + " / " + shard.resync_note(copy);
   }
   return text;

@@ -17,6 +17,7 @@
 #include "backend/audit/audit.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/topology/edit_queue.h"
 #include "tests/unit/fake_transport.h"
 
 namespace gemel::audit_test {

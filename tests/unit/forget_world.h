@@ -14,6 +14,7 @@
 #include "backend/forget/forget.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/topology/edit_queue.h"
 #include "tests/unit/shard_world.h"
 
 namespace gemel {

@@ -217,7 +217,7 @@ TEST_F(MembershipTest, ANodeOnItsWayOutIsWantedAgain) {
   Turn(80);
   EXPECT_TRUE(membership_->settled());
   EXPECT_EQ(Members(), "n0 n1 ");
-  EXPECT_FALSE(Durable().copies[1].drained);
+  EXPECT_FALSE(Durable().copies[1].drained());
 }
 
 TEST_F(MembershipTest, AStaleNodeOnItsWayOutIsWantedAgain) {
@@ -230,7 +230,29 @@ TEST_F(MembershipTest, AStaleNodeOnItsWayOutIsWantedAgain) {
   Turn(80);
   EXPECT_TRUE(membership_->settled());
   ASSERT_EQ(Members(), "n0 n1 new ");
-  EXPECT_FALSE(Durable().copies[2].drained);
+  EXPECT_FALSE(Durable().copies[2].drained());
+}
+
+// It was stale for another reason before it was drained to leave.
+TEST_F(MembershipTest, ANodeThatWasStaleBeforeItWasToLeaveIsWantedAgain) {
+  for (const DrainedBy drained_by : {DrainedBy::kConfig, DrainedBy::kOperator}) {
+    Begin(2);
+    const std::string node = Durable().copies[1].node;
+    shard_->ProposeOrder({EditKind::kMarkStale, "a", node, {}, "a resync"},
+                         [](const EditResult&) {});
+    RunEdits();
+    Edit drain{EditKind::kDrain, "a", node, {}, "it leaves the shard"};
+    drain.drained_by = drained_by;
+    shard_->ProposeOrder(drain, [](const EditResult&) {});
+    RunEdits();
+    ASSERT_TRUE(Durable().copies[1].drained());
+    ASSERT_EQ(Durable().copies[1].reason, "a resync");
+    Want({"n0", "n1"});
+    Turn(80);
+    EXPECT_TRUE(membership_->settled());
+    EXPECT_EQ(Durable().copies[1].drained(), drained_by == DrainedBy::kOperator);
+    membership_.reset();
+  }
 }
 
 TEST_F(MembershipTest, ARemovalThatWasGivenUpButIsDurableIsSeen) {
@@ -274,6 +296,20 @@ TEST_F(MembershipTest, ADiskThatFailsIsToldOnceAndTriedAgain) {
   EXPECT_EQ(Members(), "n0 n1 ");
   Turn(100);
   EXPECT_EQ(Members(), "n0 n1 new ");
+}
+
+TEST_F(MembershipTest, ANodeThatHasNoRoomDoesNotHoldUpTheShard) {
+  Begin(kMaxCopies);
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < kMaxCopies; ++i) names.push_back("n" + std::to_string(i));
+  names.push_back("new");
+  Want(names);
+  Turn(3);
+  ASSERT_EQ(Durable().copies.size(), size_t{kMaxCopies} + 1);
+  EXPECT_FALSE(membership_->settled());
+  Lose(1, true);
+  Turn(3);
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale) << notes_;
 }
 
 // Another shard has the node still, and may wait for the one that leaves here.

@@ -338,7 +338,7 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   RunEdits();
   EXPECT_EQ(set->told, kOk);
   EXPECT_EQ(drain->told, kOk);
-  EXPECT_TRUE(Durable().copies[1].drained);
+  EXPECT_TRUE(Durable().copies[1].drained());
   EXPECT_EQ(Durable().copies[1].reason, "it was drained");
   EXPECT_EQ(Order("DRAIN", "n1")->told, kOk);
   ExpectWrites(1);
@@ -367,13 +367,13 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   shard_->OnProbe(1, ProbeOutcome::kAnswer);
   RunEdits();
   EXPECT_EQ(notes_, "");
-  EXPECT_TRUE(Durable().copies[1].drained);
+  EXPECT_TRUE(Durable().copies[1].drained());
   ExpectWrites(1);
 
   Asked* undrain = Order("UNDRAIN", "n1");
   RunEdits();
   EXPECT_EQ(undrain->told, kOk);
-  EXPECT_FALSE(Durable().copies[1].drained);
+  EXPECT_FALSE(Durable().copies[1].drained());
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
   EXPECT_EQ(Order("UNDRAIN", "n1")->told, kOk);
   EXPECT_EQ(shard_->CopyToResync(), 1);
@@ -432,7 +432,7 @@ TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {
   RunEdits();
   EXPECT_EQ(set->told, kOk);
   EXPECT_EQ(drain->told, kOk);
-  EXPECT_TRUE(Durable().copies[1].drained);
+  EXPECT_TRUE(Durable().copies[1].drained());
   // What was under way ends in its place; nothing new begins.
   EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
   Reply(1, "+OK\r\n");
@@ -454,7 +454,7 @@ TEST_F(ShardControlTest, DrainsThePrimaryInOnePause) {
   Prove(1);
   RunEdits();
   EXPECT_EQ(drain->told, kOk);
-  EXPECT_TRUE(Durable().copies[0].drained);
+  EXPECT_TRUE(Durable().copies[0].drained());
   EXPECT_EQ(Sent(0), "");  // the held write went to nobody in between
   EXPECT_EQ(Sent(1), Command({"SET", "k", "1"}));
   Reply(1, "+OK\r\n");
@@ -490,7 +490,7 @@ TEST_F(ShardControlTest, NobodyLeavesAPrimaryThatDoesNotAnswer) {
   RunEdits();
   EXPECT_TRUE(drain->told.starts_with("-ERR shard 'a': n1 cannot be drained")) << drain->told;
   EXPECT_EQ(Durable().primary, 1u);
-  EXPECT_FALSE(Durable().copies[1].drained);
+  EXPECT_FALSE(Durable().copies[1].drained());
 
   // A connection that is new is no proof.
   Make(2);
@@ -515,7 +515,7 @@ TEST_F(ShardControlTest, TwoEmptyCopiesAreEqualButNotIfOneIsDrained) {
   RunEdits();
   Tick(100);
   RunEdits();
-  EXPECT_TRUE(Durable().copies[1].drained);
+  EXPECT_TRUE(Durable().copies[1].drained());
   Order("UNDRAIN", "n1");
   RunEdits();
   Tick(100);
@@ -702,7 +702,7 @@ TEST_F(FailbackTest, AnOperatorsChoiceStands) {
   RunEdits();
   Prove(1);
   RunEdits();
-  ASSERT_TRUE(Durable().copies[0].drained);
+  ASSERT_TRUE(Durable().copies[0].drained());
   EXPECT_EQ(TimeUntilHome(), ~uint64_t{0});
   Order("UNDRAIN", "n0");
   RunEdits();

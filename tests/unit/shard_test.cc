@@ -100,6 +100,21 @@ TEST_F(ShardTest, PromotesTheReplica) {
   EXPECT_EQ(shard_->stats().promotions, 1u);
 }
 
+TEST_F(ShardTest, AnEditDecidedOnOldKnowledgeIsRefused) {
+  MakeUp(2);
+  // Somebody else changes the shard.
+  queue_->Add({EditKind::kAddCopy, "a", "n9", "", ""}, [](const EditResult&) {});
+  RunEdits();
+  Ask({"SET", "k", "v"});
+  Lose(0);
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 0u);
+  EXPECT_NE(notes_.find("could not promote n1: it was decided on epoch 1 of shard \"a\", which is "
+                        "at epoch 2 now"),
+            std::string::npos)
+      << notes_;
+}
+
 TEST_F(ShardTest, ALostIdleConnectionIsNoReasonToLeave) {
   base_.grace_ms = 40;
   MakeUp(2);

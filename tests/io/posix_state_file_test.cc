@@ -1,6 +1,6 @@
 // The state file: what is read is what was written, or an error; never something else.
 
-#include "backend/topology/state_file.h"
+#include "backend/topology/posix_state_file.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -20,9 +20,7 @@
 #include <string_view>
 #include <utility>
 
-#include "backend/ring/ring.h"
-
-namespace gemel::state_file_test {
+namespace gemel::posix_state_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -91,196 +89,6 @@ void ExpectStored(StateFile* file, const Topology& expected) {
   std::string error;
   ASSERT_EQ(file->Read(&found, &error), StateFile::ReadResult::kFound) << error;
   EXPECT_EQ(found, expected);
-}
-
-TEST(TopologyText, RoundTrip) {
-  for (const Topology& topology : {Sample(), Topology()}) {
-    std::string error;
-    const std::optional<Topology> back = DecodeTopology(EncodeTopology(topology), &error);
-    ASSERT_TRUE(back) << error;
-    EXPECT_EQ(*back, topology);
-  }
-}
-
-TEST(TopologyText, DrainedIsKeptAndOlderFilesHaveNone) {
-  Topology topology = Sample();
-  EXPECT_EQ(EncodeTopology(topology).find("drained"), std::string::npos);
-  topology.shards[0].copies[0].drained = true;
-  const std::string text = EncodeTopology(topology);
-  EXPECT_NE(text.find("drained = true\n"), std::string::npos);
-  std::string error;
-  const std::optional<Topology> back = DecodeTopology(text, &error);
-  ASSERT_TRUE(back) << error;
-  EXPECT_EQ(*back, topology);
-  EXPECT_TRUE(back->shards[0].copies[0].drained);
-  EXPECT_FALSE(back->shards[0].copies[1].drained);
-}
-
-Topology SampleWithRings() {
-  Topology topology = Sample();
-  topology.rings.resize(2);
-  topology.rings[0] = {3, 1024, "{}", {{"a", 1}, {"b", 4}}};
-  topology.rings[1] = {5, 8, "", {{"b", 2}}};
-  topology.shards[1].swept = 3;
-  return topology;
-}
-
-TEST(TopologyText, RingsAreKeptAndOlderFilesHaveNone) {
-  EXPECT_EQ(EncodeTopology(Sample()).find("ring]"), std::string::npos);
-  EXPECT_EQ(EncodeTopology(Sample()).find("swept"), std::string::npos);
-  const Topology topology = SampleWithRings();
-  const std::string text = EncodeTopology(topology);
-  std::string error;
-  const std::optional<Topology> back = DecodeTopology(text, &error);
-  ASSERT_TRUE(back) << error;
-  EXPECT_EQ(*back, topology);
-}
-
-TEST(TopologyText, AnyBytesSurvive) {
-  std::string all;
-  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
-  const std::string strings[] = {
-      all,
-      "\"",
-      "\\",
-      "\\\"\\u0041\n",
-      "\n# xxh3 0000000000000000\n",
-      std::string("\0", 1),
-      "\r\n",
-      "\xff\xfe not UTF-8",
-      "Gr\xc3\xbc\xc3\x9f",
-      "[[shard]]\nname = 'x'",
-      "'''",
-      "\"\"\"",
-      " ",
-      std::string(100000, '\x7f'),
-  };
-  for (const std::string& bytes : strings) {
-    Topology topology = Sample();
-    topology.shards[0].copies[0].reason = bytes;
-    topology.shards[0].copies[0].run_id = bytes;
-    topology.shards[0].copies[1].node = bytes;
-    topology.shards[1].name = bytes;
-    topology.rings.push_back({1, 1, "", {{bytes, 1}}});
-    const std::string text = EncodeTopology(topology);
-    for (char c : text) ASSERT_TRUE(c == '\n' || (c >= ' ' && c <= '~'));
-    std::string error;
-    const std::optional<Topology> back = DecodeTopology(text, &error);
-    ASSERT_TRUE(back) << error;
-    EXPECT_EQ(*back, topology);
-  }
-}
-
-TEST(TopologyText, EveryTruncationIsRefused) {
-  const std::string text = EncodeTopology(Sample());
-  for (size_t size = 0; size < text.size(); ++size) {
-    std::string error;
-    ASSERT_FALSE(DecodeTopology(std::string_view(text).substr(0, size), &error)) << size;
-    ASSERT_FALSE(error.empty());
-  }
-}
-
-TEST(TopologyText, EveryFlippedBitIsRefused) {
-  const std::string text = EncodeTopology(Sample());
-  for (size_t bit = 0; bit < text.size() * 8; ++bit) {
-    std::string damaged = text;
-    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
-    std::string error;
-    ASSERT_FALSE(DecodeTopology(damaged, &error)) << bit;
-    ASSERT_FALSE(error.empty());
-  }
-}
-
-TEST(TopologyText, WhatFollowsOrGoesBeforeIsRefused) {
-  const std::string text = EncodeTopology(Sample());
-  std::string error;
-  for (const std::string& changed : {text + "\n", text + "x", text + text, "\n" + text,
-                                     text.substr(1), std::string(text.size(), '\0')}) {
-    EXPECT_FALSE(DecodeTopology(changed, &error));
-  }
-}
-
-// Texts with the right checksum and the wrong contents: of a later version, or of a bug.
-class Forged {
- public:
-  explicit Forged(const Topology& topology = Sample()) {
-    const std::string text = EncodeTopology(topology);
-    body_ = text.substr(0, text.rfind("# xxh3 "));
-  }
-
-  // The error after `from` became `to`, "" if there was none.
-  std::string Error(const std::string& from, const std::string& to) const {
-    std::string body = body_;
-    const size_t at = body.find(from);
-    if (at == std::string::npos) return "not in the text: " + from;
-    body.replace(at, from.size(), to);
-    std::string error;
-    return DecodeTopology(Sign(body), &error) ? "" : error;
-  }
-
- private:
-  // The checksum is the same function as the position of a key.
-  static std::string Sign(const std::string& body) {
-    char hex[17];
-    std::snprintf(hex, sizeof(hex), "%016llx", static_cast<unsigned long long>(HashKey(body)));
-    return body + "# xxh3 " + hex + "\n";
-  }
-
-  std::string body_;
-};
-
-TEST(TopologyText, WrongContentsAreRefusedBySentence) {
-  const Forged forged;
-  EXPECT_EQ(forged.Error("epoch = 42", "epoch = 43"), "");
-  EXPECT_EQ(forged.Error("version = 1", "version = 2"),
-            "its format is version 2, this gemel reads version 1");
-  EXPECT_EQ(forged.Error("version = 1\n", ""), "\"version\" is not a number");
-  EXPECT_EQ(forged.Error("epoch = 42", "epoch = -1"), "\"epoch\" is not a number");
-  EXPECT_EQ(forged.Error("epoch = 42", "epoch = \"x\""), "\"epoch\" is not a number");
-  EXPECT_EQ(forged.Error("clean = false", "clean = 0"), "\"clean\" is not true or false");
-  EXPECT_EQ(forged.Error("adopted = true\n", ""), "\"adopted\" is not true or false");
-  EXPECT_EQ(forged.Error("name = \"b\"", "name = 'a'"), "there are two shards \"a\"");
-  EXPECT_EQ(forged.Error("run_id = \"aaaa\"", "run_id = \"\xe2\x82\xac\""),
-            "\"run_id\" is not a string of bytes");
-  EXPECT_EQ(forged.Error("primary = \"127.0.0.1:7201\"", "primary = \"elsewhere\""),
-            "the primary of a shard is not one of its copies");
-  EXPECT_EQ(forged.Error("primary = \"127.0.0.1:7201\"", "primary = \"127.0.0.1:7101\""),
-            "the primary 127.0.0.1:7101 of shard \"a\" is stale");
-  EXPECT_EQ(forged.Error("state = \"stale\"", "state = \"fine\""),
-            "\"state\" of a copy is neither \"in sync\" nor \"stale\"");
-  EXPECT_EQ(forged.Error("the connection was refused", ""),
-            "127.0.0.1:7101 of shard \"a\" is stale without a reason");
-  EXPECT_EQ(forged.Error("run_id = \"aaaa\"", "drained = 1\nrun_id = \"aaaa\""),
-            "\"drained\" is not true or false");
-  EXPECT_EQ(forged.Error("run_id = \"bbbb\"", "drained = true\nrun_id = \"bbbb\""),
-            "127.0.0.1:7201 of shard \"a\" is drained but in sync");
-  EXPECT_NE(forged.Error("clean = false", "clean ="), "");
-  EXPECT_NE(forged.Error("[[shard]]", "[shard]"), "");
-  EXPECT_NE(forged.Error("[[shard.copy]]", "copy = 1 #"), "");
-}
-
-TEST(TopologyText, WrongRingsAreRefusedBySentence) {
-  const Forged forged(SampleWithRings());
-  EXPECT_EQ(forged.Error("id = 5", "id = 6"), "");
-  EXPECT_EQ(forged.Error("id = 5", "id = 3"), "the ids of the rings do not ascend");
-  EXPECT_EQ(forged.Error("points = 1024", "points = 0"), "a ring has no points");
-  EXPECT_EQ(forged.Error("points = 1024", "points = 4294967296"),
-            "\"points\" is not a number of 32 bits");
-  EXPECT_EQ(forged.Error("hash_tag = \"{}\"", "hash_tag = \"{\""),
-            "the hash tag of a ring is neither two characters nor empty");
-  EXPECT_EQ(forged.Error("shards = [\"b\"]", "shards = [\"c\"]"),
-            "the ring has a shard \"c\", which is not there");
-  EXPECT_EQ(forged.Error("shards = [\"b\"]", "shards = [7]"),
-            "a shard of a ring is not a string of bytes");
-  EXPECT_EQ(forged.Error("shards = [\"b\"]", "shards = 7"), "\"shards\" is not an array");
-  EXPECT_EQ(forged.Error("weights = [2]", "weights = [0]"),
-            "a weight of a ring is not a number from 1, or is of no shard");
-  EXPECT_EQ(forged.Error("weights = [2]", "weights = [2, 2]"),
-            "a weight of a ring is not a number from 1, or is of no shard");
-  EXPECT_EQ(forged.Error("weights = [2]", "weights = []"), "a shard of a ring has no weight");
-  EXPECT_EQ(forged.Error("swept = 3", "swept = 6"),
-            "shard \"b\" was swept for a ring that is still to come");
-  EXPECT_EQ(forged.Error("swept = 3", "swept = true"), "\"swept\" is not a number");
 }
 
 TEST(StateFile, KeepsTheLastTopology) {
@@ -505,4 +313,4 @@ TEST(StateFile, AFailingSyncOrRenameLeavesTheOldState) {
 }
 
 }  // namespace
-}  // namespace gemel::state_file_test
+}  // namespace gemel::posix_state_file_test

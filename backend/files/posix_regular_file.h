@@ -1,15 +1,15 @@
 // How gemel opens and makes files and folders of its own: without waiting for them, and not for
 // everybody's eyes, because what is in them names keys.
 
-#ifndef GEMEL_BACKEND_FILES_REGULAR_FILE_H_
-#define GEMEL_BACKEND_FILES_REGULAR_FILE_H_
+#ifndef GEMEL_BACKEND_FILES_POSIX_REGULAR_FILE_H_
+#define GEMEL_BACKEND_FILES_POSIX_REGULAR_FILE_H_
 
 #include <sys/stat.h>
 
 #include <string>
 #include <system_error>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 
 namespace gemel {
 
@@ -36,4 +36,4 @@ bool WriteAll(int fd, std::string_view bytes);
 
 }  // namespace gemel
 
-#endif  // GEMEL_BACKEND_FILES_REGULAR_FILE_H_
+#endif  // GEMEL_BACKEND_FILES_POSIX_REGULAR_FILE_H_

@@ -1,7 +1,7 @@
 // What a file is at a moment: which one its path leads to, over which folders, and with what in it.
 
-#ifndef GEMEL_PROXY_RELOAD_FILE_SIGHTING_H_
-#define GEMEL_PROXY_RELOAD_FILE_SIGHTING_H_
+#ifndef GEMEL_PROXY_RELOAD_POSIX_FILE_SIGHTING_H_
+#define GEMEL_PROXY_RELOAD_POSIX_FILE_SIGHTING_H_
 
 #include <cstdint>
 #include <map>
@@ -50,4 +50,4 @@ uint64_t HashContent(std::string_view content);
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_RELOAD_FILE_SIGHTING_H_
+#endif  // GEMEL_PROXY_RELOAD_POSIX_FILE_SIGHTING_H_

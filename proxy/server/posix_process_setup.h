@@ -1,8 +1,8 @@
 // What the process needs of the system before it begins: standard streams, and no signal that ends
 // it but those that are meant to.
 
-#ifndef GEMEL_PROXY_SERVER_PROCESS_SETUP_H_
-#define GEMEL_PROXY_SERVER_PROCESS_SETUP_H_
+#ifndef GEMEL_PROXY_SERVER_POSIX_PROCESS_SETUP_H_
+#define GEMEL_PROXY_SERVER_POSIX_PROCESS_SETUP_H_
 
 namespace gemel {
 
@@ -18,4 +18,4 @@ void IgnoreSignals();
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_SERVER_PROCESS_SETUP_H_
+#endif  // GEMEL_PROXY_SERVER_POSIX_PROCESS_SETUP_H_

@@ -1,4 +1,4 @@
-#include "backend/bytes/system_memory.h"
+#include "backend/bytes/posix_system_memory.h"
 
 #include <malloc.h>
 #include <sys/resource.h>

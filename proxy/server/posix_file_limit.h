@@ -1,7 +1,7 @@
 // The limit on open files (ulimit -n), which max_clients needs.
 
-#ifndef GEMEL_PROXY_SERVER_FILE_LIMIT_H_
-#define GEMEL_PROXY_SERVER_FILE_LIMIT_H_
+#ifndef GEMEL_PROXY_SERVER_POSIX_FILE_LIMIT_H_
+#define GEMEL_PROXY_SERVER_POSIX_FILE_LIMIT_H_
 
 #include <cstdint>
 #include <string>
@@ -25,4 +25,4 @@ uint32_t MakeRoomForClients(const Config& config, std::string* warning);
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_SERVER_FILE_LIMIT_H_
+#endif  // GEMEL_PROXY_SERVER_POSIX_FILE_LIMIT_H_

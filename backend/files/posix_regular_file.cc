@@ -1,4 +1,4 @@
-#include "backend/files/regular_file.h"
+#include "backend/files/posix_regular_file.h"
 
 #include <fcntl.h>
 #include <sys/xattr.h>

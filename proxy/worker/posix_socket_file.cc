@@ -1,4 +1,4 @@
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "proxy/server/file_limit.h"
+#include "proxy/server/posix_file_limit.h"
 
 #include <sys/resource.h>
 

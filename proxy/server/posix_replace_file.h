@@ -1,7 +1,7 @@
 // A file's text replaced whole.
 
-#ifndef GEMEL_PROXY_SERVER_REPLACE_FILE_H_
-#define GEMEL_PROXY_SERVER_REPLACE_FILE_H_
+#ifndef GEMEL_PROXY_SERVER_POSIX_REPLACE_FILE_H_
+#define GEMEL_PROXY_SERVER_POSIX_REPLACE_FILE_H_
 
 #include <string>
 #include <string_view>
@@ -17,4 +17,4 @@ bool ReplaceFile(const std::string& path, std::string_view text, std::string* er
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_SERVER_REPLACE_FILE_H_
+#endif  // GEMEL_PROXY_SERVER_POSIX_REPLACE_FILE_H_

@@ -1,4 +1,4 @@
-#include "proxy/server/replace_file.h"
+#include "proxy/server/posix_replace_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "backend/files/regular_file.h"
+#include "backend/files/posix_regular_file.h"
 
 namespace gemel {
 

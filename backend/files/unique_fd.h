@@ -1,7 +1,7 @@
 // A file descriptor that is closed when its owner goes.
 
-#ifndef GEMEL_BACKEND_TOPOLOGY_UNIQUE_FD_H_
-#define GEMEL_BACKEND_TOPOLOGY_UNIQUE_FD_H_
+#ifndef GEMEL_BACKEND_FILES_UNIQUE_FD_H_
+#define GEMEL_BACKEND_FILES_UNIQUE_FD_H_
 
 #include <unistd.h>
 
@@ -39,4 +39,4 @@ class UniqueFd {
 
 }  // namespace gemel
 
-#endif  // GEMEL_BACKEND_TOPOLOGY_UNIQUE_FD_H_
+#endif  // GEMEL_BACKEND_FILES_UNIQUE_FD_H_

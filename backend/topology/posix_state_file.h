@@ -4,23 +4,17 @@
 // fsync of the folder, so that a crash leaves the old one or the new one. The new one has the old
 // one's owner, group and mode; the first can be read by its owner and group.
 
-#ifndef GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
-#define GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
+#ifndef GEMEL_BACKEND_TOPOLOGY_POSIX_STATE_FILE_H_
+#define GEMEL_BACKEND_TOPOLOGY_POSIX_STATE_FILE_H_
 
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "backend/files/unique_fd.h"
 #include "backend/topology/topology.h"
-#include "backend/topology/unique_fd.h"
 
 namespace gemel {
-
-// Topology <-> text. Decode checks the checksum, the format version and the invariants; on failure
-// it returns nothing and sets *error to a sentence. Names and reasons may be any bytes: those that
-// are not printable ASCII are written as \u00XX, a byte each. Epochs are below 2^63.
-std::string EncodeTopology(const Topology& topology);
-std::optional<Topology> DecodeTopology(std::string_view text, std::string* error);
 
 // A folder's state file, held by one process at a time (flock on a lock file beside it, let go when
 // this object or the process goes). Blocking calls; any one thread at a time.
@@ -44,6 +38,7 @@ class StateFile {
   bool Write(const Topology& topology, std::string* error);
 
   const std::string& path() const { return path_; }
+  const std::string& folder() const { return folder_; }
 
  protected:
   // fsync and rename in the folder; 0, or -1 and errno. Virtual for tests of failing disks.
@@ -77,4 +72,4 @@ class StateFile {
 
 }  // namespace gemel
 
-#endif  // GEMEL_BACKEND_TOPOLOGY_STATE_FILE_H_
+#endif  // GEMEL_BACKEND_TOPOLOGY_POSIX_STATE_FILE_H_

@@ -1,7 +1,7 @@
 // The files of Unix sockets that this process has made, so that it removes no other's.
 
-#ifndef GEMEL_PROXY_WORKER_SOCKET_FILE_H_
-#define GEMEL_PROXY_WORKER_SOCKET_FILE_H_
+#ifndef GEMEL_PROXY_WORKER_POSIX_SOCKET_FILE_H_
+#define GEMEL_PROXY_WORKER_POSIX_SOCKET_FILE_H_
 
 #include <string>
 
@@ -21,4 +21,4 @@ void RemoveSocketFiles();
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_WORKER_SOCKET_FILE_H_
+#endif  // GEMEL_PROXY_WORKER_POSIX_SOCKET_FILE_H_

@@ -1,4 +1,4 @@
-#include "proxy/server/process_setup.h"
+#include "proxy/server/posix_process_setup.h"
 
 #include <fcntl.h>
 #include <pthread.h>

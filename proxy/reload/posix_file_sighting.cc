@@ -1,4 +1,4 @@
-#include "proxy/reload/file_sighting.h"
+#include "proxy/reload/posix_file_sighting.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include <deque>
 #include <system_error>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 
 namespace gemel {
 

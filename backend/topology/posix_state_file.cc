@@ -1,4 +1,4 @@
-#include "backend/topology/state_file.h"
+#include "backend/topology/posix_state_file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,7 +9,8 @@
 #include <system_error>
 #include <utility>
 
-#include "backend/files/regular_file.h"
+#include "backend/files/posix_regular_file.h"
+#include "backend/topology/topology_text.h"
 
 namespace gemel {
 namespace {

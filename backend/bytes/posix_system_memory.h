@@ -1,7 +1,7 @@
 // How memory is had from the system, and given back to it.
 
-#ifndef GEMEL_BACKEND_BYTES_SYSTEM_MEMORY_H_
-#define GEMEL_BACKEND_BYTES_SYSTEM_MEMORY_H_
+#ifndef GEMEL_BACKEND_BYTES_POSIX_SYSTEM_MEMORY_H_
+#define GEMEL_BACKEND_BYTES_POSIX_SYSTEM_MEMORY_H_
 
 #include <cstdint>
 
@@ -21,4 +21,4 @@ uint64_t AddressSpaceLeft();
 
 }  // namespace gemel
 
-#endif  // GEMEL_BACKEND_BYTES_SYSTEM_MEMORY_H_
+#endif  // GEMEL_BACKEND_BYTES_POSIX_SYSTEM_MEMORY_H_
