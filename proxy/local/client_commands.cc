@@ -18,22 +18,30 @@ namespace {
 constexpr size_t kMaxClientName = 1024;
 
 // One client as CLIENT LIST shows it, in Redis's own fields.
-std::string Describe(const Session& session, uint64_t now_ms) {
+std::string Describe(Session& session, uint64_t now_ms) {
+  const SessionFacts& facts = session.facts();
+  const SessionState& state = session.state();
   const auto seconds = [now_ms](uint64_t since_ms) {
     return std::to_string(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
   };
-  std::string line =
-      "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
-      " laddr=" + session.local() + " fd=0 name=" + std::string(session.name()) +
-      " age=" + seconds(session.created_ms()) + " idle=" + seconds(session.active_ms()) +
-      " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(session.input_bytes()) +
-      " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-      std::to_string(session.pending()) +
-      " omem=" + std::to_string(const_cast<Session&>(session).out().bytes()) +
-      " tot-mem=" + std::to_string(session.Held()) + " events=" + (session.paused() ? "" : "r") +
-      " cmd=";
-  line += session.last_command() == nullptr ? "NULL" : session.last_command()->name;
-  line += " user=" + session.user() + " redir=-1 resp=2";
+  std::string line = "id=" + std::to_string(facts.id) + " addr=" + facts.peer +
+                     " laddr=" + facts.local +
+                     " fd=0 name=" + std::string(state.client_name.view()) +
+                     " age=" + seconds(facts.created_ms) + " idle=" + seconds(facts.active_ms) +
+                     " flags=N db=" + std::to_string(state.database.index()) +
+                     " sub=" + std::to_string(state.subscriptions.channels()) +
+                     " psub=" + std::to_string(state.subscriptions.patterns()) +
+                     " ssub=" + std::to_string(state.subscriptions.shard_channels()) +
+                     " multi=" + std::to_string(state.transaction.queued()) +
+                     " qbuf=" + std::to_string(session.input().size()) +
+                     " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
+                     std::to_string(session.replies().pending()) +
+                     " omem=" + std::to_string(session.replies().out().bytes()) +
+                     " tot-mem=" + std::to_string(session.Held()) +
+                     " events=" + (session.paused() ? "" : "r") + " cmd=";
+  line += facts.last_command == nullptr ? "NULL" : facts.last_command->name;
+  line += " user=" + state.access.user() + " redir=" + std::to_string(state.tracking.redirect()) +
+          " resp=" + std::to_string(state.protocol.version());
   return line;
 }
 
@@ -45,7 +53,7 @@ void Bulk(Session& session, std::string_view text) {
 
 void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendInteger(&out, static_cast<int64_t>(session.id()));
+  AppendInteger(&out, static_cast<int64_t>(session.facts().id));
   session.ReplyNow(out);
 }
 
@@ -54,16 +62,17 @@ void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
 }
 
 void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  if (session.name().empty()) {
+  const std::string_view name = session.state().client_name.view();
+  if (name.empty()) {
     session.ReplyNow("$-1\r\n");
   } else {
-    Bulk(session, session.name());
+    Bulk(session, name);
   }
 }
 
 void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (!CheckClientName(session, args[2])) return;
-  session.set_name(args[2]);
+  session.state().client_name.Set(args[2]);
   session.ReplyNow("+OK\r\n");
 }
 
@@ -103,14 +112,15 @@ struct Filter {
   bool normal = true;  // TYPE
   uint64_t skip_id = 0;
 
-  bool Matches(const Session& session) const {
-    if (!normal || session.id() == skip_id) return false;
-    if (addr && session.peer() != *addr) return false;
-    if (laddr && session.local() != *laddr) return false;
-    if (user && session.user() != *user) return false;
+  bool Matches(Session& session) const {
+    const SessionFacts& facts = session.facts();
+    if (!normal || facts.id == skip_id) return false;
+    if (addr && facts.peer != *addr) return false;
+    if (laddr && facts.local != *laddr) return false;
+    if (user && session.state().access.user() != *user) return false;
     if (ids.empty()) return true;
     for (uint64_t id : ids) {
-      if (session.id() == id) return true;
+      if (facts.id == id) return true;
     }
     return false;
   }
@@ -171,7 +181,7 @@ std::string ReadFilter(LocalArgs args, bool kill, uint64_t own_id, Filter* filte
 
 // Asks every worker; the command is passed on with the asking session's id behind it.
 void AskWorkers(Session& session, const CommandRow& row, LocalArgs args, Gather::Finish finish) {
-  const std::string id = std::to_string(session.id());
+  const std::string id = std::to_string(session.facts().id);
   std::vector<std::string_view> words(args.begin(), args.end());
   words.push_back(id);
   std::string frame;
@@ -184,7 +194,7 @@ void AskWorkers(Session& session, const CommandRow& row, LocalArgs args, Gather:
 
 void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   Filter filter;
-  const std::string wrong = ReadFilter(args, /*kill=*/false, session.id(), &filter);
+  const std::string wrong = ReadFilter(args, /*kill=*/false, session.facts().id, &filter);
   if (!wrong.empty()) {
     session.ReplyError(wrong);
     return;
@@ -198,7 +208,7 @@ void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalAr
 
 void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   Filter filter;
-  const std::string wrong = ReadFilter(args, /*kill=*/true, session.id(), &filter);
+  const std::string wrong = ReadFilter(args, /*kill=*/true, session.facts().id, &filter);
   if (!wrong.empty()) {
     session.ReplyError(wrong);
     return;
@@ -291,7 +301,7 @@ std::string KillClients(LocalCommands& local, LocalArgs args) {
     if (filter.Matches(session)) chosen.push_back(&session);
   });
   for (Session* session : chosen) {
-    if (session->id() == own_id) {
+    if (session->facts().id == own_id) {
       session->CloseAfterReplies();
     } else {
       local.directory().KillSession(*session);

@@ -21,7 +21,7 @@ constexpr size_t kMaxOrder = 64 * 1024;
 void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
   std::string frame;
   std::vector<std::string_view> words(args.begin(), args.end());
-  words.push_back(session.local_peer() ? kAskedLocally : kAskedFromAfar);
+  words.push_back(session.state().access.local_peer() ? kAskedLocally : kAskedFromAfar);
   AppendCommand(&frame, words);
   if (frame.size() > kMaxOrder) {
     session.ReplyError("ERR an order to the proxy takes " + std::to_string(kMaxOrder) +
@@ -29,11 +29,11 @@ void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
     return;
   }
   Request* order = session.Reserve(&row);
-  session.AwaitOrder(order);
+  session.replies().AwaitOrder(order);
   GatherPtr gather = Gather::Make(
       session.context().dispatcher, order,
       [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
-  gather->AddWorker(0, frame, session.Gone());
+  gather->AddWorker(0, frame, session.replies().Gone());
   Gather::Launch(std::move(gather));
 }
 

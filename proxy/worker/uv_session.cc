@@ -37,9 +37,9 @@ void UvSession::PauseReading() {
 
 // Once, the log: a client that waits for this one to be read from may wait for ever.
 void UvSession::TellFull() {
-  if (told_full_ || !session_->authenticated() || !session_->OutputFull()) return;
+  if (told_full_ || !session_->state().access.authenticated() || !session_->OutputFull()) return;
   told_full_ = true;
-  Log(NoteLevel::kWarn, "client " + session_->peer() +
+  Log(NoteLevel::kWarn, "client " + session_->facts().peer +
                             " asks for more replies than it takes: it is not read from while more "
                             "than [limits] client_output are held for it");
 }
@@ -57,27 +57,27 @@ bool UvSession::TryResume() {
 void UvSession::Flush() {
   dirty_ = false;
   if (ended_) return;
-  session_->FlushDone();
+  session_->replies().FlushDone();
   if (session_->cut_off()) {
     Kill();
     return;
   }
-  if (!stream_.Send(&session_->out())) OnStreamSent(0);
+  if (!stream_.Send(&session_->replies().out())) OnStreamSent(0);
 }
 
 void UvSession::OnStreamSent(size_t bytes) {
   context_->session.stats->output_bytes.Add(bytes);
   if (bytes > 0) session_->OnTaken();
-  if (session_->Overrun()) {
+  if (session_->replies().overrun()) {
     context_->session.stats->output_overruns.Add(1);
-    Log(NoteLevel::kWarn, "client " + session_->peer() +
+    Log(NoteLevel::kWarn, "client " + session_->facts().peer +
                               " is closed: the replies that it has not taken would be more than "
                               "[limits] client_output_hard");
     Kill();
   } else if (session_->WantsClose()) {
     Kill();
-  } else if (session_->out().empty()) {
-    session_->ReleaseMemory();
+  } else if (session_->replies().out().empty()) {
+    session_->replies().ReleaseMemory();
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include <memory>
 #include <vector>
 
 #include "backend/uv/uv_stream.h"

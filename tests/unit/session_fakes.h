@@ -185,19 +185,23 @@ class FakeClient : public SessionTransport {
   void Turn(size_t take) {
     if (closed) return;
     if (session.paused()) session.Resume();
-    if (!dirty && (session.out().empty() || take == 0)) return;  // a socket that becomes writable
+    if (!dirty && (session.replies().out().empty() || take == 0)) return;  // a socket that becomes writable
     dirty = false;
-    session.FlushDone();
-    size_t taken = 0;
-    session.out().ForEach([&](const char* data, size_t size) {
-      size = std::min(size, take - taken);
-      if (size > 0) last_slice = {data, size};
-      received.append(data, size);
-      taken += size;
-      return taken < take;
-    });
-    session.out().Consume(taken);
-    if (session.Overrun() || session.WantsClose()) Close();
+    session.replies().FlushDone();
+    {
+      OutQueue& out = session.replies().out();
+      size_t taken = 0;
+      out.ForEach([&](const char* data, size_t size) {
+        size = std::min(size, take - taken);
+        if (size > 0) last_slice = {data, size};
+        received.append(data, size);
+        taken += size;
+        return taken < take;
+      });
+      out.Consume(taken);
+      take -= taken;
+    }
+    if (session.replies().overrun() || session.WantsClose()) Close();
   }
   std::string Take() { return std::exchange(received, {}); }
 
@@ -255,12 +259,15 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
 
 class World {
  public:
-  // Shards "a", "b", ... of one node each; `options` is TOML in front of them.
-  explicit World(uint32_t shards = 2, const std::string& options = "", uint32_t workers = 1) {
+  // Shards "a", "b", ... of one node each; `options` is TOML in front of them. With two `copies`
+  // the pool says that each has a second one, which no test meets.
+  explicit World(uint32_t shards = 2, const std::string& options = "", uint32_t workers = 1,
+                 uint32_t copies = 1) {
     std::string text = options + "\n";
     for (uint32_t i = 0; i < shards; ++i) {
       text += "[[shard]]\nname = \"" + std::string(1, static_cast<char>('a' + i)) +
               "\"\nprimary = \"127.0.0.1:" + std::to_string(7000 + i) + "\"\n";
+      if (copies == 2) text += "replicas = [\"127.0.0.1:" + std::to_string(8000 + i) + "\"]\n";
     }
     ConfigError error;
     config = LoadConfigText(text, "/tmp/gemel.toml", &error);
@@ -305,7 +312,8 @@ class World {
 
   FakeClient& Connect(uint32_t worker = 0) {
     auto& clients = workers[worker]->clients;
-    clients.push_back(std::make_unique<FakeClient>(&workers[worker]->context, ++last_id_));
+    clients.push_back(
+        std::make_unique<FakeClient>(&workers[worker]->context, ++last_id_));
     return *clients.back();
   }
   // Messages between the workers travel; false if there were none.
