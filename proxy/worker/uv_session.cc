@@ -17,6 +17,7 @@ bool UvSession::Accept(UniqueFd socket, bool unix_socket) {
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
+  pipe_.emplace(session_.get());
   stream_.StartReading();
   return true;
 }
@@ -62,7 +63,7 @@ void UvSession::Flush() {
     Kill();
     return;
   }
-  if (!stream_.Send(&session_->replies().out())) OnStreamSent(0);
+  if (!stream_.Send(&pipe_->ToWire())) OnStreamSent(0);
 }
 
 void UvSession::OnStreamSent(size_t bytes) {
@@ -74,30 +75,22 @@ void UvSession::OnStreamSent(size_t bytes) {
                               " is closed: the replies that it has not taken would be more than "
                               "[limits] client_output_hard");
     Kill();
-  } else if (session_->WantsClose()) {
+  } else if (pipe_->WantsClose()) {
     Kill();
+  } else if (pipe_->MoreToSend()) [[unlikely]] {
+    WantFlush();
   } else if (session_->replies().out().empty()) {
     session_->replies().ReleaseMemory();
   }
 }
 
-char* UvSession::OnStreamBuffer(size_t* size) {
-  char* direct = session_->DirectSpace(size);
-  direct_ = direct != nullptr;
-  return direct;
-}
+char* UvSession::OnStreamBuffer(size_t* size) { return pipe_->Space(size); }
 
-void UvSession::OnStreamData(char* data, size_t size) {
-  if (direct_) {
-    session_->OnDirect(size);
-  } else {
-    session_->OnData(data, size);
-  }
-}
+void UvSession::OnStreamData(char* data, size_t size) { pipe_->OnBytes(data, size); }
 
 bool UvSession::OnStreamInputEnd() {
-  session_->OnInputEnd();
-  return !session_->WantsClose();
+  pipe_->OnEnd();
+  return !pipe_->WantsClose();
 }
 
 void UvSession::OnStreamEnd(int) { End(); }
