@@ -17,22 +17,30 @@ namespace {
 constexpr size_t kMaxClientName = 1024;
 
 // One client as CLIENT LIST shows it, in Redis's own fields.
-std::string Describe(const Session& session, uint64_t now_ms) {
+std::string Describe(Session& session, uint64_t now_ms) {
+  const SessionFacts& facts = session.facts();
+  const SessionState& state = session.state();
   const auto seconds = [now_ms](uint64_t since_ms) {
     return std::to_string(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
   };
-  std::string line =
-      "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
-      " laddr=" + session.local() + " fd=0 name=" + std::string(session.name()) +
-      " age=" + seconds(session.created_ms()) + " idle=" + seconds(session.active_ms()) +
-      " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(session.input_bytes()) +
-      " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-      std::to_string(session.pending()) +
-      " omem=" + std::to_string(const_cast<Session&>(session).out().bytes()) +
-      " tot-mem=" + std::to_string(session.Held()) + " events=" + (session.paused() ? "" : "r") +
-      " cmd=";
-  line += session.last_command() == nullptr ? "NULL" : session.last_command()->name;
-  line += " user=" + session.user() + " redir=-1 resp=2";
+  std::string line = "id=" + std::to_string(facts.id) + " addr=" + facts.peer +
+                     " laddr=" + facts.local +
+                     " fd=0 name=" + std::string(state.client_name.view()) +
+                     " age=" + seconds(facts.created_ms) + " idle=" + seconds(facts.active_ms) +
+                     " flags=N db=" + std::to_string(state.database.index()) +
+                     " sub=" + std::to_string(state.subscriptions.channels()) +
+                     " psub=" + std::to_string(state.subscriptions.patterns()) +
+                     " ssub=" + std::to_string(state.subscriptions.shard_channels()) +
+                     " multi=" + std::to_string(state.transaction.queued()) +
+                     " qbuf=" + std::to_string(session.input().size()) +
+                     " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
+                     std::to_string(session.replies().pending()) +
+                     " omem=" + std::to_string(session.replies().out().bytes()) +
+                     " tot-mem=" + std::to_string(session.Held()) +
+                     " events=" + (session.paused() ? "" : "r") + " cmd=";
+  line += facts.last_command == nullptr ? "NULL" : facts.last_command->name;
+  line += " user=" + state.access.user() + " redir=" + std::to_string(state.tracking.redirect()) +
+          " resp=" + std::to_string(state.protocol.version());
   return line;
 }
 
@@ -44,7 +52,7 @@ void Bulk(Session& session, std::string_view text) {
 
 void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendInteger(&out, static_cast<int64_t>(session.id()));
+  AppendInteger(&out, static_cast<int64_t>(session.facts().id));
   session.ReplyNow(out);
 }
 
@@ -53,16 +61,17 @@ void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
 }
 
 void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  if (session.name().empty()) {
+  const std::string_view name = session.state().client_name.view();
+  if (name.empty()) {
     session.ReplyNow("$-1\r\n");
   } else {
-    Bulk(session, session.name());
+    Bulk(session, name);
   }
 }
 
 void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (!CheckClientName(session, args[2])) return;
-  session.set_name(args[2]);
+  session.state().client_name.Set(args[2]);
   session.ReplyNow("+OK\r\n");
 }
 
@@ -95,7 +104,7 @@ void ClientUnpause(LocalCommands&, Session& session, const CommandRow&, LocalArg
 // Null if the client has been told what is wrong with it.
 std::shared_ptr<const ClientFilter> ReadFilter(Session& session, LocalArgs args, bool kill) {
   auto filter = std::make_shared<ClientFilter>();
-  const std::string wrong = filter->Read(args, kill, session.id());
+  const std::string wrong = filter->Read(args, kill, session.facts().id);
   if (wrong.empty()) return filter;
   session.ReplyError(wrong);
   return nullptr;
@@ -126,7 +135,7 @@ void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalAr
   const auto filter = ReadFilter(session, args, /*kill=*/true);
   if (filter == nullptr) return;
   AskWorkers(
-      session, row, KillClientsOrder{filter, session.id()},
+      session, row, KillClientsOrder{filter, session.facts().id},
       [old_form = filter->old_form()](const std::vector<PartReply>& parts, std::string* out) {
         uint64_t killed = 0;
         for (const PartReply& part : parts) {
@@ -200,7 +209,7 @@ uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t 
     if (filter.Matches(session)) chosen.push_back(&session);
   });
   for (Session* session : chosen) {
-    if (session->id() == own_id) {
+    if (session->facts().id == own_id) {
       session->CloseAfterReplies();
     } else {
       local.directory().KillSession(*session);

@@ -58,9 +58,9 @@ bool IsTooLarge(Session& session, LocalArgs args) {
 void SendToProcess(Session& session, const CommandRow& row, ReloadOrder order,
                    std::string (*reply)(const ReloadOutcome&)) {
   Request* place = session.Reserve(&row);
-  session.AwaitOrder(place);
-  order.local = session.local_peer();
-  order.gone = session.Gone();
+  session.replies().AwaitOrder(place);
+  order.local = session.state().access.local_peer();
+  order.gone = session.replies().Gone();
   GatherPtr gather = Gather::Make(session.context().dispatcher, place,
                                   [reply](const std::vector<PartReply>& parts, std::string* out) {
                                     const auto& sent =

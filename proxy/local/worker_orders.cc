@@ -18,11 +18,11 @@ constexpr char kSyntaxError[] = "ERR syntax error";
 ClientFilter::~ClientFilter() { Budget::Give(counted_); }
 
 bool ClientFilter::Matches(const Session& session) const {
-  if (!normal_ || session.id() == skip_id_) return false;
-  if (addr_ && session.peer() != *addr_) return false;
-  if (laddr_ && session.local() != *laddr_) return false;
-  if (user_ && session.user() != *user_) return false;
-  return ids_.empty() || std::find(ids_.begin(), ids_.end(), session.id()) != ids_.end();
+  if (!normal_ || session.facts().id == skip_id_) return false;
+  if (addr_ && session.facts().peer != *addr_) return false;
+  if (laddr_ && session.facts().local != *laddr_) return false;
+  if (user_ && session.state().access.user() != *user_) return false;
+  return ids_.empty() || std::find(ids_.begin(), ids_.end(), session.facts().id) != ids_.end();
 }
 
 std::string ClientFilter::Read(std::span<const std::string_view> args, bool kill, uint64_t own_id) {

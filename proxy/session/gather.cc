@@ -4,7 +4,7 @@
 
 #include "backend/bytes/budget.h"
 #include "backend/resp/resp_writer.h"
-#include "proxy/session/refusal.h"
+#include "proxy/session/errors.h"
 
 namespace gemel {
 

@@ -328,8 +328,10 @@ void UvWorker::OnSecond() {
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0) {
     for (auto& session : sessions_) {
-      const Session& state = session->session();
-      if (state.pending() == 0 && now_ms >= state.active_ms() + idle_ms) session->Kill();
+      Session& state = session->session();
+      if (state.replies().pending() == 0 && now_ms >= state.facts().active_ms + idle_ms) {
+        session->Kill();
+      }
     }
   }
   if (second_) second_->Set(1000);
@@ -348,7 +350,7 @@ void UvWorker::ResumePaused() {
     tried.resize(kTriedATurn);
   }
   for (UvSession* session : tried) {
-    const uint64_t before = session->session().commands();
+    const uint64_t before = session->session().facts().commands;
     bool resumed = true;
     try {
       resumed = session->TryResume();
@@ -356,7 +358,7 @@ void UvWorker::ResumePaused() {
       session->Kill();
     }
     if (resumed) continue;
-    (session->session().commands() == before && last.empty() ? session_context_.paused : last)
+    (session->session().facts().commands == before && last.empty() ? session_context_.paused : last)
         .push_back(session);
   }
   session_context_.paused.insert(session_context_.paused.end(), last.begin(), last.end());

@@ -12,10 +12,7 @@ void UvWorker::GiveMemoryBack() {
   chunks_.Trim();
   dispatcher_.Trim();
   for (const auto& owned : shards_) owned->shard()->Trim();
-  GiveBack(&session_context_.session.args);
-  GiveBack(&session_context_.session.keys);
-  GiveBack(&session_context_.session.marks);
-  GiveBack(&session_context_.session.text);
+  session_context_.session.GiveScratchBack();
   GiveBack(&receiving_);
   if (index_ != 0) return;
   constexpr uint64_t kMuch = 2 * 1024 * 1024;

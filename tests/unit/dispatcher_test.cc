@@ -142,7 +142,7 @@ TEST_F(DispatcherTest, CountsWhatWaits) {
 }
 
 TEST_F(DispatcherTest, WorkerRequests) {
-  for (uint32_t worker : {0u, 1u}) world_.Connect(worker).session.set_name("c");
+  for (uint32_t worker : {0u, 1u}) world_.Connect(worker).session.state().client_name.Set("c");
   for (uint32_t worker : {0u, 1u}) {
     replies_.clear();
     Request* request = of(0).New();

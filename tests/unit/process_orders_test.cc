@@ -119,7 +119,7 @@ TEST_F(ProcessOrdersTest, OfAClientOneAtATime) {
 
 TEST_F(ProcessOrdersTest, SaysWhoAsksAndWhetherHeIsThere) {
   const ReloadOrder& order = Order({"CONFIG", "SET", "maxclients", "7"});
-  EXPECT_EQ(order.local, client_.session.local_peer());
+  EXPECT_EQ(order.local, client_.session.state().access.local_peer());
   ASSERT_NE(order.gone, nullptr);
   EXPECT_FALSE(*order.gone);
   client_.Close();

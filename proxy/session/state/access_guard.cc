@@ -1,4 +1,4 @@
-#include "proxy/session/access_guard.h"
+#include "proxy/session/state/access_guard.h"
 
 #include <arpa/inet.h>
 

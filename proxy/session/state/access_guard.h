@@ -2,8 +2,8 @@
 // which wrong passwords came of late. Wrong passwords slow down whoever tries more of them, on the
 // same connection and from the same address; what is refused is logged with the address, at a rate.
 
-#ifndef GEMEL_PROXY_SESSION_ACCESS_GUARD_H_
-#define GEMEL_PROXY_SESSION_ACCESS_GUARD_H_
+#ifndef GEMEL_PROXY_SESSION_STATE_ACCESS_GUARD_H_
+#define GEMEL_PROXY_SESSION_STATE_ACCESS_GUARD_H_
 
 #include <array>
 #include <cstdint>
@@ -83,4 +83,4 @@ class AccessGuard {
 
 }  // namespace gemel
 
-#endif  // GEMEL_PROXY_SESSION_ACCESS_GUARD_H_
+#endif  // GEMEL_PROXY_SESSION_STATE_ACCESS_GUARD_H_
