@@ -22,15 +22,14 @@ struct ConfigError {
   std::string ToString() const;
 };
 
-// The file's text as it stands, or nothing and *error filled: it cannot be read, or is far too
-// large for a config.
-std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error);
+// A larger text is none of a config.
+inline constexpr size_t kMaxConfigBytes = size_t{16} << 20;
+// The message of that mistake.
+std::string ConfigTooLarge();
 
-// Reads and checks the file. Returns the config, or nothing and *error filled. Does no name
-// resolution and binds nothing (that needs the network: see the proxy's config check).
-std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error);
-
-// The same for text; `file` names it in messages and gives the folder for relative paths.
+// Reads and checks the text of a file; `file` names it in messages and gives the folder for
+// relative paths. Returns the config, or nothing and *error filled. Does no I/O: resolves no names
+// and binds nothing (see the proxy's config check).
 std::optional<Config> LoadConfigText(std::string_view text, const std::string& file,
                                      ConfigError* error);
 

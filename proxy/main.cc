@@ -7,10 +7,10 @@
 #include <iostream>
 
 #include "backend/command/command_table.h"
-#include "config/config_load.h"
+#include "config/posix_config_file.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
-#include "proxy/server/process_setup.h"
+#include "proxy/server/posix_process_setup.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
 

@@ -298,8 +298,8 @@ void Forget::Finish() {
 
 std::string Forget::note() const {
   if (!active()) return {};
-  return "ring " + std::to_string(rings_->history().last_id()) + ": " +
-         std::to_string(looked_at_) + " keys looked at, " + std::to_string(deleted_) + " deleted";
+  return "ring " + std::to_string(rings_->history().last_id()) + ": " + std::to_string(looked_at_) +
+         " keys looked at, " + std::to_string(deleted_) + " deleted";
 }
 
 }  // namespace gemel

@@ -115,7 +115,7 @@ std::string Resync::Obstacle() const {
   if (shard_.info().primary != primary_) return "the primary changed";
   if (!shard_.PrimaryReady()) return "the primary is not ready";
   if (shard_.info().copies[copy_].state == CopyState::kInSync) return "it is in sync already";
-  if (shard_.info().copies[copy_].drained) return "it is drained";
+  if (shard_.info().copies[copy_].drained()) return "it is drained";
   if (shard_.link(copy_)->up() && !SameProcess()) return "it restarted";
   return {};
 }

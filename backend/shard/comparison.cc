@@ -29,8 +29,7 @@ bool Comparison::Begin(std::span<const std::string> frames, CopyMask copies, Com
     op->item_kind = LinkItem::Kind::kCompare;
     op->pending = copies;
     op->repair_job = index;
-    ForEachCopy(copies,
-                [&](uint32_t copy) { parts_->copies->link(copy).Send(op, frames[index]); });
+    ForEachCopy(copies, [&](uint32_t copy) { parts_->copies->link(copy).Send(op, frames[index]); });
   }
   return true;
 }
@@ -42,8 +41,8 @@ bool Comparison::IsKeyLocked(std::string_view key) const {
 bool Comparison::RepairKey(std::string_view key, CopyMask copies) {
   if (!CanBegin()) return false;
   const uint32_t primary = parts_->copies->primary();
-  const bool begun = parts_->way_back->Repair(
-      key, primary, copies & parts_->copies->in_sync() & ~Bit(primary));
+  const bool begun =
+      parts_->way_back->Repair(key, primary, copies & parts_->copies->in_sync() & ~Bit(primary));
   parts_->shard->Refresh();
   return begun;
 }

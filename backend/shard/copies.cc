@@ -59,7 +59,7 @@ ShardInfo Copies::Placed(const ShardInfo& info) const {
     }
     place.node = kNoNode;
     place.reason = "it was removed";
-    place.drained = true;
+    place.drained_by = DrainedBy::kConfig;
   }
   return placed;
 }
@@ -74,9 +74,9 @@ void Copies::SetInfo(const ShardInfo& info, CopyMask journals) {
     // What was learnt counts even if it could not be saved.
     if (!copy.run_id.empty() || !in_sync) places_[i].run_id = copy.run_id;
     if (in_sync == IsInSync(stages_.of(i))) continue;
-    stages_.Move(i, in_sync                      ? CopyStage::kInSync
+    stages_.Move(i, in_sync                    ? CopyStage::kInSync
                     : (journals & Bit(i)) != 0 ? CopyStage::kBehind
-                                                 : CopyStage::kUnknown);
+                                               : CopyStage::kUnknown);
   }
 }
 
@@ -84,8 +84,8 @@ std::string Copies::Broken() const {
   if (!stages_.broken().empty()) return stages_.broken();
   for (uint32_t i = 0; i < count(); ++i) {
     const bool durable = info_.copies[i].state == CopyState::kInSync;
-    const std::string where = "copy " + std::to_string(i) + " is " +
-                              std::string(CopyStageName(stages_.of(i))) + " and ";
+    const std::string where =
+        "copy " + std::to_string(i) + " is " + std::string(CopyStageName(stages_.of(i))) + " and ";
     if (durable != InSync(i)) return where + (durable ? "in sync" : "stale") + " in the topology";
     if (Serves(i) && !Is(i, CopyStage::kInSync)) return where + "read from";
     if (Serves(i) && !IsUp(i)) return where + "read from though it is not up";

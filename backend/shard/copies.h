@@ -27,8 +27,8 @@ class Copies {
   Copies(LinkOwner* owner, ChunkPool* pool) : owner_(owner), pool_(pool) {}
 
   // --- who belongs to the shard ---
-  // A copy for that node, stale until SetInfo says otherwise: its index, or -1 if there is no place.
-  // Its link is new, and not started.
+  // A copy for that node, stale until SetInfo says otherwise: its index, or -1 if there is no
+  // place. Its link is new, and not started.
   int Add(const LinkOptions& node);
   // It is no copy any more. Its link stays, for what is in flight there; stop it.
   void Remove(uint32_t copy);

@@ -6,9 +6,9 @@ namespace gemel {
 
 namespace {
 
-constexpr std::array<std::string_view, kCopyStages> kNames = {
-    "removed", "unknown", "behind", "scanned", "joining",
-    "in sync", "refused", "unsure", "replaced"};
+constexpr std::array<std::string_view, kCopyStages> kNames = {"removed", "unknown", "behind",
+                                                              "scanned", "joining", "in sync",
+                                                              "refused", "unsure",  "replaced"};
 
 constexpr uint16_t Set(std::initializer_list<CopyStage> stages) {
   uint16_t set = 0;

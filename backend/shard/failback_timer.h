@@ -1,6 +1,6 @@
 // When the copy that the config lists first is to be primary again: once it has been in sync and up
-// for a while. Each attempt doubles the wait for the next, so that roles do not flap; a long time as
-// primary makes it short again.
+// for a while. Each attempt doubles the wait for the next, so that roles do not flap; a long time
+// as primary makes it short again.
 
 #ifndef GEMEL_BACKEND_SHARD_FAILBACK_TIMER_H_
 #define GEMEL_BACKEND_SHARD_FAILBACK_TIMER_H_

@@ -73,7 +73,8 @@ class Hold {
   bool releasing_ = false;
   bool paused_ = false;
   Figure held_count_{parts_->figures, "waited", "Requests that had to wait"};
-  Figure errors_{parts_->figures, "errors", "Requests that the shard itself answered with an error"};
+  Figure errors_{parts_->figures, "errors",
+                 "Requests that the shard itself answered with an error"};
 };
 
 }  // namespace gemel

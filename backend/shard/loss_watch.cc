@@ -54,7 +54,7 @@ int LossWatch::PickSubstitute() const {
   int chosen = -1;
   for (uint32_t i = 0; i < copies.count(); ++i) {
     const Link& link = copies.link(i);
-    if (i == copies.primary() || !link.up() || copies.info(i).drained) continue;
+    if (i == copies.primary() || !link.up() || copies.info(i).drained()) continue;
     if (link.identity().is_replica && !parts_->control->CanDetach()) continue;
     // One whose wrong keys are known loses less.
     if (chosen < 0 || parts_->way_back->Mendable(i)) chosen = static_cast<int>(i);
@@ -150,9 +150,9 @@ void LossWatch::OnEmptied(uint32_t copy) {
     lost_since_ms_ = 0;  // again, if need be, after a while
     return;
   }
-  parts_->edits->Propose({EditKind::kForcePromote, copy, link.identity().run_id,
-                          copies.link(primary).name() +
-                              " is lost: " + parts_->roles->leave_reason(primary)});
+  parts_->edits->Propose(
+      {EditKind::kForcePromote, copy, link.identity().run_id,
+       copies.link(primary).name() + " is lost: " + parts_->roles->leave_reason(primary)});
   parts_->shard->Refresh();
 }
 

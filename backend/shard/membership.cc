@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-
 namespace gemel {
 
 namespace {
@@ -46,7 +45,8 @@ bool Membership::IsInTopology(uint32_t copy) const {
 
 bool Membership::SomebodyStays() const {
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (shard_->copies().IsMember(i) && Wanted(shard_->info().copies[i].node) && shard_->copies().Serves(i)) {
+    if (shard_->copies().IsMember(i) && Wanted(shard_->info().copies[i].node) &&
+        shard_->copies().Serves(i)) {
       return true;
     }
   }
@@ -75,7 +75,7 @@ void Membership::Advance(uint64_t now_ms) {
     }
     // It was on its way out, and is wanted again.
     const CopyInfo& info = shard_->info().copies[static_cast<uint32_t>(copy)];
-    if (info.drained && info.reason == kLeavesShard) {
+    if (info.drained_by == DrainedBy::kConfig) {
       Ask(ShardOrder::Verb::kUndrain, static_cast<uint32_t>(copy));
       return;
     }
@@ -89,10 +89,10 @@ void Membership::Advance(uint64_t now_ms) {
 
 void Membership::Add(const LinkOptions& node) {
   busy_ = true;
-  shard_->edits().AddNode(node.name,
-                      [this, alive = std::weak_ptr<char>(alive_), node](const EditResult& result) {
-                        if (!alive.expired()) OnAdded(node, result);
-                      });
+  shard_->edits().AddNode(
+      node.name, [this, alive = std::weak_ptr<char>(alive_), node](const EditResult& result) {
+        if (!alive.expired()) OnAdded(node, result);
+      });
 }
 
 void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
@@ -150,11 +150,11 @@ bool Membership::Remove() {
 
 void Membership::Ask(ShardOrder::Verb verb, uint32_t copy) {
   busy_ = true;
-  shard_->control().Carry({verb, shard_->info().copies[copy].node},
-                          [this, alive = std::weak_ptr<char>(alive_), verb,
-                           copy](const OrderResult& result) {
-                            if (!alive.expired()) OnOrder(verb, copy, result);
-                          });
+  shard_->control().Carry(
+      {verb, shard_->info().copies[copy].node},
+      [this, alive = std::weak_ptr<char>(alive_), verb, copy](const OrderResult& result) {
+        if (!alive.expired()) OnOrder(verb, copy, result);
+      });
 }
 
 void Membership::OnOrder(ShardOrder::Verb verb, uint32_t copy, const OrderResult& result) {
@@ -184,11 +184,13 @@ std::string Membership::Outstanding() const {
   if (settled_) return {};
   std::string text;
   for (const LinkOptions& node : nodes_) {
-    if (shard_->copies().IndexOf(node.name) < 0) text += (text.empty() ? "" : ", ") + node.name + " comes";
+    if (shard_->copies().IndexOf(node.name) < 0)
+      text += (text.empty() ? "" : ", ") + node.name + " comes";
   }
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
     const std::string& node = shard_->info().copies[i].node;
-    if (shard_->copies().IsMember(i) && !Wanted(node)) text += (text.empty() ? "" : ", ") + node + " leaves";
+    if (shard_->copies().IsMember(i) && !Wanted(node))
+      text += (text.empty() ? "" : ", ") + node + " leaves";
   }
   return text;
 }

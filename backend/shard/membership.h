@@ -72,7 +72,7 @@ class Membership {
   bool force_ = false;
   bool settled_ = true;
   bool stopped_ = false;
-  bool busy_ = false;  // an edit or an order is under way
+  bool busy_ = false;                 // an edit or an order is under way
   std::vector<std::string> not_yet_;  // nodes that could not be added since the last wait
   uint64_t retry_at_ms_ = 0;
   std::string noted_;  // what failed last, which is told once

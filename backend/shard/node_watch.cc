@@ -91,15 +91,15 @@ void NodeWatch::OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms) {
   const NodeHealth after = Judge(copy, probe, began_ms);
   if (after == before) return;
   Link& link = parts_->copies->link(copy);
-  if (!parts_->copies->info(copy).drained) {
+  if (!parts_->copies->info(copy).drained()) {
     parts_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
                  "node " + link.name() + " is " + std::string(NodeHealthName(after)));
   }
   // A link to a node that is down would only keep what is in it waiting. Nothing waits for a copy
   // that is not in sync; it may be busy for long with emptying itself, at the beginning of a
   // resync.
-  const bool patient = probe == ProbeOutcome::kTimeout && !parts_->copies->InSync(copy) &&
-                       link.pending() == 0;
+  const bool patient =
+      probe == ProbeOutcome::kTimeout && !parts_->copies->InSync(copy) && link.pending() == 0;
   if (after == NodeHealth::kDown && link.up() && !patient) {
     link.Fail("the node does not answer its health checks");
   } else {
@@ -107,7 +107,9 @@ void NodeWatch::OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms) {
   }
 }
 
-bool NodeWatch::TakeProbeWish(uint32_t copy) { return std::exchange(nodes_[copy]->probe_wish, false); }
+bool NodeWatch::TakeProbeWish(uint32_t copy) {
+  return std::exchange(nodes_[copy]->probe_wish, false);
+}
 
 bool NodeWatch::TakeEndScriptWish(uint32_t copy) {
   return std::exchange(nodes_[copy]->end_script_wish, false);
@@ -234,9 +236,9 @@ void NodeWatch::GiveUp(uint32_t copy) {
   Link& link = parts_->copies->link(copy);
   nodes_[copy]->detector.OnHang(parts_->env->NowMs());
   const std::string silence = std::to_string(nodes_[copy]->hang.silent_ms()) + " ms";
-  parts_->Note(NoteLevel::kWarn, "node " + link.name() +
-                                     " is down: no answer to requests and health checks for " +
-                                     silence);
+  parts_->Note(
+      NoteLevel::kWarn,
+      "node " + link.name() + " is down: no answer to requests and health checks for " + silence);
   link.Fail("the node hangs: no answer to requests and health checks for " + silence);
 }
 
@@ -259,7 +261,8 @@ NodeWatch::Work NodeWatch::WorkIn(const Link& link, size_t first) {
   Work work = Work::kShort;
   link.ForEachPending(first, [&](LinkItem* item, std::string_view frame) {
     const CommandRow* row = frame_.Split(frame, *parts_->table);
-    if (row != nullptr && !Hedger::MayTakeLong(*row, frame) && !parts_->aside->IsGiant(row, frame)) return true;
+    if (row != nullptr && !Hedger::MayTakeLong(*row, frame) && !parts_->aside->IsGiant(row, frame))
+      return true;
     const bool alone =
         item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kCompare;
     const bool script = alone && row != nullptr && row->RunsCode();

@@ -31,7 +31,7 @@ class NodeWatch {
   void Tick(uint64_t now_ms);
 
   // `began_ms`: when that attempt began.
-  void OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms);
+  void OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms = ~uint64_t{0});
   // Must a probe of the copy go out now, out of turn? True once a wish.
   bool TakeProbeWish(uint32_t copy);
   // Must a script be ended that the copy runs (SCRIPT KILL)? The same.

@@ -13,6 +13,8 @@ namespace {
 
 using Verb = ShardOrder::Verb;
 
+constexpr std::string_view kLeavesShard = "it leaves the shard";
+
 std::string OnOneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\r', ' ');
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -80,10 +82,11 @@ OrderPlan OrderPlanner::Make() {
     case Verb::kRemove:
       return PlanDrain();
     case Verb::kUndrain:
-      if (!Info(copy_).drained) {
+      if (!Info(copy_).drained()) {
         return Finished();
       }
-      return Proposed({EditKind::kUndrain, parts_.options.name, Info(copy_).node, {}, "PROXY UNDRAIN"});
+      return Proposed(
+          {EditKind::kUndrain, parts_.options.name, Info(copy_).node, {}, "PROXY UNDRAIN"});
     case Verb::kResync:
       return PlanResync();
   }
@@ -91,26 +94,26 @@ OrderPlan OrderPlanner::Make() {
 }
 
 OrderPlan OrderPlanner::PlanResync() {
-      const std::string& node = Info(copy_).node;
-      if (copy_ == copies_.primary()) {
-        return Refused(node +
-             " is the primary, whose data the others are copied from; promote another first "
-             "(PROXY PROMOTE " +
-             parts_.options.name + ")");
-      }
-      if (Info(copy_).drained) {
-        return Refused(node + " is drained and is not resynced; PROXY UNDRAIN " + node + " first");
-      }
-      if (IsStale(copy_)) {
-        // All of it, not only the keys of the writes that it missed.
-        OrderPlan plan = Finished();
-        plan.forget_journal = true;
-        return plan;
-      }
-      if (!copies_.Serves(copies_.primary())) {
-        return Refused(node + " cannot be resynced now: the primary " + WhyUnfit(copies_.primary()));
-      }
-      return Proposed({EditKind::kMarkStale, parts_.options.name, node, {}, "a resync was asked for"});
+  const std::string& node = Info(copy_).node;
+  if (copy_ == copies_.primary()) {
+    return Refused(node +
+                   " is the primary, whose data the others are copied from; promote another first "
+                   "(PROXY PROMOTE " +
+                   parts_.options.name + ")");
+  }
+  if (Info(copy_).drained()) {
+    return Refused(node + " is drained and is not resynced; PROXY UNDRAIN " + node + " first");
+  }
+  if (IsStale(copy_)) {
+    // All of it, not only the keys of the writes that it missed.
+    OrderPlan plan = Finished();
+    plan.forget_journal = true;
+    return plan;
+  }
+  if (!copies_.Serves(copies_.primary())) {
+    return Refused(node + " cannot be resynced now: the primary " + WhyUnfit(copies_.primary()));
+  }
+  return Proposed({EditKind::kMarkStale, parts_.options.name, node, {}, "a resync was asked for"});
 }
 
 // PROMOTE, FORCE and the failback.
@@ -132,14 +135,14 @@ OrderPlan OrderPlanner::PlanRole() {
   }
   if (copies_.Serves(copy_)) {
     return Proposed({EditKind::kHandOver,
-             parts_.options.name,
-             node,
-             {},
-             verb_ == Verb::kFailback ? "failback" : "PROXY PROMOTE"});
+                     parts_.options.name,
+                     node,
+                     {},
+                     verb_ == Verb::kFailback ? "failback" : "PROXY PROMOTE"});
   }
   if (verb_ != Verb::kForce) {
     std::string why = WhyUnfit(copy_);
-    if (Info(copy_).drained) {
+    if (Info(copy_).drained()) {
       why += "; PROXY UNDRAIN " + node + " first, and wait until it is in sync";
     } else if (IsStale(copy_)) {
       why +=
@@ -157,9 +160,10 @@ OrderPlan OrderPlanner::PlanForce() {
   const std::string& node = Info(copy_).node;
   for (uint32_t i = 0; i < copies_.count(); ++i) {
     if (!copies_.InSync(i) || !copies_.IsUp(i)) continue;
-    return Refused(node + " is stale and " + Info(i).node +
-         " is in sync and up, so that nothing need be lost; FORCE is for when no copy that is in "
-         "sync is up");
+    return Refused(
+        node + " is stale and " + Info(i).node +
+        " is in sync and up, so that nothing need be lost; FORCE is for when no copy that is in "
+        "sync is up");
   }
   const Link& link = copies_.link(copy_);
   if (!link.up()) {
@@ -167,19 +171,19 @@ OrderPlan OrderPlanner::PlanForce() {
   }
   for (uint32_t i = 0; i < copies_.count(); ++i) {
     if (IsStale(i) || copies_.link(i).up() || !copies_.link(i).hopeful()) continue;
-    return Refused(node + " is stale and " + Info(i).node +
-         ", which is in sync, may be back at any moment; try again once it is surely gone");
+    return Refused(
+        node + " is stale and " + Info(i).node +
+        ", which is in sync, may be back at any moment; try again once it is surely gone");
   }
-  OrderPlan plan = Proposed({EditKind::kForcePromote, parts_.options.name, node,
-                             link.identity().run_id,
-                             node + " was promoted by PROXY PROMOTE FORCE"});
+  OrderPlan plan =
+      Proposed({EditKind::kForcePromote, parts_.options.name, node, link.identity().run_id,
+                node + " was promoted by PROXY PROMOTE FORCE"});
   plan.consequence =
       node + " is primary with the data that it has: what was written while it was stale (" +
       Info(copy_).reason + ") is lost, and the other copies will be overwritten from it";
   const std::string note = parts_.notes.resync ? parts_.notes.resync(copy_) : "";
   if (!note.empty()) {
-    plan.consequence +=
-        "; a resync of it had not ended (" + note + "), so it may hold only a part";
+    plan.consequence += "; a resync of it had not ended (" + note + "), so it may hold only a part";
   }
   plan.consequence = OnOneLine(plan.consequence);
   return plan;
@@ -189,15 +193,15 @@ OrderPlan OrderPlanner::PlanForce() {
 OrderPlan OrderPlanner::PlanAcceptance() {
   const std::string& node = Info(copy_).node;
   if (verb_ != Verb::kForce) {
-    return Refused(node +
-         " is the primary, but it restarted, and the data that it came back with may be old; PROXY "
-         "PROMOTE " +
-         parts_.options.name + " " + node + " FORCE accepts it as it is");
+    return Refused(
+        node +
+        " is the primary, but it restarted, and the data that it came back with may be old; PROXY "
+        "PROMOTE " +
+        parts_.options.name + " " + node + " FORCE accepts it as it is");
   }
-  OrderPlan plan =
-      Proposed({EditKind::kSetRunId, parts_.options.name, node,
-                copies_.link(copy_).identity().run_id,
-                "its data was accepted by PROXY PROMOTE FORCE"});
+  OrderPlan plan = Proposed({EditKind::kSetRunId, parts_.options.name, node,
+                             copies_.link(copy_).identity().run_id,
+                             "its data was accepted by PROXY PROMOTE FORCE"});
   plan.consequence =
       node +
       " is primary with the data that it came back with after its restart: what was written since "
@@ -207,36 +211,39 @@ OrderPlan OrderPlanner::PlanAcceptance() {
 
 OrderPlan OrderPlanner::PlanDrain() {
   const std::string& node = Info(copy_).node;
-  // A stale copy leaves at once: drained, but stale for a reason of its own, it would not be told
-  // from one that the operator drained, should the config want it back before it is gone.
+  // A stale copy has nothing to lose by leaving at once.
   const bool leaves = verb_ == Verb::kRemove && IsStale(copy_);
-  if (Info(copy_).drained || leaves) {
+  if (Info(copy_).drained() || leaves) {
     if (verb_ == Verb::kRemove && copies_.IndexOf(node) >= 0) {
-      return Proposed({EditKind::kRemoveCopy, parts_.options.name, node, {},
-                       std::string(kLeavesShard)});
+      return Proposed(
+          {EditKind::kRemoveCopy, parts_.options.name, node, {}, std::string(kLeavesShard)});
     }
     return Finished();
   }
   if (copy_ == copies_.primary()) {
     const int successor = PickSuccessor();
     if (successor < 0) {
-      return Refused(node + " cannot be drained, no other copy can take its place: " + WhyNoSuccessor());
+      return Refused(node +
+                     " cannot be drained, no other copy can take its place: " + WhyNoSuccessor());
     }
     return Proposed({EditKind::kHandOver,
-             parts_.options.name,
-             Info(static_cast<uint32_t>(successor)).node,
-             {},
-             verb_ == Verb::kRemove ? std::string(kLeavesShard) : "PROXY DRAIN"});
+                     parts_.options.name,
+                     Info(static_cast<uint32_t>(successor)).node,
+                     {},
+                     verb_ == Verb::kRemove ? std::string(kLeavesShard) : "PROXY DRAIN"});
   }
   if (!IsStale(copy_) && !copies_.Serves(copies_.primary())) {
     return Refused(node + " cannot be drained, no other copy can take its place: the primary " +
-         WhyUnfit(copies_.primary()));
+                   WhyUnfit(copies_.primary()));
   }
-  return Proposed({EditKind::kDrain,
-           parts_.options.name,
-           node,
-           {},
-           verb_ == Verb::kRemove ? std::string(kLeavesShard) : "it was drained"});
+  const bool removes = verb_ == Verb::kRemove;
+  OrderPlan plan = Proposed({EditKind::kDrain,
+                             parts_.options.name,
+                             node,
+                             {},
+                             removes ? std::string(kLeavesShard) : "it was drained"});
+  if (removes) plan.edit.drained_by = DrainedBy::kConfig;
+  return plan;
 }
 
 int OrderPlanner::PickSuccessor() const {
@@ -262,7 +269,7 @@ std::string OrderPlanner::WhyNoSuccessor() const {
 std::string OrderPlanner::WhyUnfit(uint32_t copy) const {
   const CopyInfo& info = Info(copy);
   const Link& link = copies_.link(copy);
-  if (info.drained) return info.node + " is drained";
+  if (info.drained()) return info.node + " is drained";
   if (IsStale(copy)) return info.node + " is stale: " + info.reason;
   if (!link.up()) {
     return info.node + " cannot be reached" +

@@ -1,5 +1,5 @@
-// What is next for an order to a shard, from the state alone: an edit, nothing more, or why it cannot
-// be done.
+// What is next for an order to a shard, from the state alone: an edit, nothing more, or why it
+// cannot be done.
 
 #ifndef GEMEL_BACKEND_SHARD_ORDER_PLAN_H_
 #define GEMEL_BACKEND_SHARD_ORDER_PLAN_H_
@@ -9,6 +9,7 @@
 
 #include "backend/shard/copy_mask.h"
 #include "backend/shard/shard_order.h"
+#include "backend/topology/edit.h"
 #include "backend/topology/topology.h"
 
 namespace gemel {

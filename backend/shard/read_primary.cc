@@ -12,8 +12,7 @@ const ReadPolicy kReadPrimary = {
                                                     : FewestPending(candidates, candidates.among);
     },
     [](bool is_primary) -> std::string_view {
-      return is_primary ? "reads go to the primary"
-                        : "reads go to the primary, which is not ready";
+      return is_primary ? "reads go to the primary" : "reads go to the primary, which is not ready";
     }};
 
 }  // namespace gemel

@@ -3,10 +3,10 @@
 #ifndef GEMEL_BACKEND_SHARD_REQUEST_H_
 #define GEMEL_BACKEND_SHARD_REQUEST_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "backend/bytes/budget.h"
 #include "backend/bytes/byte_buffer.h"
@@ -36,12 +36,23 @@ enum class RequestKind : uint8_t {
   kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
              // frame is kExplainWrite for a command that writes, else empty
-  kControl,  // an order to the shard itself (RequestExtra::order), answered once it is carried out
+  kControl,  // an order to the shard itself (OrderCargo), answered once it is carried out
   kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
-  kWorker,   // asks a worker, no shard
+  kWorker,   // asks a worker, no shard: see RequestCargo
 };
 
 inline constexpr std::string_view kExplainWrite = "write";
+
+// What a kWorker request asks, and its answer, as a type of those who make and carry it out.
+struct RequestCargo {
+  virtual ~RequestCargo() = default;
+};
+
+// What a kControl request asks.
+struct OrderCargo : RequestCargo {
+  explicit OrderCargo(ShardOrder asked) : order(std::move(asked)) {}
+  ShardOrder order;
+};
 
 // What a request needs only on its longer ways.
 struct RequestExtra {
@@ -54,10 +65,7 @@ struct RequestExtra {
   ByteBuffer reply;                    // kept until its turn comes
   RequestSink* origin_sink = nullptr;  // of one that came from another worker (see Dispatcher)
   uint32_t origin_worker = 0;
-  std::unique_ptr<ShardOrder> order;   // of a kControl
-  // Set while it waits for its turn somewhere: true once nobody waits for the answer any more. Any
-  // thread may read it.
-  std::shared_ptr<const std::atomic<bool>> gone;
+  std::unique_ptr<RequestCargo> cargo;
 };
 
 // One cache line, because thousands are in flight at a time.

@@ -19,6 +19,10 @@ constexpr uint64_t kRetryMs = 1000;
 
 // Nothing is heard once the shard is gone: one that a reload removes may have edits under way.
 void RoleEdits::Send(Edit edit, EditDone done) {
+  // What was decided by the state of the shard holds for that state alone. Which process serves a
+  // copy is so whatever else changes.
+  const bool learnt = edit.kind == EditKind::kSetRunId && !editing_;
+  if (!learnt) edit.expected = parts_->copies->info().epoch;
   parts_->env->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
                                          done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
@@ -35,8 +39,7 @@ void RoleEdits::Take(const ShardInfo& info) {
 void RoleEdits::Propose(RoleEdit role) {
   editing_ = true;
   if (role.kind == EditKind::kMarkStale || role.kind == EditKind::kPromote) {
-    const uint32_t leaver =
-        role.kind == EditKind::kPromote ? parts_->copies->primary() : role.copy;
+    const uint32_t leaver = role.kind == EditKind::kPromote ? parts_->copies->primary() : role.copy;
     parts_->journals->Need(leaver);
     leaving_ = Bit(leaver);
   }

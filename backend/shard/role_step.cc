@@ -77,8 +77,7 @@ int PickReplaced(const RoleView& view) {
       continue;
     }
     const bool best_whole = best >= 0 && view.copies[static_cast<uint32_t>(best)].whole;
-    if (best < 0 ||
-        (i == view.primary ? !best_whole || copy.whole : copy.whole && !best_whole)) {
+    if (best < 0 || (i == view.primary ? !best_whole || copy.whole : copy.whole && !best_whole)) {
       best = static_cast<int>(i);
     }
   }

@@ -13,6 +13,7 @@
 #include "backend/shard/copy_mask.h"
 #include "backend/shard/copy_stages.h"
 #include "backend/shard/shard_options.h"
+#include "backend/topology/edit.h"
 #include "backend/topology/topology.h"
 
 namespace gemel {
@@ -32,10 +33,10 @@ struct CopyView {
   Absence absence = Absence::kNone;
   uint64_t grace_until_ms = 0;
   bool link_up = false;
-  bool up = false;        // and it is the process that it should be
-  bool hopeful = false;   // no attempt to connect has failed yet
-  bool is_down = false;   // by its probes
-  bool drained = false;   // by the operator, or because it leaves the shard
+  bool up = false;           // and it is the process that it should be
+  bool hopeful = false;      // no attempt to connect has failed yet
+  bool is_down = false;      // by its probes
+  bool drained = false;      // by the operator, or because it leaves the shard
   bool forgotten = false;    // it is not known what it has wrong
   bool was_equal = false;    // in sync when the proxy was killed, and not marked for anything else
   bool is_replica = false;   // of another server, as it said itself

@@ -129,8 +129,7 @@ void ScanCopies::Step(uint32_t copy) {
   if (parts_->env->NowMs() >= scan.retry_too_big_ms) scan.too_big.clear();
   if (scan.phase == ScanCopy::Phase::kDone || scan.in_flight > 0) return;
   const uint32_t primary = parts_->copies->primary();
-  if (scan.primary != primary ||
-      scan.connection != parts_->copies->link(primary).connects()) {
+  if (scan.primary != primary || scan.connection != parts_->copies->link(primary).connects()) {
     parts_->way_back->Leave(copy, "the primary changed, or its connection was lost");
     return;
   }
@@ -150,8 +149,7 @@ void ScanCopies::Step(uint32_t copy) {
     if (scan.phase == ScanCopy::Phase::kDone) return;
   }
   const uint32_t from = scan.phase == ScanCopy::Phase::kAll ? primary : copy;
-  Ask(copy, from, ScanCopy::kScan, 0,
-      CommandFrame({"SCAN", scan.cursor, "COUNT", kCopyScanCount}));
+  Ask(copy, from, ScanCopy::kScan, 0, CommandFrame({"SCAN", scan.cursor, "COUNT", kCopyScanCount}));
 }
 
 // What the reply says. An error's text, or nothing.

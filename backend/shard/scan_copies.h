@@ -41,8 +41,8 @@ class ScanCopies {
 
   void AddCopy(uint32_t copy);
   // From now on a copy that wants a resync is made equal key by key, in the shard's order, and then
-  // marked in sync. False if that is not possible now, and *why. `calm`: what was sent on an earlier
-  // connection of that node is surely over, though it could not be asked.
+  // marked in sync. False if that is not possible now, and *why. `calm`: what was sent on an
+  // earlier connection of that node is surely over, though it could not be asked.
   bool Begin(uint32_t copy, std::string* why, bool calm);
   ScanStatus StatusOf(uint32_t copy) const;
   bool IsCopying(uint32_t copy) const { return copies_[copy].scan != nullptr; }

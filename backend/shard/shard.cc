@@ -194,8 +194,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const uint32_t copy = link->index();
   // Where the node closed the connection each read in line may be why; where it was given up here,
   // what the node was working on.
-  const bool suspect = link->closed_by_node() ? !link->rest_unread()
-                                              : !copies_.losing() && !link->told_culprit();
+  const bool suspect =
+      link->closed_by_node() ? !link->rest_unread() : !copies_.losing() && !link->told_culprit();
   copies_.Losing(copy);
   open_ = false;
   const bool write = item->item_kind == LinkItem::Kind::kWrite;
@@ -252,7 +252,10 @@ int Shard::TakePlace(const LinkOptions& node) {
 
 int Shard::AddCopy(const LinkOptions& node, const ShardInfo& info) {
   const int index = TakePlace(node);
-  if (index < 0) return index;
+  if (index < 0) {
+    edits_.Take(info);  // its epoch: the next edit is decided on that
+    return index;
+  }
   std::vector<LinkOptions>& nodes = parts_.options.nodes;
   nodes.resize(std::max<size_t>(nodes.size(), static_cast<size_t>(index) + 1));
   nodes[static_cast<size_t>(index)] = node;

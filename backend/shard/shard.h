@@ -1,9 +1,9 @@
 // One shard: orders its writes over its copies, knows which copies are in sync, answers reads from
 // one of them, and decides who must leave and who is promoted.
 //
-// This is the facade that its worker sees, and the owner of the parts that do the work (shard_parts.h
-// and the README name them). Logic only, driven by events, on one thread (its owner worker's).
-// Invariants:
+// This is the facade that its worker sees, and the owner of the parts that do the work
+// (shard_parts.h and the README name them). Logic only, driven by events, on one thread (its owner
+// worker's). Invariants:
 //  - A write goes to every in-sync copy or to none, on one link a copy, in one order.
 //  - A write is answered only when every copy that is in sync (durably) has applied it (ack =
 //    "all").
@@ -92,7 +92,9 @@ class Shard : public LinkOwner, private ShardCenter {
   // --- who asks the parts ---
   const Copies& copies() const { return copies_; }
   NodeWatch& nodes() { return nodes_; }
+  ShardRoles& roles() { return roles_; }
   RoleEdits& edits() { return edits_; }
+  const ReadPath& reads() const { return reads_; }
   ShardControl& control() { return control_; }
   ResyncPort resync_port() { return ResyncPort(&parts_); }
   AuditPort audit_port() { return AuditPort(&parts_); }

@@ -10,7 +10,6 @@
 #include "backend/shard/read_path.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
-#include "backend/topology/not_clean.h"
 
 namespace gemel {
 
@@ -45,15 +44,16 @@ const std::string& ShardControl::NodeOf(uint32_t copy) const {
 }
 
 void ShardControl::Submit(Request* request) {
-  Carry(*request->extra->order, [this, request](const OrderResult& result) {
-    std::string reply;
-    if (result.ok) {
-      AppendSimple(&reply, result.text.empty() ? "OK" : "OK " + result.text);
-    } else {
-      AppendError(&reply, "ERR " + parts_->Prefix() + result.text);
-    }
-    request->sink->OnReply(request, Reply{reply, nullptr});
-  });
+  Carry(static_cast<const OrderCargo&>(*request->extra->cargo).order,
+        [this, request](const OrderResult& result) {
+          std::string reply;
+          if (result.ok) {
+            AppendSimple(&reply, result.text.empty() ? "OK" : "OK " + result.text);
+          } else {
+            AppendError(&reply, "ERR " + parts_->Prefix() + result.text);
+          }
+          request->sink->OnReply(request, Reply{reply, nullptr});
+        });
 }
 
 void ShardControl::Carry(const ShardOrder& order, OrderDone done) {
@@ -112,8 +112,7 @@ bool ShardControl::Plan(OrderPlan* plan) {
 
 bool ShardControl::IsProven() const {
   const uint32_t primary = parts_->copies->primary();
-  return proven_copy_ == primary &&
-         proven_connection_ == parts_->copies->link(primary).connects();
+  return proven_copy_ == primary && proven_connection_ == parts_->copies->link(primary).connects();
 }
 
 void ShardControl::Advance() {
@@ -240,7 +239,7 @@ void ShardControl::NoteEdit(const Edit& edit, const std::string& from,
       parts_->NoteRole(NoteLevel::kInfo, edit.node + " belongs to the shard no more" + epoch);
       return;
     case EditKind::kDrain:
-      if (edit.reason == kLeavesShard) return;  // the end is told
+      if (edit.drained_by == DrainedBy::kConfig) return;  // the end is told
       parts_->NoteRole(NoteLevel::kInfo, edit.node + " is drained" + epoch +
                                              " and may be stopped; PROXY UNDRAIN lets it in again");
       return;
@@ -283,8 +282,8 @@ void ShardControl::Done() {
 void ShardControl::Fail(const std::string& why) {
   // What was refused at once is told to who asked alone.
   if (verb_ == Verb::kFailback) {
-    parts_->Note(NoteLevel::kWarn, "the failback to " + NodeOf(static_cast<uint32_t>(copy_)) +
-                                       " is put off: " + why);
+    parts_->Note(NoteLevel::kWarn,
+                 "the failback to " + NodeOf(static_cast<uint32_t>(copy_)) + " is put off: " + why);
   } else if (paused_ || edits_ > 0 || detached_) {
     parts_->Note(NoteLevel::kWarn, "what the operator asked for could not be done: " + why);
   }

@@ -37,9 +37,7 @@ int ShardView::CopyToResync() const { return parts_->way_back->CopyToResync(); }
 Link* ResyncPort::link(uint32_t copy) const { return &parts_->copies->link(copy); }
 NodeHealth ResyncPort::HealthOf(uint32_t copy) const { return parts_->nodes->HealthOf(copy); }
 bool ResyncPort::WantsResync(uint32_t copy) const { return parts_->way_back->WantsResync(copy); }
-void ResyncPort::ForgetJournal(uint32_t copy) const {
-  parts_->journals->Forget(copy);
-}
+void ResyncPort::ForgetJournal(uint32_t copy) const { parts_->journals->Forget(copy); }
 void ResyncPort::WillOverwrite(uint32_t copy) const { parts_->roles->OnOverwritten(copy); }
 void ResyncPort::Pause(std::function<void()> drained) const {
   parts_->hold->Pause(std::move(drained));

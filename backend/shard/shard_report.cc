@@ -64,7 +64,7 @@ void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
   FieldList fields;
   fields.Add("address", info.node);
   fields.Add("role", copy == copies.primary() ? "primary" : "replica");
-  fields.Add("state", in_sync ? "in-sync" : info.drained ? "drained" : "stale");
+  fields.Add("state", in_sync ? "in-sync" : info.drained() ? "drained" : "stale");
   fields.Add("health", NodeHealthName(parts.nodes->HealthOf(copy)));
   fields.Add("link", link.up() ? "up" : "down");
   fields.Add("pending", link.pending());

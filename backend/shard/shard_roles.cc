@@ -11,7 +11,6 @@
 #include "backend/shard/server_claims.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
-#include "backend/topology/not_clean.h"
 
 namespace gemel {
 
@@ -51,9 +50,9 @@ const RoleView& ShardRoles::View() {
     view.up = copies.IsUp(i);
     view.hopeful = link.hopeful();
     view.is_down = parts_->nodes->IsDown(i);
-    view.drained = saved.drained;
+    view.drained = saved.drained();
     view.forgotten = parts_->journals->forgotten(i);
-    view.was_equal = saved.state == CopyState::kStale && saved.reason == kNotClean;
+    view.was_equal = saved.state == CopyState::kStale && saved.cause == StaleCause::kNotClean;
     view.is_replica = link.identity().is_replica;
     view.whole = facts.whole;
     view.replaced_ms = facts.replaced_ms;
@@ -124,8 +123,8 @@ std::string ShardRoles::WhyNot(const Link& link, const NodeIdentity& identity) {
     why = "it is the same server as " + other.name();
   }
   if (!why.empty() && why != facts_[index].refusal) {
-    parts_->Note(NoteLevel::kError, link.name() + " is not used: " + why +
-                                        "; each copy needs a server of its own");
+    parts_->Note(NoteLevel::kError,
+                 link.name() + " is not used: " + why + "; each copy needs a server of its own");
   }
   if (why.empty()) why = WhyOfAnother(link, process);
   facts_[index].refusal = why;
@@ -136,9 +135,8 @@ std::string ShardRoles::WhyNot(const Link& link, const NodeIdentity& identity) {
 std::string ShardRoles::WhyOfAnother(const Link& link, std::string_view process) {
   ServerClaims* claims = parts_->env->claims();
   if (claims == nullptr || process.empty() || process == kHiddenRunId) return {};
-  const std::optional<ServerUser> holder =
-      claims->Claim({parts_->options.name, link.name()}, process,
-                    parts_->options.nodes[link.index()].database);
+  const std::optional<ServerUser> holder = claims->Claim(
+      {parts_->options.name, link.name()}, process, parts_->options.nodes[link.index()].database);
   if (!holder) return {};
   std::string why =
       "it is the same server as " + holder->node + " of shard '" + holder->shard + "'";
@@ -263,7 +261,7 @@ bool ShardRoles::OnLinkDown(const Link& link, const std::string& reason, bool re
   }
   if (!parts_->copies->Is(copy, CopyStage::kUnsure)) facts.leave_reason = reason;
   // A drained node is stopped by its operator, who knows.
-  if (was_up && !stopped_ && !parts_->copies->info(copy).drained) {
+  if (was_up && !stopped_ && !parts_->copies->info(copy).drained()) {
     parts_->Note(NoteLevel::kWarn, "lost the connection to " + link.name() + ": " + reason);
   }
   return was_up;
@@ -276,8 +274,7 @@ bool ShardRoles::PrimaryReady() {
 }
 
 bool ShardRoles::MayWrite() {
-  return parts_->edits->AllowWrites() &&
-         parts_->copies->in_sync() == parts_->copies->readable() &&
+  return parts_->edits->AllowWrites() && parts_->copies->in_sync() == parts_->copies->readable() &&
          !(parts_->copies->info().adopted && Starting());
 }
 

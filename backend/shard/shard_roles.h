@@ -78,8 +78,8 @@ class ShardRoles {
     uint64_t replaced_ms = 0;
     bool keeps_writes = false;  // the process whose data the topology speaks of, as it said
     bool whole = false;
-    bool was_up = false;           // for the log
-    bool run_id_unsaved = false;   // and to be tried again
+    bool was_up = false;          // for the log
+    bool run_id_unsaved = false;  // and to be tried again
     uint64_t empty_at = CopyView::kNotEmpty;
     std::string leave_reason;
     std::string refusal;

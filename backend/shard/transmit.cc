@@ -14,8 +14,7 @@ void TransmitShared(const ShardParts& parts, LinkItem* item, Request* request, C
     std::memcpy(chunk->data, request->frame.data(), request->frame.size());
     chunk->size = request->frame.size();
   }
-  ForEachCopy(to,
-              [&](uint32_t copy) { parts.copies->link(copy).SendShared(item, chunk.get()); });
+  ForEachCopy(to, [&](uint32_t copy) { parts.copies->link(copy).SendShared(item, chunk.get()); });
 }
 
 }  // namespace gemel

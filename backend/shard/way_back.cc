@@ -36,12 +36,12 @@ void WayBack::AddCopy(uint32_t copy) {
 }
 
 bool WayBack::Mendable(uint32_t copy) const {
-  return !parts_->copies->InSync(copy) && !parts_->copies->info(copy).drained &&
+  return !parts_->copies->InSync(copy) && !parts_->copies->info(copy).drained() &&
          parts_->journals->Holds(copy);
 }
 
 bool WayBack::WantsResync(uint32_t copy) const {
-  return !parts_->copies->InSync(copy) && !parts_->copies->info(copy).drained &&
+  return !parts_->copies->InSync(copy) && !parts_->copies->info(copy).drained() &&
          parts_->copies->link(copy).up() && !Mendable(copy) && !parts_->scans->IsCopying(copy);
 }
 
@@ -55,8 +55,7 @@ int WayBack::CopyToResync() const {
 
 bool WayBack::MayMendInPlace(uint32_t copy) const {
   return parts_->copies->Is(copy, CopyStage::kUnsure) && parts_->copies->IsUp(copy) &&
-         parts_->roles->InGrace(copy) && !repair_.Concerns(Bit(copy)) &&
-         parts_->writes->AllWait();
+         parts_->roles->InGrace(copy) && !repair_.Concerns(Bit(copy)) && parts_->writes->AllWait();
 }
 
 void WayBack::MendInPlace() {
@@ -67,12 +66,10 @@ void WayBack::MendInPlace() {
     if (!MayMendInPlace(i)) continue;
     const CopyMask others = readable & ~Bit(i);
     if (others == 0) continue;
-    const uint32_t source = (others & Bit(primary)) != 0
-                                ? primary
-                                : static_cast<uint32_t>(31 - __builtin_clz(others));
+    const uint32_t source =
+        (others & Bit(primary)) != 0 ? primary : static_cast<uint32_t>(31 - __builtin_clz(others));
     const DirtyKeys* journal = parts_->journals->of(i);
-    bool begun =
-        journal != nullptr && !journal->overflowed() && journal->size() <= kMaxKeysInPlace;
+    bool begun = journal != nullptr && !journal->overflowed() && journal->size() <= kMaxKeysInPlace;
     mending_ = true;
     if (begun) {
       journal->ForEach([&](const std::string& key) {

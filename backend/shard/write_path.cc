@@ -33,8 +33,8 @@ void WritePath::AnswerUnknown(Op* op) {
   if (request == nullptr) return;
   const std::string shard = "CLUSTERDOWN shard '" + parts_->options.name + "': ";
   if (op->lost == 0) {
-    parts_->hold->AnswerError(
-        request, shard + "not every copy has the write, which may or may not last");
+    parts_->hold->AnswerError(request,
+                              shard + "not every copy has the write, which may or may not last");
     return;
   }
   std::string nodes;
@@ -190,9 +190,8 @@ void WritePath::Finish(Op* op, std::string_view frame) {
   op->differ &= ~parts_->copies->scanned();  // they may, and its keys are in their journals
   if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
     parts_->journals->RecordKeys(op->sent, frame);
-    ForEachCopy(op->refused & parts_->copies->joining(), [this](uint32_t copy) {
-      parts_->way_back->Leave(copy, "it refused a write");
-    });
+    ForEachCopy(op->refused & parts_->copies->joining(),
+                [this](uint32_t copy) { parts_->way_back->Leave(copy, "it refused a write"); });
     if (EndIfNobodyApplied(op, frame)) return;
   }
   if (op->applied != 0 && op->refused != 0) [[unlikely]] {

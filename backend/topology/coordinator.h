@@ -1,16 +1,17 @@
-// Edits of the topology go through a coordinator: made durable first, then in effect. The local
-// coordinator is a file; a fleet's is a consensus engine behind the same interface.
+// Edits of the topology go through a coordinator: made durable first, then in effect. The one that
+// there is keeps them in a file (backend/uv/uv_coordinator.h); a fleet's is a consensus engine
+// behind the same interface. Nobody else knows which one it is: see backend/uv/uv_coordinators.h.
 
 #ifndef GEMEL_BACKEND_TOPOLOGY_COORDINATOR_H_
 #define GEMEL_BACKEND_TOPOLOGY_COORDINATOR_H_
 
-#include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
+#include "backend/topology/edit.h"
 #include "backend/topology/topology.h"
 
 namespace gemel {
@@ -24,57 +25,70 @@ struct EditResult {
 
 using EditDone = std::function<void(const EditResult&)>;
 
-class Coordinator {
- public:
-  virtual ~Coordinator() = default;
-  // Asks for an edit. `done` runs once, later (never inside this call), on the proposer's own
-  // thread, after the edit is durable or refused. Edits take effect in the order in which they were
-  // proposed.
-  virtual void Propose(Edit edit, EditDone done) = 0;
+// Who may write to the nodes of a shard, and propose edits of it.
+struct ShardLease {
+  static constexpr uint64_t kForEver = UINT64_MAX;
+
+  bool mine = false;  // this process
+  std::string owner;  // which process, for people; empty: nobody
+  // From 1. It grows with each change of the owner, also from one life of a process to the next:
+  // what still comes of a lower one is void.
+  uint64_t epoch = 0;
+  uint64_t until_ms = 0;  // by the clock of ShardEnv::NowMs: from then on somebody else may own it
 };
 
-// The ordering and batching of a coordinator, without its disk and threads: edits that arrive while
-// one write is under way are made durable together by the next (group commit). One thread at a
-// time.
-class EditQueue {
+// A coordinator as one thread sees it: all of it is called on that thread, and calls back there,
+// later, never inside a call. May outlive the service that made it: then it refuses edits, nothing
+// is owned, and the last snapshot stands.
+class Coordinator {
  public:
-  explicit EditQueue(std::shared_ptr<const Topology> initial);
+  using Watcher = std::function<void(const std::shared_ptr<const Topology>&)>;
 
-  void Add(Edit edit, EditDone done);
+  virtual ~Coordinator() = default;
 
-  // If no write is under way and there are edits: applies all that wait, one after the other (each
-  // illegal one is refused alone), and returns the snapshot to make durable. Null if there is
-  // nothing to write. Results are given only by EndWrite. When all waiting edits change nothing or
-  // are refused there is nothing to write: their results are given by the next call of EndWrite, so
-  // the caller calls BeginWrite, and if it returns null and NeedsEnd() is true, EndWrite(true, "").
-  std::shared_ptr<const Topology> BeginWrite();
-  bool NeedsEnd() const;
+  // Asks for an edit. `done` runs once, after the edit is durable or refused; or never, if the
+  // service goes without Close. Edits take effect in the order in which they were proposed. One
+  // whose `expected` is not the epoch of its shard by then is refused.
+  virtual void Propose(Edit edit, EditDone done) = 0;
 
-  // The write of the last BeginWrite ended. Appends each edit of the batch with its result to
-  // *finished, in order; on failure of the disk all of them fail with `error` (also those that were
-  // refused, since what they were judged by did not come to be) and the snapshot stands. The caller
-  // runs the `done`s, which may add edits. Does nothing if no batch is under way.
-  struct Finished {
-    EditDone done;
-    EditResult result;
-  };
-  void EndWrite(bool ok, const std::string& error, std::vector<Finished>* finished);
+  // The snapshot in effect; never null.
+  virtual std::shared_ptr<const Topology> current() const = 0;
 
-  std::shared_ptr<const Topology> current() const { return current_; }
-  bool idle() const { return waiting_.empty() && !writing_; }
-  size_t waiting() const { return waiting_.size() + batch_.size(); }  // edits without a result
+  // From now on `watcher` is told of each change of the snapshot in effect, whoever proposed it: of
+  // edits of this front after their `done`. Epochs ascend; snapshots that were replaced meanwhile
+  // may be left out, the last never is. Returns what Unwatch takes.
+  virtual uint64_t Watch(Watcher watcher) = 0;
+  // It is not called any more, also not with what is on its way. May be called by the watcher.
+  virtual void Unwatch(uint64_t watch) = 0;
 
- private:
-  struct Waiting {
-    Edit edit;
-    EditDone done;
-    EditResult result;
-  };
-  std::shared_ptr<const Topology> current_;  // durable and in effect
-  std::shared_ptr<const Topology> next_;     // being written; null if the batch changes nothing
-  std::deque<Waiting> waiting_;              // for the next batch
-  std::vector<Waiting> batch_;               // between BeginWrite and EndWrite
-  bool writing_ = false;
+  // The lease of a shard as far as it is known here; nobody's if there is no such shard.
+  virtual ShardLease LeaseOf(std::string_view shard) const = 0;
+};
+
+// A coordinator as the process holds it: lives on one thread, that of its loop.
+class CoordinatorService {
+ public:
+  // Runs a closure later on the thread of a front, never inside the call. Called on the service's
+  // thread, and on the front's own when an edit is refused at once. If the thread is gone it may
+  // drop the closure.
+  using PostBack = std::function<void(std::function<void()>)>;
+
+  virtual ~CoordinatorService() = default;
+
+  // Another thread's way in. Any thread.
+  virtual std::unique_ptr<Coordinator> FrontFor(PostBack post_back) = 0;
+
+  // The snapshot in effect; never null. Any thread.
+  virtual std::shared_ptr<const Topology> current() const = 0;
+
+  // The orderly end. Refuses edits from now on, gives those that wait their results, then, if
+  // `clean`, makes kClose durable, and then calls `done`, once: later, never inside this call; ok
+  // is false if kClose could not be made durable. Nothing is owned, written or told after that. On
+  // the service's thread, once.
+  virtual void Close(bool clean, EditDone done) = 0;
+
+  // Where the state is, for messages: "the folder /var/lib/gemel".
+  virtual std::string place() const = 0;
 };
 
 }  // namespace gemel

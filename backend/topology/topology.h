@@ -1,11 +1,10 @@
 // Who belongs to which shard, who is its primary, and which copies are in sync: an immutable
-// snapshot, changed only by edits.
+// snapshot, changed only by edits (edit.h).
 //
 // Invariants of every snapshot (CheckTopology):
 //   - a shard has one primary;
-//   - the primary is in sync, so there is always an authoritative copy, even while its node is
-//   down;
-//   - a stale copy says why, a copy in sync has nothing to say;
+//   - the primary is in sync, so there is always an authoritative copy, even if its node is down;
+//   - a stale copy says why, a copy in sync has nothing to say and no cause;
 //   - a drained copy is stale;
 //   - in an adopted shard only the primary is in sync;
 //   - names of shards are unique, and so are the nodes of a shard; none is empty;
@@ -31,8 +30,22 @@ enum class CopyState : uint8_t {
   kStale,  // may lack writes: neither read nor promoted until repaired
 };
 
-// Why a copy is drained that the config has no more, until it is removed.
-inline constexpr std::string_view kLeavesShard = "it leaves the shard";
+// Why a copy is stale, as far as anything depends on it. Saved: the first cause stands, as the
+// first reason does.
+enum class StaleCause : uint8_t {
+  kOther,  // it may lack writes; also that of a copy in sync
+  // It was in sync when the proxy was killed before this start: until the shard has sent a write,
+  // it is as good as the primary, for all that was acknowledged is on both.
+  kNotClean,
+  kNotCleanBefore,  // the same, but before an earlier start: it may have missed writes since
+};
+
+// Who says that a copy is not to be made equal.
+enum class DrainedBy : uint8_t {
+  kNobody,
+  kOperator,  // it stays drained until it is undrained
+  kConfig,    // it leaves the shard: drained until it is removed, or the config has it again
+};
 
 struct CopyInfo {
   std::string node;  // Address::ToString()
@@ -40,9 +53,12 @@ struct CopyInfo {
   // The id of the process whose data this state speaks of (see node_identity.h, but here any text);
   // empty: not seen yet.
   std::string run_id;
-  std::string reason;  // why it is stale; empty when in sync
-  // Taken out by the operator: it stays stale, and is not made equal, until it is undrained.
-  bool drained = false;
+  std::string reason = {};  // why it is stale, for people; empty when in sync
+  StaleCause cause = StaleCause::kOther;
+  DrainedBy drained_by = DrainedBy::kNobody;
+
+  // It stays stale, and is not made equal, until it is undrained.
+  bool drained() const { return drained_by != DrainedBy::kNobody; }
 
   bool operator==(const CopyInfo&) const = default;
 };
@@ -89,61 +105,6 @@ constexpr size_t kMaxRings = 32;
 // Whether the invariants hold. If not, *error is a sentence that names the shard and the node.
 bool CheckTopology(const Topology& topology, std::string* error);
 
-enum class EditKind : uint8_t {
-  kMarkStale,   // node: a replica that missed or may have missed a write
-  kPromote,     // node: an in-sync replica becomes primary; the old primary is stale from then on
-  kHandOver,    // node: an in-sync replica becomes primary; the old primary stays in sync
-  kMarkInSync,  // node: a stale copy was made equal; run_id is that of its process
-  kSetRunId,    // node: the run_id of an in-sync copy whose state is kept
-  // node: a stale copy becomes primary with the data that it has, because the operator says so; all
-  // others are stale from then on. run_id is that of its process
-  kForcePromote,
-  kDrain,        // node: a replica is stale, and stays so until it is undrained
-  kUndrain,      // node: a drained copy is stale like any other
-  kAddCopy,      // node: new to the shard, so stale
-  kRemoveCopy,   // node: a replica belongs to the shard no more
-  kAddShard,     // members: a shard that the config has now; its first node is primary
-  kRemoveShard,  // a shard that the config has no more
-  kOpen,         // this proxy serves now (clean = false); no shard, no node
-  kClose,        // this proxy stopped in order (clean = true); no shard, no node
-  kSetRing,      // spec is the ring in effect from now on; no shard, no node
-  kSwept,        // ring (its id): `swept` of the shard; no node
-};
-
-// "promote", "mark stale", ...: for logs.
-std::string_view EditKindName(EditKind kind);
-
-struct Edit {
-  EditKind kind;
-  std::string shard;                    // its name
-  std::string node;                     // Address::ToString()
-  std::string run_id;                   // for kMarkInSync, kSetRunId and kForcePromote
-  std::string reason;                   // why, in a few words
-  std::vector<std::string> nodes = {};  // for kAddShard: the configured primary first
-  RingSpec spec = {};                   // for kSetRing; its id is not looked at
-  uint64_t ring = 0;                    // for kSwept
-};
-
-// Applies one edit. Returns the next snapshot, or nothing and *error (a sentence) where the edit
-// would break an invariant: an unknown shard or node, marking the primary stale or drained,
-// promoting or handing over to a stale copy, marking a drained copy in sync, a run_id for a stale
-// copy, an empty run_id, removing the primary or a shard of the ring, a node that already belongs
-// to another shard; a ring of no use or of unknown shards, one more than kMaxRings, sweeping for a
-// ring that is not kept. An edit that changes nothing (marking a stale copy stale: the first reason
-// stands; adding a copy or a shard that is there, removing one that is not, the ring that is in
-// effect) is legal and keeps the epochs.
-//
-// A new ring gets the next id. When a shard was swept, the rings at the front that no shard of the
-// last ring needs any more are dropped. Data that comes back with a forced promotion or a restarted
-// process makes the shard unswept. None of this changes the epoch of a shard.
-//
-// Marking a copy in sync that is in sync sets its run_id. That nothing was missed between the
-// repair and the edit is for the proposer to know.
-std::optional<Topology> Apply(const Topology& from, const Edit& edit, std::string* error);
-
-// The same without a copy: true, or false with *error and *topology as it was.
-bool ApplyTo(Topology* topology, const Edit& edit, std::string* error);
-
 // Why `spec` cannot be the next ring for as long as kMaxRings are kept, a sentence; empty if it
 // can.
 std::string WhyNoRoomForRing(const Topology& topology, const RingSpec& spec);
@@ -161,7 +122,8 @@ struct ShardMembers {
 // known primary that the config dropped: the first in-sync copy left is promoted (epoch + 1), and
 // if there is none, that is an error (nothing is returned; *error says which shard and what the
 // operator can do). If `stored` is not clean, every replica becomes stale ("the proxy did not stop
-// in order"; one that was stale keeps its reason), epochs + 1.
+// in order"; one that was stale keeps its reason), epochs + 1. A copy that was on its way out and
+// is in the config is not drained any more.
 //
 // The result is clean, whatever `stored` was: nothing was written through it yet. It need not be
 // made durable by itself; the kOpen edit with which a proxy begins to serve does that.

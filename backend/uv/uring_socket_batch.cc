@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 
 namespace gemel {
 

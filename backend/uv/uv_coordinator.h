@@ -1,4 +1,5 @@
-// The local coordinator: makes the edits of all workers durable, in one order, in the state file.
+// The coordinator of one proxy alone: makes the edits of all workers durable, in one order, in the
+// state file.
 
 #ifndef GEMEL_BACKEND_UV_UV_COORDINATOR_H_
 #define GEMEL_BACKEND_UV_UV_COORDINATOR_H_
@@ -6,25 +7,20 @@
 #include <uv.h>
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "backend/topology/coordinator.h"
-#include "backend/topology/state_file.h"
+#include "backend/topology/posix_state_file.h"
+#include "backend/uv/uv_coordinators.h"
 
 namespace gemel {
 
-// Lives on one loop (the main worker's). The disk is written on a thread of its own, so that one
-// that hangs holds up no loop and nothing else; edits that come meanwhile go to disk together with
-// the next write.
-class UvCoordinator {
+// The disk is written on a thread of its own, so that one that hangs holds up no loop and nothing
+// else; edits that come meanwhile go to disk together with the next write. While it holds the state
+// folder, this process owns all shards.
+class UvCoordinator : public CoordinatorService {
  public:
-  // Runs a closure later on the proposer's thread, never inside the call. Called on the
-  // coordinator's thread, and on the proposer's own when an edit is refused at once. If the
-  // proposer is gone it may drop the closure.
-  using PostBack = std::function<void(std::function<void()>)>;
-
   static constexpr size_t kMaxWaiting = 10000;
 
   // `file` is open. Nothing is written yet: `initial` is in effect as it is. `max_waiting`: edits
@@ -33,27 +29,26 @@ class UvCoordinator {
                 std::shared_ptr<const Topology> initial, size_t max_waiting = kMaxWaiting);
   // On the loop's thread. Without Close before it, edits that wait are never answered; a write
   // under way still ends by itself.
-  ~UvCoordinator();
+  ~UvCoordinator() override;
   UvCoordinator(const UvCoordinator&) = delete;
   UvCoordinator& operator=(const UvCoordinator&) = delete;
 
-  // A worker's way to propose: to be used on one thread. It may outlive the coordinator; then it
-  // refuses. Any thread.
-  std::unique_ptr<Coordinator> FrontFor(PostBack post_back);
-
-  // The snapshot in effect. Any thread.
-  std::shared_ptr<const Topology> current() const;
-
-  // Refuses edits from now on, ends those that wait, then, if `clean`, proposes kClose, and then
-  // calls `done` on the loop, once: later, never inside this call; ok is false if kClose could not
-  // be made durable. Nothing of it keeps the loop alive after that. On the loop's thread, once.
-  void Close(bool clean, std::function<void(const EditResult&)> done);
+  std::unique_ptr<Coordinator> FrontFor(PostBack post_back) override;
+  std::shared_ptr<const Topology> current() const override;
+  // Nothing of it keeps the loop alive once `done` was called, and the folder is free for others.
+  void Close(bool clean, EditDone done) override;
+  std::string place() const override { return place_; }
 
  private:
   class Core;
   class Front;
+  const std::string place_;
   std::shared_ptr<Core> core_;
 };
+
+// Takes the state folder and reads what is in it.
+std::unique_ptr<OpenedCoordinator> OpenFileCoordinator(const CoordinatorOptions& options,
+                                                       std::string* error);
 
 }  // namespace gemel
 

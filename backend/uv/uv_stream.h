@@ -11,7 +11,7 @@
 #include <string>
 
 #include "backend/bytes/out_queue.h"
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "backend/uv/uv_stream_group.h"
 #include "config/address.h"
 

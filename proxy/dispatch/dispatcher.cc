@@ -42,8 +42,7 @@ void Dispatcher::Trim() {
 void Dispatcher::Empty(RequestExtra* extra) {
   extra->owned.Clear(kKeepBytes);
   extra->reply.Clear(kKeepBytes);
-  extra->gone.reset();
-  extra->order.reset();
+  extra->cargo.reset();
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {

@@ -1,12 +1,11 @@
 // CLIENT and its subcommands.
 
-#include <optional>
+#include <memory>
 
 #include "backend/command/ascii.h"
-#include "backend/resp/reply_reader.h"
-#include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/local/worker_orders.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
 
@@ -18,22 +17,30 @@ namespace {
 constexpr size_t kMaxClientName = 1024;
 
 // One client as CLIENT LIST shows it, in Redis's own fields.
-std::string Describe(const Session& session, uint64_t now_ms) {
+std::string Describe(Session& session, uint64_t now_ms) {
+  const SessionFacts& facts = session.facts();
+  const SessionState& state = session.state();
   const auto seconds = [now_ms](uint64_t since_ms) {
     return std::to_string(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
   };
-  std::string line =
-      "id=" + std::to_string(session.id()) + " addr=" + session.peer() +
-      " laddr=" + session.local() + " fd=0 name=" + std::string(session.name()) +
-      " age=" + seconds(session.created_ms()) + " idle=" + seconds(session.active_ms()) +
-      " flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(session.input_bytes()) +
-      " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-      std::to_string(session.pending()) +
-      " omem=" + std::to_string(const_cast<Session&>(session).out().bytes()) +
-      " tot-mem=" + std::to_string(session.Held()) + " events=" + (session.paused() ? "" : "r") +
-      " cmd=";
-  line += session.last_command() == nullptr ? "NULL" : session.last_command()->name;
-  line += " user=" + session.user() + " redir=-1 resp=2";
+  std::string line = "id=" + std::to_string(facts.id) + " addr=" + facts.peer +
+                     " laddr=" + facts.local +
+                     " fd=0 name=" + std::string(state.client_name.view()) +
+                     " age=" + seconds(facts.created_ms) + " idle=" + seconds(facts.active_ms) +
+                     " flags=N db=" + std::to_string(state.database.index()) +
+                     " sub=" + std::to_string(state.subscriptions.channels()) +
+                     " psub=" + std::to_string(state.subscriptions.patterns()) +
+                     " ssub=" + std::to_string(state.subscriptions.shard_channels()) +
+                     " multi=" + std::to_string(state.transaction.queued()) +
+                     " qbuf=" + std::to_string(session.input().size()) +
+                     " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
+                     std::to_string(session.replies().pending()) +
+                     " omem=" + std::to_string(session.replies().out().bytes()) +
+                     " tot-mem=" + std::to_string(session.Held()) +
+                     " events=" + (session.paused() ? "" : "r") + " cmd=";
+  line += facts.last_command == nullptr ? "NULL" : facts.last_command->name;
+  line += " user=" + state.access.user() + " redir=" + std::to_string(state.tracking.redirect()) +
+          " resp=" + std::to_string(state.protocol.version());
   return line;
 }
 
@@ -45,7 +52,7 @@ void Bulk(Session& session, std::string_view text) {
 
 void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendInteger(&out, static_cast<int64_t>(session.id()));
+  AppendInteger(&out, static_cast<int64_t>(session.facts().id));
   session.ReplyNow(out);
 }
 
@@ -54,16 +61,17 @@ void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
 }
 
 void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  if (session.name().empty()) {
+  const std::string_view name = session.state().client_name.view();
+  if (name.empty()) {
     session.ReplyNow("$-1\r\n");
   } else {
-    Bulk(session, session.name());
+    Bulk(session, name);
   }
 }
 
 void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (!CheckClientName(session, args[2])) return;
-  session.set_name(args[2]);
+  session.state().client_name.Set(args[2]);
   session.ReplyNow("+OK\r\n");
 }
 
@@ -93,131 +101,55 @@ void ClientUnpause(LocalCommands&, Session& session, const CommandRow&, LocalArg
   session.ReplyNow("+OK\r\n");
 }
 
-// The words behind CLIENT LIST or CLIENT KILL that choose clients.
-struct Filter {
-  bool old_form = false;  // CLIENT KILL addr:port
-  std::optional<std::string_view> addr;
-  std::optional<std::string_view> laddr;
-  std::optional<std::string_view> user;
-  std::vector<uint64_t> ids;
-  bool normal = true;  // TYPE
-  uint64_t skip_id = 0;
-
-  bool Matches(const Session& session) const {
-    if (!normal || session.id() == skip_id) return false;
-    if (addr && session.peer() != *addr) return false;
-    if (laddr && session.local() != *laddr) return false;
-    if (user && session.user() != *user) return false;
-    if (ids.empty()) return true;
-    for (uint64_t id : ids) {
-      if (session.id() == id) return true;
-    }
-    return false;
-  }
-};
-
-// Empty, or what is wrong. `own_id` is that of the asking session.
-std::string ReadFilter(LocalArgs args, bool kill, uint64_t own_id, Filter* filter) {
-  if (kill && args.size() == 3) {
-    filter->old_form = true;
-    filter->addr = args[2];
-    return {};
-  }
-  if (kill) filter->skip_id = own_id;
-  for (size_t at = 2; at < args.size();) {
-    const std::string_view word = args[at];
-    if (at + 1 >= args.size()) return "ERR syntax error";
-    const std::string_view value = args[at + 1];
-    if (EqualsLower(word, "id")) {
-      int64_t id = 0;
-      for (++at; at < args.size() && ParseInteger(args[at], &id); ++at) {
-        filter->ids.push_back(static_cast<uint64_t>(id));
-        if (kill) {
-          ++at;
-          break;
-        }
-      }
-      if (filter->ids.empty()) return "ERR client-id should be greater than 0";
-      continue;
-    }
-    if (EqualsLower(word, "type")) {
-      if (EqualsLower(value, "normal")) {
-        filter->normal = true;
-      } else if (EqualsLower(value, "master") || EqualsLower(value, "replica") ||
-                 EqualsLower(value, "slave") || EqualsLower(value, "pubsub")) {
-        filter->normal = false;
-      } else {
-        return "ERR Unknown client type '" + std::string(value.substr(0, 300)) + "'";
-      }
-    } else if (kill && EqualsLower(word, "addr")) {
-      filter->addr = value;
-    } else if (kill && EqualsLower(word, "laddr")) {
-      filter->laddr = value;
-    } else if (kill && EqualsLower(word, "user")) {
-      filter->user = value;
-    } else if (kill && EqualsLower(word, "skipme")) {
-      if (EqualsLower(value, "no")) {
-        filter->skip_id = 0;
-      } else if (!EqualsLower(value, "yes")) {
-        return "ERR syntax error";
-      }
-    } else {
-      return "ERR syntax error";
-    }
-    at += 2;
-  }
-  return {};
+// Null if the client has been told what is wrong with it.
+std::shared_ptr<const ClientFilter> ReadFilter(Session& session, LocalArgs args, bool kill) {
+  auto filter = std::make_shared<ClientFilter>();
+  const std::string wrong = filter->Read(args, kill, session.facts().id);
+  if (wrong.empty()) return filter;
+  session.ReplyError(wrong);
+  return nullptr;
 }
 
-// Asks every worker; the command is passed on with the asking session's id behind it.
-void AskWorkers(Session& session, const CommandRow& row, LocalArgs args, Gather::Finish finish) {
-  const std::string id = std::to_string(session.id());
-  std::vector<std::string_view> words(args.begin(), args.end());
-  words.push_back(id);
-  std::string frame;
-  AppendCommand(&frame, words);
+void AskWorkers(Session& session, const CommandRow& row, const WorkerOrder::What& order,
+                Gather::Finish finish) {
   Dispatcher* dispatcher = session.context().dispatcher;
   GatherPtr gather = Gather::Make(dispatcher, session.Reserve(&row), std::move(finish));
-  for (uint32_t i = 0; i < dispatcher->workers(); ++i) gather->AddWorker(i, frame);
+  for (uint32_t i = 0; i < dispatcher->workers(); ++i) {
+    gather->AddWorker(i, std::make_unique<WorkerOrder>(order));
+  }
   Gather::Launch(std::move(gather));
 }
 
 void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  Filter filter;
-  const std::string wrong = ReadFilter(args, /*kill=*/false, session.id(), &filter);
-  if (!wrong.empty()) {
-    session.ReplyError(wrong);
-    return;
-  }
-  AskWorkers(session, row, args, [](const std::vector<PartReply>& parts, std::string* out) {
-    std::string text;
-    for (const PartReply& part : parts) text += part.reply;
-    AppendBulk(out, text);
-  });
+  const auto filter = ReadFilter(session, args, /*kill=*/false);
+  if (filter == nullptr) return;
+  AskWorkers(session, row, ListClientsOrder{filter},
+             [](const std::vector<PartReply>& parts, std::string* out) {
+               std::string text;
+               for (const PartReply& part : parts) text += part.reply;
+               AppendBulk(out, text);
+             });
 }
 
 void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  Filter filter;
-  const std::string wrong = ReadFilter(args, /*kill=*/true, session.id(), &filter);
-  if (!wrong.empty()) {
-    session.ReplyError(wrong);
-    return;
-  }
-  const bool old_form = filter.old_form;
-  AskWorkers(session, row, args, [old_form](const std::vector<PartReply>& parts, std::string* out) {
-    int64_t killed = 0;
-    for (const PartReply& part : parts) {
-      int64_t here = 0;
-      if (ParseInteger(part.reply, &here)) killed += here;
-    }
-    if (!old_form) {
-      AppendInteger(out, killed);
-    } else if (killed > 0) {
-      AppendSimple(out, "OK");
-    } else {
-      AppendError(out, "ERR No such client");
-    }
-  });
+  const auto filter = ReadFilter(session, args, /*kill=*/true);
+  if (filter == nullptr) return;
+  AskWorkers(
+      session, row, KillClientsOrder{filter, session.facts().id},
+      [old_form = filter->old_form()](const std::vector<PartReply>& parts, std::string* out) {
+        uint64_t killed = 0;
+        for (const PartReply& part : parts) {
+          const auto& order = static_cast<const WorkerOrder&>(*part.cargo);
+          killed += std::get<KillClientsOrder>(order.what).killed;
+        }
+        if (!old_form) {
+          AppendInteger(out, static_cast<int64_t>(killed));
+        } else if (killed > 0) {
+          AppendSimple(out, "OK");
+        } else {
+          AppendError(out, "ERR No such client");
+        }
+      });
 }
 
 void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
@@ -246,14 +178,6 @@ void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
   session.ReplyNow(out);
 }
 
-// Splits off the asking session's id, which AskWorkers put last.
-uint64_t OwnId(LocalArgs* args) {
-  int64_t id = 0;
-  ParseInteger(args->back(), &id);
-  *args = args->first(args->size() - 1);
-  return static_cast<uint64_t>(id);
-}
-
 }  // namespace
 
 bool CheckClientName(Session& session, std::string_view name) {
@@ -271,10 +195,7 @@ bool CheckClientName(Session& session, std::string_view name) {
   return true;
 }
 
-std::string ListClients(LocalCommands& local, LocalArgs args) {
-  Filter filter;
-  const uint64_t own_id = OwnId(&args);
-  ReadFilter(args, /*kill=*/false, own_id, &filter);
+std::string ListClients(LocalCommands& local, const ClientFilter& filter) {
   std::string text;
   local.directory().ForEachSession([&](Session& session) {
     if (filter.Matches(session)) text += Describe(session, session.context().now_ms) + "\n";
@@ -282,22 +203,19 @@ std::string ListClients(LocalCommands& local, LocalArgs args) {
   return text;
 }
 
-std::string KillClients(LocalCommands& local, LocalArgs args) {
-  Filter filter;
-  const uint64_t own_id = OwnId(&args);
-  ReadFilter(args, /*kill=*/true, own_id, &filter);
+uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t own_id) {
   std::vector<Session*> chosen;
   local.directory().ForEachSession([&](Session& session) {
     if (filter.Matches(session)) chosen.push_back(&session);
   });
   for (Session* session : chosen) {
-    if (session->id() == own_id) {
+    if (session->facts().id == own_id) {
       session->CloseAfterReplies();
     } else {
       local.directory().KillSession(*session);
     }
   }
-  return std::to_string(chosen.size());
+  return chosen.size();
 }
 
 LocalHandler ClientHandler(LocalCommand command) {

@@ -49,8 +49,7 @@ void Quit(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
 }
 
 void Reset(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  session.set_name({});
-  session.Reauthenticate();
+  session.state().Reset();
   session.ReplyNow("+RESET\r\n");
 }
 
@@ -58,7 +57,7 @@ void Select(LocalCommands&, Session& session, const CommandRow&, LocalArgs args)
   int64_t database = 0;
   if (!ParseInteger(args[1], &database)) {
     session.ReplyError("ERR value is not an integer or out of range");
-  } else if (database != 0) {
+  } else if (!session.state().database.Select(database)) {
     session.ReplyError("ERR DB index is out of range");
   } else {
     Ok(session);
@@ -70,17 +69,18 @@ enum class Verdict { kRight, kWrong, kLater };
 // Unless kRight, the client has been answered, or the command comes again. Both are compared in any
 // case: the time does not tell which of them is wrong.
 Verdict Authenticate(Session& session, std::string_view user, std::string_view password) {
-  if (session.PutOffPassword()) return Verdict::kLater;
+  if (session.state().access.PutOff()) return Verdict::kLater;
   const PoolConfig& config = session.context().pool->config();
   // Without a password of ours every client is the default user already, as with Redis's nopass.
   const bool any = config.password.empty();
-  const bool known = SameSecret(user, any ? "default" : std::string_view(session.user()));
+  const bool known =
+      SameSecret(user, any ? "default" : std::string_view(session.state().access.user()));
   const bool right = SameSecret(password, config.password) || any;
   if (known && right) {
-    session.RightPassword();
+    session.state().access.Right();
     return Verdict::kRight;
   }
-  session.WrongPassword();
+  session.state().access.Wrong();
   session.ReplyError("WRONGPASS invalid username-password pair or user is disabled.");
   return Verdict::kWrong;
 }
@@ -97,26 +97,26 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
         "sure your configuration is correct?");
     return;
   }
-  const std::string_view user = args.size() == 3 ? args[1] : std::string_view(session.user());
+  const std::string_view user =
+      args.size() == 3 ? args[1] : std::string_view(session.state().access.user());
   if (Authenticate(session, user, args.back()) == Verdict::kRight) Ok(session);
 }
 
 void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   size_t at = 1;
+  int64_t version = session.state().protocol.version();
   if (args.size() > 1) {
-    int64_t version = 0;
     if (!ParseInteger(args[1], &version)) {
       session.ReplyError("ERR Protocol version is not an integer or out of range");
       return;
     }
-    // The links to the nodes are shared by all clients and speak RESP2.
-    if (version != 2) {
+    if (!Protocol::IsSpoken(version)) {
       session.ReplyError("NOPROTO unsupported protocol version");
       return;
     }
     at = 2;
   }
-  std::string_view name = session.name();
+  std::string_view name = session.state().client_name.view();
   LocalArgs credentials;
   while (at < args.size()) {
     if (EqualsLower(args[at], "auth") && at + 2 < args.size()) {
@@ -137,14 +137,15 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
       Authenticate(session, credentials[0], credentials[1]) != Verdict::kRight) {
     return;
   }
-  if (!session.authenticated()) {
+  if (!session.state().access.authenticated()) {
     session.ReplyError(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
         "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
         "RESP protocol version at the same time");
     return;
   }
-  session.set_name(std::string(name));
+  session.state().client_name.Set(name);
+  session.state().protocol.Choose(version);
   std::string out;
   AppendArrayHeader(&out, 14);
   AppendBulk(&out, "server");
@@ -152,9 +153,9 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
   AppendBulk(&out, "version");
   AppendBulk(&out, kRedisVersion);
   AppendBulk(&out, "proto");
-  AppendInteger(&out, 2);
+  AppendInteger(&out, version);
   AppendBulk(&out, "id");
-  AppendInteger(&out, static_cast<int64_t>(session.id()));
+  AppendInteger(&out, static_cast<int64_t>(session.facts().id));
   AppendBulk(&out, "mode");
   AppendBulk(&out, "standalone");
   AppendBulk(&out, "role");

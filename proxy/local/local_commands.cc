@@ -3,6 +3,7 @@
 #include <array>
 
 #include "proxy/local/command_replies.h"
+#include "proxy/local/worker_orders.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -44,10 +45,22 @@ void LocalCommands::Run(Session& session, const CommandRow& row, LocalArgs args)
   kHandlers[static_cast<size_t>(row.local)](*this, session, row, args);
 }
 
-std::string LocalCommands::RunForOtherWorker(LocalArgs args) {
-  // The frame is the client's own: CLIENT LIST ... or CLIENT KILL ...
-  return args.size() > 1 && (args[1][0] == 'k' || args[1][0] == 'K') ? KillClients(*this, args)
-                                                                     : ListClients(*this, args);
+void LocalCommands::RunWorkerOrder(Request* request) {
+  WorkerOrder::What& order = static_cast<WorkerOrder&>(*request->extra->cargo).what;
+  std::string reply;
+  if (auto* list = std::get_if<ListClientsOrder>(&order)) {
+    reply = ListClients(*this, *list->filter);
+  } else if (auto* kill = std::get_if<KillClientsOrder>(&order)) {
+    kill->killed = KillClients(*this, *kill->filter, kill->own_id);
+  } else {
+    auto* process = std::get_if<ProcessOrder>(&order);
+    on_process_order_(std::move(process->order), [request, process](const ReloadOutcome& outcome) {
+      process->outcome = outcome;
+      request->sink->OnReply(request, Reply{{}, nullptr});
+    });
+    return;
+  }
+  request->sink->OnReply(request, Reply{reply, nullptr});
 }
 
 }  // namespace gemel

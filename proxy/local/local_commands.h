@@ -14,6 +14,7 @@
 #include "backend/resync/resync_board.h"
 #include "config/config.h"
 #include "proxy/dispatch/stats.h"
+#include "proxy/reload/reload_order.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -21,10 +22,7 @@ namespace gemel {
 // The Redis whose commands are spoken: what clients that ask for a version are told.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
-// The last word of an order to the process, behind the client's: where the client is.
-inline constexpr std::string_view kAskedLocally = "local";
-inline constexpr std::string_view kAskedFromAfar = "remote";
-
+class ClientFilter;
 class EventLog;
 class ReloadStatus;
 
@@ -66,9 +64,12 @@ class LocalCommands : public LocalRunner {
   // Answers a command whose row says kLocal, in its turn (maybe later, if others must be asked).
   void Run(Session& session, const CommandRow& row, LocalArgs args) override;
 
-  // The part of another worker's CLIENT LIST or CLIENT KILL that concerns this one: the frame of a
-  // kWorker request. Returns the fragment of the reply.
-  std::string RunForOtherWorker(LocalArgs args);
+  // Carries out a kWorker request, whose cargo is a WorkerOrder, and answers it: at once, or later
+  // if it is an order to the process.
+  void RunWorkerOrder(Request* request);
+  // Who takes orders to the process, on worker 0's thread; `done` runs once.
+  using OnProcessOrder = std::function<void(ReloadOrder order, ReloadDone done)>;
+  void set_on_process_order(OnProcessOrder on_order) { on_process_order_ = std::move(on_order); }
 
   const ProcessInfo& process() const { return *process_; }
   SessionDirectory& directory() const { return *directory_; }
@@ -76,6 +77,7 @@ class LocalCommands : public LocalRunner {
  private:
   const ProcessInfo* process_;
   SessionDirectory* directory_;
+  OnProcessOrder on_process_order_;
 };
 
 // One handler a command; `row` is what was asked.
@@ -93,9 +95,9 @@ LocalHandler ReloadHandler(LocalCommand command);
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);
 
-// CLIENT LIST and CLIENT KILL on this worker's own sessions; see RunForOtherWorker.
-std::string ListClients(LocalCommands& local, LocalArgs args);
-std::string KillClients(LocalCommands& local, LocalArgs args);
+// CLIENT LIST (its lines) and CLIENT KILL (how many) on this worker's own sessions.
+std::string ListClients(LocalCommands& local, const ClientFilter& filter);
+uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t own_id);
 
 }  // namespace gemel
 

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "backend/command/key_finder.h"
-#include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/gather.h"
-#include "proxy/session/refusal.h"
+#include "proxy/session/plan.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -37,21 +35,71 @@ std::string Hex(uint64_t value) {
   return text;
 }
 
-// What a shard would say of a key, if the command came to it.
-void AppendNowhere(std::string* out, std::string_view shard, const std::string& refusal) {
-  AppendBulk(out, "shard");
-  AppendBulk(out, shard);
+void AppendFields(std::string* out,
+                  std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
+  for (const auto& [field, value] : fields) {
+    AppendBulk(out, field);
+    AppendBulk(out, value);
+  }
+}
+
+// Everything about a key that the ring knows: the head of what is told of it.
+std::string DescribeKey(const Pool& pool, std::string_view key) {
+  const std::string_view hashed = HashedPart(key, pool.config().ring.hash_tag);
+  const uint64_t hash = HashKey(hashed);
+  std::string head;
+  AppendArrayHeader(&head, 16);
+  AppendFields(&head, {{"key", key},
+                       {"hashed", hashed},
+                       {"hash", Hex(hash)},
+                       {"point", Hex(pool.ring().FindPoint(hash).position)}});
+  return head;
+}
+
+// In place of what the shard would add.
+void AppendNowhere(std::string* out, std::string_view shard, std::string_view refusal) {
+  AppendFields(out, {{"shard", shard}});
   AppendBulk(out, "write_to");
   AppendArrayHeader(out, 0);
-  AppendBulk(out, "read_from");
-  AppendBulk(out, "");
-  AppendBulk(out, "why");
-  AppendBulk(out, "refused: " + refusal);
+  AppendFields(out, {{"read_from", ""}, {"why", "refused: " + std::string(refusal)}});
+}
+
+void ReplyRefused(Session& session, const Pool& pool, const Plan& plan,
+                  std::vector<std::string> heads) {
+  if (heads.empty()) {
+    session.ReplyError(plan.error);
+    return;
+  }
+  std::string reply;
+  AppendArrayHeader(&reply, static_cast<int64_t>(heads.size()));
+  for (size_t i = 0; i < heads.size(); ++i) {
+    AppendNowhere(&heads[i], pool.OfSlot(plan.key_shards[i]).name, plan.error);
+    reply += heads[i];
+  }
+  session.ReplyNow(reply);
+}
+
+// Each key's shard adds where it goes there.
+void AskShards(Session& session, const CommandRow& row, const CommandRow& asked, const Plan& plan,
+               std::vector<std::string> heads) {
+  GatherPtr gather = Gather::Make(
+      session.context().dispatcher, session.Reserve(&row),
+      [heads = std::move(heads)](const std::vector<PartReply>& parts, std::string* out) {
+        AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
+        for (size_t i = 0; i < parts.size(); ++i) {
+          out->append(heads[i]);
+          out->append(parts[i].reply);
+        }
+      });
+  const std::string_view frame = plan.write() ? kExplainWrite : std::string_view();
+  for (const uint32_t shard : plan.key_shards) {
+    gather->AddShard(shard, RequestKind::kExplain, &asked, frame);
+  }
+  Gather::Launch(std::move(gather));
 }
 
 void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, LocalArgs all_args) {
-  const SessionContext& context = session.context();
-  const Pool& pool = *context.pool;
+  const Pool& pool = *session.context().pool;
   const LocalArgs args = all_args.subspan(2);
   const CommandRow* asked = pool.table().Find(args);
   if (asked == nullptr) {
@@ -62,62 +110,20 @@ void ProxyExplain(LocalCommands&, Session& session, const CommandRow& row, Local
     session.ReplyError(ArityError(*asked));
     return;
   }
-  std::vector<uint32_t> keys;
-  if (!FindKeys(*asked, args, &keys)) {
-    const std::string_view never = RefusalFor(*asked, args);
-    session.ReplyError(never.empty() ? MalformedKeysError(*asked, args)
-                                     : "ERR " + std::string(never));
-    return;
-  }
-  if (keys.size() > kMaxExplained) {
+  Plan plan;
+  MakePlan(pool, *asked, args, &plan);
+  if (plan.keys.size() > kMaxExplained) {
     session.ReplyError("ERR PROXY EXPLAIN takes a command of at most " +
                        std::to_string(kMaxExplained) + " keys");
     return;
   }
-  const std::string refusal = WhyRefused(pool, *asked, args, keys);
-  if (!refusal.empty() && keys.empty()) {
-    session.ReplyError(refusal);
-    return;
-  }
-  // Everything about a key that the ring knows; the shard adds the rest.
   std::vector<std::string> heads;
-  std::vector<uint32_t> shards;
-  for (uint32_t key : keys) {
-    const std::string_view name = args[key];
-    const std::string_view hashed = HashedPart(name, pool.config().ring.hash_tag);
-    const uint64_t hash = HashKey(hashed);
-    std::string head;
-    AppendArrayHeader(&head, 16);
-    for (const auto& [field, value] :
-         {std::pair<std::string_view, std::string>{"key", std::string(name)},
-          {"hashed", std::string(hashed)},
-          {"hash", Hex(hash)},
-          {"point", Hex(pool.ring().FindPoint(hash).position)}}) {
-      AppendBulk(&head, field);
-      AppendBulk(&head, value);
-    }
-    shards.push_back(pool.ShardOf(name));
-    if (!refusal.empty()) AppendNowhere(&head, pool.OfSlot(shards.back()).name, refusal);
-    heads.push_back(std::move(head));
+  for (const uint32_t key : plan.keys) heads.push_back(DescribeKey(pool, args[key]));
+  if (plan.kind == Plan::Kind::kRefused) {
+    ReplyRefused(session, pool, plan, std::move(heads));
+  } else {
+    AskShards(session, row, *asked, plan, std::move(heads));
   }
-  if (!refusal.empty()) {
-    std::string reply;
-    AppendArrayHeader(&reply, static_cast<int64_t>(heads.size()));
-    for (const std::string& head : heads) reply += head;
-    session.ReplyNow(reply);
-    return;
-  }
-  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
-                                  [heads](const std::vector<PartReply>& parts, std::string* out) {
-                                    AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
-                                    for (size_t i = 0; i < parts.size(); ++i) {
-                                      out->append(heads[i]);
-                                      out->append(parts[i].reply);
-                                    }
-                                  });
-  const std::string_view frame = IsWriteFor(*asked, args) ? kExplainWrite : std::string_view();
-  for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kExplain, asked, frame);
-  Gather::Launch(std::move(gather));
 }
 
 }  // namespace

@@ -1,8 +1,13 @@
 // PROXY RELOAD, PROXY STATUS, and CONFIG SET and REWRITE: what concerns the process's config.
 
+#include <algorithm>
+
 #include "backend/command/ascii.h"
 #include "backend/resp/resp_writer.h"
+#include "config/config_names.h"
+#include "config/config_options.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/local/worker_orders.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/printable.h"
 #include "proxy/reload/reload_status.h"
@@ -13,37 +18,73 @@ namespace gemel {
 
 namespace {
 
-// An order is copied from thread to thread and waits for others: none of a client's choice of size.
+// An order waits for others: none of a client's choice of size.
 constexpr size_t kMaxOrder = 64 * 1024;
+// Of what a client sent, in an answer to it.
+constexpr size_t kMaxQuotedName = 100;
+
+std::string Error(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::string reply;
+  AppendError(&reply, "ERR " + text);
+  return reply;
+}
+
+// One line of the reply for each line.
+std::string Lines(const std::string& text) {
+  std::vector<std::string_view> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(std::string_view(text).substr(at, end - at));
+    at = end + 1;
+  }
+  std::string reply;
+  AppendArrayHeader(&reply, static_cast<int64_t>(lines.size()));
+  for (const std::string_view line : lines) AppendBulk(&reply, line);
+  return reply;
+}
+
+bool IsTooLarge(Session& session, LocalArgs args) {
+  size_t bytes = 0;
+  for (const std::string_view arg : args) bytes += arg.size();
+  if (bytes <= kMaxOrder) return false;
+  session.ReplyError("ERR an order to the proxy takes " + std::to_string(kMaxOrder) +
+                     " bytes at most");
+  return true;
+}
 
 // Worker 0 keeps the config. It answers when the order is carried out, and drops an order whose
 // client has left before its turn. A client has one order at a time.
-void SendToProcess(Session& session, const CommandRow& row, LocalArgs args) {
-  std::string frame;
-  std::vector<std::string_view> words(args.begin(), args.end());
-  words.push_back(session.local_peer() ? kAskedLocally : kAskedFromAfar);
-  AppendCommand(&frame, words);
-  if (frame.size() > kMaxOrder) {
-    session.ReplyError("ERR an order to the proxy takes " + std::to_string(kMaxOrder) +
-                       " bytes at most");
-    return;
-  }
-  Request* order = session.Reserve(&row);
-  session.AwaitOrder(order);
-  GatherPtr gather = Gather::Make(
-      session.context().dispatcher, order,
-      [](const std::vector<PartReply>& parts, std::string* out) { out->append(parts[0].reply); });
-  gather->AddWorker(0, frame, session.Gone());
+void SendToProcess(Session& session, const CommandRow& row, ReloadOrder order,
+                   std::string (*reply)(const ReloadOutcome&)) {
+  Request* place = session.Reserve(&row);
+  session.replies().AwaitOrder(place);
+  order.local = session.state().access.local_peer();
+  order.gone = session.replies().Gone();
+  GatherPtr gather = Gather::Make(session.context().dispatcher, place,
+                                  [reply](const std::vector<PartReply>& parts, std::string* out) {
+                                    const auto& sent =
+                                        static_cast<const WorkerOrder&>(*parts[0].cargo);
+                                    out->append(reply(std::get<ProcessOrder>(sent.what).outcome));
+                                  });
+  gather->AddWorker(0, std::make_unique<WorkerOrder>(ProcessOrder{std::move(order)}));
   Gather::Launch(std::move(gather));
 }
 
 void ProxyReload(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  ReloadOrder order;
+  order.cause = "PROXY RELOAD";
   for (const std::string_view word : args.subspan(2)) {
-    if (EqualsLower(word, "dryrun") || EqualsLower(word, "force")) continue;
-    session.ReplyError("ERR expected PROXY RELOAD [DRYRUN] [FORCE]");
-    return;
+    const bool dry_run = EqualsLower(word, "dryrun");
+    if (!dry_run && !EqualsLower(word, "force")) {
+      session.ReplyError("ERR expected PROXY RELOAD [DRYRUN] [FORCE]");
+      return;
+    }
+    (dry_run ? order.dry_run : order.force) = true;
   }
-  SendToProcess(session, row, args);
+  SendToProcess(session, row, std::move(order), [](const ReloadOutcome& outcome) {
+    return outcome.ok ? Lines(outcome.text) : Error(outcome.text);
+  });
 }
 
 void ConfigSet(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
@@ -51,11 +92,41 @@ void ConfigSet(LocalCommands&, Session& session, const CommandRow& row, LocalArg
     session.ReplyError("ERR wrong number of arguments for 'config|set' command");
     return;
   }
-  SendToProcess(session, row, args);
+  if (IsTooLarge(session, args)) return;
+  ReloadOrder order;
+  order.cause = "CONFIG SET";
+  for (size_t i = 2; i + 1 < args.size(); i += 2) {
+    const std::string name(FileOption(args[i]));
+    const OptionInfo* option = FindOption(name);
+    if (option == nullptr) {
+      session.ReplyNow(Error("Unknown option or number of arguments for CONFIG SET - '" +
+                             std::string(args[i].substr(0, kMaxQuotedName)) +
+                             "'; CONFIG GET * names them"));
+      return;
+    }
+    std::string error;
+    std::optional<std::string> value =
+        TomlValue(option->kind, FileValue(args[i], args[i + 1]), &error);
+    if (!value) {
+      session.ReplyNow(
+          Error("CONFIG SET failed (possibly related to argument '" + name + "') - " + error));
+      return;
+    }
+    order.cause += " " + name;
+    order.sets.emplace_back(name, *std::move(value));
+  }
+  SendToProcess(session, row, std::move(order), [](const ReloadOutcome& outcome) {
+    return outcome.ok ? "+OK\r\n" : Error("CONFIG SET failed - " + outcome.text);
+  });
 }
 
-void ConfigRewrite(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  SendToProcess(session, row, args);
+void ConfigRewrite(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
+  ReloadOrder order;
+  order.cause = "CONFIG REWRITE";
+  order.rewrite = true;
+  SendToProcess(session, row, std::move(order), [](const ReloadOutcome& outcome) {
+    return outcome.ok ? "+OK\r\n" : Error("Rewriting config file: " + outcome.text);
+  });
 }
 
 void ProxyStatus(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {

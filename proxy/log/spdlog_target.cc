@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "backend/files/regular_file.h"
+#include "backend/files/posix_regular_file.h"
 
 namespace gemel {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "config/config.h"
 
 namespace gemel {

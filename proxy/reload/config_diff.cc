@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "proxy/local/config_names.h"
+#include "config/config_names.h"
 
 namespace gemel {
 

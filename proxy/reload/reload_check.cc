@@ -66,7 +66,7 @@ Moving MovingOf(const ShardConfig& wanted, const ShardInfo& info) {
   Moving moving{&wanted, {}, {}};
   for (const CopyInfo& copy : info.copies) {
     moving.has.push_back(copy.node);
-    if (copy.drained && copy.reason != kLeavesShard) moving.drained.push_back(copy.node);
+    if (copy.drained_by == DrainedBy::kOperator) moving.drained.push_back(copy.node);
   }
   return moving;
 }

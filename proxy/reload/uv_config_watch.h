@@ -16,7 +16,7 @@
 #include "backend/events/note.h"
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
-#include "proxy/reload/file_sighting.h"
+#include "proxy/reload/posix_file_sighting.h"
 
 namespace gemel {
 

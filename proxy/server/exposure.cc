@@ -1,6 +1,6 @@
 #include "proxy/server/exposure.h"
 
-#include "proxy/session/access_guard.h"
+#include "proxy/session/state/access_guard.h"
 
 namespace gemel {
 

@@ -11,7 +11,7 @@
 #include <random>
 #include <sstream>
 
-#include "proxy/reload/file_sighting.h"
+#include "proxy/reload/posix_file_sighting.h"
 
 namespace gemel {
 

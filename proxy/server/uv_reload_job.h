@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/server/uv_node_survey.h"
@@ -16,13 +16,8 @@
 
 namespace gemel {
 
-inline constexpr char kReloadStopped[] = "gemel is being stopped";
-
 // Its part on the side thread touches nothing but it.
-struct UvReloader::Job {
-  ReloadOrder order;
-  ReloadDone done;
-  uint32_t tries = 0;
+struct UvReloader::Job : ReloadQueue::Waiting {
   UvWorker::Serving now;
   std::vector<uint32_t> taken;  // slots
   std::string text;             // at first that of the config in effect
@@ -41,12 +36,9 @@ struct UvReloader::Job {
   std::shared_ptr<NextLog> log;  // if it changes
   std::string log_error;         // why the one in use could not be opened anew
   std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
-  std::string unbound;             // why one of the new listeners cannot be
-  std::string unopened;            // why the new log cannot be
-  size_t edits = 0;                // not durable yet
-  std::vector<std::string> added;  // shards that are durable, though none serves them yet
-  bool changing = false;           // the workers are about to go over
-  size_t workers = 0;              // that have not gone over yet
+  std::string unbound;   // why one of the new listeners cannot be
+  std::string unopened;  // why the new log cannot be
+  size_t workers = 0;    // that have not gone over yet
 };
 
 }  // namespace gemel

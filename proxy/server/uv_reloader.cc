@@ -5,19 +5,19 @@
 
 #include "backend/uv/uv_names.h"
 #include "config/config_edit.h"
-#include "config/config_load.h"
 #include "config/config_options.h"
+#include "config/posix_config_file.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
-#include "proxy/reload/file_sighting.h"
-#include "proxy/reload/reload_check.h"
-#include "proxy/server/replace_file.h"
+#include "proxy/reload/posix_file_sighting.h"
+#include "proxy/reload/reload_verdict.h"
+#include "proxy/server/posix_replace_file.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reload_job.h"
 #include "proxy/server/uv_start_check.h"
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -25,7 +25,6 @@ namespace gemel {
 namespace {
 
 constexpr uint64_t kAgainMs = 500;
-constexpr uint32_t kMaxTries = 30;
 // For the hosts of new nodes to be resolved, if only to say so where they cannot be.
 constexpr uint64_t kNamesMs = 1000;
 
@@ -44,7 +43,7 @@ std::string WhyProtected(const ReloadOrder& order, const Config& config) {
 }  // namespace
 
 UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
-                       UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+                       CoordinatorService* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
                        UvWorker::Serving serving, std::string text)
     : loop_(loop),
       side_(std::make_unique<UvSideThread>(loop, "gemel-reload")),
@@ -60,10 +59,7 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* pr
       text_(std::move(text)),
       file_text_(text_),
       again_(std::make_unique<UvTimer>(loop, [this] {
-        if (!later_) return;
-        waiting_.push_back(std::move(*later_));
-        later_.reset();
-        Next();
+        if (queue_.Again()) Next();
       })) {}
 
 UvReloader::~UvReloader() = default;
@@ -75,64 +71,32 @@ void UvReloader::Note(NoteLevel level, const std::string& text) {
 }
 
 void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
-  // Any number of signals may come while one is carried out.
-  const auto same = [&order](const Waiting& other) {
-    return other.order.patient && other.order.cause == order.cause &&
-           other.order.seen == order.seen;
-  };
-  if (order.patient && std::any_of(waiting_.begin(), waiting_.end(), same)) return;
-  if (waiting_.size() >= kMaxWaiting) DropGone();
-  if (waiting_.size() >= kMaxWaiting) {
-    done({false, false,
-          std::to_string(kMaxWaiting) + " orders wait already: try again when they are done"});
-    return;
-  }
-  waiting_.push_back({std::move(order), std::move(done), 0});
+  queue_.Add(std::move(order), std::move(done));
   Next();
-}
-
-void UvReloader::DropGone() {
-  std::deque<Waiting> waiting;
-  waiting.swap(waiting_);
-  for (Waiting& order : waiting) {
-    if (order.order.gone != nullptr && order.order.gone->load(std::memory_order_relaxed)) {
-      order.done({false, false, "the client has left"});
-    } else {
-      waiting_.push_back(std::move(order));
-    }
-  }
 }
 
 void UvReloader::Stop() {
   stopped_ = true;
+  steps_.Stop();
   UvNames::Process().Stop();  // what runs may wait for a name
   again_.reset();
-  DropLater(kReloadStopped);
-  if (running_ && !running_->changing) {
+  if (running_ && !steps_.changing()) {
     // It may hang on its thread for longer than who asked is there.
     const ReloadDone done = std::exchange(running_->done, [](const ReloadOutcome&) {});
     done({false, false, kReloadStopped});
   }
   side_.reset();
-  Next();
+  queue_.Stop();
 }
 
 void UvReloader::Next() {
-  while (stopped_ && !waiting_.empty()) {
-    const ReloadDone done = std::move(waiting_.front().done);
-    waiting_.pop_front();
-    done({false, false, kReloadStopped});
-  }
   if (running_) return;
-  DropGone();
-  if (waiting_.empty()) return;
+  std::optional<ReloadQueue::Waiting> next = queue_.Take();
+  if (!next) return;
   auto job = running_ = std::make_shared<Job>();
-  job->order = std::move(waiting_.front().order);
-  job->done = std::move(waiting_.front().done);
-  job->tries = waiting_.front().tries;
-  waiting_.pop_front();
+  static_cast<ReloadQueue::Waiting&>(*job) = *std::move(next);
   job->now = serving_;
-  for (const auto& [name, slot] : leaving_) job->taken.push_back(slot);
+  for (const LeavingShard& shard : steps_.leaving()) job->taken.push_back(shard.slot);
   job->text = text_;
   job->sets_before = sets_;
   if (!Queue(job, Load, &UvReloader::OnLoaded)) {
@@ -275,52 +239,31 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
     Leave(job);
     return;
   }
-  std::string error = job->error;
-  if (error.empty() && stopped_) error = kReloadStopped;
-  if (!error.empty()) {
-    Refuse(job, error);
-    return;
-  }
-  if (job->diff.empty()) {
-    std::string left;
-    if (job->order.force) {
-      left = OutstandingMembers(job->now.config->pools[0], *coordinator_->current());
-    }
-    if (left.empty()) {
-      if (!job->order.dry_run) Keep(*job);  // comments may have changed
-      End(job, {true, false, "nothing changes"});
-      return;
-    }
-    job->description = "nothing changes but that this is done by force:\n" + left;
-  }
-  if (!job->diff.needs_restart.empty()) {
-    const std::string& file = serving_.config->file;
-    for (const std::string& sentence : job->diff.needs_restart) {
-      error += (error.empty() ? file + ": " : "; ") + sentence;
-    }
-    Refuse(job, error);
-    return;
-  }
+  if (job->error.empty() && stopped_) job->error = kReloadStopped;
   std::vector<std::string> leaving;
-  for (const auto& [name, slot] : leaving_) leaving.push_back(name);
-  error = WhyRefused(serving_.config->pools[0], job->next.config->pools[0],
-                     *coordinator_->current(), leaving, job->order.force);
-  if (!error.empty()) {
-    job->momentary = true;
-    Refuse(job, serving_.config->file + ": " + error);
-    return;
+  for (const LeavingShard& shard : steps_.leaving()) leaving.push_back(shard.name);
+  const ReloadFacts facts{job->order,   *job->now.config, job->next.config.get(),
+                          job->diff,    job->description, job->error,
+                          job->unbound, job->unopened};
+  ReloadVerdict verdict = JudgeReload(facts, *Durable(), leaving);
+  job->momentary |= verdict.momentary;
+  job->description = std::move(verdict.description);
+  switch (verdict.kind) {
+    case ReloadVerdict::Kind::kRefused:
+      Refuse(job, verdict.why);
+      return;
+    case ReloadVerdict::Kind::kNothing:
+      if (!job->order.dry_run) Keep(*job);  // comments may have changed
+      End(job, {true, false, job->description});
+      return;
+    case ReloadVerdict::Kind::kDryRun:
+      DropSockets(job.get());
+      End(job, {true, false, job->description});
+      return;
+    case ReloadVerdict::Kind::kChange:
+      Begin(*job);
+      return;
   }
-  error = job->unbound.empty() ? job->unopened : job->unbound;
-  if (!error.empty()) {
-    Refuse(job, error);
-    return;
-  }
-  if (job->order.dry_run) {
-    DropSockets(job.get());
-    End(job, {true, false, job->description});
-    return;
-  }
-  MakeDurable(job);
 }
 
 void UvReloader::DropSockets(Job* job) {
@@ -341,7 +284,7 @@ void UvReloader::Keep(const Job& job) {
     }
     sets_.clear();
     file_text_ = job.text;
-    DropLater("the file was loaded meanwhile");
+    queue_.DropLater("the file was loaded meanwhile");
   }
   sets_.insert(sets_.end(), job.order.sets.begin(), job.order.sets.end());
   if (on_loaded_) on_loaded_();
@@ -355,7 +298,7 @@ void UvReloader::Refuse(const std::shared_ptr<Job>& job, const std::string& why)
     End(job, {true, false, job->description + (told ? "" : "refused: " + why + "\n")});
     return;
   }
-  if (job->momentary && job->order.patient && !stopped_ && job->tries + 1 < kMaxTries) {
+  if (job->momentary && queue_.MayTryLater(*job)) {
     TryLater(job, why);
   } else {
     End(job, {false, false, why});
@@ -371,18 +314,10 @@ void UvReloader::TryLater(const std::shared_ptr<Job>& job, const std::string& wh
   } else {
     status_->TriedAgain(now_us, why);
   }
-  DropLater("a later reload takes its place");
-  later_ = Waiting{std::move(job->order), std::move(job->done), job->tries + 1};
+  queue_.TryLater(std::move(*job));
   again_->Set(kAgainMs);
   running_.reset();
   Next();
-}
-
-void UvReloader::DropLater(const std::string& why) {
-  if (!later_) return;
-  const ReloadDone done = std::move(later_->done);
-  later_.reset();
-  done({false, false, why});
 }
 
 // The file is not the one that was meant.

@@ -7,71 +7,42 @@
 
 #include <uv.h>
 
-#include <atomic>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "backend/resync/resync_board.h"
-#include "backend/uv/uv_coordinator.h"
+#include "backend/topology/coordinator.h"
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
+#include "proxy/reload/reload_order.h"
+#include "proxy/reload/reload_queue.h"
 #include "proxy/reload/reload_status.h"
+#include "proxy/reload/reload_steps.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
 
 class UvPresence;
 
-struct ReloadOrder {
-  std::string cause;     // "SIGHUP", "PROXY RELOAD", ...: for the log
-  bool dry_run = false;  // only say what would change
-  bool force = false;    // see WhyRefused
-  // CONFIG SET: these options, as name and TOML value, on top of the config in effect. Nothing: the
-  // file is read, and what was set before is forgotten.
-  std::vector<std::pair<std::string, std::string>> sets;
-  bool local = false;  // who sets them is on this machine
-  // CONFIG REWRITE: what was set before is written into the file, and that is read.
-  bool rewrite = false;
-  bool patient = false;  // what is refused only for a moment is tried again by itself
-  // Of the file that is meant (HashContent): if it is another by now it is not loaded. Who watches
-  // it tells when that is still.
-  std::optional<uint64_t> seen = {};
-  // True once nobody waits for its outcome: if its turn has not come by then, it is dropped.
-  std::shared_ptr<const std::atomic<bool>> gone = {};
-};
-
-struct ReloadOutcome {
-  bool ok = false;
-  bool changed = false;
-  std::string text;  // what changed or would change, in lines; or why it was refused, a sentence
-};
-
-using ReloadDone = std::function<void(const ReloadOutcome&)>;
-
 // On the loop of worker 0, but for what it has read by a thread of its own.
-class UvReloader {
+class UvReloader : private ReloadSteps::Host {
  public:
   // All outlive it. `serving` is in effect; `text` is what its config was read from.
   UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* presence,
-             UvCoordinator* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
+             CoordinatorService* coordinator, ResyncBoard* resyncs, ReloadStatus* status,
              UvWorker::Serving serving, std::string text);
-  ~UvReloader();
-  static constexpr size_t kMaxWaiting = 1024;
+  ~UvReloader() override;
   UvReloader(const UvReloader&) = delete;
   UvReloader& operator=(const UvReloader&) = delete;
 
-  // Further patient orders of the same cause, while one waits that nobody has begun, are that one.
-  // One after the other, in their order, and not more than kMaxWaiting at a time; but a patient one
-  // that waits lets others go first, and ends when one of them loads the file. `done` runs once,
-  // later.
+  // One after the other, as ReloadQueue has it; a patient one that waits ends when another loads
+  // the file. `done` runs once.
   void Submit(ReloadOrder order, ReloadDone done);
   // A worker has let go of a shard that a change removed.
-  void OnRetired(const std::string& name, uint32_t slot);
+  void OnRetired(const std::string& shard) { steps_.OnRetired(shard); }
   // Nothing changes any more: what waits, what comes, and what is under way is refused at once;
   // only what the workers are going over to takes effect. Must come before the loop's end, and this
   // must outlive the loop's turns.
@@ -89,14 +60,8 @@ class UvReloader {
 
  private:
   struct Job;
-  struct Waiting {
-    ReloadOrder order;
-    ReloadDone done;
-    uint32_t tries = 0;  // that were refused for the moment
-  };
-
+  struct Meeting;
   void Next();
-  void DropGone();
   bool Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
              void (UvReloader::*then)(std::shared_ptr<Job>));
   static void Load(Job* job);
@@ -107,25 +72,33 @@ class UvReloader {
   bool SurveyNodes(const std::shared_ptr<Job>& job);
   void OnSurveyed(const std::shared_ptr<Job>& job);
   static void DropSockets(Job* job);
-  void MakeDurable(const std::shared_ptr<Job>& job);
-  void MakeRingDurable(const std::shared_ptr<Job>& job);
-  void TakeBack(const std::shared_ptr<Job>& job, const std::string& why);
-  static void MakeRings(Job* job);
-  void Change(std::shared_ptr<Job> job);
-  void OnChanged(const std::shared_ptr<Job>& job);
+  void Begin(const Job& job);
+  static void BuildRings(Job* job);
+  void OnRingsBuilt(std::shared_ptr<Job>) { steps_.OnRingsMade(); }
+  void GoOver(UvWorker* worker, const std::shared_ptr<UvWorker::Change>& change,
+              const std::shared_ptr<Meeting>& meeting);
   void Keep(const Job& job);
   void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);
   void Refuse(const std::shared_ptr<Job>& job, const std::string& why);
   void TryLater(const std::shared_ptr<Job>& job, const std::string& why);
-  void DropLater(const std::string& why);
   void Leave(const std::shared_ptr<Job>& job);
-  void Note(NoteLevel level, const std::string& text);
+
+  // --- ReloadSteps::Host ---
+  void Propose(Edit edit, EditDone done) override {
+    front_->Propose(std::move(edit), std::move(done));
+  }
+  std::shared_ptr<const Topology> Durable() const override { return coordinator_->current(); }
+  void MakeRings(std::shared_ptr<const Topology> topology) override;
+  void ChangeWorkers(std::shared_ptr<const Topology> topology) override;
+  void OnTakenEffect() override;
+  void OnRefused(const std::string& why) override;
+  void Note(NoteLevel level, const std::string& text) override;
 
   uv_loop_t* loop_;
   std::unique_ptr<UvSideThread> side_;  // none after Stop
   UvWorker::Shared* shared_;
   UvPresence* presence_;
-  UvCoordinator* coordinator_;
+  CoordinatorService* coordinator_;
   std::unique_ptr<Coordinator> front_;
   ResyncBoard* resyncs_;
   ReloadStatus* status_;
@@ -136,13 +109,11 @@ class UvReloader {
   std::vector<std::pair<std::string, std::string>> sets_;
   std::function<void(const std::string&)> on_write_;
   std::function<void()> on_loaded_;
-  std::deque<Waiting> waiting_;
+  ReloadQueue queue_;
+  ReloadSteps steps_{this};
   std::shared_ptr<Job> running_;  // one at a time
   bool stopped_ = false;
-  // Shards that a change removed, until their worker lets go of them.
-  std::vector<std::pair<std::string, uint32_t>> leaving_;
-  std::unique_ptr<UvTimer> again_;
-  std::optional<Waiting> later_;  // a patient order, until it is tried again
+  std::unique_ptr<UvTimer> again_;  // a patient order is tried again
 };
 
 }  // namespace gemel

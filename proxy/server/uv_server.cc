@@ -11,10 +11,9 @@
 #include <thread>
 
 #include "backend/bytes/budget.h"
-#include "backend/bytes/system_memory.h"
+#include "backend/bytes/posix_system_memory.h"
 #include "backend/link/node_identity.h"
-#include "backend/topology/state_file.h"
-#include "backend/uv/uv_coordinator.h"
+#include "backend/uv/uv_coordinators.h"
 #include "backend/uv/uv_names.h"
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
@@ -24,13 +23,12 @@
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
 #include "proxy/server/exposure.h"
-#include "proxy/server/file_limit.h"
 #include "proxy/server/memory_limit.h"
-#include "proxy/server/process_orders.h"
+#include "proxy/server/posix_file_limit.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/server/uv_start_check.h"
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
@@ -154,21 +152,19 @@ class Server {
  private:
   bool Begin(std::string* error) {
     MakeRoom();
-    auto file = std::make_unique<StateFile>();
-    if (!file->Open(config_.state_dir, error)) return false;
-    Topology stored;
-    const StateFile::ReadResult found = file->Read(&stored, error);
-    if (found == StateFile::ReadResult::kFailed) return false;
-    const bool known = found == StateFile::ReadResult::kFound;
-    shared_.after_crash = !known || !stored.clean;
-    if (known && !stored.clean) {
+    const std::unique_ptr<OpenedCoordinator> opened =
+        OpenCoordinator(kFileCoordinator, {config_.state_dir}, error);
+    if (!opened) return false;
+    const Topology* stored = opened->stored();
+    shared_.after_crash = stored == nullptr || !stored->clean;
+    if (stored != nullptr && !stored->clean) {
       const std::string text =
           "the last proxy did not stop in order: every replica is resynced before it counts again";
       Log(NoteLevel::kWarn, text);
       events_.Add(UnixTimeUs(), NoteLevel::kWarn, text);
     }
-    std::optional<Topology> initial = InitialTopology(
-        MembersOf(config_.pools[0]), RingOf(config_.pools[0]), known ? &stored : nullptr, error);
+    std::optional<Topology> initial =
+        InitialTopology(MembersOf(config_.pools[0]), RingOf(config_.pools[0]), stored, error);
     if (!initial) return false;
     if (!LookAtNodes(*initial, error)) return false;
 
@@ -194,8 +190,7 @@ class Server {
       process_.stats.push_back(&shared_.workers.back()->stats());
     }
     uv_loop_t* loop = shared_.workers[0]->loop();
-    coordinator_ = std::make_unique<UvCoordinator>(
-        loop, std::move(file), std::make_shared<const Topology>(std::move(*initial)));
+    coordinator_ = opened->Start(loop, std::make_shared<const Topology>(std::move(*initial)));
     for (auto& worker : shared_.workers) {
       UvWorker* target = worker.get();
       worker->set_coordinator(coordinator_->FrontFor(
@@ -221,14 +216,11 @@ class Server {
     WarnOfExposure();
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, presence_.get(), coordinator_.get(),
                                              &resyncs_, &reloads_, serving, text_);
-    orders_ = std::make_unique<ProcessOrders>(reloader_.get());
-    shared_.order = [this](std::vector<std::string> order,
-                           std::shared_ptr<const std::atomic<bool>> gone,
-                           std::function<void(std::string)> done) {
-      orders_->Run(order, std::move(gone), std::move(done));
-    };
-    shared_.retired = [this](const std::string& name, uint32_t slot) {
-      shared_.workers[0]->Post([this, name, slot] { reloader_->OnRetired(name, slot); });
+    shared_.workers[0]->set_on_process_order([this](ReloadOrder order, ReloadDone done) {
+      reloader_->Submit(std::move(order), std::move(done));
+    });
+    shared_.retired = [this](const std::string& shard) {
+      shared_.workers[0]->Post([this, shard] { reloader_->OnRetired(shard); });
     };
     reloader_->set_on_write([this](const std::string& file) {
       if (watch_) watch_->Expect(file);
@@ -309,7 +301,7 @@ class Server {
     // Who tells it to stop need not wait for a disk that hangs.
     UvTimer patience(loop, [this] {
       Log(NoteLevel::kError,
-          "stopped before it served: the folder " + config_.state_dir + " does not answer");
+          "stopped before it served: " + coordinator_->place() + " does not answer");
       EndNow(1);
     });
     bool waits = false;
@@ -425,8 +417,8 @@ class Server {
 
   void CloseAll() {
     state_patience_ = std::make_unique<UvTimer>(shared_.workers[0]->loop(), [this] {
-      Log(NoteLevel::kError, "stopped, but the state was not saved: the folder " +
-                                 config().state_dir + " does not answer");
+      Log(NoteLevel::kError,
+          "stopped, but the state was not saved: " + coordinator_->place() + " does not answer");
       EndNow(1);
     });
     state_patience_->Set(kStateMs);
@@ -462,9 +454,8 @@ class Server {
   std::string room_warning_;      // the last that was logged
   std::string exposure_warning_;  // the same
   std::string memory_warning_;    // the same
-  std::unique_ptr<UvCoordinator> coordinator_;
+  std::unique_ptr<CoordinatorService> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
-  std::unique_ptr<ProcessOrders> orders_;
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
   static constexpr size_t kMaxEarlySignals = 16;

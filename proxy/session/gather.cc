@@ -4,7 +4,7 @@
 
 #include "backend/bytes/budget.h"
 #include "backend/resp/resp_writer.h"
-#include "proxy/session/refusal.h"
+#include "proxy/session/errors.h"
 
 namespace gemel {
 
@@ -54,12 +54,11 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
 
 void Gather::AddOrder(uint32_t shard, ShardOrder order) {
   AddShard(shard, RequestKind::kControl, nullptr, {});
-  parts_.back().request->Extra().order = std::make_unique<ShardOrder>(std::move(order));
+  parts_.back().request->Extra().cargo = std::make_unique<OrderCargo>(std::move(order));
 }
 
-void Gather::AddWorker(uint32_t worker, std::string_view frame,
-                       std::shared_ptr<const std::atomic<bool>> gone) {
-  NewPart(frame)->Extra().gone = std::move(gone);
+void Gather::AddWorker(uint32_t worker, std::unique_ptr<RequestCargo> order) {
+  NewPart({})->Extra().cargo = std::move(order);
   parts_.back().shard = worker;
   parts_.back().to_worker = true;
 }
@@ -110,7 +109,8 @@ void Gather::Merge(std::string* whole) {
   replies.reserve(parts_.size());
   whole->reserve(held_);
   for (Part& part : parts_) {
-    replies.push_back({part.name, part.request->extra->reply.view(), std::move(part.places)});
+    RequestExtra& extra = *part.request->extra;
+    replies.push_back({part.name, extra.reply.view(), std::move(part.places), extra.cargo.get()});
   }
   finish_(replies, whole);
 }

@@ -4,7 +4,6 @@
 #ifndef GEMEL_PROXY_SESSION_GATHER_H_
 #define GEMEL_PROXY_SESSION_GATHER_H_
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,15 +35,13 @@ class Gather : public RequestSink {
 
   void Reserve(size_t parts) { parts_.reserve(parts); }
 
-  // Adds a part for a shard, or for a worker, with its frame. The places are those of its elements
-  // (kByKey).
+  // Adds a part for a shard, with its frame. The places are those of its elements (kByKey).
   void AddShard(uint32_t shard, RequestKind kind, const CommandRow* row, std::string_view frame,
                 std::vector<uint32_t> places = {});
-  // An order to a shard.
+  // Adds a part for a shard that is an order to it.
   void AddOrder(uint32_t shard, ShardOrder order);
-  // `gone`: see RequestExtra.
-  void AddWorker(uint32_t worker, std::string_view frame,
-                 std::shared_ptr<const std::atomic<bool>> gone = nullptr);
+  // Adds a part for a worker. Whoever carries the order out writes the answer into it.
+  void AddWorker(uint32_t worker, std::unique_ptr<RequestCargo> order);
 
   // Sends all parts; may answer before it returns.
   static void Launch(Pointer gather);

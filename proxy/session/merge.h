@@ -12,10 +12,13 @@
 
 namespace gemel {
 
+struct RequestCargo;
+
 struct PartReply {
-  std::string_view shard;        // its name, for errors
-  std::string_view reply;        // one whole frame
-  std::vector<uint32_t> places;  // kByKey: the places of its elements in the whole reply
+  std::string_view shard;               // its name, for errors
+  std::string_view reply;               // one whole frame
+  std::vector<uint32_t> places;         // kByKey: the places of its elements in the whole reply
+  const RequestCargo* cargo = nullptr;  // of a part that asked a worker, with its answer
 };
 
 // Appends the merged reply to *out. A part that is an error: under kByKey it stands in the places

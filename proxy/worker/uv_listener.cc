@@ -16,7 +16,7 @@
 #include "backend/names/node_addresses.h"
 #include "backend/uv/uv_names.h"
 #include "proxy/log/log.h"
-#include "proxy/worker/socket_file.h"
+#include "proxy/worker/posix_socket_file.h"
 
 namespace gemel {
 

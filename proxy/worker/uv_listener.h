@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "config/address.h"
 
 namespace gemel {

@@ -38,7 +38,7 @@ std::vector<UvRelief::Holder> UvRelief::Holders() const {
   }
   for (const auto& shard : *shards_) {
     for (uint32_t i = 0; i < shard->shard()->copy_count(); ++i) {
-      if (!shard->shard()->IsMember(i)) continue;
+      if (!shard->shard()->copies().IsMember(i)) continue;
       for (Link* link : {shard->shard()->link(i), shard->shard()->side_link(i)}) {
         if (link->partial_bytes() >= kLittle) {
           holders.push_back({link->partial_bytes(), nullptr, link});
@@ -66,10 +66,10 @@ void UvRelief::LetGo(const Holder& holder, const std::string& why) {
     return;
   }
   Session& session = holder.session->session();
-  Log(NoteLevel::kWarn, "client " + session.peer() + " is closed, for which " +
+  Log(NoteLevel::kWarn, "client " + session.facts().peer + " is closed, for which " +
                             Megabytes(holder.bytes) + " are held: " + why);
   own_->memory_closed.Add(1);
-  if (session.out().empty() && session.pending() == 0) {
+  if (session.replies().Idle()) {
     session.ReplyError("ERR the request is given up: " + why);
     session.Drain();
   } else {
@@ -109,7 +109,7 @@ void UvRelief::Tick(uint64_t now_ms) {
   own_->worst_holder.Set(holders.empty() ? 0 : holders[0].bytes);
   for (const Holder& holder : holders) {
     if (holder.session == nullptr || holder.session->session().waiting() ||
-        now_ms < holder.session->session().moved_ms() + kPatienceMs) {
+        now_ms < holder.session->session().facts().moved_ms() + kPatienceMs) {
       continue;
     }
     LetGo(holder, "it has not moved for " + std::to_string(kPatienceMs) +
@@ -149,7 +149,7 @@ const UvSession* UvRelief::Choose() const {
     return a->session().MissingInput() < b->session().MissingInput();
   };
   const auto longest = [](const UvSession* a, const UvSession* b) {
-    return a->session().moved_ms() < b->session().moved_ms();
+    return a->session().facts().moved_ms() < b->session().facts().moved_ms();
   };
   if (large_.empty()) return nullptr;
   if (by_age_) {

@@ -17,6 +17,7 @@ bool UvSession::Accept(UniqueFd socket, bool unix_socket) {
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
+  pipe_.emplace(session_.get());
   stream_.StartReading();
   return true;
 }
@@ -37,9 +38,9 @@ void UvSession::PauseReading() {
 
 // Once, the log: a client that waits for this one to be read from may wait for ever.
 void UvSession::TellFull() {
-  if (told_full_ || !session_->authenticated() || !session_->OutputFull()) return;
+  if (told_full_ || !session_->state().access.authenticated() || !session_->OutputFull()) return;
   told_full_ = true;
-  Log(NoteLevel::kWarn, "client " + session_->peer() +
+  Log(NoteLevel::kWarn, "client " + session_->facts().peer +
                             " asks for more replies than it takes: it is not read from while more "
                             "than [limits] client_output are held for it");
 }
@@ -57,47 +58,39 @@ bool UvSession::TryResume() {
 void UvSession::Flush() {
   dirty_ = false;
   if (ended_) return;
-  session_->FlushDone();
+  session_->replies().FlushDone();
   if (session_->cut_off()) {
     Kill();
     return;
   }
-  if (!stream_.Send(&session_->out())) OnStreamSent(0);
+  if (!stream_.Send(&pipe_->ToWire())) OnStreamSent(0);
 }
 
 void UvSession::OnStreamSent(size_t bytes) {
   context_->session.stats->output_bytes.Add(bytes);
   if (bytes > 0) session_->OnTaken();
-  if (session_->Overrun()) {
+  if (session_->replies().overrun()) {
     context_->session.stats->output_overruns.Add(1);
-    Log(NoteLevel::kWarn, "client " + session_->peer() +
+    Log(NoteLevel::kWarn, "client " + session_->facts().peer +
                               " is closed: the replies that it has not taken would be more than "
                               "[limits] client_output_hard");
     Kill();
-  } else if (session_->WantsClose()) {
+  } else if (pipe_->WantsClose()) {
     Kill();
-  } else if (session_->out().empty()) {
-    session_->ReleaseMemory();
+  } else if (pipe_->MoreToSend()) [[unlikely]] {
+    WantFlush();
+  } else if (session_->replies().out().empty()) {
+    session_->replies().ReleaseMemory();
   }
 }
 
-char* UvSession::OnStreamBuffer(size_t* size) {
-  char* direct = session_->DirectSpace(size);
-  direct_ = direct != nullptr;
-  return direct;
-}
+char* UvSession::OnStreamBuffer(size_t* size) { return pipe_->Space(size); }
 
-void UvSession::OnStreamData(char* data, size_t size) {
-  if (direct_) {
-    session_->OnDirect(size);
-  } else {
-    session_->OnData(data, size);
-  }
-}
+void UvSession::OnStreamData(char* data, size_t size) { pipe_->OnBytes(data, size); }
 
 bool UvSession::OnStreamInputEnd() {
-  session_->OnInputEnd();
-  return !session_->WantsClose();
+  pipe_->OnEnd();
+  return !pipe_->WantsClose();
 }
 
 void UvSession::OnStreamEnd(int) { End(); }

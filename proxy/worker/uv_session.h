@@ -5,9 +5,12 @@
 
 #include <uv.h>
 
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/uv/uv_stream.h"
+#include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -67,9 +70,9 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvStream stream_;
   uint64_t id_;
   std::unique_ptr<Session> session_;
+  std::optional<BytePipe> pipe_;  // every byte between stream_ and session_
   bool dirty_ = false;
   bool paused_listed_ = false;
-  bool direct_ = false;
   bool ended_ = false;
   bool told_full_ = false;  // the log, that it does not take its replies
 };

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "backend/command/ascii.h"
-#include "backend/resp/request_reader.h"
+#include "backend/served/random_step.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 
@@ -130,7 +129,7 @@ void UvWorker::EndChange(Change change) {
   // ring before a request goes by it, and each is there before any other is changed.
   const bool ring_changed = change.next.rings != serving_.rings;
   for (auto& owned : shards_) {
-    if (ring_changed && !owned->retiring()) owned->SetHistory(change.next.rings);
+    if (ring_changed && !owned->served().retiring()) owned->served().SetHistory(change.next.rings);
   }
   const bool io_changed = change.next.config->io_uring != serving_.config->io_uring;
   Use(change.next);
@@ -143,8 +142,8 @@ void UvWorker::EndChange(Change change) {
   const size_t known_shards = shards_.size();
   std::vector<bool> here(pool.slot_count());
   for (const auto& owned : shards_) {
-    if (owned->retiring()) continue;
-    const PoolShard* shard = pool.Find(owned->name());
+    if (owned->served().retiring()) continue;
+    const PoolShard* shard = pool.Find(owned->served().name());
     if (shard != nullptr) here[shard->slot] = true;
   }
   for (size_t i = 0; i < configs.size(); ++i) {
@@ -153,19 +152,19 @@ void UvWorker::EndChange(Change change) {
     const int known = change.topology->IndexOf(shard.name);
     AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)],
              /*newcomer=*/true);
-    shards_.back()->Start(random_ = random_ * 1664525u + 1013904223u);
+    shards_.back()->served().Start(NextRandom(&random_));
   }
   for (size_t i = 0; i < known_shards; ++i) {
     UvOwnedShard* owned = shards_[i].get();
-    if (owned->retiring()) continue;
-    const PoolShard* shard = pool.Find(owned->name());
+    if (owned->served().retiring()) continue;
+    const PoolShard* shard = pool.Find(owned->served().name());
     if (shard == nullptr) {
-      owned->Retire(now_ms);
+      owned->served().Retire(now_ms);
       continue;
     }
-    owned->Change(pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())],
-                  change.force);
-    if (ring_changed) owned->AllowSweep();
+    owned->served().Change(
+        pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())], change.force);
+    if (ring_changed) owned->served().AllowSweep();
   }
   std::erase_if(listeners_, [&](const Listener& listener) {
     const std::vector<Address>& wanted = pool.config().listen;
@@ -185,16 +184,16 @@ void UvWorker::EndChange(Change change) {
 // Shards that a reload removed go when nothing of theirs is in flight any more.
 void UvWorker::Retire(uint64_t now_ms) {
   for (size_t i = 0; i < shards_.size();) {
-    if (!shards_[i]->retiring() || !shards_[i]->Retired(now_ms)) {
+    if (!shards_[i]->served().retiring() || !shards_[i]->served().Retired(now_ms)) {
       ++i;
       continue;
     }
     const std::unique_ptr<UvOwnedShard> owned = std::move(shards_[i]);
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
-    owned->Stop();
+    owned->served().Stop();
     dispatcher_.SetShard(owned->slot(), nullptr);
-    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->name());
-    shared_->retired(owned->name(), owned->slot());
+    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->served().name());
+    shared_->retired(owned->served().name());
   }
 }
 
@@ -218,7 +217,7 @@ void UvWorker::Run() {
   SetScheduling();
   SetIoUring();
   uv_update_time(&loop_);
-  for (auto& owned : shards_) owned->Start(random_ = random_ * 1664525u + 1013904223u);
+  for (auto& owned : shards_) owned->served().Start(NextRandom(&random_));
   for (Listener& listener : listeners_) {
     std::string error;
     if (!listener.listener->Start(&error))
@@ -288,9 +287,8 @@ void UvWorker::OnTick() {
 bool UvWorker::TickAll(uint64_t now_ms) {
   bool waiting = false;
   for (auto& owned : shards_) {
-    random_ = random_ * 1664525u + 1013904223u;
-    owned->Tick(now_ms, random_ >> 8);
-    waiting |= owned->shard()->Waiting();
+    owned->served().Tick(now_ms, NextRandom(&random_) >> 8);
+    waiting |= owned->shard()->nodes().Waiting();
   }
   Retire(now_ms);
   relief_.Tick(now_ms);
@@ -303,35 +301,31 @@ void UvWorker::OnSecond() {
   GiveMemoryBack();
   session_context_.session.reply_bytes /= 2;
   const uint64_t now_ms = clock_->NowMs();
-  ShardStats all;
   uint64_t unsaved = 0;
-  for (const auto& owned : shards_) {
-    const ShardStats& stats = owned->shard()->stats();
-    all.hedged += stats.hedged;
-    all.hedge_wins += stats.hedge_wins;
-    all.side_reads += stats.side_reads;
-    all.blamed_reads += stats.blamed_reads;
-    all.refused_large += stats.refused_large;
-    all.ended_scripts += stats.ended_scripts;
-    all.edits_failed += stats.edits_failed;
-    unsaved += owned->shard()->edit_error().empty() ? 0 : 1;
-  }
+  for (const auto& owned : shards_) unsaved += owned->shard()->edits().error().empty() ? 0 : 1;
   stats_.longest_turn_ms.Set(*std::max_element(longest_turns_ms_.begin(), longest_turns_ms_.end()));
   std::move(longest_turns_ms_.begin() + 1, longest_turns_ms_.end(), longest_turns_ms_.begin());
   longest_turns_ms_.back() = 0;
-  stats_.hedged.Set(all.hedged);
-  stats_.hedge_wins.Set(all.hedge_wins);
-  stats_.side_reads.Set(all.side_reads);
-  stats_.blamed_reads.Set(all.blamed_reads);
-  stats_.refused_large.Set(all.refused_large);
-  stats_.ended_scripts.Set(all.ended_scripts);
-  stats_.edits_failed.Set(all.edits_failed);
+  const auto total = [this](std::string_view name) {
+    uint64_t sum = 0;
+    for (const auto& owned : shards_) sum += owned->shard()->figures().Get(name);
+    return sum;
+  };
+  stats_.hedged.Set(total("hedged"));
+  stats_.hedge_wins.Set(total("hedge_wins"));
+  stats_.side_reads.Set(total("side_reads"));
+  stats_.blamed_reads.Set(total("blamed_reads"));
+  stats_.refused_large.Set(total("refused_large"));
+  stats_.ended_scripts.Set(total("ended_scripts"));
+  stats_.edits_failed.Set(total("edits_failed"));
   stats_.unsaved_shards.Set(unsaved);
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0) {
     for (auto& session : sessions_) {
-      const Session& state = session->session();
-      if (state.pending() == 0 && now_ms >= state.active_ms() + idle_ms) session->Kill();
+      Session& state = session->session();
+      if (state.replies().pending() == 0 && now_ms >= state.facts().active_ms + idle_ms) {
+        session->Kill();
+      }
     }
   }
   if (second_) second_->Set(1000);
@@ -350,7 +344,7 @@ void UvWorker::ResumePaused() {
     tried.resize(kTriedATurn);
   }
   for (UvSession* session : tried) {
-    const uint64_t before = session->session().commands();
+    const uint64_t before = session->session().facts().commands;
     bool resumed = true;
     try {
       resumed = session->TryResume();
@@ -358,7 +352,7 @@ void UvWorker::ResumePaused() {
       session->Kill();
     }
     if (resumed) continue;
-    (session->session().commands() == before && last.empty() ? session_context_.paused : last)
+    (session->session().facts().commands == before && last.empty() ? session_context_.paused : last)
         .push_back(session);
   }
   session_context_.paused.insert(session_context_.paused.end(), last.begin(), last.end());
@@ -467,7 +461,8 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   drained_ = std::move(drained);
   drain_close_ms_ = clock_->NowMs() + std::min(kDrainGraceMs, deadline_ms);
   drain_deadline_ms_ = clock_->NowMs() + deadline_ms;
-  for (auto& owned : shards_) owned->audit()->Stop();  // else who waits for one would be waited for
+  for (auto& owned : shards_)
+    owned->served().StopAudit();  // else who waits for one would be waited for
 }
 
 void UvWorker::CheckDrained() {
@@ -498,7 +493,7 @@ void UvWorker::Stop() {
   tick_.reset();
   second_.reset();
   again_.reset();
-  for (auto& owned : shards_) owned->Stop();
+  for (auto& owned : shards_) owned->served().Stop();
   for (auto& session : sessions_) session->Kill();
   sessions_.clear();
   finishing_.clear();
@@ -510,20 +505,6 @@ void UvWorker::Stop() {
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
-}
-
-void UvWorker::HandleWorkerRequest(Request* request) {
-  std::vector<std::string_view> args;
-  SplitFrame(request->frame, &args);
-  if (!args.empty() && (EqualsLower(args[0], "proxy") || EqualsLower(args[0], "config"))) {
-    shared_->order({args.begin(), args.end()}, request->Extra().gone,
-                   [request](const std::string& reply) {
-                     request->sink->OnReply(request, Reply{reply, nullptr});
-                   });
-    return;
-  }
-  const std::string reply = local_.RunForOtherWorker(args);
-  request->sink->OnReply(request, Reply{reply, nullptr});
 }
 
 void UvWorker::ForEachSession(const std::function<void(Session&)>& visit) {

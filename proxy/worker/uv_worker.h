@@ -34,15 +34,8 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // What all workers of the process share; outlives them.
   struct Shared {
     const ProcessInfo* process = nullptr;
-    // Orders to the process (PROXY RELOAD, CONFIG SET, ...), on worker 0's thread. `done` gets the
-    // reply's frame, once, later.
-    // `gone`: see RequestExtra.
-    std::function<void(std::vector<std::string> order,
-                       std::shared_ptr<const std::atomic<bool>> gone,
-                       std::function<void(std::string)> done)>
-        order;
     // A shard that a reload removed has come to its end. On any worker's thread.
-    std::function<void(const std::string& name, uint32_t slot)> retired;
+    std::function<void(const std::string& shard)> retired;
     ResyncBoard* resyncs = nullptr;
     ServerClaims* claims = nullptr;
     OtherProxies* others = nullptr;
@@ -84,6 +77,10 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   WorkerStats& stats() { return stats_; }
   void set_coordinator(std::unique_ptr<Coordinator> coordinator) {
     coordinator_ = std::move(coordinator);
+  }
+  // Of worker 0: see LocalCommands.
+  void set_on_process_order(LocalCommands::OnProcessOrder on_order) {
+    local_.set_on_process_order(std::move(on_order));
   }
   // A shard that this worker owns.
   // `newcomer`: the process serves other shards already.
@@ -137,7 +134,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   void OnConnection(UniqueFd socket, bool unix_socket);
   void CheckDrained();
 
-  void HandleWorkerRequest(Request* request) override;
+  void HandleWorkerRequest(Request* request) override { local_.RunWorkerOrder(request); }
   void ForEachSession(const std::function<void(Session&)>& visit) override;
   void KillSession(Session& session) override;
 

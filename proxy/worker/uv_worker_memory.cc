@@ -1,7 +1,7 @@
 // A worker's memory after a burst.
 
 #include "backend/bytes/give_back.h"
-#include "backend/bytes/system_memory.h"
+#include "backend/bytes/posix_system_memory.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
@@ -12,10 +12,7 @@ void UvWorker::GiveMemoryBack() {
   chunks_.Trim();
   dispatcher_.Trim();
   for (const auto& owned : shards_) owned->shard()->Trim();
-  GiveBack(&session_context_.session.args);
-  GiveBack(&session_context_.session.keys);
-  GiveBack(&session_context_.session.marks);
-  GiveBack(&session_context_.session.text);
+  session_context_.session.GiveScratchBack();
   GiveBack(&receiving_);
   if (index_ != 0) return;
   constexpr uint64_t kMuch = 2 * 1024 * 1024;

@@ -9,7 +9,7 @@
 
 #include <filesystem>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/look.h"
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/name_server.h"
 #include "tests/e2e/wait.h"

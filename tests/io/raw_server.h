@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 #include "tests/e2e/free_port.h"
 
 namespace gemel {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/topology/unique_fd.h"
+#include "backend/files/unique_fd.h"
 
 namespace gemel {
 namespace {

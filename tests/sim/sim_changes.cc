@@ -103,6 +103,9 @@ void World::ChangeOptions(ProxyOptions* config) {
   config->journal_keys = loop_.Chance(30) ? loop_.Between(1, 4) : 1000000;
   config->repair_keys_per_s = static_cast<uint32_t>(loop_.Between(20, 20000));
   config->forget_keys_per_s = loop_.Chance(20) ? 0 : static_cast<uint32_t>(loop_.Between(1, 50));
+  config->resync_retry_ms = static_cast<uint32_t>(loop_.Between(20, 100));
+  config->audit_keys_per_s = static_cast<uint32_t>(loop_.Between(100, 2000));
+  if (loop_.Chance(30)) ++config->password;
   if (mode_ != Mode::kManyFaults) return;
   config->held_limit = loop_.Chance(20) ? static_cast<uint32_t>(loop_.Between(1, 20)) : 64 * 1024;
   if (!check_.all_acks) config->ack = static_cast<Ack>(loop_.Random(3));
@@ -206,10 +209,6 @@ void World::BeginReload(bool reverse) {
     text += ";";
   }
   Trace(text + " points " + std::to_string(next.points) + " tag '" + next.hash_tag + "'");
-  // What a shard is made of is nobody's replica: one may have been left behind by a resync.
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (ShardOf(i).empty()) nodes_[i]->Detach();
-  }
   wanted_ = next;
   forced_reload_ |= force;
   reload_active_ = true;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "config/config.h"
 #include "proxy/reload/reload_check.h"
 
 namespace gemel::sim {
@@ -38,62 +37,53 @@ std::vector<ShardMembers> ProxyOptions::members() const {
   return members;
 }
 
-ShardOptions OptionsOf(const ProxyOptions& config, const ShardSetup& shard) {
-  ShardOptions options;
-  options.name = shard.name;
-  options.ack = config.ack;
-  options.read_from = config.read_from;
-  options.probe_failures = config.probe_failures;
-  options.hang = config.hang;
-  options.hedge_ms = config.hedge_ms;
-  options.held_limit = config.held_limit;
-  options.repair_keys_per_s = config.repair_keys_per_s;
-  options.on_data_loss = config.on_data_loss;
-  options.grace_ms = config.grace_ms;
-  options.journal_keys = config.journal_keys;
-  options.wait_ms = 500;
-  options.start_ms = 100;
-  options.pause_ms = 100;
-  options.home = shard.nodes[0]->address();
-  options.failback = config.failback;
-  options.failback_after_ms = 50;
-  for (const Node* node : shard.nodes) {
-    LinkOptions link;
-    link.name = node->address();
-    link.connect_timeout_ms = 100;
-    link.request_timeout_ms = 500;
-    link.reconnect_min_ms = 4;
-    link.reconnect_max_ms = 100;
-    if (shard.name == ShardName(1)) link.password = "secret";
-    options.nodes.push_back(std::move(link));
+ShardConfig ShardOf(const ShardSetup& setup, uint32_t password) {
+  ShardConfig shard;
+  shard.name = setup.name;
+  shard.weight = setup.weight;
+  if (setup.name == ShardName(1)) shard.password = "secret" + std::to_string(password);
+  std::string error;
+  for (size_t i = 0; i < setup.nodes.size(); ++i) {
+    const Address address = *ParseAddress(setup.nodes[i]->address(), &error);
+    if (i == 0) {
+      shard.primary = address;
+    } else {
+      shard.replicas.push_back(address);
+    }
   }
-  return options;
+  return shard;
 }
-
-namespace {
 
 PoolConfig PoolOf(const ProxyOptions& config) {
   PoolConfig pool;
   pool.ring.points = config.points;
   pool.ring.hash_tag = config.hash_tag;
+  pool.ring.forget_keys_per_s = config.forget_keys_per_s;
+  pool.write.ack = config.ack;
+  pool.write.on_data_loss = config.on_data_loss;
+  pool.read.from = config.read_from;
+  pool.read.hedge_ms = config.hedge_ms;
+  pool.health.failures = config.probe_failures;
+  pool.health.min_timeout_ms = config.hang.least_ms;
+  pool.health.timeout_ms = config.hang.most_ms;
+  pool.health.failback = config.failback ? Failback::kWhenInSync : Failback::kNever;
+  pool.limits.shard_held = config.held_limit;
+  pool.timeouts.connect_ms = 100;
+  pool.timeouts.request_ms = 500;
+  pool.timeouts.reconnect_min_ms = 4;
+  pool.timeouts.reconnect_max_ms = 100;
+  pool.resync.pause_ms = 100;
+  pool.resync.timeout_s = 2;
+  pool.resync.retry_ms = config.resync_retry_ms;
+  pool.resync.journal_keys = config.journal_keys;
+  pool.resync.repair_keys_per_s = config.repair_keys_per_s;
+  pool.audit.interval_s = 1;
+  pool.audit.keys_per_s = config.audit_keys_per_s;
   for (const ShardSetup& setup : config.shards) {
-    ShardConfig& shard = pool.shards.emplace_back();
-    shard.name = setup.name;
-    shard.weight = setup.weight;
-    std::string error;
-    for (size_t i = 0; i < setup.nodes.size(); ++i) {
-      const Address address = *ParseAddress(setup.nodes[i]->address(), &error);
-      if (i == 0) {
-        shard.primary = address;
-      } else {
-        shard.replicas.push_back(address);
-      }
-    }
+    pool.shards.push_back(ShardOf(setup, config.password));
   }
   return pool;
 }
-
-}  // namespace
 
 std::string WhyReloadIsRefused(const ProxyOptions& now, const ProxyOptions& next,
                                const Topology& topology, const std::vector<std::string>& leaving,

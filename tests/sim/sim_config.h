@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "backend/ring/ring_spec.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_options.h"
 #include "backend/topology/topology.h"
+#include "config/config.h"
 #include "tests/sim/sim_node.h"
 
 namespace gemel::sim {
@@ -36,6 +37,9 @@ struct ProxyOptions {
   uint32_t held_limit = 64 * 1024;
   uint32_t grace_ms = 40;
   uint64_t journal_keys = 1000000;
+  uint32_t resync_retry_ms = 50;
+  uint32_t audit_keys_per_s = 1000;
+  uint32_t password = 0;  // a number of it
 
   // Keys go by a ring, which may change; else by what their names begin with.
   bool routed = false;
@@ -55,8 +59,9 @@ struct ProxyOptions {
   std::vector<ShardMembers> members() const;
 };
 
-// Of one shard of the config.
-ShardOptions OptionsOf(const ProxyOptions& config, const ShardSetup& shard);
+// The same in the words of the product.
+PoolConfig PoolOf(const ProxyOptions& config);
+ShardConfig ShardOf(const ShardSetup& shard, uint32_t password);
 // As the product's own check of a reload has it (see proxy/reload/reload_check.h).
 std::string WhyReloadIsRefused(const ProxyOptions& now, const ProxyOptions& next,
                                const Topology& topology, const std::vector<std::string>& leaving,

@@ -267,6 +267,17 @@ std::string Node::Info() const {
 std::string Node::ClientCommand(const ConnectionPtr& connection,
                                 const std::vector<std::string>& args) {
   if (args[1] == "ID") return Integer(static_cast<int64_t>(connection->id));
+  if (args[1] == "SETNAME") {
+    connection->name = args[2];
+    return Simple("OK");
+  }
+  if (args[1] == "LIST") {
+    std::string list;
+    for (const ConnectionPtr& other : connections_) {
+      list += "id=" + std::to_string(other->id) + " name=" + other->name + " db=0\n";
+    }
+    return Bulk(list);
+  }
   // KILL ID n: what it has not read of that connection is thrown away.
   int64_t killed = 0;
   for (const ConnectionPtr& other : std::vector<ConnectionPtr>(connections_)) {
@@ -297,6 +308,11 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   if (name == "CONFIG" && args[1] == "GET") {
     return "*2\r\n" + Bulk(args[2]) + Bulk(args[2] == "appendfsync" ? "always" : "no");
   }
+  if (name == "CLIENT") return ClientCommand(nullptr, args);
+  if (name == "SCRIPT" || name == "FUNCTION") {
+    return "-NOTBUSY No scripts in execution right now.\r\n";
+  }
+  if (name == "REPLCONF") return "-ERR Unrecognized REPLCONF option: " + args[1] + "\r\n";
   if (name == "AUTH" || name == "SELECT" || name == "CONFIG") return Simple("OK");
   if (name == "ROLE") {
     std::string out = "*3\r\n" + Bulk(master_ != nullptr ? "slave" : "master");
@@ -305,6 +321,9 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   if (name == "DBSIZE") return Integer(static_cast<int64_t>(data_.size()));
   if (name == "REPLICAOF") {
     if (!replicaof_allowed_) return "-ERR unknown command 'REPLICAOF'\r\n";
+    if (args[1] != "NO" && args[2].find_first_not_of("0123456789") != std::string::npos) {
+      return "-ERR Invalid master port\r\n";
+    }
     Node* master = args[1] == "NO" ? nullptr : find_(args[1] + ":" + args[2]);
     if (master != nullptr ? master != master_ : master_ != nullptr) ReplicaOf(master);
     return Simple("OK");
@@ -334,6 +353,9 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   }
   if (!IsWrite(name)) return "-ERR unknown command '" + name + "'\r\n";
   if (master_ != nullptr) return "-READONLY You can't write against a read only replica.\r\n";
+  if (name == "RESTORE" && !args[3].starts_with("dump:")) {
+    return "-ERR DUMP payload version or checksum are wrong\r\n";
+  }
   std::string reply = Write(args);
   ++offset_;
   for (Replica& replica : replicas_) {

@@ -24,6 +24,7 @@ struct Connection {
   Node* node = nullptr;
   bool node_open = true;
   uint64_t id = 0;               // the node's number for it
+  std::string name;              // and what the client calls it
   uint64_t last_arrival_us = 0;  // at the node
   std::string in;                // at the node: a command that is not whole yet
   uint64_t last_to_client_us = 0;
@@ -107,6 +108,7 @@ class Node {
   void End(const ConnectionPtr& connection);  // tells the client that it ended
   void Drop(const ConnectionPtr& connection, uint64_t after_us);
   std::string Execute(const std::vector<std::string>& args);
+  // `connection`: that it comes on; null: one that nobody else sees.
   std::string ClientCommand(const ConnectionPtr& connection, const std::vector<std::string>& args);
   std::string Write(const std::vector<std::string>& args);
   std::string Info() const;

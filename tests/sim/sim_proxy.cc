@@ -6,6 +6,8 @@
 
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard_control.h"
+#include "tests/sim/sim_reload.h"
+#include "tests/unit/order_of.h"
 
 namespace gemel::sim {
 
@@ -14,11 +16,26 @@ const CommandTable& Table() {
   return table;
 }
 
+// One order and its answer.
+struct SimProxy::Asked : Request, RequestSink {
+  void OnReply(Request*, const Reply& reply) override {
+    proxy->Note(NoteLevel::kInfo, "answer to " + what + ": " + std::string(reply.bytes));
+    if (std::exchange(answered, true)) proxy->fail_("an order was answered twice: " + what);
+    done(reply.bytes[0] == '+');
+  }
+
+  SimProxy* proxy = nullptr;
+  std::string what;
+  bool answered = false;
+  std::function<void(bool)> done;
+};
+
 SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
                    std::function<void(std::string)> fail)
     : loop_(loop), disk_(disk), clock_(loop->now_ms()), config_(config), fail_(std::move(fail)) {
   std::string error;
   const Topology* stored = disk_->durable ? &*disk_->durable : nullptr;
+  after_crash_ = stored == nullptr || !stored->clean;
   std::optional<Topology> initial =
       config_.routed ? InitialTopology(config_.members(), config_.ring(), stored, &error)
                      : InitialTopology(config_.members(), stored, &error);
@@ -28,6 +45,7 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
   }
   initial_ = std::make_shared<const Topology>(*std::move(initial));
   coordinator_ = std::make_unique<SimCoordinator>(loop_, disk_, initial_);
+  front_ = coordinator_->FrontFor([](const std::function<void()>& task) { task(); });
   Open();
 }
 
@@ -36,8 +54,6 @@ SimProxy::~SimProxy() {
   // The resyncs resume their shards, which then may send what is held: it never leaves this
   // process.
   serving_ = false;
-  for (auto& shard : shards_) shard->DropAudit();
-  for (auto& shard : shards_) shard->DropResync();
   shards_.clear();
   coordinator_.reset();
 }
@@ -79,7 +95,7 @@ void SimProxy::Unpause() {
 
 // A disk that fails now ends the process in life; here it is tried until it works.
 void SimProxy::Open() {
-  coordinator_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
+  front_->Propose(Edit{EditKind::kOpen, "", "", "", ""}, [this](const EditResult& result) {
     if (!result.ok) {
       Open();
       return;
@@ -107,7 +123,7 @@ void SimProxy::AddShard(const ShardSetup& setup, const Topology& topology) {
   }
   shards_.push_back(std::make_unique<SimShard>(
       this, config_, setup, topology.shards[static_cast<size_t>(known)], rings_));
-  shards_.back()->Start();
+  shards_.back()->served().Start(static_cast<uint32_t>(shards_.size()));
 }
 
 void SimProxy::MakeRings(const Topology& topology) {
@@ -121,7 +137,7 @@ void SimProxy::RouteBy(const ProxyOptions& config) {
 
 SimShard* SimProxy::Find(const std::string& name) const {
   for (const auto& shard : shards_) {
-    if (!shard->retiring() && shard->name() == name) return shard.get();
+    if (!shard->served().retiring() && shard->name() == name) return shard.get();
   }
   return nullptr;
 }
@@ -157,14 +173,14 @@ void SimProxy::Tick() {
 }
 
 bool SimProxy::Settled() const {
-  return serving_ && !reloading_ && coordinator_->idle() &&
+  return serving_ && job_ == nullptr && coordinator_->idle() &&
          std::all_of(shards_.begin(), shards_.end(),
                      [](const auto& shard) { return shard->Settled(); });
 }
 
 bool SimProxy::Swept() const {
-  return leaving_.empty() && std::all_of(shards_.begin(), shards_.end(),
-                                         [](const auto& shard) { return shard->Swept(); });
+  return steps_.leaving().empty() && std::all_of(shards_.begin(), shards_.end(),
+                                                 [](const auto& shard) { return shard->Swept(); });
 }
 
 void SimProxy::FailProbes(const Node* node, uint32_t count) {
@@ -176,20 +192,6 @@ void SimProxy::ResetProbe(const Node* node) {
   for (auto& shard : shards_) shard->ResetProbe(node);
 }
 
-// One order and its answer.
-struct SimProxy::Asked : Request, RequestSink {
-  void OnReply(Request*, const Reply& reply) override {
-    proxy->Note(NoteLevel::kInfo, "answer to " + what + ": " + std::string(reply.bytes));
-    if (std::exchange(answered, true)) proxy->fail_("an order was answered twice: " + what);
-    done(reply.bytes[0] == '+');
-  }
-
-  SimProxy* proxy = nullptr;
-  std::string what;
-  bool answered = false;
-  std::function<void(bool)> done;
-};
-
 void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
                      std::function<void(bool ok)> done) {
   std::erase_if(asked_, [](const auto& asked) { return asked->answered; });
@@ -200,11 +202,7 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
   asked->done = std::move(done);
   asked->kind = RequestKind::kControl;
   asked->sink = asked;
-  std::string frame;
-  const std::string_view words[] = {verb, node->address()};
-  AppendCommand(&frame, words);
-  asked->frame = frame;
-  asked->OwnFrame();
+  asked->Extra().cargo = OrderOf(verb, node->address());
   Receive([this, asked, name = shard->name()] {
     if (SimShard* owner = Find(name)) {
       owner->shard()->Submit(asked);
@@ -216,10 +214,10 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
 }
 
 void SimProxy::Close(std::function<void()> done) {
-  for (auto& shard : shards_) shard->Stop();
+  for (auto& shard : shards_) shard->served().Stop();
   serving_ = false;
-  coordinator_->Propose(Edit{EditKind::kClose, "", "", "", ""},
-                        [done](const EditResult&) { done(); });
+  steps_.Stop();
+  coordinator_->Close(true, [done](const EditResult&) { done(); });
 }
 
 void SimProxy::Propose(Edit edit, EditDone done) {
@@ -227,8 +225,8 @@ void SimProxy::Propose(Edit edit, EditDone done) {
     Note(NoteLevel::kInfo, "edit: " + std::string(EditKindName(edit.kind)) + " " + edit.node + " " +
                                edit.run_id + " (" + edit.reason + ")");
   }
-  coordinator_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
-                                          done = std::move(done)](const EditResult& result) {
+  front_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
+                                    done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
     Receive([done, result] { done(result); });
   });

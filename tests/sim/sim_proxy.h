@@ -13,6 +13,7 @@
 #include "backend/health/running_clock.h"
 #include "backend/ring/ring_history.h"
 #include "backend/shard/server_claims.h"
+#include "proxy/reload/reload_steps.h"
 #include "tests/sim/sim_coordinator.h"
 #include "tests/sim/sim_shard.h"
 
@@ -20,7 +21,7 @@ namespace gemel::sim {
 
 const CommandTable& Table();
 
-class SimProxy : public ShardEnv {
+class SimProxy : public ShardEnv, private ReloadSteps::Host {
  public:
   // `config` is taken over; `fail` gets what must not be.
   SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
@@ -43,7 +44,7 @@ class SimProxy : public ShardEnv {
   bool Swept() const;
   // From now on deletions have no limit.
   void HurrySweeps() {
-    for (const auto& shard : shards_) shard->HurrySweep();
+    for (const auto& shard : shards_) shard->served().set_forget_rate(0);
   }
   // Ends in order: `done` once that is durable. Nothing may be in flight.
   void Close(std::function<void()> done);
@@ -54,10 +55,10 @@ class SimProxy : public ShardEnv {
   // The node's process died in front of everybody: the probe's own connection ends with it.
   void ResetProbe(const Node* node);
 
-  // A reload, in the steps of UvReloader and UvWorker. `done`: empty, or why it was refused; not
+  // A reload. `done`: empty, or why it was refused; not
   // called if the proxy crashes first. Not while one is under way.
   void Reload(const ProxyOptions& next, bool force, std::function<void(const std::string&)> done);
-  bool reloading() const { return reloading_; }
+  bool reloading() const { return job_ != nullptr; }
 
   // An order of an operator's to the shard of that node (see ShardControl). `done`: whether it was
   // carried out; not called if the proxy crashes first.
@@ -80,6 +81,9 @@ class SimProxy : public ShardEnv {
   Loop* loop() { return loop_; }
   Disk* disk() { return disk_; }
   ChunkPool* pool() { return &pool_; }
+  ResyncBoard* resyncs() { return &resyncs_; }
+  // The life before this one did not end in order.
+  bool after_crash() const { return after_crash_; }
   void Later(uint64_t delay_us, std::function<void()> event);
   // Something comes from outside: now, or when it goes on.
   void Receive(std::function<void()> event);
@@ -99,12 +103,16 @@ class SimProxy : public ShardEnv {
   void RouteBy(const ProxyOptions& config);
   void AddShard(const ShardSetup& setup, const Topology& topology);
   void Tick();
-  void MakeDurable(const std::shared_ptr<Job>& job);
-  void MakeRingDurable(const std::shared_ptr<Job>& job);
-  void TakeBack(const std::shared_ptr<Job>& job, const std::string& why);
-  void Change(const std::shared_ptr<Job>& job);
-  void End(const std::shared_ptr<Job>& job, const std::string& why);
   void LetGo();
+  std::vector<std::string> Leaving() const;
+  void End(const std::string& why);
+
+  // --- ReloadSteps::Host, with Propose and Note ---
+  std::shared_ptr<const Topology> Durable() const override { return coordinator_->current(); }
+  void MakeRings(std::shared_ptr<const Topology> topology) override;
+  void ChangeWorkers(std::shared_ptr<const Topology> topology) override;
+  void OnTakenEffect() override { End(""); }
+  void OnRefused(const std::string& why) override { End(why); }
 
   Loop* loop_;
   Disk* disk_;
@@ -118,12 +126,15 @@ class SimProxy : public ShardEnv {
   bool serving_ = false;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
+  std::unique_ptr<Coordinator> front_;
   ServerClaims claims_;
+  ResyncBoard resyncs_{2};
   ChunkPool pool_;
+  bool after_crash_ = false;
   std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes
   std::unique_ptr<const Ring> ring_;          // labels: indexes into config_.shards
-  bool reloading_ = false;
-  std::vector<std::string> leaving_;  // removed by a reload, and not gone yet
+  ReloadSteps steps_{this};
+  std::unique_ptr<Job> job_;  // the reload under way
   std::vector<std::unique_ptr<SimShard>> shards_;
   std::vector<std::unique_ptr<Asked>> asked_;
   std::vector<std::unique_ptr<AuditRequest>> audit_requests_;

@@ -1,126 +1,64 @@
-// A reload of the simulated proxy: the steps of UvReloader and UvWorker, in their order.
+// A reload of the simulated proxy, in the product's steps.
+
+#include "tests/sim/sim_reload.h"
 
 #include <utility>
 
-#include "tests/sim/sim_proxy.h"
-
 namespace gemel::sim {
-
-struct SimProxy::Job {
-  ProxyOptions next;
-  bool force = false;
-  std::function<void(const std::string&)> done;
-  size_t edits = 0;  // not durable yet
-  std::string error;
-  std::vector<std::string> added;  // shards that are durable, though none serves them yet
-  std::shared_ptr<const RingHistory> rings;
-};
 
 void SimProxy::Reload(const ProxyOptions& next, bool force,
                       std::function<void(const std::string&)> done) {
-  reloading_ = true;
-  auto job = std::make_shared<Job>();
-  job->next = next;
-  job->force = force;
-  job->done = std::move(done);
+  job_ = std::make_unique<Job>();
+  job_->next = next;
+  job_->force = force;
+  job_->done = std::move(done);
   // The file is read by a thread of its own.
-  Later(loop_->Between(0, 3000), [this, job] {
+  Later(loop_->Between(0, 3000), [this] {
     const std::string why =
-        WhyReloadIsRefused(config_, job->next, *coordinator_->current(), leaving_, job->force);
+        WhyReloadIsRefused(config_, job_->next, *Durable(), Leaving(), job_->force);
     if (!serving_ || !why.empty()) {
-      End(job, why.empty() ? "it is being stopped" : why);
-    } else {
-      MakeDurable(job);
-    }
-  });
-}
-
-void SimProxy::End(const std::shared_ptr<Job>& job, const std::string& why) {
-  reloading_ = false;
-  job->done(why);
-}
-
-void SimProxy::MakeDurable(const std::shared_ptr<Job>& job) {
-  const std::shared_ptr<const Topology> topology = coordinator_->current();
-  std::vector<Edit> edits;
-  for (const ShardMembers& shard : job->next.members()) {
-    if (topology->IndexOf(shard.name) >= 0) continue;
-    Edit edit{EditKind::kAddShard, shard.name, {}, {}, "a reload"};
-    edit.nodes = shard.nodes;
-    edits.push_back(std::move(edit));
-  }
-  if (edits.empty()) {
-    MakeRingDurable(job);
-    return;
-  }
-  job->edits = edits.size();
-  for (Edit& edit : edits) {
-    const std::string added = edit.shard;
-    Propose(std::move(edit), [this, job, added](const EditResult& result) {
-      if (result.ok) job->added.push_back(added);
-      if (!result.ok && job->error.empty()) job->error = result.error;
-      if (--job->edits > 0) return;
-      if (job->error.empty() && !serving_) job->error = "it is being stopped";
-      if (job->error.empty()) {
-        MakeRingDurable(job);
-      } else {
-        TakeBack(job, "the change could not be made durable: " + job->error);
-      }
-    });
-  }
-}
-
-void SimProxy::MakeRingDurable(const std::shared_ptr<Job>& job) {
-  job->rings = rings_;
-  if (!config_.routed || SameRing(config_.ring(), job->next.ring())) {
-    Change(job);
-    return;
-  }
-  Edit edit{EditKind::kSetRing, {}, {}, {}, "a reload"};
-  edit.spec = job->next.ring();
-  Propose(std::move(edit), [this, job](const EditResult& result) {
-    if (!result.ok || !serving_) {
-      TakeBack(job, result.ok ? "it is being stopped"
-                              : "the change could not be made durable: " + result.error);
+      End(why.empty() ? "it is being stopped" : why);
       return;
     }
-    const std::shared_ptr<const Topology> durable = coordinator_->current();
-    job->rings = std::make_shared<const RingHistory>(durable->rings, rings_.get());
-    Later(loop_->Between(0, 3000), [this, job] {
-      if (serving_) {
-        Change(job);
-      } else {
-        End(job, "it is being stopped");
-      }
-    });
+    ReloadSteps::Plan plan;
+    plan.cause = "a reload";
+    for (const ShardMembers& shard : job_->next.members()) {
+      if (config_.Find(shard.name) == nullptr) plan.added.push_back(shard);
+    }
+    for (const ShardSetup& shard : config_.shards) {
+      if (job_->next.Find(shard.name) == nullptr) plan.removed.push_back({shard.name});
+    }
+    if (config_.routed && !SameRing(config_.ring(), job_->next.ring())) {
+      plan.ring = job_->next.ring();
+    }
+    steps_.Begin(std::move(plan));
   });
 }
 
-void SimProxy::TakeBack(const std::shared_ptr<Job>& job, const std::string& why) {
-  if (job->added.empty() || !serving_) {
-    End(job, why);
-    return;
-  }
-  job->edits = job->added.size();
-  for (const std::string& shard : job->added) {
-    Propose({EditKind::kRemoveShard, shard, {}, {}, "the reload was refused"},
-            [this, job, why](const EditResult&) {
-              if (--job->edits == 0) End(job, why);
-            });
-  }
+void SimProxy::End(const std::string& why) { std::exchange(job_, nullptr)->done(why); }
+
+std::vector<std::string> SimProxy::Leaving() const {
+  std::vector<std::string> names;
+  for (const LeavingShard& shard : steps_.leaving()) names.push_back(shard.name);
+  return names;
+}
+
+void SimProxy::MakeRings(std::shared_ptr<const Topology> topology) {
+  job_->rings = std::make_shared<const RingHistory>(topology->rings, rings_.get());
+  Later(loop_->Between(0, 3000), [this] { steps_.OnRingsMade(); });
 }
 
 // One instant, as on all workers of the product.
-void SimProxy::Change(const std::shared_ptr<Job>& job) {
-  const std::shared_ptr<const Topology> topology = coordinator_->current();
-  const bool ring_changed = job->rings != rings_;
+void SimProxy::ChangeWorkers(std::shared_ptr<const Topology> topology) {
+  const bool ring_changed = job_->rings != nullptr;
   const size_t known = shards_.size();
   for (size_t i = 0; i < known; ++i) {
-    if (ring_changed && !shards_[i]->retiring()) shards_[i]->SetHistory(job->rings);
+    ServedShard& shard = shards_[i]->served();
+    if (ring_changed && !shard.retiring()) shard.SetHistory(job_->rings);
   }
-  config_ = job->next;
+  config_ = job_->next;
   if (ring_changed) {
-    rings_ = job->rings;
+    rings_ = job_->rings;
     RouteBy(config_);
   }
   for (const ShardSetup& setup : config_.shards) {
@@ -128,34 +66,32 @@ void SimProxy::Change(const std::shared_ptr<Job>& job) {
   }
   for (size_t i = 0; i < known; ++i) {
     SimShard* shard = shards_[i].get();
-    if (shard->retiring()) continue;
+    if (shard->served().retiring()) continue;
     const ShardSetup* setup = config_.Find(shard->name());
     if (setup == nullptr) {
-      shard->Retire();
-      leaving_.push_back(shard->name());
+      shard->served().Retire(NowMs());
       continue;
     }
-    shard->Change(config_, *setup, job->force);
-    if (ring_changed) shard->AllowSweep();
+    shard->Change(config_, *setup, job_->force);
+    if (ring_changed) shard->served().AllowSweep();
   }
-  End(job, "");
+  steps_.OnChanged();
 }
 
 // Shards that a reload removed go when nothing of theirs is in flight any more.
 void SimProxy::LetGo() {
   for (size_t i = 0; i < shards_.size();) {
-    if (!shards_[i]->retiring() || !shards_[i]->Retired()) {
+    if (!shards_[i]->served().retiring() || !shards_[i]->served().Retired(NowMs())) {
       ++i;
       continue;
     }
     const std::unique_ptr<SimShard> shard = std::move(shards_[i]);
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
-    shard->Stop();
+    shard->served().Stop();
     const std::string name = shard->name();
     claims_.ReleaseShard(name);
     if (config_.noted) config_.noted("shard '" + name + "' is let go");
-    Propose({EditKind::kRemoveShard, name, {}, {}, "the config has it no more"},
-            [this, name](const EditResult&) { std::erase(leaving_, name); });
+    steps_.OnRetired(name);
   }
 }
 

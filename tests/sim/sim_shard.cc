@@ -6,7 +6,6 @@
 
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
-#include "backend/shard/shard_control.h"
 #include "tests/sim/sim_proxy.h"
 
 namespace gemel::sim {
@@ -109,15 +108,14 @@ class SimShard::Port : public ControlPort {
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override {
     // As with a control connection: what was asked of a node that is gone is not answered.
     auto alive = std::weak_ptr<char>(owner_->alive_);
-    const uint64_t life = owner_->copies_[copy].life;
-    owner_->copies_[copy].node->Control(args,
-                                        [this, alive, copy, life, done](const std::string& bytes) {
-                                          if (alive.expired()) return;
-                                          owner_->proxy_->Receive([=, this] {
-                                            if (!alive.expired() && owner_->Lives(copy, life))
-                                              done(ToReply(bytes));
-                                          });
-                                        });
+    const uint64_t life = owner_->copies_[copy].control;
+    owner_->copies_[copy].node->Control(
+        args, [this, alive, copy, life, done](const std::string& bytes) {
+          if (alive.expired()) return;
+          owner_->proxy_->Receive([=, this] {
+            if (!alive.expired() && owner_->copies_[copy].control == life) done(ToReply(bytes));
+          });
+        });
   }
 
  private:
@@ -143,65 +141,20 @@ class SimShard::Port : public ControlPort {
   SimShard* owner_;
 };
 
-namespace {
-
-// The copies as the topology has them, with options for nodes that the config has no more, too.
-ShardOptions OptionsFor(const ProxyOptions& config, const ShardSetup& setup,
-                        const ShardInfo& info) {
-  ShardOptions options = OptionsOf(config, setup);
-  std::vector<LinkOptions> nodes;
-  for (const CopyInfo& copy : info.copies) {
-    nodes.push_back(options.nodes[0]);
-    nodes.back().name = copy.node;
-  }
-  options.nodes = std::move(nodes);
-  return options;
-}
-
-}  // namespace
-
 SimShard::SimShard(SimProxy* proxy, const ProxyOptions& config, const ShardSetup& setup,
                    const ShardInfo& info, std::shared_ptr<const RingHistory> rings)
-    : proxy_(proxy) {
-  shard_ = std::make_unique<Shard>(OptionsFor(config, setup, info), info, &Table(), proxy->pool(),
-                                   proxy);
-  port_ = std::make_unique<Port>(this);
-  for (uint32_t copy = 0; copy < shard_->copy_count(); ++copy)
-    MakeCopy(copy, info.copies[copy].node);
-  ResyncConfig resync;
-  shard_->control().set_detach(
-      [port = port_.get()](uint32_t copy, std::function<void(const std::string&)> told) {
-        MakeMaster(port, copy, told);
-      });
-  resync.pause_ms = 100;
-  resync.timeout_s = 2;
-  resync.retry_ms = 50;
-  resync_ = std::make_unique<Resync>(shard_.get(), port_.get(), proxy, resync);
-  AuditConfig audit;
-  audit.interval_s = 1;
-  audit_ = std::make_unique<Audit>(shard_.get(), proxy, audit);
-  membership_ = std::make_unique<Membership>(shard_.get(), proxy, this);
-  membership_->SetNodes(OptionsOf(config, setup).nodes, /*force=*/false);
-  if (rings == nullptr) return;
-  ForgetOptions forget;
-  forget.keys_per_s = config.forget_keys_per_s;
-  forget.mark_keys = config.mark_keys;
-  forget_ = std::make_unique<Forget>(shard_.get(), proxy, forget);
-  SetHistory(std::move(rings));
-  AllowSweep();
+    : proxy_(proxy), grace_ms_(config.grace_ms), port_(std::make_unique<Port>(this)) {
+  ServedShard::World world{proxy->pool(),        proxy,   port_.get(), this, proxy->resyncs(),
+                           proxy->after_crash(), nullptr, false,       {}};
+  world.forget.mark_keys = config.mark_keys;
+  served_ = std::make_unique<ServedShard>(world, &Table(), PoolOf(config),
+                                          ShardOf(setup, config.password), info, std::move(rings));
 }
 
 SimShard::~SimShard() {
   alive_.reset();
-  membership_.reset();
-  DropAudit();
-  DropResync();
-  copies_.clear();
+  served_.reset();
 }
-
-void SimShard::DropAudit() { audit_.reset(); }
-
-void SimShard::DropResync() { resync_.reset(); }
 
 void SimShard::Later(uint64_t delay_us, std::function<void()> event) {
   proxy_->Later(delay_us, [alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
@@ -209,99 +162,66 @@ void SimShard::Later(uint64_t delay_us, std::function<void()> event) {
   });
 }
 
-void SimShard::MakeCopy(uint32_t copy, const std::string& address) {
+void SimShard::Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) {
   if (copies_.size() <= copy) copies_.resize(copy + 1);
   CopyWorld& world = copies_[copy];
   world = CopyWorld();
-  world.node = proxy_->config().find(address);
-  world.life = ++lives_;
+  world.node = proxy_->config().find(node.name);
+  world.control = ++lives_;
   world.probed_start = world.node->starts();
-  world.transport = std::make_unique<Transport>(this, world.node, shard_->link(copy));
-  shard_->link(copy)->set_transport(world.transport.get());
-  world.side = std::make_unique<Transport>(this, world.node, shard_->side_link(copy));
-  shard_->side_link(copy)->set_transport(world.side.get());
-  if (started_) BeginProbes(copy);
+  world.transport = std::make_unique<Transport>(this, world.node, link);
+  link->set_transport(world.transport.get());
+  world.side = std::make_unique<Transport>(this, world.node, side);
+  side->set_transport(world.side.get());
 }
 
-void SimShard::OnCopyAdded(uint32_t copy, const LinkOptions& node) { MakeCopy(copy, node.name); }
-
-void SimShard::OnCopyRemoved(uint32_t copy) {
-  if (resync_ != nullptr) resync_->ForgetCopy(copy);
-  copies_[copy].life = 0;
-  copies_[copy].transport.reset();
-  copies_[copy].side.reset();
+void SimShard::Close(uint32_t copy, const std::vector<std::string>& last) {
+  CopyWorld& world = copies_[copy];
+  if (!last.empty()) world.node->Control(last, [](const std::string&) {});
+  world.control = 0;
+  world.transport.reset();
+  world.side.reset();
 }
 
-void SimShard::BeginProbes(uint32_t copy) {
-  Later(proxy_->loop()->Between(0, 50000), [this, copy, life = copies_[copy].life] {
-    if (Lives(copy, life)) Probe(copy, true);
+void SimShard::CloseAll() { copies_.clear(); }
+
+void SimShard::SetControl(uint32_t copy, const LinkOptions&, bool anew) {
+  if (anew) copies_[copy].control = ++lives_;
+}
+
+void SimShard::StartProbe(uint32_t copy, const LinkOptions&, const HealthConfig&, uint32_t) {
+  const uint64_t probes = copies_[copy].probes = ++lives_;
+  copies_[copy].probing = false;
+  Later(proxy_->loop()->Between(0, 50000), [this, copy, probes] {
+    if (Probes(copy, probes)) Probe(copy, true);
   });
 }
 
-void SimShard::Start() {
-  started_ = true;
-  shard_->Start();
-  for (uint32_t copy = 0; copy < shard_->copy_count(); ++copy) BeginProbes(copy);
+// What no option of the file says; in virtual time all is faster.
+void SimShard::Adjust(ShardOptions* options) const {
+  options->grace_ms = grace_ms_;
+  options->failback_after_ms = 50;
 }
 
 void SimShard::Tick() {
-  const uint64_t now_ms = proxy_->NowMs();
-  shard_->Tick(now_ms, static_cast<uint32_t>(proxy_->loop()->Random(1u << 30)));
-  if (!retiring_) {
-    membership_->Tick(now_ms);
-    if (forget_ != nullptr) forget_->Tick(now_ms);
-    resync_->Tick(now_ms);
-    audit_->Tick(now_ms);
-  }
-  for (uint32_t copy = 0; copy < shard_->copy_count(); ++copy) {
-    if (copies_[copy].life != 0 && shard_->TakeProbeWish(copy)) Probe(copy, false);
-  }
+  served_->Tick(proxy_->NowMs(), static_cast<uint32_t>(proxy_->loop()->Random(1u << 30)));
 }
 
 void SimShard::Change(const ProxyOptions& config, const ShardSetup& setup, bool force) {
-  ShardOptions options = OptionsOf(config, setup);
-  shard_->SetOptions(options);
-  if (forget_ != nullptr) forget_->set_rate(config.forget_keys_per_s);
-  membership_->SetNodes(std::move(options.nodes), force);
-}
-
-void SimShard::SetHistory(std::shared_ptr<const RingHistory> rings) {
-  forget_->SetHistory(std::move(rings), proxy_->NowMs());
-}
-
-void SimShard::AllowSweep() { forget_->AllowSweep(proxy_->NowMs()); }
-
-void SimShard::Retire() {
-  retiring_ = true;
-  retired_ms_ = proxy_->NowMs();
-  membership_->Stop();
-  if (forget_ != nullptr) forget_->Stop();
-  audit_->Stop();
-  resync_.reset();
-}
-
-bool SimShard::Retired() const {
-  return shard_->Idle() || proxy_->NowMs() >= retired_ms_ + 2 * uint64_t{shard_->options().wait_ms};
-}
-
-void SimShard::Stop() {
-  membership_->Stop();
-  if (forget_ != nullptr) forget_->Stop();
-  resync_.reset();
-  audit_->Stop();
-  shard_->Stop();
+  grace_ms_ = config.grace_ms;
+  served_->Change(PoolOf(config), ShardOf(setup, config.password), force);
 }
 
 // One at a time. In turn: the next one follows.
 void SimShard::Probe(uint32_t copy, bool in_turn) {
   if (!proxy_->serving()) return;
   CopyWorld& world = copies_[copy];
-  const uint64_t life = world.life;
+  const uint64_t life = world.probes;
   Node* node = world.node;
   Loop* loop = proxy_->loop();
   auto next = [this, copy, life] {
     Later(50000, [this, copy, life] {
-      if (Lives(copy, life)) Probe(copy, true);
+      if (Probes(copy, life)) Probe(copy, true);
     });
   };
   if (world.probing) {
@@ -310,7 +230,7 @@ void SimShard::Probe(uint32_t copy, bool in_turn) {
   }
   world.probing = true;
   const uint64_t began_ms = proxy_->NowMs();
-  shard_->OnProbe(copy, ProbeOutcome::kSent, began_ms);
+  shard()->nodes().OnProbe(copy, ProbeOutcome::kSent, began_ms);
   ProbeOutcome seen = ProbeOutcome::kAnswer;
   uint64_t after_us = loop->Between(50, 1000);
   if (world.failing_probes > 0) {
@@ -327,12 +247,12 @@ void SimShard::Probe(uint32_t copy, bool in_turn) {
   if (seen == ProbeOutcome::kTimeout) after_us = 100000;
   // A node that hangs meanwhile answers when it wakes up; more often than not in time.
   Later(after_us, [this, copy, life, seen, began_ms, in_turn, node, next] {
-    if (!proxy_->serving() || !Lives(copy, life)) return;
+    if (!proxy_->serving() || !Probes(copy, life)) return;
     const bool hangs = node->alive() && (node->hung() || node->cut_off());
     copies_[copy].probing = false;
-    shard_->OnProbe(copy, seen == ProbeOutcome::kAnswer && hangs ? ProbeOutcome::kTimeout : seen,
-                    began_ms);
-    if (in_turn && Lives(copy, life)) next();
+    shard()->nodes().OnProbe(
+        copy, seen == ProbeOutcome::kAnswer && hangs ? ProbeOutcome::kTimeout : seen, began_ms);
+    if (in_turn && Probes(copy, life)) next();
   });
 }
 
@@ -345,27 +265,29 @@ void SimShard::FailProbes(const Node* node, uint32_t count) {
 void SimShard::ResetProbe(const Node* node) {
   for (uint32_t copy = 0; copy < copies_.size(); ++copy) {
     CopyWorld& world = copies_[copy];
-    if (world.node != node || world.life == 0) continue;
+    if (world.node != node || world.probes == 0) continue;
     world.probed_start = node->starts() + 1;
-    Later(proxy_->loop()->Between(10, 300), [this, copy, life = world.life] {
-      if (proxy_->serving() && Lives(copy, life)) shard_->OnProbe(copy, ProbeOutcome::kHardError);
+    Later(proxy_->loop()->Between(10, 300), [this, copy, life = world.probes] {
+      if (proxy_->serving() && Probes(copy, life))
+        shard()->nodes().OnProbe(copy, ProbeOutcome::kHardError);
     });
   }
 }
 
 bool SimShard::Settled() const {
-  Shard& shard = *shard_;
-  if (retiring_ || shard.paused() || shard.held() > 0 || resync_->active()) return false;
-  if (!membership_->settled()) return false;
+  Shard& shard = *served_->shard();
+  if (served_->retiring() || shard.resync_port().paused() || shard.forget_port().held() > 0)
+    return false;
+  if (served_->resyncing() || !served_->members_settled()) return false;
   CopyMask members = 0;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
-    if (shard.IsMember(copy)) members |= Bit(copy);
+    if (shard.copies().IsMember(copy)) members |= Bit(copy);
   }
-  if (shard.in_sync() != members) return false;
+  if (shard.resync_port().in_sync() != members) return false;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
-    if (!shard.IsMember(copy)) continue;
+    if (!shard.copies().IsMember(copy)) continue;
     if (!shard.link(copy)->up() || shard.link(copy)->pending() > 0) return false;
-    if (shard.HealthOf(copy) != NodeHealth::kUp) return false;
+    if (shard.nodes().HealthOf(copy) != NodeHealth::kUp) return false;
     // Also what the proxy does not know yet counts: a fault is over when it has been dealt with.
     const Node* node = copies_[copy].node;
     const std::string& run_id = node->run_id();
@@ -377,16 +299,17 @@ bool SimShard::Settled() const {
 }
 
 std::string SimShard::Describe() const {
-  Shard& shard = *shard_;
-  std::string text = " " + name() + (retiring_ ? " leaving" : "") + ": in sync " +
-                     std::to_string(shard.in_sync()) + ", held " + std::to_string(shard.held()) +
-                     (shard.paused() ? ", paused" : "") + (Swept() ? "" : ", not swept") + " (" +
-                     membership_->Outstanding() + ")";
+  Shard& shard = *served_->shard();
+  std::string text = " " + name() + (served_->retiring() ? " leaving" : "") + ": in sync " +
+                     std::to_string(shard.resync_port().in_sync()) + ", held " +
+                     std::to_string(shard.forget_port().held()) +
+                     (shard.resync_port().paused() ? ", paused" : "") +
+                     (Swept() ? "" : ", not swept") + " (" + served_->OutstandingMembers() + ")";
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
-    if (!shard.IsMember(copy)) continue;
+    if (!shard.copies().IsMember(copy)) continue;
     text += "; " + shard.link(copy)->name() + (shard.link(copy)->up() ? " up " : " down ") +
-            (shard.info().copies[copy].drained ? "drained " : "") +
-            shard.info().copies[copy].reason + " / " + shard.resync_note(copy);
+            (shard.info().copies[copy].drained() ? "drained " : "") +
+            shard.info().copies[copy].reason + " / " + served_->ResyncNote(copy);
   }
   return text;
 }

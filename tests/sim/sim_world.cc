@@ -174,7 +174,7 @@ void World::AuditTurn() {
   if (loop_.now_us() >= clients_end_us_) return;
   if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
     SimShard* shard = proxy_->shards()[loop_.Random(proxy_->shards().size())].get();
-    if (!shard->retiring()) proxy_->StartAudit(shard);
+    if (!shard->served().retiring()) proxy_->StartAudit(shard);
   }
   loop_.After(loop_.Between(audit_pause_us_ / 4, audit_pause_us_), [this] { AuditTurn(); });
 }
@@ -275,26 +275,9 @@ void World::CheckEnd() {
 void World::TakeStats() {
   if (proxy_ == nullptr || !proxy_->serving()) return;
   for (const auto& shard : proxy_->shards()) {
-    const ShardStats& more = shard->shard()->stats();
-    stats_.fallbacks += more.fallbacks;
-    stats_.hedged += more.hedged;
-    stats_.hedge_wins += more.hedge_wins;
-    stats_.held += more.held;
-    stats_.errors += more.errors;
-    stats_.diverged += more.diverged;
-    stats_.repaired += more.repaired;
-    stats_.promotions += more.promotions;
-    stats_.marked_stale += more.marked_stale;
-    stats_.resyncs += more.resyncs;
-    stats_.rejoins += more.rejoins;
-    stats_.audits += more.audits;
-    stats_.audited += more.audited;
-    stats_.audit_differences += more.audit_differences;
-    stats_.audit_repaired += more.audit_repaired;
-    stats_.audit_skipped += more.audit_skipped;
-    stats_.sweeps += more.sweeps;
-    stats_.forgotten += more.forgotten;
-    stats_.forgotten_on_access += more.forgotten_on_access;
+    for (const Figure* figure : shard->shard()->figures().all()) {
+      figures_[std::string(figure->name())] += figure->value();
+    }
   }
 }
 

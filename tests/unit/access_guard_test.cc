@@ -1,6 +1,6 @@
 // Which clients are on this machine, how wrong passwords slow down more of them, and what is said.
 
-#include "proxy/session/access_guard.h"
+#include "proxy/session/state/access_guard.h"
 
 #include <gtest/gtest.h>
 

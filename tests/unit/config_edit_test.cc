@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "config/config_load.h"
+#include "config/config_names.h"
 #include "config/config_options.h"
-#include "proxy/local/config_names.h"
 
 namespace gemel::config_edit_test {
 namespace {

@@ -1,6 +1,6 @@
 // The glob of CONFIG GET, against a slow matcher, and the list of options it chooses from.
 
-#include "proxy/local/config_names.h"
+#include "config/config_names.h"
 
 #include <gtest/gtest.h>
 
@@ -16,6 +16,7 @@
 
 #include "config/config_load.h"
 #include "config/config_options.h"
+#include "proxy/local/glob.h"
 
 namespace gemel::config_names_test {
 namespace {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/local/worker_orders.h"
 #include "tests/unit/session_fakes.h"
 
 namespace gemel::session_test::dispatcher_test {
@@ -141,13 +142,13 @@ TEST_F(DispatcherTest, CountsWhatWaits) {
 }
 
 TEST_F(DispatcherTest, WorkerRequests) {
-  for (uint32_t worker : {0u, 1u}) world_.Connect(worker).session.set_name("c");
+  for (uint32_t worker : {0u, 1u}) world_.Connect(worker).session.state().client_name.Set("c");
   for (uint32_t worker : {0u, 1u}) {
     replies_.clear();
     Request* request = of(0).New();
     request->sink = this;
-    const std::string frame = Command({"CLIENT", "LIST", "1"});
-    request->frame = frame;
+    request->Extra().cargo =
+        std::make_unique<WorkerOrder>(ListClientsOrder{std::make_shared<ClientFilter>()});
     of(0).SubmitToWorker(request, worker);
     EXPECT_EQ(replies_.size(), worker == 0 ? 1u : 0u);
     world_.Exchange();  // there
@@ -161,6 +162,7 @@ TEST_F(DispatcherTest, WorkerRequests) {
 
 TEST_F(DispatcherTest, FreedRequestsAreAsNew) {
   Request* request = Submit(0, 1, RequestKind::kWrite, {"SET", "k", std::string(5000, 'v')});
+  request->Extra().cargo = std::make_unique<RequestCargo>();
   request->primary_only = true;
   world_.Exchange();
   world_.nodes[1].Serve();
@@ -168,6 +170,7 @@ TEST_F(DispatcherTest, FreedRequestsAreAsNew) {
   of(0).Free(request);
   Request* again = of(0).New();
   ASSERT_EQ(again, request);
+  EXPECT_EQ(again->Extra().cargo, nullptr);
   EXPECT_EQ(again->kind, RequestKind::kRead);
   EXPECT_FALSE(again->primary_only || again->submitted || again->answered || again->owns_frame());
   EXPECT_EQ(again->row, nullptr);

@@ -1,5 +1,7 @@
 // EditQueue: every done once and in order, whatever the disk does in between.
 
+#include "backend/topology/edit_queue.h"
+
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -8,8 +10,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "backend/topology/coordinator.h"
 
 namespace gemel::edit_queue_test {
 namespace {
@@ -178,6 +178,108 @@ TEST(EditQueue, DoneMayAddEdits) {
   }
   EXPECT_EQ(second, 1);
   EXPECT_TRUE(queue.idle());
+}
+
+// Closes it, and runs it until that is told.
+EditResult Closed(EditQueue* queue, bool clean, bool ok = true) {
+  std::optional<EditResult> closed;
+  queue->Close(clean, [&](const EditResult& result) { closed = result; });
+  while (!queue->idle()) {
+    EXPECT_FALSE(queue->closed());
+    queue->BeginWrite();
+    std::vector<EditQueue::Finished> finished;
+    queue->EndWrite(ok, ok ? "" : "the disk is full", &finished);
+    Recorder::Run(finished);
+  }
+  EXPECT_TRUE(queue->closed());
+  EXPECT_TRUE(closed);
+  return closed.value_or(EditResult());
+}
+
+TEST(EditQueue, CloseIsTheLastAndALateEditIsRefused) {
+  for (const bool clean : {true, false}) {
+    Topology initial = *Pair();
+    initial.clean = false;
+    EditQueue queue(std::make_shared<const Topology>(initial));
+    Recorder recorder;
+    queue.Add(Stale("b"), recorder.Next());
+    const EditResult closed = Closed(&queue, clean);
+    EXPECT_TRUE(closed.ok) << closed.error;
+    EXPECT_EQ(closed.topology->clean, clean);
+    ASSERT_EQ(recorder.results.size(), 1U);
+    EXPECT_TRUE(recorder.results[0].ok);
+    EXPECT_FALSE(recorder.results[0].topology->clean) << "answered before the end";
+    queue.Add(InSync("b"), recorder.Next());
+    EXPECT_EQ(queue.BeginWrite(), nullptr);
+    ASSERT_TRUE(queue.NeedsEnd());
+    std::vector<EditQueue::Finished> finished;
+    queue.EndWrite(true, "", &finished);
+    Recorder::Run(finished);
+    EXPECT_FALSE(recorder.results[1].ok);
+    EXPECT_EQ(recorder.results[1].error, kCoordinatorClosed);
+    EXPECT_EQ(recorder.results[1].topology, closed.topology);
+  }
+}
+
+TEST(EditQueue, CloseOnADiskThatFailsIsNotClean) {
+  Topology initial = *Pair();
+  initial.clean = false;
+  EditQueue queue(std::make_shared<const Topology>(initial));
+  const EditResult closed = Closed(&queue, true, false);
+  EXPECT_FALSE(closed.ok);
+  EXPECT_EQ(closed.error, "the disk is full");
+  EXPECT_FALSE(closed.topology->clean);
+}
+
+TEST(FrontWatchers, EachIsToldOnceOfAnEpochAndMayComeAndGoMeanwhile) {
+  FrontWatchers watchers;
+  std::string told;
+  const auto tell = [&](uint64_t epoch) {
+    auto topology = std::make_shared<Topology>();
+    topology->epoch = epoch;
+    watchers.Tell(topology);
+  };
+  const auto note = [&](const std::string& name) {
+    return [&told, name](const std::shared_ptr<const Topology>& topology) {
+      told += name + std::to_string(topology->epoch) + " ";
+    };
+  };
+  watchers.Add(5, note("a"));
+  const uint64_t b = watchers.Add(7, note("b"));
+  tell(5);
+  EXPECT_EQ(told, "");
+  tell(6);
+  tell(6);
+  tell(5);  // it was overtaken
+  EXPECT_EQ(told, "a6 ");
+  uint64_t c = 0;
+  c = watchers.Add(6, [&](const std::shared_ptr<const Topology>& topology) {
+    told += "c" + std::to_string(topology->epoch) + " ";
+    watchers.Remove(b);
+    watchers.Remove(c);
+    watchers.Add(topology->epoch, note("d"));
+  });
+  tell(8);
+  tell(9);
+  EXPECT_EQ(told, "a6 a8 b8 c8 a9 d9 ");
+}
+
+TEST(SoleLease, EveryShardForEverAndAHigherEpochWithEachStart) {
+  std::string error;
+  Topology topology = *Pair();
+  uint64_t epoch = 0;
+  for (int start = 0; start < 4; ++start) {
+    const auto initial = InitialTopology({{"s", {"a", "b"}}}, &topology, &error);
+    ASSERT_TRUE(initial) << error;
+    const ShardLease lease = SoleLease(*initial, "s", LeaseEpochOf(*initial));
+    EXPECT_TRUE(lease.mine);
+    EXPECT_EQ(lease.until_ms, ShardLease::kForEver);
+    EXPECT_GT(lease.epoch, epoch);
+    epoch = lease.epoch;
+    EXPECT_FALSE(SoleLease(*initial, "t", epoch).mine);
+    topology = *Apply(*initial, {EditKind::kOpen, "", "", "", ""}, &error);
+    if (start % 2 == 0) topology = *Apply(topology, {EditKind::kClose, "", "", "", ""}, &error);
+  }
 }
 
 // Random proposals, writes and failures. The disk is the last snapshot written; a replay of the

@@ -14,6 +14,7 @@
 #include "backend/forget/forget.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/topology/edit_queue.h"
 #include "tests/unit/shard_world.h"
 
 namespace gemel {
@@ -58,7 +59,7 @@ class ForgetWorld : public ShardWorld {
     pending_.clear();
     data_.resize(copies);
     MakeUp(copies, ack);
-    forget_ = std::make_unique<Forget>(shard_.get(), this, options_);
+    forget_ = std::make_unique<Forget>(shard_->forget_port(), this, options_);
     forget_->SetHistory(History(), now_ms_);
     forget_->AllowSweep(now_ms_);
   }

@@ -202,13 +202,13 @@ TEST(SessionEndTest, ClosedIsFinishedWhenAllIsAnswered) {
     for (size_t i = random() % 10; i > 0; --i) world.nodes[random() % 3].Serve();
     const std::string before = (client.Turn(), client.received);
     client.Close();
-    EXPECT_EQ(client.session.Finished(), client.session.pending() == 0);
-    while (client.session.pending() > 0) {
+    EXPECT_EQ(client.session.Finished(), client.session.replies().pending() == 0);
+    while (client.session.replies().pending() > 0) {
       EXPECT_FALSE(client.session.Finished());
       world.nodes[random() % 3].Serve();
     }
     EXPECT_TRUE(client.session.Finished());
-    EXPECT_TRUE(client.session.out().empty());
+    EXPECT_TRUE(client.session.replies().out().empty());
     for (FakeNode& node : world.nodes) {
       while (node.Serve()) {
       }
@@ -242,7 +242,7 @@ TEST(SessionEndTest, LinkLostAnswersAll) {
   world.nodes[0].link()->OnClosed("reset", false, 0);
   for (auto& [index, shard] : world.workers[0]->shards) shard->Stop();
   world.Turn();
-  EXPECT_EQ(client.session.pending(), 0u);
+  EXPECT_EQ(client.session.replies().pending(), 0u);
   EXPECT_EQ(client.received.substr(0, 1), "-");
   EXPECT_NE(client.received.find("\r\n*2\r\n-"), std::string::npos);
 }
@@ -260,7 +260,7 @@ TEST(SessionEndTest, ClientKill) {
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "ID", "99"}), ":0\r\n");
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "TYPE", "pubsub"}), ":0\r\n");
   EXPECT_FALSE(one.closed || two.closed || three.closed);
-  EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", two.session.peer()}), "+OK\r\n");
+  EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", two.session.facts().peer}), "+OK\r\n");
   EXPECT_TRUE(two.closed);
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "TYPE", "normal"}), ":1\r\n");
   EXPECT_TRUE(three.closed);

@@ -22,6 +22,7 @@
 #include "backend/resp/resp_writer.h"
 #include "config/config_load.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
 #include "tests/unit/fake_transport.h"
 
@@ -139,8 +140,9 @@ class FakeNode {
 // A connection as uv_session.h makes it.
 class FakeClient : public SessionTransport {
  public:
-  FakeClient(SessionContext* context, uint64_t id)
-      : session(context, id, "127.0.0.1:" + std::to_string(1000 + id), "127.0.0.1:6380") {
+  FakeClient(SessionContext* context, uint64_t id, std::unique_ptr<ByteFilter> filter = nullptr)
+      : session(context, id, "127.0.0.1:" + std::to_string(1000 + id), "127.0.0.1:6380"),
+        pipe(&session, std::move(filter)) {
     session.set_transport(this);
   }
   void WantFlush() override { dirty = true; }
@@ -157,23 +159,23 @@ class FakeClient : public SessionTransport {
   void Send(std::string_view bytes) {
     while (!bytes.empty() && !closed) {
       size_t size = 0;
-      if (char* direct = session.DirectSpace(&size)) {
+      if (char* direct = pipe.Space(&size)) {
         size = std::min(size, bytes.size());
         std::copy_n(bytes.data(), size, direct);
         last_direct = direct;
-        session.OnDirect(size);
+        pipe.OnBytes(direct, size);
       } else {
         size = bytes.size();
         const std::string moving(bytes);  // so that ASan sees what is kept too long
-        session.OnData(moving.data(), size);
+        pipe.OnBytes(moving.data(), size);
       }
       bytes.remove_prefix(size);
     }
   }
   void Command(const Args& args) { Send(gemel::Command(args)); }
   void End() {
-    session.OnInputEnd();
-    if (session.WantsClose()) Close();
+    pipe.OnEnd();
+    if (pipe.WantsClose()) Close();
   }
   void Close() {
     if (closed) return;
@@ -185,23 +187,28 @@ class FakeClient : public SessionTransport {
   void Turn(size_t take) {
     if (closed) return;
     if (session.paused()) session.Resume();
-    if (!dirty && (session.out().empty() || take == 0)) return;  // a socket that becomes writable
+    if (!dirty && (pipe.ToWire().empty() || take == 0)) return;  // a socket that becomes writable
     dirty = false;
-    session.FlushDone();
-    size_t taken = 0;
-    session.out().ForEach([&](const char* data, size_t size) {
-      size = std::min(size, take - taken);
-      if (size > 0) last_slice = {data, size};
-      received.append(data, size);
-      taken += size;
-      return taken < take;
-    });
-    session.out().Consume(taken);
-    if (session.Overrun() || session.WantsClose()) Close();
+    session.replies().FlushDone();
+    do {
+      OutQueue& out = pipe.ToWire();
+      size_t taken = 0;
+      out.ForEach([&](const char* data, size_t size) {
+        size = std::min(size, take - taken);
+        if (size > 0) last_slice = {data, size};
+        received.append(data, size);
+        taken += size;
+        return taken < take;
+      });
+      out.Consume(taken);
+      take -= taken;
+    } while (pipe.MoreToSend() && take > 0);
+    if (session.replies().overrun() || pipe.WantsClose()) Close();
   }
   std::string Take() { return std::exchange(received, {}); }
 
   Session session;
+  BytePipe pipe;
   std::string received;
   const char* last_direct = nullptr;
   std::string_view last_slice;  // of the output, where it lay
@@ -237,12 +244,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
       if (&client->session == &session) client->Close();
     }
   }
-  void HandleWorkerRequest(Request* request) override {
-    Args args;
-    SplitFrame(request->frame, &args);
-    const std::string reply = local.RunForOtherWorker(args);
-    request->sink->OnReply(request, Reply{reply, nullptr});
-  }
+  void HandleWorkerRequest(Request* request) override { local.RunWorkerOrder(request); }
 
   ChunkPool chunks;
   WorkerStats stats;
@@ -255,12 +257,15 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
 
 class World {
  public:
-  // Shards "a", "b", ... of one node each; `options` is TOML in front of them.
-  explicit World(uint32_t shards = 2, const std::string& options = "", uint32_t workers = 1) {
+  // Shards "a", "b", ... of one node each; `options` is TOML in front of them. With two `copies`
+  // the pool says that each has a second one, which no test meets.
+  explicit World(uint32_t shards = 2, const std::string& options = "", uint32_t workers = 1,
+                 uint32_t copies = 1) {
     std::string text = options + "\n";
     for (uint32_t i = 0; i < shards; ++i) {
       text += "[[shard]]\nname = \"" + std::string(1, static_cast<char>('a' + i)) +
               "\"\nprimary = \"127.0.0.1:" + std::to_string(7000 + i) + "\"\n";
+      if (copies == 2) text += "replicas = [\"127.0.0.1:" + std::to_string(8000 + i) + "\"]\n";
     }
     ConfigError error;
     config = LoadConfigText(text, "/tmp/gemel.toml", &error);
@@ -303,9 +308,10 @@ class World {
     }
   }
 
-  FakeClient& Connect(uint32_t worker = 0) {
+  FakeClient& Connect(uint32_t worker = 0, std::unique_ptr<ByteFilter> filter = nullptr) {
     auto& clients = workers[worker]->clients;
-    clients.push_back(std::make_unique<FakeClient>(&workers[worker]->context, ++last_id_));
+    clients.push_back(
+        std::make_unique<FakeClient>(&workers[worker]->context, ++last_id_, std::move(filter)));
     return *clients.back();
   }
   // Messages between the workers travel; false if there were none.

@@ -29,17 +29,17 @@ TEST(SessionLimitsTest, ClientPending) {
   World world(2, "[limits]\nclient_pending = 5");
   FakeClient& client = world.Connect();
   client.Send(Numbered(40, &world));
-  EXPECT_EQ(client.session.pending(), 5u);
+  EXPECT_EQ(client.session.replies().pending(), 5u);
   EXPECT_FALSE(client.reading);
   EXPECT_EQ(client.pauses, 1);
   client.Turn();
-  EXPECT_EQ(client.session.pending(), 5u);
+  EXPECT_EQ(client.session.replies().pending(), 5u);
   EXPECT_EQ(client.pauses, 1);
   // What the client sends meanwhile, if the transport has it already, comes behind.
   client.Command({"PING"});
   EXPECT_TRUE(world.nodes[0].Serve());
   client.Turn();
-  EXPECT_EQ(client.session.pending(), 5u);  // one gone, one come
+  EXPECT_EQ(client.session.replies().pending(), 5u);  // one gone, one come
   world.Run();
   EXPECT_EQ(client.received, NumberedReplies(40) + "+PONG\r\n");
   EXPECT_TRUE(client.reading);
@@ -85,14 +85,15 @@ TEST(SessionLimitsTest, ClientOutput) {
   }
   client.Send(sent);
   EXPECT_FALSE(client.reading);
-  EXPECT_GT(client.session.out().bytes(), 1024u);
-  EXPECT_LT(client.session.out().bytes(), 1024u + 220u);  // no more than one reply above it
+  EXPECT_GT(client.session.replies().out().bytes(), 1024u);
+  EXPECT_LT(client.session.replies().out().bytes(),
+            1024u + 220u);  // no more than one reply above it
   world.Turn();
   EXPECT_FALSE(client.reading);
   client.takes = 100;
   for (int i = 0; i < 500; ++i) {
     world.Turn();
-    EXPECT_LT(client.session.out().bytes(), 1024u + 220u);
+    EXPECT_LT(client.session.replies().out().bytes(), 1024u + 220u);
   }
   EXPECT_EQ(client.received, wanted);
   EXPECT_TRUE(client.reading);
@@ -112,7 +113,7 @@ TEST(SessionLimitsTest, ExpectedOutput) {
     wanted += Bulk(value);
   }
   client.Send(sent);
-  EXPECT_LE(client.session.pending(), 7u);
+  EXPECT_LE(client.session.replies().pending(), 7u);
   EXPECT_FALSE(client.reading);
   world.Run();
   EXPECT_EQ(client.received, wanted);
@@ -140,15 +141,15 @@ TEST(SessionLimitsTest, CrowdedByReplies) {
   two.Send(sent);
   EXPECT_FALSE(one.reading);
   EXPECT_FALSE(two.reading);
-  EXPECT_GT(one.session.pending(), 1u);
+  EXPECT_GT(one.session.replies().pending(), 1u);
   // Each may go one request too far.
-  EXPECT_LE((one.session.pending() + two.session.pending()) * kCounted,
+  EXPECT_LE((one.session.replies().pending() + two.session.replies().pending()) * kCounted,
             SideReads::kRoom + 2 * kCounted);
   // Who asks for little is not concerned.
   small.received.clear();
   small.Send(Command({"GET", "s"}) + Command({"GET", "s"}));
   EXPECT_TRUE(small.reading);
-  EXPECT_EQ(small.session.pending(), 2u);
+  EXPECT_EQ(small.session.replies().pending(), 2u);
   world.Run();
   EXPECT_EQ(small.received, Bulk("v") + Bulk("v"));
   EXPECT_EQ(one.received.size(), 500 * Bulk(value).size());
@@ -166,7 +167,7 @@ TEST(SessionLimitsTest, CongestedByRequests) {
   for (int i = 0; i < 10; ++i) sent += Command({"GET", busy});
   one.Send(sent);
   EXPECT_FALSE(one.reading);
-  EXPECT_EQ(one.session.pending(), 4u);
+  EXPECT_EQ(one.session.replies().pending(), 4u);
   // A client of the other shard goes on.
   for (int i = 0; i < 3; ++i) EXPECT_EQ((two.Command({"GET", free}), world.nodes[1].Serve()), true);
   two.Turn();
@@ -191,13 +192,13 @@ TEST(SessionLimitsTest, CongestedByThoseWhoAskForMuch) {
   for (int i = 0; i < 5000; ++i) sent += Command({"GET", "k"});
   one.Send(sent);
   EXPECT_FALSE(one.reading);
-  EXPECT_EQ(one.session.pending(), 1001u);  // an eighth
+  EXPECT_EQ(one.session.replies().pending(), 1001u);  // an eighth
   two.Send(sent);
   EXPECT_FALSE(two.reading);
-  EXPECT_EQ(two.session.pending(), 257u);
+  EXPECT_EQ(two.session.replies().pending(), 257u);
   three.Send(Command({"GET", "k"}));
   EXPECT_TRUE(three.reading);
-  EXPECT_EQ(three.session.pending(), 1u);
+  EXPECT_EQ(three.session.replies().pending(), 1u);
   world.Run();
   EXPECT_EQ(one.received.size(), 5000 * 5u);
   EXPECT_EQ(two.received.size(), 5000 * 5u);
@@ -216,7 +217,7 @@ TEST(SessionLimitsTest, CongestedByBytes) {
     wanted += "+OK\r\n";
   }
   client.Send(sent);
-  EXPECT_EQ(client.session.pending(), 3u);
+  EXPECT_EQ(client.session.replies().pending(), 3u);
   world.Run();
   EXPECT_EQ(client.received, wanted);
 }
@@ -235,10 +236,10 @@ TEST(SessionLimitsTest, CongestedBySplitCommands) {
       }
     }
     EXPECT_FALSE(client.reading) << args[0];
-    EXPECT_LE(client.session.pending(), 5u) << args[0];
+    EXPECT_LE(client.session.replies().pending(), 5u) << args[0];
     world.Run();
     EXPECT_TRUE(client.reading);
-    EXPECT_EQ(client.session.pending(), 0u);
+    EXPECT_EQ(client.session.replies().pending(), 0u);
   }
 }
 
@@ -336,7 +337,7 @@ TEST(SessionLimitsTest, OverrunCloses) {
   client.Turn();  // the socket is full: nothing more will be said of it
   EXPECT_FALSE(client.dirty);
   EXPECT_TRUE(world.nodes[0].Serve());
-  EXPECT_TRUE(client.session.Overrun());
+  EXPECT_TRUE(client.session.replies().overrun());
   EXPECT_TRUE(world.nodes[0].Serve());
   client.Turn(1 << 20);
   EXPECT_TRUE(client.closed);
@@ -380,7 +381,7 @@ TEST(SessionLimitsTest, LargeRequestsAreNotCopied) {
     return true;
   });
   EXPECT_TRUE(found);
-  EXPECT_EQ(client.session.input_bytes(), 0u);
+  EXPECT_EQ(client.session.input().size(), 0u);
   EXPECT_EQ(world.Ask(client, {"GET", key}), "+OK\r\n" + Bulk(value));
   // With something behind it, and the large one as a part of a pipeline and of a split command.
   client.last_direct = nullptr;

@@ -70,7 +70,7 @@ TEST(SessionTest, RepliesInRequestOrder) {
     }
     world.Run(seed);
     ASSERT_EQ(client.received, wanted) << "seed " << seed;
-    EXPECT_EQ(client.session.pending(), 0u);
+    EXPECT_EQ(client.session.replies().pending(), 0u);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/shard/shard.h"
+#include "backend/topology/edit_queue.h"
 #include "tests/unit/fake_transport.h"
 
 namespace gemel {

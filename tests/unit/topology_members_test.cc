@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "backend/topology/topology.h"
+#include "backend/topology/edit.h"
 
 namespace gemel::topology_members_test {
 namespace {
@@ -96,15 +96,41 @@ TEST(InitialTopology, ACopyThatWasOnItsWayOutAndIsInTheConfigStays) {
   Topology stored = Sample();
   CopyInfo& copy = stored.shards[0].copies[1];
   copy.state = CopyState::kStale;
-  copy.reason = kLeavesShard;
-  copy.drained = true;
+  copy.reason = "it leaves the shard";
+  copy.drained_by = DrainedBy::kConfig;
   stored.shards.pop_back();
   stored.clean = true;
   std::string error;
   const auto next = InitialTopology({{"s", {"n1", "n2", "n3"}}}, &stored, &error);
   ASSERT_TRUE(next) << error;
-  EXPECT_FALSE(next->shards[0].copies[1].drained);
+  EXPECT_FALSE(next->shards[0].copies[1].drained());
   EXPECT_EQ(next->shards[0].copies[1].state, CopyState::kStale);
+}
+
+// It was stale for another reason before it was made to leave, and that reason stands.
+TEST(InitialTopology, AStaleCopyThatWasOnItsWayOutStays) {
+  Edit edit{EditKind::kDrain, "s", "n3", {}, "it leaves the shard"};
+  std::string error;
+  for (const DrainedBy drained_by : {DrainedBy::kConfig, DrainedBy::kOperator}) {
+    edit.drained_by = drained_by;
+    const Topology stored = Applied(edit);
+    EXPECT_EQ(stored.shards[0].copies[2].reason, "it was away");
+    EXPECT_EQ(stored.shards[0].copies[2].drained_by, drained_by);
+    const auto next = InitialTopology({{"s", {"n1", "n2", "n3"}}, {"t", {"m1"}}}, &stored, &error);
+    ASSERT_TRUE(next) << error;
+    EXPECT_EQ(next->shards[0].copies[2].drained(), drained_by == DrainedBy::kOperator);
+    EXPECT_EQ(next->shards[0].copies[2].reason, "it was away");
+  }
+}
+
+TEST(ApplyDrain, WhoDrainedFirstStandsAndSomebodyDid) {
+  Edit edit{EditKind::kDrain, "s", "n2", {}, {}};
+  edit.drained_by = DrainedBy::kNobody;
+  EXPECT_EQ(Refusal(edit), "n2 of shard \"s\" cannot be drained by nobody");
+  edit.drained_by = DrainedBy::kConfig;
+  const Topology drained = Applied(edit);
+  edit.drained_by = DrainedBy::kOperator;
+  EXPECT_EQ(Applied(edit, drained), drained);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 // Apply and InitialTopology: each rule by itself, then random histories that must keep the
 // invariants.
 
-#include "backend/topology/topology.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,6 +9,8 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include "backend/topology/edit.h"
 
 namespace gemel::topology_test {
 namespace {
@@ -153,12 +153,12 @@ TEST(Apply, ForcePromote) {
 
 TEST(Apply, DrainAndUndrain) {
   const ShardInfo shard = Changed(Make(EditKind::kDrain, "n2", "maintenance"));
-  EXPECT_TRUE(shard.copies[1].drained);
+  EXPECT_TRUE(shard.copies[1].drained());
   EXPECT_EQ(shard.copies[1].state, CopyState::kStale);
   EXPECT_EQ(shard.copies[1].reason, "maintenance");
   EXPECT_FALSE(Changed(Make(EditKind::kDrain, "n2")).copies[1].reason.empty());
   const ShardInfo stale = Changed(Make(EditKind::kDrain, "n3", "maintenance"));
-  EXPECT_TRUE(stale.copies[2].drained);
+  EXPECT_TRUE(stale.copies[2].drained());
   EXPECT_EQ(stale.copies[2].reason, "it was away");  // it does not know these writes either
   EXPECT_EQ(Refusal(Make(EditKind::kDrain, "n1")),
             "n1 of shard \"s\" is the primary, which cannot be drained");
@@ -174,11 +174,11 @@ TEST(Apply, DrainAndUndrain) {
   // A restart of the proxy does not let it in.
   const auto restarted = InitialTopology({{"s", {"n2", "n1", "n3"}}}, &drained, &error);
   ASSERT_TRUE(restarted) << error;
-  EXPECT_TRUE(restarted->shards[0].copies[0].drained);
+  EXPECT_TRUE(restarted->shards[0].copies[0].drained());
 
   const auto back = Apply(drained, Make(EditKind::kUndrain, "n2"), &error);
   ASSERT_TRUE(back) << error;
-  EXPECT_FALSE(back->shards[0].copies[1].drained);
+  EXPECT_FALSE(back->shards[0].copies[1].drained());
   EXPECT_EQ(back->shards[0].copies[1].state, CopyState::kStale);
   EXPECT_EQ(back->shards[0].epoch, 7U);
   EXPECT_TRUE(Apply(*back, Make(EditKind::kMarkInSync, "n2", "run2"), &error)) << error;
@@ -296,7 +296,24 @@ TEST(InitialTopology, AfterADisorderlyStopReplicasAreStale) {
   EXPECT_EQ(shard.copies[0], stored.shards[0].copies[0]);
   EXPECT_EQ(shard.copies[1].state, CopyState::kStale);
   EXPECT_EQ(shard.copies[1].reason, "the proxy did not stop in order");
+  EXPECT_EQ(shard.copies[1].cause, StaleCause::kNotClean);
   EXPECT_EQ(shard.copies[2].reason, "it was away");
+  EXPECT_EQ(shard.copies[2].cause, StaleCause::kOther);
+
+  // By the next start it may have missed writes, whether that one was in order or not.
+  for (const bool clean : {true, false}) {
+    Topology later = *topology;
+    later.clean = clean;
+    const auto next = InitialTopology({{"s", {"n1", "n2", "n3"}}}, &later, &error);
+    ASSERT_TRUE(next) << error;
+    EXPECT_EQ(next->shards[0].copies[1].cause, StaleCause::kNotCleanBefore);
+    EXPECT_EQ(next->shards[0].copies[2].cause, StaleCause::kOther);
+    // The words are for people: only the cause is looked at.
+    later.shards[0].copies[1].cause = StaleCause::kOther;
+    EXPECT_EQ(
+        InitialTopology({{"s", {"n1", "n2", "n3"}}}, &later, &error)->shards[0].copies[1].cause,
+        StaleCause::kOther);
+  }
 }
 
 TEST(InitialTopology, RefusesMembersThatBreakTheInvariants) {
@@ -511,10 +528,11 @@ TEST(CheckTopology, FindsEachBreach) {
   EXPECT_TRUE(breach([](ShardInfo* s) { s->epoch = 0; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[2].reason = ""; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].reason = "x"; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].cause = StaleCause::kNotClean; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[2].node = "n1"; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->adopted = true; }));
-  EXPECT_FALSE(breach([](ShardInfo* s) { s->copies[2].drained = true; }));
-  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].drained = true; }));
+  EXPECT_FALSE(breach([](ShardInfo* s) { s->copies[2].drained_by = DrainedBy::kOperator; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].drained_by = DrainedBy::kConfig; }));
 }
 
 // The invariants as topology.h tells them, in other words than CheckTopology.
@@ -528,7 +546,7 @@ void ExpectInvariants(const Topology& topology) {
     ASSERT_EQ(shard.copies[shard.primary].state, CopyState::kInSync);
     for (const CopyInfo& copy : shard.copies) {
       ASSERT_EQ(copy.state == CopyState::kStale, !copy.reason.empty());
-      ASSERT_TRUE(!copy.drained || copy.state == CopyState::kStale);
+      ASSERT_TRUE(!copy.drained() || copy.state == CopyState::kStale);
     }
   }
 }
@@ -538,7 +556,7 @@ bool SameRolesAndStates(const ShardInfo& a, const ShardInfo& b) {
          std::equal(a.copies.begin(), a.copies.end(), b.copies.begin(), b.copies.end(),
                     [](const CopyInfo& x, const CopyInfo& y) {
                       return x.node == y.node && x.state == y.state && x.reason == y.reason &&
-                             x.drained == y.drained;
+                             x.cause == y.cause && x.drained_by == y.drained_by;
                     });
 }
 
@@ -636,7 +654,9 @@ class RandomHistory {
                     Below(4) == 0 ? "" : "why",
                     {Name("n", 4)},
                     RandomRing(),
-                    Below(6)};
+                    Below(6),
+                    static_cast<DrainedBy>(Below(3)),
+                    Below(2) == 0 ? kAnyEpoch : Below(8)};
     const Topology before = now_;
     std::string error;
     std::optional<Topology> next = Apply(now_, edit, &error);
@@ -646,6 +666,11 @@ class RandomHistory {
       return;
     }
     ASSERT_NO_FATAL_FAILURE(ExpectInvariants(*next));
+    if (edit.expected != kAnyEpoch) {
+      const int at = before.IndexOf(edit.shard);
+      ASSERT_GE(at, 0);
+      ASSERT_EQ(before.shards[static_cast<size_t>(at)].epoch, edit.expected);
+    }
     if (edit.kind == EditKind::kAddShard || edit.kind == EditKind::kRemoveShard ||
         edit.kind == EditKind::kAddCopy || edit.kind == EditKind::kRemoveCopy) {
       ASSERT_NO_FATAL_FAILURE(ExpectMembers(edit, before, *next));

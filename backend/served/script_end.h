@@ -1,0 +1,47 @@
+// Has a script ended that keeps a node busy for longer than [timeouts] request_ms, where the shard
+// wishes it. Of gemel's own clients, as far as can be told: one is in line there, or was.
+
+#ifndef GEMEL_BACKEND_SERVED_SCRIPT_END_H_
+#define GEMEL_BACKEND_SERVED_SCRIPT_END_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/resync/control_port.h"
+#include "backend/shard/shard.h"
+
+namespace gemel {
+
+// Logic only, on the shard's thread.
+class ScriptEnd {
+ public:
+  // All must outlive it.
+  ScriptEnd(Shard* shard, ControlPort* port, ShardEnv* env);
+
+  // Asks the node, if the shard wishes it and no answer is to come.
+  void Tick(uint32_t copy);
+  // What was asked of this copy is not answered any more, and another node may take its place.
+  void ForgetCopy(uint32_t copy) { ++asked_[copy].round, asked_[copy].waits = false; }
+
+ private:
+  struct Asked {
+    uint64_t round = 0;  // grows when what was asked is of no use any more
+    bool waits = false;  // for an answer
+  };
+
+  void Ask(uint32_t copy, const char* kind);
+  void OnReply(uint32_t copy, const char* kind, const ControlReply& reply);
+
+  Shard* shard_;
+  ControlPort* port_;
+  ShardEnv* env_;
+  std::vector<Asked> asked_;  // by copy
+  std::string noted_;         // what was last said to it, for the log
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SERVED_SCRIPT_END_H_

@@ -1,0 +1,155 @@
+// A shard with all that belongs to it on the worker that serves it: its resync, its audit, the
+// deletions after a change of the ring, its members, the watches over its nodes. What there is of
+// them, and in which order they are made, ticked, changed, retired and stopped, is decided here;
+// connections, probes and host names are the host's.
+
+#ifndef GEMEL_BACKEND_SERVED_SERVED_SHARD_H_
+#define GEMEL_BACKEND_SERVED_SERVED_SHARD_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/audit/audit.h"
+#include "backend/forget/forget.h"
+#include "backend/resync/control_port.h"
+#include "backend/resync/node_check.h"
+#include "backend/resync/resync.h"
+#include "backend/resync/role_watch.h"
+#include "backend/served/script_end.h"
+#include "backend/shard/membership.h"
+#include "backend/shard/shard.h"
+#include "config/config.h"
+
+namespace gemel {
+
+// Logic only, on the shard's thread.
+class ServedShard : private Membership::Host {
+ public:
+  // Does its I/O. `copy` is the shard's index; a place that is free may be taken again.
+  class Host {
+   public:
+    virtual ~Host() = default;
+    // A node has taken a place: gives both links their transports (set_transport), and makes the
+    // node known to the control port. Called in ServedShard's constructor, too.
+    virtual void Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) = 0;
+    // The place is free: its transports end, and what was asked of the node over the control port
+    // is not answered any more. `last`, a command, is still sent there unless it is empty.
+    virtual void Close(uint32_t copy, const std::vector<std::string>& last) = 0;
+    // All transports and the control port end. No call of the host comes after it.
+    virtual void CloseAll() = 0;
+    // The control port is to reach the node as `node` says. `anew`: over another connection, and
+    // what was asked on the last one is not answered any more.
+    virtual void SetControl(uint32_t copy, const LinkOptions& node, bool anew) = 0;
+    // Probes of the node begin, whose outcomes come to Shard::OnProbe. `random` is any number.
+    virtual void StartProbe(uint32_t copy, const LinkOptions& node, const HealthConfig& health,
+                            uint32_t random) = 0;
+    virtual void SetProbe(uint32_t copy, const HealthConfig& health, uint32_t random) = 0;
+    virtual void ProbeNow(uint32_t copy) = 0;
+    // No outcome comes any more.
+    virtual void StopProbe(uint32_t copy) = 0;
+    // Has the nodes' host names looked up; what is new comes to OnMoved.
+    virtual void LookAtHosts() = 0;
+    // The last word on what the config says of the shard: a test's waits may be shorter.
+    virtual void Adjust(ShardOptions* options) const { (void)options; }
+  };
+  // What it needs of its worker; all outlive it.
+  struct World {
+    ChunkPool* chunks;
+    ShardEnv* env;
+    ControlPort* control;
+    Host* host;
+    ResyncBoard* resyncs = nullptr;  // see Resync
+    bool after_crash = false;        // see LinkOptions
+    OtherProxies* others = nullptr;
+    bool newcomer = false;  // of the nodes: see LinkOptions
+    ForgetOptions forget;   // the rate is the config's
+  };
+
+  // `info` is the shard in the present topology. The copies are those of `info`; the members are
+  // brought to what `config` says from Start on. `rings`: null if the ring never changes.
+  ServedShard(const World& world, const CommandTable* table, const PoolConfig& pool,
+              const ShardConfig& config, const ShardInfo& info,
+              std::shared_ptr<const RingHistory> rings);
+  ~ServedShard() override;
+  ServedShard(const ServedShard&) = delete;
+  ServedShard& operator=(const ServedShard&) = delete;
+
+  Shard* shard() { return shard_.get(); }
+  const std::string& name() const { return shard_->info().name; }
+
+  // `random` is any number: the probes of many nodes are not to go out all at once.
+  void Start(uint32_t random);
+  // Time passes; to be called every 10 to 20 ms. `random`: any number below 2^30.
+  void Tick(uint64_t now_ms, uint32_t random);
+  // A reload: the same shard by other options, nodes, passwords. Takes effect at once, but for the
+  // nodes (see Membership).
+  void Change(const PoolConfig& pool, const ShardConfig& config, bool force);
+  // The ring is about to change: no request that goes by the last one has come yet.
+  void SetHistory(std::shared_ptr<const RingHistory> rings);
+  // No request that goes by an earlier ring will come any more.
+  void AllowSweep();
+  // No further requests come: those that are here are served to their end.
+  void Retire(uint64_t now_ms);
+  bool retiring() const { return retiring_; }
+  // After Retire: nothing is left to do, or it took too long.
+  bool Retired(uint64_t now_ms) const;
+  // Ends everything but the memory. Nothing but the destructor may follow.
+  void Stop();
+  // Answers who waits for an audit; none comes any more.
+  void StopAudit() { audit_->Stop(); }
+
+  // The host name of a node stands for another address, `now`. What is in flight is treated as with
+  // any lost connection.
+  void OnMoved(uint32_t copy, const std::string& now);
+  // The link was connected to another address than the one before: all else follows it.
+  void OnLinkMoved(uint32_t copy) { ConnectAnew(copy); }
+
+  // --- for who looks on ---
+  bool resyncing() const { return resync_ != nullptr && resync_->active(); }
+  // How far the copy is made equal; empty: it needs no resync.
+  std::string ResyncNote(uint32_t copy) const {
+    return resync_ != nullptr ? resync_->note(copy) : std::string();
+  }
+  bool members_settled() const { return membership_->settled(); }
+  std::string OutstandingMembers() const { return membership_->Outstanding(); }
+  bool sweeping() const { return forget_->active(); }
+  void set_forget_rate(uint32_t keys_per_s) { forget_->set_rate(keys_per_s); }
+
+ private:
+  void OnCopyAdded(uint32_t copy, const LinkOptions& node) override;
+  void OnCopyRemoved(uint32_t copy) override;
+  ShardOptions OptionsOf(const PoolConfig& pool, const ShardConfig& config) const;
+  LinkOptions NodeOf(const std::string& name) const;
+  LinkOptions NodeAt(uint32_t copy) const { return NodeOf(shard_->link(copy)->name()); }
+  void Open(uint32_t copy, const std::string& node);
+  void ForgetCopy(uint32_t copy);
+  void ConnectAnew(uint32_t copy);
+  void ProbeAnew(uint32_t copy);
+  void DropWatches();
+
+  const World world_;
+  HealthConfig health_;
+  ShardOptions wanted_;  // as the config says
+  uint32_t random_ = 1;
+  bool started_ = false;
+  bool retiring_ = false;
+  uint64_t retired_ms_ = 0;
+  uint32_t detaching_ = 0;     // nodes that were told to replicate no more, not answered yet
+  uint64_t next_look_ms_ = 0;  // at the hosts
+  std::unique_ptr<Shard> shard_;
+  std::unique_ptr<ScriptEnd> scripts_;
+  // None of these three after Retire or Stop.
+  std::unique_ptr<Resync> resync_;
+  std::unique_ptr<RoleWatch> watch_;
+  std::unique_ptr<NodeCheck> check_;
+  std::unique_ptr<Audit> audit_;
+  std::unique_ptr<Membership> membership_;
+  std::unique_ptr<Forget> forget_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SERVED_SERVED_SHARD_H_

@@ -1,0 +1,49 @@
+// An order to go over to another config, and what became of it.
+
+#ifndef GEMEL_PROXY_RELOAD_RELOAD_ORDER_H_
+#define GEMEL_PROXY_RELOAD_RELOAD_ORDER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gemel {
+
+struct ReloadOrder {
+  std::string cause;     // "SIGHUP", "PROXY RELOAD", ...: for the log
+  bool dry_run = false;  // only say what would change
+  bool force = false;    // see WhyRefused
+  // CONFIG SET: these options, as name and TOML value, on top of the config in effect. Nothing: the
+  // file is read, and what was set before is forgotten.
+  std::vector<std::pair<std::string, std::string>> sets = {};
+  bool local = false;  // who sets them is on this machine
+  // CONFIG REWRITE: what was set before is written into the file, and that is read.
+  bool rewrite = false;
+  bool patient = false;  // what is refused only for a moment is tried again by itself
+  // Of the file that is meant (HashContent): if it is another by now it is not loaded. Who watches
+  // it tells when that is still.
+  std::optional<uint64_t> seen = {};
+  // True once nobody waits for its outcome: if its turn has not come by then, it is dropped. Any
+  // thread may read it.
+  std::shared_ptr<const std::atomic<bool>> gone = {};
+};
+
+struct ReloadOutcome {
+  bool ok = false;
+  bool changed = false;
+  std::string text;  // what changed or would change, in lines; or why it was refused, a sentence
+};
+
+using ReloadDone = std::function<void(const ReloadOutcome&)>;
+
+// Why whatever has not begun to take effect does not.
+inline constexpr char kReloadStopped[] = "gemel is being stopped";
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_RELOAD_RELOAD_ORDER_H_

@@ -1,0 +1,166 @@
+#include "proxy/session/plan.h"
+
+#include <algorithm>
+
+#include "backend/command/key_finder.h"
+#include "backend/command/second_copy.h"
+#include "proxy/session/errors.h"
+#include "proxy/session/merge.h"
+
+namespace gemel {
+
+namespace {
+
+using Args = std::span<const std::string_view>;
+
+void Refuse(std::string error, Plan* plan) {
+  plan->kind = Plan::Kind::kRefused;
+  plan->error = std::move(error);
+}
+
+void FindAllKeys(const Pool& pool, Args args, Plan* plan) {
+  for (const uint32_t key : plan->keys) plan->key_shards.push_back(pool.ShardOf(args[key]));
+}
+
+void PlanOneShard(const Pool& pool, const CommandRow& row, uint32_t shard, Plan* plan) {
+  plan->kind = Plan::Kind::kOneShard;
+  plan->shard = shard;
+  if (RefusedAsWrite(pool, plan->second_copy, shard)) Refuse(RefusalAsWrite(row), plan);
+}
+
+// The keys are sorted by shard, in the order in which the shards come first; those of one shard
+// stay in theirs.
+void CutByKey(const Pool& pool, const CommandRow& row, Plan* plan) {
+  plan->kind = Plan::Kind::kByKey;
+  constexpr uint32_t kNone = ~uint32_t{0};
+  plan->part_of_slot.assign(pool.slot_count(), kNone);
+  for (const uint32_t shard : plan->key_shards) {
+    uint32_t& part = plan->part_of_slot[shard];
+    if (part == kNone) {
+      if (RefusedAsWrite(pool, plan->second_copy, shard)) return Refuse(RefusalAsWrite(row), plan);
+      part = static_cast<uint32_t>(plan->parts.size());
+      plan->parts.push_back({shard, 0, 0});
+    }
+    ++plan->parts[part].end;  // a count, for now
+  }
+  uint32_t before = 0;
+  for (PlanPart& part : plan->parts) {
+    const uint32_t count = part.end;
+    part.begin = part.end = before;
+    before += count;
+  }
+  plan->places.resize(plan->keys.size());
+  for (uint32_t i = 0; i < plan->keys.size(); ++i) {
+    plan->places[plan->parts[plan->part_of_slot[plan->key_shards[i]]].end++] = i;
+  }
+}
+
+// Without keys the first shard gets it.
+void PlanByKeys(const Pool& pool, const CommandRow& row, Plan* plan) {
+  const uint32_t first = plan->keys.empty() ? pool.shards()[0].slot : plan->key_shards[0];
+  const bool one = std::all_of(plan->key_shards.begin(), plan->key_shards.end(),
+                               [first](uint32_t shard) { return shard == first; });
+  if (one) {
+    PlanOneShard(pool, row, first, plan);
+  } else if (row.split == Split::kEachKey) {
+    CutByKey(pool, row, plan);
+  } else {
+    Refuse(std::string(kCrossSlot), plan);
+  }
+}
+
+void PlanEachShard(const Pool& pool, const CommandRow& row, Plan* plan) {
+  if (pool.shards().size() == 1 || row.merge == Merge::kNone) {
+    return PlanOneShard(pool, row, pool.shards()[0].slot, plan);
+  }
+  plan->kind = Plan::Kind::kEachShard;
+  for (const PoolShard& shard : pool.shards()) {
+    if (RefusedAsWrite(pool, plan->second_copy, shard.slot)) {
+      return Refuse(RefusalAsWrite(row), plan);
+    }
+    plan->parts.push_back({shard.slot, 0, 0});
+  }
+}
+
+void PlanCursor(const Pool& pool, Args args, Plan* plan) {
+  uint32_t asked = 0;
+  if (!DecodeCursor(args[1], &plan->node_cursor, &asked)) {
+    return Refuse("ERR invalid cursor", plan);
+  }
+  plan->shard = pool.SlotFrom(asked);
+  if (plan->shard == pool.slot_count()) {
+    plan->kind = Plan::Kind::kAnswered;
+    plan->answer = "*2\r\n$1\r\n0\r\n*0\r\n";
+    return;
+  }
+  if (plan->shard != asked) plan->node_cursor = 0;  // that shard is gone
+  plan->kind = Plan::Kind::kCursor;
+  plan->next_shard = pool.SlotFrom(plan->shard + 1);
+  plan->last_shard = plan->next_shard == pool.slot_count();
+}
+
+}  // namespace
+
+std::string RefusalAsWrite(const CommandRow& row) { return "ERR " + std::string(row.refusal); }
+
+void Plan::Clear() {
+  kind = Kind::kRefused;
+  request = RequestKind::kRead;
+  names_all_keys = true;
+  second_copy = SecondCopy::kNone;
+  shard = next_shard = 0;
+  node_cursor = 0;
+  last_shard = false;
+  error.clear();
+  answer = {};
+  keys.clear();
+  key_shards.clear();
+  parts.clear();
+  places.clear();
+}
+
+void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
+  plan->Clear();
+  if (row.split == Split::kLocal) {
+    plan->kind = Plan::Kind::kLocal;
+    return;
+  }
+  if (HasShortPlan(row)) {
+    const ShortPlan one = MakeShortPlan(pool, row, args[1]);
+    plan->keys.push_back(1);
+    plan->key_shards.push_back(one.shard);
+    plan->second_copy = row.second_copy;
+    plan->request = one.request;
+    plan->kind = Plan::Kind::kOneShard;
+    plan->shard = one.shard;
+    if (one.refused) Refuse(RefusalAsWrite(row), plan);
+    return;
+  }
+  const bool well_formed = FindKeys(row, args, &plan->keys);
+  FindAllKeys(pool, args, plan);
+  plan->names_all_keys = !ReadsUnnamedKeys(row, args);
+  plan->second_copy = SecondCopyFor(row, args);
+  plan->request = RequestKindFor(plan->second_copy);
+  if (const std::string_view never = RefusalFor(row, args); !never.empty()) {
+    return Refuse("ERR " + std::string(never), plan);
+  }
+  if (!well_formed) return Refuse(MalformedKeysError(row, args), plan);
+  if (pool.shards().size() > 1 && !plan->names_all_keys) {
+    return Refuse("ERR " + std::string(kUnnamedKeysRefusal), plan);
+  }
+  switch (row.split) {
+    case Split::kOneShard:
+    case Split::kEachKey:
+      return PlanByKeys(pool, row, plan);
+    case Split::kEachShard:
+    case Split::kAnyShard:
+      return PlanEachShard(pool, row, plan);
+    case Split::kCursor:
+      return PlanCursor(pool, args, plan);
+    case Split::kLocal:
+    case Split::kNotSupported:
+      return;  // told above
+  }
+}
+
+}  // namespace gemel

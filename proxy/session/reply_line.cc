@@ -1,0 +1,128 @@
+#include "proxy/session/reply_line.h"
+
+#include <algorithm>
+#include <string>
+
+#include "backend/resp/resp_writer.h"
+#include "proxy/session/errors.h"
+
+namespace gemel {
+
+namespace {
+
+// Replies from here on are handed over instead of copied, where that is possible.
+constexpr size_t kLargeReply = ChunkPool::kStandard;
+
+}  // namespace
+
+ReplyLine::ReplyLine(SessionContext* context, uint64_t id)
+    : context_(context),
+      id_(static_cast<uint32_t>(id)),
+      out_(context->chunks),
+      forecast_(context->pool->config().limits.client_output, context->reply_bytes) {}
+
+ReplyLine::~ReplyLine() {
+  if (listed_) context_->gone->Remove(id_);
+}
+
+void ReplyLine::PushMarks() {
+  fence_.PushRead(context_->marks);
+  context_->marks.clear();
+}
+
+void ReplyLine::Append(const Reply& reply) {
+  if (silent_) return;  // behind a gap no reply would be in its place
+  const size_t size = reply.bytes.size();
+  // An error says nothing of what else may come: it may stand for a reply that was not kept.
+  if (reply.bytes[0] != '-') {
+    forecast_.Note(size);
+    context_->reply_bytes = std::max(context_->reply_bytes, ReplyForecast::Clamp(size));
+  }
+  if (out_.bytes() > 0 &&
+      out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
+    Overrun();  // the socket may never be writable again: the transport looks now
+    return;
+  }
+  if (reply.buffer != nullptr && size >= kLargeReply) {
+    out_.AppendChunk(context_->chunks->Adopt(std::move(*reply.buffer)));
+  } else {
+    out_.Append(reply.bytes);
+  }
+  WantFlush();
+}
+
+void ReplyLine::Overrun() {
+  overrun_ = true;
+  Silence();
+}
+
+// In its turn. What is kept of one that came after the end is nothing.
+void ReplyLine::AppendKept(Request* request) {
+  ByteBuffer& kept = request->extra->reply;
+  kept_ -= kept.capacity();
+  if (!closed_) Append(Reply{kept.view(), &kept});
+}
+
+void ReplyLine::OnReply(Request* request, const Reply& reply) {
+  if (request->submitted) context_->dispatcher->Answered(*request);
+  if (request == order_) [[unlikely]]
+    order_ = nullptr;
+  if (request != head_) {
+    request->answered = true;
+    if (closed_) {
+      request->Extra().reply.Clear();
+      return;
+    }
+    Dispatcher::KeepReply(request, reply);
+    kept_ += request->extra->reply.capacity();
+    return;
+  }
+  Append(reply);
+  Pop();
+  while (head_ != nullptr && head_->answered) {
+    AppendKept(head_);
+    Pop();
+  }
+}
+
+void ReplyLine::Answer(std::string_view frame) {
+  context_->marks.clear();  // of a read that is not sent
+  if (head_ == nullptr) {
+    Append(Reply{frame, nullptr});
+    return;
+  }
+  Request* request = Reserve(nullptr);
+  OnReply(request, Reply{frame, nullptr});
+}
+
+void ReplyLine::AnswerNoMemory(Request* request) {
+  std::string frame;
+  AppendError(&frame, kNoMemory);
+  OnReply(request, Reply{frame, nullptr});
+}
+
+void ReplyLine::Close() {
+  closed_ = silent_ = true;
+  if (left_ != nullptr) left_->store(true, std::memory_order_relaxed);
+  out_.Clear();
+  // What is answered already is of no use now; what is in flight frees itself when it is.
+  while (head_ != nullptr && head_->answered) Pop();
+  for (Request* request = head_; request != nullptr; request = request->next) {
+    if (request->answered) request->extra->reply.Clear();
+  }
+  if (pending_ == 0 || context_->gone == nullptr) return;
+  context_->gone->Add(id_);
+  listed_ = true;
+}
+
+std::shared_ptr<const std::atomic<bool>> ReplyLine::Gone() {
+  if (left_ == nullptr) left_ = std::make_shared<std::atomic<bool>>(false);
+  return left_;
+}
+
+void ReplyLine::ReleaseMemory() {
+  if (out_.empty()) out_.ReleaseMemory();
+  fence_.ReleaseMemory();
+}
+
+}  // namespace gemel

@@ -1,0 +1,149 @@
+// One client's requests that are not answered yet, oldest first, and the bytes of the answers: what
+// comes early waits for its turn.
+
+#ifndef GEMEL_PROXY_SESSION_REPLY_LINE_H_
+#define GEMEL_PROXY_SESSION_REPLY_LINE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "backend/bytes/out_queue.h"
+#include "backend/shard/request.h"
+#include "proxy/session/read_fence.h"
+#include "proxy/session/reply_forecast.h"
+#include "proxy/session/session_context.h"
+
+namespace gemel {
+
+class ReplyLine : public RequestSink {
+ public:
+  // `context` outlives it. `id` is the session's.
+  ReplyLine(SessionContext* context, uint64_t id);
+  ~ReplyLine() override;
+  ReplyLine(const ReplyLine&) = delete;
+  ReplyLine& operator=(const ReplyLine&) = delete;
+
+  void set_transport(SessionTransport* transport) { transport_ = transport; }
+
+  // --- the line ---
+  // A place in it, for an answer that comes later. The request's sink is this line; whoever answers
+  // calls OnReply. `key`: the mark of the key that it reads, or with 0 it reads those in the
+  // context's marks (none: it is no read), which are used up.
+  Request* Reserve(const CommandRow* row, ReadFence::Mark key = 0) {
+    if (key != 0) {
+      fence_.PushRead(key);
+    } else if (context_->marks.empty()) {
+      fence_.PushOther();
+    } else {
+      PushMarks();
+    }
+    Request* request = context_->dispatcher->New();
+    request->sink = this;
+    request->row = row;
+    request->session = id_;
+    request->reply_log2 = forecast_.expected_log2();
+    if (tail_ == nullptr) {
+      head_ = request;
+    } else {
+      tail_->next = request;
+    }
+    tail_ = request;
+    ++pending_;
+    return request;
+  }
+  // A whole reply frame, in its turn.
+  void Answer(std::string_view frame);
+  // To a request in line for which there is no memory.
+  void AnswerNoMemory(Request* request);
+  uint32_t pending() const { return pending_; }
+  Request* last() const { return tail_; }
+
+  // --- RequestSink ---
+  void OnReply(Request* request, const Reply& reply) override;
+  void OnHeld(int64_t bytes) override { kept_ += static_cast<uint64_t>(bytes); }
+  bool Wanted() const override { return !closed_; }
+
+  // --- who waits for whom ---
+  // Must a write of that key wait for a read before it? StopAtFence: it does, until something is
+  // answered.
+  bool Blocks(ReadFence::Mark key) const { return !fence_.empty() && fence_.Blocks(key); }
+  void StopAtFence() { fenced_ = true; }
+  bool fenced() const { return fenced_; }
+  // Nothing more of the session is handled before that one is answered.
+  void AwaitOrder(Request* order) { order_ = order; }
+  bool awaits_order() const { return order_ != nullptr; }
+
+  // --- what goes out ---
+  OutQueue& out() { return out_; }
+  // Bytes of replies that are held: not taken by the client, or not in their turn.
+  uint64_t Held() const { return out_.bytes() + kept_; }
+  // Nothing is asked for and all is sent.
+  bool Idle() const { return head_ == nullptr && out_.empty(); }
+  const ReplyForecast& forecast() const { return forecast_; }
+  // Bytes that what is pending may bring.
+  uint64_t Promised() const { return pending_ * forecast_.mean(); }
+  // Too much waits to be taken, or it is not known what was answered: the connection is to end.
+  bool overrun() const { return overrun_; }
+  void Overrun();
+  // Nothing more is put behind what is queued.
+  void Silence() {
+    silent_ = true;
+    WantFlush();
+  }
+  void WantFlush() {
+    if (flush_wanted_) return;
+    flush_wanted_ = true;
+    transport_->WantFlush();
+  }
+  // The transport has looked.
+  void FlushDone() { flush_wanted_ = false; }
+
+  // --- the end ---
+  // The client has left. What is in flight runs on.
+  void Close();
+  // ... and nothing refers to the line any more.
+  bool Finished() const { return closed_ && pending_ == 0; }
+  // True once the client has left. Any thread may read it.
+  std::shared_ptr<const std::atomic<bool>> Gone();
+  // Gives back what an idle client need not hold.
+  void ReleaseMemory();
+
+ private:
+  [[gnu::noinline]] void PushMarks();
+  void Append(const Reply& reply);
+  void AppendKept(Request* request);
+  void Pop() {
+    Request* request = head_;
+    head_ = request->next;
+    if (head_ == nullptr) tail_ = nullptr;
+    --pending_;
+    fence_.Pop();
+    fenced_ = false;
+    context_->dispatcher->Free(request);
+  }
+
+  SessionContext* context_;
+  SessionTransport* transport_ = nullptr;
+  Request* head_ = nullptr;
+  Request* tail_ = nullptr;
+  uint32_t pending_ = 0;
+  const uint32_t id_;
+  OutQueue out_;
+  ReadFence fence_;
+  Request* order_ = nullptr;
+  uint64_t kept_ = 0;  // bytes of replies that wait for others
+  ReplyForecast forecast_;
+  bool fenced_ = false;
+  bool silent_ = false;
+  bool overrun_ = false;
+  bool flush_wanted_ = false;
+  bool closed_ = false;
+  bool listed_ = false;                      // context_->gone knows
+  std::shared_ptr<std::atomic<bool>> left_;  // see Gone
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SESSION_REPLY_LINE_H_

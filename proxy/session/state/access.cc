@@ -1,0 +1,82 @@
+#include "proxy/session/state/access.h"
+
+#include <utility>
+
+namespace gemel {
+
+namespace {
+
+constexpr std::string_view kProtectedMode =
+    "DENIED gemel is running in protected mode because no password is set. In this mode only "
+    "clients on its own machine are served (loopback addresses and Unix sockets). To serve others: "
+    "1) set [proxy] password in the config file, or with CONFIG SET requirepass from its own "
+    "machine; 2) or set [proxy] protected_mode = false in the config file, but only if nobody you "
+    "do not trust can reach its listeners.";
+
+}  // namespace
+
+Access::Access(const StateContext* context, const std::string* peer)
+    : context_(context), peer_(peer), local_peer_(IsLocalPeer(*peer)) {
+  Reset();
+}
+
+const std::string& Access::user() const {
+  static const std::string kDefault = "default";
+  const std::string& user = context_->pool->config().user;
+  return user.empty() ? kDefault : user;
+}
+
+bool Access::Protected() const {
+  return !local_peer_ && NoPassword() && context_->pool->config().protected_mode;
+}
+
+Access::Verdict Access::Judge(const CommandRow& row) const {
+  if (Protected()) return Verdict::kTurnedAway;
+  return NoPassword() || (row.flags & kCmdNoAuth) != 0 ? Verdict::kServed : Verdict::kPasswordFirst;
+}
+
+std::string_view Access::TurnAway() {
+  context_->stats->rejected.Add(1);
+  context_->stats->denials.Add(1);
+  if (context_->access != nullptr) {
+    context_->access->Note(Rejection::kProtectedMode, *peer_, context_->now_ms);
+  }
+  return kProtectedMode;
+}
+
+void Access::NoteCutOff() {
+  context_->stats->cross_protocol.Add(1);
+  if (context_->access != nullptr) {
+    context_->access->Note(Rejection::kCrossProtocol, *peer_, context_->now_ms);
+  }
+}
+
+bool Access::PutOff() {
+  if (context_->access == nullptr) return false;
+  if (due_ms_ != 0) {  // it has waited
+    due_ms_ = 0;
+    return false;
+  }
+  const uint64_t wait_ms = context_->access->WaitMs(*peer_, wrong_, context_->now_ms);
+  if (wait_ms == 0) return false;
+  due_ms_ = context_->now_ms + wait_ms;
+  put_off_ = true;
+  return true;
+}
+
+bool Access::TakePutOff() { return std::exchange(put_off_, false); }
+
+void Access::Right() {
+  let_in_ = true;
+  wrong_ = 0;
+}
+
+void Access::Wrong() {
+  ++wrong_;
+  context_->stats->denied_auth.Add(1);
+  if (context_->access != nullptr) {
+    context_->access->Note(Rejection::kPassword, *peer_, context_->now_ms);
+  }
+}
+
+}  // namespace gemel

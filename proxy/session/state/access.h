@@ -1,0 +1,65 @@
+// Whether a client is served: the password that it gave, passwords that wait, protected mode.
+
+#ifndef GEMEL_PROXY_SESSION_STATE_ACCESS_H_
+#define GEMEL_PROXY_SESSION_STATE_ACCESS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "backend/command/command_table.h"
+#include "proxy/session/state/state_context.h"
+
+namespace gemel {
+
+class Access {
+ public:
+  enum class Verdict : uint8_t { kServed, kPasswordFirst, kTurnedAway };
+
+  // Both outlive it. `peer` is the client's address.
+  Access(const StateContext* context, const std::string* peer);
+
+  // It gave the password, or there was none when it connected: it stays let in, as with Redis.
+  bool let_in() const { return let_in_; }
+  // By the config in effect: let in, or no password is asked for.
+  bool authenticated() const { return let_in_ || NoPassword(); }
+  // What a client that is not let in may do: the config may have changed since it came.
+  Verdict Judge(const CommandRow& row) const;
+  // No password is set, and it is not on this machine.
+  bool Protected() const;
+  // It is turned away for that: counts and tells it, and returns the answer.
+  std::string_view TurnAway();
+  // It is cut off for a browser's request: counts and tells it.
+  void NoteCutOff();
+
+  const std::string& user() const;
+  bool local_peer() const { return local_peer_; }
+
+  // True: the password that comes is not looked at yet, and the command that has it is to be read
+  // again when it is time. Its handler returns without a reply.
+  bool PutOff();
+  // It was, since this was asked last.
+  bool TakePutOff();
+  // One waits for its time still.
+  bool Waits() const { return context_->now_ms < due_ms_; }
+  void Right();
+  void Wrong();
+
+  // As it was when it connected.
+  void Reset() { let_in_ = NoPassword() && !Protected(); }
+
+ private:
+  bool NoPassword() const { return context_->pool->config().password.empty(); }
+
+  const StateContext* context_;
+  const std::string* peer_;
+  uint64_t due_ms_ = 0;  // of a password that waits; 0: none does
+  uint32_t wrong_ = 0;   // passwords since the last right one
+  bool let_in_ = false;
+  bool put_off_ = false;
+  bool local_peer_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SESSION_STATE_ACCESS_H_

@@ -1,0 +1,46 @@
+// What a client has set on its connection: the one place that says what a session remembers from
+// one command to the next, and that RESET makes as it was. A new piece is a file beside this one, a
+// member, and a line in Reset.
+
+#ifndef GEMEL_PROXY_SESSION_STATE_SESSION_STATE_H_
+#define GEMEL_PROXY_SESSION_STATE_SESSION_STATE_H_
+
+#include <string>
+
+#include "proxy/session/state/access.h"
+#include "proxy/session/state/client_name.h"
+#include "proxy/session/state/database.h"
+#include "proxy/session/state/protocol.h"
+#include "proxy/session/state/subscriptions.h"
+#include "proxy/session/state/tracking.h"
+#include "proxy/session/state/transaction.h"
+
+namespace gemel {
+
+struct SessionState {
+  // Both outlive it. `peer` is the client's address.
+  SessionState(const StateContext* context, const std::string* peer) : access(context, peer) {}
+
+  // The command RESET: all of it as if the client had just connected.
+  void Reset() {
+    access.Reset();
+    client_name.Reset();
+    database.Reset();
+    protocol.Reset();
+    subscriptions.Reset();
+    tracking.Reset();
+    transaction.Reset();
+  }
+
+  Access access;
+  ClientName client_name;
+  [[no_unique_address]] Subscriptions subscriptions;
+  [[no_unique_address]] Tracking tracking;
+  [[no_unique_address]] Transaction transaction;
+  Database database;
+  Protocol protocol;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SESSION_STATE_SESSION_STATE_H_
