@@ -293,7 +293,7 @@ bool SimShard::Settled() const {
     const std::string& run_id = node->run_id();
     if (copies_[copy].probed_start != node->starts()) return false;
     if (shard.link(copy)->identity().run_id != run_id) return false;
-    if (shard.info().copies[copy].run_id != run_id) return false;
+    if (shard.copies().run_id(copy) != run_id) return false;
   }
   return true;
 }
@@ -309,6 +309,7 @@ std::string SimShard::Describe() const {
     if (!shard.copies().IsMember(copy)) continue;
     text += "; " + shard.link(copy)->name() + (shard.link(copy)->up() ? " up " : " down ") +
             (shard.info().copies[copy].drained() ? "drained " : "") +
+            std::string(CopyStageName(shard.copies().stage(copy))) + " " +
             shard.info().copies[copy].reason + " / " + served_->ResyncNote(copy);
   }
   return text;

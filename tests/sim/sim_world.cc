@@ -144,6 +144,7 @@ void World::Trace(const std::string& text) const {
 
 const std::vector<std::string>& World::Run() {
   Trace(Describe());
+  loop_.set_after_each([this] { CheckShards(); });
   StartProxy();
   for (size_t i = 0; i < clients_.size(); ++i) {
     loop_.After(loop_.Between(0, 150000), [this, i] { ClientTurn(i); });
@@ -270,6 +271,15 @@ void World::CheckEnd() {
     check_.resets = [this](const std::string& key) { return ring_log_.Of(key); };
   }
   history_.Check(content, check_, [this](const std::string& text) { Problem(text); });
+}
+
+// What is true of the state of a copy at any time.
+void World::CheckShards() {
+  if (proxy_ == nullptr) return;
+  for (const auto& shard : proxy_->shards()) {
+    const std::string broken = shard->shard()->Broken();
+    if (!broken.empty()) Problem(shard->name() + ": " + broken);
+  }
 }
 
 void World::TakeStats() {

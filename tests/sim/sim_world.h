@@ -110,6 +110,7 @@ class World : public RequestSink {
   void CrashProxy();
   void RestartProxy();
   void TakeStats();
+  void CheckShards();
 
   // Who belongs where; null or empty: nobody knows it.
   Node* Find(const std::string& address) const;

@@ -337,7 +337,7 @@ TEST(RoleWatch, IdThatRedisForgetsByItselfIsNoMatter) {
   world.Settle();
   EXPECT_TRUE(world.InSync());
   EXPECT_EQ(world.Noted("meanwhile"), 0U);
-  EXPECT_EQ(world.shard().info().copies[1].run_id, "run1+0");
+  EXPECT_EQ(world.shard().copies().run_id(1), "run1+0");
 }
 
 }  // namespace

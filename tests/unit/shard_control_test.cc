@@ -138,7 +138,6 @@ TEST_F(ShardControlTest, RefusesBySentence) {
   Make(2);
   EXPECT_EQ(Refusal("PROMOTE", "n7"),
             "-ERR shard 'a': it has no node n7; its nodes are n0, n1\r\n");
-  EXPECT_EQ(Refusal("BREAK", "n1"), "-ERR shard 'a': not an order to a shard\r\n");
   EXPECT_EQ(Refusal("RESYNC", "n0"),
             "-ERR shard 'a': n0 is the primary, whose data the others are copied from; promote "
             "another first (PROXY PROMOTE a)\r\n");
