@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/topology/edit_queue.h"
 #include "tests/unit/fake_transport.h"
 
 namespace gemel::served_shard_test {
