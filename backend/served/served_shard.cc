@@ -33,8 +33,8 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
   watch_ = std::make_unique<RoleWatch>(shard_.get(), world.control, world.env);
   check_ = std::make_unique<NodeCheck>(shard_.get(), world.control, world.env);
-  membership_ = std::make_unique<Membership>(shard_.get(), world.env,
-                                             static_cast<Membership::Host*>(this));
+  membership_ =
+      std::make_unique<Membership>(shard_.get(), world.env, static_cast<Membership::Host*>(this));
   membership_->SetNodes(wanted_.nodes, /*force=*/false);
   ForgetOptions forget = world.forget;
   forget.keys_per_s = pool.ring.forget_keys_per_s;
