@@ -83,6 +83,7 @@ class Copies {
   void LossEnded(uint32_t copy) {
     losing_ = false;
     connected_ &= ~Bit(copy);
+    readable_ &= ~Bit(copy);
   }
   bool losing() const { return losing_; }
 
