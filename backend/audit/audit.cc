@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "backend/audit/printable.h"
+#include "backend/events/printable_key.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 
@@ -37,9 +37,9 @@ std::string Seconds(uint64_t ms) {
 
 }  // namespace
 
-Audit::Audit(Shard* shard, ShardEnv* env, AuditConfig config)
+Audit::Audit(AuditPort shard, ShardEnv* env, AuditConfig config)
     : shard_(shard), env_(env), config_(config), comparison_(shard, config.max_value) {
-  shard_->set_audit([this](Request* request) { OnRequest(request); });
+  shard_.set_handler([this](Request* request) { OnRequest(request); });
 }
 
 void Audit::set_config(const AuditConfig& config) {
@@ -52,7 +52,7 @@ void Audit::set_config(const AuditConfig& config) {
 
 Audit::~Audit() {
   Stop();
-  shard_->set_audit(nullptr);
+  shard_.set_handler(nullptr);
 }
 
 void Audit::Stop() {
@@ -67,7 +67,7 @@ void Audit::OnRequest(Request* request) {
   if (stopped_) {
     AnswerError(&one, "ERR gemel is being stopped");
   } else if (waiting_.size() >= kMaxWaiting) {
-    AnswerError(&one, "TRYAGAIN shard '" + shard_->info().name +
+    AnswerError(&one, "TRYAGAIN shard '" + shard_.info().name +
                           "': too many wait for the next audit already");
   } else {
     if (waiting_.empty()) waiting_since_ms_ = env_->NowMs();
@@ -94,28 +94,28 @@ void Audit::Tick(uint64_t now_ms) {
 }
 
 std::string Audit::OneCopyText() const {
-  return "ERR shard '" + shard_->info().name + "' has one copy in sync (" +
-         shard_->info().copies[shard_->info().primary].node +
+  return "ERR shard '" + shard_.info().name + "' has one copy in sync (" +
+         shard_.info().copies[shard_.info().primary].node +
          "), so there is nothing to compare it with";
 }
 
 void Audit::TryBegin(uint64_t now_ms) {
   if (running_) return;
-  const bool several = std::popcount(shard_->in_sync()) > 1;
+  const bool several = std::popcount(shard_.in_sync()) > 1;
   if (!waiting_.empty()) {
     if (!several) {
       AnswerError(&waiting_, OneCopyText());
-    } else if (shard_->CanCompare()) {
+    } else if (shard_.CanCompare()) {
       Begin(std::exchange(waiting_, {}));
     } else if (now_ms >= waiting_since_ms_ + kStuckMs) {
-      AnswerError(&waiting_, "CLUSTERDOWN shard '" + shard_->info().name +
+      AnswerError(&waiting_, "CLUSTERDOWN shard '" + shard_.info().name +
                                  "' is not ready: not every copy in sync can be reached, or its "
                                  "roles are changing");
     }
     return;
   }
-  if (config_.interval_s == 0 || now_ms < next_ms_ || !several || !shard_->CanCompare() ||
-      shard_->CopyToResync() >= 0) {
+  if (config_.interval_s == 0 || now_ms < next_ms_ || !several || !shard_.CanCompare() ||
+      shard_.CopyToResync() >= 0) {
     return;
   }
   Begin({});
@@ -126,10 +126,10 @@ void Audit::Begin(std::vector<Request*> requests) {
   served_ = std::move(requests);
   round_ = Round();
   round_.began_ms = progress_ms_ = env_->NowMs();
-  epoch_ = shard_->info().epoch;
-  copies_ = shard_->in_sync();
+  epoch_ = shard_.info().epoch;
+  copies_ = shard_.in_sync();
   notes_ = 0;
-  scanned_ = shard_->info().primary;
+  scanned_ = shard_.info().primary;
   to_scan_ = copies_ & ~Bit(scanned_);
   cursor_ = "0";
   keys_.clear();
@@ -145,7 +145,7 @@ void Audit::Begin(std::vector<Request*> requests) {
 
 // Why the round cannot be brought to its end, or empty.
 std::string Audit::Obstacle() const {
-  if (shard_->info().epoch != epoch_ || shard_->in_sync() != copies_) {
+  if (shard_.info().epoch != epoch_ || shard_.in_sync() != copies_) {
     return "the roles of the copies changed";
   }
   if (env_->NowMs() >= progress_ms_ + kStuckMs) {
@@ -161,10 +161,9 @@ void Audit::End(const std::string& early) {
   if (busy_) {
     busy_ = false;
     comparison_.Reset();
-    shard_->DropCompare();
+    shard_.DropCompare();
   }
-  ShardStats& stats = shard_->stats();
-  if (early.empty()) ++stats.audits;
+  if (early.empty()) ++audits_;
   const uint64_t interval_ms = uint64_t{config_.interval_s} * 1000;
   next_ms_ = now_ms + (early.empty() ? interval_ms : std::min(interval_ms, kRetryMs));
   const bool wrong = round_.differences > 0;
@@ -192,7 +191,7 @@ bool Audit::Step() {
   }
   if (env_->NowMs() < wait_until_ms_) return false;
   // One that an earlier round left is not answered yet.
-  if (shard_->comparing() || !shard_->CanCompare()) return false;
+  if (shard_.comparing() || !shard_.CanCompare()) return false;
   switch (stage_) {
     case Stage::kScan:
       return NextBatch();
@@ -209,7 +208,7 @@ bool Audit::Step() {
 
 bool Audit::NextBatch() {
   const bool background = served_.empty();
-  if (background && (tokens_ < 1 || shard_->CopyToResync() >= 0)) {
+  if (background && (tokens_ < 1 || shard_.CopyToResync() >= 0)) {
     progress_ms_ = env_->NowMs();  // it waits because it means to
     return false;
   }
@@ -236,13 +235,13 @@ bool Audit::NextBatch() {
       batch_.push_back(std::move(keys_.front()));
     } else {
       ++round_.skipped;
-      ++shard_->stats().audit_skipped;
+      ++audit_skipped_;
     }
     keys_.pop_front();
   }
   tries_ = 0;
   if (!batch_.empty()) {
-    stage_ = scanned_ == shard_->info().primary ? Stage::kCompare : Stage::kFilter;
+    stage_ = scanned_ == shard_.info().primary ? Stage::kCompare : Stage::kFilter;
   }
   return true;
 }
@@ -252,7 +251,7 @@ bool Audit::Scan() {
   std::string frame;
   AppendCommand(&frame, args);
   error_.clear();
-  busy_ = shard_->Compare({&frame, 1}, Bit(scanned_), this);
+  busy_ = shard_.Compare({&frame, 1}, Bit(scanned_), this);
   return false;
 }
 
@@ -264,7 +263,7 @@ bool Audit::Filter() {
     AppendCommand(&frames[i], args);
   }
   everywhere_.assign(batch_.size(), true);
-  busy_ = shard_->Compare(frames, copies_, this);
+  busy_ = shard_.Compare(frames, copies_, this);
   return false;
 }
 
@@ -318,12 +317,12 @@ void Audit::OnCompareEnd(bool known) {
 
 bool Audit::BatchIsLocked() const {
   return std::any_of(batch_.begin(), batch_.end(),
-                     [this](const std::string& key) { return shard_->IsKeyLocked(key); });
+                     [this](const std::string& key) { return shard_.IsKeyLocked(key); });
 }
 
 void Audit::OnCompared(bool known) {
   if (!running_) return;
-  if (!known || shard_->info().epoch != epoch_ || shard_->in_sync() != copies_) {
+  if (!known || shard_.info().epoch != epoch_ || shard_.in_sync() != copies_) {
     TryAgain();
     return;
   }
@@ -335,12 +334,11 @@ void Audit::OnCompared(bool known) {
 }
 
 void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
-  ShardStats& stats = shard_->stats();
   const bool recheck = stage_ == Stage::kRecheck;
   switch (verdict.kind) {
     case KeyVerdict::Kind::kDiffers:
       // If it is locked, somebody has seen it already and is repairing it.
-      if (stage_ == Stage::kCompare || shard_->IsKeyLocked(key)) {
+      if (stage_ == Stage::kCompare || shard_.IsKeyLocked(key)) {
         suspects_.push_back(key);
       } else if (recheck) {
         NoteKey(NoteLevel::kError, key, "still differs after its repair: " + verdict.why);
@@ -358,26 +356,25 @@ void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
     case KeyVerdict::Kind::kSkipped:
       if (recheck) {
         ++round_.repaired;
-        ++stats.audit_repaired;
+        ++audit_repaired_;
         return;
       }
       if (verdict.kind == KeyVerdict::Kind::kSkipped) break;
       ++round_.compared;
-      ++stats.audited;
+      ++audited_;
       return;
   }
   if (recheck) return;  // it is counted already
   ++round_.skipped;
-  ++stats.audit_skipped;
+  ++audit_skipped_;
 }
 
 void Audit::Repair(const std::string& key, const KeyVerdict& verdict) {
-  ShardStats& stats = shard_->stats();
   ++round_.compared;
-  ++stats.audited;
+  ++audited_;
   ++round_.differences;
-  ++stats.audit_differences;
-  const bool begun = shard_->RepairKey(key, verdict.differ);
+  ++audit_differences_;
+  const bool begun = shard_.RepairKey(key, verdict.differ);
   NoteKey(
       NoteLevel::kWarn, key,
       "differs: " + verdict.why +
@@ -419,7 +416,7 @@ void Audit::NoteKey(NoteLevel level, const std::string& key, const std::string& 
 }
 
 void Audit::Note(NoteLevel level, const std::string& text) {
-  env_->Note(level, "shard '" + shard_->info().name + "': audit: " + text);
+  env_->Note(level, "shard '" + shard_.info().name + "': audit: " + text);
 }
 
 std::string Audit::RoundText(const Round& round, uint64_t now_ms) const {
@@ -433,7 +430,7 @@ std::string Audit::RoundReply(const Round& round, uint64_t now_ms, const std::st
   std::string out;
   AppendArrayHeader(&out, 14);
   AppendBulk(&out, "shard");
-  AppendBulk(&out, shard_->info().name);
+  AppendBulk(&out, shard_.info().name);
   const auto number = [&out](std::string_view name, uint64_t value) {
     AppendBulk(&out, name);
     AppendInteger(&out, static_cast<int64_t>(value));

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "backend/audit/key_comparison.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_ports.h"
 #include "config/config.h"
 
 namespace gemel {
@@ -24,7 +24,7 @@ namespace gemel {
 class Audit : private CompareSink {
  public:
   // Takes the shard's requests of kind kAudit. Both must outlive it.
-  Audit(Shard* shard, ShardEnv* env, AuditConfig config);
+  Audit(AuditPort shard, ShardEnv* env, AuditConfig config);
   ~Audit() override;
   Audit(const Audit&) = delete;
   Audit& operator=(const Audit&) = delete;
@@ -84,7 +84,7 @@ class Audit : private CompareSink {
   void Answer(std::vector<Request*>* requests, std::string_view reply);
   void AnswerError(std::vector<Request*>* requests, const std::string& text);
 
-  Shard* shard_;
+  AuditPort shard_;
   ShardEnv* env_;
   AuditConfig config_;
   KeyComparison comparison_;
@@ -118,6 +118,13 @@ class Audit : private CompareSink {
   std::vector<bool> everywhere_;       // kFilter: by place in the batch
   uint32_t tries_ = 0;
   uint64_t wait_until_ms_ = 0;
+
+  Figure audits_{shard_.figures(), "audits", "Rounds of the audit that came to their end"};
+  Figure audited_{shard_.figures(), "audited", "Keys that the audit compared"};
+  Figure audit_differences_{shard_.figures(), "audit_differences", "Keys that differed"};
+  Figure audit_repaired_{shard_.figures(), "audit_repaired", "Of those, made equal"};
+  Figure audit_skipped_{shard_.figures(), "audit_skipped",
+                        "Keys that the audit could not compare, or not wholly"};
 };
 
 }  // namespace gemel

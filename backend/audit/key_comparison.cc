@@ -43,15 +43,15 @@ bool KeyComparison::Begin(std::span<const std::string> keys, bool thorough, Done
     frames_.push_back(QuestionFrame({"PTTL", key}));
     frames_.push_back(QuestionFrame({"MEMORY", "USAGE", key}));
   }
-  copies_ = shard_->in_sync();
-  primary_ = shard_->info().primary;
-  if (!shard_->Compare(frames_, copies_, this)) return false;
+  copies_ = shard_.in_sync();
+  primary_ = shard_.info().primary;
+  if (!shard_.Compare(frames_, copies_, this)) return false;
   stage_ = Stage::kLook;
   thorough_ = thorough;
   mixed_ = false;
   for (CopyMask rest = copies_; rest != 0; rest &= rest - 1) {
-    const Link& link = *shard_->link(static_cast<uint32_t>(std::countr_zero(rest)));
-    mixed_ |= link.identity().version != shard_->link(primary_)->identity().version;
+    const auto copy = static_cast<uint32_t>(std::countr_zero(rest));
+    mixed_ |= shard_.IdentityOf(copy).version != shard_.IdentityOf(primary_).version;
   }
   done_ = std::move(done);
   keys_.assign(keys.size(), Key());
@@ -63,7 +63,7 @@ bool KeyComparison::Begin(std::span<const std::string> keys, bool thorough, Done
 }
 
 void KeyComparison::Reset() {
-  if (stage_ != Stage::kIdle) shard_->DropCompare();
+  if (stage_ != Stage::kIdle) shard_.DropCompare();
   stage_ = Stage::kIdle;
   done_ = nullptr;
   digest_refused_ = false;
@@ -159,8 +159,8 @@ void KeyComparison::AskValues() {
   answers_.assign(questions_.size() * kMaxCopies, Answer());
   stage_ = Stage::kValue;
   // Who is in sync may have changed meanwhile.
-  if (shard_->in_sync() != copies_ || shard_->info().primary != primary_ ||
-      !shard_->Compare(frames_, copies_, this)) {
+  if (shard_.in_sync() != copies_ || shard_.info().primary != primary_ ||
+      !shard_.Compare(frames_, copies_, this)) {
     Finish(false);
   }
 }
@@ -228,7 +228,7 @@ KeyComparison::Outcome KeyComparison::CompareWithPrimary(const Key& key, uint32_
     return Outcome::kNotKnown;
   }
   if (IsGoing(ours.number) && IsGoing(theirs.number)) return Outcome::kSame;
-  const std::string& node = shard_->info().copies[copy].node;
+  const std::string& node = shard_.info().copies[copy].node;
   if ((ours.number == kGone) != (theirs.number == kGone)) {
     *how = ours.number == kGone ? "only " + node + " has it" : node + " does not have it";
     return Outcome::kOther;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "backend/audit/value_digest.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_ports.h"
 
 namespace gemel {
 
@@ -36,7 +36,7 @@ class KeyComparison : private CompareSink {
   using Done = std::function<void(bool known)>;
 
   // Values that take more memory than `max_value` bytes are compared by their length only.
-  KeyComparison(Shard* shard, uint64_t max_value) : shard_(shard), max_value_(max_value) {}
+  KeyComparison(AuditPort shard, uint64_t max_value) : shard_(shard), max_value_(max_value) {}
   void set_max_value(uint64_t bytes) { max_value_ = bytes; }
   KeyComparison(const KeyComparison&) = delete;
   KeyComparison& operator=(const KeyComparison&) = delete;
@@ -94,7 +94,7 @@ class KeyComparison : private CompareSink {
   }
   void Finish(bool known);
 
-  Shard* shard_;
+  AuditPort shard_;
   uint64_t max_value_;
   bool digest_refused_ = false;
   Stage stage_ = Stage::kIdle;

@@ -34,17 +34,17 @@ const CommandRow* FindRow(std::string_view name) {
 
 }  // namespace
 
-Forget::Forget(Shard* shard, ShardEnv* env, ForgetOptions options)
+Forget::Forget(ForgetPort shard, ShardEnv* env, ForgetOptions options)
     : shard_(shard),
       env_(env),
       options_(options),
       unlink_(FindRow("unlink")),
       scan_(FindRow("scan")),
       ping_(FindRow("ping")),
-      swept_(shard->info().swept) {}
+      swept_(shard.info().swept) {}
 
 void Forget::SetHistory(std::shared_ptr<const RingHistory> history, uint64_t now_ms) {
-  rings_.emplace(std::move(history), shard_->info().name);
+  rings_.emplace(std::move(history), shard_.info().name);
   allowed_ = false;
   began_ms_ = now_ms;
   looked_at_ = deleted_ = on_access_ = 0;
@@ -73,8 +73,7 @@ void Forget::Evaluate() {
     marks_.clear();
     mark_bytes_ = 0;
   }
-  UpdateNote();
-  shard_->set_gate(guarding_ ? this : nullptr);
+  shard_.set_gate(guarding_ ? this : nullptr);
 }
 
 // A mark counts for more than the last sweep, if it is of a later ring.
@@ -91,7 +90,7 @@ ShardGate::Verdict Forget::Before(const Request& request) {
   if (request.row == nullptr || request.frame.empty()) return Verdict::kPass;
   SplitFrame(request.frame, &args_);
   if (ReadsUnnamedKeys(*request.row, args_)) {
-    refusal_ = "TRYAGAIN shard '" + shard_->info().name +
+    refusal_ = "TRYAGAIN shard '" + shard_.info().name +
                "' is deleting old keys after a change of the ring, and BY or GET may read some of "
                "them; try again when PROXY SHARDS shows no sweep";
     return Verdict::kRefuse;
@@ -109,13 +108,13 @@ ShardGate::Verdict Forget::Before(const Request& request) {
     if (!rings_->Of(key, SinceFor(mark)).suspect) continue;
     verdict = Verdict::kHold;
     if (mark == marks_.end() && MarksFull(2)) {
-      refusal_ = "TRYAGAIN shard '" + shard_->info().name +
+      refusal_ = "TRYAGAIN shard '" + shard_.info().name +
                  "' is deleting old keys after a change of the ring and cannot remember more of "
                  "those that were asked for; try again when PROXY SHARDS shows no sweep";
       return Verdict::kRefuse;
     }
     // One that is locked is asked about again when its lock opens.
-    if (!refused_ && !shard_->IsKeyLocked(key)) suspects.push_back(key);
+    if (!refused_ && !shard_.IsKeyLocked(key)) suspects.push_back(key);
   }
   std::sort(suspects.begin(), suspects.end());
   suspects.erase(std::unique(suspects.begin(), suspects.end()), suspects.end());
@@ -136,7 +135,7 @@ bool Forget::Delete(const std::vector<std::string_view>& keys,
   std::vector<std::string_view> args = {"UNLINK"};
   args.insert(args.end(), keys.begin(), keys.end());
   Ask* ask = NewAsk(what, unlink_, RequestKind::kWrite, args);
-  if (!shard_->SendAhead(ask)) {
+  if (!shard_.SendAhead(ask)) {
     Free(ask);
     return false;
   }
@@ -174,10 +173,10 @@ void Forget::OnDeleted(Ask* ask, const Reply& reply) {
     int64_t count = 0;
     if (!ParseInteger(ReplyText(reply.bytes), &count)) count = 0;
     deleted_ += static_cast<uint64_t>(count);
-    shard_->stats().forgotten += static_cast<uint64_t>(count);
+    forgotten_ += static_cast<uint64_t>(count);
     if (ask->what == Ask::What::kAccessDelete) {
       on_access_ += static_cast<uint64_t>(count);
-      shard_->stats().forgotten_on_access += static_cast<uint64_t>(count);
+      forgotten_on_access_ += static_cast<uint64_t>(count);
     }
   } else {
     failed_ = true;
@@ -191,9 +190,9 @@ void Forget::OnDeleted(Ask* ask, const Reply& reply) {
   // Not after each one: that would go through all that is held each time.
   if (marked) ++answered_;
   if (answered_ > 0 &&
-      (in_flight_.empty() || answered_ >= std::max<uint64_t>(kReleaseEvery, shard_->held() / 8))) {
+      (in_flight_.empty() || answered_ >= std::max<uint64_t>(kReleaseEvery, shard_.held() / 8))) {
     answered_ = 0;
-    shard_->ReleaseGated();
+    shard_.ReleaseGated();
   }
   Advance();
 }
@@ -242,7 +241,7 @@ void Forget::Free(Ask* ask) {
 }
 
 void Forget::Note(NoteLevel level, const std::string& text) {
-  env_->Note(level, "shard '" + shard_->info().name + "': " + text);
+  env_->Note(level, "shard '" + shard_.info().name + "': " + text);
 }
 
 }  // namespace gemel

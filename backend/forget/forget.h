@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "backend/ring/ring_history.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_ports.h"
 
 namespace gemel {
 
@@ -37,7 +37,7 @@ class Forget : private ShardGate, private RequestSink {
  public:
   // Both must outlive it. It may be destroyed only when the shard was stopped, or is destroyed next
   // without any event in between: it owns requests that the shard may still answer.
-  Forget(Shard* shard, ShardEnv* env, ForgetOptions options);
+  Forget(ForgetPort shard, ShardEnv* env, ForgetOptions options);
   ~Forget() override = default;
   Forget(const Forget&) = delete;
   Forget& operator=(const Forget&) = delete;
@@ -58,6 +58,8 @@ class Forget : private ShardGate, private RequestSink {
 
   // There are keys to be deleted, or it is not known that there are none.
   bool active() const { return stage_ != Stage::kIdle; }
+  // What PROXY SHARDS says of the deletions; empty for nothing.
+  std::string note() const;
   // Requests have to pass the gate.
   bool guarding() const { return guarding_; }
   // Keys that are remembered as new, or are being deleted for a request.
@@ -127,9 +129,8 @@ class Forget : private ShardGate, private RequestSink {
               const std::vector<std::string_view>& args);
   void Free(Ask* ask);
   void Note(NoteLevel level, const std::string& text);
-  void UpdateNote();
 
-  Shard* shard_;
+  ForgetPort shard_;
   ShardEnv* env_;
   ForgetOptions options_;
   const CommandRow* unlink_;
@@ -179,6 +180,13 @@ class Forget : private ShardGate, private RequestSink {
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> places_;        // scratch
   std::shared_ptr<char> alive_ = std::make_shared<char>();
+
+  Figure sweeps_{shard_.figures(), "sweeps",
+                 "Sweeps after changes of the ring that came to their end"};
+  Figure sweep_scanned_{shard_.figures(), "sweep_scanned", "Keys that sweeps looked at"};
+  Figure forgotten_{shard_.figures(), "forgotten", "Keys deleted after changes of the ring"};
+  Figure forgotten_on_access_{shard_.figures(), "forgotten_on_access",
+                              "Of those, because they were asked for"};
 };
 
 }  // namespace gemel

@@ -33,17 +33,16 @@ void Forget::Tick(uint64_t now_ms) {
   ticked_ms_ = now_ms;
   const double rate = options_.keys_per_s;
   tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kSweepBatch, rate / 20));
-  if (std::exchange(refused_, false)) shard_->ReleaseGated();
+  if (std::exchange(refused_, false)) shard_.ReleaseGated();
   if (!rings_ || stopped_) return;
-  if (shard_->info().swept < swept_) {
+  if (shard_.info().swept < swept_) {
     // A stale copy was forced, or a process restarted: old keys may be back.
-    swept_ = shard_->info().swept;
+    swept_ = shard_.info().swept;
     looked_at_ = deleted_ = on_access_ = 0;
     began_ms_ = now_ms;
     Evaluate();
   }
   Advance();
-  if (active()) UpdateNote();
 }
 
 bool Forget::Limited() const { return options_.keys_per_s != 0 && !MarksFull(1); }
@@ -62,8 +61,8 @@ bool Forget::Step() {
     case Stage::kIdle:
       return false;
     case Stage::kWait:
-      if (!allowed_ || env_->NowMs() < retry_ms_ || shard_->HoldsFrom(allowed_ms_) ||
-          !shard_->PrimaryReady()) {
+      if (!allowed_ || env_->NowMs() < retry_ms_ || shard_.HoldsFrom(allowed_ms_) ||
+          !shard_.PrimaryReady()) {
         return false;
       }
       BeginRound();
@@ -89,7 +88,7 @@ bool Forget::Step() {
 }
 
 bool Forget::RoundStands() const {
-  return shard_->info().primary == primary_ && shard_->ConnectionOf(primary_) == connection_;
+  return shard_.info().primary == primary_ && shard_.ConnectionOf(primary_) == connection_;
 }
 
 void Forget::BeginRound() {
@@ -99,8 +98,8 @@ void Forget::BeginRound() {
   }
   ++round_;
   waiting_ = failed_ = proven_ = false;
-  primary_ = shard_->info().primary;
-  connection_ = shard_->ConnectionOf(primary_);
+  primary_ = shard_.info().primary;
+  connection_ = shard_.ConnectionOf(primary_);
   cursor_ = "0";
   keys_.clear();
   last_number_ = 0;
@@ -131,12 +130,12 @@ bool Forget::Scan() {
     stage_ = Stage::kProve;
     return true;
   }
-  if ((Limited() && tokens_ < 1) || !shard_->InSyncAndUp(primary_)) return false;
+  if ((Limited() && tokens_ < 1) || !shard_.InSyncAndUp(primary_)) return false;
   Ask* ask = NewAsk(Ask::What::kScan, scan_, RequestKind::kRead,
                     {"SCAN", cursor_, "COUNT", kSweepScanCount});
   ask->copy = primary_;
   waiting_ = true;
-  shard_->SendTo(primary_, ask);
+  shard_.SendTo(primary_, ask);
   return false;
 }
 
@@ -160,7 +159,7 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
   cursor_ = ReplyText(parts[0]);
   if (cursor_ == "0") cursor_.clear();
   looked_at_ += names.size();
-  shard_->stats().sweep_scanned += names.size();
+  sweep_scanned_ += names.size();
   tokens_ -= kLookCost * static_cast<double>(names.size());
   for (const std::string_view name : names) {
     const std::string_view key = ReplyText(name);
@@ -187,7 +186,7 @@ bool Forget::DeleteBatch() {
   for (size_t left = keys_.size(); left > 0 && batch.size() < room; --left) {
     std::string key = std::move(keys_.front());
     keys_.pop_front();
-    if (shard_->IsKeyLocked(key)) {
+    if (shard_.IsKeyLocked(key)) {
       keys_.push_back(std::move(key));
       continue;
     }
@@ -223,24 +222,24 @@ bool Forget::Prove() {
     stage_ = Stage::kPropose;
     return true;
   }
-  const CopyMask copies = shard_->in_sync();
+  const CopyMask copies = shard_.in_sync();
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
-    if (!shard_->InSyncAndUp(static_cast<uint32_t>(std::countr_zero(rest)))) return false;
+    if (!shard_.InSyncAndUp(static_cast<uint32_t>(std::countr_zero(rest)))) return false;
   }
   proven_ = true;  // until one says otherwise
   proofs_ = static_cast<uint32_t>(std::popcount(copies));
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
     Ask* ask = NewAsk(Ask::What::kProve, ping_, RequestKind::kRead, {"PING"});
     ask->copy = static_cast<uint32_t>(std::countr_zero(rest));
-    ask->connection = shard_->ConnectionOf(ask->copy);
-    shard_->SendTo(ask->copy, ask);
+    ask->connection = shard_.ConnectionOf(ask->copy);
+    shard_.SendTo(ask->copy, ask);
   }
   return false;
 }
 
 void Forget::OnProof(Ask* ask, const Reply& reply) {
   const bool good = ask->round == round_ && ask->tried == Bit(ask->copy) && reply.bytes[0] == '+' &&
-                    shard_->ConnectionOf(ask->copy) == ask->connection;
+                    shard_.ConnectionOf(ask->copy) == ask->connection;
   const bool ours = ask->round == round_;
   Free(ask);
   --proofs_;
@@ -252,10 +251,10 @@ void Forget::OnProof(Ask* ask, const Reply& reply) {
 
 void Forget::Propose() {
   // Behind an edit that brings old keys back this one would be wrong; before it, it is right.
-  if (proposing_ || shard_->editing() || env_->NowMs() < retry_ms_) return;
+  if (proposing_ || shard_.editing() || env_->NowMs() < retry_ms_) return;
   proposing_ = true;
   const uint64_t ring = rings_->history().last_id();
-  Edit edit{EditKind::kSwept, shard_->info().name, {}, {}, "no key of other shards is left"};
+  Edit edit{EditKind::kSwept, shard_.info().name, {}, {}, "no key of other shards is left"};
   edit.ring = ring;
   env_->Propose(std::move(edit),
                 [this, ring, alive = std::weak_ptr<char>(alive_)](const EditResult& result) {
@@ -274,9 +273,9 @@ void Forget::OnProposed(uint64_t ring, const EditResult& result) {
     }
     return;
   }
-  const int at = result.topology->IndexOf(shard_->info().name);
+  const int at = result.topology->IndexOf(shard_.info().name);
   swept_ = at < 0 ? ring : result.topology->shards[static_cast<size_t>(at)].swept;
-  shard_->set_swept(swept_);
+  shard_.set_swept(swept_);
   // Unless the ring changed meanwhile, or old keys came back: then the rest begins from here.
   if (swept_ >= rings_->history().last_id()) {
     Finish();
@@ -293,18 +292,14 @@ void Forget::Finish() {
              " deleted (" + std::to_string(on_access_) + " of them when they were asked for) in " +
              SweepSeconds(env_->NowMs() - began_ms_) + " s");
   }
-  ++shard_->stats().sweeps;
+  ++sweeps_;
   Evaluate();
 }
 
-void Forget::UpdateNote() {
-  if (!active()) {
-    shard_->set_sweep_note({});
-    return;
-  }
-  shard_->set_sweep_note("ring " + std::to_string(rings_->history().last_id()) + ": " +
-                         std::to_string(looked_at_) + " keys looked at, " +
-                         std::to_string(deleted_) + " deleted");
+std::string Forget::note() const {
+  if (!active()) return {};
+  return "ring " + std::to_string(rings_->history().last_id()) + ": " + std::to_string(looked_at_) +
+         " keys looked at, " + std::to_string(deleted_) + " deleted";
 }
 
 }  // namespace gemel

@@ -46,7 +46,7 @@ void Link::KillOldConnection() {
     old_client_id_ = 0;
     old_process_.clear();
   } else if (old_client_id_ == 0) {
-    identity_.haunted = true;
+    identity_.unsettled = true;
   } else {
     Handshake(Step::kKillOld, {"CLIENT", "KILL", "ID", std::to_string(old_client_id_)});
   }
@@ -165,7 +165,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
       // An integer (how many it found), or "No such client": either way it is over. Otherwise it
       // may not be asked.
       if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
-        identity_.haunted = true;
+        identity_.unsettled = true;
       } else {
         // Also for the next connection, if this one ends before it is up.
         old_client_id_ = 0;

@@ -31,7 +31,7 @@ struct NodeIdentity {
   uint64_t keys = 0;  // DBSIZE of the link's database
   // The last connection to this process could not be ended for sure: what was sent on it may still
   // be applied, at any time.
-  bool haunted = false;
+  bool unsettled = false;
   // Every write is on its disk before it is answered (appendonly yes, appendfsync always): what it
   // comes back with is all of it.
   bool keeps_writes = false;

@@ -60,34 +60,33 @@ bool IsLacking(const Question& question, const ControlReply& reply) {
 
 }  // namespace
 
-NodeCheck::NodeCheck(Shard* shard, ControlPort* port, ShardEnv* env)
+NodeCheck::NodeCheck(ResyncPort shard, ControlPort* port, ShardEnv* env)
     : shard_(shard), port_(port), env_(env), seen_(kMaxCopies) {}
 
 void NodeCheck::ForgetCopy(uint32_t copy) {
   const uint64_t round = seen_[copy].round;
   seen_[copy] = {};
   seen_[copy].round = round + 1;
-  shard_->set_node_warning(copy, "");
 }
 
 void NodeCheck::Tick(uint64_t now_ms) {
   if (now_ms < next_ms_) return;
   next_ms_ = now_ms + kIntervalMs;
   // A node alone has nobody to be equal to.
-  if (shard_->member_count() < 2) return;
-  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+  if (shard_.member_count() < 2) return;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     const Seen& seen = seen_[i];
-    if (!shard_->IsMember(i) || !shard_->link(i)->up() || seen.waiting > 0) continue;
+    if (!shard_.IsMember(i) || !shard_.link(i)->up() || seen.waiting > 0) continue;
     const bool again = seen.again_ms != 0 && now_ms >= seen.again_ms;
-    if (seen.connection != shard_->ConnectionOf(i) || again) Ask(i, now_ms);
+    if (seen.connection != shard_.ConnectionOf(i) || again) Ask(i, now_ms);
   }
   CheckVersions();
 }
 
 void NodeCheck::Ask(uint32_t copy, uint64_t now_ms) {
   Seen& seen = seen_[copy];
-  if (seen.connection != shard_->ConnectionOf(copy)) DisklessDelay::Heal(port_, copy);
-  seen.connection = shard_->ConnectionOf(copy);
+  if (seen.connection != shard_.ConnectionOf(copy)) DisklessDelay::Heal(port_, copy);
+  seen.connection = shard_.ConnectionOf(copy);
   seen.lacks.clear();
   seen.unknown = false;
   seen.again_ms = now_ms + kAgainMs;
@@ -132,7 +131,7 @@ std::string NodeCheck::RightsText(uint32_t copy) const {
   const bool replicates = !lacks[static_cast<size_t>(Use::kReplicating)] &&
                           std::count(seen.lacks.begin(), seen.lacks.end(), kInfo) == 0;
   const bool keys = !lacks[static_cast<size_t>(Use::kKeys)];
-  const std::string& user = shard_->options().nodes[copy].user;
+  const std::string& user = shard_.node(copy).user;
   std::string text = "does not let gemel's user '" + (user.empty() ? "default" : user) + "' use " +
                      names + " (allow it: by ACL " + rules + "; no rename-command): ";
   if (!replicates && !keys) {
@@ -152,21 +151,21 @@ std::string NodeCheck::RightsText(uint32_t copy) const {
 
 // As soon as both are known.
 void NodeCheck::CheckVersions() {
-  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->IsMember(i) || !shard_->link(i)->up()) continue;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (!shard_.IsMember(i) || !shard_.link(i)->up()) continue;
     Say(i, &seen_[i].version, VersionText(i), "can read what the other copies write by now");
   }
 }
 
 std::string NodeCheck::VersionText(uint32_t copy) const {
-  const NodeIdentity& own = shard_->link(copy)->identity();
+  const NodeIdentity& own = shard_.link(copy)->identity();
   std::string others;
-  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     // One that is away is what it was last.
-    if (i == copy || !shard_->IsMember(i)) continue;
-    const NodeIdentity& other = shard_->link(i)->identity();
+    if (i == copy || !shard_.IsMember(i)) continue;
+    const NodeIdentity& other = shard_.link(i)->identity();
     if (!CannotRead(own, other)) continue;
-    others += (others.empty() ? "" : ", ") + shard_->link(i)->name() + " (" + other.version + ")";
+    others += (others.empty() ? "" : ", ") + shard_.link(i)->name() + " (" + other.version + ")";
   }
   if (others.empty()) return {};
   return "(" + own.version + ") can read neither the replication nor the DUMPs of " + others +
@@ -176,16 +175,19 @@ std::string NodeCheck::VersionText(uint32_t copy) const {
 
 void NodeCheck::Say(uint32_t copy, std::string* said, std::string text, const std::string& good) {
   if (*said == text) return;
-  const std::string node = "shard '" + shard_->info().name + "': " + shard_->link(copy)->name();
+  const std::string node = "shard '" + shard_.info().name + "': " + shard_.link(copy)->name();
   if (text.empty()) {
     env_->Note(NoteLevel::kInfo, node + " " + good);
   } else {
     env_->Note(NoteLevel::kWarn, node + " " + text);
   }
   *said = std::move(text);
+}
+
+std::string NodeCheck::warning(uint32_t copy) const {
   const Seen& seen = seen_[copy];
   const bool both = !seen.rights.empty() && !seen.version.empty();
-  shard_->set_node_warning(copy, seen.rights + (both ? "; it " : "") + seen.version);
+  return seen.rights + (both ? "; it " : "") + seen.version;
 }
 
 }  // namespace gemel

@@ -13,20 +13,22 @@
 #include <vector>
 
 #include "backend/resync/control_port.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_ports.h"
 
 namespace gemel {
 
 class NodeCheck {
  public:
   // All must outlive it.
-  NodeCheck(Shard* shard, ControlPort* port, ShardEnv* env);
+  NodeCheck(ResyncPort shard, ControlPort* port, ShardEnv* env);
 
   // Time passes: looks at each node when it was connected to anew, and again while it lacks
   // something.
   void Tick(uint64_t now_ms);
   // What was asked of this copy is not answered any more, and another node may take its place.
   void ForgetCopy(uint32_t copy);
+  // What PROXY SHARDS says of what the node lacks, a right or a version; empty for nothing.
+  std::string warning(uint32_t copy) const;
 
  private:
   struct Seen {
@@ -47,7 +49,7 @@ class NodeCheck {
   std::string VersionText(uint32_t copy) const;
   void Say(uint32_t copy, std::string* said, std::string text, const std::string& good);
 
-  Shard* shard_;
+  ResyncPort shard_;
   ControlPort* port_;
   ShardEnv* env_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();

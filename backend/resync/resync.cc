@@ -42,7 +42,7 @@ std::string CommandName(const std::vector<std::string>& args) {
 
 }  // namespace
 
-Resync::Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig config,
+Resync::Resync(ResyncPort shard, ControlPort* port, ShardEnv* env, ResyncConfig config,
                ResyncBoard* board)
     : shard_(shard),
       port_(port),
@@ -55,13 +55,14 @@ Resync::Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig conf
       ours_(kMaxCopies),
       scanned_(kMaxCopies),
       in_vain_(kMaxCopies),
-      connected_(kMaxCopies) {
-  for (uint32_t i = 0; i < shard_->copy_count(); ++i) from_start_[i] = true;
+      connected_(kMaxCopies),
+      notes_(kMaxCopies) {
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) from_start_[i] = true;
 }
 
 Resync::~Resync() {
   // Also safe while the edit is under way: the shard sends no writes before it is in effect.
-  if (state_ >= State::kDraining) shard_->Resume();
+  if (state_ >= State::kDraining) shard_.Resume();
   delay_.PutBack();
 }
 
@@ -106,16 +107,16 @@ void Resync::Prepare(uint32_t copy, std::vector<std::string> args, ControlDone d
 // connection may have been lost on the way: a node that empties or loads a lot does not answer for
 // a while.
 bool Resync::SameProcess() const {
-  if (shard_->ConnectionOf(copy_) == connection_) return true;
-  return run_id_ != kHiddenRunId && ProcessOf(shard_->link(copy_)->identity().run_id) == run_id_;
+  if (shard_.ConnectionOf(copy_) == connection_) return true;
+  return run_id_ != kHiddenRunId && ProcessOf(shard_.link(copy_)->identity().run_id) == run_id_;
 }
 
 std::string Resync::Obstacle() const {
-  if (shard_->info().primary != primary_) return "the primary changed";
-  if (!shard_->PrimaryReady()) return "the primary is not ready";
-  if (shard_->info().copies[copy_].state == CopyState::kInSync) return "it is in sync already";
-  if (shard_->info().copies[copy_].drained()) return "it is drained";
-  if (shard_->link(copy_)->up() && !SameProcess()) return "it restarted";
+  if (shard_.info().primary != primary_) return "the primary changed";
+  if (!shard_.PrimaryReady()) return "the primary is not ready";
+  if (shard_.info().copies[copy_].state == CopyState::kInSync) return "it is in sync already";
+  if (shard_.info().copies[copy_].drained()) return "it is drained";
+  if (shard_.link(copy_)->up() && !SameProcess()) return "it restarted";
   return {};
 }
 
@@ -127,24 +128,23 @@ void Resync::ForgetCopy(uint32_t copy) {
   scanned_[copy] = false;
   in_vain_[copy] = {};
   connected_[copy] = {};
+  notes_[copy].clear();
 }
 
 void Resync::Tick(uint64_t now_ms) {
-  const ShardInfo& info = shard_->info();
-  for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (connected_[i].connection == shard_->ConnectionOf(i)) continue;
-    connected_[i] = {shard_->ConnectionOf(i), now_ms};
+  const ShardInfo& info = shard_.info();
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (connected_[i].connection == shard_.ConnectionOf(i)) continue;
+    connected_[i] = {shard_.ConnectionOf(i), now_ms};
   }
-  const Link* primary = shard_->link(info.primary);
+  const Link* primary = shard_.link(info.primary);
   if (info.adopted && primary->up() && primary->identity().keys == 0) {
     seen_empty_[info.primary] = true;
   }
   if (state_ == State::kIdle) {
-    for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+    for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
       // Somebody else has made it equal.
-      if (info.copies[i].state == CopyState::kInSync && !shard_->resync_note(i).empty()) {
-        shard_->set_resync_note(i, "");
-      }
+      if (info.copies[i].state == CopyState::kInSync) notes_[i].clear();
     }
     if (now_ms < retry_at_ms_) return;
     const int copy = PickCopy();
@@ -171,7 +171,7 @@ void Resync::Tick(uint64_t now_ms) {
     return;
   }
   if (state_ != State::kCopying) return;
-  if (shard_->HealthOf(copy_) == NodeHealth::kDown && now_ms >= heard_ms_ + kDownMs) {
+  if (shard_.HealthOf(copy_) == NodeHealth::kDown && now_ms >= heard_ms_ + kDownMs) {
     Fail("it is down");
     return;
   }
@@ -181,11 +181,11 @@ void Resync::Tick(uint64_t now_ms) {
 // The next stale copy after the one that was tried last, so that one that cannot be copied does not
 // keep others waiting. -1: none.
 int Resync::PickCopy() {
-  if (shard_->CopyToResync() < 0) return -1;
-  const uint32_t count = shard_->copy_count();
+  if (shard_.CopyToResync() < 0) return -1;
+  const uint32_t count = shard_.copy_count();
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t copy = (next_copy_ + i) % count;
-    if (shard_->WantsResync(copy)) {
+    if (shard_.WantsResync(copy)) {
       return static_cast<int>(copy);
     }
   }
@@ -360,8 +360,8 @@ void Resync::OnPrimaryPolled(const ReplicationInfo& copy, const ControlReply& re
   meter_.Enter(kCatchingUp, now_ms);
   SetNote("catching up, " + std::to_string(lag) + " bytes behind");
   if (place_ != nullptr) place_->Show(meter_.progress());
-  if (IsNear(copy, lag) && now_ms >= next_pause_ms_ && shard_->link(copy_)->up() &&
-      !shard_->paused()) {
+  if (IsNear(copy, lag) && now_ms >= next_pause_ms_ && shard_.link(copy_)->up() &&
+      !shard_.paused()) {
     BeginPause();
   } else {
     PollLater(kCatchUpPollMs);
@@ -403,7 +403,7 @@ void Resync::End() {
   state_ = State::kIdle;
   place_.reset();
   delay_.PutBack();
-  if (paused) shard_->Resume();
+  if (paused) shard_.Resume();
 }
 
 void Resync::Note(NoteLevel level, const std::string& text, uint64_t again_ms) {
@@ -414,10 +414,14 @@ void Resync::Note(NoteLevel level, const std::string& text, uint64_t again_ms) {
     if (noted_ms_.size() >= kMaxNoted) noted_ms_.clear();
     noted_ms_[text] = now_ms;
   }
-  env_->Note(level, "shard '" + shard_->info().name + "': " + text);
+  env_->Note(level, "shard '" + shard_.info().name + "': " + text);
 }
 
-void Resync::SetNote(const std::string& note) { shard_->set_resync_note(copy_, note); }
+void Resync::SetNote(const std::string& note) {
+  // Whoever resyncs it changes its data.
+  if (!note.empty()) shard_.WillOverwrite(copy_);
+  notes_[copy_] = note;
+}
 
 void Resync::ShowProgress() {
   const ResyncProgress& progress = meter_.progress();

@@ -24,7 +24,7 @@
 #include "backend/resync/replication_info.h"
 #include "backend/resync/resync_board.h"
 #include "backend/resync/resync_progress.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_ports.h"
 #include "config/config.h"
 
 namespace gemel {
@@ -33,7 +33,7 @@ class Resync {
  public:
   // `shard`, `port`, `env` and `board` must outlive it. Without a board there is no limit over the
   // shards, and nobody to show anything to.
-  Resync(Shard* shard, ControlPort* port, ShardEnv* env, ResyncConfig config,
+  Resync(ResyncPort shard, ControlPort* port, ShardEnv* env, ResyncConfig config,
          ResyncBoard* board = nullptr);
   // Lets held writes go. The shard must still be there; callbacks that come later do nothing.
   ~Resync();
@@ -52,9 +52,11 @@ class Resync {
   // The copy is stale, and was told to replicate: what is done with it next must begin with
   // REPLICAOF NO ONE.
   bool MayReplicate(uint32_t copy) const {
-    return ours_[copy] && shard_->info().copies[copy].state == CopyState::kStale;
+    return ours_[copy] && shard_.info().copies[copy].state == CopyState::kStale;
   }
 
+  // What PROXY SHARDS says of the copy; empty for nothing.
+  const std::string& note(uint32_t copy) const { return notes_[copy]; }
   // A resync is under way.
   bool active() const { return state_ != State::kIdle; }
 
@@ -151,9 +153,9 @@ class Resync {
   void SetNote(const std::string& note);
   // What PROXY SHARDS, INFO and, now and then, the log say of the meter.
   void ShowProgress();
-  const std::string& NameOf(uint32_t copy) const { return shard_->info().copies[copy].node; }
+  const std::string& NameOf(uint32_t copy) const { return shard_.info().copies[copy].node; }
 
-  Shard* shard_;
+  ResyncPort shard_;
   ControlPort* port_;
   ShardEnv* env_;
   ResyncConfig config_;
@@ -226,6 +228,7 @@ class Resync {
   };
   std::vector<Connected> connected_;
   std::unordered_map<std::string, uint64_t> noted_ms_;  // what was logged, and when
+  std::vector<std::string> notes_;                      // by copy, for PROXY SHARDS
 };
 
 }  // namespace gemel

@@ -22,7 +22,7 @@ void Resync::BeginPause() {
   paused_ms_ = env_->NowMs();
   SetNote("handing over");
   // May be called inside, or from deep inside the shard: it only sends commands.
-  shard_->Pause(Guard([this] { OnDrained(); }));
+  shard_.Pause(Guard([this] { OnDrained(); }));
 }
 
 uint64_t Resync::PauseBound() const {
@@ -51,7 +51,7 @@ void Resync::EndLongPause(uint64_t now_ms) {
   ++short_pauses_;
   PollLater(kAfterShortPauseMs);
   if (place_ != nullptr) place_->Paused(now_ms - paused_ms_);
-  shard_->Resume();
+  shard_.Resume();
 }
 
 void Resync::OnDrained() {
@@ -66,7 +66,7 @@ void Resync::OnDrained() {
 void Resync::OnPrimaryAtRest(const std::string& info) {
   // The process that told the offset must be the one whose data the shard speaks of: a primary that
   // died and is back, empty, may be noticed here before its link says so.
-  const std::string_view known = ProcessOf(shard_->link(primary_)->identity().run_id);
+  const std::string_view known = ProcessOf(shard_.link(primary_)->identity().run_id);
   if (known != kHiddenRunId && InfoField(info, "run_id") != known) {
     Fail("the primary is another process than before: it restarted");
     return;
@@ -113,7 +113,7 @@ void Resync::LeaveMaster() {
 void Resync::OnLeft(const std::string& info) {
   const ReplicationInfo left = ParseReplicationInfo(info);
   const std::string id = IdFromInfo(info);
-  Link* link = shard_->link(copy_);
+  Link* link = shard_.link(copy_);
   if (InfoField(info, "role") != "master") {
     Fail("its role is not master after REPLICAOF NO ONE");
   } else if (!left.replid2.empty() && left.replid2 != replid_) {
@@ -128,7 +128,7 @@ void Resync::OnLeft(const std::string& info) {
     }
     link->set_run_id(id);
     state_ = State::kEditing;
-    shard_->ProposeInSync(copy_, Guard([this](bool ok) { OnEdited(ok); }));
+    shard_.ProposeInSync(copy_, Guard([this](bool ok) { OnEdited(ok); }));
   }
 }
 

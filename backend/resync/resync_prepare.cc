@@ -25,9 +25,9 @@ void Resync::Begin(uint32_t copy) {
   ++attempt_;
   state_ = State::kPreparing;
   copy_ = copy;
-  primary_ = shard_->info().primary;
-  connection_ = shard_->ConnectionOf(copy);
-  run_id_ = ProcessOf(shard_->link(copy)->identity().run_id);
+  primary_ = shard_.info().primary;
+  connection_ = shard_.ConnectionOf(copy);
+  run_id_ = ProcessOf(shard_.link(copy)->identity().run_id);
   was_replica_ = is_replica_ = leave_first_ = false;
   input_before_ = -1;
   input_seen_ = 0;
@@ -69,7 +69,7 @@ void Resync::LookAtProcess(const ControlReply& info, const std::string& replid) 
   }
   if (!info.ok) {
     InVainNow(NameOf(copy_) + " refuses INFO (" + info.error + ")");
-    is_replica_ = shard_->link(copy_)->identity().is_replica;
+    is_replica_ = shard_.link(copy_)->identity().is_replica;
     TakeTurn();
     return;
   }
@@ -77,7 +77,7 @@ void Resync::LookAtProcess(const ControlReply& info, const std::string& replid) 
   const std::string_view process = ProcessOf(id);
   if (process != run_id_ && process != kHiddenRunId && run_id_ != kHiddenRunId) {
     // It lost its power, and nothing was sent to it since that would have told.
-    Link* link = shard_->link(copy_);
+    Link* link = shard_.link(copy_);
     if (link->up()) link->Fail("the node is another process by now");
     Fail("it restarted");
     return;
@@ -96,7 +96,7 @@ void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) 
   if (copy.is_replica && copy.link_up && !copy.syncing && pure && !replid.empty() &&
       copy.replid == replid) {
     TakePlace(/*copying=*/false);
-    shard_->ForgetJournal(copy_);
+    shard_.ForgetJournal(copy_);
     was_replica_ = true;
     ours_[copy_] = true;
     host_ = copy.host;
@@ -119,8 +119,8 @@ void Resync::TakeTurn() {
     End();
     return;
   }
-  shard_->ForgetJournal(copy_);
-  if (shard_->info().adopted && !ours_[copy_] && !scanned_[copy_]) {
+  shard_.ForgetJournal(copy_);
+  if (shard_.info().adopted && !ours_[copy_] && !scanned_[copy_]) {
     CheckNotSwapped();
   } else {
     CopyData();
@@ -139,7 +139,7 @@ void Resync::CopyData() {
 bool Resync::TakePlace(bool copying) {
   if (board_ == nullptr) return true;
   std::string why;
-  place_ = board_->Take(shard_->info().name, NameOf(primary_), NameOf(copy_), copying, &why,
+  place_ = board_->Take(shard_.info().name, NameOf(primary_), NameOf(copy_), copying, &why,
                         !WhyByKeys().empty());
   if (place_ == nullptr) SetNote("waits for its turn: " + why);
   return place_ != nullptr;
@@ -174,7 +174,7 @@ void Resync::CheckNotSwapped() {
 }
 
 void Resync::SetAuth() {
-  const LinkOptions& node = shard_->options().nodes[copy_];
+  const LinkOptions& node = shard_.node(copy_);
   if (node.password.empty()) {
     FindPrimary();
     return;
@@ -191,7 +191,7 @@ void Resync::SetAuth() {
 }
 
 void Resync::SetUser() {
-  const std::string& user = shard_->options().nodes[copy_].user;
+  const std::string& user = shard_.node(copy_).user;
   if (user.empty()) {
     FindPrimary();
     return;

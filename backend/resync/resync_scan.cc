@@ -22,8 +22,8 @@ constexpr const char* kKeyByKey = "copying key by key";
 
 // Why REPLICAOF is of no use between these two, as far as is known; empty: it may be.
 std::string Resync::WhyByKeys() const {
-  const NodeIdentity& copy = shard_->link(copy_)->identity();
-  const NodeIdentity& primary = shard_->link(primary_)->identity();
+  const NodeIdentity& copy = shard_.link(copy_)->identity();
+  const NodeIdentity& primary = shard_.link(primary_)->identity();
   if (CannotRead(copy, primary)) {
     return NameOf(copy_) + " (" + copy.version + ") cannot read the replication of " +
            NameOf(primary_) + " (" + primary.version + ")";
@@ -87,7 +87,7 @@ void Resync::BeginScan(const std::string& why) {
 }
 
 void Resync::StartScan(const std::string& why) {
-  Link* link = shard_->link(copy_);
+  Link* link = shard_.link(copy_);
   if (!link->up()) {
     Fail("its connection was lost");
     return;
@@ -95,7 +95,7 @@ void Resync::StartScan(const std::string& why) {
   const uint64_t now_ms = env_->NowMs();
   // Where nobody can ask whether an earlier connection is over, a node that has answered for a
   // while has read what was left of it.
-  const bool doubtful = link->identity().haunted || run_id_ == kHiddenRunId;
+  const bool doubtful = link->identity().unsettled || run_id_ == kHiddenRunId;
   if (doubtful && now_ms < connected_[copy_].since_ms + kCalmMs) {
     SetNote("waits until what its last connection had left is surely over");
     retry_at_ms_ = connected_[copy_].since_ms + kCalmMs;
@@ -106,7 +106,7 @@ void Resync::StartScan(const std::string& why) {
     link->set_run_id(seen_id_);
   }
   std::string why_not;
-  if (!shard_->CopyByScan(copy_, &why_not, doubtful)) {
+  if (!shard_.CopyByScan(copy_, &why_not, doubtful)) {
     Fail("it cannot be copied key by key now: " + why_not);
     return;
   }
@@ -119,7 +119,7 @@ void Resync::StartScan(const std::string& why) {
 }
 
 void Resync::WatchScan(uint64_t now_ms) {
-  const ScanStatus scan = shard_->StatusOfScan(copy_);
+  const ScanStatus scan = shard_.StatusOfScan(copy_);
   if (!scan.running) {
     // Without a reason it came to its end, whatever the copy has missed since.
     if (scan.end.empty()) {

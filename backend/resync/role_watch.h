@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backend/resync/control_port.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/shard_ports.h"
 
 namespace gemel {
 
@@ -19,7 +19,7 @@ namespace gemel {
 class RoleWatch {
  public:
   // All must outlive it.
-  RoleWatch(Shard* shard, ControlPort* port, ShardEnv* env);
+  RoleWatch(ResyncPort shard, ControlPort* port, ShardEnv* env);
 
   // Time passes. A copy that holds other data loses its link; when that is made anew, the shard
   // sees who it is.
@@ -31,7 +31,7 @@ class RoleWatch {
   void Ask(uint32_t copy);
   void OnReply(uint32_t copy, const std::string& known, const ControlReply& reply);
 
-  Shard* shard_;
+  ResyncPort shard_;
   ControlPort* port_;
   ShardEnv* env_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();

@@ -13,7 +13,7 @@ ScriptEnd::ScriptEnd(Shard* shard, ControlPort* port, ShardEnv* env)
     : shard_(shard), port_(port), env_(env), asked_(kMaxCopies) {}
 
 void ScriptEnd::Tick(uint32_t copy) {
-  if (shard_->TakeEndScriptWish(copy) && !asked_[copy].waits) Ask(copy, kScript);
+  if (shard_->nodes().TakeEndScriptWish(copy) && !asked_[copy].waits) Ask(copy, kScript);
 }
 
 void ScriptEnd::Ask(uint32_t copy, const char* kind) {
@@ -32,7 +32,7 @@ void ScriptEnd::OnReply(uint32_t copy, const char* kind, const ControlReply& rep
     return;
   }
   if (!reply.ok && (!reply.refused || reply.error.starts_with("NOTBUSY"))) return;
-  if (reply.ok) shard_->OnScriptEnded(copy);
+  if (reply.ok) shard_->nodes().OnScriptEnded(copy);
   std::string note = "shard '" + shard_->info().name + "': node " + shard_->link(copy)->name();
   note += reply.ok ? " was told to end a script that took longer than [timeouts] request_ms"
                    : " runs a script for longer than [timeouts] request_ms and does not end it: " +

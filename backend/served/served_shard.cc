@@ -24,21 +24,27 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   shard_ = std::make_unique<Shard>(std::move(options), info, table, world.chunks, world.env);
   scripts_ = std::make_unique<ScriptEnd>(shard_.get(), world.control, world.env);
   for (uint32_t i = 0; i < info.copies.size(); ++i) Open(i, info.copies[i].node);
-  resync_ =
-      std::make_unique<Resync>(shard_.get(), world.control, world.env, pool.resync, world.resyncs);
+  resync_ = std::make_unique<Resync>(shard_->resync_port(), world.control, world.env, pool.resync,
+                                     world.resyncs);
   shard_->control().set_detach(
       [control = world.control](uint32_t copy, std::function<void(const std::string&)> done) {
         MakeMaster(control, copy, std::move(done));
       });
-  audit_ = std::make_unique<Audit>(shard_.get(), world.env, pool.audit);
-  watch_ = std::make_unique<RoleWatch>(shard_.get(), world.control, world.env);
-  check_ = std::make_unique<NodeCheck>(shard_.get(), world.control, world.env);
-  membership_ = std::make_unique<Membership>(shard_.get(), world.env,
-                                             static_cast<Membership::Host*>(this));
+  audit_ = std::make_unique<Audit>(shard_->audit_port(), world.env, pool.audit);
+  watch_ = std::make_unique<RoleWatch>(shard_->resync_port(), world.control, world.env);
+  check_ = std::make_unique<NodeCheck>(shard_->resync_port(), world.control, world.env);
+  membership_ =
+      std::make_unique<Membership>(shard_.get(), world.env, static_cast<Membership::Host*>(this));
   membership_->SetNodes(wanted_.nodes, /*force=*/false);
   ForgetOptions forget = world.forget;
   forget.keys_per_s = pool.ring.forget_keys_per_s;
-  forget_ = std::make_unique<Forget>(shard_.get(), world.env, forget);
+  forget_ = std::make_unique<Forget>(shard_->forget_port(), world.env, forget);
+  shard_->set_notes(
+      {[this] { return membership_ != nullptr ? membership_->Outstanding() : std::string(); },
+       [this] { return forget_->note(); }, [this](uint32_t copy) { return ResyncNote(copy); },
+       [this](uint32_t copy) {
+         return check_ != nullptr ? check_->warning(copy) : std::string();
+       }});
   if (rings == nullptr) return;
   SetHistory(std::move(rings));
   AllowSweep();
@@ -104,7 +110,7 @@ void ServedShard::ConnectAnew(uint32_t copy) {
 
 void ServedShard::ProbeAnew(uint32_t copy) {
   world_.host->StopProbe(copy);
-  shard_->OnProbe(copy, ProbeOutcome::kVoid);
+  shard_->nodes().OnProbe(copy, ProbeOutcome::kVoid);
   world_.host->StartProbe(copy, NodeAt(copy), health_, NextRandom(&random_));
 }
 
@@ -122,7 +128,7 @@ void ServedShard::Start(uint32_t random) {
   random_ = random;
   shard_->Start();
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->IsMember(i)) continue;
+    if (!shard_->copies().IsMember(i)) continue;
     world_.host->StartProbe(i, NodeAt(i), health_, NextRandom(&random_));
   }
 }
@@ -143,8 +149,8 @@ void ServedShard::Tick(uint64_t now_ms, uint32_t random) {
     }
   }
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->IsMember(i)) continue;
-    if (shard_->TakeProbeWish(i)) world_.host->ProbeNow(i);
+    if (!shard_->copies().IsMember(i)) continue;
+    if (shard_->nodes().TakeProbeWish(i)) world_.host->ProbeNow(i);
     scripts_->Tick(i);
   }
 }
@@ -161,7 +167,7 @@ void ServedShard::Change(const PoolConfig& pool, const ShardConfig& config, bool
   audit_->set_config(pool.audit);
   forget_->set_rate(pool.ring.forget_keys_per_s);
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->IsMember(i)) continue;
+    if (!shard_->copies().IsMember(i)) continue;
     if (identity) {
       world_.host->SetControl(i, NodeAt(i), /*anew=*/false);
       ProbeAnew(i);
@@ -186,7 +192,7 @@ void ServedShard::Retire(uint64_t now_ms) {
   forget_->Stop();
   audit_->Stop();
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->IsMember(i) || !resync_->MayReplicate(i)) continue;
+    if (!shard_->copies().IsMember(i) || !resync_->MayReplicate(i)) continue;
     ++detaching_;
     world_.control->Command(i, {"REPLICAOF", "NO", "ONE"},
                             [this, alive = std::weak_ptr<char>(alive_)](const ControlReply&) {
@@ -205,7 +211,7 @@ void ServedShard::Stop() {
   membership_->Stop();
   forget_->Stop();
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (shard_->IsMember(i)) world_.host->StopProbe(i);
+    if (shard_->copies().IsMember(i)) world_.host->StopProbe(i);
   }
   DropWatches();
   audit_->Stop();

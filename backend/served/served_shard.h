@@ -108,6 +108,10 @@ class ServedShard : private Membership::Host {
 
   // --- for who looks on ---
   bool resyncing() const { return resync_ != nullptr && resync_->active(); }
+  // How far the copy is made equal; empty: it needs no resync.
+  std::string ResyncNote(uint32_t copy) const {
+    return resync_ != nullptr ? resync_->note(copy) : std::string();
+  }
   bool members_settled() const { return membership_->settled(); }
   std::string OutstandingMembers() const { return membership_->Outstanding(); }
   bool sweeping() const { return forget_->active(); }

@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/resp/reply_reader.h"
-#include "backend/resp/resp_writer.h"
-#include "backend/shard/shard_control.h"
-
 namespace gemel {
 
 namespace {
@@ -14,16 +10,6 @@ namespace {
 constexpr uint64_t kNotYetRetryMs = 500;
 
 }  // namespace
-
-// An order to the shard (shard_control.h) that is under way.
-struct Membership::Order : Request, RequestSink {
-  void OnReply(Request*, const Reply& reply) override { membership->OnOrder(*this, reply.bytes); }
-
-  Membership* membership = nullptr;
-  uint32_t copy = 0;
-  bool removes = false;
-  std::string text;
-};
 
 Membership::Membership(Shard* shard, ShardEnv* env, Host* host)
     : shard_(shard), env_(env), host_(host) {}
@@ -42,7 +28,7 @@ void Membership::SetNodes(std::vector<LinkOptions> nodes, bool force) {
   noted_.clear();
   CopyMask unwanted = 0;
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (shard_->IsMember(i) && !Wanted(shard_->info().copies[i].node)) unwanted |= Bit(i);
+    if (shard_->copies().IsMember(i) && !Wanted(shard_->info().copies[i].node)) unwanted |= Bit(i);
   }
   shard_->control().set_unwanted(unwanted);
 }
@@ -52,9 +38,15 @@ bool Membership::Wanted(std::string_view node) const {
                      [&](const LinkOptions& wanted) { return wanted.name == node; });
 }
 
+// False: its removal is durable, but it is still here.
+bool Membership::IsInTopology(uint32_t copy) const {
+  return shard_->info().copies[copy].node == shard_->copies().link(copy).name();
+}
+
 bool Membership::SomebodyStays() const {
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (shard_->IsMember(i) && Wanted(shard_->info().copies[i].node) && shard_->Serves(i)) {
+    if (shard_->copies().IsMember(i) && Wanted(shard_->info().copies[i].node) &&
+        shard_->copies().Serves(i)) {
       return true;
     }
   }
@@ -63,20 +55,19 @@ bool Membership::SomebodyStays() const {
 
 void Membership::Tick(uint64_t now_ms) {
   if (!settled_) Advance(now_ms);
-  shard_->set_member_note(Outstanding());
 }
 
 void Membership::Advance(uint64_t now_ms) {
-  if (busy_ || stopped_ || now_ms < retry_at_ms_ || shard_->editing() ||
+  if (busy_ || stopped_ || now_ms < retry_at_ms_ || shard_->edits().editing() ||
       !shard_->control().idle()) {
     return;
   }
   // A removal that was given up may have taken effect all the same.
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (shard_->IsMember(i) && !shard_->IsInTopology(i)) LetGo(i);
+    if (shard_->copies().IsMember(i) && !IsInTopology(i)) LetGo(i);
   }
   for (const LinkOptions& node : nodes_) {
-    const int copy = shard_->CopyOf(node.name);
+    const int copy = shard_->copies().IndexOf(node.name);
     if (copy < 0) {
       if (std::find(not_yet_.begin(), not_yet_.end(), node.name) != not_yet_.end()) continue;
       Add(node);
@@ -85,7 +76,7 @@ void Membership::Advance(uint64_t now_ms) {
     // It was on its way out, and is wanted again.
     const CopyInfo& info = shard_->info().copies[static_cast<uint32_t>(copy)];
     if (info.drained_by == DrainedBy::kConfig) {
-      Ask("UNDRAIN", static_cast<uint32_t>(copy));
+      Ask(ShardOrder::Verb::kUndrain, static_cast<uint32_t>(copy));
       return;
     }
   }
@@ -98,10 +89,10 @@ void Membership::Advance(uint64_t now_ms) {
 
 void Membership::Add(const LinkOptions& node) {
   busy_ = true;
-  shard_->ProposeCopy(node.name,
-                      [this, alive = std::weak_ptr<char>(alive_), node](const EditResult& result) {
-                        if (!alive.expired()) OnAdded(node, result);
-                      });
+  shard_->edits().AddNode(
+      node.name, [this, alive = std::weak_ptr<char>(alive_), node](const EditResult& result) {
+        if (!alive.expired()) OnAdded(node, result);
+      });
 }
 
 void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
@@ -139,47 +130,42 @@ bool Membership::Remove() {
   const bool stays = SomebodyStays();
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
     const CopyInfo& info = shard_->info().copies[i];
-    if (!shard_->IsMember(i) || Wanted(info.node)) continue;
+    if (!shard_->copies().IsMember(i) || Wanted(info.node)) continue;
     left = true;
     if (info.state == CopyState::kStale || stays) {
-      Ask("REMOVE", i);
+      Ask(ShardOrder::Verb::kRemove, i);
       return true;
     }
   }
-  if (!left || !force_ || shard_->Serves(shard_->info().primary)) return left;
+  if (!left || !force_ || shard_->copies().Serves(shard_->info().primary)) return left;
   // What it had is given up.
   for (const LinkOptions& node : nodes_) {
-    const int copy = shard_->CopyOf(node.name);
+    const int copy = shard_->copies().IndexOf(node.name);
     if (copy < 0 || !shard_->link(static_cast<uint32_t>(copy))->up()) continue;
-    Ask("FORCE", static_cast<uint32_t>(copy));
+    Ask(ShardOrder::Verb::kForce, static_cast<uint32_t>(copy));
     break;
   }
   return true;
 }
 
-void Membership::Ask(std::string_view verb, uint32_t copy) {
+void Membership::Ask(ShardOrder::Verb verb, uint32_t copy) {
   busy_ = true;
-  order_ = std::make_unique<Order>();
-  order_->membership = this;
-  order_->copy = copy;
-  order_->removes = verb == "REMOVE";
-  order_->kind = RequestKind::kControl;
-  order_->sink = order_.get();
-  AppendCommand(&order_->text,
-                std::vector<std::string_view>{verb, shard_->info().copies[copy].node});
-  order_->frame = order_->text;
-  shard_->control().Submit(order_.get());
+  shard_->control().Carry(
+      {verb, shard_->info().copies[copy].node},
+      [this, alive = std::weak_ptr<char>(alive_), verb, copy](const OrderResult& result) {
+        if (!alive.expired()) OnOrder(verb, copy, result);
+      });
 }
 
-void Membership::OnOrder(const Order& order, std::string_view reply) {
+void Membership::OnOrder(ShardOrder::Verb verb, uint32_t copy, const OrderResult& result) {
   busy_ = false;
   if (stopped_) return;
-  if (reply.starts_with("-")) {
+  if (!result.ok) {
     retry_at_ms_ = env_->NowMs() + kNotYetRetryMs;
-    Tell(std::string(ReplyText(reply)));
+    Tell(result.text);
     return;
   }
-  if (order.removes) LetGo(order.copy);
+  if (verb == ShardOrder::Verb::kRemove) LetGo(copy);
 }
 
 void Membership::LetGo(uint32_t copy) {
@@ -198,11 +184,13 @@ std::string Membership::Outstanding() const {
   if (settled_) return {};
   std::string text;
   for (const LinkOptions& node : nodes_) {
-    if (shard_->CopyOf(node.name) < 0) text += (text.empty() ? "" : ", ") + node.name + " comes";
+    if (shard_->copies().IndexOf(node.name) < 0)
+      text += (text.empty() ? "" : ", ") + node.name + " comes";
   }
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
     const std::string& node = shard_->info().copies[i].node;
-    if (shard_->IsMember(i) && !Wanted(node)) text += (text.empty() ? "" : ", ") + node + " leaves";
+    if (shard_->copies().IsMember(i) && !Wanted(node))
+      text += (text.empty() ? "" : ", ") + node + " leaves";
   }
   return text;
 }

@@ -52,18 +52,17 @@ class Membership {
   std::string Outstanding() const;
 
  private:
-  struct Order;
-
   void Advance(uint64_t now_ms);
   bool Wanted(std::string_view node) const;
   // A copy that stays has everything and answers.
   bool SomebodyStays() const;
+  bool IsInTopology(uint32_t copy) const;
   void Add(const LinkOptions& node);
   void OnAdded(const LinkOptions& node, const EditResult& result);
   bool Remove();
   void LetGo(uint32_t copy);
-  void Ask(std::string_view verb, uint32_t copy);
-  void OnOrder(const Order& order, std::string_view reply);
+  void Ask(ShardOrder::Verb verb, uint32_t copy);
+  void OnOrder(ShardOrder::Verb verb, uint32_t copy, const OrderResult& result);
   void Tell(const std::string& why);
 
   Shard* shard_;
@@ -73,8 +72,7 @@ class Membership {
   bool force_ = false;
   bool settled_ = true;
   bool stopped_ = false;
-  bool busy_ = false;  // an edit or an order is under way
-  std::unique_ptr<Order> order_;
+  bool busy_ = false;                 // an edit or an order is under way
   std::vector<std::string> not_yet_;  // nodes that could not be added since the last wait
   uint64_t retry_at_ms_ = 0;
   std::string noted_;  // what failed last, which is told once

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "backend/bytes/budget.h"
 #include "backend/bytes/byte_buffer.h"
 #include "backend/link/link_item.h"
+#include "backend/shard/shard_order.h"
 
 namespace gemel {
 
@@ -34,7 +36,7 @@ enum class RequestKind : uint8_t {
   kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
              // frame is kExplainWrite for a command that writes, else empty
-  kControl,  // an order to the shard itself (shard_control.h), answered once it is carried out
+  kControl,  // an order to the shard itself (OrderCargo), answered once it is carried out
   kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,   // asks a worker, no shard: see RequestCargo
 };
@@ -44,6 +46,12 @@ inline constexpr std::string_view kExplainWrite = "write";
 // What a kWorker request asks, and its answer, as a type of those who make and carry it out.
 struct RequestCargo {
   virtual ~RequestCargo() = default;
+};
+
+// What a kControl request asks.
+struct OrderCargo : RequestCargo {
+  explicit OrderCargo(ShardOrder asked) : order(std::move(asked)) {}
+  ShardOrder order;
 };
 
 // What a request needs only on its longer ways.

@@ -17,7 +17,11 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/shard/shard.h"
+#include "backend/shard/failback_timer.h"
+#include "backend/shard/order_plan.h"
+#include "backend/shard/request.h"
+#include "backend/shard/shard_order.h"
+#include "backend/shard/shard_parts.h"
 
 namespace gemel {
 
@@ -28,8 +32,7 @@ class ShardControl {
   using DetachNode =
       std::function<void(uint32_t copy, std::function<void(const std::string&)> done)>;
 
-  // Both outlive it.
-  ShardControl(Shard* shard, ShardEnv* env);
+  explicit ShardControl(ShardParts* parts);
   ShardControl(const ShardControl&) = delete;
   ShardControl& operator=(const ShardControl&) = delete;
   ~ShardControl();
@@ -39,13 +42,9 @@ class ShardControl {
   // Only if it can. Whose replica it was is no matter any more: its data is taken as it is.
   void Detach(uint32_t copy, std::function<void(const std::string&)> done);
 
-  // Takes a request of kind kControl, whose frame is one of these commands, and answers it with OK
-  // or an error, maybe later:
-  //   PROMOTE node | PROMOTE ""       any copy that is in sync and up
-  //   FORCE node                      even if it is stale, where no copy in sync is up; or the
-  //                                   primary, which restarted with data that may be old
-  //   RESYNC node | DRAIN node | UNDRAIN node
-  //   REMOVE node                     drained, and then a member no more (membership.h asks)
+  // Carries an order out. `done` runs once, maybe before this returns.
+  void Carry(const ShardOrder& order, OrderDone done);
+  // A request of kind kControl, which has its order with it: answered with OK or an error.
   void Submit(Request* request);
   void Tick(uint64_t now_ms);
   // Answers what is under way.
@@ -56,7 +55,7 @@ class ShardControl {
   void set_unwanted(CopyMask copies) { unwanted_ = copies; }
 
  private:
-  enum class Verb : uint8_t { kPromote, kForce, kResync, kDrain, kUndrain, kRemove, kFailback };
+  using Verb = ShardOrder::Verb;
   enum class Step : uint8_t {
     kIdle,
     kWaiting,    // until nobody else pauses the shard or changes its roles
@@ -69,51 +68,36 @@ class ShardControl {
   // A PING through the primary's link.
   struct Proof;
 
-  static bool ParseVerb(std::string_view text, Verb* verb);
-
-  void Begin(Verb verb, int copy, Request* request);
+  void Begin(Verb verb, int copy, OrderDone done);
   void Advance();
-  // What is to be done next, from the state alone: an edit, nothing more, or it cannot be done (the
-  // order has ended then, and false is returned).
-  bool Plan(Edit* edit);
-  bool PlanRole(Edit* edit);
-  bool PlanAcceptance(Edit* edit);
-  bool PlanDrain(Edit* edit);
+  // The plan if it is an edit; else the order has ended.
+  bool Plan(OrderPlan* plan);
+  bool IsProven() const;
   void TellNoReplica();
   void Prove();
   void OnProof(Proof* proof);
-  void Propose(Edit edit);
+  void Propose(const Edit& edit);
   void OnEdited(const Edit& edit, const EditResult& result);
   void NoteEdit(const Edit& edit, const std::string& from, const std::string& consequence);
   void Expire(uint64_t now_ms);
-  void Failback(uint64_t now_ms);
+  void CheckFailback(uint64_t now_ms);
 
   bool NeedsPause() const { return verb_ != Verb::kUndrain && verb_ != Verb::kForce; }
-  // The first copy that is in sync and up and is not the primary; -1: none.
-  int PickSuccessor() const;
-  std::string WhyNoSuccessor() const;
-  std::string WhyUnfit(uint32_t copy) const;
-  const CopyInfo& Info(uint32_t copy) const { return shard_->info().copies[copy]; }
-  bool IsStale(uint32_t copy) const { return Info(copy).state == CopyState::kStale; }
-  std::string Prefix() const { return "shard '" + shard_->info().name + "': "; }
-
-  void Answer(Request* request, const std::string& reply);
-  void Refuse(Request* request, const std::string& why);
+  bool IsStale(uint32_t copy) const;
+  const std::string& NodeOf(uint32_t copy) const;
   // Ends the order.
   void Done();
   void Fail(const std::string& why);
-  Request* End();
+  OrderDone End();
 
-  Shard* shard_;
-  ShardEnv* env_;
+  ShardParts* parts_;
   DetachNode detach_;
 
   Step step_ = Step::kIdle;
   uint64_t attempt_ = 0;  // grows when an order ends: what comes later for it is not heard
   Verb verb_ = Verb::kPromote;
-  uint32_t copy_ = 0;
-  bool any_copy_ = false;  // none was named, and none is chosen yet
-  bool paused_ = false;    // by this order
+  int copy_ = -1;        // -1: none was named, and none is chosen yet
+  bool paused_ = false;  // by this order
   bool detached_ = false;
   // The connection that has shown, in this pause, that the primary lives.
   uint32_t proven_copy_ = 0;
@@ -121,15 +105,10 @@ class ShardControl {
   std::vector<std::unique_ptr<Proof>> proofs_;  // not answered yet
   uint32_t edits_ = 0;
   uint64_t began_ms_ = 0;
-  Request* request_ = nullptr;
+  OrderDone done_;
   CopyMask unwanted_ = 0;
   std::string consequence_;  // of FORCE, for the answer
-
-  // Failback.
-  uint64_t good_since_ms_ = 0;  // the configured primary is in sync and up; 0: it is not
-  uint64_t home_since_ms_ = 0;  // the same, and it is the primary
-  uint64_t wait_ms_;            // doubles with each attempt, so that roles do not flap
-  bool kept_away_ = false;      // an operator promoted another copy: that stands
+  FailbackTimer failback_;
 };
 
 }  // namespace gemel

@@ -1,140 +1,140 @@
-// What a shard says of itself: its parts of PROXY SHARDS and PROXY EXPLAIN, as fragments of RESP2
-// that the asker joins. Nothing is sent to any node.
+#include "backend/shard/shard_report.h"
 
 #include <bit>
+#include <string>
+#include <string_view>
 
+#include "backend/figures/figures.h"
 #include "backend/resp/resp_writer.h"
-#include "backend/shard/shard.h"
+#include "backend/shard/copies.h"
+#include "backend/shard/hold.h"
+#include "backend/shard/node_watch.h"
+#include "backend/shard/read_path.h"
+#include "backend/shard/role_edits.h"
+#include "backend/shard/shard_roles.h"
+#include "backend/shard/way_back.h"
 
 namespace gemel {
 
 namespace {
 
-void AppendField(std::string* out, std::string_view name, std::string_view value) {
-  AppendBulk(out, name);
-  AppendBulk(out, value);
+// Names and values in turn, whose number is written in front of them.
+class FieldList {
+ public:
+  void Add(std::string_view name, std::string_view value) {
+    AppendBulk(&fields_, name);
+    AppendBulk(&fields_, value);
+    count_ += 2;
+  }
+  void Add(std::string_view name, uint64_t value) {
+    AppendBulk(&fields_, name);
+    AppendInteger(&fields_, static_cast<int64_t>(value));
+    count_ += 2;
+  }
+  // `value` is RESP already.
+  void AddRaw(std::string_view name, std::string_view value) {
+    AppendBulk(&fields_, name);
+    fields_ += value;
+    count_ += 2;
+  }
+  void AppendTo(std::string* out) const {
+    AppendArrayHeader(out, count_);
+    *out += fields_;
+  }
+  const std::string& fields() const { return fields_; }
+
+ private:
+  std::string fields_;
+  int64_t count_ = 0;
+};
+
+std::string Told(const std::function<std::string()>& note) { return note ? note() : ""; }
+
+std::string Told(const std::function<std::string(uint32_t)>& note, uint32_t copy) {
+  return note ? note(copy) : "";
 }
 
-void AppendField(std::string* out, std::string_view name, uint64_t value) {
-  AppendBulk(out, name);
-  AppendInteger(out, static_cast<int64_t>(value));
+void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
+  const Copies& copies = *parts.copies;
+  const Link& link = copies.link(copy);
+  const CopyInfo& info = copies.info(copy);
+  const bool in_sync = copies.InSync(copy);
+  const std::string& refusal = parts.roles->refusal(copy);
+  const std::string resync = Told(parts.notes.resync, copy);
+  FieldList fields;
+  fields.Add("address", info.node);
+  fields.Add("role", copy == copies.primary() ? "primary" : "replica");
+  fields.Add("state", in_sync ? "in-sync" : info.drained() ? "drained" : "stale");
+  fields.Add("health", NodeHealthName(parts.nodes->HealthOf(copy)));
+  fields.Add("link", link.up() ? "up" : "down");
+  fields.Add("pending", link.pending());
+  fields.Add("run_id", ProcessOf(link.up() ? link.identity().run_id : copies.run_id(copy)));
+  fields.Add("reason", !refusal.empty() ? "not used: " + refusal
+                       : in_sync        ? link.last_error()
+                                        : info.reason);
+  fields.Add("resync", resync.empty() ? parts.way_back->Note(copy) : resync);
+  fields.Add("version", link.identity().version);
+  fields.Add("warning", Told(parts.notes.warning, copy));
+  fields.AppendTo(out);
+}
+
+void Answer(Request* request, const std::string& reply) {
+  request->sink->OnReply(request, Reply{reply, nullptr});
 }
 
 }  // namespace
 
-void Shard::Report(Request* request) {
-  std::string out;
-  AppendArrayHeader(&out, 64);
-  AppendField(&out, "name", info_.name);
-  AppendField(&out, "epoch", info_.epoch);
-  AppendField(&out, "primary", info_.copies[primary_].node);
-  AppendField(&out, "config_primary", options_.home);
-  AppendField(&out, "members", member_note_);
-  AppendField(&out, "held", held_.size());
-  AppendField(&out, "reads", stats_.reads);
-  AppendField(&out, "writes", stats_.writes);
-  AppendField(&out, "fallbacks", stats_.fallbacks);
-  AppendField(&out, "hedged", stats_.hedged);
-  AppendField(&out, "hedge_wins", stats_.hedge_wins);
-  AppendField(&out, "side_reads", stats_.side_reads);
-  AppendField(&out, "blamed_reads", stats_.blamed_reads);
-  AppendField(&out, "refused_large", stats_.refused_large);
-  AppendField(&out, "ended_scripts", stats_.ended_scripts);
-  AppendField(&out, "diverged", stats_.diverged);
-  AppendField(&out, "repaired", stats_.repaired);
-  AppendField(&out, "promotions", stats_.promotions);
-  AppendField(&out, "resyncs", stats_.resyncs);
-  AppendField(&out, "audits", stats_.audits);
-  AppendField(&out, "audited", stats_.audited);
-  AppendField(&out, "audit_differences", stats_.audit_differences);
-  AppendField(&out, "audit_repaired", stats_.audit_repaired);
-  AppendField(&out, "audit_skipped", stats_.audit_skipped);
-  AppendField(&out, "sweep", sweep_note_);
-  AppendField(&out, "sweeps", stats_.sweeps);
-  AppendField(&out, "sweep_scanned", stats_.sweep_scanned);
-  AppendField(&out, "forgotten", stats_.forgotten);
-  AppendField(&out, "forgotten_on_access", stats_.forgotten_on_access);
-  AppendField(&out, "edits_failed", stats_.edits_failed);
-  AppendField(&out, "edit_error", edit_error_);
-  AppendBulk(&out, "nodes");
-  AppendArrayHeader(&out, member_count());
-  for (uint32_t i = 0; i < copies_.size(); ++i) {
-    if (copies_[i]->removed) continue;
-    const Link& link = *copies_[i]->link;
-    const bool in_sync = (in_sync_ & Bit(i)) != 0;
-    AppendArrayHeader(&out, 22);
-    AppendField(&out, "address", info_.copies[i].node);
-    AppendField(&out, "role", i == primary_ ? "primary" : "replica");
-    AppendField(&out, "state",
-                in_sync                     ? "in-sync"
-                : info_.copies[i].drained() ? "drained"
-                                            : "stale");
-    AppendField(&out, "health", NodeHealthName(HealthOf(i)));
-    AppendField(&out, "link", link.up() ? "up" : "down");
-    AppendField(&out, "pending", link.pending());
-    AppendField(&out, "run_id",
-                ProcessOf(link.up() ? link.identity().run_id : info_.copies[i].run_id));
-    AppendField(&out, "reason",
-                !copies_[i]->refusal.empty() ? "not used: " + copies_[i]->refusal
-                : in_sync                    ? link.last_error()
-                                             : info_.copies[i].reason);
-    AppendField(&out, "resync",
-                copies_[i]->resync_note.empty() ? MendNote(i) : copies_[i]->resync_note);
-    AppendField(&out, "version", link.identity().version);
-    AppendField(&out, "warning", copies_[i]->warning);
+void ReportShard(const ShardParts& parts, Request* request) {
+  const Copies& copies = *parts.copies;
+  FieldList fields;
+  fields.Add("name", parts.options.name);
+  fields.Add("epoch", copies.info().epoch);
+  fields.Add("primary", copies.info(copies.primary()).node);
+  fields.Add("config_primary", parts.options.home);
+  fields.Add("members", Told(parts.notes.members));
+  fields.Add("held", parts.hold->size());
+  fields.Add("sweep", Told(parts.notes.sweep));
+  fields.Add("edit_error", parts.edits->error());
+  for (const Figure* figure : parts.figures->all()) fields.Add(figure->name(), figure->value());
+  std::string nodes;
+  AppendArrayHeader(&nodes, copies.members());
+  for (uint32_t i = 0; i < copies.count(); ++i) {
+    if (copies.IsMember(i)) AppendNode(parts, i, &nodes);
   }
-  request->sink->OnReply(request, Reply{out, nullptr});
+  fields.AddRaw("nodes", nodes);
+  std::string out;
+  fields.AppendTo(&out);
+  Answer(request, out);
 }
 
-int Shard::ExplainRead(bool primary_only, std::string* why) const {
-  const int copy = PickRead(~CopyMask{0}, primary_only);
-  if (copy < 0) {
-    *why = DownText();
-    return copy;
-  }
-  if (in_sync_ == Bit(static_cast<uint32_t>(copy))) {
-    *why = "it is the only copy in sync";
-  } else if ((silent_ & readable_) != 0 && (silent_ & Bit(static_cast<uint32_t>(copy))) == 0 &&
-             !primary_only) {
-    *why = "another copy has not answered for a while";
-  } else if (primary_only) {
-    *why = "the command must be read from the primary";
-  } else if (options_.read_from == ReadFrom::kPrimary) {
-    *why = static_cast<uint32_t>(copy) == primary_ ? "reads go to the primary"
-                                                   : "reads go to the primary, which is not ready";
-  } else if (options_.read_from == ReadFrom::kReplica) {
-    *why = static_cast<uint32_t>(copy) == primary_ ? "reads go to a replica, and none is ready"
-                                                   : "reads go to a replica";
-  } else {
-    *why = "reads go to the copy with the fewest requests pending";
-  }
-  return copy;
-}
-
-void Shard::Explain(Request* request) {
-  std::string out;
-  AppendField(&out, "shard", info_.name);
-  AppendBulk(&out, "write_to");
-  AppendArrayHeader(&out, std::popcount(targets_));
+void ExplainShard(const ShardParts& parts, Request* request) {
+  const Copies& copies = *parts.copies;
+  const CopyMask targets = copies.targets();
+  const CopyMask primary = Bit(copies.primary());
+  std::string nodes;
+  AppendArrayHeader(&nodes, std::popcount(targets));
   // The primary first: its reply is the client's.
-  if ((targets_ & Bit(primary_)) != 0) AppendBulk(&out, info_.copies[primary_].node);
-  for (CopyMask rest = targets_ & ~Bit(primary_); rest != 0; rest &= rest - 1) {
-    AppendBulk(&out, info_.copies[static_cast<uint32_t>(std::countr_zero(rest))].node);
-  }
+  if ((targets & primary) != 0) AppendBulk(&nodes, copies.info(copies.primary()).node);
+  ForEachCopy(targets & ~primary,
+              [&](uint32_t copy) { AppendBulk(&nodes, copies.info(copy).node); });
   std::string why;
-  const int copy = ExplainRead(request->primary_only, &why);
-  AppendField(&out, "read_from",
-              copy < 0 ? std::string_view() : info_.copies[static_cast<uint32_t>(copy)].node);
+  const int copy = parts.reads->Explain(request->primary_only, &why);
   if (request->frame == kExplainWrite) {
-    if (!CanWrite()) {
-      why = Hopeful() ? "a write waits: the shard's roles are being settled" : DownText();
+    if (!parts.hold->CanWrite()) {
+      why = parts.roles->Hopeful() ? "a write waits: the shard's roles are being settled"
+                                   : parts.hold->DownText();
     } else {
       why = std::string("a write goes to every copy in sync") +
-            (joining_ == 0 ? "" : " and to those being repaired") + "; a read: " + why;
+            (copies.joining() == 0 ? "" : " and to those being repaired") + "; a read: " + why;
     }
   }
-  AppendField(&out, "why", why);
-  request->sink->OnReply(request, Reply{out, nullptr});
+  FieldList fields;
+  fields.Add("shard", parts.options.name);
+  fields.AddRaw("write_to", nodes);
+  fields.Add("read_from",
+             copy < 0 ? std::string_view() : copies.info(static_cast<uint32_t>(copy)).node);
+  fields.Add("why", why);
+  Answer(request, fields.fields());
 }
 
 }  // namespace gemel

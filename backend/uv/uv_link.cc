@@ -1,18 +1,8 @@
 #include "backend/uv/uv_link.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace gemel {
-
-namespace {
-
-// So much is written at once in any case.
-constexpr size_t kBatchBytes = 4096;
-// A node that answers sooner is near.
-constexpr uint64_t kNearNs = 500 * 1000;
-
-}  // namespace
 
 UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
                std::shared_ptr<NodeAddresses> addresses, bool leads)
@@ -51,38 +41,22 @@ void UvLink::Lost() {
   }
 }
 
-// Under load from many clients a turn brings only a few requests for a node, and each write costs a
-// system call here and, worse, a wake-up there. So while the node has something unanswered, little
-// output is collected until it has answered (what J. Nagle's algorithm does for a TCP connection,
-// RFC 896): one batch is on its way, the next one grows. Only if the node is near: a request waits
-// for less than one of its answers.
 void UvLink::Flush() {
   link_->FlushDone();
   const size_t queued = link_->out().bytes();
   if (queued == 0) return;
-  const bool idle = link_->pending_bytes() == queued;
-  held_ = !idle && !rest_ && queued < kBatchBytes && answer_ns_ < kNearNs && answer_ns_ != 0;
-  if (held_) return;
-  rest_ = false;
-  if (idle) asked_ns_ = uv_hrtime();
+  const Batching::Now now = batching_.Flush(queued, link_->pending_bytes());
+  if (now == Batching::Now::kHold) return;
+  if (now == Batching::Now::kSendAndTime) batching_.OnAsked(uv_hrtime());
   stream_.Send(&link_->out());
 }
 
 void UvLink::Heard() {
-  if (asked_ns_ != 0) {
-    const uint64_t took_ns = std::max<uint64_t>(uv_hrtime() - asked_ns_, 1);
-    answer_ns_ = answer_ns_ == 0 ? took_ns : (answer_ns_ * 7 + took_ns) / 8;
-    asked_ns_ = 0;
-  }
-  if (held_) {
-    held_ = false;
-    context_->dirty.push_back(this);
-  }
+  if (batching_.OnHeard(batching_.timing() ? uv_hrtime() : 0)) context_->dirty.push_back(this);
 }
 
 void UvLink::OnStreamConnected() {
-  held_ = rest_ = false;
-  asked_ns_ = answer_ns_ = 0;
+  batching_.Forget();
   connected_ = true;
   const bool moved = leads_ && dial_.addresses().Hold(dial_.number());
   dial_.Connected();

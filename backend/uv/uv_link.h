@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/link/batching.h"
 #include "backend/link/link.h"
 #include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_dial.h"
@@ -47,8 +48,8 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   }
   // The host that is connected to, in numbers; empty: none.
   const std::string& peer() const { return dial_.addresses().held(); }
-  // The end of the loop turn. Has the group send what is queued, unless it is better collected: see
-  // uv_link.cc.
+  // The end of the loop turn. Has the group send what is queued, unless it is better collected (see
+  // Batching).
   void Flush();
 
  private:
@@ -57,9 +58,8 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   void OnStreamData(char* data, size_t size) override;
   void OnStreamEnd(int code) override;
   void OnStreamSent(size_t bytes) override { link_->OnTaken(bytes, NowMs()); }
-  // The node may have got a part of a request, and will not answer that.
   void OnStreamWritable() override {
-    rest_ = true;
+    batching_.OnRest();
     WantFlush();
   }
   void Heard();
@@ -73,11 +73,8 @@ class UvLink : public LinkTransport, private UvStreamEvents {
   UvDial dial_;
   std::function<void(bool)> on_connected_;
   bool connected_ = false;
-  bool direct_ = false;    // the last buffer was the link's own
-  bool held_ = false;      // output is being collected until the node has answered
-  bool rest_ = false;      // the socket was full: what it did not take goes in any case
-  uint64_t asked_ns_ = 0;  // when the node was last written to with nothing unanswered; 0: answered
-  uint64_t answer_ns_ = 0;  // how long it takes to answer, a moving average
+  bool direct_ = false;  // the last buffer was the link's own
+  Batching batching_;
 };
 
 }  // namespace gemel

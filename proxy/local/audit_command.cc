@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "backend/audit/printable.h"
+#include "backend/events/printable_key.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/gather.h"

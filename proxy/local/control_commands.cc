@@ -72,12 +72,9 @@ void MergeOrders(const std::vector<PartReply>& parts, std::string* out) {
 }
 
 void SendOrder(Session& session, const CommandRow& row, const std::vector<uint32_t>& shards,
-               std::string_view verb, std::string_view node) {
+               const ShardOrder& order) {
   GatherPtr gather = Gather::Make(session.context().dispatcher, session.Reserve(&row), MergeOrders);
-  std::string frame;
-  const std::string_view words[] = {verb, node};
-  AppendCommand(&frame, words);
-  for (uint32_t shard : shards) gather->AddShard(shard, RequestKind::kControl, nullptr, frame);
+  for (uint32_t shard : shards) gather->AddOrder(shard, order);
   Gather::Launch(std::move(gather));
 }
 
@@ -105,11 +102,12 @@ void ProxyPromote(LocalCommands&, Session& session, const CommandRow& row, Local
   std::optional<std::string> node = "";
   if (args.size() > 3) node = NodeName(session, args[3]);
   if (!node) return;
-  SendOrder(session, row, {shard->slot}, args.size() == 5 ? "FORCE" : "PROMOTE", *node);
+  SendOrder(session, row, {shard->slot}, {args.size() == 5 ? ShardOrder::Verb::kForce : ShardOrder::Verb::kPromote, *node});
 }
 
 // RESYNC, DRAIN, UNDRAIN: in every shard that has the node.
-void OrderOfNode(Session& session, const CommandRow& row, LocalArgs args, std::string_view verb) {
+void OrderOfNode(Session& session, const CommandRow& row, LocalArgs args,
+                 ShardOrder::Verb verb) {
   const std::optional<std::string> node = NodeName(session, args[2]);
   if (!node) return;
   const Pool& pool = *session.context().pool;
@@ -126,19 +124,19 @@ void OrderOfNode(Session& session, const CommandRow& row, LocalArgs args, std::s
     session.ReplyError("ERR no shard has a node " + *node + "; PROXY SHARDS names them");
     return;
   }
-  SendOrder(session, row, shards, verb, *node);
+  SendOrder(session, row, shards, {verb, *node});
 }
 
 void ProxyResync(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  OrderOfNode(session, row, args, "RESYNC");
+  OrderOfNode(session, row, args, ShardOrder::Verb::kResync);
 }
 
 void ProxyDrain(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  OrderOfNode(session, row, args, "DRAIN");
+  OrderOfNode(session, row, args, ShardOrder::Verb::kDrain);
 }
 
 void ProxyUndrain(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  OrderOfNode(session, row, args, "UNDRAIN");
+  OrderOfNode(session, row, args, ShardOrder::Verb::kUndrain);
 }
 
 }  // namespace

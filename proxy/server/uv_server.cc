@@ -10,7 +10,6 @@
 #include <random>
 #include <thread>
 
-#include "backend/bytes/budget.h"
 #include "backend/bytes/posix_system_memory.h"
 #include "backend/link/node_identity.h"
 #include "backend/uv/uv_coordinators.h"
@@ -22,11 +21,10 @@
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
-#include "proxy/server/exposure.h"
-#include "proxy/server/memory_limit.h"
-#include "proxy/server/posix_file_limit.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
+#include "proxy/server/uv_room.h"
+#include "proxy/server/uv_signals.h"
 #include "proxy/server/uv_start_check.h"
 #include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_worker.h"
@@ -56,18 +54,6 @@ int64_t UnixTimeUs() {
 uint64_t ResidentBytes() {
   size_t bytes = 0;
   return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
-}
-
-// That the server handles. SIGQUIT, too: by default it would end the process as a crash does, after
-// which every replica is resynced.
-constexpr int kSignals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
-
-// The port accepts before the handlers are there: a signal that comes in between waits for them.
-void BlockSignals(int how) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (int number : kSignals) sigaddset(&signals, number);
-  pthread_sigmask(how, &signals, nullptr);
 }
 
 // At the end, for the state to be written, and for what still hangs in a file system.
@@ -119,10 +105,8 @@ class Server {
     process_.lost_log_lines = LostLogLines;
     process_.log_error = LogError;
     reloads_.Loaded(UnixTimeUs());
-    UvNames::Process().set_note([this](NoteLevel level, const std::string& text) {
-      Log(level, text);
-      events_.Add(UnixTimeUs(), level, text);
-    });
+    UvNames::Process().set_note(
+        [this](NoteLevel level, const std::string& text) { Note(level, text); });
   }
   ~Server() { UvNames::Process().set_note(nullptr); }
   Server(const Server&) = delete;
@@ -150,55 +134,87 @@ class Server {
   }
 
  private:
+  // By address of the config: one a worker, or one for all.
+  using Sockets = std::vector<std::vector<UniqueFd>>;
+
   bool Begin(std::string* error) {
     MakeRoom();
     const std::unique_ptr<OpenedCoordinator> opened =
         OpenCoordinator(kFileCoordinator, {config_.state_dir}, error);
     if (!opened) return false;
-    const Topology* stored = opened->stored();
+    std::optional<Topology> initial = ReadState(opened->stored(), error);
+    if (!initial || !LookAtNodes(*initial, error)) return false;
+    UvSignals::Block();
+    // The listeners first: what is most likely to be wrong must not touch the state.
+    Sockets sockets;
+    if (!Bind(&sockets, error)) return false;
+    const UvWorker::Serving serving = MakeWorkers(*initial);
+    uv_loop_t* loop = shared_.workers[0]->loop();
+    coordinator_ = opened->Start(loop, std::make_shared<const Topology>(std::move(*initial)));
+    for (auto& worker : shared_.workers) worker->set_coordinator(FrontFor(worker.get()));
+    signals_.Watch(loop);
+    if (!Open(error)) return false;
+    AddShards(serving);
+    AddListeners(&sockets);
+    room_.WarnOfExposure(config_.pools[0]);
+    MakeReloader(serving);
+    presence_->set_on_rival([this](const std::string& why, bool ends) {
+      shared_.workers[0]->Post([this, why, ends] { OnRival(why, ends); });
+    });
+    start_check_end_ = std::make_unique<UvTimer>(loop, [this] { start_check_.reset(); });
+    start_check_end_->Set(kStartCheckMs);
+    WatchConfig(loop);
+    Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
+                              std::to_string(config_.pools[0].shards.size()) + " shards with " +
+                              std::to_string(config_.workers) + " worker(s); pid " +
+                              std::to_string(process_.pid));
+    signals_.Deliver();
+    return true;
+  }
+
+  // What is known of the shards of the config, and of how the last process ended.
+  // `stored`: the last snapshot; null: there was none.
+  std::optional<Topology> ReadState(const Topology* stored, std::string* error) {
     shared_.after_crash = stored == nullptr || !stored->clean;
     if (stored != nullptr && !stored->clean) {
-      const std::string text =
-          "the last proxy did not stop in order: every replica is resynced before it counts again";
-      Log(NoteLevel::kWarn, text);
-      events_.Add(UnixTimeUs(), NoteLevel::kWarn, text);
+      Note(NoteLevel::kWarn,
+           "the last proxy did not stop in order: every replica is resynced before it counts "
+           "again");
     }
-    std::optional<Topology> initial =
-        InitialTopology(MembersOf(config_.pools[0]), RingOf(config_.pools[0]), stored, error);
-    if (!initial) return false;
-    if (!LookAtNodes(*initial, error)) return false;
+    return InitialTopology(MembersOf(config_.pools[0]), RingOf(config_.pools[0]), stored, error);
+  }
 
-    BlockSignals(SIG_BLOCK);
-    // The listeners first: what is most likely to be wrong must not touch the state.
-    std::vector<std::vector<UniqueFd>> sockets;
+  bool Bind(Sockets* sockets, std::string* error) const {
     for (const Address& address : config_.pools[0].listen) {
-      sockets.push_back(BindListeners(address, config_.workers, {}, error));
-      if (sockets.back().empty()) {
-        *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
-        return false;
-      }
+      sockets->push_back(BindListeners(address, config_.workers, {}, error));
+      if (!sockets->back().empty()) continue;
+      *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
+      return false;
     }
+    return true;
+  }
+
+  UvWorker::Serving MakeWorkers(const Topology& initial) {
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
     shared_.claims = &claims_;
     shared_.others = presence_.get();
-    const UvWorker::Serving serving{std::make_shared<const Config>(config_),
-                                    std::make_shared<const Pool>(config_.pools[0], config_.workers),
-                                    std::make_shared<const RingHistory>(initial->rings)};
+    UvWorker::Serving serving{std::make_shared<const Config>(config_),
+                              std::make_shared<const Pool>(config_.pools[0], config_.workers),
+                              std::make_shared<const RingHistory>(initial.rings)};
     for (uint32_t i = 0; i < config_.workers; ++i) {
       shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, serving, i));
       process_.stats.push_back(&shared_.workers.back()->stats());
     }
-    uv_loop_t* loop = shared_.workers[0]->loop();
-    coordinator_ = opened->Start(loop, std::make_shared<const Topology>(std::move(*initial)));
-    for (auto& worker : shared_.workers) {
-      UvWorker* target = worker.get();
-      worker->set_coordinator(coordinator_->FrontFor(
-          [target](std::function<void()> task) { target->Post(std::move(task)); }));
-    }
-    WatchSignals(loop);
-    if (!Open(error)) return false;
+    return serving;
+  }
 
+  std::unique_ptr<Coordinator> FrontFor(UvWorker* worker) {
+    return coordinator_->FrontFor(
+        [worker](std::function<void()> task) { worker->Post(std::move(task)); });
+  }
+
+  void AddShards(const UvWorker::Serving& serving) {
     const std::shared_ptr<const Topology> topology = coordinator_->current();
     for (size_t i = 0; i < config_.pools[0].shards.size(); ++i) {
       const PoolShard& shard = serving.pool->shards()[i];
@@ -206,14 +222,20 @@ class Server {
       shared_.workers[shard.owner]->AddShard(config_.pools[0].shards[i],
                                              topology->shards[static_cast<size_t>(known)]);
     }
-    for (size_t i = 0; i < sockets.size(); ++i) {
+  }
+
+  void AddListeners(Sockets* sockets) {
+    for (size_t i = 0; i < sockets->size(); ++i) {
       const Address& address = config_.pools[0].listen[i];
-      for (size_t j = 0; j < sockets[i].size(); ++j) {
-        shared_.workers[j % config_.workers]->AddListener(address, std::move(sockets[i][j]));
+      for (size_t j = 0; j < (*sockets)[i].size(); ++j) {
+        shared_.workers[j % config_.workers]->AddListener(address, std::move((*sockets)[i][j]));
       }
       Log(NoteLevel::kInfo, "listening on " + address.ToString());
     }
-    WarnOfExposure();
+  }
+
+  void MakeReloader(const UvWorker::Serving& serving) {
+    uv_loop_t* loop = shared_.workers[0]->loop();
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, presence_.get(), coordinator_.get(),
                                              &resyncs_, &reloads_, serving, text_);
     shared_.workers[0]->set_on_process_order([this](ReloadOrder order, ReloadDone done) {
@@ -227,22 +249,9 @@ class Server {
     });
     reloader_->set_on_loaded([this, loop] {
       MakeRoom();
-      WarnOfExposure();
+      room_.WarnOfExposure(config().pools[0]);
       WatchConfig(loop);
     });
-    presence_->set_on_rival([this](const std::string& why, bool ends) {
-      shared_.workers[0]->Post([this, why, ends] { OnRival(why, ends); });
-    });
-    start_check_end_ = std::make_unique<UvTimer>(loop, [this] { start_check_.reset(); });
-    start_check_end_->Set(kStartCheckMs);
-    WatchConfig(loop);
-    Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
-                              std::to_string(config_.pools[0].shards.size()) + " shards with " +
-                              std::to_string(config_.workers) + " worker(s); pid " +
-                              std::to_string(process_.pid));
-    serving_ = true;
-    for (const int number : early_signals_) OnSignal(number);
-    return true;
   }
 
   // Nothing has been written yet, neither to the nodes nor to the state.
@@ -257,10 +266,7 @@ class Server {
       }
     }
     start_check_ = std::make_unique<UvStartCheck>(config_.pools[0], presence_.get());
-    const auto warn = [this](const std::string& text) {
-      Log(NoteLevel::kWarn, text);
-      events_.Add(UnixTimeUs(), NoteLevel::kWarn, text);
-    };
+    const auto warn = [this](const std::string& text) { Note(NoteLevel::kWarn, text); };
     if (start_check_->Run(take_over_, claims_, warn, error)) return true;
     start_check_.reset();
     return false;
@@ -269,8 +275,7 @@ class Server {
   // Another gemel serves a node. `ends`: one of those that this one serves.
   void OnRival(const std::string& why, bool ends) {
     if (stopping_) return;
-    Log(ends ? NoteLevel::kError : NoteLevel::kWarn, why);
-    events_.Add(UnixTimeUs(), ends ? NoteLevel::kError : NoteLevel::kWarn, why);
+    Note(ends ? NoteLevel::kError : NoteLevel::kWarn, why);
     if (!ends) return;
     // At once: who waits for an answer would wait for nodes that are the other's.
     stopping_ = true;
@@ -289,10 +294,7 @@ class Server {
   bool Open(std::string* error) {
     bool ended = false;
     EditResult opened;
-    std::unique_ptr<Coordinator> front =
-        coordinator_->FrontFor([worker = shared_.workers[0].get()](std::function<void()> task) {
-          worker->Post(std::move(task));
-        });
+    const std::unique_ptr<Coordinator> front = FrontFor(shared_.workers[0].get());
     front->Propose(Edit{EditKind::kOpen, {}, {}, {}, "start"}, [&](const EditResult& result) {
       opened = result;
       ended = true;
@@ -307,33 +309,13 @@ class Server {
     bool waits = false;
     while (!ended) {
       uv_run(loop, UV_RUN_ONCE);
-      const bool stop = std::any_of(early_signals_.begin(), early_signals_.end(),
-                                    [](int number) { return number != SIGHUP; });
-      if (stop && !std::exchange(waits, true)) patience.Set(kStateMs);
+      if (signals_.told_to_stop() && !std::exchange(waits, true)) patience.Set(kStateMs);
     }
     if (!opened.ok) *error = opened.error;
     return opened.ok;
   }
 
-  void WatchSignals(uv_loop_t* loop) {
-    for (size_t i = 0; i < std::size(kSignals); ++i) {
-      uv_signal_init(loop, &signals_[i]);
-      signals_[i].data = this;
-      uv_signal_start(
-          &signals_[i],
-          [](uv_signal_t* handle, int number) {
-            static_cast<Server*>(handle->data)->OnSignal(number);
-          },
-          kSignals[i]);
-    }
-    BlockSignals(SIG_UNBLOCK);
-  }
-
   void OnSignal(int number) {
-    if (!serving_) {
-      if (early_signals_.size() < kMaxEarlySignals) early_signals_.push_back(number);
-      return;
-    }
     if (number == SIGHUP) {
       if (!stopping_) Reload("SIGHUP");
       return;
@@ -360,23 +342,7 @@ class Server {
   }
 
   // For the clients that the config in effect allows, and what they may hold.
-  void MakeRoom() {
-    std::string warning;
-    shared_.room_for_clients = MakeRoomForClients(config(), &warning);
-    if (!warning.empty() && warning != room_warning_) Log(NoteLevel::kWarn, warning);
-    room_warning_ = std::move(warning);
-    const uint64_t buffered = config().pools[0].limits.buffered;
-    Budget::set_limit(BufferedLimit(buffered, AddressSpaceLeft(), Budget::Held(), &warning));
-    if (!warning.empty() && warning != memory_warning_) Log(NoteLevel::kWarn, warning);
-    memory_warning_ = std::move(warning);
-  }
-
-  // Once for each way of it.
-  void WarnOfExposure() {
-    std::string warning = ExposureWarning(config().pools[0]);
-    if (!warning.empty() && warning != exposure_warning_) Log(NoteLevel::kWarn, warning);
-    exposure_warning_ = std::move(warning);
-  }
+  void MakeRoom() { shared_.room_for_clients = room_.Make(config()); }
 
   // As the config in effect says.
   void WatchConfig(uv_loop_t* loop) {
@@ -387,10 +353,7 @@ class Server {
     if (!watch_) {
       watch_ = std::make_unique<UvConfigWatch>(
           loop, config().file, [this] { Reload("the config file has changed", watch_->known()); },
-          [this](NoteLevel level, const std::string& text) {
-            Log(level, text);
-            events_.Add(UnixTimeUs(), level, text);
-          });
+          [this](NoteLevel level, const std::string& text) { Note(level, text); });
     }
     watch_->Loaded(reloader_->file_text());
   }
@@ -429,10 +392,13 @@ class Server {
         UvWorker* target = worker.get();
         target->Post([target] { target->Stop(); });
       }
-      for (uv_signal_t& handle : signals_) {
-        uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
-      }
+      signals_.Close();
     });
+  }
+
+  void Note(NoteLevel level, const std::string& text) {
+    Log(level, text);
+    events_.Add(UnixTimeUs(), level, text);
   }
 
   // The one in effect.
@@ -451,17 +417,12 @@ class Server {
   std::unique_ptr<UvStartCheck> start_check_;  // null after a while
   std::unique_ptr<UvTimer> start_check_end_;
   UvWorker::Shared shared_;
-  std::string room_warning_;      // the last that was logged
-  std::string exposure_warning_;  // the same
-  std::string memory_warning_;    // the same
+  UvRoom room_;
   std::unique_ptr<CoordinatorService> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
-  static constexpr size_t kMaxEarlySignals = 16;
-  uv_signal_t signals_[std::size(kSignals)];
-  std::vector<int> early_signals_;  // that came before it served
-  bool serving_ = false;
+  UvSignals signals_{[this](int number) { OnSignal(number); }};
   std::unique_ptr<UvTimer> state_patience_;
   bool stopping_ = false;
   bool taken_over_ = false;

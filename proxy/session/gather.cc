@@ -52,6 +52,11 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   part.places = std::move(places);
 }
 
+void Gather::AddOrder(uint32_t shard, ShardOrder order) {
+  AddShard(shard, RequestKind::kControl, nullptr, {});
+  parts_.back().request->Extra().cargo = std::make_unique<OrderCargo>(std::move(order));
+}
+
 void Gather::AddWorker(uint32_t worker, std::unique_ptr<RequestCargo> order) {
   NewPart({})->Extra().cargo = std::move(order);
   parts_.back().shard = worker;

@@ -68,7 +68,7 @@ void UvOwnedShard::StartProbe(uint32_t copy, const LinkOptions& node, const Heal
   places_[copy].probe = std::make_unique<HiredisProbe>(
       world_.loop, Reached(copy, node), health,
       [this, copy](ProbeOutcome probe, uint64_t began_ms) {
-        shard()->OnProbe(copy, probe, began_ms);
+        shard()->nodes().OnProbe(copy, probe, began_ms);
       },
       [env = world_.env](NoteLevel level, const std::string& text) { env->Note(level, text); });
   places_[copy].probe->Start(random);

@@ -38,7 +38,7 @@ std::vector<UvRelief::Holder> UvRelief::Holders() const {
   }
   for (const auto& shard : *shards_) {
     for (uint32_t i = 0; i < shard->shard()->copy_count(); ++i) {
-      if (!shard->shard()->IsMember(i)) continue;
+      if (!shard->shard()->copies().IsMember(i)) continue;
       for (Link* link : {shard->shard()->link(i), shard->shard()->side_link(i)}) {
         if (link->partial_bytes() >= kLittle) {
           holders.push_back({link->partial_bytes(), nullptr, link});

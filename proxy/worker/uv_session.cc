@@ -9,7 +9,7 @@ UvSession::UvSession(UvSessionContext* context, uint64_t id)
 
 UvSession::~UvSession() {
   if (dirty_) std::erase(context_->dirty, this);
-  if (paused_listed_) std::erase(context_->paused, this);
+  if (paused_listed_) context_->paused.Remove(this);
 }
 
 bool UvSession::Accept(UniqueFd socket, bool unix_socket) {
@@ -33,7 +33,7 @@ void UvSession::PauseReading() {
   TellFull();
   if (paused_listed_) return;
   paused_listed_ = true;
-  context_->paused.push_back(this);
+  context_->paused.Add(this);
 }
 
 // Once, the log: a client that waits for this one to be read from may wait for ever.

@@ -12,6 +12,7 @@
 #include "backend/uv/uv_stream.h"
 #include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
+#include "proxy/worker/paused_line.h"
 
 namespace gemel {
 
@@ -21,9 +22,9 @@ class UvSession;
 struct UvSessionContext {
   UvStreamGroup* streams = nullptr;
   SessionContext session;
-  std::vector<UvSession*> dirty;   // with output, or to be closed, at the end of the turn
-  std::vector<UvSession*> paused;  // to be tried again at the end of each turn
-  std::vector<UvSession*> ended;   // the connection is over
+  std::vector<UvSession*> dirty;  // with output, or to be closed, at the end of the turn
+  PausedLine<UvSession> paused;   // to be tried again at the end of each turn
+  std::vector<UvSession*> ended;  // the connection is over
   uint32_t keepalive_s = 60;
 };
 

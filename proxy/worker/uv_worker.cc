@@ -13,11 +13,7 @@ namespace gemel {
 namespace {
 
 constexpr uint64_t kTickMs = 20;
-// Of the sessions that wait to be read from, so many are looked at in one turn.
-constexpr ptrdiff_t kTriedATurn = 256;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
-// After SIGTERM clients may have sent what was not read yet: that long it is still served.
-constexpr uint64_t kDrainGraceMs = 100;
 
 }  // namespace
 
@@ -27,7 +23,7 @@ class UvWorker::Env : public ShardEnv {
   explicit Env(UvWorker* worker) : worker_(worker) {}
   uint64_t NowMs() override { return worker_->clock_->NowMs(); }
   void Propose(Edit edit, EditDone done) override {
-    worker_->coordinator_->Propose(std::move(edit), std::move(done));
+    coordinator->Propose(std::move(edit), std::move(done));
   }
   void Note(NoteLevel level, const std::string& text) override {
     Log(level, text);
@@ -39,6 +35,8 @@ class UvWorker::Env : public ShardEnv {
   }
   bool IsGone(uint32_t session) override { return worker_->shared_->gone_sessions.Has(session); }
   ServerClaims* claims() override { return worker_->shared_->claims; }
+
+  std::unique_ptr<Coordinator> coordinator;
 
  private:
   void Keep(NoteLevel level, const std::string& text) {
@@ -53,41 +51,32 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
     : shared_(shared),
       serving_(std::move(serving)),
       index_(index),
+      clock_(std::make_unique<UvClock>(&loop_)),
+      mailbox_(&loop_, [this] { OnWake(); }),
+      turns_(
+          &loop_, &stats_, [this] { Turn(); },
+          [this] {
+            Turn();
+            clock_->OnHeard();
+          }),
       streams_(&loop_),
+      sessions_(&shared->clients, &stats_),
       dispatcher_(serving_.pool.get(), index, serving_.config->workers),
-      local_(shared->process, this),
+      local_(shared->process, &sessions_),
       env_(std::make_unique<Env>(this)),
-      relief_(&sessions_, &shards_, &shared->process->stats, &stats_),
+      relief_(&sessions_.connected(), &shards_, &shared->process->stats, &stats_),
       random_(0x9e3779b9u * (index + 1)) {
-  uv_loop_init(&loop_);
-  clock_ = std::make_unique<UvClock>(&loop_);
-  uv_async_init(&loop_, &wake_,
-                [](uv_async_t* handle) { static_cast<UvWorker*>(handle->data)->OnWake(); });
-  wake_.data = this;
-  // After the timers and after the events: whatever was caused goes out before the loop sleeps.
-  uv_prepare_init(&loop_, &prepare_);
-  prepare_.data = this;
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) {
-    static_cast<UvWorker*>(handle->data)->Turn();
-    static_cast<UvWorker*>(handle->data)->NotePoll();
-  });
-  uv_check_init(&loop_, &check_);
-  check_.data = this;
-  uv_check_start(&check_, [](uv_check_t* handle) {
-    static_cast<UvWorker*>(handle->data)->NotePolled();
-    static_cast<UvWorker*>(handle->data)->Turn();
-    static_cast<UvWorker*>(handle->data)->clock_->OnHeard();
-  });
   streams_.set_after_batch([this] { relief_.Check(clock_.get()); });
   link_context_.streams = &streams_;
-  session_context_.streams = &streams_;
-  session_context_.session.dispatcher = &dispatcher_;
-  session_context_.session.chunks = &chunks_;
-  session_context_.session.stats = &stats_;
-  session_context_.session.local = &local_;
-  session_context_.session.gone = &shared_->gone_sessions;
-  session_context_.session.access = shared->process->access;
-  session_context_.session.now_ms = clock_->NowMs();
+  sessions_.context().streams = &streams_;
+  SessionContext& context = sessions_.session_context();
+  context.dispatcher = &dispatcher_;
+  context.chunks = &chunks_;
+  context.stats = &stats_;
+  context.local = &local_;
+  context.gone = &shared_->gone_sessions;
+  context.access = shared->process->access;
+  SetNow();
   Use(serving_);
   dispatcher_.set_handler(this);
   tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });
@@ -97,13 +86,17 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
 
 UvWorker::~UvWorker() = default;
 
+void UvWorker::set_coordinator(std::unique_ptr<Coordinator> coordinator) {
+  env_->coordinator = std::move(coordinator);
+}
+
 void UvWorker::Use(const Serving& serving) {
   serving_ = serving;
   const PoolConfig& config = serving_.pool->config();
   link_context_.keepalive_s = config.timeouts.keepalive_s;
-  session_context_.keepalive_s = config.timeouts.keepalive_s;
-  session_context_.session.pool = serving_.pool.get();
-  session_context_.session.config = serving_.config.get();
+  sessions_.context().keepalive_s = config.timeouts.keepalive_s;
+  sessions_.session_context().pool = serving_.pool.get();
+  sessions_.session_context().config = serving_.config.get();
 }
 
 void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info, bool newcomer) {
@@ -124,9 +117,15 @@ void UvWorker::AddListener(const Address& address, UniqueFd socket) {
                                              })});
 }
 
+void UvWorker::StartListener(const Listener& listener) {
+  std::string error;
+  if (listener.listener->Start(&error)) return;
+  Log(NoteLevel::kError, "cannot accept connections: " + error);
+}
+
+// An answer, which any step may give, lets its session go on at once. So each shard knows the ring
+// before a request goes by it, and each is there before any other is changed.
 void UvWorker::EndChange(Change change) {
-  // An answer, which any step may give, lets its session go on at once. So each shard knows the
-  // ring before a request goes by it, and each is there before any other is changed.
   const bool ring_changed = change.next.rings != serving_.rings;
   for (auto& owned : shards_) {
     if (ring_changed && !owned->served().retiring()) owned->served().SetHistory(change.next.rings);
@@ -135,11 +134,16 @@ void UvWorker::EndChange(Change change) {
   Use(change.next);
   SetScheduling();
   if (io_changed) SetIoUring();
+  dispatcher_.SetPool(serving_.pool.get());
+  const size_t known = shards_.size();
+  AddNewShards(*change.topology);
+  ChangeShards(change, known, ring_changed);
+  ChangeListeners(&change);
+}
+
+void UvWorker::AddNewShards(const Topology& topology) {
   const Pool& pool = *serving_.pool;
-  dispatcher_.SetPool(&pool);
-  const uint64_t now_ms = clock_->NowMs();
   const std::vector<ShardConfig>& configs = pool.config().shards;
-  const size_t known_shards = shards_.size();
   std::vector<bool> here(pool.slot_count());
   for (const auto& owned : shards_) {
     if (owned->served().retiring()) continue;
@@ -149,35 +153,40 @@ void UvWorker::EndChange(Change change) {
   for (size_t i = 0; i < configs.size(); ++i) {
     const PoolShard& shard = pool.shards()[i];
     if (shard.owner != index_ || here[shard.slot]) continue;
-    const int known = change.topology->IndexOf(shard.name);
-    AddShard(configs[i], change.topology->shards[static_cast<size_t>(known)],
-             /*newcomer=*/true);
+    const int known = topology.IndexOf(shard.name);
+    AddShard(configs[i], topology.shards[static_cast<size_t>(known)], /*newcomer=*/true);
     shards_.back()->served().Start(NextRandom(&random_));
   }
-  for (size_t i = 0; i < known_shards; ++i) {
-    UvOwnedShard* owned = shards_[i].get();
-    if (owned->served().retiring()) continue;
-    const PoolShard* shard = pool.Find(owned->served().name());
+}
+
+// Of those that are not new, the first `known`.
+void UvWorker::ChangeShards(const Change& change, size_t known, bool ring_changed) {
+  const Pool& pool = *serving_.pool;
+  const uint64_t now_ms = clock_->NowMs();
+  for (size_t i = 0; i < known; ++i) {
+    ServedShard& served = shards_[i]->served();
+    if (served.retiring()) continue;
+    const PoolShard* shard = pool.Find(served.name());
     if (shard == nullptr) {
-      owned->served().Retire(now_ms);
+      served.Retire(now_ms);
       continue;
     }
-    owned->served().Change(
-        pool.config(), configs[static_cast<size_t>(shard - pool.shards().data())], change.force);
-    if (ring_changed) owned->served().AllowSweep();
+    const auto place = static_cast<size_t>(shard - pool.shards().data());
+    served.Change(pool.config(), pool.config().shards[place], change.force);
+    if (ring_changed) served.AllowSweep();
   }
+}
+
+void UvWorker::ChangeListeners(Change* change) {
+  const std::vector<Address>& wanted = serving_.pool->config().listen;
   std::erase_if(listeners_, [&](const Listener& listener) {
-    const std::vector<Address>& wanted = pool.config().listen;
     if (std::find(wanted.begin(), wanted.end(), listener.address) != wanted.end()) return false;
     listener.listener->AcceptRest();
     return true;
   });
-  for (Change::Listener& added : change.listeners) {
+  for (Change::Listener& added : change->listeners) {
     AddListener(added.address, std::move(added.socket));
-    std::string error;
-    if (!listeners_.back().listener->Start(&error)) {
-      Log(NoteLevel::kError, "cannot accept connections: " + error);
-    }
+    StartListener(listeners_.back());
   }
 }
 
@@ -218,65 +227,24 @@ void UvWorker::Run() {
   SetIoUring();
   uv_update_time(&loop_);
   for (auto& owned : shards_) owned->served().Start(NextRandom(&random_));
-  for (Listener& listener : listeners_) {
-    std::string error;
-    if (!listener.listener->Start(&error))
-      Log(NoteLevel::kError, "cannot accept connections: " + error);
-  }
+  for (const Listener& listener : listeners_) StartListener(listener);
   tick_->Set(kTickMs);
   second_->Set(1000);
-  poll_ms_ = polled_ms_ = 0;  // of the turns before it served
+  turns_.Forget();
   uv_run(&loop_, UV_RUN_DEFAULT);
   uv_loop_close(&loop_);
 }
 
-void UvWorker::Post(std::function<void()> task) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  tasks_.push_back(std::move(task));
-  uv_async_send(&wake_);
-}
-
-void UvWorker::Deliver(std::vector<Message>* messages) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const bool wake = inbox_.empty();
-  if (wake) {
-    inbox_.swap(*messages);
-  } else {
-    inbox_.insert(inbox_.end(), messages->begin(), messages->end());
-  }
-  messages->clear();
-  if (wake) uv_async_send(&wake_);
-}
-
-void UvWorker::ReceiveAll() {
-  std::vector<Message> messages;
-  receiving_.clear();
-  messages.swap(receiving_);  // its memory is kept
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    messages.swap(inbox_);
-  }
-  for (const Message& message : messages) dispatcher_.Receive(message);
-  receiving_.swap(messages);
-}
-
 void UvWorker::OnWake() {
-  session_context_.session.now_ms = clock_->NowMs();
-  std::vector<std::function<void()>> tasks;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    tasks.swap(tasks_);
-  }
-  ReceiveAll();
-  for (std::function<void()>& task : tasks) task();
+  SetNow();
+  mailbox_.RunAll(&dispatcher_);
 }
 
 void UvWorker::OnTick() {
-  const uint64_t now_ms = clock_->NowMs();
-  session_context_.session.now_ms = now_ms;
+  SetNow();
   bool waiting = true;
   try {
-    waiting = TickAll(now_ms);
+    waiting = TickAll(sessions_.session_context().now_ms);
   } catch (const std::bad_alloc&) {
     Log(NoteLevel::kError, "there is no memory: what was due now is done later");
   }
@@ -288,125 +256,62 @@ bool UvWorker::TickAll(uint64_t now_ms) {
   bool waiting = false;
   for (auto& owned : shards_) {
     owned->served().Tick(now_ms, NextRandom(&random_) >> 8);
-    waiting |= owned->shard()->Waiting();
+    waiting |= owned->shard()->nodes().Waiting();
   }
   Retire(now_ms);
   relief_.Tick(now_ms);
-  most_held_ = std::max(most_held_, Budget::Held());
-  if (drained_) CheckDrained();
+  memory_.OnHeld(Budget::Held());
+  if (draining_.active()) CheckDrained(now_ms);
   return waiting;
 }
 
 void UvWorker::OnSecond() {
   GiveMemoryBack();
-  session_context_.session.reply_bytes /= 2;
+  sessions_.session_context().reply_bytes /= 2;
+  SumShards();
+  turns_.OnSecond();
   const uint64_t now_ms = clock_->NowMs();
-  ShardStats all;
-  uint64_t unsaved = 0;
-  for (const auto& owned : shards_) {
-    const ShardStats& stats = owned->shard()->stats();
-    all.hedged += stats.hedged;
-    all.hedge_wins += stats.hedge_wins;
-    all.side_reads += stats.side_reads;
-    all.blamed_reads += stats.blamed_reads;
-    all.refused_large += stats.refused_large;
-    all.ended_scripts += stats.ended_scripts;
-    all.edits_failed += stats.edits_failed;
-    unsaved += owned->shard()->edit_error().empty() ? 0 : 1;
-  }
-  stats_.longest_turn_ms.Set(*std::max_element(longest_turns_ms_.begin(), longest_turns_ms_.end()));
-  std::move(longest_turns_ms_.begin() + 1, longest_turns_ms_.end(), longest_turns_ms_.begin());
-  longest_turns_ms_.back() = 0;
-  stats_.hedged.Set(all.hedged);
-  stats_.hedge_wins.Set(all.hedge_wins);
-  stats_.side_reads.Set(all.side_reads);
-  stats_.blamed_reads.Set(all.blamed_reads);
-  stats_.refused_large.Set(all.refused_large);
-  stats_.ended_scripts.Set(all.ended_scripts);
-  stats_.edits_failed.Set(all.edits_failed);
-  stats_.unsaved_shards.Set(unsaved);
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
-  if (idle_ms > 0) {
-    for (auto& session : sessions_) {
-      Session& state = session->session();
-      if (state.replies().pending() == 0 && now_ms >= state.facts().active_ms + idle_ms) {
-        session->Kill();
-      }
-    }
-  }
+  if (idle_ms > 0 && now_ms >= idle_ms) sessions_.KillIdle(now_ms - idle_ms);
   if (second_) second_->Set(1000);
 }
 
-// Tries those who waited longest, and who gets on and waits again is last from then on: room for a
-// few large replies is not to go to the same one each time. The others have their turn in the turns
-// that follow, or thousands of them would make every turn a long one.
-void UvWorker::ResumePaused() {
-  if (session_context_.paused.empty()) return;
-  std::vector<UvSession*> tried = std::move(session_context_.paused);
-  session_context_.paused.clear();
-  std::vector<UvSession*> last;
-  if (std::ssize(tried) > kTriedATurn) {
-    last.assign(tried.begin() + kTriedATurn, tried.end());
-    tried.resize(kTriedATurn);
-  }
-  for (UvSession* session : tried) {
-    const uint64_t before = session->session().facts().commands;
-    bool resumed = true;
-    try {
-      resumed = session->TryResume();
-    } catch (const std::bad_alloc&) {
-      session->Kill();
-    }
-    if (resumed) continue;
-    (session->session().facts().commands == before && last.empty() ? session_context_.paused : last)
-        .push_back(session);
-  }
-  session_context_.paused.insert(session_context_.paused.end(), last.begin(), last.end());
+void UvWorker::SumShards() {
+  uint64_t unsaved = 0;
+  for (const auto& owned : shards_) unsaved += owned->shard()->edits().error().empty() ? 0 : 1;
+  const auto total = [this](std::string_view name) {
+    uint64_t sum = 0;
+    for (const auto& owned : shards_) sum += owned->shard()->figures().Get(name);
+    return sum;
+  };
+  stats_.hedged.Set(total("hedged"));
+  stats_.hedge_wins.Set(total("hedge_wins"));
+  stats_.side_reads.Set(total("side_reads"));
+  stats_.blamed_reads.Set(total("blamed_reads"));
+  stats_.refused_large.Set(total("refused_large"));
+  stats_.ended_scripts.Set(total("ended_scripts"));
+  stats_.edits_failed.Set(total("edits_failed"));
+  stats_.unsaved_shards.Set(unsaved);
 }
 
 // The end of a loop turn.
 void UvWorker::Turn() {
-  session_context_.session.now_ms = clock_->NowMs();
+  SetNow();
   streams_.ReceiveAll();
-  ResumePaused();
-  if (std::exchange(session_context_.session.again, false) && again_) again_->Set(0);
+  sessions_.Resume();
+  if (std::exchange(sessions_.session_context().again, false) && again_) again_->Set(0);
   FlushAll();
   relief_.Check(clock_.get());
-  if (!session_context_.ended.empty() || !finishing_.empty()) Reap();
-}
-
-// The loop is about to poll: since it last did nobody was heard. Its own time will not do, since it
-// is set anew before the timers. One reading of the clock a turn.
-void UvWorker::NotePoll() {
-  poll_ms_ = uv_hrtime() / 1000000;
-  poll_for_ms_ = uv_backend_timeout(&loop_);
-  if (polled_ms_ != 0 && poll_ms_ > polled_ms_) NoteTurn(poll_ms_ - polled_ms_);
-}
-
-// The poll is over, at the loop's time. Did it take longer than was asked for? Then this process
-// was stopped, or had no CPU.
-void UvWorker::NotePolled() {
-  polled_ms_ = uv_now(&loop_);
-  if (poll_ms_ == 0 || poll_for_ms_ < 0) return;
-  const uint64_t until_ms = poll_ms_ + static_cast<uint64_t>(poll_for_ms_);
-  if (polled_ms_ > until_ms) NoteTurn(polled_ms_ - until_ms);
-}
-
-void UvWorker::NoteTurn(uint64_t took_ms) {
-  if (took_ms <= longest_turns_ms_.back()) return;
-  longest_turns_ms_.back() = took_ms;
-  stats_.longest_turn_ms.Set(std::max(stats_.longest_turn_ms.Get(), took_ms));
+  sessions_.Reap();
 }
 
 void UvWorker::FlushAll() {
   // A flush can end a connection, and so cause more to flush: until nothing is left.
-  while (!link_context_.dirty.empty() || !session_context_.dirty.empty()) {
+  while (!link_context_.dirty.empty() || sessions_.dirty()) {
     std::vector<UvLink*>& links = link_context_.dirty;
     for (size_t i = 0; i < links.size(); ++i) links[i]->Flush();
     links.clear();
-    std::vector<UvSession*>& sessions = session_context_.dirty;
-    for (size_t i = 0; i < sessions.size(); ++i) sessions[i]->Flush();
-    sessions.clear();
+    sessions_.Flush();
     streams_.SendAll();
   }
   for (uint32_t i = 0; i < dispatcher_.workers(); ++i) {
@@ -414,77 +319,32 @@ void UvWorker::FlushAll() {
   }
 }
 
-// Sessions whose connection is over go when nothing of theirs is in flight any more.
-void UvWorker::Reap() {
-  for (UvSession* ended : session_context_.ended) {
-    const size_t at = ended->index;
-    finishing_.push_back(std::move(sessions_[at]));
-    if (at + 1 < sessions_.size()) {
-      sessions_[at] = std::move(sessions_.back());
-      sessions_[at]->index = at;
-    }
-    sessions_.pop_back();
-    shared_->clients.fetch_sub(1, std::memory_order_relaxed);
-    stats_.clients.Sub(1);
-  }
-  session_context_.ended.clear();
-  std::erase_if(finishing_, [](const std::unique_ptr<UvSession>& session) {
-    return session->session().Finished();
-  });
-}
-
 void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
-  session_context_.session.now_ms = clock_->NowMs();
-  const uint64_t id = shared_->next_session.fetch_add(1, std::memory_order_relaxed);
-  std::unique_ptr<UvSession> session;
-  try {
-    session = std::make_unique<UvSession>(&session_context_, id);
-    if (!session->Accept(std::move(socket), unix_socket)) return;
-    if (sessions_.size() == sessions_.capacity()) sessions_.reserve(2 * sessions_.size() + 16);
-  } catch (const std::bad_alloc&) {
-    stats_.rejected.Add(1);
-    return;
-  }
-  stats_.connections.Add(1);
-  stats_.clients.Add(1);
-  session->index = sessions_.size();
-  sessions_.push_back(std::move(session));
-  const uint32_t clients = shared_->clients.fetch_add(1, std::memory_order_relaxed) + 1;
-  const uint32_t most = std::min(serving_.pool->config().limits.max_clients,
-                                 shared_->room_for_clients.load(std::memory_order_relaxed));
-  if (clients > most) {
-    stats_.rejected.Add(1);
-    sessions_.back()->session().ReplyError("ERR max number of clients reached");
-    sessions_.back()->session().Drain();
-  } else {
-    sessions_.back()->session().TurnAwayIfProtected();
-  }
+  SetNow();
+  sessions_.Accept(std::move(socket), unix_socket,
+                   shared_->next_session.fetch_add(1, std::memory_order_relaxed),
+                   std::min(serving_.pool->config().limits.max_clients,
+                            shared_->room_for_clients.load(std::memory_order_relaxed)));
 }
 
 void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   for (Listener& listener : listeners_) listener.listener->AcceptRest();
   listeners_.clear();
-  drained_ = std::move(drained);
-  drain_close_ms_ = clock_->NowMs() + std::min(kDrainGraceMs, deadline_ms);
-  drain_deadline_ms_ = clock_->NowMs() + deadline_ms;
-  for (auto& owned : shards_)
-    owned->served().StopAudit();  // else who waits for one would be waited for
+  draining_.Begin(clock_->NowMs(), deadline_ms, std::move(drained));
+  for (auto& owned : shards_) owned->served().StopAudit();  // else who waits for one is waited for
 }
 
-void UvWorker::CheckDrained() {
-  const uint64_t now_ms = clock_->NowMs();
-  if (now_ms < drain_close_ms_) return;
-  for (auto& session : sessions_) session->session().Drain();
-  const bool late = now_ms >= drain_deadline_ms_;
-  if (!late && (!sessions_.empty() || !finishing_.empty())) return;
-  if (late && !sessions_.empty()) {
-    Log(NoteLevel::kWarn, std::to_string(sessions_.size()) +
-                              " clients did not take their replies within the drain time");
-    for (auto& session : sessions_) session->Kill();
+void UvWorker::CheckDrained(uint64_t now_ms) {
+  const Draining::Step step = draining_.Next(now_ms, !sessions_.empty());
+  if (step == Draining::Step::kServe) return;
+  sessions_.Drain();
+  if (step == Draining::Step::kClose) return;
+  if (const size_t left = sessions_.connected().size(); left > 0) {
+    Log(NoteLevel::kWarn,
+        std::to_string(left) + " clients did not take their replies within the drain time");
+    sessions_.KillAll();
   }
-  std::function<void()> drained = std::move(drained_);
-  drained_ = nullptr;
-  drained();
+  draining_.End();
 }
 
 bool UvWorker::Quiet() const {
@@ -500,27 +360,11 @@ void UvWorker::Stop() {
   second_.reset();
   again_.reset();
   for (auto& owned : shards_) owned->served().Stop();
-  for (auto& session : sessions_) session->Kill();
-  sessions_.clear();
-  finishing_.clear();
-  session_context_.dirty.clear();
-  session_context_.paused.clear();
-  session_context_.ended.clear();
+  sessions_.Clear();
   link_context_.dirty.clear();
   shards_.clear();
-  uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
-}
-
-void UvWorker::ForEachSession(const std::function<void(Session&)>& visit) {
-  for (auto& session : sessions_) visit(session->session());
-}
-
-void UvWorker::KillSession(Session& session) {
-  for (auto& candidate : sessions_) {
-    if (&candidate->session() == &session) candidate->Kill();
-  }
+  turns_.Close();
+  mailbox_.Close();
 }
 
 }  // namespace gemel

@@ -6,11 +6,9 @@
 
 #include <uv.h>
 
-#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -22,14 +20,18 @@
 #include "backend/uv/uv_timer.h"
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/worker/draining.h"
+#include "proxy/worker/memory_ebb.h"
 #include "proxy/worker/uv_listener.h"
+#include "proxy/worker/uv_mailbox.h"
 #include "proxy/worker/uv_owned_shard.h"
 #include "proxy/worker/uv_relief.h"
-#include "proxy/worker/uv_session.h"
+#include "proxy/worker/uv_sessions.h"
+#include "proxy/worker/uv_turns.h"
 
 namespace gemel {
 
-class UvWorker : private WorkerRequestHandler, private SessionDirectory {
+class UvWorker : private WorkerRequestHandler {
  public:
   // What all workers of the process share; outlives them.
   struct Shared {
@@ -75,15 +77,12 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // --- before Run, on the main thread ---
   uv_loop_t* loop() { return &loop_; }
   WorkerStats& stats() { return stats_; }
-  void set_coordinator(std::unique_ptr<Coordinator> coordinator) {
-    coordinator_ = std::move(coordinator);
-  }
+  void set_coordinator(std::unique_ptr<Coordinator> coordinator);
   // Of worker 0: see LocalCommands.
   void set_on_process_order(LocalCommands::OnProcessOrder on_order) {
     local_.set_on_process_order(std::move(on_order));
   }
-  // A shard that this worker owns.
-  // `newcomer`: the process serves other shards already.
+  // A shard that this worker owns. `newcomer`: the process serves other shards already.
   void AddShard(const ShardConfig& config, const ShardInfo& info, bool newcomer = false);
   void AddListener(const Address& address, UniqueFd socket);
 
@@ -92,9 +91,9 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
 
   // --- any thread ---
   // Runs a closure on this worker's thread, soon.
-  void Post(std::function<void()> task);
+  void Post(std::function<void()> task) { mailbox_.Post(std::move(task)); }
   // Takes messages that another worker collected; `messages` is empty afterwards.
-  void Deliver(std::vector<Message>* messages);
+  void Deliver(std::vector<Message>* messages) { mailbox_.Deliver(messages); }
 
   // --- on the worker's thread ---
   // Stops accepting, serves what has been sent already, answers what is in flight, then calls
@@ -104,7 +103,7 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
   // are to know is sent; what they sent is taken; the next pool is in effect. So every request that
   // goes by the old pool has reached its shard before the first that goes by the new is sent.
   void BeginChange() { FlushAll(); }
-  void TakeAll() { ReceiveAll(); }
+  void TakeAll() { mailbox_.ReceiveAll(&dispatcher_); }
   void EndChange(Change change);
   // Every copy has answered every write that was sent.
   bool Quiet() const;
@@ -113,77 +112,64 @@ class UvWorker : private WorkerRequestHandler, private SessionDirectory {
 
  private:
   class Env;
-
-  void OnWake();
-  void ReceiveAll();
-  void Use(const Serving& serving);
-  void SetScheduling();
-  void SetIoUring();
-  void Retire(uint64_t now_ms);
-  void OnTick();
-  bool TickAll(uint64_t now_ms);
-  void OnSecond();
-  void GiveMemoryBack();
-  void Turn();
-  void NotePoll();
-  void NotePolled();
-  void NoteTurn(uint64_t took_ms);
-  void FlushAll();
-  void ResumePaused();
-  void Reap();
-  void OnConnection(UniqueFd socket, bool unix_socket);
-  void CheckDrained();
-
-  void HandleWorkerRequest(Request* request) override { local_.RunWorkerOrder(request); }
-  void ForEachSession(const std::function<void(Session&)>& visit) override;
-  void KillSession(Session& session) override;
-
-  Shared* shared_;
-  Serving serving_;
-  const uint32_t index_;
-  uv_loop_t loop_;
-  std::unique_ptr<UvClock> clock_;  // all ages on this loop are measured by it
-  uv_async_t wake_;
-  uv_prepare_t prepare_;
-  uv_check_t check_;
-  WorkerStats stats_;
-
-  std::mutex mutex_;  // guards the two below
-  std::vector<Message> inbox_;
-  std::vector<std::function<void()>> tasks_;
-  std::vector<Message> receiving_;
-
-  ChunkPool chunks_;
-  UvStreamGroup streams_;
-  UvLinkContext link_context_;
-  UvSessionContext session_context_;
-  Dispatcher dispatcher_;
-  LocalCommands local_;
-  std::unique_ptr<Coordinator> coordinator_;
-  std::unique_ptr<Env> env_;
-  std::vector<std::unique_ptr<UvOwnedShard>> shards_;
   struct Listener {
     Address address;
     std::unique_ptr<UvListener> listener;
   };
+
+  void Use(const Serving& serving);
+  void SetScheduling();
+  void SetIoUring();
+  void SetNow() { sessions_.session_context().now_ms = clock_->NowMs(); }
+  void StartListener(const Listener& listener);
+
+  // Parts of EndChange.
+  void AddNewShards(const Topology& topology);
+  void ChangeShards(const Change& change, size_t known, bool ring_changed);
+  void ChangeListeners(Change* change);
+
+  void OnWake();
+  void OnTick();
+  bool TickAll(uint64_t now_ms);
+  void Retire(uint64_t now_ms);
+  void CheckDrained(uint64_t now_ms);
+  void OnSecond();
+  void SumShards();
+  void GiveMemoryBack();
+  void Turn();
+  void FlushAll();
+  void OnConnection(UniqueFd socket, bool unix_socket);
+  void HandleWorkerRequest(Request* request) override { local_.RunWorkerOrder(request); }
+
+  Shared* shared_;
+  Serving serving_;
+  const uint32_t index_;
+  // The loop first: what follows is made on it.
+  struct Loop : uv_loop_t {
+    Loop() { uv_loop_init(this); }
+  } loop_;
+  std::unique_ptr<UvClock> clock_;  // all ages on this loop are measured by it
+  WorkerStats stats_;
+  UvMailbox mailbox_;
+  UvTurns turns_;
+
+  ChunkPool chunks_;
+  UvStreamGroup streams_;
+  UvLinkContext link_context_;
+  UvSessions sessions_;
+  Dispatcher dispatcher_;
+  LocalCommands local_;
+  std::unique_ptr<Env> env_;
+  std::vector<std::unique_ptr<UvOwnedShard>> shards_;
   std::vector<Listener> listeners_;
-  std::vector<std::unique_ptr<UvSession>> sessions_;   // connected
-  std::vector<std::unique_ptr<UvSession>> finishing_;  // over, but with requests in flight
   UvRelief relief_;
   std::unique_ptr<UvTimer> tick_;
   std::unique_ptr<UvTimer> second_;
   std::unique_ptr<UvTimer> again_;  // the next turn, at once
 
-  std::function<void()> drained_;
-  uint64_t drain_close_ms_ = 0;  // when sessions that are idle are closed
-  uint64_t drain_deadline_ms_ = 0;
+  Draining draining_;
   uint32_t random_;
-  uint64_t most_held_ = 0;                       // since memory was last given back to the system
-  uint32_t give_back_s_ = 0;                     // so often still, once a second
-  uint64_t poll_ms_ = 0;                         // when the last poll began
-  int poll_for_ms_ = 0;                          // and for how long at most; -1: without an end
-  uint64_t polled_ms_ = 0;                       // when it ended
-  std::array<uint64_t, 11> longest_turns_ms_{};  // by second, the present one last
+  MemoryEbb memory_;
 };
 
 }  // namespace gemel

@@ -12,18 +12,9 @@ void UvWorker::GiveMemoryBack() {
   chunks_.Trim();
   dispatcher_.Trim();
   for (const auto& owned : shards_) owned->shard()->Trim();
-  session_context_.session.GiveScratchBack();
-  GiveBack(&receiving_);
-  if (index_ != 0) return;
-  constexpr uint64_t kMuch = 2 * 1024 * 1024;
-  const uint64_t held = Budget::Held();
-  if (held + kMuch <= most_held_ && held <= most_held_ / 2) {
-    give_back_s_ = 3;  // until what is kept for a second or two is free, too
-    most_held_ = held;
-  }
-  if (give_back_s_ == 0) return;
-  --give_back_s_;
-  ReturnFreeMemory();
+  sessions_.session_context().GiveScratchBack();
+  mailbox_.Trim();
+  if (index_ == 0 && memory_.OnSecond(Budget::Held())) ReturnFreeMemory();
 }
 
 }  // namespace gemel

@@ -297,6 +297,12 @@ class Worker {
     const std::thread::id self = std::this_thread::get_id();
     constexpr int kRounds = 30;
     constexpr int kAtOnce = 4;
+    // It sees what the others change, too, each epoch once and on its own thread.
+    uint64_t seen = 0;
+    const uint64_t watch = front_->Watch([&](const std::shared_ptr<const Topology>& topology) {
+      if (topology->epoch <= seen || std::this_thread::get_id() != self) ++wrong_;
+      seen = topology->epoch;
+    });
     for (int round = 0; round < kRounds; ++round) {
       int answered = 0;
       for (int i = 0; i < kAtOnce; ++i) {
@@ -321,7 +327,10 @@ class Worker {
         lock.unlock();
         closure();
       }
+      if (!front_->LeaseOf(shard_).mine || front_->current()->epoch < seen) ++wrong_;
     }
+    if (seen == 0) ++wrong_;
+    front_->Unwatch(watch);
     ended_ = true;
   }
 

@@ -215,7 +215,7 @@ void World::UndrainUntilDone(size_t index) {
         proxy_ != nullptr && !proxy_going_ && proxy_->serving() && !proxy_->paused();
     if (serving && proxy_->Find(ShardOf(index)) == nullptr) return;
     const CopyInfo* copy = DurableCopy(index);
-    if (!serving || proxy_->Find(ShardOf(index))->shard()->editing() ||
+    if (!serving || proxy_->Find(ShardOf(index))->shard()->resync_port().editing() ||
         (copy != nullptr && copy->drained_by == DrainedBy::kOperator)) {
       UndrainUntilDone(index);
     }
@@ -320,16 +320,18 @@ void World::AcceptOldData() {
     Shard* shard = sim_shard->shard();
     if (sim_shard->served().retiring()) continue;
     for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
-      if (shard->resync_note(copy).find("the configured primary is empty") != std::string::npos) {
+      if (sim_shard->served().ResyncNote(copy).find("the configured primary is empty") !=
+          std::string::npos) {
         sim_shard->node(copy)->data().clear();
       }
       // So it was when it was taken out of another shard in the middle of a resync.
-      if (shard->resync_note(copy).find("is itself a REPLICAOF replica") != std::string::npos) {
+      if (sim_shard->served().ResyncNote(copy).find("is itself a REPLICAOF replica") !=
+          std::string::npos) {
         sim_shard->node(shard->info().primary)->Detach();
         sim_shard->node(shard->info().primary)->ResetAll();
       }
     }
-    if (!shard->HoldsOldData() || options_.on_data_loss == OnDataLoss::kMiss) continue;
+    if (!shard->roles().HoldsOldData() || options_.on_data_loss == OnDataLoss::kMiss) continue;
     forced_us_ = loop_.now_us();
     proxy_->Order(sim_shard.get(), "FORCE", sim_shard->node(shard->info().primary), [](bool) {});
   }

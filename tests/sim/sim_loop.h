@@ -35,9 +35,12 @@ class Loop {
       events_.pop_back();
       now_us_ = event.time_us;
       event.run();
+      if (after_each_) after_each_();
     }
     if (!stopped_) now_us_ = std::max(now_us_, time_us);
   }
+  // Runs after every event, until the loop is stopped.
+  void set_after_each(std::function<void()> run) { after_each_ = std::move(run); }
   void Stop() { stopped_ = true; }
   bool stopped() const { return stopped_; }
 
@@ -57,6 +60,7 @@ class Loop {
   }
 
   std::mt19937_64 random_;
+  std::function<void()> after_each_;
   std::vector<Event> events_;  // a heap
   uint64_t now_us_ = 0;
   uint64_t next_ = 0;

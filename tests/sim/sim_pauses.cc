@@ -15,7 +15,8 @@ constexpr uint64_t kAfterwardsUs = 300000;
 uint64_t World::Departures() const {
   uint64_t departures = 0;
   for (const auto& shard : proxy_->shards()) {
-    departures += shard->shard()->stats().promotions + shard->shard()->stats().marked_stale;
+    departures +=
+        shard->shard()->figures().Get("promotions") + shard->shard()->figures().Get("marked_stale");
   }
   return departures;
 }

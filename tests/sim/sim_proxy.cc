@@ -7,6 +7,7 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/shard_control.h"
 #include "tests/sim/sim_reload.h"
+#include "tests/unit/order_of.h"
 
 namespace gemel::sim {
 
@@ -201,11 +202,7 @@ void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
   asked->done = std::move(done);
   asked->kind = RequestKind::kControl;
   asked->sink = asked;
-  std::string frame;
-  const std::string_view words[] = {verb, node->address()};
-  AppendCommand(&frame, words);
-  asked->frame = frame;
-  asked->OwnFrame();
+  asked->Extra().cargo = OrderOf(verb, node->address());
   Receive([this, asked, name = shard->name()] {
     if (SimShard* owner = Find(name)) {
       owner->shard()->Submit(asked);

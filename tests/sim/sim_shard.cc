@@ -230,7 +230,7 @@ void SimShard::Probe(uint32_t copy, bool in_turn) {
   }
   world.probing = true;
   const uint64_t began_ms = proxy_->NowMs();
-  shard()->OnProbe(copy, ProbeOutcome::kSent, began_ms);
+  shard()->nodes().OnProbe(copy, ProbeOutcome::kSent, began_ms);
   ProbeOutcome seen = ProbeOutcome::kAnswer;
   uint64_t after_us = loop->Between(50, 1000);
   if (world.failing_probes > 0) {
@@ -250,8 +250,8 @@ void SimShard::Probe(uint32_t copy, bool in_turn) {
     if (!proxy_->serving() || !Probes(copy, life)) return;
     const bool hangs = node->alive() && (node->hung() || node->cut_off());
     copies_[copy].probing = false;
-    shard()->OnProbe(copy, seen == ProbeOutcome::kAnswer && hangs ? ProbeOutcome::kTimeout : seen,
-                     began_ms);
+    shard()->nodes().OnProbe(
+        copy, seen == ProbeOutcome::kAnswer && hangs ? ProbeOutcome::kTimeout : seen, began_ms);
     if (in_turn && Probes(copy, life)) next();
   });
 }
@@ -268,30 +268,32 @@ void SimShard::ResetProbe(const Node* node) {
     if (world.node != node || world.probes == 0) continue;
     world.probed_start = node->starts() + 1;
     Later(proxy_->loop()->Between(10, 300), [this, copy, life = world.probes] {
-      if (proxy_->serving() && Probes(copy, life)) shard()->OnProbe(copy, ProbeOutcome::kHardError);
+      if (proxy_->serving() && Probes(copy, life))
+        shard()->nodes().OnProbe(copy, ProbeOutcome::kHardError);
     });
   }
 }
 
 bool SimShard::Settled() const {
   Shard& shard = *served_->shard();
-  if (served_->retiring() || shard.paused() || shard.held() > 0) return false;
+  if (served_->retiring() || shard.resync_port().paused() || shard.forget_port().held() > 0)
+    return false;
   if (served_->resyncing() || !served_->members_settled()) return false;
   CopyMask members = 0;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
-    if (shard.IsMember(copy)) members |= Bit(copy);
+    if (shard.copies().IsMember(copy)) members |= Bit(copy);
   }
-  if (shard.in_sync() != members) return false;
+  if (shard.resync_port().in_sync() != members) return false;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
-    if (!shard.IsMember(copy)) continue;
+    if (!shard.copies().IsMember(copy)) continue;
     if (!shard.link(copy)->up() || shard.link(copy)->pending() > 0) return false;
-    if (shard.HealthOf(copy) != NodeHealth::kUp) return false;
+    if (shard.nodes().HealthOf(copy) != NodeHealth::kUp) return false;
     // Also what the proxy does not know yet counts: a fault is over when it has been dealt with.
     const Node* node = copies_[copy].node;
     const std::string& run_id = node->run_id();
     if (copies_[copy].probed_start != node->starts()) return false;
     if (shard.link(copy)->identity().run_id != run_id) return false;
-    if (shard.info().copies[copy].run_id != run_id) return false;
+    if (shard.copies().run_id(copy) != run_id) return false;
   }
   return true;
 }
@@ -299,14 +301,16 @@ bool SimShard::Settled() const {
 std::string SimShard::Describe() const {
   Shard& shard = *served_->shard();
   std::string text = " " + name() + (served_->retiring() ? " leaving" : "") + ": in sync " +
-                     std::to_string(shard.in_sync()) + ", held " + std::to_string(shard.held()) +
-                     (shard.paused() ? ", paused" : "") + (Swept() ? "" : ", not swept") + " (" +
-                     served_->OutstandingMembers() + ")";
+                     std::to_string(shard.resync_port().in_sync()) + ", held " +
+                     std::to_string(shard.forget_port().held()) +
+                     (shard.resync_port().paused() ? ", paused" : "") +
+                     (Swept() ? "" : ", not swept") + " (" + served_->OutstandingMembers() + ")";
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
-    if (!shard.IsMember(copy)) continue;
+    if (!shard.copies().IsMember(copy)) continue;
     text += "; " + shard.link(copy)->name() + (shard.link(copy)->up() ? " up " : " down ") +
             (shard.info().copies[copy].drained() ? "drained " : "") +
-            shard.info().copies[copy].reason + " / " + shard.resync_note(copy);
+            std::string(CopyStageName(shard.copies().stage(copy))) + " " +
+            shard.info().copies[copy].reason + " / " + served_->ResyncNote(copy);
   }
   return text;
 }

@@ -144,6 +144,7 @@ void World::Trace(const std::string& text) const {
 
 const std::vector<std::string>& World::Run() {
   Trace(Describe());
+  loop_.set_after_each([this] { CheckShards(); });
   StartProxy();
   for (size_t i = 0; i < clients_.size(); ++i) {
     loop_.After(loop_.Between(0, 150000), [this, i] { ClientTurn(i); });
@@ -272,29 +273,21 @@ void World::CheckEnd() {
   history_.Check(content, check_, [this](const std::string& text) { Problem(text); });
 }
 
+// What is true of the state of a copy at any time.
+void World::CheckShards() {
+  if (proxy_ == nullptr) return;
+  for (const auto& shard : proxy_->shards()) {
+    const std::string broken = shard->shard()->Broken();
+    if (!broken.empty()) Problem(shard->name() + ": " + broken);
+  }
+}
+
 void World::TakeStats() {
   if (proxy_ == nullptr || !proxy_->serving()) return;
   for (const auto& shard : proxy_->shards()) {
-    const ShardStats& more = shard->shard()->stats();
-    stats_.fallbacks += more.fallbacks;
-    stats_.hedged += more.hedged;
-    stats_.hedge_wins += more.hedge_wins;
-    stats_.held += more.held;
-    stats_.errors += more.errors;
-    stats_.diverged += more.diverged;
-    stats_.repaired += more.repaired;
-    stats_.promotions += more.promotions;
-    stats_.marked_stale += more.marked_stale;
-    stats_.resyncs += more.resyncs;
-    stats_.rejoins += more.rejoins;
-    stats_.audits += more.audits;
-    stats_.audited += more.audited;
-    stats_.audit_differences += more.audit_differences;
-    stats_.audit_repaired += more.audit_repaired;
-    stats_.audit_skipped += more.audit_skipped;
-    stats_.sweeps += more.sweeps;
-    stats_.forgotten += more.forgotten;
-    stats_.forgotten_on_access += more.forgotten_on_access;
+    for (const Figure* figure : shard->shard()->figures().all()) {
+      figures_[std::string(figure->name())] += figure->value();
+    }
   }
 }
 

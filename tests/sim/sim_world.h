@@ -27,8 +27,9 @@ class World : public RequestSink {
   const std::vector<std::string>& Run();
   // What kind of run the seed makes.
   std::string Describe() const;
-  // Over all lives of the proxy: for a look at what the runs cover.
-  const ShardStats& stats() const { return stats_; }
+  // What the shards counted, by the names of their figures, over all lives of the proxy: for a look
+  // at what the runs cover.
+  const std::map<std::string, uint64_t>& figures() const { return figures_; }
   size_t requests() const { return requests_; }
   bool reloads() const { return reloads_; }
   // Reloads that took effect, and changes of the ring among them; and changes at a start.
@@ -109,6 +110,7 @@ class World : public RequestSink {
   void CrashProxy();
   void RestartProxy();
   void TakeStats();
+  void CheckShards();
 
   // Who belongs where; null or empty: nobody knows it.
   Node* Find(const std::string& address) const;
@@ -190,7 +192,7 @@ class World : public RequestSink {
   bool keeps_ = false;      // nodes come back with all that they had
   uint64_t forced_us_ = 0;  // the last time that FORCE was ordered
   CheckOptions check_;
-  ShardStats stats_;
+  std::map<std::string, uint64_t> figures_;
   std::vector<std::string> problems_;
 };
 

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backend/audit/printable.h"
+#include "backend/events/printable_key.h"
 #include "tests/unit/audit_world.h"
 
 namespace gemel::audit_test::audit_test {
@@ -44,8 +44,8 @@ TEST_P(AuditBothWays, EqualContentIsEqualInWhateverOrder) {
   EXPECT_EQ(report["compared"], 206);
   EXPECT_EQ(report["differences"], 0);
   EXPECT_EQ(report["skipped"], 0);
-  EXPECT_EQ(world_.shard->stats().audits, 1u);
-  EXPECT_EQ(world_.shard->stats().audited, 206u);
+  EXPECT_EQ(world_.shard->figures().Get("audits"), 1u);
+  EXPECT_EQ(world_.shard->figures().Get("audited"), 206u);
   EXPECT_EQ(world_.nodes[0].counts["RESTORE"] + world_.nodes[1].counts["RESTORE"], 0u);
 }
 
@@ -76,8 +76,8 @@ TEST_P(AuditBothWays, FindsAndRepairsWhatDiffers) {
   EXPECT_EQ(report["skipped"], 0);
   EXPECT_EQ(primary, wanted);
   EXPECT_TRUE(world_.Equal());
-  EXPECT_EQ(world_.shard->stats().audit_differences, 10u);
-  EXPECT_EQ(world_.shard->stats().audit_repaired, 10u);
+  EXPECT_EQ(world_.shard->figures().Get("audit_differences"), 10u);
+  EXPECT_EQ(world_.shard->figures().Get("audit_repaired"), 10u);
   EXPECT_NE(world_.notes.find("key \"only\\x0d\\x0a here \\xff\" differs: n1 does not have it"),
             std::string::npos)
       << world_.notes;
@@ -208,7 +208,7 @@ TEST(Audit, AKeyIsLockedWhileItIsRepaired) {
   world.on_command = [&](uint32_t, const Words& words) {
     if (words[0] == "DUMP" && write == nullptr) {
       write = world.Write("k", "new");
-      EXPECT_TRUE(world.shard->IsKeyLocked("k"));
+      EXPECT_TRUE(world.shard->audit_port().IsKeyLocked("k"));
     }
     if (words[0] == "RESTORE") {
       EXPECT_EQ(write->told, "");
@@ -235,14 +235,14 @@ TEST(Audit, SaysWhatCannotBeRepaired) {
   EXPECT_EQ(report["repaired"], 0);
   // The copy has lost its place, as after any repair that fails.
   EXPECT_EQ(report.result(), "ended early: the roles of the copies changed");
-  EXPECT_EQ(world.shard->in_sync(), Bit(0));
+  EXPECT_EQ(world.shard->resync_port().in_sync(), Bit(0));
   EXPECT_EQ(world.Run().error,
             "ERR shard 'a' has one copy in sync (n0), so there is nothing to compare it with");
   // It is not forgotten which key it was.
   EXPECT_EQ(world.nodes[1].data["k"], String("other"));
   world.on_command = nullptr;
   for (int i = 0; i < 200; ++i) world.Step();
-  EXPECT_EQ(world.shard->in_sync(), Bit(0) | Bit(1));
+  EXPECT_EQ(world.shard->resync_port().in_sync(), Bit(0) | Bit(1));
   EXPECT_TRUE(world.Equal());
 }
 
@@ -286,21 +286,21 @@ TEST(Audit, ACopyThatLeavesEndsTheRound) {
   EXPECT_EQ(report["differences"], 0);
   EXPECT_LT(report["compared"], 200);
   EXPECT_FALSE(world.audit->active());
-  EXPECT_EQ(world.shard->stats().audits, 0u);
+  EXPECT_EQ(world.shard->figures().Get("audits"), 0u);
 }
 
 TEST(Audit, WaitsWhileTheShardIsPaused) {
   World world;
   Fill(&world, 10);
-  world.shard->Pause([] {});
+  world.shard->resync_port().Pause([] {});
   World::Asked* request = world.Ask();
   for (int i = 0; i < 100; ++i) world.Step();
   EXPECT_EQ(world.nodes[0].counts["SCAN"], 0u);
   EXPECT_EQ(request->told, "");
-  world.shard->Resume();
+  world.shard->resync_port().Resume();
   EXPECT_EQ(world.Await(request).result(), "complete");
   // But not for ever.
-  world.shard->Pause([] {});
+  world.shard->resync_port().Pause([] {});
   EXPECT_EQ(world.Await(world.Ask()).error.substr(0, 36), "CLUSTERDOWN shard 'a' is not ready: ");
 }
 
@@ -332,14 +332,14 @@ TEST(Audit, KeysInBackgroundAreComparedAtTheRate) {
   world.nodes[1].data["key:500"] = String("other");
   while (!world.audit->active()) world.Step();
   const uint64_t began_ms = world.now_ms;
-  const uint64_t before = world.shard->stats().audited;
+  const uint64_t before = world.shard->figures().Get("audited");
   for (int i = 0; i < 100; ++i) world.Step();  // 2 s
-  EXPECT_GT(world.shard->stats().audited, before + 150);
-  EXPECT_LT(world.shard->stats().audited, before + 300);
+  EXPECT_GT(world.shard->figures().Get("audited"), before + 150);
+  EXPECT_LT(world.shard->figures().Get("audited"), before + 300);
   while (world.audit->active()) world.Step();
   EXPECT_GT(world.now_ms, began_ms + 15000);  // the replica's keys are looked up, too
-  EXPECT_EQ(world.shard->stats().audits, 1u);
-  EXPECT_EQ(world.shard->stats().audit_repaired, 1u);
+  EXPECT_EQ(world.shard->figures().Get("audits"), 1u);
+  EXPECT_EQ(world.shard->figures().Get("audit_repaired"), 1u);
   EXPECT_TRUE(world.Equal());
   // The next round comes after the interval.
   const uint64_t ended_ms = world.now_ms;
@@ -353,9 +353,9 @@ TEST(Audit, LargerValuesCountForMoreKeys) {
     world.SetAll("key:" + std::to_string(i), {"string", {"v"}, -1, 400000});
   while (!world.audit->active()) world.Step();
   for (int i = 0; i < 250; ++i) world.Step();  // 5 s, and each value counts as 98 keys
-  EXPECT_LT(world.shard->stats().audited, 130u);
+  EXPECT_LT(world.shard->figures().Get("audited"), 130u);
   while (world.audit->active()) world.Step();
-  EXPECT_EQ(world.shard->stats().audited, 200u);
+  EXPECT_EQ(world.shard->figures().Get("audited"), 200u);
 }
 
 TEST(Audit, BackgroundCanBeOff) {
@@ -368,7 +368,7 @@ TEST(Audit, BackgroundCanBeOff) {
 TEST(Audit, ARequestEndsABackgroundRound) {
   World world({.keys_per_s = 10, .interval_s = 1});
   Fill(&world, 300);
-  while (world.shard->stats().audited == 0) world.Step();
+  while (world.shard->figures().Get("audited") == 0) world.Step();
   const uint64_t began_ms = world.now_ms;
   const Report report = world.Run();
   EXPECT_EQ(report["compared"], 300);
@@ -408,7 +408,7 @@ TEST(Audit, AnswersAllWhenItStops) {
 
 TEST(Audit, HowManyMayWaitIsBounded) {
   World world;
-  world.shard->Pause([] {});
+  world.shard->resync_port().Pause([] {});
   for (int i = 0; i < 64; ++i) EXPECT_EQ(world.Ask()->told, "");
   EXPECT_TRUE(world.Ask()->told.starts_with("-TRYAGAIN shard 'a'"));
 }

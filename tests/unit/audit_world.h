@@ -17,6 +17,7 @@
 #include "backend/audit/audit.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/shard.h"
 #include "backend/topology/edit_queue.h"
 #include "tests/unit/fake_transport.h"
 
@@ -215,7 +216,7 @@ class World : public ShardEnv, public RequestSink {
     shard = std::make_unique<Shard>(options, info, &table_, &pool_, this);
     transports_.resize(copies);
     for (uint32_t i = 0; i < copies; ++i) shard->link(i)->set_transport(&transports_[i]);
-    audit = std::make_unique<Audit>(shard.get(), this, config);
+    audit = std::make_unique<Audit>(shard->audit_port(), this, config);
     shard->Start();
     for (int i = 0; i < 200; ++i) Step();  // it is connected, and waits for nobody any more
   }

@@ -73,8 +73,8 @@ TEST_F(ForgetTest, WhatMovedAwayIsDeletedInTheBackground) {
   ExpectDone();
   EXPECT_EQ(edits_, "mark swept : no key of other shards is left\n");
   EXPECT_EQ(queue_->current()->rings.size(), 1U);
-  EXPECT_EQ(shard_->stats().forgotten, 10U);
-  EXPECT_EQ(shard_->stats().sweeps, 1U);
+  EXPECT_EQ(shard_->figures().Get("forgotten"), 10U);
+  EXPECT_EQ(shard_->figures().Get("sweeps"), 1U);
   EXPECT_NE(notes_.find("no old keys are left after the change to ring 2"), std::string::npos)
       << notes_;
 }
@@ -87,7 +87,7 @@ TEST_F(ForgetTest, WhoLostNothingIsNotScanned) {
   EXPECT_FALSE(forget_->guarding());
   Live(50);
   ExpectDone();
-  EXPECT_EQ(shard_->stats().sweep_scanned, 0U);
+  EXPECT_EQ(shard_->figures().Get("sweep_scanned"), 0U);
 }
 
 TEST_F(ForgetTest, SuspectKeysAreMissesAndNewValuesStay) {
@@ -96,7 +96,7 @@ TEST_F(ForgetTest, SuspectKeysAreMissesAndNewValuesStay) {
   EXPECT_TRUE(forget_->guarding());
   EXPECT_EQ(Get(stayed_), "$4\r\ngood\r\n");
   EXPECT_EQ(Get(moved_), "$-1\r\n");
-  EXPECT_EQ(shard_->stats().forgotten_on_access, 1U);
+  EXPECT_EQ(shard_->figures().Get("forgotten_on_access"), 1U);
   for (const Data& data : data_) EXPECT_FALSE(data.contains(moved_));
   // A write goes behind the deletion, and what it wrote is not deleted again.
   Ask({"SET", Key(moved2_), "new"});
@@ -254,12 +254,12 @@ TEST_F(ForgetTest, NothingIsDeletedWhileRequestsOfBeforeMayCome) {
   ChangeRing(Both(), /*allow=*/false);
   Live(300);
   EXPECT_EQ(Get(late), "$1\r\nv\r\n");
-  shard_->Pause([] {});
+  shard_->resync_port().Pause([] {});
   Asked* held = Ask({"SET", Key(late), "w"});
   forget_->AllowSweep(now_ms_);
   Live(300);
   EXPECT_EQ(data_[0].size(), 1U);
-  shard_->Resume();
+  shard_->resync_port().Resume();
   Live(300);
   EXPECT_EQ(held->told, "+OK\r\n");
   EXPECT_TRUE(data_[0].empty());
@@ -308,8 +308,8 @@ TEST_F(ForgetTest, TheRateIsKept) {
   for (const uint64_t key : keys) Put(key, "v");
   Live(10000);
   EXPECT_TRUE(forget_->active());
-  EXPECT_GE(shard_->stats().forgotten, 60U);
-  EXPECT_LE(shard_->stats().forgotten, 170U);
+  EXPECT_GE(shard_->figures().Get("forgotten"), 60U);
+  EXPECT_LE(shard_->figures().Get("forgotten"), 170U);
 }
 
 TEST_F(ForgetTest, SortByUnnamedKeysIsRefusedMeanwhile) {
@@ -370,7 +370,7 @@ TEST_F(ForgetTest, AForcedCopyBringsOldKeysBack) {
   Topology next = *queue_->current();
   next.shards[0].swept = 0;
   queue_ = std::make_unique<EditQueue>(std::make_shared<const Topology>(next));
-  shard_->set_swept(0);
+  shard_->forget_port().set_swept(0);
   Live(200);
   ExpectDone();
 }

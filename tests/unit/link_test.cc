@@ -406,7 +406,7 @@ TEST_F(LinkTest, AnOldConnectionThatWasEndedHauntsNoLaterOne) {
   link_->Tick(now_ms_ += 1000, 0);
   MakeUp(link_.get(), &transport_, replies, now_ms_);
   EXPECT_TRUE(link_->up());
-  EXPECT_FALSE(link_->identity().haunted);
+  EXPECT_FALSE(link_->identity().unsettled);
 }
 
 // What a killed proxy had sent to a node that hung is thrown away before anything new is sent.

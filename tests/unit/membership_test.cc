@@ -43,9 +43,10 @@ class MembershipTest : public ShardWorld, public Membership::Host {
   // A copy is made equal, as a resync does it.
   void MakeEqual(uint32_t copy) {
     bool ok = false;
-    shard_->Pause([&] { shard_->ProposeInSync(copy, [&](bool done) { ok = done; }); });
+    shard_->resync_port().Pause(
+        [&] { shard_->resync_port().ProposeInSync(copy, [&](bool done) { ok = done; }); });
     RunEdits();
-    shard_->Resume();
+    shard_->resync_port().Resume();
     ASSERT_TRUE(ok);
   }
   std::string Members() const {
@@ -90,7 +91,7 @@ TEST_F(MembershipTest, ANodeComes) {
   Reply(0, "+OK\r\n");
   Reply(1, "+OK\r\n");
   EXPECT_EQ(set->told, "+OK\r\n");
-  EXPECT_EQ(shard_->CopyToResync(), 2);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), 2);
   MakeEqual(2);
   Ask({"SET", "k", "w"});
   EXPECT_NE(Sent(2), "");
@@ -114,7 +115,7 @@ TEST_F(MembershipTest, AReplicaLeaves) {
   EXPECT_TRUE(membership_->settled());
   EXPECT_EQ(Members(), "n0 n1 ");
   EXPECT_EQ(removed_, std::vector<uint32_t>{2});
-  EXPECT_EQ(shard_->CopyOf("n2"), -1);
+  EXPECT_EQ(shard_->copies().IndexOf("n2"), -1);
   Asked* next = Ask({"SET", "k", "w"});
   Reply(0, "+OK\r\n");
   Reply(1, "+OK\r\n");
@@ -238,12 +239,12 @@ TEST_F(MembershipTest, ANodeThatWasStaleBeforeItWasToLeaveIsWantedAgain) {
   for (const DrainedBy drained_by : {DrainedBy::kConfig, DrainedBy::kOperator}) {
     Begin(2);
     const std::string node = Durable().copies[1].node;
-    shard_->ProposeOrder({EditKind::kMarkStale, "a", node, {}, "a resync"},
-                         [](const EditResult&) {});
+    shard_->edits().ProposeOrder({EditKind::kMarkStale, "a", node, {}, "a resync"},
+                                 [](const EditResult&) {});
     RunEdits();
     Edit drain{EditKind::kDrain, "a", node, {}, "it leaves the shard"};
     drain.drained_by = drained_by;
-    shard_->ProposeOrder(drain, [](const EditResult&) {});
+    shard_->edits().ProposeOrder(drain, [](const EditResult&) {});
     RunEdits();
     ASSERT_TRUE(Durable().copies[1].drained());
     ASSERT_EQ(Durable().copies[1].reason, "a resync");
@@ -279,7 +280,8 @@ TEST_F(MembershipTest, AnEditThatEndsAfterTheShardIsNotHeard) {
   Turn(3);
   Up(2, "r9");
   bool heard = false;
-  shard_->Pause([&] { shard_->ProposeInSync(2, [&](bool) { heard = true; }); });
+  shard_->resync_port().Pause(
+      [&] { shard_->resync_port().ProposeInSync(2, [&](bool) { heard = true; }); });
   membership_.reset();
   shard_->Stop();
   shard_.reset();

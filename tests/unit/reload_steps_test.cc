@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/topology/edit_queue.h"
 #include "proxy/reload/reload_order.h"
 
 namespace gemel::reload_steps_test {

@@ -109,7 +109,7 @@ TEST(ResyncAdopt, NothingIsMadeAReplicaOfAReplica) {
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 0U);
-  EXPECT_NE(world.shard().resync_note(1).find(
+  EXPECT_NE(world.resync->note(1).find(
                 "its primary 10.0.0.1:7000 is itself a REPLICAOF replica of 10.0.0.2:7000"),
             std::string::npos);
   EXPECT_EQ(world.Noted("send it REPLICAOF NO ONE or name another primary"), 1U);
@@ -130,7 +130,7 @@ TEST(ResyncAdopt, SomebodyElseTookTheCopyAwayDuringTheHandOver) {
   EXPECT_TRUE(world.RunUntil(
       [&] { return world.Noted("had left the primary's stream before it was told to") > 0; }));
   EXPECT_FALSE(world.InSync());
-  EXPECT_FALSE(world.shard().paused());
+  EXPECT_FALSE(world.shard().resync_port().paused());
 }
 
 TEST(ResyncAdopt, NodeThatRefusesReplicaOfIsCopiedKeyByKey) {
@@ -147,9 +147,9 @@ TEST(ResyncAdopt, NodeThatRefusesReplicaOfIsCopiedKeyByKey) {
                           "): it is copied key by key from 10.0.0.1:7000"),
               1U);
     EXPECT_EQ(world.Noted("10.0.0.2:7000 was copied key by key from 10.0.0.1:7000 in"), 1U);
-    EXPECT_EQ(world.shard().resync_note(1), "");
+    EXPECT_EQ(world.resync->note(1), "");
     EXPECT_EQ(board.totals().done, 1U);
-    EXPECT_EQ(world.shard().stats().resyncs, 1U);
+    EXPECT_EQ(world.shard().figures().Get("resyncs"), 1U);
   }
 }
 
@@ -160,7 +160,7 @@ TEST(ResyncAdopt, CopyKeyByKeyThatFailsIsTriedAgainMoreAndMoreRarely) {
   world.refuses_scan = "NOPERM no SCAN";
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 2000));
-  EXPECT_EQ(world.shard().resync_note(1),
+  EXPECT_EQ(world.resync->note(1),
             "put off: the copying key by key was broken off: SCAN: NOPERM no SCAN");
   EXPECT_GT(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U) << "it may be allowed by then";
   EXPECT_LT(world.Count("1 REPLICAOF 10.0.0.1 7000"), 8U);
@@ -202,7 +202,7 @@ TEST(ResyncAdopt, WaitsForItsTurn) {
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 100));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 0U);
-  EXPECT_EQ(world.shard().resync_note(1),
+  EXPECT_EQ(world.resync->note(1),
             "waits for its turn: as many as may copy already (max_parallel)");
   EXPECT_EQ(world.Noted("put off"), 0U);
   other.reset();
@@ -255,8 +255,7 @@ TEST(ResyncAdopt, ProgressIsShown) {
   EXPECT_EQ(board.running()[0].progress.phase, "copying");
   EXPECT_NEAR(board.running()[0].progress.percent, 50, 5);
   EXPECT_NEAR(static_cast<double>(board.running()[0].progress.rate), 100000, 20000);
-  EXPECT_NE(world.shard().resync_note(1).find(" %, "), std::string::npos)
-      << world.shard().resync_note(1);
+  EXPECT_NE(world.resync->note(1).find(" %, "), std::string::npos) << world.resync->note(1);
   EXPECT_GE(world.Noted("resync of 10.0.0.2:7000: copying from 10.0.0.1:7000: "), 4U);
   EXPECT_LE(world.Noted("resync of 10.0.0.2:7000: copying from 10.0.0.1:7000: "), 6U);
   // Sent as a file.
@@ -265,8 +264,8 @@ TEST(ResyncAdopt, ProgressIsShown) {
   for (int i = 0; i < 20; ++i) world.Step();
   EXPECT_EQ(board.running()[0].progress.percent, 75);
   EXPECT_EQ(board.running()[0].progress.total, 4 << 20);
-  EXPECT_NE(world.shard().resync_note(1).find("3.0 MB of 4.0 MB, 75 %"), std::string::npos)
-      << world.shard().resync_note(1);
+  EXPECT_NE(world.resync->note(1).find("3.0 MB of 4.0 MB, 75 %"), std::string::npos)
+      << world.resync->note(1);
 }
 
 TEST(ResyncAdopt, LongPauseIsGivenUpAndTriedAgain) {
@@ -274,10 +273,10 @@ TEST(ResyncAdopt, LongPauseIsGivenUpAndTriedAgain) {
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().resync_port().paused(); }));
   world.Write();
   // Long before pause_ms (1000).
-  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().paused(); }, 10));
+  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().resync_port().paused(); }, 10));
   world.Settle();
   EXPECT_EQ(world.replies, Words{"+OK\r\n"});
   EXPECT_TRUE(world.resync->active()) << "the copy goes on as a replica";
@@ -291,7 +290,7 @@ TEST(RoleWatch, CopyThatSomebodyMadeAReplicaLosesItsPlace) {
   World world({});
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
-  RoleWatch watch(&world.shard(), &world, &world);
+  RoleWatch watch(world.shard().resync_port(), &world, &world);
   uint64_t now_ms = 0;
   const auto step = [&] {
     watch.Tick(now_ms += 100);
@@ -322,7 +321,7 @@ TEST(RoleWatch, IdThatRedisForgetsByItselfIsNoMatter) {
   World world({});
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
-  RoleWatch watch(&world.shard(), &world, &world);
+  RoleWatch watch(world.shard().resync_port(), &world, &world);
   for (uint32_t copy : {0U, 1U}) {
     world.nodes[copy].replid = "new";
     world.nodes[copy].replid2 = "0000";
@@ -338,7 +337,7 @@ TEST(RoleWatch, IdThatRedisForgetsByItselfIsNoMatter) {
   world.Settle();
   EXPECT_TRUE(world.InSync());
   EXPECT_EQ(world.Noted("meanwhile"), 0U);
-  EXPECT_EQ(world.shard().info().copies[1].run_id, "run1+0");
+  EXPECT_EQ(world.shard().copies().run_id(1), "run1+0");
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ TEST(ResyncByKeys, ItIsRememberedForAWhile) {
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
   world.Restart(1);
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().stats().resyncs == 2; }, 200)) << "at once";
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().figures().Get("resyncs") == 2; }, 200))
+      << "at once";
   EXPECT_TRUE(world.InSync());
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
 }

@@ -17,7 +17,7 @@ TEST(Resync, MakesAStaleCopyEqual) {
   world.Start();
   std::vector<std::string> shown;
   ASSERT_TRUE(world.RunUntil([&] {
-    const std::string note = world.shard().resync_note(1);
+    const std::string note = world.resync->note(1);
     if (shown.empty() || shown.back() != note) shown.push_back(note);
     return world.InSync();
   }));
@@ -28,10 +28,10 @@ TEST(Resync, MakesAStaleCopyEqual) {
                    "0 INFO", "1 INFO replication", "1 REPLICAOF NO ONE", "1 INFO"}));
   EXPECT_EQ(shown,
             (Words{"", "copying from 10.0.0.1:7000", "copying from 10.0.0.1:7000: 0 %", ""}));
-  EXPECT_FALSE(world.shard().paused());
+  EXPECT_FALSE(world.shard().resync_port().paused());
   EXPECT_FALSE(world.resync->active());
   EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1");
-  EXPECT_EQ(world.shard().stats().resyncs, 1U);
+  EXPECT_EQ(world.shard().figures().Get("resyncs"), 1U);
   EXPECT_EQ(world.Noted("was resynced from 10.0.0.1:7000 in "), 1U);
   EXPECT_EQ(world.Noted("(4.9 KB copied); writes were paused for 0 ms"), 1U);
   world.Write();
@@ -134,7 +134,7 @@ TEST(Resync, WritesAreHeldDuringTheHandOverAndThenReachBoth) {
   world.Start();
   bool wrote = false;
   world.on_command = [&](size_t) {
-    if (wrote || !world.shard().paused()) return;
+    if (wrote || !world.shard().resync_port().paused()) return;
     wrote = true;
     world.Write();
     EXPECT_EQ(world.written[0], 0U);
@@ -152,7 +152,7 @@ TEST(Resync, WaitsForWritesInFlight) {
   world.Start();
   world.nodes[0].answers_writes = false;
   world.Write();
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().resync_port().paused(); }));
   const size_t commands = world.log.size();
   world.Step();
   EXPECT_EQ(world.log.size(), commands) << "nothing is read before the writes are answered";
@@ -168,10 +168,10 @@ TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
   world.Start();
   std::string last;
   ASSERT_TRUE(world.RunUntil([&] {
-    last = world.shard().resync_note(1);
+    last = world.resync->note(1);
     return last.starts_with("catching up, ");
   }));
-  EXPECT_FALSE(world.shard().paused());
+  EXPECT_FALSE(world.shard().resync_port().paused());
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Noted("hand-over took longer"), 0U);
 }
@@ -182,9 +182,9 @@ TEST(Resync, PauseHasAnEnd) {
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().resync_port().paused(); }));
   world.Write();
-  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().resync_port().paused(); }));
   world.Settle();
   EXPECT_EQ(world.replies, Words{"+OK\r\n"}) << "the primary goes on alone";
   EXPECT_FALSE(world.InSync());
@@ -208,7 +208,7 @@ TEST(Resync, CopyThatNeverCatchesUpCostsFewPauses) {
   int paused = 0;
   for (int i = 0; i < 30000; ++i) {  // ten minutes
     world.Step();
-    paused += world.shard().paused() ? 1 : 0;
+    paused += world.shard().resync_port().paused() ? 1 : 0;
   }
   EXPECT_GT(paused, 0);
   EXPECT_LT(paused, 300) << "less than 1 % of the time";
@@ -323,7 +323,7 @@ TEST(Resync, PrimaryThatRestartedUnseenIsNotTakenForItself) {
   world.nodes[0].run_id += "'";
   EXPECT_TRUE(world.RunUntil([&] { return world.Noted("another process than before") > 0; }));
   EXPECT_FALSE(world.InSync());
-  EXPECT_FALSE(world.shard().paused());
+  EXPECT_FALSE(world.shard().resync_port().paused());
 }
 
 TEST(Resync, PrimaryChangesOnTheWay) {
@@ -358,7 +358,7 @@ TEST(Resync, AnyCommandMayFail) {
     world.Start();
     world.fail_at = at;
     ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); })) << at;
-    EXPECT_FALSE(world.shard().paused()) << at;
+    EXPECT_FALSE(world.shard().resync_port().paused()) << at;
     if (world.log.size() <= at) break;
   }
 }
@@ -374,7 +374,7 @@ TEST(Resync, MayBeDestroyedAtAnyMoment) {
       world.resync.reset();
     };
     world.RunUntil([&] { return world.InSync(); }, 100);
-    EXPECT_FALSE(world.shard().paused()) << at;
+    EXPECT_FALSE(world.shard().resync_port().paused()) << at;
     world.Write();
     world.Settle();
     EXPECT_EQ(world.replies.size(), 1U) << at;
@@ -403,7 +403,7 @@ TEST(Resync, EditThatFails) {
   world.Start();
   world.disk_fails = true;
   ASSERT_TRUE(world.RunUntil([&] { return world.Noted("could not be marked in sync") > 0; }));
-  EXPECT_FALSE(world.shard().paused());
+  EXPECT_FALSE(world.shard().resync_port().paused());
   EXPECT_FALSE(world.InSync());
   world.disk_fails = false;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));

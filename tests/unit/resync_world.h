@@ -16,6 +16,7 @@
 
 #include "backend/resp/resp_writer.h"
 #include "backend/resync/resync.h"
+#include "backend/shard/shard.h"
 
 namespace gemel::resync_test {
 
@@ -133,7 +134,8 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
       transports_.push_back(std::make_unique<Transport>());
       shard_->link(i)->set_transport(transports_.back().get());
     }
-    resync = std::make_unique<Resync>(shard_.get(), this, this, options_.resync, options_.board);
+    resync = std::make_unique<Resync>(shard_->resync_port(), this, this, options_.resync,
+                                      options_.board);
   }
 
   ~World() override {
@@ -160,7 +162,9 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     for (int i = 0; i < steps && !condition(); ++i) Step();
     return condition();
   }
-  bool InSync(uint32_t copy = 1) const { return (shard_->in_sync() & Bit(copy)) != 0; }
+  bool InSync(uint32_t copy = 1) const {
+    return (shard_->resync_port().in_sync() & Bit(copy)) != 0;
+  }
 
   // One reply of a control command, or one edit.
   void Settle() {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/topology/edit_queue.h"
 #include "tests/unit/fake_transport.h"
 
 namespace gemel::served_shard_test {
@@ -380,8 +381,8 @@ class ScriptEndTest : public ServedShardTest {
   void Busy(uint64_t ms) {
     for (const uint64_t end_ms = now_ms_ + ms; now_ms_ < end_ms;) {
       Turn();
-      served_->shard()->OnProbe(0, ProbeOutcome::kSent, now_ms_);
-      served_->shard()->OnProbe(0, ProbeOutcome::kBusy, now_ms_);
+      served_->shard()->nodes().OnProbe(0, ProbeOutcome::kSent, now_ms_);
+      served_->shard()->nodes().OnProbe(0, ProbeOutcome::kBusy, now_ms_);
     }
   }
   void AnswerKill(const std::string& error) {

@@ -86,7 +86,8 @@ TEST(SessionLimitsTest, ClientOutput) {
   client.Send(sent);
   EXPECT_FALSE(client.reading);
   EXPECT_GT(client.session.replies().out().bytes(), 1024u);
-  EXPECT_LT(client.session.replies().out().bytes(), 1024u + 220u);  // no more than one reply above it
+  EXPECT_LT(client.session.replies().out().bytes(),
+            1024u + 220u);  // no more than one reply above it
   world.Turn();
   EXPECT_FALSE(client.reading);
   client.takes = 100;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/order_of.h"
 #include "tests/unit/shard_world.h"
 
 namespace gemel::shard_control_test {
@@ -40,16 +41,14 @@ class ShardControlTest : public ShardWorld {
     Asked* request = &asked_.emplace_back();
     request->sink = this;
     request->kind = RequestKind::kControl;
-    const std::string frame = Command({verb, node});
-    request->frame = frame;
-    request->OwnFrame();
+    request->Extra().cargo = OrderOf(verb, node);
     shard_->Submit(request);
     return request;
   }
   std::string Refusal(std::string_view verb, std::string_view node) {
     const std::string told = Order(verb, node)->told;
     EXPECT_TRUE(queue_->idle()) << told;
-    EXPECT_FALSE(shard_->paused()) << told;
+    EXPECT_FALSE(shard_->resync_port().paused()) << told;
     return told;
   }
   // The copy that stays shows that it lives, before the other one leaves.
@@ -72,10 +71,10 @@ class ShardControlTest : public ShardWorld {
   void Tick(uint64_t ms) { shard_->Tick(now_ms_ += ms, 0); }
   // Marks a stale copy in sync, as a resync does.
   void MakeInSync(uint32_t copy) {
-    shard_->Pause([] {});
-    shard_->ProposeInSync(copy, [](bool ok) { EXPECT_TRUE(ok); });
+    shard_->resync_port().Pause([] {});
+    shard_->resync_port().ProposeInSync(copy, [](bool ok) { EXPECT_TRUE(ok); });
     RunEdits();
-    shard_->Resume();
+    shard_->resync_port().Resume();
   }
   bool Noted(const std::string& part) const { return notes_.find(part) != std::string::npos; }
 };
@@ -102,7 +101,7 @@ TEST_F(ShardControlTest, PromoteHandsOverWithoutAnError) {
   EXPECT_EQ(promote->told, kOk);
   EXPECT_EQ(Durable().primary, 1u);
   EXPECT_EQ(Durable().copies[0].state, CopyState::kInSync);
-  EXPECT_FALSE(shard_->paused());
+  EXPECT_FALSE(shard_->resync_port().paused());
   EXPECT_EQ(Sent(0), Command({"SET", "k", "2"}));
   EXPECT_EQ(Sent(1), Command({"SET", "k", "2"}));
   Reply(1, "+OK\r\n");
@@ -139,7 +138,6 @@ TEST_F(ShardControlTest, RefusesBySentence) {
   Make(2);
   EXPECT_EQ(Refusal("PROMOTE", "n7"),
             "-ERR shard 'a': it has no node n7; its nodes are n0, n1\r\n");
-  EXPECT_EQ(Refusal("BREAK", "n1"), "-ERR shard 'a': not an order to a shard\r\n");
   EXPECT_EQ(Refusal("RESYNC", "n0"),
             "-ERR shard 'a': n0 is the primary, whose data the others are copied from; promote "
             "another first (PROXY PROMOTE a)\r\n");
@@ -186,7 +184,7 @@ TEST_F(ShardControlTest, GivesUpIfTheWritesInFlightAreNotAnswered) {
   EXPECT_EQ(promote->told,
             "-ERR shard 'a': the writes in flight were not answered by all copies within 1000 ms "
             "(pause_ms); nothing was changed\r\n");
-  EXPECT_FALSE(shard_->paused());
+  EXPECT_FALSE(shard_->resync_port().paused());
   Reply(1, "+OK\r\n");
   EXPECT_TRUE(queue_->idle());
   Reply(0, "+OK\r\n");
@@ -204,7 +202,7 @@ TEST_F(ShardControlTest, GivesUpIfTheEditIsNotDurableInTime) {
   EXPECT_EQ(promote->told,
             "-ERR shard 'a': the change was not durable within 1000 ms; it may still take effect, "
             "PROXY SHARDS tells\r\n");
-  EXPECT_FALSE(shard_->paused());
+  EXPECT_FALSE(shard_->resync_port().paused());
   EXPECT_EQ(held->told, "");  // until it is known who is primary
   RunEdits();
   EXPECT_EQ(Durable().primary, 1u);
@@ -231,21 +229,21 @@ TEST_F(ShardControlTest, ARefusedEditHurtsNobody) {
 
 TEST_F(ShardControlTest, WaitsForAResyncThatHandsOver) {
   Make(2);
-  shard_->Pause([] {});
+  shard_->resync_port().Pause([] {});
   Asked* promote = Order("PROMOTE", "n1");
   Tick(20);
   EXPECT_TRUE(queue_->idle());
-  shard_->Resume();
+  shard_->resync_port().Resume();
   Tick(20);
   RunEdits();
   EXPECT_EQ(promote->told, kOk);
-  shard_->Pause([] {});
+  shard_->resync_port().Pause([] {});
   promote = Order("PROMOTE", "n0");
   Tick(5000);
   EXPECT_EQ(promote->told,
             "-ERR shard 'a': a resync was handing over or its roles were changing, and that did "
             "not end within 5000 ms; try again\r\n");
-  EXPECT_TRUE(shard_->paused());  // by the other
+  EXPECT_TRUE(shard_->resync_port().paused());  // by the other
 }
 
 TEST_F(ShardControlTest, ATargetThatDiesWhileDrainingIsNotPromoted) {
@@ -294,7 +292,7 @@ TEST_F(ShardControlTest, ResyncMarksStale) {
   EXPECT_EQ(resync->told, kOk);
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
   EXPECT_EQ(Durable().copies[1].reason, "a resync was asked for");
-  EXPECT_EQ(shard_->CopyToResync(), 1);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), 1);
   EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);  // it is to be resynced already
   ExpectWrites(1);
   EXPECT_TRUE(Noted("n1 is stale (epoch 2): a resync was asked for"));
@@ -342,7 +340,7 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   EXPECT_EQ(Durable().copies[1].reason, "it was drained");
   EXPECT_EQ(Order("DRAIN", "n1")->told, kOk);
   ExpectWrites(1);
-  EXPECT_EQ(shard_->CopyToResync(), -1);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), -1);
   EXPECT_EQ(Refusal("RESYNC", "n1"),
             "-ERR shard 'a': n1 is drained and is not resynced; PROXY UNDRAIN n1 first\r\n");
   EXPECT_EQ(Refusal("PROMOTE", "n1"),
@@ -358,13 +356,13 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   notes_.clear();
   Lose(1);
   for (int i = 0; i < 5; ++i) {
-    shard_->OnProbe(1, ProbeOutcome::kHardError);
+    shard_->nodes().OnProbe(1, ProbeOutcome::kHardError);
     Tick(2000);
     if (shard_->link(1)->state() == Link::State::kConnecting) Lose(1, true);
   }
   Tick(2000);
   Up(1, "another", 0);
-  shard_->OnProbe(1, ProbeOutcome::kAnswer);
+  shard_->nodes().OnProbe(1, ProbeOutcome::kAnswer);
   RunEdits();
   EXPECT_EQ(notes_, "");
   EXPECT_TRUE(Durable().copies[1].drained());
@@ -376,7 +374,7 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   EXPECT_FALSE(Durable().copies[1].drained());
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
   EXPECT_EQ(Order("UNDRAIN", "n1")->told, kOk);
-  EXPECT_EQ(shard_->CopyToResync(), 1);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), 1);
   MakeInSync(1);
   ExpectWrites(3);
 }
@@ -391,7 +389,7 @@ TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
   EXPECT_EQ(Sent(0) + Sent(1), "");  // not before it is undrained
   Order("UNDRAIN", "n1");
   RunEdits();
-  EXPECT_EQ(shard_->CopyToResync(), -1);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), -1);
   Tick(20);
   ExpectRepair(0, "k");
   Reply(0, "$3\r\nabc\r\n:-1\r\n");
@@ -407,9 +405,9 @@ TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
   RunEdits();
   Order("UNDRAIN", "n1");
   RunEdits();
-  EXPECT_EQ(shard_->CopyToResync(), -1);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), -1);
   EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);
-  EXPECT_EQ(shard_->CopyToResync(), 1);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), 1);
 }
 
 TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {
@@ -568,7 +566,7 @@ TEST_F(ShardControlTest, ForcePromotesAStaleCopy) {
   Up(0, "r0");
   RunEdits();
   EXPECT_EQ(Durable().primary, 2u);
-  EXPECT_EQ(shard_->CopyToResync(), 0);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), 0);
   EXPECT_EQ(Order("FORCE", "n2")->told, kOk);
 }
 

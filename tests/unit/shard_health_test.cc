@@ -21,9 +21,9 @@ class ShardHealthTest : public ShardWorld {
     while (shard_->link(copy)->up() && now_ms_ < start_ms + most_ms) {
       Pass(10);
       for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-        if (!shard_->TakeProbeWish(i)) continue;
-        shard_->OnProbe(i, Probe::kSent, now_ms_);
-        if (answers_probes_) shard_->OnProbe(i, Probe::kAnswer, now_ms_);
+        if (!shard_->nodes().TakeProbeWish(i)) continue;
+        shard_->nodes().OnProbe(i, Probe::kSent, now_ms_);
+        if (answers_probes_) shard_->nodes().OnProbe(i, Probe::kAnswer, now_ms_);
         ++probes_;
       }
     }
@@ -43,7 +43,7 @@ TEST_F(ShardHealthTest, APrimaryThatHangsIsReplaced) {
   EXPECT_GE(took_ms, 200u);
   EXPECT_LE(took_ms, 240u);
   EXPECT_EQ(probes_, 1);
-  EXPECT_EQ(shard_->HealthOf(0), NodeHealth::kDown);
+  EXPECT_EQ(shard_->nodes().HealthOf(0), NodeHealth::kDown);
   RunEdits();
   EXPECT_EQ(Durable().primary, 1u);
   EXPECT_EQ(set->told, "+OK\r\n");
@@ -147,28 +147,28 @@ TEST_F(ShardHealthTest, ProbesThatQueueBehindRequestsAreNoEvidence) {
   MakeUp(1);
   Asked* set = Ask({"ZUNIONSTORE", "d", "1", "s"});
   for (int i = 0; i < 20; ++i) {
-    shard_->OnProbe(0, Probe::kSent, now_ms_);
+    shard_->nodes().OnProbe(0, Probe::kSent, now_ms_);
     const uint64_t began_ms = now_ms_;
     Pass(100);
-    shard_->OnProbe(0, Probe::kTimeout, began_ms);
+    shard_->nodes().OnProbe(0, Probe::kTimeout, began_ms);
   }
   EXPECT_TRUE(shard_->link(0)->up());
-  EXPECT_EQ(shard_->HealthOf(0), NodeHealth::kSuspect);
+  EXPECT_EQ(shard_->nodes().HealthOf(0), NodeHealth::kSuspect);
   Reply(0, ":1\r\n");
   EXPECT_EQ(set->told, ":1\r\n");
-  shard_->OnProbe(0, Probe::kAnswer, now_ms_);
-  EXPECT_EQ(shard_->HealthOf(0), NodeHealth::kUp);
+  shard_->nodes().OnProbe(0, Probe::kAnswer, now_ms_);
+  EXPECT_EQ(shard_->nodes().HealthOf(0), NodeHealth::kUp);
 }
 
 TEST_F(ShardHealthTest, ProbesAloneEndNoLinkThatHeardFromTheNode) {
   MakeUp(2);
   for (int i = 0; i < 10; ++i) {
-    shard_->OnProbe(0, Probe::kSent, now_ms_);
+    shard_->nodes().OnProbe(0, Probe::kSent, now_ms_);
     const uint64_t began_ms = now_ms_;
     Pass(100);
     Ask({"GET", "k"});
     Reply(0, "$-1\r\n");
-    shard_->OnProbe(0, Probe::kTimeout, began_ms);
+    shard_->nodes().OnProbe(0, Probe::kTimeout, began_ms);
   }
   EXPECT_TRUE(shard_->link(0)->up());
   EXPECT_EQ(edits_, "");
@@ -178,21 +178,22 @@ TEST_F(ShardHealthTest, IdleProbesDoNotEndWhatNobodyCanReplace) {
   for (uint32_t copies : {1u, 2u}) {
     MakeUp(copies);
     for (int i = 0; i < 10; ++i) {
-      for (uint32_t copy = 0; copy < copies; ++copy) shard_->OnProbe(copy, Probe::kSent, now_ms_);
+      for (uint32_t copy = 0; copy < copies; ++copy)
+        shard_->nodes().OnProbe(copy, Probe::kSent, now_ms_);
       const uint64_t began_ms = now_ms_;
       Pass(400);
       for (uint32_t copy = 0; copy < copies; ++copy) {
-        shard_->OnProbe(copy, Probe::kTimeout, began_ms);
+        shard_->nodes().OnProbe(copy, Probe::kTimeout, began_ms);
       }
     }
     for (uint32_t copy = 0; copy < copies; ++copy) EXPECT_TRUE(shard_->link(copy)->up());
     EXPECT_EQ(edits_, "");
   }
   // One of them answers again: the other one is given up as ever.
-  shard_->OnProbe(1, Probe::kAnswer, now_ms_);
+  shard_->nodes().OnProbe(1, Probe::kAnswer, now_ms_);
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(shard_->link(0)->up());
-    shard_->OnProbe(0, Probe::kTimeout, now_ms_);
+    shard_->nodes().OnProbe(0, Probe::kTimeout, now_ms_);
   }
   EXPECT_FALSE(shard_->link(0)->up());
 }
@@ -202,7 +203,7 @@ TEST_F(ShardHealthTest, APauseIsRemembered) {
   for (int i = 0; i < 3; ++i) {
     Ask({"GET", "k"});
     EXPECT_EQ(UntilDown(0, 180), 180u);
-    shard_->OnProbe(0, Probe::kAnswer, now_ms_);
+    shard_->nodes().OnProbe(0, Probe::kAnswer, now_ms_);
     Reply(0, "$-1\r\n");
     Pass(1000);
   }
@@ -214,9 +215,9 @@ TEST_F(ShardHealthTest, AnIdleNodeIsDownAfterSoManyProbes) {
   MakeUp(2);
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(shard_->link(0)->up());
-    shard_->OnProbe(0, Probe::kSent, now_ms_);
+    shard_->nodes().OnProbe(0, Probe::kSent, now_ms_);
     Pass(400);
-    shard_->OnProbe(0, Probe::kTimeout, now_ms_ - 400);
+    shard_->nodes().OnProbe(0, Probe::kTimeout, now_ms_ - 400);
   }
   EXPECT_FALSE(shard_->link(0)->up());
   RunEdits();
@@ -230,11 +231,11 @@ TEST_F(ShardHealthTest, AStaleNodeThatIsBusyKeepsItsLink) {
   Reply(0, "+OK\r\n");
   RunEdits();
   Up(1, "r1");
-  for (int i = 0; i < 5; ++i) shard_->OnProbe(1, Probe::kTimeout, now_ms_);
-  EXPECT_EQ(shard_->HealthOf(1), NodeHealth::kDown);
+  for (int i = 0; i < 5; ++i) shard_->nodes().OnProbe(1, Probe::kTimeout, now_ms_);
+  EXPECT_EQ(shard_->nodes().HealthOf(1), NodeHealth::kDown);
   EXPECT_TRUE(shard_->link(1)->up());
-  shard_->OnProbe(1, Probe::kAnswer, now_ms_);
-  EXPECT_EQ(shard_->HealthOf(1), NodeHealth::kUp);
+  shard_->nodes().OnProbe(1, Probe::kAnswer, now_ms_);
+  EXPECT_EQ(shard_->nodes().HealthOf(1), NodeHealth::kUp);
 }
 
 TEST_F(ShardHealthTest, ACopyThatNobodyCanReplaceIsWaitedFor) {
@@ -263,21 +264,21 @@ TEST_F(ShardHealthTest, AHardErrorOfAnOlderAttemptIsNoEvidence) {
   const uint64_t began_ms = now_ms_;
   now_ms_ += 5;
   Up(0, "r0");
-  shard_->OnProbe(0, Probe::kHardError, began_ms);
+  shard_->nodes().OnProbe(0, Probe::kHardError, began_ms);
   EXPECT_TRUE(shard_->link(0)->up());
   EXPECT_EQ(edits_, "");
   now_ms_ += 5;
-  shard_->OnProbe(0, Probe::kHardError, now_ms_);
+  shard_->nodes().OnProbe(0, Probe::kHardError, now_ms_);
   EXPECT_FALSE(shard_->link(0)->up());
 }
 
 TEST_F(ShardHealthTest, SaysWhenItMustBeLookedAtOften) {
   MakeUp(2);
-  EXPECT_FALSE(shard_->Waiting());
+  EXPECT_FALSE(shard_->nodes().Waiting());
   Ask({"GET", "k"});
-  EXPECT_TRUE(shard_->Waiting());
+  EXPECT_TRUE(shard_->nodes().Waiting());
   Reply(0, "$-1\r\n");
-  EXPECT_FALSE(shard_->Waiting());
+  EXPECT_FALSE(shard_->nodes().Waiting());
 }
 
 }  // namespace

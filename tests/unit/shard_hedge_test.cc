@@ -10,7 +10,6 @@ namespace {
 class ShardHedgeTest : public ShardWorld {
  protected:
   ShardHedgeTest() { base_.hedge_ms = 50; }
-  const ShardStats& stats() const { return shard_->stats(); }
 };
 
 TEST_F(ShardHedgeTest, TheFirstGoodAnswerWins) {
@@ -27,8 +26,8 @@ TEST_F(ShardHedgeTest, TheFirstGoodAnswerWins) {
   EXPECT_EQ(get->told, "$1\r\nv\r\n");
   Reply(0, "$1\r\nw\r\n");  // dropped
   EXPECT_EQ(get->told, "$1\r\nv\r\n");
-  EXPECT_EQ(stats().hedged, 1u);
-  EXPECT_EQ(stats().hedge_wins, 1u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 1u);
+  EXPECT_EQ(shard_->figures().Get("hedge_wins"), 1u);
 }
 
 TEST_F(ShardHedgeTest, TheFirstCopyMayStillWin) {
@@ -38,8 +37,8 @@ TEST_F(ShardHedgeTest, TheFirstCopyMayStillWin) {
   Reply(0, "$1\r\nv\r\n");
   EXPECT_EQ(get->told, "$1\r\nv\r\n");
   Reply(1, "$1\r\nv\r\n");
-  EXPECT_EQ(stats().hedged, 1u);
-  EXPECT_EQ(stats().hedge_wins, 0u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 1u);
+  EXPECT_EQ(shard_->figures().Get("hedge_wins"), 0u);
 }
 
 TEST_F(ShardHedgeTest, TheSilentCopyIsAvoidedUntilItAnswers) {
@@ -49,7 +48,7 @@ TEST_F(ShardHedgeTest, TheSilentCopyIsAvoidedUntilItAnswers) {
   Sent(0);
   Sent(1);
   std::string why;
-  EXPECT_EQ(shard_->ExplainRead(false, &why), 1);
+  EXPECT_EQ(shard_->reads().Explain(false, &why), 1);
   EXPECT_EQ(why, "another copy has not answered for a while");
   Asked* next = Ask({"GET", "l"});
   EXPECT_EQ(Sent(0), "");
@@ -70,7 +69,7 @@ TEST_F(ShardHedgeTest, ProgressIsNoSilence) {
     Reply(0, "$1\r\nv\r\n");
   }
   EXPECT_EQ(Sent(1), "");
-  EXPECT_EQ(stats().hedged, 0u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 0u);
 }
 
 TEST_F(ShardHedgeTest, KeepsTheOrderOfOneSession) {
@@ -85,7 +84,7 @@ TEST_F(ShardHedgeTest, KeepsTheOrderOfOneSession) {
   Pass(60);
   // In their order, behind the write.
   EXPECT_EQ(Sent(1), Command({"GET", "before"}) + Command({"GET", "k"}) + Command({"GET", "l"}));
-  EXPECT_EQ(stats().hedged, 3u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 3u);
 }
 
 TEST_F(ShardHedgeTest, ReadsThatAreLeftAlone) {
@@ -107,7 +106,7 @@ TEST_F(ShardHedgeTest, ReadsThatAreLeftAlone) {
   Up(0, "r0");
   Ask({"GET", "k"});
   Pass(500);
-  EXPECT_EQ(stats().hedged, 0u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 0u);
 }
 
 TEST_F(ShardHedgeTest, OneThatMayTakeLongDoesNotTakeTheLastFreeCopy) {
@@ -157,8 +156,8 @@ TEST_F(ShardHedgeTest, HasABudget) {
   MakeUp(2);
   for (uint64_t i = 0; i < HedgeBudget::kMost + 1000; ++i) Ask({"GET", "k"});
   Pass(60);
-  EXPECT_LE(stats().hedged, HedgeBudget::kMost);
-  EXPECT_GE(stats().hedged, HedgeBudget::kMost - 1000);
+  EXPECT_LE(shard_->figures().Get("hedged"), HedgeBudget::kMost);
+  EXPECT_GE(shard_->figures().Get("hedged"), HedgeBudget::kMost - 1000);
   std::string replies;
   for (uint64_t i = 0; i < HedgeBudget::kMost + 1000; ++i) replies += "$-1\r\n";
   Reply(0, replies);
@@ -248,7 +247,7 @@ TEST_F(ShardHedgeTest, LostAfterTheAnswerItIsNobodysBusiness) {
   EXPECT_EQ(get->told, "$1\r\nv\r\n");
   Lose(0);
   EXPECT_EQ(get->told, "$1\r\nv\r\n");
-  EXPECT_EQ(stats().fallbacks, 0u);
+  EXPECT_EQ(shard_->figures().Get("fallbacks"), 0u);
 }
 
 TEST_F(ShardHedgeTest, AStaleCopyIsNeverAsked) {
@@ -264,10 +263,10 @@ TEST_F(ShardHedgeTest, AStaleCopyIsNeverAsked) {
   Pass(400);
   EXPECT_EQ(Sent(1), "");
   // Once it is in sync again, what still waits is sent to it.
-  shard_->Pause([] {});
-  shard_->ProposeInSync(1, [](bool) {});
+  shard_->resync_port().Pause([] {});
+  shard_->resync_port().ProposeInSync(1, [](bool) {});
   RunEdits();
-  shard_->Resume();
+  shard_->resync_port().Resume();
   Pass(10);
   EXPECT_EQ(Sent(1), Command({"GET", "k"}));
 }
@@ -278,7 +277,7 @@ TEST_F(ShardHedgeTest, WhenAllAreSilentNobodyIsAvoided) {
   Ask({"SET", "k", "v"}, 2);
   Pass(60);
   Asked* later = Ask({"GET", "k"}, 3);
-  EXPECT_EQ(stats().hedged, 0u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 0u);
   Pass(100);
   Sent(1);
   Reply(1, "+OK\r\n");  // one of them answers: it gets what waits on the other
@@ -308,7 +307,7 @@ TEST_F(ShardHedgeTest, ThousandsInLine) {
   std::vector<Asked*> reads;
   for (int i = 0; i < 5000; ++i) reads.push_back(Ask({"GET", "k" + std::to_string(i)}));
   Pass(60);
-  EXPECT_EQ(stats().hedged, 5000u);
+  EXPECT_EQ(shard_->figures().Get("hedged"), 5000u);
   std::string replies;
   for (int i = 0; i < 5000; ++i) replies += ":" + std::to_string(i) + "\r\n";
   Reply(1, replies);
@@ -316,7 +315,7 @@ TEST_F(ShardHedgeTest, ThousandsInLine) {
   for (int i = 0; i < 5000; ++i) {
     ASSERT_EQ(reads[static_cast<size_t>(i)]->told, ":" + std::to_string(i) + "\r\n");
   }
-  EXPECT_EQ(stats().hedge_wins, 5000u);
+  EXPECT_EQ(shard_->figures().Get("hedge_wins"), 5000u);
 }
 
 }  // namespace

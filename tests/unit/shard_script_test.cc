@@ -30,8 +30,8 @@ class ShardScriptTest : public ShardWorld {
   void PassBusy(uint32_t copy, uint64_t ms) {
     for (const uint64_t end_ms = now_ms_ + ms; now_ms_ < end_ms;) {
       Pass(10);
-      if (shard_->TakeProbeWish(copy)) shard_->OnProbe(copy, Probe::kSent, now_ms_);
-      shard_->OnProbe(copy, Probe::kBusy, now_ms_);
+      if (shard_->nodes().TakeProbeWish(copy)) shard_->nodes().OnProbe(copy, Probe::kSent, now_ms_);
+      shard_->nodes().OnProbe(copy, Probe::kBusy, now_ms_);
     }
   }
 };
@@ -43,24 +43,24 @@ TEST_F(ShardScriptTest, IsToBeEndedOnItsNode) {
   Asked* set = Ask({"SET", "k", "v"}, 3);
   Reply(1, "+OK\r\n");
   PassBusy(0, 4900);
-  EXPECT_FALSE(shard_->TakeEndScriptWish(0)) << "it has its time";
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(0)) << "it has its time";
   PassBusy(0, 200);
-  EXPECT_TRUE(shard_->TakeEndScriptWish(0));
-  EXPECT_FALSE(shard_->TakeEndScriptWish(1));
-  shard_->OnScriptEnded(0);
+  EXPECT_TRUE(shard_->nodes().TakeEndScriptWish(0));
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(1));
+  shard_->nodes().OnScriptEnded(0);
   PassBusy(0, 20);
-  EXPECT_FALSE(shard_->TakeEndScriptWish(0)) << "the next one may be another's";
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(0)) << "the next one may be another's";
   PassBusy(0, 4900);
-  EXPECT_FALSE(shard_->TakeEndScriptWish(0)) << "it has its time as well";
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(0)) << "it has its time as well";
   ASSERT_TRUE(shard_->link(0)->up());
   Reply(0, "$-1\r\n-ERR Script killed by user with SCRIPT KILL.\r\n+OK\r\n");
   EXPECT_EQ(before->told, "$-1\r\n");
   EXPECT_EQ(script->told, "-ERR Script killed by user with SCRIPT KILL.\r\n");
   EXPECT_EQ(set->told, "+OK\r\n");
   Pass(2000);
-  shard_->TakeEndScriptWish(0);
+  shard_->nodes().TakeEndScriptWish(0);
   PassBusy(0, 100);
-  EXPECT_FALSE(shard_->TakeEndScriptWish(0)) << "a script that is none of ours";
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(0)) << "a script that is none of ours";
   EXPECT_EQ(edits_, "");
 }
 
@@ -69,7 +69,7 @@ TEST_F(ShardScriptTest, IsToBeEndedOnTheOnlyCopy) {
   Begin(1);
   Asked* script = Ask({"EVAL", "while true do end", "0"});
   PassBusy(0, 5200);
-  EXPECT_TRUE(shard_->TakeEndScriptWish(0));
+  EXPECT_TRUE(shard_->nodes().TakeEndScriptWish(0));
   Reply(0, "-ERR killed\r\n");
   EXPECT_EQ(script->told, "-ERR killed\r\n");
   EXPECT_TRUE(shard_->link(0)->up());
@@ -80,7 +80,7 @@ TEST_F(ShardScriptTest, WhatIsNoScriptHasNoLonger) {
   Ask({"ZUNION", "1", "s"});
   Pass(5100);
   EXPECT_FALSE(shard_->link(0)->up());
-  EXPECT_FALSE(shard_->TakeEndScriptWish(0));
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(0));
 }
 
 // It cannot be ended: its node is left, and nobody who waits there runs it again.
@@ -105,13 +105,13 @@ TEST_F(ShardScriptTest, ThatDoesNotEndIsNotRunAgain) {
   Reply(1, "$1\r\nv\r\n");
   EXPECT_EQ(get->told, "$1\r\nv\r\n");
   // It may be ended yet, until the node is back.
-  shard_->TakeEndScriptWish(0);
+  shard_->nodes().TakeEndScriptWish(0);
   PassBusy(0, 50);
-  EXPECT_TRUE(shard_->TakeEndScriptWish(0));
+  EXPECT_TRUE(shard_->nodes().TakeEndScriptWish(0));
   Up(0, "r0");
-  shard_->TakeEndScriptWish(0);
+  shard_->nodes().TakeEndScriptWish(0);
   PassBusy(0, 50);
-  EXPECT_FALSE(shard_->TakeEndScriptWish(0));
+  EXPECT_FALSE(shard_->nodes().TakeEndScriptWish(0));
 }
 
 // A node that says nothing at all may hang as well: only the first script is suspected.

@@ -35,7 +35,6 @@ class ShardSideTest : public ShardWorld {
     Answer(shard_->side_link(copy), bytes, now_ms_);
   }
   void LoseSide(uint32_t copy) { shard_->side_link(copy)->OnClosed("reset", false, now_ms_); }
-  const ShardStats& stats() const { return shard_->stats(); }
   static std::string Large() {
     std::string out;
     AppendBulk(&out, std::string(HeavyReads::kLarge, 'x'));
@@ -98,7 +97,7 @@ TEST_F(ShardSideTest, TheOneThatEndsConnectionsIsRefused) {
   ReplyAside(1, "$1\r\n2\r\n");
   EXPECT_EQ(good->told + other->told, "$1\r\n1\r\n$1\r\n2\r\n");
   EXPECT_TRUE(shard_->link(1)->up());
-  EXPECT_EQ(stats().blamed_reads, 1u);
+  EXPECT_EQ(shard_->figures().Get("blamed_reads"), 1u);
   // It is remembered: the next time it does not come near the others.
   Asked* again = Ask({"GET", "bad"}, 4);
   EXPECT_EQ(Sent(1), "");
@@ -182,7 +181,7 @@ TEST_F(ShardSideTest, LargeRepliesAreAsManyAsThereIsRoomFor) {
   }
   EXPECT_GT(most, 4u);
   EXPECT_LE(most * Large().size(), SideReads::kRoom);
-  EXPECT_EQ(stats().side_reads, 100u);
+  EXPECT_EQ(shard_->figures().Get("side_reads"), 100u);
   for (const Asked& asked : asked_) EXPECT_EQ(asked.told.size(), Large().size());
 }
 

@@ -97,7 +97,7 @@ TEST_F(ShardTest, PromotesTheReplica) {
   EXPECT_EQ(Sent(1), Command({"SET", "k", "w"}));
   Reply(1, "+OK\r\n");
   EXPECT_EQ(held->told, "+OK\r\n");
-  EXPECT_EQ(shard_->stats().promotions, 1u);
+  EXPECT_EQ(shard_->figures().Get("promotions"), 1u);
 }
 
 TEST_F(ShardTest, AnEditDecidedOnOldKnowledgeIsRefused) {
@@ -142,14 +142,14 @@ TEST_F(ShardTest, ARestartedNodeHasLostItsData) {
   Reply(1, "$-1\r\n");
   EXPECT_EQ(get->told, "$-1\r\n");
   // Once it is made equal it takes part again.
-  EXPECT_EQ(shard_->CopyToResync(), 0);
+  EXPECT_EQ(shard_->resync_port().CopyToResync(), 0);
   bool drained = false;
-  shard_->Pause([&] { drained = true; });
+  shard_->resync_port().Pause([&] { drained = true; });
   EXPECT_TRUE(drained);
   bool done = false;
-  shard_->ProposeInSync(0, [&](bool ok) { done = ok; });
+  shard_->resync_port().ProposeInSync(0, [&](bool ok) { done = ok; });
   RunEdits();
-  shard_->Resume();
+  shard_->resync_port().Resume();
   EXPECT_TRUE(done);
   Asked* set = Ask({"SET", "k", "v"});
   Reply(0, "+OK\r\n");
@@ -206,7 +206,7 @@ TEST_F(ShardTest, RepairsAKeyWhoseCopiesDiffer) {
   Reply(1, "+OK\r\n");
   EXPECT_EQ(incr->told, ":5\r\n");
   EXPECT_EQ(Sent(0), Command({"GET", "k"}));
-  EXPECT_EQ(shard_->stats().repaired, 1u);
+  EXPECT_EQ(shard_->figures().Get("repaired"), 1u);
   EXPECT_TRUE(queue_->idle());
 }
 
@@ -304,13 +304,13 @@ TEST_F(ShardTest, SaysThatTheStateCannotBeSaved) {
   EXPECT_EQ(set->told, "");
   const std::string& told = Ask({"SET", "k", "w"})->told;
   EXPECT_TRUE(told.ends_with("; the state cannot be saved: the disk is full\r\n")) << told;
-  EXPECT_EQ(shard_->edit_error(), "the disk is full");
-  EXPECT_EQ(shard_->stats().edits_failed, 1u);
+  EXPECT_EQ(shard_->edits().error(), "the disk is full");
+  EXPECT_EQ(shard_->figures().Get("edits_failed"), 1u);
   shard_->Tick(now_ms_ += 1500, 0);
   RunEdits();
   EXPECT_EQ(set->told, "+OK\r\n");
-  EXPECT_EQ(shard_->edit_error(), "");
-  EXPECT_EQ(shard_->stats().edits_failed, 1u);
+  EXPECT_EQ(shard_->edits().error(), "");
+  EXPECT_EQ(shard_->figures().Get("edits_failed"), 1u);
 }
 
 constexpr const char* kRefusals[] = {"-OOM no memory\r\n",         "-MISCONF cannot save\r\n",
@@ -435,7 +435,7 @@ TEST_F(ShardTest, AnswersAllWhenItStops) {
   Asked* half = Ask({"SET", "k", "v"});
   Asked* read = Ask({"GET", "k"});
   Reply(0, "+OK\r\n");
-  shard_->Pause([] {});
+  shard_->resync_port().Pause([] {});
   Asked* held = Ask({"SET", "k", "w"});
   shard_->Stop();
   for (Asked* request : {half, read, held}) {

@@ -1,7 +1,7 @@
 // A key's name for people: quoted, on one line, and not long.
 
-#ifndef GEMEL_BACKEND_AUDIT_PRINTABLE_H_
-#define GEMEL_BACKEND_AUDIT_PRINTABLE_H_
+#ifndef GEMEL_BACKEND_EVENTS_PRINTABLE_KEY_H_
+#define GEMEL_BACKEND_EVENTS_PRINTABLE_KEY_H_
 
 #include <cstdio>
 #include <string>
@@ -31,4 +31,4 @@ inline std::string PrintableKey(std::string_view key) {
 
 }  // namespace gemel
 
-#endif  // GEMEL_BACKEND_AUDIT_PRINTABLE_H_
+#endif  // GEMEL_BACKEND_EVENTS_PRINTABLE_KEY_H_

@@ -1,0 +1,181 @@
+#include "backend/shard/hold.h"
+
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "backend/resp/resp_writer.h"
+#include "backend/shard/aside.h"
+#include "backend/shard/copies.h"
+#include "backend/shard/read_path.h"
+#include "backend/shard/role_edits.h"
+#include "backend/shard/shard_roles.h"
+#include "backend/shard/way_back.h"
+#include "backend/shard/write_path.h"
+
+namespace gemel {
+
+bool Hold::CanRead() const { return parts_->copies->readable() != 0; }
+
+bool Hold::CanWrite() const { return !paused_ && parts_->roles->MayWrite(); }
+
+void Hold::Submit(Request* request) {
+  if (parts_->aside->IsTooLong(*request)) {
+    AnswerError(request, "ERR Protocol error: invalid bulk length");
+    return;
+  }
+  const ShardGate::Verdict verdict = AskGate(*request);
+  if (verdict == ShardGate::Verdict::kRefuse) {
+    AnswerError(request, gate_->Refusal());
+    return;
+  }
+  if (held_.HasSession(request->session) || parts_->aside->MustWaitFor(*request) ||
+      parts_->way_back->TouchesLockedKey(*request)) {
+    Add(request);
+    return;
+  }
+  const bool read = request->kind == RequestKind::kRead;
+  if (verdict == ShardGate::Verdict::kPass && (read ? CanRead() : CanWrite())) {
+    Send(request);
+  } else if (parts_->roles->Hopeful()) {
+    Add(request);
+  } else {
+    AnswerError(request, DownText());
+  }
+}
+
+void Hold::Send(Request* request) {
+  if (request->kind == RequestKind::kRead) {
+    if (!parts_->aside->Take(request)) parts_->reads->Send(request);
+    return;
+  }
+  uint32_t room_mb = 0;
+  if (parts_->aside->NeedsRoom(*request, &room_mb)) {
+    Add(request);
+    return;
+  }
+  parts_->aside->OnSent(*request);
+  parts_->writes->Send(request, room_mb);
+}
+
+void Hold::Add(Request* request) {
+  if (held_.full()) {
+    AnswerError(request, "TRYAGAIN shard '" + parts_->options.name +
+                             "' is changing its roles and too many requests wait for it already");
+    return;
+  }
+  ++held_count_;
+  held_.Push(request, parts_->env->NowMs());
+}
+
+void Hold::AddAgain(Request* request, std::string_view frame) {
+  if (request->extra != nullptr) request->extra->owned.Clear();
+  request->frame = frame;
+  Add(request);
+}
+
+ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
+  const Request& request = *held->request;
+  const bool read = request.kind == RequestKind::kRead;
+  uint32_t room_mb = 0;
+  // Not all keys are looked at each time: they may be very many.
+  if (parts_->way_back->repairs().IsUnderWay(held->lock) ||
+      parts_->way_back->TouchesLockedKey(request, &held->lock) ||
+      parts_->aside->MustWaitFor(request) || !(read ? CanRead() : CanWrite()) ||
+      (!read && parts_->aside->NeedsRoom(request, &room_mb))) {
+    return ShardGate::Verdict::kHold;
+  }
+  return AskGate(request);
+}
+
+void Hold::Release() {
+  const bool hopeful = parts_->roles->Hopeful();
+  if (releasing_ || (!CanRead() && !CanWrite() && hopeful)) return;
+  releasing_ = true;
+  std::unordered_set<uint32_t> blocked;
+  for (size_t left = held_.size(); left > 0; --left) {
+    HeldQueue::Held held = held_.Pop();
+    Request* request = held.request;
+    if (request->kind == RequestKind::kRead && parts_->env->IsGone(request->session)) {
+      AnswerError(request, "ERR the client is gone");
+      continue;
+    }
+    const ShardGate::Verdict verdict =
+        blocked.contains(request->session) ? ShardGate::Verdict::kHold : MayGo(&held);
+    if (verdict == ShardGate::Verdict::kPass) {
+      Send(request);
+    } else if (verdict == ShardGate::Verdict::kRefuse) {
+      AnswerError(request, gate_->Refusal());
+    } else if (hopeful) {
+      blocked.insert(request->session);
+      held_.PushAgain(held);
+    } else {
+      AnswerError(request, DownText());
+    }
+  }
+  releasing_ = false;
+}
+
+void Hold::Tick(uint64_t now_ms) {
+  while (!held_.empty() && now_ms >= held_.front().since_ms + parts_->options.wait_ms) {
+    AnswerError(held_.Pop().request, DownText());
+  }
+  if (!held_.empty()) parts_->shard->Refresh();
+}
+
+void Hold::Stop() {
+  while (!held_.empty()) {
+    AnswerError(held_.Pop().request,
+                "CLUSTERDOWN shard '" + parts_->options.name + "' is being stopped");
+  }
+}
+
+void Hold::Pause(std::function<void()> drained) {
+  paused_ = true;
+  parts_->shard->Refresh();
+  parts_->writes->WhenDrained(std::move(drained));
+}
+
+void Hold::Resume() {
+  paused_ = false;
+  parts_->writes->ForgetDrained();
+  parts_->shard->Refresh();
+}
+
+void Hold::AnswerError(Request* request, std::string_view text) {
+  ++errors_;
+  std::string reply;
+  AppendError(&reply, text);
+  request->sink->OnReply(request, Reply{reply, nullptr});
+}
+
+std::string Hold::DownText() const {
+  const Copies& copies = *parts_->copies;
+  const std::string& name = parts_->options.name;
+  std::string text = "CLUSTERDOWN shard '" + name + "' is down: ";
+  for (uint32_t i = 0; i < copies.count(); ++i) {
+    const Link& link = copies.link(i);
+    if (i > 0) text += "; ";
+    text += link.name();
+    text += i == copies.primary() ? " (primary) " : " (replica) ";
+    if (!copies.InSync(i)) {
+      text += "is stale: " + copies.info(i).reason;
+    } else if (!link.up()) {
+      text +=
+          "cannot be reached: " + (link.last_error().empty() ? "not tried yet" : link.last_error());
+    } else if (i == copies.primary() && parts_->roles->HoldsOldData()) {
+      text +=
+          "was the only copy in sync and restarted, and the data that it came back with may be "
+          "old; PROXY PROMOTE " +
+          name + " " + link.name() + " FORCE accepts it as it is";
+    } else {
+      text += copies.Is(i, CopyStage::kReplaced) ? "has restarted and may hold old data" : "is up";
+    }
+  }
+  if (!parts_->edits->error().empty()) {
+    text += "; the state cannot be saved: " + parts_->edits->error();
+  }
+  return text;
+}
+
+}  // namespace gemel

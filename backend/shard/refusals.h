@@ -1,0 +1,28 @@
+// Errors with which a node says that it cannot serve just now.
+
+#ifndef GEMEL_BACKEND_SHARD_REFUSALS_H_
+#define GEMEL_BACKEND_SHARD_REFUSALS_H_
+
+#include <string_view>
+
+#include "backend/link/node_identity.h"
+
+namespace gemel {
+
+// A node that applies no such writes just now: it has not applied this one.
+inline bool IsUnfitToWrite(std::string_view reply) {
+  return reply.starts_with("-READONLY") || reply.starts_with("-MASTERDOWN") ||
+         reply.starts_with("-LOADING") || reply.starts_with("-OOM") ||
+         reply.starts_with("-MISCONF") || reply.starts_with("-NOREPLICAS") ||
+         reply.starts_with("-BUSY ") || IsProtocolError(reply);
+}
+
+// A node that cannot serve reads just now; another copy may. Some reads are writes to Redis (SORT,
+// GEORADIUS, BITFIELD GET) and are refused like these.
+inline bool IsUnfitToRead(std::string_view reply) {
+  return IsUnfitToWrite(reply) || reply.starts_with("-NOAUTH") || reply.starts_with("-CLUSTERDOWN");
+}
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_REFUSALS_H_

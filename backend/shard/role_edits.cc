@@ -1,0 +1,229 @@
+#include "backend/shard/role_edits.h"
+
+#include <utility>
+
+#include "backend/shard/copies.h"
+#include "backend/shard/journals.h"
+#include "backend/shard/scan_copies.h"
+#include "backend/shard/shard_roles.h"
+#include "backend/shard/way_back.h"
+#include "backend/shard/write_path.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr uint64_t kRetryMs = 1000;
+
+}  // namespace
+
+// Nothing is heard once the shard is gone: one that a reload removes may have edits under way.
+void RoleEdits::Send(Edit edit, EditDone done) {
+  // What was decided by the state of the shard holds for that state alone. Which process serves a
+  // copy is so whatever else changes.
+  const bool learnt = edit.kind == EditKind::kSetRunId && !editing_;
+  if (!learnt) edit.expected = parts_->copies->info().epoch;
+  parts_->env->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
+                                         done = std::move(done)](const EditResult& result) {
+    if (alive.expired()) return;
+    if (!result.ok) ++edits_failed_;
+    done(result);
+  });
+}
+
+void RoleEdits::Take(const ShardInfo& info) {
+  parts_->copies->SetInfo(info, parts_->journals->known());
+  parts_->scans->DropDone();
+}
+
+void RoleEdits::Propose(RoleEdit role) {
+  editing_ = true;
+  if (role.kind == EditKind::kMarkStale || role.kind == EditKind::kPromote) {
+    const uint32_t leaver = role.kind == EditKind::kPromote ? parts_->copies->primary() : role.copy;
+    parts_->journals->Need(leaver);
+    leaving_ = Bit(leaver);
+  }
+  Edit edit{role.kind, parts_->options.name, parts_->copies->info(role.copy).node,
+            std::move(role.run_id), std::move(role.reason)};
+  Send(std::move(edit), [this, kind = role.kind, copy = role.copy](const EditResult& result) {
+    OnDone(kind, copy, result);
+  });
+}
+
+void RoleEdits::Enter(uint32_t copy, bool was_scanned) {
+  editing_ = true;
+  entering_ = Bit(copy);
+  Edit edit{EditKind::kMarkInSync, parts_->options.name, parts_->copies->info(copy).node,
+            parts_->copies->link(copy).identity().run_id,
+            was_scanned ? "copied key by key" : "its missed keys are repaired"};
+  Send(std::move(edit), [this, copy, was_scanned](const EditResult& result) {
+    OnEntered(copy, was_scanned, result);
+  });
+}
+
+void RoleEdits::OnEntered(uint32_t copy, bool was_scanned, const EditResult& result) {
+  const bool whole = parts_->copies->Is(copy, CopyStage::kJoining) && parts_->journals->empty(copy);
+  entering_ = 0;
+  if (result.ok) {
+    const int at = result.topology->IndexOf(parts_->options.name);
+    Take(result.topology->shards[static_cast<uint32_t>(at)]);
+    parts_->roles->OnEntered(copy);
+    if (!whole) {
+      parts_->roles->MarkUnsure(copy, "it lost writes while it was being marked in sync");
+    }
+  }
+  OnDone(EditKind::kMarkInSync, copy, result);
+  if (result.ok) ++(was_scanned ? resyncs_ : rejoins_);
+}
+
+void RoleEdits::MarkResynced(uint32_t copy, std::function<void(bool)> done) {
+  if (editing_ || !parts_->copies->link(copy).up()) {
+    done(false);
+    return;
+  }
+  editing_ = true;
+  Edit edit{EditKind::kMarkInSync, parts_->options.name, parts_->copies->info(copy).node,
+            parts_->copies->link(copy).identity().run_id, "resynced"};
+  Send(std::move(edit), [this, copy, done = std::move(done)](const EditResult& result) {
+    OnDone(EditKind::kMarkInSync, copy, result);
+    if (result.ok) ++resyncs_;
+    done(result.ok);
+  });
+}
+
+void RoleEdits::ProposeOrder(Edit edit, EditDone done) {
+  editing_ = true;
+  const EditKind kind = edit.kind;
+  const uint32_t copy = static_cast<uint32_t>(parts_->copies->info().IndexOf(edit.node));
+  // One that is to leave is not read from the moment that it may be stale on disk.
+  if (kind == EditKind::kMarkStale || kind == EditKind::kDrain) {
+    leaving_ = Bit(copy);
+    if ((parts_->copies->joining() & Bit(copy)) != 0) parts_->way_back->Leave(copy, edit.reason);
+    // What it misses while it is drained is all that it misses, if its process lives on.
+    if (kind == EditKind::kDrain && parts_->copies->InSync(copy)) parts_->journals->Need(copy);
+    parts_->shard->Refresh();
+  }
+  Send(std::move(edit), [this, kind, copy, done = std::move(done)](const EditResult& result) {
+    OnOrderDone(kind, copy, result, done);
+  });
+}
+
+void RoleEdits::OnOrderDone(EditKind kind, uint32_t copy, const EditResult& result,
+                            const EditDone& done) {
+  if (!result.ok) {
+    editing_ = false;
+    leaving_ = 0;
+    done(result);
+    parts_->roles->Reconcile();
+    return;
+  }
+  // It is to be copied as a whole, whatever it held when it connected.
+  if (kind == EditKind::kMarkStale) {
+    parts_->roles->OnOverwritten(copy);
+    parts_->journals->Forget(copy);
+  }
+  OnDone(kind, copy, result);
+  done(result);
+}
+
+void RoleEdits::AddNode(const std::string& node, EditDone done) {
+  editing_ = true;
+  adding_ = true;
+  Send({EditKind::kAddCopy, parts_->options.name, node, {}, "the config has it now"},
+       [this, done = std::move(done)](const EditResult& result) {
+         editing_ = false;
+         adding_ = false;
+         done(result);
+         if (!parts_->roles->stopped()) parts_->roles->Reconcile();
+       });
+}
+
+void RoleEdits::SaveRunId(uint32_t copy, std::function<bool(bool ok)> ended) {
+  Send(Edit{EditKind::kSetRunId, parts_->options.name, parts_->copies->info(copy).node,
+            parts_->copies->run_id(copy), "first contact"},
+       [this, ended = std::move(ended)](const EditResult& result) {
+         if (ended(result.ok)) WaitFor(kRetryMs);
+       });
+}
+
+void RoleEdits::OnDone(EditKind kind, uint32_t copy, const EditResult& result) {
+  editing_ = false;
+  leaving_ = 0;
+  if (!result.ok) {
+    error_ = result.error;
+    WaitFor(kRetryMs);
+    parts_->Note(NoteLevel::kError, "could not " + std::string(EditKindName(kind)) + " " +
+                                        parts_->copies->info(copy).node + ": " + result.error);
+    parts_->shard->Refresh();
+    return;
+  }
+  error_.clear();
+  const int index = result.topology->IndexOf(parts_->options.name);
+  const uint32_t old_primary = parts_->copies->primary();
+  Take(result.topology->shards[static_cast<uint32_t>(index)]);
+  switch (kind) {
+    case EditKind::kPromote:
+      ++promotions_;
+      ++marked_stale_;
+      break;
+    case EditKind::kMarkStale:
+      ++marked_stale_;
+      break;
+    case EditKind::kSetRunId:
+      parts_->copies->Move(copy, CopyStage::kInSync);
+      // What the others have right was judged by data that is gone.
+      ForgetAllJournals();
+      parts_->roles->OnAccepted(copy);
+      break;
+    case EditKind::kForcePromote:
+      ++promotions_;
+      ForgetAllJournals();
+      parts_->roles->OnAccepted(copy);
+      break;
+    case EditKind::kMarkInSync:
+      parts_->roles->OnAccepted(copy);
+      break;
+    default:
+      break;
+  }
+  Tell(kind, copy, old_primary);
+  parts_->writes->Settle();
+  parts_->roles->Reconcile();
+}
+
+void RoleEdits::ForgetAllJournals() {
+  for (uint32_t i = 0; i < parts_->copies->count(); ++i) parts_->journals->Forget(i);
+}
+
+void RoleEdits::Tell(EditKind kind, uint32_t copy, uint32_t old_primary) {
+  const ShardInfo& info = parts_->copies->info();
+  const std::string& node = info.copies[copy].node;
+  const std::string epoch = " (epoch " + std::to_string(info.epoch) + ")";
+  const CopyInfo& old = info.copies[old_primary];
+  switch (kind) {
+    case EditKind::kPromote:
+      parts_->NoteRole(NoteLevel::kWarn, "promoted " + node + " to primary" + epoch + "; " +
+                                             old.node + " is stale: " + old.reason);
+      return;
+    case EditKind::kMarkStale:
+      parts_->NoteRole(NoteLevel::kWarn,
+                       node + " is stale" + epoch + ": " + info.copies[copy].reason);
+      return;
+    case EditKind::kMarkInSync:
+      parts_->NoteRole(NoteLevel::kInfo, node + " is in sync" + epoch);
+      return;
+    case EditKind::kSetRunId:
+      parts_->NoteRole(NoteLevel::kWarn, "goes on with the data of " + node +
+                                             ", which restarted: no other copy is left");
+      return;
+    case EditKind::kForcePromote:
+      parts_->NoteRole(NoteLevel::kWarn, "promoted " + node + " to primary" + epoch +
+                                             ", although it was stale; " + old.node +
+                                             " is stale: " + old.reason);
+      return;
+    default:
+      return;
+  }
+}
+
+}  // namespace gemel

@@ -1,0 +1,315 @@
+#include "backend/shard/write_path.h"
+
+#include <utility>
+
+#include "backend/shard/aside.h"
+#include "backend/shard/hold.h"
+#include "backend/shard/refusals.h"
+#include "backend/shard/same_reply.h"
+#include "backend/shard/shard_roles.h"
+#include "backend/shard/way_back.h"
+
+namespace gemel {
+
+namespace {
+
+// A write of more keys than this that turns out to differ costs the copy its place.
+constexpr size_t kMaxRepairKeys = 64;
+static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
+
+}  // namespace
+
+void WritePath::Answer(Op* op, const Reply& reply) {
+  Request* request = std::exchange(op->request, nullptr);
+  if (request != nullptr) request->sink->OnReply(request, reply);
+}
+
+void WritePath::AnswerKept(Op* op) {
+  if (op->request != nullptr) Answer(op, Reply{op->reply(), op->large_reply()});
+}
+
+void WritePath::AnswerUnknown(Op* op) {
+  Request* request = std::exchange(op->request, nullptr);
+  if (request == nullptr) return;
+  const std::string shard = "CLUSTERDOWN shard '" + parts_->options.name + "': ";
+  if (op->lost == 0) {
+    parts_->hold->AnswerError(request,
+                              shard + "not every copy has the write, which may or may not last");
+    return;
+  }
+  std::string nodes;
+  ForEachCopy(op->lost, [&](uint32_t copy) {
+    if (!nodes.empty()) nodes += " and ";
+    nodes += parts_->copies->link(copy).name();
+  });
+  parts_->hold->AnswerError(
+      request, shard + "the connection to " + nodes +
+                   " was lost before it answered; the write may or may not have been applied");
+}
+
+void WritePath::End(Op* op) {
+  --in_flight_;
+  const uint32_t room_mb = op->room_mb;
+  parts_->ops->Free(op);
+  if (room_mb != 0) [[unlikely]] {
+    room_mb_ -= room_mb;
+    if (!parts_->hold->empty() && !parts_->copies->losing()) parts_->hold->Release();
+  }
+  if (in_flight_ == 0 && drained_) [[unlikely]] {
+    std::function<void()> drained = std::exchange(drained_, nullptr);
+    drained();
+  }
+}
+
+void WritePath::WhenDrained(std::function<void()> drained) {
+  if (in_flight_ == 0) {
+    drained();
+  } else {
+    drained_ = std::move(drained);
+  }
+}
+
+// The copy applies no writes now. True: that is all to be done with this reply.
+bool WritePath::TakeRefusal(uint32_t copy, Op* op, const Reply& reply) {
+  if (reply.bytes[0] != '-' || parts_->copies->count() == 1 || !IsUnfitToWrite(reply.bytes)) {
+    return false;
+  }
+  op->refused |= Bit(copy);
+  // Another server's replica: what it has right is that one's.
+  if (reply.bytes.starts_with("-READONLY")) parts_->journals->Forget(copy);
+  if ((op->joining & Bit(copy)) == 0) {
+    if (op->refusal == nullptr) op->refusal = std::make_unique<std::string>(reply.bytes);
+    // One that is stale by now has nothing left to be judged by.
+    if (parts_->copies->InSync(copy)) parts_->roles->OnRefused(copy);
+    parts_->shard->Refresh();
+  }
+  return true;
+}
+
+void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame) {
+  const uint32_t copy = link.index();
+  op->pending &= ~Bit(copy);
+  if (link.rest_unread()) [[unlikely]]
+    parts_->aside->LearnFromRefusal(copy, reply.bytes, frame);
+  if (reply.bytes[0] == '-' && TakeRefusal(copy, op, reply)) [[unlikely]] {
+    if (op->pending == 0) Finish(op, frame);
+    return;
+  }
+  op->applied |= Bit(copy);
+  if (!op->HasReply() && op->pending == 0 && (op->lost | op->refused) == 0) {
+    // The only copy: nothing to wait for or to compare with.
+    Answer(op, reply);
+    End(op);
+    return;
+  }
+  if (parts_->options.ack != Ack::kAll && op->request != nullptr && op->pending != 0) {
+    AnswerEarly(copy, op, reply);
+  }
+  KeepOrCompare(copy, op, reply);
+  if (op->pending == 0) Finish(op, frame);
+}
+
+void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply) {
+  if ((op->joining & Bit(copy)) != 0 ||
+      (parts_->options.ack != Ack::kAny && copy != parts_->copies->primary())) {
+    return;
+  }
+  size_t lag = 0;
+  ForEachCopy(op->pending,
+              [&](uint32_t other) { lag += parts_->copies->link(other).pending_bytes(); });
+  if (lag >= parts_->options.lag_bytes) return;
+  if (op->kept < Op::Kept::kReal) {
+    CompareWithJoining(op, reply.bytes);
+    op->KeepReply(Reply{reply.bytes, nullptr});
+    op->kept = Op::Kept::kReal;
+  }
+  Answer(op, Reply{reply.bytes, nullptr});
+}
+
+void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply) {
+  const bool joining = (op->joining & Bit(copy)) != 0;
+  const Op::Kept worth = joining ? Op::Kept::kJoining : Op::Kept::kReal;
+  if (op->kept < worth) {
+    CompareWithJoining(op, reply.bytes);
+    op->KeepReply(reply);
+    op->kept = worth;
+    return;
+  }
+  if (joining && op->kept != Op::Kept::kReal) {
+    op->differ |= Bit(copy);  // nobody to compare with who is in sync
+    return;
+  }
+  if (op->reply() == reply.bytes || (op->reply()[0] == '-' && reply.bytes[0] == '-')) {
+    return;  // two refusals are no difference
+  }
+  const bool differs = !DifferInFormatAlone(op->reply(), reply.bytes);
+  if (copy == parts_->copies->primary()) {
+    if (differs) op->differ |= op->applied & ~Bit(copy);
+    op->KeepReply(reply);
+  } else if (differs) {
+    op->differ |= Bit(copy);
+  }
+}
+
+// The copies that joined were quicker to answer than one that is in sync.
+void WritePath::CompareWithJoining(Op* op, std::string_view bytes) {
+  if (op->kept == Op::Kept::kJoining && op->reply() != bytes &&
+      !DifferInFormatAlone(op->reply(), bytes)) {
+    op->differ |= op->applied & op->joining;
+  }
+}
+
+// Nobody who counts has applied it: no harm is done.
+bool WritePath::EndIfNobodyApplied(Op* op, std::string_view frame) {
+  // One that joined has come to count since, if it is in sync by now.
+  const CopyMask counts = ~(op->joining & ~parts_->copies->in_sync());
+  if (((op->applied | op->lost) & counts) != 0) return false;
+  parts_->roles->Forgive(op->refused);
+  if (op->refusal != nullptr) {
+    Answer(op, Reply{*op->refusal, nullptr});
+  } else if (op->unread && op->applied == 0 && op->lost == 0 && op->request != nullptr) {
+    parts_->hold->AddAgain(std::exchange(op->request, nullptr), frame);
+  } else {
+    AnswerKept(op);
+  }
+  End(op);
+  parts_->shard->Refresh();
+  return true;
+}
+
+CopyMask WritePath::Differing(const Op& op) const {
+  const CopyMask in_sync = parts_->copies->in_sync();
+  const CopyMask primary = Bit(parts_->copies->primary());
+  // The primary changed on the way: what is compared with the new one is not known any more.
+  if ((op.differ & in_sync & primary) != 0) return op.applied & in_sync & ~primary;
+  return op.differ & in_sync;
+}
+
+// Every copy that it was sent to has answered, or was lost.
+void WritePath::Finish(Op* op, std::string_view frame) {
+  op->differ &= ~parts_->copies->scanned();  // they may, and its keys are in their journals
+  if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
+    parts_->journals->RecordKeys(op->sent, frame);
+    ForEachCopy(op->refused & parts_->copies->joining(),
+                [this](uint32_t copy) { parts_->way_back->Leave(copy, "it refused a write"); });
+    if (EndIfNobodyApplied(op, frame)) return;
+  }
+  if (op->applied != 0 && op->refused != 0) [[unlikely]] {
+    ForEachCopy(op->refused & parts_->copies->in_sync(), [this](uint32_t copy) {
+      parts_->roles->MarkUnsure(copy, "it refused a write that another copy applied");
+    });
+  }
+  const CopyMask differ = op->differ != 0 ? Differing(*op) : 0;
+  if (differ != 0) [[unlikely]]
+    RepairDiffering(op, differ, frame);
+  if (Missing(*op) == 0) {
+    AnswerKept(op);
+    End(op);
+    if (differ != 0) parts_->roles->Reconcile();
+    return;
+  }
+  // A copy that is in sync on disk missed it: the answer waits until that is put right.
+  op->waiting_since_ms = parts_->env->NowMs();
+  waiting_.push_back(op);
+  if (!parts_->copies->losing() && !parts_->edits->editing()) parts_->roles->Reconcile();
+}
+
+// The keys of a write are made equal on the copies that answered otherwise.
+void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame) {
+  ++diverged_;
+  const uint32_t primary = parts_->copies->primary();
+  // Against the primary's reply; without one (it was lost) the copies left are compared later.
+  const bool found = frame_.Find(frame_.Split(frame, *parts_->table)) &&
+                     frame_.size() <= kMaxRepairKeys && (op->applied & Bit(primary)) != 0;
+  const std::string name(frame_.args().empty() ? std::string_view() : frame_.args()[0]);
+  bool begun = found;
+  if (found) {
+    parts_->Note(NoteLevel::kWarn, "the copies answered " + name + " differently; its " +
+                                       std::to_string(frame_.size()) +
+                                       " key(s) are being repaired");
+    for (size_t i = 0; i < frame_.size(); ++i) {
+      begun = parts_->way_back->Repair(frame_.key(i), primary, differ) && begun;
+    }
+  }
+  if (!begun) {
+    ForEachCopy(differ, [&](uint32_t copy) {
+      parts_->roles->MarkUnsure(copy, "it answered " + name + " otherwise than the primary");
+    });
+  }
+  // Such a copy does not have the write: the answer waits until it has it, or is durably stale.
+  op->differ = differ;
+  op->applied &= ~differ;
+  parts_->shard->Refresh();
+}
+
+void WritePath::OnLost(const Link& link, Op* op, std::string_view frame) {
+  const uint32_t copy = link.index();
+  op->pending &= ~Bit(copy);
+  if (link.rest_unread()) {
+    op->unread = true;
+    op->refused |= Bit(copy);
+    if (op->pending == 0) Finish(op, frame);
+    return;
+  }
+  op->lost |= Bit(copy);
+  if (parts_->copies->count() > 1) parts_->journals->RecordKeys(op->sent, frame);
+  parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
+  if (op->pending == 0) Finish(op, frame);
+}
+
+void WritePath::OnMended(uint32_t copy) {
+  for (Op* op : waiting_) {
+    if ((op->lost & Bit(copy)) == 0) continue;
+    op->lost &= ~Bit(copy);
+    op->applied |= Bit(copy);
+  }
+}
+
+void WritePath::OnAllRepaired() {
+  for (Op* op : waiting_) {
+    ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
+      const CopyStage stage = parts_->copies->stage(copy);
+      if (stage != CopyStage::kUnsure && stage != CopyStage::kReplaced) op->applied |= Bit(copy);
+    });
+  }
+}
+
+void WritePath::Settle() {
+  const uint64_t now_ms = parts_->env->NowMs();
+  std::vector<Op*> waiting = std::move(waiting_);
+  waiting_.clear();
+  for (Op* op : waiting) {
+    const CopyMask missing = Missing(*op);
+    const bool somebody = (op->applied & parts_->copies->in_sync()) != 0;
+    if (missing == 0 && somebody) {
+      AnswerKept(op);
+    } else if (!somebody || now_ms >= op->waiting_since_ms + parts_->options.wait_ms) {
+      // Nobody who has it is left, or nobody can say so durably.
+      if (op->applied == 0) parts_->roles->Forgive(op->refused);
+      AnswerUnknown(op);
+    } else {
+      waiting_.push_back(op);
+      continue;
+    }
+    End(op);
+  }
+}
+
+void WritePath::Tick(uint64_t now_ms) {
+  for (const Op* op : waiting_) {
+    if (now_ms < op->waiting_since_ms + parts_->options.wait_ms) continue;
+    Settle();
+    return;
+  }
+}
+
+void WritePath::Stop() {
+  std::vector<Op*> waiting = std::move(waiting_);
+  waiting_.clear();
+  for (Op* op : waiting) {
+    AnswerUnknown(op);
+    End(op);
+  }
+}
+
+}  // namespace gemel

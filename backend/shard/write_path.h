@@ -1,0 +1,109 @@
+// Writes: out to every target in one order, and back; answered once every copy in sync has applied
+// them, or is durably stale.
+
+#ifndef GEMEL_BACKEND_SHARD_WRITE_PATH_H_
+#define GEMEL_BACKEND_SHARD_WRITE_PATH_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/figures/figures.h"
+#include "backend/shard/copies.h"
+#include "backend/shard/frame_keys.h"
+#include "backend/shard/journals.h"
+#include "backend/shard/op.h"
+#include "backend/shard/role_edits.h"
+#include "backend/shard/shard_parts.h"
+#include "backend/shard/transmit.h"
+
+namespace gemel {
+
+// Logic only, the shard's thread.
+class WritePath {
+ public:
+  explicit WritePath(ShardParts* parts) : parts_(parts) {}
+
+  // Sends it to every target. The caller has seen to it that a write can be sent now. `room_mb`:
+  // see Aside::NeedsRoom.
+  void Send(Request* request, uint32_t room_mb = 0) {
+    ++writes_;
+    ++in_flight_;
+    ++sent_;
+    if (parts_->journals->recording() != 0) [[unlikely]]
+      parts_->journals->RecordWrite(*request);
+    Op* op = parts_->ops->New();
+    op->request = request;
+    op->session = request->session;
+    op->joining = parts_->copies->joining();
+    if (room_mb != 0) [[unlikely]] {
+      op->room_mb = room_mb;
+      room_mb_ += room_mb;
+    }
+    op->sent = op->pending = parts_->copies->targets();
+    Transmit(*parts_, op, request, op->sent);
+  }
+  void OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame);
+  void OnLost(const Link& link, Op* op, std::string_view frame);
+
+  // Writes that some copy missed: answered once all that are in sync have applied them.
+  void Settle();
+  // Those that wait for too long get an answer.
+  void Tick(uint64_t now_ms);
+  // Answers what waits: nobody will mark stale now what it missed.
+  void Stop();
+  // What that copy lost in flight is repaired in place.
+  void OnMended(uint32_t copy);
+  // What differed is equal by now, but for copies that could not be repaired.
+  void OnAllRepaired();
+
+  // `drained` runs once no write is in flight, maybe at once.
+  void WhenDrained(std::function<void()> drained);
+  void ForgetDrained() { drained_ = nullptr; }
+  // Every write that was sent has been answered by every copy that it went to.
+  bool Quiet() const { return in_flight_ == 0 && waiting_.empty(); }
+  bool NoneWaits() const { return waiting_.empty(); }
+  // All that are in flight wait for a copy that missed them.
+  bool AllWait() const { return in_flight_ == waiting_.size(); }
+  uint64_t in_flight() const { return in_flight_; }
+  // Since the shard was made.
+  uint64_t sent() const { return sent_; }
+  // Taken by writes of large values in flight.
+  uint64_t room_mb() const { return room_mb_; }
+  void Trim() { frame_.Trim(); }
+
+ private:
+  static void CompareWithJoining(Op* op, std::string_view bytes);
+  bool TakeRefusal(uint32_t copy, Op* op, const Reply& reply);
+  // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
+  void AnswerEarly(uint32_t copy, Op* op, const Reply& reply);
+  void KeepOrCompare(uint32_t copy, Op* op, const Reply& reply);
+  void Finish(Op* op, std::string_view frame);
+  bool EndIfNobodyApplied(Op* op, std::string_view frame);
+  CopyMask Differing(const Op& op) const;
+  void RepairDiffering(Op* op, CopyMask differ, std::string_view frame);
+  // Copies that are in sync, or about to be, and do not have it.
+  CopyMask Missing(const Op& op) const {
+    return (parts_->copies->in_sync() | parts_->edits->entering()) & op.sent & ~op.applied;
+  }
+  void Answer(Op* op, const Reply& reply);
+  void AnswerKept(Op* op);
+  void AnswerUnknown(Op* op);
+  void End(Op* op);
+
+  ShardParts* parts_;
+  uint64_t in_flight_ = 0;
+  uint64_t sent_ = 0;
+  uint64_t room_mb_ = 0;
+  std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable
+  std::function<void()> drained_;
+  FrameKeys frame_;
+  Figure writes_{parts_->figures, "writes", "Writes that were sent"};
+  Figure diverged_{parts_->figures, "diverged", "Writes to which the copies' replies differed"};
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_WRITE_PATH_H_

@@ -1,0 +1,104 @@
+#include "proxy/worker/uv_sessions.h"
+
+#include <new>
+#include <utility>
+
+namespace gemel {
+
+void UvSessions::Accept(UniqueFd socket, bool unix_socket, uint64_t id, uint32_t most) {
+  std::unique_ptr<UvSession> session;
+  try {
+    session = std::make_unique<UvSession>(&context_, id);
+    if (!session->Accept(std::move(socket), unix_socket)) return;
+    if (connected_.size() == connected_.capacity()) connected_.reserve(2 * connected_.size() + 16);
+  } catch (const std::bad_alloc&) {
+    stats_->rejected.Add(1);
+    return;
+  }
+  stats_->connections.Add(1);
+  stats_->clients.Add(1);
+  session->index = connected_.size();
+  connected_.push_back(std::move(session));
+  Session& client = connected_.back()->session();
+  if (all_->fetch_add(1, std::memory_order_relaxed) + 1 > most) {
+    stats_->rejected.Add(1);
+    client.ReplyError("ERR max number of clients reached");
+    client.Drain();
+  } else {
+    client.TurnAwayIfProtected();
+  }
+}
+
+void UvSessions::Resume() {
+  context_.paused.Try([](UvSession* session) {
+    const uint64_t before = session->session().facts().commands;
+    try {
+      if (session->TryResume()) return Tried::kResumed;
+    } catch (const std::bad_alloc&) {
+      session->Kill();
+      return Tried::kResumed;
+    }
+    return session->session().facts().commands == before ? Tried::kStays : Tried::kAdvanced;
+  });
+}
+
+void UvSessions::Flush() {
+  std::vector<UvSession*>& dirty = context_.dirty;
+  for (size_t i = 0; i < dirty.size(); ++i) dirty[i]->Flush();
+  dirty.clear();
+}
+
+void UvSessions::Reap() {
+  if (context_.ended.empty() && finishing_.empty()) return;
+  for (UvSession* ended : context_.ended) {
+    const size_t at = ended->index;
+    finishing_.push_back(std::move(connected_[at]));
+    if (at + 1 < connected_.size()) {
+      connected_[at] = std::move(connected_.back());
+      connected_[at]->index = at;
+    }
+    connected_.pop_back();
+    all_->fetch_sub(1, std::memory_order_relaxed);
+    stats_->clients.Sub(1);
+  }
+  context_.ended.clear();
+  std::erase_if(finishing_, [](const std::unique_ptr<UvSession>& session) {
+    return session->session().Finished();
+  });
+}
+
+void UvSessions::KillIdle(uint64_t active_ms) {
+  for (auto& session : connected_) {
+    Session& state = session->session();
+    if (state.replies().pending() == 0 && state.facts().active_ms <= active_ms) session->Kill();
+  }
+}
+
+void UvSessions::Drain() {
+  for (auto& session : connected_) session->session().Drain();
+}
+
+void UvSessions::KillAll() {
+  for (auto& session : connected_) session->Kill();
+}
+
+void UvSessions::Clear() {
+  KillAll();
+  connected_.clear();
+  finishing_.clear();
+  context_.dirty.clear();
+  context_.paused.Clear();
+  context_.ended.clear();
+}
+
+void UvSessions::ForEachSession(const std::function<void(Session&)>& visit) {
+  for (auto& session : connected_) visit(session->session());
+}
+
+void UvSessions::KillSession(Session& session) {
+  for (auto& candidate : connected_) {
+    if (&candidate->session() == &session) candidate->Kill();
+  }
+}
+
+}  // namespace gemel

@@ -1,0 +1,61 @@
+// The sessions of a worker: connected ones, and those that are over with requests in flight.
+
+#ifndef GEMEL_PROXY_WORKER_UV_SESSIONS_H_
+#define GEMEL_PROXY_WORKER_UV_SESSIONS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "proxy/local/local_commands.h"
+#include "proxy/worker/uv_session.h"
+
+namespace gemel {
+
+// One loop, one thread.
+class UvSessions : public SessionDirectory {
+ public:
+  // `all` counts the clients of all workers. Both outlive it; the context is to be filled before
+  // the first client comes.
+  UvSessions(std::atomic<uint32_t>* all, WorkerStats* stats) : all_(all), stats_(stats) {}
+
+  UvSessionContext& context() { return context_; }
+  SessionContext& session_context() { return context_.session; }
+  const std::vector<std::unique_ptr<UvSession>>& connected() const { return connected_; }
+  // Nobody is here, nor is anything in flight.
+  bool empty() const { return connected_.empty() && finishing_.empty(); }
+
+  // A client was accepted, of whom all workers may have `most`.
+  void Accept(UniqueFd socket, bool unix_socket, uint64_t id, uint32_t most);
+  // The end of a turn: those that are not read from are tried again.
+  void Resume();
+  // What is queued goes out. A flush can end a connection, and so cause more to flush.
+  void Flush();
+  bool dirty() const { return !context_.dirty.empty(); }
+  // Those whose connection is over go when nothing of theirs is in flight any more.
+  void Reap();
+  // Ends those that have said nothing since `active_ms`, and for whom nothing is pending.
+  void KillIdle(uint64_t active_ms);
+  // Each is closed once it is answered; or at once.
+  void Drain();
+  void KillAll();
+  // Ends everything.
+  void Clear();
+
+  // --- SessionDirectory ---
+  void ForEachSession(const std::function<void(Session&)>& visit) override;
+  void KillSession(Session& session) override;
+
+ private:
+  std::atomic<uint32_t>* all_;
+  WorkerStats* stats_;
+  UvSessionContext context_;
+  std::vector<std::unique_ptr<UvSession>> connected_;
+  std::vector<std::unique_ptr<UvSession>> finishing_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_WORKER_UV_SESSIONS_H_
