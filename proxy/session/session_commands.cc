@@ -61,17 +61,18 @@ bool Session::Handle(std::string_view frame) {
   if (!HasShortPlan(*row)) return HandleByPlan(*row, frame) || counted.NotYet();
   const std::string_view key = context.args[1];
   const ShortPlan plan = MakeShortPlan(*context.pool, *row, key);
-  PlanRunner runner(context_, &replies_, &pace_, &input_, *row, frame);
+  ReadFence::Mark mark = 0;
   if (plan.request == RequestKind::kRead) {
-    runner.SendOne(plan.shard, plan.request, ReadFence::MarkOf(key));
+    mark = ReadFence::MarkOf(key);
   } else if (plan.refused) [[unlikely]] {
     ReplyError(RefusalAsWrite(*row));
+    return true;
   } else if (replies_.Blocks(ReadFence::MarkOf(key))) [[unlikely]] {
     replies_.StopAtFence();
     return counted.NotYet();
-  } else {
-    runner.SendOne(plan.shard, plan.request, 0);
   }
+  PlanRunner(context_, &replies_, &pace_, &input_, *row, frame)
+      .SendOne(plan.shard, plan.request, mark);
   return true;
 }
 
