@@ -118,7 +118,7 @@ void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
   }
   const auto copy = static_cast<uint32_t>(index);
   host_->OnCopyAdded(copy, node);
-  shard_->StartCopy(copy);
+  shard_->link(copy)->Start(env_->NowMs());
   env_->NoteRole(NoteLevel::kInfo, "shard '" + info.name + "': " + node.name +
                                        " belongs to the shard now (epoch " +
                                        std::to_string(info.epoch) + ") and will be made equal");

@@ -28,12 +28,23 @@ void RoleEdits::Send(Edit edit, EditDone done) {
     if (alive.expired()) return;
     if (!result.ok) ++edits_failed_;
     done(result);
+    if (result.ok || alive.expired()) return;
+    // It may have been decided on what is not so any more.
+    const int at = result.topology->IndexOf(parts_->options.name);
+    if (at >= 0) OnTopology(result.topology->shards[static_cast<uint32_t>(at)]);
   });
 }
 
 void RoleEdits::Take(const ShardInfo& info) {
   parts_->copies->SetInfo(info, parts_->journals->known());
   parts_->scans->DropDone();
+}
+
+void RoleEdits::OnTopology(const ShardInfo& info) {
+  if (editing_ || info.epoch <= parts_->copies->info().epoch) return;
+  Take(info);
+  parts_->writes->Settle();
+  parts_->roles->Reconcile();
 }
 
 void RoleEdits::Propose(RoleEdit role) {

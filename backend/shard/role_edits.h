@@ -53,6 +53,9 @@ class RoleEdits {
   void SaveRunId(uint32_t copy, std::function<bool(bool ok)> ended);
   // The shard as an edit left it.
   void Take(const ShardInfo& info);
+  // The same of an edit that somebody else made (another member of a fleet): unless it is known, or
+  // one of our own is under way, which ends with what then is in effect.
+  void OnTopology(const ShardInfo& info);
 
  private:
   void Send(Edit edit, EditDone done);

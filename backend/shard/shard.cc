@@ -157,7 +157,7 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       writes_.OnReply(*link, static_cast<Op*>(item), reply, frame);
       return;
     case LinkItem::Kind::kRepair:
-      OnRepairReply(link->index(), static_cast<Op*>(item), reply.bytes);
+      OnRepair(link->index(), static_cast<Op*>(item), &reply);
       return;
     case LinkItem::Kind::kCompare:
       comparison_.OnReply(link->index(), static_cast<Op*>(item), reply.bytes);
@@ -168,24 +168,13 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
   }
 }
 
-void Shard::OnRepairReply(uint32_t copy, Op* op, std::string_view reply) {
+void Shard::OnRepair(uint32_t copy, Op* op, const Reply* reply) {
   if (op->repair_job == KeyRepair::kNoJob) {
-    loss_.OnDeleted(copy, reply[0] != '-');
+    loss_.OnDeleted(copy, reply != nullptr && reply->bytes[0] != '-');
   } else if (op->repair_job == KeyRepair::kScanJob) {
-    scans_.OnReply(*op, reply);
+    reply != nullptr ? scans_.OnReply(*op, reply->bytes) : scans_.OnLost(*op);
   } else {
-    way_back_.OnReply(copy, *op, reply);
-  }
-  ops_.Free(op);
-}
-
-void Shard::OnRepairLost(uint32_t copy, Op* op) {
-  if (op->repair_job == KeyRepair::kNoJob) {
-    loss_.OnDeleted(copy, false);
-  } else if (op->repair_job == KeyRepair::kScanJob) {
-    scans_.OnLost(*op);
-  } else {
-    way_back_.OnLost(copy, *op);
+    reply != nullptr ? way_back_.OnReply(copy, *op, reply->bytes) : way_back_.OnLost(copy, *op);
   }
   ops_.Free(op);
 }
@@ -208,7 +197,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       writes_.OnLost(*link, static_cast<Op*>(item), frame);
       return;
     case LinkItem::Kind::kRepair:
-      OnRepairLost(copy, static_cast<Op*>(item));
+      OnRepair(copy, static_cast<Op*>(item), nullptr);
       return;
     case LinkItem::Kind::kCompare:
       comparison_.OnLost(copy, static_cast<Op*>(item));

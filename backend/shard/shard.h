@@ -80,9 +80,8 @@ class Shard : public LinkOwner, private ShardCenter {
 
   // --- members and options; see membership.h ---
   // A node that `info`, the shard in the present topology, has and the shard does not: its index,
-  // or -1 if there is no place left (kMaxCopies). Give its link a transport, then StartCopy.
+  // or -1 if there is no place left (kMaxCopies). Give its link a transport, then start it.
   int AddCopy(const LinkOptions& node, const ShardInfo& info);
-  void StartCopy(uint32_t copy) { copies_.link(copy).Start(parts_.env->NowMs()); }
   // Its edit is in effect: the link is stopped, and what was in flight goes elsewhere.
   void RemoveCopy(uint32_t copy);
   // Takes effect at once; of the links, with the next connection. `options.nodes` may lack nodes
@@ -94,7 +93,6 @@ class Shard : public LinkOwner, private ShardCenter {
   NodeWatch& nodes() { return nodes_; }
   ShardRoles& roles() { return roles_; }
   RoleEdits& edits() { return edits_; }
-  const ReadPath& reads() const { return reads_; }
   ShardControl& control() { return control_; }
   ResyncPort resync_port() { return ResyncPort(&parts_); }
   AuditPort audit_port() { return AuditPort(&parts_); }
@@ -124,8 +122,8 @@ class Shard : public LinkOwner, private ShardCenter {
 
  private:
   void SubmitSlow(Request* request);
-  void OnRepairReply(uint32_t copy, Op* op, std::string_view reply);
-  void OnRepairLost(uint32_t copy, Op* op);
+  // `reply`: null if it was lost.
+  void OnRepair(uint32_t copy, Op* op, const Reply* reply);
   int TakePlace(const LinkOptions& node);
   // ShardCenter
   void Refresh() override;

@@ -3,8 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/served/random_step.h"
+#include "backend/topology/changed_shards.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 
@@ -37,6 +39,7 @@ class UvWorker::Env : public ShardEnv {
   ServerClaims* claims() override { return worker_->shared_->claims; }
 
   std::unique_ptr<Coordinator> coordinator;
+  std::shared_ptr<const Topology> topology;  // that the shards know
 
  private:
   void Keep(NoteLevel level, const std::string& text) {
@@ -88,6 +91,14 @@ UvWorker::~UvWorker() = default;
 
 void UvWorker::set_coordinator(std::unique_ptr<Coordinator> coordinator) {
   env_->coordinator = std::move(coordinator);
+  env_->topology = env_->coordinator->current();
+  env_->coordinator->Watch([this](const std::shared_ptr<const Topology>& now) {
+    ForEachChangedShard(*std::exchange(env_->topology, now), *now, [this](const ShardInfo& info) {
+      for (const auto& owned : shards_) {
+        if (owned->shard()->info().name == info.name) owned->shard()->edits().OnTopology(info);
+      }
+    });
+  });
 }
 
 void UvWorker::Use(const Serving& serving) {

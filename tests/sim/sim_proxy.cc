@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
-#include "backend/shard/shard_control.h"
+#include "backend/topology/changed_shards.h"
 #include "tests/sim/sim_reload.h"
 #include "tests/unit/order_of.h"
 
@@ -46,6 +46,14 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
   initial_ = std::make_shared<const Topology>(*std::move(initial));
   coordinator_ = std::make_unique<SimCoordinator>(loop_, disk_, initial_);
   front_ = coordinator_->FrontFor([](const std::function<void()>& task) { task(); });
+  known_ = initial_;
+  front_->Watch([this](const std::shared_ptr<const Topology>& now) {
+    Receive([this, now] {
+      ForEachChangedShard(*std::exchange(known_, now), *now, [this](const ShardInfo& info) {
+        if (SimShard* shard = Find(info.name)) shard->shard()->edits().OnTopology(info);
+      });
+    });
+  });
   Open();
 }
 

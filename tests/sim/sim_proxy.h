@@ -127,6 +127,7 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
   std::unique_ptr<Coordinator> front_;
+  std::shared_ptr<const Topology> known_;  // to the shards
   ServerClaims claims_;
   ResyncBoard resyncs_{2};
   ChunkPool pool_;

@@ -443,5 +443,49 @@ TEST_F(ShardTest, AnswersAllWhenItStops) {
   }
 }
 
+// Balanced, with nobody waiting: asking does not change who is next.
+TEST_F(ShardTest, ExplainNamesTheCopyThatTheNextReadGoesTo) {
+  MakeUp(3, Ack::kAll, ReadFrom::kBalanced);
+  for (int i = 0; i < 7; ++i) {
+    const std::string told = Explain(false);
+    EXPECT_EQ(told, Explain(false));
+    for (uint32_t copy = 0; copy < 3; ++copy) Sent(copy);
+    Asked* get = Ask({"GET", "k"});
+    for (uint32_t copy = 0; copy < 3; ++copy) {
+      const bool asked = !Sent(copy).empty();
+      const std::string node = "read_from\r\n$2\r\nn" + std::to_string(copy) + "\r\n";
+      EXPECT_EQ(asked, told.find(node) != std::string::npos) << told;
+      if (asked) Reply(copy, "$1\r\nv\r\n");
+    }
+    EXPECT_EQ(get->told, "$1\r\nv\r\n");
+  }
+}
+
+// Another member of a fleet marks the replica stale: it is neither read nor waited for any more.
+TEST_F(ShardTest, GoesByEditsThatOthersMade) {
+  MakeUp(2, Ack::kAll, ReadFrom::kReplica);
+  ShardInfo info = Durable();
+  info.epoch += 1;
+  info.copies[1].state = CopyState::kStale;
+  info.copies[1].reason = "another member says so";
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(set->told, "");
+  shard_->edits().OnTopology(info);
+  EXPECT_EQ(shard_->copies().stage(1), CopyStage::kUnknown);
+  Sent(0);
+  Sent(1);
+  Ask({"GET", "k"});
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  EXPECT_EQ(Sent(1), "");
+  Lose(1);
+  EXPECT_EQ(set->told, "+OK\r\n");
+  // One that is older than what is known is not heard.
+  info.epoch -= 1;
+  info.copies[1] = Durable().copies[1];
+  shard_->edits().OnTopology(info);
+  EXPECT_FALSE(shard_->copies().InSync(1));
+}
+
 }  // namespace
 }  // namespace gemel::shard_test
