@@ -28,7 +28,7 @@ struct alignas(64) Op : LinkItem {
   uint8_t repair_step = 0;
   Kept kept = Kept::kNothing;
   CopyMask sent = 0;           // to these copies
-  CopyMask joining = 0;        // of them: not in sync when it was sent, see shard_mend.cc
+  CopyMask joining = 0;        // of them: not in sync when it was sent, see way_back.h
   CopyMask pending = 0;        // sent, not answered
   CopyMask applied = 0;        // answered
   CopyMask lost = 0;           // the connection ended first: the outcome there is not known

@@ -1,5 +1,5 @@
 // How far a stale copy is that is made equal key by key, because its node refuses REPLICAOF: see
-// shard_scan_copy.cc. State alone; the shard acts on it.
+// scan_copies.h. State alone; that acts on it.
 
 #ifndef GEMEL_BACKEND_SHARD_SCAN_COPY_H_
 #define GEMEL_BACKEND_SHARD_SCAN_COPY_H_
