@@ -105,7 +105,7 @@ flags_test=(-DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS=-O1 -DCMAKE_CXX_FLAGS_DEB
 # configure_asan [cmake options]: build/asan, which has the fuzz targets too.
 configure_asan() {
   configure "$root/build/asan" -DCMAKE_CXX_COMPILER=clang++ "${flags_test[@]}" \
-    -DGEMEL_SANITIZE=address,undefined,fuzzer-no-link -DGEMEL_FUZZ=ON "$@"
+    -DGEMEL_SANITIZE=address,undefined -DGEMEL_FUZZ=ON "$@"
 }
 
 build_release() {
