@@ -143,6 +143,7 @@ void KeyComparison::AskValues() {
   begin_ = end_;
   for (uint64_t bytes = 0; end_ < keys_.size() && bytes < kBytesAtOnce; ++end_) {
     Key& key = keys_[end_];
+    key.locked = shard_.IsKeyLocked(key.name);
     key.partly = !key.size_known || key.size > max_value_;
     if (!key.partly) {
       if (bytes > 0 && bytes + key.size > kBytesAtOnce) break;
@@ -207,7 +208,11 @@ void KeyComparison::JudgeKey(const Key& key, KeyVerdict* verdict) const {
     if (verdict->differ == 0) verdict->why = how;
     verdict->differ |= Bit(copy);
   }
-  if (verdict->differ != 0) {
+  if (verdict->differ != 0 && key.locked) {
+    verdict->differ = 0;
+    verdict->kind = KeyVerdict::Kind::kUnknown;
+    verdict->why = "it was being written";
+  } else if (verdict->differ != 0) {
     verdict->kind = KeyVerdict::Kind::kDiffers;
   } else if (unknown) {
     verdict->kind = KeyVerdict::Kind::kUnknown;

@@ -60,6 +60,7 @@ class KeyComparison : private CompareSink {
     bool size_known = true;
     uint64_t size = 0;  // the largest that a copy says
     bool partly = false;
+    bool locked = false;  // when its value was asked for: the copies may have had it at two places
     std::string error;
     size_t first = 0;  // of its questions about its value
     size_t count = 0;

@@ -1,5 +1,6 @@
 // Lists, sets, sorted sets and hashes.
 
+#include "backend/command/rewrite.h"
 #include "backend/command/row_builder.h"
 
 namespace gemel::rows {
@@ -44,9 +45,7 @@ constexpr CommandRow kCollectionRows[] = {
     Read("smembers", 2, kPlain, Key(1)),
     Read("smismember", -3, kFast, Key(1)),
     Write("smove", 4, kFast, KeyRange(1, 2)),
-    Write("spop", -2, kFast, Key(1))
-        .NotYet("SPOP is not supported by gemel yet on a shard of several copies: each would pop "
-            "other members"),
+    Write("spop", -2, kFast, Key(1)).Rewritten(RewriteSpop),
     Read("srandmember", -2, kPlain, Key(1)),
     Write("srem", -3, kFast, Key(1)),
     Read("sscan", -3, kPlain, Key(1)).PrimaryOnly(),

@@ -1,6 +1,7 @@
 // Streams, geo, scripts, publish/subscribe and transactions.
 
 #include "backend/command/row_builder.h"
+#include "backend/command/script_guard.h"
 
 namespace gemel::rows {
 namespace {
@@ -9,12 +10,9 @@ namespace {
 constexpr CommandRow kStreamRows[] = {
     // stream
     Write("xack", -4, kFast, Key(1)),
-    Write("xadd", -5, kDenyOom | kFast, Key(1))
-        .By(ArgRule::kXadd,
-            "XADD without a full ID, or with \"~\", is not supported yet by gemel on a shard of "
-            "several copies: \"*\" would give each copy another ID"),
-    Write("xautoclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
-    Write("xclaim", -6, kFast, Key(1)).NotYet(kNoClaim),
+    Write("xadd", -5, kDenyOom | kFast, Key(1)).By(ArgRule::kXadd),
+    Write("xautoclaim", -6, kFast, Key(1)).StateCopy(),
+    Write("xclaim", -6, kFast, Key(1)).StateCopy(),
     Write("xdel", -3, kFast, Key(1)),
     Container("xgroup"),
     Write("xgroup|create", -5, kDenyOom, Key(2)),
@@ -32,13 +30,10 @@ constexpr CommandRow kStreamRows[] = {
     Read("xpending", -3, kPlain, Key(1)),
     Read("xrange", -4, kPlain, Key(1)),
     Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread),
-    Write("xreadgroup", -7, kBlocking, kStreams).NotYet(kNoClaim).By(ArgRule::kXread, kNoClaim),
+    Write("xreadgroup", -7, kBlocking, kStreams).StateCopy().By(ArgRule::kXread),
     Read("xrevrange", -4, kPlain, Key(1)),
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),
-    Write("xtrim", -4, kPlain, Key(1))
-        .By(ArgRule::kXtrim,
-            "XTRIM with \"~\" is not supported by gemel yet on a shard of several copies: each "
-            "could trim another number of entries"),
+    Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim),
 
     // geo
     Write("geoadd", -5, kDenyOom, Key(1)),
@@ -54,11 +49,12 @@ constexpr CommandRow kStreamRows[] = {
     Write("geosearchstore", -8, kDenyOom, KeyRange(1, 2)),
 
     // scripting
-    Row("eval", -3, kScript, Numkeys(2)).NotYet(kNoScripts),
+    Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
+        .Confined(ConfineScript),
     Read("eval_ro", -3, kScript, Numkeys(2)),
-    Row("evalsha", -3, kScript, Numkeys(2)).NotYet(kNoScripts),
+    Row("evalsha", -3, kScript, Numkeys(2)).NotYet(kNoText),
     Read("evalsha_ro", -3, kScript, Numkeys(2)),
-    Row("fcall", -3, kScript, Numkeys(2)).NotYet(kNoScripts),
+    Row("fcall", -3, kScript, Numkeys(2)).NotYet(kNoText),
     Read("fcall_ro", -3, kScript, Numkeys(2)),
     Container("function"),
     Refused("function|delete", 3, kCmdWrite | kNoScript, kNoFunctions),

@@ -35,10 +35,7 @@ constexpr CommandRow kStringRows[] = {
     Write("renamenx", 3, kFast, KeyRange(1, 2)),
     Write("restore", -4, kDenyOom, Key(1)),
     Read("scan", -2, kPlain, kNoKeys).With(Split::kCursor, Merge::kCursor).PrimaryOnly(),
-    Write("sort", -2, kDenyOom, kSortKeys).Flags(kCmdArgWrite)
-        .By(ArgRule::kSort,
-            "SORT with BY, ALPHA and STORE is not supported by gemel yet on a shard of several "
-            "copies: the order of equal weights could differ"),
+    Write("sort", -2, kDenyOom, kSortKeys).Flags(kCmdArgWrite).By(ArgRule::kSort),
     Read("sort_ro", -2, kPlain, Key(1)).Flags(kCmdMovableKeys).By(ArgRule::kSortRo),
     Read("touch", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
     Read("ttl", 2, kFast, Key(1)),

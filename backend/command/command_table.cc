@@ -126,11 +126,13 @@ CommandRow RowOf(const ExtraCommand& extra, std::string_view name) {
   row.arity = static_cast<int16_t>(extra.arity >= 0 ? std::max(extra.arity, least)
                                                     : std::min(extra.arity, -least));
   if (extra.write) {
-    row.second_copy = extra.deterministic ? SecondCopy::kSameBytes : SecondCopy::kNotYet;
-    if (!extra.deterministic) {
+    row.second_copy = extra.deterministic               ? SecondCopy::kSameBytes
+                      : row.key_rule == KeyRule::kRange ? SecondCopy::kStateCopy
+                                                        : SecondCopy::kNotYet;
+    if (row.second_copy == SecondCopy::kNotYet) {
       row.refusal =
           "this module command is not supported by gemel yet on a shard of several copies: its "
-          "[[command]] entry does not say that it is deterministic";
+          "[[command]] entry names no keys and does not say that it is deterministic";
     }
   }
   return row;

@@ -42,9 +42,22 @@ enum class Merge : uint8_t {
 enum class SecondCopy : uint8_t {
   kNone,       // nothing: a read
   kSameBytes,  // the same bytes: a write with the same outcome on every copy
-  kNotYet,  // a write whose outcome may differ from copy to copy (SPOP, XADD *, scripts): refused
-            // on a shard of two copies, passed through on a shard of one
+  // Writes whose outcome may differ from copy to copy (SPOP, XADD *, scripts). One copy executes
+  // them, and then the others get
+  kRewrite,    // a command that the row's `rewrite` makes from its reply;
+  kStateCopy,  // the state of the keys as it left them (DUMP and RESTORE);
+  kNotYet,     // nothing yet: refused on a shard of several copies, passed through on one of one
 };
+
+// For kRewrite: what the other copies are sent, from the arguments and the first copy's reply,
+// which is no error. *frame stays empty where there was no effect. False: it cannot be told, and
+// the keys' state is copied.
+using Rewrite = bool (*)(std::span<const std::string_view> args, std::string_view reply,
+                         std::string* frame);
+
+// What the first copy is sent in place of the client's command, so that it can change nothing but
+// the keys that it names: a whole frame.
+using Confine = std::string (*)(std::span<const std::string_view> args);
 
 // Where a command's keys are. Names follow Redis's key specifications.
 enum class KeyRule : uint8_t {
@@ -77,6 +90,7 @@ enum class ArgRule : uint8_t {
   kBitfield,     // a write only with SET or INCRBY
   kPfcount,      // with one key it writes its cache into the value
   kCopy,         // refused with DB
+  kScript,       // a state copy of the keys that it declares; without any, not yet
 };
 
 struct CommandRow {
@@ -95,6 +109,8 @@ struct CommandRow {
   LocalCommand local = LocalCommand::kNone;
   ArgRule arg_rule = ArgRule::kNone;  // if any, ask second_copy.h, not the columns above
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
+  Rewrite rewrite = nullptr;      // for kRewrite
+  Confine confine = nullptr;      // for kStateCopy; null: its keys are all that it can change
 
   // Can it change data? Asks what the copies must be sent, not Redis's write flag: EVAL has no such
   // flag and may write, PFCOUNT is "readonly" and writes its cache. IsWriteFor (second_copy.h)

@@ -95,7 +95,25 @@ struct Row : CommandRow {
     row.second_copy = SecondCopy::kSameBytes;
     return row;
   }
-  // Its outcome may differ from copy to copy.
+  // Its outcome may differ from copy to copy: the others get the state of its keys,
+  constexpr Row StateCopy() const {
+    Row row = *this;
+    row.second_copy = SecondCopy::kStateCopy;
+    return row;
+  }
+  // or a command that is made from the first one's reply.
+  constexpr Row Rewritten(Rewrite function) const {
+    Row row = *this;
+    row.second_copy = SecondCopy::kRewrite;
+    row.rewrite = function;
+    return row;
+  }
+  constexpr Row Confined(Confine function) const {
+    Row row = *this;
+    row.confine = function;
+    return row;
+  }
+  // The same, and there is no way yet.
   constexpr Row NotYet(std::string_view why) const {
     Row row = *this;
     row.second_copy = SecondCopy::kNotYet;
@@ -145,16 +163,18 @@ inline constexpr std::string_view kNoBlocking =
 inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
 inline constexpr std::string_view kNoMultiExec =
     "transactions (MULTI, EXEC, DISCARD, WATCH, UNWATCH) are not supported by gemel yet";
-inline constexpr std::string_view kNoScripts =
-    "scripts are not supported by gemel yet on a shard of several copies: the outcome could differ "
-    "from copy to copy";
+inline constexpr std::string_view kNoKeysScript =
+    "scripts that declare no keys are not supported by gemel yet on a shard of several copies: "
+    "what "
+    "they change could not be copied";
+inline constexpr std::string_view kNoText =
+    "EVALSHA and FCALL are not supported by gemel yet on a shard of several copies, as the code "
+    "that "
+    "they run is not known: use EVAL";
 inline constexpr std::string_view kNoScriptCache =
     "the script cache is not supported by gemel yet: use EVAL_RO, or EVAL on a shard of one copy";
 inline constexpr std::string_view kNoFunctions =
     "FUNCTION is not supported by gemel yet: load libraries on every node";
-inline constexpr std::string_view kNoClaim =
-    "consumer group reads are not supported by gemel yet on a shard of several copies: delivery "
-    "times would differ from copy to copy";
 inline constexpr std::string_view kNoCluster =
     "gemel is not a Redis Cluster node: see PROXY SHARDS and PROXY EXPLAIN";
 inline constexpr std::string_view kNoAcl =

@@ -30,14 +30,14 @@ SecondCopy ForXadd(Args args) {
       i += 2;
     } else if (EqualsLower(arg, "maxlen") || EqualsLower(arg, "minid")) {
       ++i;
-      if (i < args.size() && args[i] == "~") return SecondCopy::kNotYet;
+      if (i < args.size() && args[i] == "~") return SecondCopy::kStateCopy;
       if (i < args.size() && args[i] == "=") ++i;
       ++i;
     } else {
-      return arg.ends_with('*') ? SecondCopy::kNotYet : SecondCopy::kSameBytes;
+      return arg.ends_with('*') ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
     }
   }
-  return SecondCopy::kNotYet;  // malformed
+  return SecondCopy::kStateCopy;  // malformed
 }
 
 // The options of SORT, as Redis's own parser reads them.
@@ -73,7 +73,7 @@ SortOptions ParseSort(Args args) {
 SecondCopy ForSort(Args args) {
   const SortOptions options = ParseSort(args);
   if (!options.store) return SecondCopy::kNone;
-  return options.by_pattern && options.alpha ? SecondCopy::kNotYet : SecondCopy::kSameBytes;
+  return options.by_pattern && options.alpha ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
 }
 
 // XREAD [COUNT n] [BLOCK ms] STREAMS ..., XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms]
@@ -98,7 +98,7 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
     case ArgRule::kXadd:
       return ForXadd(args);
     case ArgRule::kXtrim:
-      return args.size() > 3 && args[3] == "~" ? SecondCopy::kNotYet : SecondCopy::kSameBytes;
+      return args.size() > 3 && args[3] == "~" ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
     case ArgRule::kSort:
       return ForSort(args);
     case ArgRule::kStoreOption:
@@ -110,6 +110,8 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
                                                                      : SecondCopy::kNone;
     case ArgRule::kPfcount:
       return args.size() > 2 ? SecondCopy::kNone : SecondCopy::kSameBytes;
+    case ArgRule::kScript:
+      return args.size() > 2 && args[2] == "0" ? SecondCopy::kNotYet : row.second_copy;
     case ArgRule::kNone:
     case ArgRule::kXread:
     case ArgRule::kSortRo:

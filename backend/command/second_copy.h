@@ -29,6 +29,11 @@ inline bool IsWriteFor(const CommandRow& row, std::span<const std::string_view> 
   return SecondCopyFor(row, args) != SecondCopy::kNone;
 }
 
+// Must one copy execute it alone first, before the others are sent what came of it?
+inline bool OneCopyFirst(SecondCopy second) {
+  return second == SecondCopy::kRewrite || second == SecondCopy::kStateCopy;
+}
+
 // Why this invocation is refused, however many copies there are (after "ERR "); empty if it is not.
 // Commands that are never supported, XREAD with BLOCK, COPY with DB.
 inline std::string_view RefusalFor(const CommandRow& row, std::span<const std::string_view> args) {

@@ -141,6 +141,7 @@ void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
 uint64_t Link::MostOfReply() const {
   const LinkItem* oldest = head_ != tail_ ? ring_[head_ & (ring_.size() - 1)].item : nullptr;
   if (oldest != nullptr && oldest->item_kind != LinkItem::Kind::kRepair &&
+      oldest->item_kind != LinkItem::Kind::kState &&
       oldest->item_kind != LinkItem::Kind::kCompare) {
     return options_.max_reply;
   }

@@ -23,6 +23,7 @@ struct LinkItem {
     kRequest,  // a Request: a read, on one link at a time
     kWrite,    // an Op: on the links of all copies
     kRepair,   // an Op
+    kState,    // an Op: of a write that one copy executes first, and of what the others get then
     kCompare,  // an Op: a read on the links of several copies, for the audit
     kHedge,    // a Hedge: a read that stands in line on two links
   };

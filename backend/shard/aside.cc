@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
@@ -165,7 +166,7 @@ int Aside::PickForSideRead(const Request& request, CopyMask tried) {
 }
 
 bool Aside::MaySendSideRead(const Request& request) {
-  return !parts_->way_back->TouchesLockedKey(request);
+  return !parts_->way_back->TouchesLockedKey(request) && !parts_->first->MustWait(request);
 }
 
 bool Aside::IsDoubtfulReply(uint32_t copy, const Reply& reply) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
@@ -35,7 +36,7 @@ bool Comparison::Begin(std::span<const std::string> frames, CopyMask copies, Com
 }
 
 bool Comparison::IsKeyLocked(std::string_view key) const {
-  return parts_->way_back->repairs().IsLocked(key);
+  return parts_->way_back->repairs().IsLocked(key) || parts_->first->IsLocked(key);
 }
 
 bool Comparison::RepairKey(std::string_view key, CopyMask copies) {

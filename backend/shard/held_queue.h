@@ -18,6 +18,7 @@ class HeldQueue {
   struct Held {
     Request* request;
     uint64_t since_ms;
+    uint64_t came_ms;
     uint32_t lock = 0;  // the repair that it waits for, as far as is known
   };
 
@@ -31,9 +32,17 @@ class HeldQueue {
   bool HasSession(uint32_t session) const { return sessions_.contains(session); }
 
   // Keeps the request, with its frame copied into its own memory unless it owns it already.
-  void Push(Request* request, uint64_t now_ms) { Add({TakeFrame(request), now_ms, 0}); }
+  void Push(Request* request, uint64_t now_ms) { Add({TakeFrame(request), now_ms, now_ms, 0}); }
   // The same for one that was popped before: it keeps the time since which it waits, and for what.
-  void PushAgain(const Held& held) { Add({TakeFrame(held.request), held.since_ms, held.lock}); }
+  void PushAgain(const Held& held) {
+    Add({TakeFrame(held.request), held.since_ms, held.came_ms, held.lock});
+  }
+
+  // In front of all, though the queue be full: it was sent before them, at `sent_ms`.
+  void PushFront(Request* request, uint64_t now_ms, uint64_t sent_ms) {
+    queue_.push_front({TakeFrame(request), now_ms, sent_ms, 0});
+    ++sessions_[request->session];
+  }
 
   Held Pop() {
     Held held = queue_.front();
@@ -43,10 +52,14 @@ class HeldQueue {
     return held;
   }
   const Held& front() const { return queue_.front(); }
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const Held& held : queue_) visit(held.request);
+  }
   // One came at that time or before.
   bool HoldsFrom(uint64_t at_ms) const {
     return std::any_of(queue_.begin(), queue_.end(),
-                       [at_ms](const Held& held) { return held.since_ms <= at_ms; });
+                       [at_ms](const Held& held) { return held.came_ms <= at_ms; });
   }
 
  private:

@@ -7,6 +7,7 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/aside.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/read_path.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
@@ -24,13 +25,14 @@ void Hold::Submit(Request* request) {
     AnswerError(request, "ERR Protocol error: invalid bulk length");
     return;
   }
+  if (request->kind != RequestKind::kRead) request->tried = 0;
   const ShardGate::Verdict verdict = AskGate(*request);
   if (verdict == ShardGate::Verdict::kRefuse) {
     AnswerError(request, gate_->Refusal());
     return;
   }
   if (held_.HasSession(request->session) || parts_->aside->MustWaitFor(*request) ||
-      parts_->way_back->TouchesLockedKey(*request)) {
+      parts_->way_back->TouchesLockedKey(*request) || parts_->first->MustWait(*request)) {
     Add(request);
     return;
   }
@@ -55,7 +57,11 @@ void Hold::Send(Request* request) {
     return;
   }
   parts_->aside->OnSent(*request);
-  parts_->writes->Send(request, room_mb);
+  if (request->kind == RequestKind::kFirstWrite && parts_->copies->members() > 1) {
+    parts_->first->Send(request);
+  } else {
+    parts_->writes->Send(request, room_mb);
+  }
 }
 
 void Hold::Add(Request* request) {
@@ -65,13 +71,28 @@ void Hold::Add(Request* request) {
     return;
   }
   ++held_count_;
+  parts_->shard->LeaveShortWay();  // nothing overtakes it
   held_.Push(request, parts_->env->NowMs());
 }
 
 void Hold::AddAgain(Request* request, std::string_view frame) {
   if (request->extra != nullptr) request->extra->owned.Clear();
   request->frame = frame;
+  if (request->kind != RequestKind::kRead) request->tried = 0;
   Add(request);
+}
+
+void Hold::AddInFront(Request* request, std::string_view frame, uint64_t sent_ms) {
+  if (request->extra != nullptr) request->extra->owned.Clear();
+  request->frame = frame;
+  ++held_count_;
+  parts_->shard->LeaveShortWay();
+  held_.PushFront(request, parts_->env->NowMs(), sent_ms);
+}
+
+std::string Hold::WhyNotSent(const Request& request) const {
+  return parts_->first->MayHaveBeenExecuted(request) ? parts_->first->UnknownText(request)
+                                                     : DownText();
 }
 
 ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
@@ -79,10 +100,10 @@ ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
   const bool read = request.kind == RequestKind::kRead;
   uint32_t room_mb = 0;
   // Not all keys are looked at each time: they may be very many.
-  if (parts_->way_back->repairs().IsUnderWay(held->lock) ||
+  if (parts_->way_back->repairs().IsUnderWay(held->lock) || parts_->first->IsLocking(held->lock) ||
       parts_->way_back->TouchesLockedKey(request, &held->lock) ||
-      parts_->aside->MustWaitFor(request) || !(read ? CanRead() : CanWrite()) ||
-      (!read && parts_->aside->NeedsRoom(request, &room_mb))) {
+      parts_->first->MustWait(request, &held->lock) || parts_->aside->MustWaitFor(request) ||
+      !(read ? CanRead() : CanWrite()) || (!read && parts_->aside->NeedsRoom(request, &room_mb))) {
     return ShardGate::Verdict::kHold;
   }
   return AskGate(request);
@@ -92,6 +113,7 @@ void Hold::Release() {
   const bool hopeful = parts_->roles->Hopeful();
   if (releasing_ || (!CanRead() && !CanWrite() && hopeful)) return;
   releasing_ = true;
+  parts_->first->BeginRound();
   std::unordered_set<uint32_t> blocked;
   for (size_t left = held_.size(); left > 0; --left) {
     HeldQueue::Held held = held_.Pop();
@@ -102,7 +124,9 @@ void Hold::Release() {
     }
     const ShardGate::Verdict verdict =
         blocked.contains(request->session) ? ShardGate::Verdict::kHold : MayGo(&held);
-    if (verdict == ShardGate::Verdict::kPass) {
+    if (verdict == ShardGate::Verdict::kPass && parts_->first->MayHaveBeenExecuted(*request)) {
+      AnswerError(request, WhyNotSent(*request));
+    } else if (verdict == ShardGate::Verdict::kPass) {
       Send(request);
     } else if (verdict == ShardGate::Verdict::kRefuse) {
       AnswerError(request, gate_->Refusal());
@@ -110,7 +134,7 @@ void Hold::Release() {
       blocked.insert(request->session);
       held_.PushAgain(held);
     } else {
-      AnswerError(request, DownText());
+      AnswerError(request, WhyNotSent(*request));
     }
   }
   releasing_ = false;
@@ -118,15 +142,18 @@ void Hold::Release() {
 
 void Hold::Tick(uint64_t now_ms) {
   while (!held_.empty() && now_ms >= held_.front().since_ms + parts_->options.wait_ms) {
-    AnswerError(held_.Pop().request, DownText());
+    Request* request = held_.Pop().request;
+    AnswerError(request, WhyNotSent(*request));
   }
   if (!held_.empty()) parts_->shard->Refresh();
 }
 
 void Hold::Stop() {
   while (!held_.empty()) {
-    AnswerError(held_.Pop().request,
-                "CLUSTERDOWN shard '" + parts_->options.name + "' is being stopped");
+    Request* request = held_.Pop().request;
+    AnswerError(request, parts_->first->MayHaveBeenExecuted(*request)
+                             ? WhyNotSent(*request)
+                             : "CLUSTERDOWN shard '" + parts_->options.name + "' is being stopped");
   }
 }
 

@@ -28,6 +28,13 @@ class Hold {
   void Add(Request* request);
   // The same for one whose frame is here again.
   void AddAgain(Request* request, std::string_view frame);
+  // The same, in front of all, though too many wait: it was sent before them, at
+  // `sent_ms`.
+  void AddInFront(Request* request, std::string_view frame, uint64_t sent_ms);
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    held_.ForEach(visit);
+  }
   // One round over what waits. What still cannot go is held again, and with it whatever the same
   // session sent behind it.
   void Release();
@@ -62,6 +69,8 @@ class Hold {
   ShardGate::Verdict AskGate(const Request& request) {
     return gate_ == nullptr ? ShardGate::Verdict::kPass : gate_->Before(request);
   }
+  // What one that waited is told if it cannot be sent.
+  std::string WhyNotSent(const Request& request) const;
   // On the slow way, or one that was held.
   void Send(Request* request);
   // Of one that is held; *held learns what it waits for.

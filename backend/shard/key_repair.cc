@@ -29,7 +29,7 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
   }
   if (keys_.size() >= limit_ || !host_->CanSendRepair(source)) return false;
   const uint32_t id = next_id_;
-  next_id_ = id + 1 < kScanJob ? id + 1 : 1;
+  next_id_ = id + 1 < kEndOfJobs ? id + 1 : 1;
   Job& job = jobs_[id];
   job.key = key;
   job.targets = targets;

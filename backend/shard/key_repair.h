@@ -46,6 +46,8 @@ class KeyRepair {
   // The repair_job of an op that belongs to no key's repair, and of a copy by scan.
   static constexpr uint32_t kNoJob = 0;
   static constexpr uint32_t kScanJob = ~uint32_t{0};
+  // From here on the numbers are others' (StateCopy).
+  static constexpr uint32_t kEndOfJobs = 1u << 31;
 
   bool idle() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }

@@ -5,6 +5,7 @@
 
 #include "backend/shard/aside.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/hedger.h"
 #include "backend/shard/shard_roles.h"
 
@@ -138,8 +139,12 @@ bool NodeWatch::MayTakeLonger(const Link& link, uint64_t overdue_ms) {
 
 bool NodeWatch::HasScript(const Link& link) {
   bool found = false;
-  link.ForEachPending(kWorkedOn, [&](LinkItem*, std::string_view frame) {
-    const CommandRow* row = frame_.Split(frame, *parts_->table);
+  link.ForEachPending(kWorkedOn, [&](LinkItem* item, std::string_view sent) {
+    // What EXEC runs counts as well.
+    const bool first = item->item_kind == LinkItem::Kind::kState;
+    const std::string_view work =
+        first ? parts_->first->WorkOf(*static_cast<Op*>(item)) : std::string_view();
+    const CommandRow* row = frame_.Split(work.empty() ? sent : work, *parts_->table);
     found = row != nullptr && row->RunsCode();
     return !found;
   });
@@ -256,10 +261,24 @@ bool NodeWatch::MayNotRunAgain(uint32_t copy, const Request& request) {
   return true;
 }
 
+// The node alone has been sent the write, or another one has what follows behind it.
+NodeWatch::Work NodeWatch::WorkOfFirst(const Op& op) {
+  const std::string_view frame = parts_->first->WorkOf(op);
+  const Work usual = parts_->first->IsLarge(op) ? Work::kLong : Work::kShort;
+  if (frame.empty()) return usual;
+  const CommandRow* row = frame_.Split(frame, *parts_->table);
+  if (row != nullptr && row->RunsCode()) return Work::kScript;
+  return row == nullptr || Hedger::MayTakeLong(*row, frame) ? Work::kLongAlone : usual;
+}
+
 // What may the node be working on, of the first in its line?
 NodeWatch::Work NodeWatch::WorkIn(const Link& link, size_t first) {
   Work work = Work::kShort;
   link.ForEachPending(first, [&](LinkItem* item, std::string_view frame) {
+    if (item->item_kind == LinkItem::Kind::kState) {
+      work = std::max(work, WorkOfFirst(*static_cast<Op*>(item)));
+      return work != Work::kScript;
+    }
     const CommandRow* row = frame_.Split(frame, *parts_->table);
     if (row != nullptr && !Hedger::MayTakeLong(*row, frame) && !parts_->aside->IsGiant(row, frame))
       return true;

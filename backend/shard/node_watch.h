@@ -85,6 +85,7 @@ class NodeWatch {
   bool MayBeBusy(uint32_t copy, uint64_t probe_began_ms) const;
   uint64_t PatienceWith(uint32_t copy, uint64_t now_ms);
   Work WorkOf(uint32_t copy);
+  Work WorkOfFirst(const Op& op);
   Work WorkIn(const Link& link, size_t first);
   bool HasScript(const Link& link);
   void GiveUp(uint32_t copy);

@@ -33,15 +33,17 @@ class RequestSink {
 enum class RequestKind : uint8_t {
   kRead,
   kWrite,
-  kReport,   // asks the shard itself: its part of PROXY SHARDS; nothing is sent
+  kFirstWrite,  // a write that one copy executes before the others get what came of it
+  kReport,      // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
-             // frame is kExplainWrite for a command that writes, else empty
+             // frame is kExplainWrite or kExplainFirstWrite for a command that writes, else empty
   kControl,  // an order to the shard itself (OrderCargo), answered once it is carried out
   kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,   // asks a worker, no shard: see RequestCargo
 };
 
 inline constexpr std::string_view kExplainWrite = "write";
+inline constexpr std::string_view kExplainFirstWrite = "first write";
 
 // What a kWorker request asks, and its answer, as a type of those who make and carry it out.
 struct RequestCargo {
@@ -80,7 +82,9 @@ struct Request : LinkItem {
   uint8_t reply_log2 = 0;
   uint32_t session = 0;  // requests of one session keep their order
   uint16_t shard = 0;    // index in the pool
-  uint16_t tried = 0;    // the shard's: the copies that this read was sent to
+  // The shard's: the copies that this read was sent to; or, of a write that is held again, may have
+  // executed it, as far as is not undone.
+  uint16_t tried = 0;
   RequestSink* sink = nullptr;
   Request* next = nullptr;  // for its maker, while it waits in a queue
   const CommandRow* row = nullptr;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
@@ -37,6 +38,7 @@ void RoleEdits::Send(Edit edit, EditDone done) {
 
 void RoleEdits::Take(const ShardInfo& info) {
   parts_->copies->SetInfo(info, parts_->journals->known());
+  parts_->first->OnUndone(~parts_->copies->in_sync());
   parts_->scans->DropDone();
 }
 

@@ -32,6 +32,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       hedger_(&parts_),
       reads_(&parts_),
       writes_(&parts_),
+      first_(&parts_),
       aside_(&parts_),
       hold_(&parts_),
       journals_(&parts_),
@@ -47,6 +48,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
   parts_.hedger = &hedger_;
   parts_.reads = &reads_;
   parts_.writes = &writes_;
+  parts_.first = &first_;
   parts_.aside = &aside_;
   parts_.hold = &hold_;
   parts_.journals = &journals_;
@@ -99,6 +101,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
 void Shard::Trim() {
   ops_.Trim();
   writes_.Trim();
+  first_.Trim();
   aside_.Trim();
   journals_.Trim();
   way_back_.Trim();
@@ -135,8 +138,8 @@ void Shard::Refresh() {
   if (writes_.NoneWaits() && copies_.in_sync() == copies_.readable()) journals_.ForgetSettled();
   open_ = false;
   if (!hold_.empty()) hold_.Release();
-  open_ = hold_.CanWrite() && way_back_.repairs().idle() && hold_.empty() && !hold_.has_gate() &&
-          aside_.idle();
+  open_ = hold_.CanWrite() && way_back_.repairs().idle() && first_.idle() && hold_.empty() &&
+          !hold_.has_gate() && aside_.idle();
 }
 
 std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
@@ -158,6 +161,9 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       return;
     case LinkItem::Kind::kRepair:
       OnRepair(link->index(), static_cast<Op*>(item), &reply);
+      return;
+    case LinkItem::Kind::kState:
+      first_.OnReply(*link, static_cast<Op*>(item), reply);
       return;
     case LinkItem::Kind::kCompare:
       comparison_.OnReply(link->index(), static_cast<Op*>(item), reply.bytes);
@@ -187,7 +193,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       link->closed_by_node() ? !link->rest_unread() : !copies_.losing() && !link->told_culprit();
   copies_.Losing(copy);
   open_ = false;
-  const bool write = item->item_kind == LinkItem::Kind::kWrite;
+  const bool write =
+      item->item_kind == LinkItem::Kind::kWrite || item->item_kind == LinkItem::Kind::kState;
   if (suspect && link->closed_by_node() && !write) aside_.BeCareful();
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest:
@@ -198,6 +205,9 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       return;
     case LinkItem::Kind::kRepair:
       OnRepair(copy, static_cast<Op*>(item), nullptr);
+      return;
+    case LinkItem::Kind::kState:
+      first_.OnLost(*link, static_cast<Op*>(item));
       return;
     case LinkItem::Kind::kCompare:
       comparison_.OnLost(copy, static_cast<Op*>(item));

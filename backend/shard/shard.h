@@ -23,6 +23,7 @@
 #include "backend/shard/aside.h"
 #include "backend/shard/comparison.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/hedger.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
@@ -136,6 +137,7 @@ class Shard : public LinkOwner, private ShardCenter {
   Hedger hedger_;
   ReadPath reads_;
   WritePath writes_;
+  FirstWrites first_;
   Aside aside_;
   Hold hold_;
   Journals journals_;

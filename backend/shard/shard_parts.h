@@ -22,6 +22,7 @@ class Aside;
 class CommandTable;
 class Comparison;
 class Copies;
+class FirstWrites;
 class Hedger;
 class Hold;
 class Journals;
@@ -65,6 +66,7 @@ struct ShardParts {
   RoleEdits* edits = nullptr;
   LossWatch* loss = nullptr;
   WritePath* writes = nullptr;
+  FirstWrites* first = nullptr;
   ReadPath* reads = nullptr;
   Hedger* hedger = nullptr;
   Aside* aside = nullptr;

@@ -88,7 +88,7 @@ void ForgetPort::ReleaseGated() const {
 size_t ForgetPort::held() const { return parts_->hold->size(); }
 bool ForgetPort::HoldsFrom(uint64_t at_ms) const { return parts_->hold->HoldsFrom(at_ms); }
 bool ForgetPort::IsKeyLocked(std::string_view key) const {
-  return parts_->way_back->repairs().IsLocked(key);
+  return parts_->comparison->IsKeyLocked(key);
 }
 void ForgetPort::set_swept(uint64_t ring) const { parts_->copies->set_swept(ring); }
 

@@ -119,12 +119,15 @@ void ExplainShard(const ShardParts& parts, Request* request) {
               [&](uint32_t copy) { AppendBulk(&nodes, copies.info(copy).node); });
   std::string why;
   const int copy = parts.reads->Explain(request->primary_only, &why);
-  if (request->frame == kExplainWrite) {
+  const bool first = request->frame == kExplainFirstWrite && copies.members() > 1;
+  if (request->frame == kExplainWrite || request->frame == kExplainFirstWrite) {
     if (!parts.hold->CanWrite()) {
       why = parts.roles->Hopeful() ? "a write waits: the shard's roles are being settled"
                                    : parts.hold->DownText();
     } else {
-      why = std::string("a write goes to every copy in sync") +
+      why = std::string(first ? "the primary executes this write alone, and then what came of it "
+                                "goes to every other copy in sync"
+                              : "a write goes to every copy in sync") +
             (copies.joining() == 0 ? "" : " and to those being repaired") + "; a read: " + why;
     }
   }

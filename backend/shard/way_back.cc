@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/shard/copies.h"
+#include "backend/shard/first_writes.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/role_edits.h"
@@ -102,6 +103,7 @@ void WayBack::CheckInPlace(uint32_t copy) {
   // Repaired in place: it has all that the others have.
   parts_->roles->OnMended(copy);
   parts_->writes->OnMended(copy);
+  parts_->first->OnUndone(Bit(copy));
   parts_->Note(NoteLevel::kInfo, "the connection to " + parts_->copies->link(copy).name() +
                                      " is back, and what was in flight on it is repaired");
 }

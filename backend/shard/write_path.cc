@@ -30,21 +30,19 @@ void WritePath::AnswerKept(Op* op) {
 
 void WritePath::AnswerUnknown(Op* op) {
   Request* request = std::exchange(op->request, nullptr);
-  if (request == nullptr) return;
+  if (request != nullptr) parts_->hold->AnswerError(request, UnknownText(op->lost));
+}
+
+std::string WritePath::UnknownText(CopyMask lost) const {
   const std::string shard = "CLUSTERDOWN shard '" + parts_->options.name + "': ";
-  if (op->lost == 0) {
-    parts_->hold->AnswerError(request,
-                              shard + "not every copy has the write, which may or may not last");
-    return;
-  }
+  if (lost == 0) return shard + "not every copy has the write, which may or may not last";
   std::string nodes;
-  ForEachCopy(op->lost, [&](uint32_t copy) {
+  ForEachCopy(lost, [&](uint32_t copy) {
     if (!nodes.empty()) nodes += " and ";
     nodes += parts_->copies->link(copy).name();
   });
-  parts_->hold->AnswerError(
-      request, shard + "the connection to " + nodes +
-                   " was lost before it answered; the write may or may not have been applied");
+  return shard + "the connection to " + nodes +
+         " was lost before it answered; the write may or may not have been applied";
 }
 
 void WritePath::End(Op* op) {
@@ -74,16 +72,19 @@ bool WritePath::TakeRefusal(uint32_t copy, Op* op, const Reply& reply) {
   if (reply.bytes[0] != '-' || parts_->copies->count() == 1 || !IsUnfitToWrite(reply.bytes)) {
     return false;
   }
+  NoteRefusal(copy, op, reply.bytes);
+  return true;
+}
+
+void WritePath::NoteRefusal(uint32_t copy, Op* op, std::string_view error) {
   op->refused |= Bit(copy);
   // Another server's replica: what it has right is that one's.
-  if (reply.bytes.starts_with("-READONLY")) parts_->journals->Forget(copy);
-  if ((op->joining & Bit(copy)) == 0) {
-    if (op->refusal == nullptr) op->refusal = std::make_unique<std::string>(reply.bytes);
-    // One that is stale by now has nothing left to be judged by.
-    if (parts_->copies->InSync(copy)) parts_->roles->OnRefused(copy);
-    parts_->shard->Refresh();
-  }
-  return true;
+  if (error.starts_with("-READONLY")) parts_->journals->Forget(copy);
+  if ((op->joining & Bit(copy)) != 0) return;
+  if (op->refusal == nullptr) op->refusal = std::make_unique<std::string>(error);
+  // One that is stale by now has nothing left to be judged by.
+  if (parts_->copies->InSync(copy)) parts_->roles->OnRefused(copy);
+  parts_->shard->Refresh();
 }
 
 void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame) {
@@ -244,16 +245,41 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
 
 void WritePath::OnLost(const Link& link, Op* op, std::string_view frame) {
   const uint32_t copy = link.index();
-  op->pending &= ~Bit(copy);
   if (link.rest_unread()) {
+    op->pending &= ~Bit(copy);
     op->unread = true;
     op->refused |= Bit(copy);
     if (op->pending == 0) Finish(op, frame);
     return;
   }
+  OnLost(copy, op, frame);
+}
+
+void WritePath::OnLost(uint32_t copy, Op* op, std::string_view frame) {
+  op->pending &= ~Bit(copy);
   op->lost |= Bit(copy);
   if (parts_->copies->count() > 1) parts_->journals->RecordKeys(op->sent, frame);
   parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
+  if (op->pending == 0) Finish(op, frame);
+}
+
+void WritePath::OnExecuted(uint32_t copy, Op* op, std::string_view frame) {
+  if (op->pending == 0) {
+    Finish(op, frame);
+  } else if (parts_->options.ack != Ack::kAll) {
+    AnswerEarly(copy, op, Reply{op->reply(), nullptr});
+  }
+}
+
+void WritePath::OnApplied(uint32_t copy, Op* op, std::string_view frame) {
+  op->pending &= ~Bit(copy);
+  op->applied |= Bit(copy);
+  if (op->pending == 0) Finish(op, frame);
+}
+
+void WritePath::OnRefused(uint32_t copy, Op* op, std::string_view error, std::string_view frame) {
+  op->pending &= ~Bit(copy);
+  NoteRefusal(copy, op, error);
   if (op->pending == 0) Finish(op, frame);
 }
 

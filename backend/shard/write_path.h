@@ -29,14 +29,7 @@ class WritePath {
   // Sends it to every target. The caller has seen to it that a write can be sent now. `room_mb`:
   // see Aside::NeedsRoom.
   void Send(Request* request, uint32_t room_mb = 0) {
-    ++writes_;
-    ++in_flight_;
-    ++sent_;
-    if (parts_->journals->recording() != 0) [[unlikely]]
-      parts_->journals->RecordWrite(*request);
-    Op* op = parts_->ops->New();
-    op->request = request;
-    op->session = request->session;
+    Op* op = Open(request);
     op->joining = parts_->copies->joining();
     if (room_mb != 0) [[unlikely]] {
       op->room_mb = room_mb;
@@ -47,6 +40,30 @@ class WritePath {
   }
   void OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame);
   void OnLost(const Link& link, Op* op, std::string_view frame);
+
+  // --- for writes that one copy executes first (first_writes.h) ---
+  // A record of one, which is in flight from now on until End, or until it is answered.
+  Op* Open(Request* request) {
+    ++writes_;
+    ++in_flight_;
+    ++sent_;
+    if (parts_->journals->recording() != 0) [[unlikely]]
+      parts_->journals->RecordWrite(*request);
+    Op* op = parts_->ops->New();
+    op->request = request;
+    op->session = request->session;
+    return op;
+  }
+  void End(Op* op);
+  // The copy has executed it and its reply is kept; of those that are to follow all is known.
+  void OnExecuted(uint32_t copy, Op* op, std::string_view frame);
+  // One that follows has it, applies no writes now, or was lost. `op` may be gone afterwards.
+  void OnApplied(uint32_t copy, Op* op, std::string_view frame);
+  void OnRefused(uint32_t copy, Op* op, std::string_view error, std::string_view frame);
+  void OnLost(uint32_t copy, Op* op, std::string_view frame);
+  // That those were lost before they answered.
+  std::string UnknownText(CopyMask lost) const;
+  void AnswerUnknown(Op* op);
 
   // Writes that some copy missed: answered once all that are in sync have applied them.
   void Settle();
@@ -77,6 +94,7 @@ class WritePath {
  private:
   static void CompareWithJoining(Op* op, std::string_view bytes);
   bool TakeRefusal(uint32_t copy, Op* op, const Reply& reply);
+  void NoteRefusal(uint32_t copy, Op* op, std::string_view error);
   // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
   void AnswerEarly(uint32_t copy, Op* op, const Reply& reply);
   void KeepOrCompare(uint32_t copy, Op* op, const Reply& reply);
@@ -90,8 +108,6 @@ class WritePath {
   }
   void Answer(Op* op, const Reply& reply);
   void AnswerKept(Op* op);
-  void AnswerUnknown(Op* op);
-  void End(Op* op);
 
   ShardParts* parts_;
   uint64_t in_flight_ = 0;

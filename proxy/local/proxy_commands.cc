@@ -91,7 +91,9 @@ void AskShards(Session& session, const CommandRow& row, const CommandRow& asked,
           out->append(parts[i].reply);
         }
       });
-  const std::string_view frame = plan.write() ? kExplainWrite : std::string_view();
+  const std::string_view frame = plan.request == RequestKind::kFirstWrite ? kExplainFirstWrite
+                                 : plan.write()                           ? kExplainWrite
+                                                                          : std::string_view();
   for (const uint32_t shard : plan.key_shards) {
     gather->AddShard(shard, RequestKind::kExplain, &asked, frame);
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/command/command_table.h"
+#include "backend/command/second_copy.h"
 #include "backend/shard/request.h"
 #include "proxy/dispatch/pool.h"
 
@@ -69,7 +70,8 @@ void MakePlan(const Pool& pool, const CommandRow& row, std::span<const std::stri
 // What becomes of a command by what the copies after the first are to be sent: how the shard is
 // asked,
 inline RequestKind RequestKindFor(SecondCopy second) {
-  return second == SecondCopy::kNone ? RequestKind::kRead : RequestKind::kWrite;
+  if (second == SecondCopy::kNone) return RequestKind::kRead;
+  return OneCopyFirst(second) ? RequestKind::kFirstWrite : RequestKind::kWrite;
 }
 // and whether it is refused: the shard has copies that this write might change differently.
 inline bool RefusedAsWrite(const Pool& pool, SecondCopy second, uint32_t shard) {

@@ -159,5 +159,35 @@ TEST_F(EndlessScriptPair, OnANodeThatListensLate) {
   cluster_->ExpectCopiesEqual();
 }
 
+// EVAL, which the primary runs within MULTI.
+TEST_F(EndlessScriptPair, ThatMightWrite) {
+  Begin(2, "300");
+  for (int i = 0; i < 2; ++i) {
+    const std::string text = Ask({"EVAL", "while true do end", "1", "k"});
+    EXPECT_TRUE(Has(text, "Script killed by user with SCRIPT KILL")) << text;
+  }
+  EXPECT_EQ(Runs("eval"), 2);
+  EXPECT_TRUE(Eventually([&] { return cluster_->Figure("ended_scripts") == 2; }));
+  ExpectNothingElse();
+}
+
+// One that has written can be ended with its node alone: the copy is given up, and the script is
+// not run on the other.
+TEST_F(EndlessScriptPair, ThatHasWritten) {
+  Begin(2, "300");
+  const std::string text =
+      Ask({"EVAL", "redis.call('SET', KEYS[1], 'v') while true do end", "1", "k"});
+  EXPECT_TRUE(Has(text, "may or may not have been applied")) << text;
+  EXPECT_TRUE(load_->WaitForMore(300)) << "the other copy does not go on";
+  EXPECT_EQ(cluster_->Status(0).primary, cluster_->node(0, 1).address());
+  cluster_->node(0, 0).Kill();
+  cluster_->node(0, 0).Start();
+  EXPECT_TRUE(cluster_->WaitUntilInSync());
+  EXPECT_EQ(Runs("eval"), 0);
+  EXPECT_EQ(Ask({"EXISTS", "k"}), ":0");
+  EndLoad();
+  cluster_->ExpectCopiesEqual();
+}
+
 }  // namespace
 }  // namespace gemel::e2e::endless_script_test

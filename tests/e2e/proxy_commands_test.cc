@@ -71,9 +71,8 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
   const std::string a = cluster.KeyOn(0);
   const std::string b = cluster.KeyOn(1);
   const std::vector<Words> with_keys = {
-      {"SPOP", a},
-      {"XADD", a, "*", "f", "v"},
-      {"EVAL", "return 1", "1", a},
+      {"EVALSHA", "0000000000000000000000000000000000000000", "1", a},
+      {"FCALL", "f", "1", a},
       {"RENAME", a, b},
       {"EVAL", "return 1", "2", a, b},
       {"BLPOP", a, "0"},
@@ -130,6 +129,14 @@ TEST(ProxyCommands, ExplainTellsReadFromWriteByTheArguments) {
     EXPECT_EQ(client.Run(explain).items.at(0).Field("why"),
               std::string(write ? "a write goes to every copy in sync; a read: " : "") +
                   "reads go to a replica")
+        << words[0];
+  }
+  for (const Words& words : {Words{"SPOP", "k"}, Words{"XADD", "k", "*", "f", "v"}}) {
+    Words explain = {"PROXY", "EXPLAIN"};
+    explain.insert(explain.end(), words.begin(), words.end());
+    EXPECT_EQ(client.Run(explain).items.at(0).Field("why"),
+              "the primary executes this write alone, and then what came of it goes to every other "
+              "copy in sync; a read: reads go to a replica")
         << words[0];
   }
   EXPECT_EQ(client("PROXY", "EXPLAIN", "HSCAN", "k", "0").items.at(0).Field("why"),

@@ -1,5 +1,6 @@
 // The clients of a run: pipelined requests, and what becomes of them.
 
+#include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
 #include "tests/sim/sim_world.h"
 
@@ -50,6 +51,11 @@ void World::Submit(Client* client) {
   const ReadFence::Mark mark = ReadFence::MarkOf(op->key);
   if (!op->is_read && client->fence.Blocks(mark)) op->is_read = true;
   op->is_read ? client->fence.PushRead(mark) : client->fence.PushOther();
+  // Of its key, or its session waits for one that does.
+  op->may_wait = op->key_kind == KeyKind::kList;
+  for (const SimOp* before : client->line) {
+    op->may_wait |= before->outcome == SimOp::Outcome::kPending && before->may_wait;
+  }
   client->line.push_back(op);
   if (op->is_read) {
     SubmitOp(op, {"GET", op->key});
@@ -69,7 +75,11 @@ void World::Submit(Client* client) {
       SubmitOp(op, {"INCR", op->key});
       return;
     case KeyKind::kList:
-      SubmitOp(op, {"APPEND", op->key, op->token});
+      if (loop_.Chance(25)) {
+        SubmitOp(op, {"XADD", op->key, "*", "f", op->token});
+      } else {
+        SubmitOp(op, {"APPEND", op->key, op->token});
+      }
       return;
   }
 }
@@ -78,9 +88,11 @@ void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
   op->sink = this;
   op->session = static_cast<uint32_t>(op->client);
   op->invoked_us = loop_.now_us();
-  op->kind = op->is_read ? RequestKind::kRead : RequestKind::kWrite;
   std::vector<std::string_view> views(args.begin(), args.end());
   op->row = Table().Find(views);
+  op->kind = op->is_read                                    ? RequestKind::kRead
+             : OneCopyFirst(SecondCopyFor(*op->row, views)) ? RequestKind::kFirstWrite
+                                                            : RequestKind::kWrite;
   std::string frame;
   AppendCommand(&frame, views);
   if (loop_.Chance(20)) {

@@ -340,7 +340,13 @@ void World::AcceptOldData() {
 void World::CrashProxy() {
   if (proxy_ == nullptr || proxy_going_) return;
   Trace("fault: the proxy crashes");
-  for (size_t i = 0; i < nodes_.size(); ++i) Disturbed(i);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    Disturbed(i);
+    // The next start may find it the only one in sync.
+    if (const std::string& refusal = nodes_[i]->refusal(); !refusal.empty()) {
+      refusals_.push_back({ShardOf(i), refusal, loop_.now_us() + 1000 * 1000});
+    }
+  }
   TakeStats();
   if (forced_us_ > 0 && loop_.now_us() < forced_us_ + 1000 * 1000) {
     // It may be durable without a word of it.

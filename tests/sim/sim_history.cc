@@ -34,6 +34,12 @@ bool Before(const SimOp& first, const SimOp& second) {
   return first.ended_us < second.invoked_us;
 }
 
+std::string Plain(std::string_view text) {
+  std::string plain(text);
+  std::erase(plain, '!');
+  return plain;
+}
+
 std::vector<std::string> Tokens(std::string_view text) {
   std::vector<std::string> tokens;
   while (!text.empty()) {
@@ -210,7 +216,7 @@ void History::CheckList(const Ops& ops, const std::string* last, const CheckOpti
   for (const SimOp* op : ops) {
     if (!op->is_read) writer[op->token] = op;
   }
-  const std::string final_text = last == nullptr ? "" : *last;
+  const std::string final_text = last == nullptr ? "" : Plain(*last);
   const bool strict = !options.data_lost;
 
   // What may be in a value, and what may not be twice.
@@ -254,7 +260,7 @@ void History::CheckList(const Ops& ops, const std::string* last, const CheckOpti
       }
       continue;
     }
-    std::string text(ReplyText(op->told));
+    std::string text = Plain(ReplyText(op->told));
     for (const std::string& token : Tokens(text)) {
       const auto found = writer.find(token);
       if (found == writer.end() || !IsLaterOfItsOwn(*op, *found->second)) continue;

@@ -33,6 +33,7 @@ struct SimOp : Request {
   KeyKind key_kind = KeyKind::kList;
   bool is_read = false;
   bool is_delete = false;
+  bool may_wait = false;  // a read for a write that one copy executes first
   std::string key;
   std::string token;  // what it writes; for lists ends with ';'
   uint64_t client = 0;
@@ -66,6 +67,9 @@ struct CheckOptions {
   std::function<KeyResets(const std::string& key)> resets = {};
   bool all_acks = true;  // an acknowledged write is on all copies that are in sync
 };
+
+// Without what nodes made up (see XADD of the node).
+std::string Plain(std::string_view text);
 
 class History {
  public:

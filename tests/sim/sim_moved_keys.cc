@@ -159,9 +159,9 @@ void History::CheckMovedList(const Ops& ops, const std::string* last, const Chec
     }
   };
   for (const SimOp* op : ops) {
-    if (op->outcome == Outcome::kOk && op->is_read) check(*op, std::string(ReplyText(op->told)));
+    if (op->outcome == Outcome::kOk && op->is_read) check(*op, Plain(ReplyText(op->told)));
   }
-  check(TheEnd(*ops[0]), last == nullptr ? std::string() : *last);
+  check(TheEnd(*ops[0]), last == nullptr ? std::string() : Plain(*last));
 }
 
 }  // namespace gemel::sim

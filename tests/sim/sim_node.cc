@@ -1,5 +1,6 @@
 #include "tests/sim/sim_node.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
@@ -47,7 +48,13 @@ std::string Digest(const std::string& value) {
 
 bool IsWrite(const std::string& name) {
   return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" ||
-         name == "RESTORE" || name == "COPY" || name == "UNLINK" || name == "FLUSHDB";
+         name == "RESTORE" || name == "COPY" || name == "XADD" || name == "UNLINK" ||
+         name == "FLUSHDB";
+}
+
+// What an XADD has made up does not count.
+int64_t PlainSize(const std::string& value) {
+  return static_cast<int64_t>(value.size()) - std::count(value.begin(), value.end(), '!');
 }
 
 }  // namespace
@@ -132,7 +139,11 @@ void Node::Process(const ConnectionPtr& connection) {
   std::string replies;
   while (CutCommand(&connection->in, &args)) {
     const bool here = args[0] == "CLIENT" && !Refuses(args[0]);
-    replies += here ? ClientCommand(connection, args) : Execute(args);
+    if (connection->multi || args[0] == "MULTI") {
+      replies += InMulti(connection, args);
+    } else {
+      replies += here ? ClientCommand(connection, args) : Execute(args);
+    }
   }
   if (replies.empty()) return;
   if (const uint64_t busy_us = std::exchange(busy_us_, 0); busy_us > 0) {
@@ -141,6 +152,29 @@ void Node::Process(const ConnectionPtr& connection) {
     return;
   }
   Reply(connection, std::move(replies));
+}
+
+std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std::string>& args) {
+  if (args[0] == "MULTI") {
+    connection->multi = true;
+    connection->aborted = false;
+    connection->queued.clear();
+    return Simple("OK");
+  }
+  if (args[0] != "EXEC") {
+    std::string error;
+    if (Refuses(args[0])) error = refusal_;
+    if (Loading()) error = "-LOADING Redis is loading the dataset in memory\r\n";
+    if (master_ != nullptr && IsWrite(args[0])) error = "-READONLY You can't write\r\n";
+    connection->aborted |= !error.empty();
+    connection->queued.push_back(args);
+    return error.empty() ? Simple("QUEUED") : error;
+  }
+  connection->multi = false;
+  if (connection->aborted || Refuses("EXEC")) return "-EXECABORT Transaction discarded\r\n";
+  std::string replies = "*" + std::to_string(connection->queued.size()) + "\r\n";
+  for (const std::vector<std::string>& queued : connection->queued) replies += Execute(queued);
+  return replies;
 }
 
 void Node::BeBusy(uint64_t for_us) {
@@ -362,9 +396,13 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     Node* node = replica.node;
     const uint64_t number = replica.sync_number;
     replica.last_us = std::max(replica.last_us, loop_->now_us() + loop_->Between(20, 1000));
-    loop_->At(replica.last_us, [node, number, args] {
+    // As Redis has it, what came of it and not what was asked.
+    const std::vector<std::string> effect =
+        name == "XADD" ? std::vector<std::string>{"RESTORE", args[1], "0", "dump:" + data_[args[1]]}
+                       : args;
+    loop_->At(replica.last_us, [node, number, effect] {
       if (!node->alive_ || node->master_ == nullptr || node->sync_number_ != number) return;
-      node->Write(args);
+      node->Write(effect);
       ++node->offset_;
     });
   }
@@ -415,7 +453,13 @@ std::string Node::Write(const std::vector<std::string>& args) {
   }
   if (name == "APPEND") {
     data_[key] += args[2];
-    return Integer(static_cast<int64_t>(data_[key].size()));
+    return Integer(PlainSize(data_[key]));
+  }
+  if (name == "XADD") {  // XADD key * f token: each node makes up something of its own
+    std::string& value = data_[key];
+    value += args[4];
+    value.insert(value.size() - 1, loop_->Random(4), '!');
+    return Integer(PlainSize(value));
   }
   if (name == "COPY") {
     if (!data_.contains(key)) return Integer(0);

@@ -27,6 +27,9 @@ struct Connection {
   std::string name;              // and what the client calls it
   uint64_t last_arrival_us = 0;  // at the node
   std::string in;                // at the node: a command that is not whole yet
+  bool multi = false;            // between MULTI and EXEC,
+  bool aborted = false;          // with an error among what is queued
+  std::vector<std::vector<std::string>> queued;
   uint64_t last_to_client_us = 0;
   // Null once the client's end is closed.
   std::function<void()> connected;
@@ -110,6 +113,7 @@ class Node {
   std::string Execute(const std::vector<std::string>& args);
   // `connection`: that it comes on; null: one that nobody else sees.
   std::string ClientCommand(const ConnectionPtr& connection, const std::vector<std::string>& args);
+  std::string InMulti(const ConnectionPtr& connection, const std::vector<std::string>& args);
   std::string Write(const std::vector<std::string>& args);
   std::string Info() const;
   std::string Scan(uint64_t cursor) const;

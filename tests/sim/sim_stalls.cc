@@ -35,10 +35,11 @@ void World::ExpectStall(const char* fault, FaultKind kind) {
 void World::CheckStall(const SimOp& op) {
   if (stall_.fault.empty()) return;
   const uint64_t waited_us = op.ended_us - op.invoked_us;
-  uint64_t bound_us = op.is_read ? stall_.read_us : stall_.write_us;
+  const bool read = op.is_read && !op.may_wait;
+  uint64_t bound_us = read ? stall_.read_us : stall_.write_us;
   Stall& longest = stalls_[stall_.fault];
-  uint64_t* most_us = op.is_read ? &longest.read_us : &longest.write_us;
-  if (op.is_read && stall_.hedged_us > 0 && waited_us > longest.hedged_us) {
+  uint64_t* most_us = read ? &longest.read_us : &longest.write_us;
+  if (read && stall_.hedged_us > 0 && waited_us > longest.hedged_us) {
     most_us = &longest.hedged_us;
     bound_us = stall_.hedged_us;
   }

@@ -97,6 +97,13 @@ TEST(CommandTable, RowsAreSortedOnceAndConsistent) {
       EXPECT_NE(row.merge, Merge::kNone);
     }
     EXPECT_TRUE(row.split != Split::kOneShard || row.merge == Merge::kNone);
+    // One copy can go first only where there is one shard, and keys to be copied.
+    if (OneCopyFirst(row.second_copy)) {
+      EXPECT_EQ(row.split, Split::kOneShard);
+      EXPECT_NE(row.key_rule, KeyRule::kNone);
+    }
+    EXPECT_EQ(row.rewrite != nullptr, row.second_copy == SecondCopy::kRewrite);
+    EXPECT_TRUE(row.confine == nullptr || row.second_copy == SecondCopy::kStateCopy);
     // Redis's write flag is never more than what the proxy does; EVAL and PFCOUNT are less.
     EXPECT_TRUE((row.flags & kCmdWrite) == 0 || row.IsWrite());
     EXPECT_TRUE(!row.HasOneKey() || row.arity >= 2 || row.arity <= -2);
@@ -124,10 +131,10 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   EXPECT_EQ(row("scan").split, Split::kCursor);
   EXPECT_EQ(row("randomkey").merge, Merge::kFirstFull);
   EXPECT_NE(row("hscan").flags & kCmdPrimaryOnly, 0u);
-  EXPECT_EQ(row("eval").second_copy, SecondCopy::kNotYet);
+  EXPECT_EQ(row("eval").second_copy, SecondCopy::kStateCopy);
   EXPECT_TRUE(row("eval").IsWrite());
   EXPECT_FALSE(row("eval_ro").IsWrite());
-  EXPECT_EQ(row("spop").second_copy, SecondCopy::kNotYet);
+  EXPECT_EQ(row("spop").second_copy, SecondCopy::kRewrite);
   for (std::string_view name :
        {"multi", "subscribe", "publish", "blpop", "bzmpop", "wait", "monitor", "psync", "debug",
         "cluster|slots", "acl|whoami", "memory|doctor", "swapdb", "move", "migrate", "script|load",
@@ -187,8 +194,7 @@ TEST(CommandTable, ExtraCommands) {
   EXPECT_EQ(row->arity, -4);
   row = table.Find(Args{"BF.with.a.very.LONG.name.indeed"});
   ASSERT_NE(row, nullptr);
-  EXPECT_EQ(row->second_copy, SecondCopy::kNotYet);
-  EXPECT_FALSE(row->refusal.empty());
+  EXPECT_EQ(row->second_copy, SecondCopy::kStateCopy);
   EXPECT_EQ(row->arity, -3);
   EXPECT_EQ(table.Find(Args{"bf.with.a.very.lung.name.indeed"}), nullptr);
   row = table.Find(Args{"ft._list"});

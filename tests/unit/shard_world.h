@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/command/second_copy.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/edit_queue.h"
 #include "tests/unit/fake_transport.h"
@@ -68,7 +69,10 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     request->session = session;
     request->reply_log2 = reply_log2_;
     request->row = table_.Find(args);
-    request->kind = request->row->IsWrite() ? RequestKind::kWrite : RequestKind::kRead;
+    const SecondCopy second = SecondCopyFor(*request->row, args);
+    request->kind = second == SecondCopy::kNone ? RequestKind::kRead
+                    : OneCopyFirst(second)      ? RequestKind::kFirstWrite
+                                                : RequestKind::kWrite;
     const std::string frame = Command(args);
     request->frame = frame;
     shard_->Submit(request);

@@ -1,0 +1,245 @@
+#include "backend/shard/first_writes.h"
+
+#include <utility>
+
+#include "backend/command/second_copy.h"
+#include "backend/shard/copies.h"
+#include "backend/shard/hold.h"
+#include "backend/shard/journals.h"
+#include "backend/shard/node_watch.h"
+#include "backend/shard/refusals.h"
+#include "backend/shard/role_edits.h"
+#include "backend/shard/shard_roles.h"
+#include "backend/shard/write_path.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr size_t kMaxAtOnce = 1024;
+// Of DUMP, as of Redis 7.0: before, scripts have other ways to redis.call than ConfineScript knows.
+constexpr int kConfinable = 10;
+
+}  // namespace
+
+FirstWrites::FirstWrites(ShardParts* parts) : parts_(parts), jobs_(this, kMaxAtOnce) {}
+
+void FirstWrites::Send(Request* request) {
+  frame_.Split(request->frame);
+  const CommandRow& row = *request->row;
+  const uint32_t primary = parts_->copies->primary();
+  if (!frame_.Find(&row)) {
+    parts_->hold->AnswerError(request, "ERR " + std::string(row.refusal));
+  } else if (frame_.size() > StateCopy::kMaxKeys) {
+    parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
+  } else if (!MayRun(row, primary)) {
+    parts_->hold->AnswerError(
+        request,
+        "ERR scripts are not supported by gemel on a shard of several copies whose nodes are older "
+        "than Redis 7.0: what they change could not be told");
+  } else {
+    ++begun_;
+    Op* write = parts_->writes->Open(request);
+    write->waiting_since_ms = parts_->env->NowMs();
+    BeginOn(primary, write, request->frame);
+  }
+}
+
+// Scripts can be confined there, if it is one.
+bool FirstWrites::MayRun(const CommandRow& row, uint32_t copy) const {
+  return row.confine == nullptr ||
+         parts_->copies->link(copy).identity().dump_version >= kConfinable;
+}
+
+void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
+  const CommandRow& row = *write->request->row;
+  frame_.Split(frame);
+  frame_.Find(&row);
+  parts_->shard->LeaveShortWay();
+  write->sent = write->pending = Bit(copy);
+  keys_.clear();
+  for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));
+  const std::string first = row.confine != nullptr ? row.confine(frame_.args()) : std::string();
+  jobs_.Begin({write, write->session, frame, first, keys_, row.rewrite}, copy);
+}
+
+void FirstWrites::OnReply(const Link& link, Op* op, const Reply& reply) {
+  jobs_.OnReply(link.index(), *op, reply.bytes);
+  parts_->ops->Free(op);
+}
+
+void FirstWrites::OnLost(const Link& link, Op* op) {
+  jobs_.OnLost(link.index(), *op);
+  parts_->ops->Free(op);
+}
+
+bool FirstWrites::MustWait(const Request& request, uint32_t* lock) {
+  if (request.kind == RequestKind::kFirstWrite && (barrier_ || jobs_.full())) return true;
+  if (jobs_.idle()) return false;
+  frame_.Split(request.frame);
+  if (!frame_.Find(request.row)) {
+    // The copies have what is under way at different places in the order: it comes before or after.
+    if (request.kind == RequestKind::kRead) return jobs_.HasSession(request.session);
+    return barrier_ = true;
+  }
+  return frame_.AnyOf([&](std::string_view key) {
+    const uint32_t found = jobs_.LockOn(key);
+    if (found != StateCopy::kNoJob && lock != nullptr) *lock = found;
+    return found != StateCopy::kNoJob;
+  });
+}
+
+void FirstWrites::OnUndone(CopyMask copies) {
+  parts_->hold->ForEach([copies](Request* request) {
+    if (request->kind == RequestKind::kFirstWrite) {
+      request->tried &= static_cast<uint16_t>(~copies);
+    }
+  });
+}
+
+bool FirstWrites::MayHaveBeenExecuted(const Request& request) const {
+  return request.kind == RequestKind::kFirstWrite &&
+         (request.tried & parts_->copies->in_sync()) != 0;
+}
+
+std::string FirstWrites::UnknownText(const Request& request) const {
+  return parts_->writes->UnknownText(request.tried);
+}
+
+void FirstWrites::HoldInFront(Op* write, CopyMask executed_by, std::string_view frame) {
+  ++again_;
+  Request* request = std::exchange(write->request, nullptr);
+  request->tried |= static_cast<uint16_t>(executed_by);
+  const uint64_t sent_ms = write->waiting_since_ms;
+  parts_->writes->End(write);
+  parts_->hold->AddInFront(request, frame, sent_ms);
+}
+
+bool FirstWrites::MayExecute(uint32_t copy) { return parts_->copies->Serves(copy); }
+
+Op* FirstWrites::NewStateOp() {
+  Op* op = parts_->ops->New();
+  op->item_kind = LinkItem::Kind::kState;
+  return op;
+}
+
+void FirstWrites::SendState(uint32_t copy, Op* op, std::string_view frame) {
+  parts_->roles->OnOverwritten(copy);
+  parts_->copies->link(copy).Send(op, frame);
+}
+
+void FirstWrites::FailState(uint32_t copy, const std::string& why) {
+  parts_->copies->link(copy).Fail(why);
+}
+
+void FirstWrites::OnNotExecuted(Op* write, uint32_t copy, std::string_view frame,
+                                std::string_view error) {
+  // One that applies no writes just now: another may, and then this one is the one that missed it.
+  if (IsUnfitToWrite(error)) {
+    write->refused |= Bit(copy);
+    const CopyMask others = parts_->copies->readable() & ~write->refused;
+    for (uint32_t other = 0; other < parts_->copies->count(); ++other) {
+      if ((others & Bit(other)) == 0 || !MayRun(*write->request->row, other)) continue;
+      BeginOn(other, write, frame);
+      return;
+    }
+  }
+  write->refused = 0;
+  Request* request = std::exchange(write->request, nullptr);
+  request->sink->OnReply(request, Reply{error, nullptr});
+  parts_->writes->End(write);
+}
+
+void FirstWrites::OnFirstLost(Op* write, uint32_t copy, std::string_view frame, bool sent) {
+  if (!sent) {
+    HoldInFront(write, 0, frame);
+    return;
+  }
+  // Whoever of them turns out to be the truth.
+  const Copies& copies = *parts_->copies;
+  parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy), frame);
+  parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
+  // Another copy must have been in sync, or nobody's data would count without the write; and once
+  // is enough: it may be why the node ended. A script that does not end would not end elsewhere.
+  const Request& request = *write->request;
+  const bool again = (copies.in_sync() & ~Bit(copy)) != 0 && request.tried == 0;
+  const bool script = copies.link(copy).overdue() && parts_->nodes->MayNotRunAgain(copy, request);
+  if (again && !script && !parts_->roles->stopped()) {
+    HoldInFront(write, Bit(copy), frame);
+    return;
+  }
+  write->lost = Bit(copy);
+  parts_->writes->AnswerUnknown(write);
+  parts_->writes->End(write);
+}
+
+CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view frame,
+                                 std::string_view reply, bool known) {
+  const Copies& copies = *parts_->copies;
+  Request* request = write->request;
+  request->frame = frame;
+  if ((copies.in_sync() & ~parts_->edits->leaving() & Bit(copy)) == 0 ||
+      copies.Is(copy, CopyStage::kUnsure)) {
+    // It does not count any more what this copy has, or soon will not.
+    parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy),
+                                 frame);
+    HoldInFront(write, Bit(copy) & copies.in_sync(), frame);
+    return 0;
+  }
+  if (parts_->journals->recording() != 0) parts_->journals->RecordWrite(*request);
+  write->KeepReply(Reply{reply, nullptr});
+  write->kept = Op::Kept::kReal;
+  const CopyMask pending = ShareOut(write, copy, request->row->rewrite == nullptr, known);
+  parts_->writes->OnExecuted(copy, write, frame);
+  return pending;
+}
+
+// Who is sent what follows, who lacks it, and whose keys are repaired one by one.
+CopyMask FirstWrites::ShareOut(Op* write, uint32_t first, bool by_state, bool known) {
+  const Copies& copies = *parts_->copies;
+  const NodeIdentity& source = copies.link(first).identity();
+  const CopyMask targets = copies.targets() & ~Bit(first);
+  write->joining = copies.joining();
+  write->sent = targets | Bit(first);
+  write->pending = write->refused = 0;
+  write->applied = Bit(first);
+  ForEachCopy(targets, [&](uint32_t to) {
+    const Link& link = copies.link(to);
+    const bool follows = known && (!by_state || !CannotRead(link.identity(), source));
+    if (!link.up() || (!follows && to == copies.primary())) {
+      write->lost |= Bit(to);
+      parts_->roles->MarkUnsure(to, "it missed a write");
+    } else if (!follows) {
+      write->applied |= Bit(to);
+      write->differ |= Bit(to);
+    } else {
+      write->pending |= Bit(to);
+    }
+  });
+  return write->pending;
+}
+
+void FirstWrites::OnFollowed(Op* write, uint32_t copy, std::string_view frame) {
+  parts_->writes->OnApplied(copy, write, frame);
+}
+
+void FirstWrites::OnNotFollowed(Op* write, uint32_t copy, std::string_view frame,
+                                std::string_view error) {
+  // The primary's data would count against those of the one that executed it.
+  if (IsUnfitToWrite(error) || copy == parts_->copies->primary()) {
+    parts_->writes->OnRefused(copy, write, error, frame);
+  } else {
+    write->differ |= Bit(copy);
+    parts_->writes->OnApplied(copy, write, frame);
+  }
+}
+
+void FirstWrites::OnFollowerLost(Op* write, uint32_t copy, std::string_view frame) {
+  parts_->writes->OnLost(copy, write, frame);
+}
+
+void FirstWrites::OnStateUnlocked() {
+  if (!parts_->copies->losing()) parts_->shard->Refresh();
+}
+
+}  // namespace gemel

@@ -1,0 +1,363 @@
+#include "backend/shard/state_copy.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+// Of one write's keys, and of all that are under way (one is always let through): what is copied
+// is in memory here for a moment.
+constexpr int64_t kMaxMemory = int64_t{256} << 20;
+
+bool IsError(std::string_view reply) { return reply[0] == '-'; }
+
+// Keys of so much take a server more than a moment.
+constexpr int64_t kLarge = int64_t{1} << 20;
+
+}  // namespace
+
+void StateCopy::Begin(const Write& write, uint32_t copy) {
+  const uint32_t id = next_id_;
+  next_id_ = id + 1 != 0 ? id + 1 : kFirstJob;
+  Job& job = jobs_[id];
+  job.write = write.op;
+  job.session = write.session;
+  job.frame = write.frame;
+  job.first = write.first;
+  job.rewrite = write.rewrite;
+  job.copy = copy;
+  ++sessions_[job.session];
+  for (const std::string_view key : write.keys) {
+    if (keys_.try_emplace(std::string(key), id).second) job.keys.emplace_back(key);
+  }
+  if (job.rewrite != nullptr) {
+    Execute(&job, id);
+    return;
+  }
+  // First how large they are: a DUMP of gigabytes would stop the node. Nobody changes them from
+  // here on.
+  const std::vector<std::string> keys = job.keys;
+  for (const std::string& key : keys) {
+    Send(&job, id, copy, kSize, CommandFrame({"MEMORY", "USAGE", key}));
+  }
+}
+
+void StateCopy::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
+  Op* op = host_->NewStateOp();
+  op->repair_job = id;
+  op->repair_step = step;
+  if (step < kFollow) ++job->in_flight;
+  host_->SendState(copy, op, frame);
+}
+
+void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
+  const uint32_t id = op.repair_job;
+  auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  Job& job = found->second;
+  switch (op.repair_step) {
+    case kSize:
+      OnSize(&job, id, reply);
+      return;
+    case kMulti:
+      --job.in_flight;
+      job.no_multi = IsError(reply);
+      return;
+    case kCommand:
+      --job.in_flight;
+      if (job.rewrite != nullptr) {
+        OnExec(&job, id, reply);
+      } else if (job.no_multi) {
+        job.direct = reply;
+      } else if (IsError(reply)) {
+        job.refusal = reply;
+      }
+      return;
+    case kQueued:
+      --job.in_flight;
+      if (job.no_multi || !IsError(reply)) return;
+      if (reply.starts_with("-ERR unknown command") && (relative_ & Bit(job.copy)) == 0) {
+        relative_ |= Bit(job.copy);
+        job.learnt = true;
+      } else if (job.refusal.empty() && !job.learnt) {
+        job.refusal = reply;
+      }
+      return;
+    case kExec:
+      --job.in_flight;
+      OnExec(&job, id, reply);
+      return;
+    default:
+      OnFollow(&job, id, copy, op, reply);
+  }
+}
+
+void StateCopy::OnLost(uint32_t copy, const Op& op) {
+  const uint32_t id = op.repair_job;
+  auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  Job& job = found->second;
+  if (op.repair_step < kFollow) {
+    --job.in_flight;
+    job.lost = true;
+    if (job.in_flight == 0) OnFirstEnd(&job, id);
+    return;
+  }
+  if (op.repair_step != kFollowExec) return;
+  job.waiting &= ~Bit(copy);
+  host_->OnFollowerLost(job.write, copy, job.frame);
+  if (job.waiting != 0) return;
+  Close(id);
+  Opened();
+}
+
+// The connection to the first copy ended.
+void StateCopy::OnFirstEnd(Job* job, uint32_t id) {
+  if (!job->refusal.empty()) {  // what was queued with an error is not executed
+    Refuse(id, std::string(job->refusal));
+    return;
+  }
+  Op* write = job->write;
+  const uint32_t copy = job->copy;
+  const std::string frame = std::move(job->frame);
+  const bool sent = job->sent;
+  Close(id);
+  host_->OnFirstLost(write, copy, frame, sent);
+  Opened();
+}
+
+// An estimate, which a server before 4.0 does not have.
+void StateCopy::OnSize(Job* job, uint32_t id, std::string_view reply) {
+  --job->in_flight;
+  int64_t bytes = 0;
+  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) job->memory += bytes;
+  if (job->in_flight > 0) return;
+  if (job->memory > kMaxMemory) {
+    std::string error;
+    AppendError(&error,
+                "ERR the outcome of this write may differ from copy to copy, and its keys "
+                "take " +
+                    std::to_string(job->memory >> 20) + " MB of memory: gemel copies " +
+                    std::to_string(kMaxMemory >> 20) + " MB at most after such a write");
+    Refuse(id, error);
+    return;
+  }
+  no_room_.push_back(id);
+  TakeRoom();
+}
+
+// Lets those go on for whose keys there is room, in their order.
+void StateCopy::TakeRoom() {
+  while (!no_room_.empty()) {
+    const uint32_t id = no_room_.front();
+    Job& job = jobs_.at(id);
+    if (memory_ > 0 && memory_ + job.memory > kMaxMemory) return;
+    no_room_.pop_front();
+    job.has_room = true;
+    memory_ += job.memory;
+    Execute(&job, id);
+  }
+}
+
+void StateCopy::Execute(Job* job, uint32_t id) {
+  if (!host_->MayExecute(job->copy)) {
+    OnFirstEnd(job, id);
+    return;
+  }
+  job->sent = true;
+  const std::string& command = job->first.empty() ? job->frame : job->first;
+  if (job->rewrite != nullptr) {
+    Send(job, id, job->copy, kCommand, command);
+    return;
+  }
+  Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
+  Send(job, id, job->copy, kCommand, command);
+  const bool relative = (relative_ & Bit(job->copy)) != 0;
+  for (const std::string& key : job->keys) {
+    Send(job, id, job->copy, kQueued, CommandFrame({"DUMP", key}));
+    Send(job, id, job->copy, kQueued, CommandFrame({relative ? "PTTL" : "PEXPIRETIME", key}));
+  }
+  Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
+}
+
+// The first copy's last word.
+void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
+  if (job->rewrite != nullptr) {
+    if (IsError(reply)) {  // a single command: it has done nothing
+      Refuse(id, reply);
+      return;
+    }
+    std::vector<std::string_view> args;
+    SplitFrame(job->frame, &args);
+    std::string follow;
+    std::vector<std::string> frames;
+    const bool known = job->rewrite(args, reply, &follow);
+    if (!follow.empty()) frames.push_back(std::move(follow));
+    Executed(job, id, reply, std::move(frames), known);
+    return;
+  }
+  if (job->no_multi) {
+    // Each was executed by itself, with nothing of the shard's in between.
+    const std::string direct = std::exchange(job->direct, {});
+    if (direct.empty() || IsError(direct)) {
+      Refuse(id, direct.empty() ? reply : std::string_view(direct));
+    } else {
+      Executed(job, id, direct, {}, /*known=*/false);
+    }
+    return;
+  }
+  if (IsError(reply)) {
+    if (!reply.starts_with("-EXECABORT")) {
+      const uint32_t copy = job->copy;
+      const std::string why = "it does not execute EXEC: " + std::string(ReplyText(reply));
+      Refuse(id, reply);
+      host_->FailState(copy, why);  // it would queue whatever it is sent
+    } else if (job->learnt && job->refusal.empty()) {
+      job->learnt = job->sent = false;
+      Execute(job, id);
+    } else {
+      Refuse(id, job->refusal.empty() ? std::string(reply) : std::string(job->refusal));
+    }
+    return;
+  }
+  std::vector<std::string_view> elements;
+  const bool known = SplitArray(reply, &elements) && elements.size() == 1 + 2 * job->keys.size();
+  const std::string_view answer = elements.empty() ? reply : elements[0];
+  std::vector<std::string> frames;
+  if (known) frames = FramesOfState(*job, std::span(elements).subspan(1));
+  const bool all = !frames.empty();
+  Executed(job, id, answer, std::move(frames), all);
+}
+
+// DUMP and the expiry of each key, in turn. Empty if one of them failed.
+std::vector<std::string> StateCopy::FramesOfState(const Job& job,
+                                                  std::span<const std::string_view> states) const {
+  const bool relative = (relative_ & Bit(job.copy)) != 0;
+  std::vector<std::string> frames = {CommandFrame({"MULTI"})};
+  for (size_t i = 0; i < job.keys.size(); ++i) {
+    const std::string_view payload = ReplyText(states[2 * i]);
+    int64_t expiry_ms = 0;
+    if (IsError(states[2 * i]) || IsError(states[2 * i + 1]) ||
+        !ParseInteger(ReplyText(states[2 * i + 1]), &expiry_ms)) {
+      return {};
+    }
+    if (payload.empty() || expiry_ms == -2) {
+      frames.push_back(CommandFrame({"DEL", job.keys[i]}));
+      continue;
+    }
+    std::string expiry = "0";
+    if (expiry_ms >= 0) expiry = std::to_string(std::max<int64_t>(expiry_ms, 1));
+    std::vector<std::string_view> restore = {"RESTORE", job.keys[i], expiry, payload, "REPLACE"};
+    if (!relative && expiry_ms >= 0) restore.push_back("ABSTTL");
+    frames.push_back(CommandFrame(restore));
+  }
+  frames.push_back(CommandFrame({"EXEC"}));
+  return frames;
+}
+
+void StateCopy::Executed(Job* job, uint32_t id, std::string_view reply,
+                         std::vector<std::string> frames, bool known) {
+  Op* write = job->write;
+  const CopyMask targets = host_->OnExecuted(write, job->copy, job->frame, reply, known);
+  job->waiting = targets;
+  for (CopyMask rest = targets; rest != 0; rest &= rest - 1) {
+    const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
+    if (frames.empty()) {  // it had no effect
+      job->waiting &= ~Bit(copy);
+      host_->OnFollowed(write, copy, job->frame);
+      continue;
+    }
+    for (size_t i = 0; i < frames.size(); ++i) {
+      Send(job, id, copy, i + 1 == frames.size() ? kFollowExec : kFollow, frames[i]);
+    }
+  }
+  // Whatever comes for these keys is behind that from here on.
+  if (job->waiting != 0) {
+    Unlock(job);
+  } else {
+    Close(id);
+  }
+  Opened();
+}
+
+void StateCopy::OnFollow(Job* job, uint32_t id, uint32_t copy, const Op& op,
+                         std::string_view reply) {
+  std::string& complaint = job->complaints[copy];
+  if (op.repair_step == kFollow) {
+    if (IsError(reply) && complaint.empty()) complaint = reply;
+    return;
+  }
+  const bool in_multi = job->rewrite == nullptr;
+  std::vector<std::string_view> elements;
+  bool stuck = false;
+  if (IsError(reply)) {
+    stuck = in_multi && !reply.starts_with("-EXECABORT") && complaint.empty();
+    if (complaint.empty()) complaint = reply;
+  } else if (in_multi && SplitArray(reply, &elements)) {
+    for (const std::string_view element : elements) {
+      if (IsError(element) && complaint.empty()) complaint = element;
+    }
+  }
+  job->waiting &= ~Bit(copy);
+  if (complaint.empty()) {
+    host_->OnFollowed(job->write, copy, job->frame);
+  } else {
+    host_->OnNotFollowed(job->write, copy, job->frame, complaint);
+  }
+  if (stuck) host_->FailState(copy, "it does not execute EXEC: " + std::string(ReplyText(reply)));
+  // What that handed back may have closed it.
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.waiting != 0) return;
+  Close(id);
+  Opened();
+}
+
+void StateCopy::Refuse(uint32_t id, std::string_view error) {
+  const Job& job = jobs_.at(id);
+  Op* write = job.write;
+  const uint32_t copy = job.copy;
+  const std::string frame = job.frame;
+  const std::string reply(error);
+  Close(id);
+  host_->OnNotExecuted(write, copy, frame, reply);
+  Opened();
+}
+
+void StateCopy::Unlock(Job* job) {
+  if (!std::exchange(job->locked, false)) return;
+  for (const std::string& key : job->keys) keys_.erase(key);
+  if (auto session = sessions_.find(job->session); --session->second == 0) sessions_.erase(session);
+}
+
+void StateCopy::Close(uint32_t id) {
+  auto found = jobs_.find(id);
+  Unlock(&found->second);
+  if (found->second.has_room) memory_ -= found->second.memory;
+  jobs_.erase(found);
+}
+
+// After an Unlock or a Close, once the host knows why.
+void StateCopy::Opened() {
+  TakeRoom();
+  host_->OnStateUnlocked();
+}
+
+bool StateCopy::IsLarge(const Op& op) const {
+  const auto found = jobs_.find(op.repair_job);
+  return found != jobs_.end() && found->second.memory >= kLarge;
+}
+
+std::string_view StateCopy::WorkOf(const Op& op) const {
+  const auto found = jobs_.find(op.repair_job);
+  if (found == jobs_.end() || op.repair_step != kExec) return {};
+  return found->second.frame;
+}
+
+}  // namespace gemel
