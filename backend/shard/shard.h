@@ -47,8 +47,6 @@ class Shard : public LinkOwner, private ShardCenter {
   Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
         ShardEnv* env);
   ~Shard() override;
-  Shard(const Shard&) = delete;
-  Shard& operator=(const Shard&) = delete;
 
   // Give each link its transport before Start.
   Link* link(uint32_t copy) { return &copies_.link(copy); }
