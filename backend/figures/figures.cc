@@ -2,8 +2,9 @@
 
 namespace gemel {
 
-Figure::Figure(Figures* set, std::string_view name, std::string_view help, Type type)
-    : set_(set), name_(name), help_(help), type_(type) {
+Figure::Figure(Figures* set, std::string_view name, std::string_view help, InfoPlace info,
+               FigureType type)
+    : set_(set), name_(name), help_(help), info_(info), type_(type) {
   set->all_.push_back(this);
 }
 

@@ -15,13 +15,20 @@ namespace gemel {
 
 class Figures;
 
+enum class FigureType : uint8_t { kCounter, kGauge };
+
+// Where INFO shows it, as a sum over all shards and workers; an empty section: it does not.
+struct InfoPlace {
+  std::string_view section = {};  // in lower case
+  std::string_view name = {};
+};
+
 // One thread's. Must not outlive its set, which knows it as long as it lives.
 class Figure {
  public:
-  enum class Type : uint8_t { kCounter, kGauge };
-
-  // `name` is unique in the set, in lower case with underscores. Both texts are literals.
-  Figure(Figures* set, std::string_view name, std::string_view help, Type type = Type::kCounter);
+  // `name` is unique in the set, in lower case with underscores. All texts are literals.
+  Figure(Figures* set, std::string_view name, std::string_view help, InfoPlace info = {},
+         FigureType type = FigureType::kCounter);
   Figure(const Figure&) = delete;
   Figure& operator=(const Figure&) = delete;
   ~Figure();
@@ -38,14 +45,16 @@ class Figure {
   uint64_t value() const { return value_; }
   std::string_view name() const { return name_; }
   std::string_view help() const { return help_; }
-  Type type() const { return type_; }
+  const InfoPlace& info() const { return info_; }
+  FigureType type() const { return type_; }
 
  private:
   Figures* set_;
   uint64_t value_ = 0;
   std::string_view name_;
   std::string_view help_;
-  Type type_;
+  InfoPlace info_;
+  FigureType type_;
 };
 
 // The figures of one thing (a shard), in the order in which they were declared.

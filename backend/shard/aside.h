@@ -111,11 +111,18 @@ class Aside : private SideReads::Host {
   uint64_t largest_argument_ = NodeLimits::kNone;  // that all members take
   uint64_t least_output_ = NodeLimits::kNone;      // that some member keeps for one client
   std::vector<uint64_t> learnt_argument_;  // by copy: where the node does not tell its limit
-  Figure side_reads_{parts_->figures, "side_reads", "Reads sent over a connection of their own"};
-  Figure blamed_reads_{parts_->figures, "blamed_reads",
-                       "Reads refused because connections ended because of them"};
-  Figure refused_large_{parts_->figures, "refused_large",
-                        "Requests with an argument longer than the nodes take"};
+  Figure side_reads_{parts_->figures,
+                     "side_reads",
+                     "Reads sent over a connection of their own",
+                     {"stats", "side_reads"}};
+  Figure blamed_reads_{parts_->figures,
+                       "blamed_reads",
+                       "Reads refused because connections ended because of them",
+                       {"stats", "blamed_reads"}};
+  Figure refused_large_{parts_->figures,
+                        "refused_large",
+                        "Requests with an argument longer than the nodes take",
+                        {"stats", "refused_large"}};
 };
 
 }  // namespace gemel

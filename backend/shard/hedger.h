@@ -47,9 +47,14 @@ class Hedger {
   HedgeBudget budget_;
   CopyMask silent_ = 0;
   CopyMask hedged_ = 0;  // of these, those whose reads were sent to others too
-  Figure hedged_reads_{parts_->figures, "hedged",
-                       "Reads sent to a second copy because the first was silent"};
-  Figure wins_{parts_->figures, "hedge_wins", "Hedged reads that the second copy answered"};
+  Figure hedged_reads_{parts_->figures,
+                       "hedged",
+                       "Reads sent to a second copy because the first was silent",
+                       {"stats", "hedged_reads"}};
+  Figure wins_{parts_->figures,
+               "hedge_wins",
+               "Hedged reads that the second copy answered",
+               {"stats", "hedge_wins"}};
 };
 
 }  // namespace gemel

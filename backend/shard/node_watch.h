@@ -94,8 +94,10 @@ class NodeWatch {
   std::vector<std::unique_ptr<Node>> nodes_;  // by copy
   bool lost_script_ = false;  // of what is handed back the first script, given up because of that
   FrameKeys frame_;
-  Figure ended_scripts_{parts_->figures, "ended_scripts",
-                        "Scripts ended on the nodes, for they took too long"};
+  Figure ended_scripts_{parts_->figures,
+                        "ended_scripts",
+                        "Scripts ended on the nodes, for they took too long",
+                        {"stats", "ended_scripts"}};
 };
 
 }  // namespace gemel

@@ -163,14 +163,14 @@ void RoleEdits::OnDone(EditKind kind, uint32_t copy, const EditResult& result) {
   editing_ = false;
   leaving_ = 0;
   if (!result.ok) {
-    error_ = result.error;
+    SetError(result.error);
     WaitFor(kRetryMs);
     parts_->Note(NoteLevel::kError, "could not " + std::string(EditKindName(kind)) + " " +
                                         parts_->copies->info(copy).node + ": " + result.error);
     parts_->shard->Refresh();
     return;
   }
-  error_.clear();
+  ForgetError();
   const int index = result.topology->IndexOf(parts_->options.name);
   const uint32_t old_primary = parts_->copies->primary();
   Take(result.topology->shards[static_cast<uint32_t>(index)]);

@@ -32,7 +32,7 @@ class RoleEdits {
   bool AllowWrites() const { return !editing_ || entering_ != 0 || adding_; }
   // Why an edit could not be made durable; empty: nothing of the kind.
   const std::string& error() const { return error_; }
-  void ForgetError() { error_.clear(); }
+  void ForgetError() { SetError({}); }
 
   // --- to be called only while none is under way ---
   // What a step of the roles asks for.
@@ -64,6 +64,10 @@ class RoleEdits {
   void OnOrderDone(EditKind kind, uint32_t copy, const EditResult& result, const EditDone& done);
   void Tell(EditKind kind, uint32_t copy, uint32_t old_primary);
   void ForgetAllJournals();
+  void SetError(const std::string& error) {
+    error_ = error;
+    unsaved_.Set(error.empty() ? 0 : 1);
+  }
 
   ShardParts* parts_;
   bool editing_ = false;
@@ -78,8 +82,15 @@ class RoleEdits {
   Figure resyncs_{parts_->figures, "resyncs", "Copies that were made equal as a whole"};
   Figure rejoins_{parts_->figures, "rejoins",
                   "Copies that came back in sync by the repair of single keys"};
-  Figure edits_failed_{parts_->figures, "edits_failed",
-                       "Edits that could not be made durable, or were refused"};
+  Figure edits_failed_{parts_->figures,
+                       "edits_failed",
+                       "Edits that could not be made durable, or were refused",
+                       {"persistence", "state_edits_failed"}};
+  Figure unsaved_{parts_->figures,
+                  "unsaved",
+                  "1 while a copy cannot be marked stale because the state cannot be saved",
+                  {"persistence", "state_unsaved_shards"},
+                  FigureType::kGauge};
 };
 
 }  // namespace gemel

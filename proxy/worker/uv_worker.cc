@@ -288,21 +288,9 @@ void UvWorker::OnSecond() {
 }
 
 void UvWorker::SumShards() {
-  uint64_t unsaved = 0;
-  for (const auto& owned : shards_) unsaved += owned->shard()->edits().error().empty() ? 0 : 1;
-  const auto total = [this](std::string_view name) {
-    uint64_t sum = 0;
-    for (const auto& owned : shards_) sum += owned->shard()->figures().Get(name);
-    return sum;
-  };
-  stats_.hedged.Set(total("hedged"));
-  stats_.hedge_wins.Set(total("hedge_wins"));
-  stats_.side_reads.Set(total("side_reads"));
-  stats_.blamed_reads.Set(total("blamed_reads"));
-  stats_.refused_large.Set(total("refused_large"));
-  stats_.ended_scripts.Set(total("ended_scripts"));
-  stats_.edits_failed.Set(total("edits_failed"));
-  stats_.unsaved_shards.Set(unsaved);
+  std::vector<FigureSample> sums;
+  for (const auto& owned : shards_) AddShardFigures(owned->shard()->figures(), &sums);
+  stats_.shards.Set(std::move(sums));
 }
 
 // The end of a loop turn.
