@@ -293,6 +293,8 @@ void World::OnNote(const std::string& text) {
     check_.data_lost = true;
   }
   if (text.find("PROXY PROMOTE FORCE (epoch") != std::string::npos) {
+    // The operator chose the data of a node that was another shard's just before.
+    forced_new_ |= text.find("it is new to the shard") != std::string::npos;
     check_.data_lost = true;
     check_.old_from_us = std::min(check_.old_from_us, loop_.now_us());
   }

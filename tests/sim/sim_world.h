@@ -188,9 +188,10 @@ class World : public RequestSink {
   size_t copies_of_each_ = 2;  // at the beginning
   uint64_t changes_ = 0;
   RingLog ring_log_;
-  bool saves_ = false;      // nodes come back with old data
-  bool keeps_ = false;      // nodes come back with all that they had
-  uint64_t forced_us_ = 0;  // the last time that FORCE was ordered
+  bool saves_ = false;       // nodes come back with old data
+  bool keeps_ = false;       // nodes come back with all that they had
+  uint64_t forced_us_ = 0;   // the last time that FORCE was ordered
+  bool forced_new_ = false;  // for a node that was new to its shard
   CheckOptions check_;
   std::map<std::string, uint64_t> figures_;
   std::vector<std::string> problems_;
