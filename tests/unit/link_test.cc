@@ -88,7 +88,7 @@ TEST_F(LinkTest, ShakesHands) {
   for (char c : HandshakeReplies("abc", 7, true)) Answer(link_.get(), std::string(1, c), now_ms_);
   EXPECT_EQ(log_, Log{"up abc 7 replica"});
   EXPECT_TRUE(link_->up());
-  EXPECT_EQ(link_->connects(), 1u);
+  EXPECT_EQ(link_->times().connects(), 1u);
 }
 
 TEST_F(LinkTest, AuthenticatesAndSelects) {
@@ -113,7 +113,7 @@ TEST_F(LinkTest, IsRefusedByANodeThatIsNotReady) {
     Answer(link_.get(), reply, now_ms_);
     ASSERT_EQ(log_.size(), 1u);
     EXPECT_TRUE(log_[0].starts_with("down the node refuses the connection: ")) << log_[0];
-    EXPECT_FALSE(link_->hopeful());
+    EXPECT_FALSE(link_->times().hopeful());
   }
 }
 
@@ -136,7 +136,7 @@ TEST_F(LinkTest, AnswersInLine) {
   link_->Send(&one, "first");
   link_->Send(&two, "second");
   EXPECT_EQ(link_->pending(), 2u);
-  EXPECT_EQ(link_->pending_bytes(), 11u);
+  EXPECT_EQ(link_->line().bytes(), 11u);
   EXPECT_EQ(transport_.Sent(link_.get()), "firstsecond");
   link_->Send(&three, "third");
   Answer(link_.get(), "+a\r\n$2\r\nb");
@@ -144,7 +144,7 @@ TEST_F(LinkTest, AnswersInLine) {
   EXPECT_EQ(log_,
             (Log{"reply 1 +a. to first", "reply 2 $2.bb. to second", "reply 3 :3. to third"}));
   EXPECT_EQ(link_->pending(), 0u);
-  EXPECT_EQ(link_->pending_bytes(), 0u);
+  EXPECT_EQ(link_->line().bytes(), 0u);
 }
 
 TEST_F(LinkTest, HandsBackWhatIsLost) {
@@ -184,8 +184,8 @@ TEST_F(LinkTest, ItsLineCanBeLookedThroughAndReplaced) {
     seen.push_back(std::to_string(static_cast<Item*>(item)->number) + " " + std::string(frame));
     return true;
   };
-  link_->ForEachPending(100, look);
-  link_->ForEachPending(1, look);
+  link_->line().ForEach(100, look);
+  link_->line().ForEach(1, look);
   EXPECT_EQ(seen, (Log{"1 first", "2 second", "1 first"}));
   link_->ReplacePending([&](LinkItem* item, std::string_view frame) {
     return frame == "second" ? static_cast<LinkItem*>(&other) : item;
@@ -197,17 +197,17 @@ TEST_F(LinkTest, ItsLineCanBeLookedThroughAndReplaced) {
 
 TEST_F(LinkTest, KnowsWhenItHeardAndSinceWhenItWaits) {
   BringUp();
-  EXPECT_EQ(link_->heard_ms(), 1000u);
+  EXPECT_EQ(link_->times().heard_ms(), 1000u);
   link_->Tick(1500, 0);
   Item one(1), two(2);
   link_->Send(&one, "first");
   link_->Tick(1600, 0);
   link_->Send(&two, "second");
-  EXPECT_EQ(link_->waiting_since_ms(), 1500u);
-  EXPECT_EQ(link_->heard_ms(), 1000u);
+  EXPECT_EQ(link_->times().waiting_since_ms(), 1500u);
+  EXPECT_EQ(link_->times().heard_ms(), 1000u);
   Answer(link_.get(), "+a\r\n", 1700);
-  EXPECT_EQ(link_->waiting_since_ms(), 1700u);
-  EXPECT_EQ(link_->heard_ms(), 1700u);
+  EXPECT_EQ(link_->times().waiting_since_ms(), 1700u);
+  EXPECT_EQ(link_->times().heard_ms(), 1700u);
 }
 
 TEST_F(LinkTest, MayEndInsideAReply) {
@@ -269,8 +269,8 @@ TEST_F(LinkTest, WaitsWhileALargeRequestIsBeingTaken) {
   link_->Tick(taken_ms + 4999, 0);
   EXPECT_TRUE(link_->up());
   // Who asks for silence is told of silence.
-  EXPECT_EQ(link_->waiting_since_ms(), began_ms);
-  EXPECT_EQ(link_->heard_ms(), began_ms);
+  EXPECT_EQ(link_->times().waiting_since_ms(), began_ms);
+  EXPECT_EQ(link_->times().heard_ms(), began_ms);
   Answer(link_.get(), "+a\r\n", now_ms_);
   FakeTransport::Take(link_.get(), 25, now_ms_ += 4999);
   link_->Tick(now_ms_ += 4999, 0);
@@ -302,7 +302,7 @@ TEST_F(LinkTest, BacksOff) {
   for (uint64_t wait : {20, 40, 80, 100, 100}) {
     const int before = transport_.connects;
     link_->OnClosed("refused", true, now_ms_);
-    EXPECT_FALSE(link_->hopeful());
+    EXPECT_FALSE(link_->times().hopeful());
     link_->Tick(now_ms_ += wait - 1, 0);
     EXPECT_EQ(transport_.connects, before);
     link_->Tick(now_ms_ += 1, 0);
@@ -492,11 +492,11 @@ TEST_F(LinkTest, SaysHowItsConnectionEnded) {
   link_->Send(&one, "first");
   link_->Send(&two, "second");
   Answer(link_.get(), "-ERR Protocol error: invalid bulk length\r\n");
-  EXPECT_TRUE(link_->rest_unread());
+  EXPECT_TRUE(link_->end().rest_unread);
   link_->OnClosed("reset", false, now_ms_);
-  EXPECT_FALSE(link_->rest_unread());
-  EXPECT_FALSE(link_->closed_by_node());
-  EXPECT_EQ(link_->answered_place(), link_->last_place());
+  EXPECT_FALSE(link_->end().rest_unread);
+  EXPECT_FALSE(link_->end().by_node);
+  EXPECT_EQ(link_->line().answered_place(), link_->line().last_place());
 }
 
 TEST_F(LinkTest, KnowsWhoKeepsEveryWrite) {
@@ -516,7 +516,7 @@ TEST_F(LinkTest, IsNotUpWithANodeThatIsNotToBeUsed) {
   Make();
   MakeUp(link_.get(), &transport_, HandshakeReplies("abc"), now_ms_);
   EXPECT_EQ(log_, Log{"down it is the same server"});
-  EXPECT_FALSE(link_->hopeful());  // it is tried again after a while, not at once
+  EXPECT_FALSE(link_->times().hopeful());  // it is tried again after a while, not at once
   link_->Tick(now_ms_, 0);
   EXPECT_EQ(link_->state(), Link::State::kDown);
 }
