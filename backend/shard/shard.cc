@@ -106,6 +106,7 @@ void Shard::Trim() {
   journals_.Trim();
   way_back_.Trim();
   nodes_.Trim();
+  hedger_.Trim();
 }
 
 void Shard::SubmitSlow(Request* request) {
