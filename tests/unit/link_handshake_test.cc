@@ -62,7 +62,7 @@ TEST_F(LinkTest, KnowsNoRunIdWhereItIsHidden) {
   EXPECT_EQ(log_, Log{"up unknown 0"});
 }
 
-TEST_F(LinkTest, AnOldConnectionThatWasEndedHauntsNoLaterOne) {
+TEST_F(LinkTest, AnOldConnectionThatWasEndedIsNotEndedAgain) {
   BringUp();
   link_->OnClosed("reset", false, now_ms_);
   link_->Tick(now_ms_ += 1000, 0);

@@ -111,14 +111,14 @@ class RandomHistory {
           ASSERT_EQ(shard.name, edit.shard);
           continue;
         }
-        const ShardInfo& twin = other.shards[static_cast<size_t>(index)];
-        ASSERT_EQ(shard.copies[shard.primary].node, twin.copies[twin.primary].node);
+        const ShardInfo& same = other.shards[static_cast<size_t>(index)];
+        ASSERT_EQ(shard.copies[shard.primary].node, same.copies[same.primary].node);
         for (const CopyInfo& copy : shard.copies) {
-          const int known = twin.IndexOf(copy.node);
+          const int known = same.IndexOf(copy.node);
           if (known < 0) {
             ASSERT_EQ(copy.node, edit.node);
           } else {
-            ASSERT_EQ(copy, twin.copies[static_cast<size_t>(known)]);
+            ASSERT_EQ(copy, same.copies[static_cast<size_t>(known)]);
           }
         }
       }
