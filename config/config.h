@@ -235,6 +235,9 @@ struct Config {
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
   std::vector<PoolConfig> pools;
+  // The pool: a file that was read has one.
+  PoolConfig& pool() { return pools[0]; }
+  const PoolConfig& pool() const { return pools[0]; }
 
   bool operator==(const Config&) const = default;
 };

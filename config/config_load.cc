@@ -34,7 +34,7 @@ std::optional<Config> ParseAndCheck(std::string_view text, const std::string& fi
   config.pools.emplace_back();
   ReadSections(table, &config, &places, mistakes);
   // The values go together only if each of them is good.
-  if (mistakes->empty()) CheckPool(config.pools[0], places, mistakes);
+  if (mistakes->empty()) CheckPool(config.pool(), places, mistakes);
   if (!mistakes->empty()) return std::nullopt;
   config.state_dir = Resolve(file, config.state_dir);
   config.log.file = Resolve(file, config.log.file);

@@ -102,7 +102,7 @@ std::optional<Place> ReadPath(TableReader& table, std::string_view key, bool may
 }
 
 void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
-  PoolConfig& pool = config->pools[0];
+  PoolConfig& pool = config->pool();
   pool.listen = {Address{"127.0.0.1", 6380, ""}};
   auto listen = ReadAddresses(table, "listen", kMaxListens, &pool.listen, &places->listen);
   if (listen && pool.listen.empty()) {
@@ -361,7 +361,7 @@ void ReadCommand(TableReader table, ExtraCommand* command, Place* name_place) {
 
 void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, Mistakes* mistakes,
                   std::vector<OptionInfo>* options) {
-  PoolConfig& pool = config->pools[0];
+  PoolConfig& pool = config->pool();
   TableReader root(&file, "", mistakes);
   auto section = [&](const char* key) {
     TableReader reader(root.Section(key), "[" + std::string(key) + "]", mistakes);

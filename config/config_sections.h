@@ -10,7 +10,7 @@
 
 namespace gemel {
 
-// Reads every section of the file into config->pools[0] and the rest of *config, over their
+// Reads every section of the file into config->pool() and the rest of *config, over their
 // defaults, and the places into *places. Paths and workers are left as the file says them. What is
 // read is good only if no mistake was added. If `options` is not null, all options of the sections
 // that a file has once are added to it.

@@ -56,7 +56,7 @@ int Compare(const std::string& file, const std::string& old_file) {
   }
   const gemel::ConfigDiff diff = gemel::DiffConfigs(*from, *to);
   std::optional<gemel::RingMoves> moves;
-  if (diff.ring_changed) moves = gemel::DiffRings(from->pools[0], to->pools[0]);
+  if (diff.ring_changed) moves = gemel::DiffRings(from->pool(), to->pool());
   std::cout << gemel::DescribeDiff(diff, moves ? &*moves : nullptr);
   return 0;
 }

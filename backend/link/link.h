@@ -1,29 +1,31 @@
 // One pipelined connection to a node: what is sent keeps its place in line until it is answered,
 // and what is lost with the connection is handed back, each with its bytes.
 //
+// The link is what its owner and its transport see. Its parts own its state: LinkLine what is in
+// line, LinkReader what came, LinkHandshake who the node is, LinkTimes since when it waits.
+//
 // Logic only: a LinkTransport moves the bytes (uv_link.h does, and so does the simulator).
 
 #ifndef GEMEL_BACKEND_LINK_LINK_H_
 #define GEMEL_BACKEND_LINK_LINK_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "backend/bytes/byte_buffer.h"
 #include "backend/bytes/out_queue.h"
+#include "backend/link/link_handshake.h"
 #include "backend/link/link_item.h"
+#include "backend/link/link_line.h"
+#include "backend/link/link_options.h"
+#include "backend/link/link_reader.h"
+#include "backend/link/link_times.h"
 #include "backend/link/node_identity.h"
-#include "backend/resp/reply_reader.h"
-#include "backend/resp/reply_skipper.h"
 
 namespace gemel {
 
 class Link;
-class OtherProxies;
 
 class LinkOwner {
  public:
@@ -65,25 +67,16 @@ class LinkTransport {
   virtual void WantFlush() = 0;
 };
 
-struct LinkOptions {
-  std::string name;  // the node's address
-  std::string user;
-  std::string password;
-  uint32_t database = 0;
-  ReplyLimits limits;
-  uint64_t max_reply = uint64_t{1} << 30;  // a larger one is not kept, twice as large ends the link
-  uint32_t connect_timeout_ms = 1000;
-  uint32_t request_timeout_ms = 5000;
-  uint32_t reconnect_min_ms = 20;
-  uint32_t reconnect_max_ms = 1000;
-  // What the connection is called in the node's CLIENT LIST; empty: nothing.
-  std::string client_name;
-  // An earlier process may have been killed: what it had sent on connections of that name, and the
-  // node has not read yet, is thrown away when the first connection is made.
-  bool after_crash = false;
-  // Who else may serve the node is looked for at each connection; null: nobody is looked for.
-  OtherProxies* others = nullptr;
-  bool newcomer = false;  // see OtherProxies::OnRival
+// Why a connection ended, while OnLinkLost is called.
+struct LinkEnd {
+  // The node closed the connection. Else it was given up here, for what the first in line did.
+  bool by_node = false;
+  // The node said that it reads no further before it closed: what is lost was not carried out.
+  bool rest_unread = false;
+  // It was given up because the first in line was not answered within request_timeout_ms.
+  bool overdue = false;
+  // It was given up for what a request brought that has been answered with an error.
+  bool told_culprit = false;
 };
 
 class Link {
@@ -131,119 +124,51 @@ class Link {
   // The connection could not be made, or it ended. `refused`: hard evidence.
   void OnClosed(const std::string& reason, bool refused, uint64_t now_ms);
   OutQueue& out() { return out_; }
+  // The transport has flushed, or dropped, what was queued: the next Send asks again.
+  void FlushDone() { flush_wanted_ = false; }
   // What there is of an unfinished reply. DropPartial: the rest is read and not kept, and who asked
   // gets an error that begins with `why` (a sentence without a full stop).
-  size_t partial_bytes() const { return partial_.capacity(); }
-  void DropPartial(std::string_view why);
+  size_t partial_bytes() const { return reader_.partial_bytes(); }
+  void DropPartial(std::string_view why) { reader_.DropPartial(why); }
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
   bool has_transport() const { return transport_ != nullptr; }
   uint32_t index() const { return index_; }
   const std::string& name() const { return options_.name; }
-  size_t pending() const { return tail_ - head_; }
-  size_t pending_bytes() const { return pending_bytes_; }
-  // Since when what is pending waits: the last answer, or the beginning of the waiting.
-  uint64_t waiting_since_ms() const { return progress_ms_; }
-  // When bytes last came over any of its connections.
-  uint64_t heard_ms() const { return heard_ms_; }
-  // Calls visit(item, frame) for what is in line (not the handshake), the oldest first, until it
-  // returns false, at most `limit` times. It may send on other links.
-  template <typename Visit>
-  void ForEachPending(size_t limit, Visit visit) const {
-    for (size_t i = head_; i != tail_ && limit > 0; ++i, --limit) {
-      const Entry& entry = ring_[i & (ring_.size() - 1)];
-      if (entry.item != nullptr && !visit(entry.item, entry.frame())) return;
-    }
-  }
+  const std::string& last_error() const { return last_error_; }
+  // What waits for an answer, and the places in line.
+  const LinkLine& line() const { return line_; }
+  size_t pending() const { return line_.size(); }
   // Calls replace(item, frame) for all of it; what it returns takes the item's place in line.
   template <typename Replace>
   void ReplacePending(Replace replace) {
-    for (size_t i = head_; i != tail_; ++i) {
-      Entry& entry = ring_[i & (ring_.size() - 1)];
-      if (entry.item != nullptr) entry.item = replace(entry.item, entry.frame());
-    }
+    line_.ReplaceEach(replace);
   }
-  const NodeIdentity& identity() const { return identity_; }
+  const LinkTimes& times() const { return times_; }
+  const NodeIdentity& identity() const { return handshake_.identity(); }
   // The node was made a master of its own on purpose: its id from now on.
-  void set_run_id(std::string run_id) {
-    identity_.run_id = std::move(run_id);
-    identity_.is_replica = false;
-  }
-  const std::string& last_error() const { return last_error_; }
-  // No attempt has ended yet since the last time it was up (or since Start).
-  bool hopeful() const { return failed_attempts_ == 0; }
-  uint64_t connects() const { return connects_; }
-  // Places in line, counted over all connections: of the last that was answered (or lost), and of
-  // the last that was sent.
-  uint64_t answered_place() const { return popped_; }
-  uint64_t last_place() const { return popped_ + pending(); }
-
-  // --- while OnLinkLost is called ---
-  // The node closed the connection. Else it was given up here, for what the first in line did.
-  bool closed_by_node() const { return closed_by_node_; }
-  // The node said that it reads no further before it closed: what is lost was not carried out.
-  bool rest_unread() const { return rest_unread_; }
-  // It was given up because the first in line was not answered within request_timeout_ms.
-  bool overdue() const { return overdue_; }
-  // It was given up for what a request brought that has been answered with an error.
-  bool told_culprit() const { return told_culprit_; }
+  void set_run_id(std::string run_id) { handshake_.set_run_id(std::move(run_id)); }
+  // While OnLinkLost is called; rest_unread also from the reply on that says it.
+  const LinkEnd& end() const { return end_; }
 
  private:
-  // One request in line.
-  struct Entry {
-    LinkItem* item = nullptr;
-    ChunkRef chunk;
-    size_t offset = 0;
-    size_t size = 0;
-    std::string_view frame() const { return {chunk->data + offset, size}; }
-  };
-  enum class Step : uint8_t {
-    kAuth,
-    kSelect,
-    kPing,
-    kInfo,
-    kFsync,
-    kFsyncOnRewrite,
-    kLimits,
-    kClientId,
-    kSetName,
-    kKillOld,
-    kClientList,
-    kKillOrphan,
-    kRole,
-    kSize,
-  };
+  friend class LinkReader;  // calls the next two
+
+  void Consume(const Reply& reply);
+  void FailReply(const std::string& reason);
 
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
-    if (tail_ - head_ == ring_.size()) [[unlikely]]
-      GrowRing();
-    if (head_ == tail_) progress_ms_ = now_ms_;
-    Entry& entry = ring_[tail_++ & (ring_.size() - 1)];
-    entry.item = item;
-    entry.chunk = ChunkRef(chunk);
-    entry.offset = offset;
-    entry.size = size;
-    pending_bytes_ += size;
+    if (line_.empty()) times_.BeginWaiting();
+    line_.Push(item, chunk, offset, size);
     if (!flush_wanted_) {
       flush_wanted_ = true;
       transport_->WantFlush();
     }
   }
-  void GrowRing();
-  Entry Pop();
-  void Consume(const Reply& reply);
-  uint64_t MostOfReply() const;
-  void Keep(std::string_view bytes);
-  size_t Skip(const char* data, size_t size);
-  void FailReply(const std::string& reason);
-  void OnHandshakeReply(std::string_view reply);
+  // No part of Consume: the registers are for that.
+  [[gnu::noinline]] void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);
-  void KillOldConnection();
-  void KillOrphans(std::string_view client_list);
-  bool LookForOthers(std::string_view client_list);
-  void AskForState();
-  void Handshake(Step step, std::vector<std::string_view> args);
 
   LinkOwner* owner_;
   LinkTransport* transport_ = nullptr;
@@ -252,45 +177,14 @@ class Link {
   State state_ = State::kDown;
   bool started_ = false;
   bool flush_wanted_ = false;
-  bool closed_by_node_ = false;
-  bool rest_unread_ = false;
-  bool told_culprit_ = false;
-  bool overdue_ = false;
-
-  OutQueue out_;
-  std::vector<Entry> ring_;  // a power of two; [head_, tail_) modulo its size
-  size_t head_ = 0;
-  size_t tail_ = 0;
-  size_t pending_bytes_ = 0;
-
-  ReplyReader reader_;
-  ByteBuffer partial_;  // an unfinished reply
-  // Of one that is not kept, and what who asked is told.
-  std::optional<ReplySkipper> skipper_;
-  std::string skipped_error_;
-  std::vector<Step> steps_;  // handshake replies still to come, the next one last
-  NodeIdentity identity_;
-  int64_t client_id_ = 0;  // what the node calls this connection; 0: not known
-  // The same of the last connection that was up, and its process, until it is surely over.
-  int64_t old_client_id_ = 0;
-  std::string old_process_;
-
-  uint64_t now_ms_ = 0;
-  uint64_t progress_ms_ = 0;  // when it last answered, or when waiting began
-  uint64_t taken_ms_ = 0;     // when bytes of the oldest in line were last taken
-  uint64_t heard_ms_ = 0;
-  uint64_t attempt_ms_ = 0;
-  uint64_t retry_at_ms_ = 0;
-  uint64_t jitter_ms_ = 0;  // up to so much more, not drawn yet
-  uint32_t failed_attempts_ = 0;
-  uint64_t connects_ = 0;
-  uint64_t popped_ = 0;
-  uint64_t generation_ = 0;  // grows when the connection ends, so that loops notice
+  LinkEnd end_;
   std::string last_error_;
 
- public:
-  // The transport has flushed, or dropped, what was queued: the next Send asks again.
-  void FlushDone() { flush_wanted_ = false; }
+  OutQueue out_;
+  LinkLine line_;
+  LinkReader reader_;
+  LinkHandshake handshake_;
+  LinkTimes times_;
 };
 
 }  // namespace gemel

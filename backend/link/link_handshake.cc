@@ -1,46 +1,157 @@
-// How a link introduces itself to a node, and who that is.
+#include "backend/link/link_handshake.h"
 
 #include "backend/link/client_list.h"
-#include "backend/link/link.h"
 #include "backend/link/other_proxies.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
 
-void Link::Handshake(Step step, std::vector<std::string_view> args) {
-  std::string frame;
-  AppendCommand(&frame, args);
+// In the order of Step.
+const LinkHandshake::Row LinkHandshake::kRows[] = {
+    {Step::kAuth, &LinkHandshake::OnMustBeOk},
+    {Step::kSelect, &LinkHandshake::OnMustBeOk},
+    {Step::kPing, &LinkHandshake::OnMustBeOk},
+    {Step::kInfo, &LinkHandshake::OnInfo},
+    {Step::kFsync, &LinkHandshake::OnFsync},
+    {Step::kFsyncOnRewrite, &LinkHandshake::OnFsyncOnRewrite},
+    {Step::kLimits, &LinkHandshake::OnLimits},
+    {Step::kClientId, &LinkHandshake::OnClientId},
+    {Step::kSetName, &LinkHandshake::OnNoMatter},
+    {Step::kKillOld, &LinkHandshake::OnKillOld},
+    {Step::kClientList, &LinkHandshake::OnClientList},
+    {Step::kKillOrphan, &LinkHandshake::OnNoMatter},
+    {Step::kRole, &LinkHandshake::OnRole},
+    {Step::kSize, &LinkHandshake::OnSize},
+};
+
+void LinkHandshake::Ask(Step step, const std::vector<std::string_view>& args) {
+  AppendCommand(&asks_.emplace_back(), args);
   steps_.insert(steps_.begin(), step);
-  Send(nullptr, frame);
 }
 
-void Link::OnConnected(uint64_t now_ms) {
-  now_ms_ = now_ms;
-  state_ = State::kHandshake;
+void LinkHandshake::Begin(bool first) {
+  first_ = first;
   identity_ = NodeIdentity();
-  if (!options_.password.empty()) {
-    if (options_.user.empty()) {
-      Handshake(Step::kAuth, {"AUTH", options_.password});
+  if (!options_->password.empty()) {
+    if (options_->user.empty()) {
+      Ask(Step::kAuth, {"AUTH", options_->password});
     } else {
-      Handshake(Step::kAuth, {"AUTH", options_.user, options_.password});
+      Ask(Step::kAuth, {"AUTH", options_->user, options_->password});
     }
   }
-  if (options_.database != 0) {
-    Handshake(Step::kSelect, {"SELECT", std::to_string(options_.database)});
+  if (options_->database != 0) Ask(Step::kSelect, {"SELECT", std::to_string(options_->database)});
+  Ask(Step::kPing, {"PING"});
+  Ask(Step::kInfo, {"INFO"});  // several sections by name are Redis 7's alone
+  Ask(Step::kClientId, {"CLIENT", "ID"});
+  if (!options_->client_name.empty()) {
+    Ask(Step::kSetName, {"CLIENT", "SETNAME", options_->client_name});
   }
-  Handshake(Step::kPing, {"PING"});
-  Handshake(Step::kInfo, {"INFO"});  // several sections by name are Redis 7's alone
-  Handshake(Step::kClientId, {"CLIENT", "ID"});
-  if (!options_.client_name.empty()) {
-    Handshake(Step::kSetName, {"CLIENT", "SETNAME", options_.client_name});
+}
+
+void LinkHandshake::End(bool was_up) {
+  steps_.clear();
+  asks_.clear();
+  if (!was_up) return;
+  // One after the other: while an old one could not be ended, the newer ones cannot make it good.
+  const std::string_view process = ProcessOf(identity_.run_id);
+  if (old_client_id_ == 0 || old_process_ != process) old_client_id_ = client_id_;
+  old_process_ = process;
+}
+
+std::string LinkHandshake::OnReply(std::string_view reply) {
+  const Row& row = kRows[static_cast<size_t>(steps_.back())];
+  steps_.pop_back();
+  return (this->*row.answer)(reply);
+}
+
+std::string LinkHandshake::OnMustBeOk(std::string_view reply) {
+  if (reply[0] != '-') return {};
+  return "the node refuses the connection: " + std::string(ReplyText(reply));
+}
+
+std::string LinkHandshake::OnInfo(std::string_view reply) {
+  const std::string_view info = ReplyText(reply);
+  identity_.run_id = IdFromInfo(info);
+  identity_.version = VersionFrom(info);
+  identity_.dump_version = DumpVersionFrom(info);
+  if (!InfoField(info, "gemel_version").empty()) {
+    return "it is a gemel, no Redis server: name the nodes themselves";
   }
+  // Not while its file is being rewritten: it may be the first that there is.
+  if (InfoField(info, "aof_enabled") == "1" && InfoField(info, "aof_rewrite_in_progress") != "1" &&
+      InfoField(info, "aof_rewrite_scheduled") != "1") {
+    identity_.keeps_writes = true;  // so far
+    Ask(Step::kFsync, {"CONFIG", "GET", "appendfsync"});
+    Ask(Step::kFsyncOnRewrite, {"CONFIG", "GET", "no-appendfsync-on-rewrite"});
+  }
+  return {};
+}
+
+std::string LinkHandshake::OnKeepsWrites(std::string_view reply, std::string_view wanted) {
+  std::vector<std::string_view> parts;
+  identity_.keeps_writes = identity_.keeps_writes && SplitArray(reply, &parts) &&
+                           parts.size() == 2 && ReplyText(parts[1]) == wanted;
+  return {};
+}
+
+std::string LinkHandshake::OnLimits(std::string_view reply) {
+  identity_.limits.Learn(reply);
+  return {};
+}
+
+std::string LinkHandshake::OnClientId(std::string_view reply) {
+  if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
+  KillOldConnection();
+  // Its own name was set by now.
+  if (options_->others != nullptr || (MayKillOrphans() && !options_->client_name.empty())) {
+    Ask(Step::kClientList, {"CLIENT", "LIST"});
+  } else {
+    AskForState();
+  }
+  return {};
+}
+
+std::string LinkHandshake::OnClientList(std::string_view reply) {
+  if (reply[0] != '-') {
+    if (std::string why = LookForOthers(ReplyText(reply)); !why.empty()) return why;
+    if (MayKillOrphans()) KillOrphans(ReplyText(reply));
+  }
+  AskForState();
+  return {};
+}
+
+// An integer (how many it found), or "No such client": either way it is over. Otherwise it may not
+// be asked.
+std::string LinkHandshake::OnKillOld(std::string_view reply) {
+  if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
+    identity_.unsettled = true;
+  } else {
+    // Also for the next connection, if this one ends before it is up.
+    old_client_id_ = 0;
+    old_process_.clear();
+  }
+  return {};
+}
+
+std::string LinkHandshake::OnRole(std::string_view reply) {
+  std::vector<std::string_view> parts;
+  if (SplitArray(reply, &parts) && !parts.empty()) {
+    identity_.is_replica = ReplyText(parts[0]) == "slave";
+  }
+  return {};
+}
+
+std::string LinkHandshake::OnSize(std::string_view reply) {
+  int64_t keys = 0;
+  if (ParseInteger(ReplyText(reply), &keys)) identity_.keys = static_cast<uint64_t>(keys);
+  return {};
 }
 
 // A process that hung, or that the network lost, may still have commands of the last connection to
 // read, and would apply them after what comes on this one. Only of the same process is the ID
 // right.
-void Link::KillOldConnection() {
+void LinkHandshake::KillOldConnection() {
   const std::string_view process = ProcessOf(identity_.run_id);
   if (process != old_process_ || process.empty() || process == kHiddenRunId) {
     old_client_id_ = 0;
@@ -48,153 +159,51 @@ void Link::KillOldConnection() {
   } else if (old_client_id_ == 0) {
     identity_.unsettled = true;
   } else {
-    Handshake(Step::kKillOld, {"CLIENT", "KILL", "ID", std::to_string(old_client_id_)});
+    Ask(Step::kKillOld, {"CLIENT", "KILL", "ID", std::to_string(old_client_id_)});
   }
 }
 
 // The same of a proxy of an earlier version that was killed: its connections to a node that hung
 // are still there, by name, with what the node has not read of them.
-void Link::KillOrphans(std::string_view client_list) {
+void LinkHandshake::KillOrphans(std::string_view client_list) {
   const std::string_view name =
-      std::string_view(options_.client_name).substr(0, options_.client_name.find(';'));
+      std::string_view(options_->client_name).substr(0, options_->client_name.find(';'));
   ForEachClient(client_list, [&](std::string_view line) {
     const std::string_view id = ClientField(line, "id");
     if (id.empty() || id == std::to_string(client_id_) || ClientField(line, "name") != name ||
-        ClientField(line, "db") != std::to_string(options_.database)) {
+        ClientField(line, "db") != std::to_string(options_->database)) {
       return;
     }
-    Handshake(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
+    Ask(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
   });
 }
 
-// What those have left that are gone is thrown away likewise. False, and the connection is ended,
-// if another one serves the node.
-bool Link::LookForOthers(std::string_view client_list) {
-  if (options_.others == nullptr) return true;
+// What those have left that are gone is thrown away likewise. Returns who else serves the node.
+std::string LinkHandshake::LookForOthers(std::string_view client_list) {
+  if (options_->others == nullptr) return {};
   for (const SeenProxy& other :
-       ProxiesIn(client_list, options_.database, options_.others->self().id)) {
-    if (options_.others->IsGone(other)) {
+       ProxiesIn(client_list, options_->database, options_->others->self().id)) {
+    if (options_->others->IsGone(other)) {
       for (const std::string& id : other.client_ids) {
-        Handshake(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
+        Ask(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
       }
     } else if (other.serves) {
       // One that is undecided looks again once it has decided.
-      options_.others->OnRival(other.proxy, options_.name, options_.newcomer && connects_ == 0);
-      Fail("another gemel serves it: " + Describe(other.proxy));
-      return false;
+      options_->others->OnRival(other.proxy, options_->name, options_->newcomer && first_);
+      return "another gemel serves it: " + Describe(other.proxy);
     }
   }
-  return true;
+  return {};
 }
 
 // Only now: what older connections had left may have changed it.
-void Link::AskForState() {
+void LinkHandshake::AskForState() {
   // Several options in one call are Redis 7's alone.
   for (const char* option : {"*-buffer-limit", "proto-max-bulk-len", "maxmemory*"}) {
-    Handshake(Step::kLimits, {"CONFIG", "GET", option});
+    Ask(Step::kLimits, {"CONFIG", "GET", option});
   }
-  Handshake(Step::kRole, {"ROLE"});
-  Handshake(Step::kSize, {"DBSIZE"});
-}
-
-void Link::OnHandshakeReply(std::string_view reply) {
-  const Step step = steps_.back();
-  steps_.pop_back();
-  if (reply[0] == '-' && (step == Step::kAuth || step == Step::kSelect || step == Step::kPing)) {
-    Fail("the node refuses the connection: " + std::string(ReplyText(reply)));
-    return;
-  }
-  switch (step) {
-    case Step::kAuth:
-    case Step::kSelect:
-    case Step::kPing:
-      break;
-    case Step::kInfo:
-      identity_.run_id = IdFromInfo(ReplyText(reply));
-      identity_.version = VersionFrom(ReplyText(reply));
-      identity_.dump_version = DumpVersionFrom(ReplyText(reply));
-      if (!InfoField(ReplyText(reply), "gemel_version").empty()) {
-        Fail("it is a gemel, no Redis server: name the nodes themselves");
-        return;
-      }
-      // Not while its file is being rewritten: it may be the first that there is.
-      if (InfoField(ReplyText(reply), "aof_enabled") == "1" &&
-          InfoField(ReplyText(reply), "aof_rewrite_in_progress") != "1" &&
-          InfoField(ReplyText(reply), "aof_rewrite_scheduled") != "1") {
-        identity_.keeps_writes = true;  // so far
-        Handshake(Step::kFsync, {"CONFIG", "GET", "appendfsync"});
-        Handshake(Step::kFsyncOnRewrite, {"CONFIG", "GET", "no-appendfsync-on-rewrite"});
-      }
-      break;
-    case Step::kFsync:
-    case Step::kFsyncOnRewrite: {
-      const std::string_view wanted = step == Step::kFsync ? "always" : "no";
-      std::vector<std::string_view> parts;
-      identity_.keeps_writes = identity_.keeps_writes && SplitArray(reply, &parts) &&
-                               parts.size() == 2 && ReplyText(parts[1]) == wanted;
-      break;
-    }
-    case Step::kSetName:
-    case Step::kKillOrphan:
-      break;
-    case Step::kLimits:
-      identity_.limits.Learn(reply);
-      break;
-    case Step::kClientId:
-      if (!ParseInteger(ReplyText(reply), &client_id_)) client_id_ = 0;
-      KillOldConnection();
-      // Its own name was set by now. Who does not know which connection is this one cannot end the
-      // others.
-      if (options_.others != nullptr || (options_.after_crash && connects_ == 0 &&
-                                         !options_.client_name.empty() && client_id_ != 0)) {
-        Handshake(Step::kClientList, {"CLIENT", "LIST"});
-      } else {
-        AskForState();
-      }
-      break;
-    case Step::kClientList:
-      if (reply[0] != '-') {
-        if (!LookForOthers(ReplyText(reply))) return;
-        if (options_.after_crash && connects_ == 0 && client_id_ != 0) {
-          KillOrphans(ReplyText(reply));
-        }
-      }
-      AskForState();
-      break;
-    case Step::kKillOld:
-      // An integer (how many it found), or "No such client": either way it is over. Otherwise it
-      // may not be asked.
-      if (reply[0] == '-' && ReplyText(reply).find("No such client") == std::string_view::npos) {
-        identity_.unsettled = true;
-      } else {
-        // Also for the next connection, if this one ends before it is up.
-        old_client_id_ = 0;
-        old_process_.clear();
-      }
-      break;
-    case Step::kRole: {
-      std::vector<std::string_view> parts;
-      if (SplitArray(reply, &parts) && !parts.empty()) {
-        identity_.is_replica = ReplyText(parts[0]) == "slave";
-      }
-      break;
-    }
-    case Step::kSize: {
-      int64_t keys = 0;
-      if (ParseInteger(ReplyText(reply), &keys)) identity_.keys = static_cast<uint64_t>(keys);
-      break;
-    }
-  }
-  if (!steps_.empty()) return;
-  if (const std::string why = owner_->WhyNot(*this, identity_); !why.empty()) {
-    Fail(why);
-    return;
-  }
-  state_ = State::kUp;
-  failed_attempts_ = 0;
-  ++connects_;
-  last_error_.clear();
-  owner_->OnLinkUp(this, identity_);
+  Ask(Step::kRole, {"ROLE"});
+  Ask(Step::kSize, {"DBSIZE"});
 }
 
 }  // namespace gemel

@@ -122,6 +122,20 @@ bool RequestReader::ReadShort(const char* data, size_t size, const RequestLimits
   return true;
 }
 
+RequestReader::Status RequestReader::FailBulk(char got) {
+  std::string text = "expected '$', got '";
+  text += got;
+  text += "'";
+  return Fail(text);
+}
+
+RequestReader::Status RequestReader::Suspend(size_t at, int64_t left, size_t needed) {
+  resume_at_ = at;
+  resume_left_ = left;
+  needed_ = needed;
+  return Status::kNeedMore;
+}
+
 RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size,
                                                    const RequestLimits& limits,
                                                    std::vector<std::string_view>* args) {
@@ -133,8 +147,7 @@ RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size
       case Header::kOk:
         break;
       case Header::kNeedMore:
-        needed_ = size + 1;
-        return Status::kNeedMore;
+        return Suspend(0, 0, size + 1);
       case Header::kTooLong:
         return Fail("too big mbulk count string");
       case Header::kBadNumber:
@@ -147,30 +160,16 @@ RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size
     }
     args->clear();
   }
-  while (left > 0) {
+  for (; left > 0; --left) {
     size_t next = 0;
     int64_t length = 0;
-    if (at >= size) {
-      resume_at_ = at;
-      resume_left_ = left;
-      needed_ = at + 1;
-      return Status::kNeedMore;
-    }
-    if (data[at] != '$') {
-      const char got = data[at];
-      std::string text = "expected '$', got '";
-      text += got;
-      text += "'";
-      return Fail(text);
-    }
+    if (at >= size) return Suspend(at, left, at + 1);
+    if (data[at] != '$') return FailBulk(data[at]);
     switch (ReadHeader(data, size, at, limits.max_inline, &length, &next)) {
       case Header::kOk:
         break;
       case Header::kNeedMore:
-        resume_at_ = at;
-        resume_left_ = left;
-        needed_ = size + 1;
-        return Status::kNeedMore;
+        return Suspend(at, left, size + 1);
       case Header::kTooLong:
         return Fail("too big bulk count string");
       case Header::kBadNumber:
@@ -181,15 +180,9 @@ RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size
     }
     const size_t end = next + static_cast<size_t>(length) + 2;
     if (end > limits.max_request) return Fail("too big request");
-    if (end > size) {
-      resume_at_ = at;  // its header is read again: that is cheap
-      resume_left_ = left;
-      needed_ = end;
-      return Status::kNeedMore;
-    }
+    if (end > size) return Suspend(at, left, end);  // its header is read again: that is cheap
     if (!resuming) args->emplace_back(data + next, static_cast<size_t>(length));
     at = end;
-    --left;
   }
   resume_at_ = 0;
   resume_left_ = 0;

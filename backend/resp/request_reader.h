@@ -57,6 +57,9 @@ class RequestReader {
   [[gnu::noinline]] Status ReadInline(const char* data, size_t size, const RequestLimits& limits,
                                       std::vector<std::string_view>* args);
   Status Fail(std::string_view text);
+  Status FailBulk(char got);
+  // A multibulk frame is not whole: `left` bulks are to come, the next one's header begins at `at`.
+  Status Suspend(size_t at, int64_t left, size_t needed);
   // What few readers ever need: thousands of clients have one each.
   struct Rare {
     std::string error;

@@ -18,11 +18,11 @@ void ScriptEnd::Tick(uint32_t copy) {
 
 void ScriptEnd::Ask(uint32_t copy, const char* kind) {
   asked_[copy].waits = true;
-  port_->Command(copy, {kind, "KILL"},
-                 [this, alive = std::weak_ptr<char>(alive_), copy, kind,
-                  round = asked_[copy].round](const ControlReply& reply) {
-                   if (!alive.expired() && asked_[copy].round == round) OnReply(copy, kind, reply);
-                 });
+  port_->Command(
+      copy, {kind, "KILL"},
+      alive_.Guard([this, copy, kind, round = asked_[copy].round](const ControlReply& reply) {
+        if (asked_[copy].round == round) OnReply(copy, kind, reply);
+      }));
 }
 
 void ScriptEnd::OnReply(uint32_t copy, const char* kind, const ControlReply& reply) {

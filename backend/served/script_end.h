@@ -5,10 +5,10 @@
 #define GEMEL_BACKEND_SERVED_SCRIPT_END_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/resync/control_port.h"
 #include "backend/shard/shard.h"
 
@@ -39,7 +39,7 @@ class ScriptEnd {
   ShardEnv* env_;
   std::vector<Asked> asked_;  // by copy
   std::string noted_;         // what was last said to it, for the log
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
 };
 
 }  // namespace gemel

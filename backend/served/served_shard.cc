@@ -52,7 +52,7 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
 
 // Whoever asks nodes for something goes before the connections, and they before the shard.
 ServedShard::~ServedShard() {
-  alive_.reset();
+  alive_.End();
   membership_.reset();
   audit_.reset();
   DropWatches();
@@ -195,9 +195,7 @@ void ServedShard::Retire(uint64_t now_ms) {
     if (!shard_->copies().IsMember(i) || !resync_->MayReplicate(i)) continue;
     ++detaching_;
     world_.control->Command(i, {"REPLICAOF", "NO", "ONE"},
-                            [this, alive = std::weak_ptr<char>(alive_)](const ControlReply&) {
-                              if (!alive.expired()) --detaching_;
-                            });
+                            alive_.Guard([this](const ControlReply&) { --detaching_; }));
   }
   DropWatches();
 }

@@ -13,6 +13,7 @@
 
 #include "backend/audit/audit.h"
 #include "backend/forget/forget.h"
+#include "backend/life/alive.h"
 #include "backend/resync/control_port.h"
 #include "backend/resync/node_check.h"
 #include "backend/resync/resync.h"
@@ -147,7 +148,7 @@ class ServedShard : private Membership::Host {
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Forget> forget_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
 };
 
 }  // namespace gemel

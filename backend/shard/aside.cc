@@ -123,7 +123,7 @@ void Aside::LearnLimits() {
   largest_argument_ = least_output_ = NodeLimits::kNone;
   for (uint32_t i = 0; i < parts_->copies->count(); ++i) {
     const Link& link = parts_->copies->link(i);
-    if (!parts_->copies->IsMember(i) || link.connects() == 0) continue;
+    if (!parts_->copies->IsMember(i) || link.times().connects() == 0) continue;
     const NodeLimits& limits = link.identity().limits;
     const uint64_t argument =
         limits.argument != NodeLimits::kNone ? limits.argument : learnt_argument_[i];

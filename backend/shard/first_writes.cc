@@ -163,7 +163,8 @@ void FirstWrites::OnFirstLost(Op* write, uint32_t copy, std::string_view frame, 
   // is enough: it may be why the node ended. A script that does not end would not end elsewhere.
   const Request& request = *write->request;
   const bool again = (copies.in_sync() & ~Bit(copy)) != 0 && request.tried == 0;
-  const bool script = copies.link(copy).overdue() && parts_->nodes->MayNotRunAgain(copy, request);
+  const bool script =
+      copies.link(copy).end().overdue && parts_->nodes->MayNotRunAgain(copy, request);
   if (again && !script && !parts_->roles->stopped()) {
     HoldInFront(write, Bit(copy), frame);
     return;

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
-#include <vector>
 
 #include "backend/shard/op.h"
 #include "backend/shard/request.h"
@@ -46,32 +44,6 @@ class HedgeBudget {
  private:
   uint64_t left_ = kMost;
   uint64_t counted_ = 0;
-};
-
-// Hedges for one thread, reused.
-class HedgePool {
- public:
-  Hedge* New() {
-    if (free_.empty()) Refill();
-    Hedge* hedge = free_.back();
-    free_.pop_back();
-    return hedge;
-  }
-  void Free(Hedge* hedge) {
-    hedge->pending = 0;
-    hedge->request = nullptr;
-    free_.push_back(hedge);
-  }
-  size_t in_use() const { return blocks_.size() * kBlock - free_.size(); }
-
- private:
-  static constexpr size_t kBlock = 64;
-  void Refill() {
-    blocks_.push_back(std::make_unique<Hedge[]>(kBlock));
-    for (size_t i = kBlock; i > 0; --i) free_.push_back(&blocks_.back()[i - 1]);
-  }
-  std::vector<std::unique_ptr<Hedge[]>> blocks_;
-  std::vector<Hedge*> free_;
 };
 
 }  // namespace gemel

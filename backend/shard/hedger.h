@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "backend/bytes/block_pool.h"
 #include "backend/figures/figures.h"
 #include "backend/link/link.h"
 #include "backend/shard/hedge.h"
@@ -34,6 +35,8 @@ class Hedger {
   // answers what is short.
   static bool StaysWhereItIs(const Request& request, std::string_view frame);
 
+  // Memory that a burst took is given back. Called now and then.
+  void Trim() { hedges_.Trim(); }
   void OnReply(uint32_t copy, Hedge* hedge, const Reply& reply, std::string_view frame);
   void OnLost(const Link& link, Hedge* hedge, std::string_view frame, bool suspect);
 
@@ -43,7 +46,7 @@ class Hedger {
   LinkItem* HedgeRead(Request* request, std::string_view frame, uint32_t from);
 
   ShardParts* parts_;
-  HedgePool hedges_;
+  BlockPool<Hedge, 1> hedges_;
   HedgeBudget budget_;
   CopyMask silent_ = 0;
   CopyMask hedged_ = 0;  // of these, those whose reads were sent to others too

@@ -90,9 +90,7 @@ void Membership::Advance(uint64_t now_ms) {
 void Membership::Add(const LinkOptions& node) {
   busy_ = true;
   shard_->edits().AddNode(
-      node.name, [this, alive = std::weak_ptr<char>(alive_), node](const EditResult& result) {
-        if (!alive.expired()) OnAdded(node, result);
-      });
+      node.name, alive_.Guard([this, node](const EditResult& result) { OnAdded(node, result); }));
 }
 
 void Membership::OnAdded(const LinkOptions& node, const EditResult& result) {
@@ -152,9 +150,7 @@ void Membership::Ask(ShardOrder::Verb verb, uint32_t copy) {
   busy_ = true;
   shard_->control().Carry(
       {verb, shard_->info().copies[copy].node},
-      [this, alive = std::weak_ptr<char>(alive_), verb, copy](const OrderResult& result) {
-        if (!alive.expired()) OnOrder(verb, copy, result);
-      });
+      alive_.Guard([this, verb, copy](const OrderResult& result) { OnOrder(verb, copy, result); }));
 }
 
 void Membership::OnOrder(ShardOrder::Verb verb, uint32_t copy, const OrderResult& result) {

@@ -11,11 +11,11 @@
 #define GEMEL_BACKEND_SHARD_MEMBERSHIP_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/shard/shard.h"
 
 namespace gemel {
@@ -76,7 +76,7 @@ class Membership {
   std::vector<std::string> not_yet_;  // nodes that could not be added since the last wait
   uint64_t retry_at_ms_ = 0;
   std::string noted_;  // what failed last, which is told once
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
 };
 
 }  // namespace gemel

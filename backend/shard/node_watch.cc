@@ -81,7 +81,7 @@ NodeHealth NodeWatch::Judge(uint32_t copy, ProbeOutcome probe, uint64_t began_ms
     case ProbeOutcome::kHardError:
       node.hang.OnProbeVoid();
       // It may be about a process that is gone: since then the link heard from one that lives.
-      if (link.up() && began_ms <= link.heard_ms()) break;
+      if (link.up() && began_ms <= link.times().heard_ms()) break;
       return node.detector.OnHardError(now_ms);
   }
   return node.detector.health();
@@ -139,7 +139,7 @@ bool NodeWatch::MayTakeLonger(const Link& link, uint64_t overdue_ms) {
 
 bool NodeWatch::HasScript(const Link& link) {
   bool found = false;
-  link.ForEachPending(kWorkedOn, [&](LinkItem* item, std::string_view sent) {
+  link.line().ForEach(kWorkedOn, [&](LinkItem* item, std::string_view sent) {
     // What EXEC runs counts as well.
     const bool first = item->item_kind == LinkItem::Kind::kState;
     const std::string_view work =
@@ -166,7 +166,8 @@ bool NodeWatch::MayBeBusy(uint32_t index, uint64_t probe_began_ms) const {
   const Link& side = parts_->aside->link(index);
   return link.up() &&
          (link.pending() > 0 || side.pending() > 0 ||
-          std::max(link.heard_ms(), side.heard_ms()) > probe_began_ms || !CanDoWithout(index));
+          std::max(link.times().heard_ms(), side.times().heard_ms()) > probe_began_ms ||
+          !CanDoWithout(index));
 }
 
 void NodeWatch::Tick(uint64_t now_ms) {
@@ -174,8 +175,8 @@ void NodeWatch::Tick(uint64_t now_ms) {
     Node& copy = *nodes_[i];
     const Link& link = parts_->copies->link(i);
     const Link& side = parts_->aside->link(i);
-    copy.hang.Observe(now_ms, {link.up() && link.pending() > 0, link.waiting_since_ms(),
-                               std::max(link.heard_ms(), side.heard_ms())});
+    copy.hang.Observe(now_ms, {link.up() && link.pending() > 0, link.times().waiting_since_ms(),
+                               std::max(link.times().heard_ms(), side.times().heard_ms())});
     if (copy.hang.stalled_ms() < kBeginsMs) {
       copy.worked_on = std::min(link.pending(), kWorkedOn);
       copy.side_worked_on = std::min(side.pending(), kWorkedOn);
@@ -274,7 +275,7 @@ NodeWatch::Work NodeWatch::WorkOfFirst(const Op& op) {
 // What may the node be working on, of the first in its line?
 NodeWatch::Work NodeWatch::WorkIn(const Link& link, size_t first) {
   Work work = Work::kShort;
-  link.ForEachPending(first, [&](LinkItem* item, std::string_view frame) {
+  link.line().ForEach(first, [&](LinkItem* item, std::string_view frame) {
     if (item->item_kind == LinkItem::Kind::kState) {
       work = std::max(work, WorkOfFirst(*static_cast<Op*>(item)));
       return work != Work::kScript;

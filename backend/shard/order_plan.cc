@@ -170,7 +170,7 @@ OrderPlan OrderPlanner::PlanForce() {
     return Refused(node + " cannot be reached: " + link.last_error());
   }
   for (uint32_t i = 0; i < copies_.count(); ++i) {
-    if (IsStale(i) || copies_.link(i).up() || !copies_.link(i).hopeful()) continue;
+    if (IsStale(i) || copies_.link(i).up() || !copies_.link(i).times().hopeful()) continue;
     return Refused(
         node + " is stale and " + Info(i).node +
         ", which is in sync, may be back at any moment; try again once it is surely gone");

@@ -79,7 +79,7 @@ void ReadPath::OnReply(const Link& link, Request* request, const Reply& reply,
                        std::string_view frame) {
   if (IsDoubtful(link.index(), reply) && Retry(request, frame)) [[unlikely]]
     return;
-  if (link.rest_unread()) [[unlikely]]
+  if (link.end().rest_unread) [[unlikely]]
     parts_->aside->LearnFromRefusal(link.index(), reply.bytes, frame);
   Answer(request, reply, frame);
 }
@@ -91,7 +91,7 @@ void ReadPath::Answer(Request* request, const Reply& reply, std::string_view fra
 }
 
 bool ReadPath::EndsWithScript(const Link& link, Request* request) {
-  if (!link.overdue() || !parts_->nodes->MayNotRunAgain(link.index(), *request)) return false;
+  if (!link.end().overdue || !parts_->nodes->MayNotRunAgain(link.index(), *request)) return false;
   parts_->hold->AnswerError(
       request,
       "ERR the node gave no answer to this script in time ([timeouts] request_ms) and its "

@@ -24,16 +24,16 @@ void RoleEdits::Send(Edit edit, EditDone done) {
   // copy is so whatever else changes.
   const bool learnt = edit.kind == EditKind::kSetRunId && !editing_;
   if (!learnt) edit.expected = parts_->copies->info().epoch;
-  parts_->env->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
-                                         done = std::move(done)](const EditResult& result) {
-    if (alive.expired()) return;
+  const auto answered = [this, alive = alive_.watch(),
+                         done = std::move(done)](const EditResult& result) {
     if (!result.ok) ++edits_failed_;
     done(result);
-    if (result.ok || alive.expired()) return;
+    if (result.ok || alive.gone()) return;
     // It may have been decided on what is not so any more.
     const int at = result.topology->IndexOf(parts_->options.name);
     if (at >= 0) OnTopology(result.topology->shards[static_cast<uint32_t>(at)]);
-  });
+  };
+  parts_->env->Propose(std::move(edit), alive_.Guard(answered));
 }
 
 void RoleEdits::Take(const ShardInfo& info) {

@@ -6,9 +6,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 
+#include "backend/life/alive.h"
 #include "backend/shard/role_step.h"
 #include "backend/shard/shard_parts.h"
 #include "backend/topology/coordinator.h"
@@ -76,7 +76,7 @@ class RoleEdits {
   CopyMask entering_ = 0;
   uint64_t retry_ms_ = 0;
   std::string error_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
   Figure promotions_{parts_->figures, "promotions", "Copies that became the primary"};
   Figure marked_stale_{parts_->figures, "marked_stale", "Copies that were marked stale"};
   Figure resyncs_{parts_->figures, "resyncs", "Copies that were made equal as a whole"};

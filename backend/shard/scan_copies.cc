@@ -55,7 +55,7 @@ bool ScanCopies::Begin(uint32_t copy, std::string* why, bool calm) {
   state.scan = std::make_unique<ScanCopy>();
   state.scan->number = ++begun_;
   state.scan->primary = primary;
-  state.scan->connection = parts_->copies->link(primary).connects();
+  state.scan->connection = parts_->copies->link(primary).times().connects();
   state.end.clear();
   parts_->copies->Move(copy, CopyStage::kScanned);
   Ask(copy, primary, ScanCopy::kSize, 0, CommandFrame({"DBSIZE"}));
@@ -129,7 +129,8 @@ void ScanCopies::Step(uint32_t copy) {
   if (parts_->env->NowMs() >= scan.retry_too_big_ms) scan.too_big.clear();
   if (scan.phase == ScanCopy::Phase::kDone || scan.in_flight > 0) return;
   const uint32_t primary = parts_->copies->primary();
-  if (scan.primary != primary || scan.connection != parts_->copies->link(primary).connects()) {
+  if (scan.primary != primary ||
+      scan.connection != parts_->copies->link(primary).times().connects()) {
     parts_->way_back->Leave(copy, "the primary changed, or its connection was lost");
     return;
   }

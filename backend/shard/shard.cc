@@ -106,6 +106,7 @@ void Shard::Trim() {
   journals_.Trim();
   way_back_.Trim();
   nodes_.Trim();
+  hedger_.Trim();
 }
 
 void Shard::SubmitSlow(Request* request) {
@@ -189,13 +190,13 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const uint32_t copy = link->index();
   // Where the node closed the connection each read in line may be why; where it was given up here,
   // what the node was working on.
-  const bool suspect =
-      link->closed_by_node() ? !link->rest_unread() : !copies_.losing() && !link->told_culprit();
+  const bool suspect = link->end().by_node ? !link->end().rest_unread
+                                           : !copies_.losing() && !link->end().told_culprit;
   copies_.Losing(copy);
   open_ = false;
   const bool write =
       item->item_kind == LinkItem::Kind::kWrite || item->item_kind == LinkItem::Kind::kState;
-  if (suspect && link->closed_by_node() && !write) aside_.BeCareful();
+  if (suspect && link->end().by_node && !write) aside_.BeCareful();
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest:
       reads_.OnLost(*link, static_cast<Request*>(item), frame, suspect);

@@ -112,7 +112,8 @@ bool ShardControl::Plan(OrderPlan* plan) {
 
 bool ShardControl::IsProven() const {
   const uint32_t primary = parts_->copies->primary();
-  return proven_copy_ == primary && proven_connection_ == parts_->copies->link(primary).connects();
+  return proven_copy_ == primary &&
+         proven_connection_ == parts_->copies->link(primary).times().connects();
 }
 
 void ShardControl::Advance() {
@@ -187,7 +188,7 @@ void ShardControl::Prove() {
   proof->control = this;
   proof->attempt = attempt_;
   proof->copy = primary;
-  proof->connection = parts_->copies->link(primary).connects();
+  proof->connection = parts_->copies->link(primary).times().connects();
   proof->sink = proof.get();
   proof->primary_only = true;  // asked of nobody else, however long it takes
   proof->frame = "*1\r\n$4\r\nPING\r\n";

@@ -26,7 +26,7 @@ bool ShardView::InSyncAndUp(uint32_t copy) const {
 bool ShardView::Serves(uint32_t copy) const { return parts_->copies->Serves(copy); }
 bool ShardView::PrimaryReady() const { return parts_->roles->PrimaryReady(); }
 uint64_t ShardView::ConnectionOf(uint32_t copy) const {
-  return parts_->copies->link(copy).connects();
+  return parts_->copies->link(copy).times().connects();
 }
 const NodeIdentity& ShardView::IdentityOf(uint32_t copy) const {
   return parts_->copies->link(copy).identity();

@@ -48,7 +48,7 @@ const RoleView& ShardRoles::View() {
     view.grace_until_ms = facts.grace_until_ms;
     view.link_up = link.up();
     view.up = copies.IsUp(i);
-    view.hopeful = link.hopeful();
+    view.hopeful = link.times().hopeful();
     view.is_down = parts_->nodes->IsDown(i);
     view.drained = saved.drained();
     view.forgotten = parts_->journals->forgotten(i);

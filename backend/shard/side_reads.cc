@@ -105,7 +105,7 @@ bool SideReads::StepOne(Line::iterator entry) {
   if (!host_->MaySendSideRead(*entry->request)) return true;
   const uint32_t copy = static_cast<uint32_t>(entry->copy);
   const Link& main = host_->MainLink(copy);
-  if (main.answered_place() < entry->behind) return true;
+  if (main.line().answered_place() < entry->behind) return true;
   if (!usable(copy) || lanes_[copy]->failures >= kMostFailures) {
     if (entry->ends < kMostEnds) {
       host_->SendOnMainLink(copy, Take(entry));
@@ -136,7 +136,7 @@ bool SideReads::StepOne(Line::iterator entry) {
 bool SideReads::Choose(Entry* entry) {
   if (entry->copy >= 0) {
     const Link& main = host_->MainLink(static_cast<uint32_t>(entry->copy));
-    if (main.up() && main.connects() == entry->connection &&
+    if (main.up() && main.times().connects() == entry->connection &&
         host_->PickForSideRead(*entry->request, ~Bit(static_cast<uint32_t>(entry->copy))) >= 0) {
       return true;
     }
@@ -147,8 +147,8 @@ bool SideReads::Choose(Entry* entry) {
   }
   if (entry->copy < 0) return false;
   const Link& main = host_->MainLink(static_cast<uint32_t>(entry->copy));
-  entry->connection = main.connects();
-  entry->behind = main.last_place();
+  entry->connection = main.times().connects();
+  entry->behind = main.line().last_place();
   return true;
 }
 
@@ -224,7 +224,7 @@ void SideReads::OnLinkLost(Link* link, LinkItem* item, std::string_view) {
   if (stopped_ || lane.stopping) return;
   ++entry->ends;
   const CommandRow* row = entry->request->row;
-  const bool endless = link->overdue() && row != nullptr && row->RunsCode();
+  const bool endless = link->end().overdue && row != nullptr && row->RunsCode();
   const bool node_lives = host_->MainLink(link->index()).up();
   if (!endless && (!alone || entry->ends < (node_lives ? kMostEnds : kMostEndsOfNodes))) return;
   host_->OnBlamed(*entry->request);
@@ -240,7 +240,7 @@ void SideReads::OnLinkDown(Link* link, const std::string&, bool) {
   Lane& lane = *lanes_[link->index()];
   lane.window = 1;
   lane.lost = 0;
-  if (!link->hopeful()) ++lane.failures;
+  if (!link->times().hopeful()) ++lane.failures;
   if (stopped_ || lane.stopping) return;
   link->Tick(now_ms_, 0);  // again at once, if it was up
   Step();

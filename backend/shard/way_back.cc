@@ -227,7 +227,7 @@ const NodeIdentity& WayBack::IdentityOf(uint32_t copy) {
 }
 
 uint64_t WayBack::ConnectionOf(uint32_t copy) const {
-  return parts_->copies->link(copy).connects();
+  return parts_->copies->link(copy).times().connects();
 }
 
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {

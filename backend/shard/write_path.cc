@@ -90,7 +90,7 @@ void WritePath::NoteRefusal(uint32_t copy, Op* op, std::string_view error) {
 void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame) {
   const uint32_t copy = link.index();
   op->pending &= ~Bit(copy);
-  if (link.rest_unread()) [[unlikely]]
+  if (link.end().rest_unread) [[unlikely]]
     parts_->aside->LearnFromRefusal(copy, reply.bytes, frame);
   if (reply.bytes[0] == '-' && TakeRefusal(copy, op, reply)) [[unlikely]] {
     if (op->pending == 0) Finish(op, frame);
@@ -117,7 +117,7 @@ void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply) {
   }
   size_t lag = 0;
   ForEachCopy(op->pending,
-              [&](uint32_t other) { lag += parts_->copies->link(other).pending_bytes(); });
+              [&](uint32_t other) { lag += parts_->copies->link(other).line().bytes(); });
   if (lag >= parts_->options.lag_bytes) return;
   if (op->kept < Op::Kept::kReal) {
     CompareWithJoining(op, reply.bytes);
@@ -245,7 +245,7 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
 
 void WritePath::OnLost(const Link& link, Op* op, std::string_view frame) {
   const uint32_t copy = link.index();
-  if (link.rest_unread()) {
+  if (link.end().rest_unread) {
     op->pending &= ~Bit(copy);
     op->unread = true;
     op->refused |= Bit(copy);

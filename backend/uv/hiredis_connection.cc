@@ -302,10 +302,10 @@ void HiredisConnection::FailAll(HiredisReply reply) {
   timer_.Stop();
   std::deque<Pending> pending;
   pending.swap(pending_);
-  const std::weak_ptr<char> alive = alive_;
+  const Alive::Watch alive = alive_.watch();
   for (const Pending& failed : pending) {
     if (failed.done) failed.done(reply);
-    if (alive.expired()) return;
+    if (alive.gone()) return;
   }
 }
 

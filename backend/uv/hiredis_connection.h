@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/uv/uv_dial.h"
 #include "backend/uv/uv_timer.h"
 #include "config/address.h"
@@ -117,7 +118,7 @@ class HiredisConnection {
   bool failing_ = false;         // what is pending fails at the next turn, as `failure_` says
   HiredisReply failure_;
   std::function<void()> on_idle_close_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
 };
 
 }  // namespace gemel

@@ -45,7 +45,7 @@ void UvLink::Flush() {
   link_->FlushDone();
   const size_t queued = link_->out().bytes();
   if (queued == 0) return;
-  const Batching::Now now = batching_.Flush(queued, link_->pending_bytes());
+  const Batching::Now now = batching_.Flush(queued, link_->line().bytes());
   if (now == Batching::Now::kHold) return;
   if (now == Batching::Now::kSendAndTime) batching_.OnAsked(uv_hrtime());
   stream_.Send(&link_->out());

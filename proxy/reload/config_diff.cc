@@ -25,7 +25,7 @@ std::vector<Address> Without(const std::vector<Address>& all, const std::vector<
 // The dotted options by name; Redis's names show the same values again.
 std::map<std::string, std::string> OptionsByName(const Config& config) {
   std::map<std::string, std::string> options;
-  for (ConfigValue& value : ConfigValues(config, config.pools[0])) {
+  for (ConfigValue& value : ConfigValues(config, config.pool())) {
     if (value.name.find('.') != std::string::npos) {
       options.emplace(std::move(value.name), std::move(value.value));
     }
@@ -35,7 +35,7 @@ std::map<std::string, std::string> OptionsByName(const Config& config) {
 
 void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
   const std::map<std::string, std::string> old_values = OptionsByName(from);
-  for (const ConfigValue& value : ConfigValues(to, to.pools[0])) {
+  for (const ConfigValue& value : ConfigValues(to, to.pool())) {
     const auto old_value = old_values.find(value.name);
     if (old_value == old_values.end() || old_value->second == value.value) continue;
     const bool only_order = diff->listeners_added.empty() && diff->listeners_removed.empty();
@@ -47,7 +47,7 @@ void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
     }
     diff->options.push_back({value.name, old_value->second, value.value});
   }
-  if (from.pools[0].password != to.pools[0].password) {
+  if (from.pool().password != to.pool().password) {
     diff->options.push_back({"proxy.password", "", "(changed)"});
   }
 }
@@ -140,11 +140,11 @@ bool ConfigDiff::empty() const {
 
 ConfigDiff DiffConfigs(const Config& from, const Config& to) {
   ConfigDiff diff;
-  diff.listeners_added = Without(to.pools[0].listen, from.pools[0].listen);
-  diff.listeners_removed = Without(from.pools[0].listen, to.pools[0].listen);
+  diff.listeners_added = Without(to.pool().listen, from.pool().listen);
+  diff.listeners_removed = Without(from.pool().listen, to.pool().listen);
   DiffOptions(from, to, &diff);
-  DiffShards(from.pools[0], to.pools[0], &diff);
-  DiffCommands(from.pools[0], to.pools[0], &diff);
+  DiffShards(from.pool(), to.pool(), &diff);
+  DiffCommands(from.pool(), to.pool(), &diff);
   return diff;
 }
 

@@ -13,7 +13,7 @@ ReloadVerdict JudgeReload(const ReloadFacts& facts, const Topology& topology,
   if (!verdict.why.empty()) return verdict;
   if (facts.diff.empty()) {
     std::string left;
-    if (facts.order.force) left = OutstandingMembers(facts.now.pools[0], topology);
+    if (facts.order.force) left = OutstandingMembers(facts.now.pool(), topology);
     if (left.empty()) return {Kind::kNothing, {}, "nothing changes"};
     verdict.description = "nothing changes but that this is done by force:\n" + left;
   }
@@ -24,7 +24,7 @@ ReloadVerdict JudgeReload(const ReloadFacts& facts, const Topology& topology,
     return verdict;
   }
   verdict.why =
-      WhyRefused(facts.now.pools[0], facts.next->pools[0], topology, leaving, facts.order.force);
+      WhyRefused(facts.now.pool(), facts.next->pool(), topology, leaving, facts.order.force);
   if (!verdict.why.empty()) {
     verdict.why = facts.now.file + ": " + verdict.why;
     verdict.momentary = true;

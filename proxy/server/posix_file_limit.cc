@@ -33,7 +33,7 @@ uint32_t ClientsWithin(uint64_t files, const Config& config) {
 }
 
 uint32_t MakeRoomForClients(const Config& config, std::string* warning) {
-  const uint32_t wanted = config.pools[0].limits.max_clients;
+  const uint32_t wanted = config.pool().limits.max_clients;
   const uint64_t needed = wanted + FilesBesideClients(config);
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return UINT32_MAX;

@@ -52,19 +52,19 @@ std::vector<std::string> WarnOfNodeHosts(const Config& config, const Config* bef
                                          uint64_t patience_ms) {
   std::set<std::string> served;
   if (before != nullptr) {
-    for (const ShardConfig& shard : before->pools[0].shards) {
+    for (const ShardConfig& shard : before->pool().shards) {
       for (const Address& node : shard.Nodes()) served.insert(node.host);
     }
   }
   std::set<std::string> hosts;
-  for (const ShardConfig& shard : config.pools[0].shards) {
+  for (const ShardConfig& shard : config.pool().shards) {
     for (const Address& node : shard.Nodes()) {
       if (IsName(node) && !served.contains(node.host)) hosts.insert(node.host);
     }
   }
   const auto failed = Unresolved({hosts.begin(), hosts.end()}, patience_ms);
   std::vector<std::string> warnings;
-  for (const ShardConfig& shard : config.pools[0].shards) {
+  for (const ShardConfig& shard : config.pool().shards) {
     for (const Address& node : shard.Nodes()) {
       const auto why = failed.find(node.host);
       if (node.IsUnix() || why == failed.end()) continue;

@@ -24,7 +24,7 @@ void UvReloader::Begin(const Job& job) {
     members.name = shard.name;
     for (const Address& node : shard.Nodes()) members.nodes.push_back(node.ToString());
   }
-  if (job.diff.ring_changed) plan.ring = RingOf(job.next.config->pools[0]);
+  if (job.diff.ring_changed) plan.ring = RingOf(job.next.config->pool());
   for (const ShardConfig& shard : job.diff.shards_removed) {
     plan.removed.push_back({shard.name, job.now.pool->Find(shard.name)->slot});
   }
@@ -95,7 +95,7 @@ void UvReloader::OnTakenEffect() {
     Log(NoteLevel::kInfo, "listening on " + address.ToString());
   }
   for (const std::string& warning : job->warnings) Note(NoteLevel::kWarn, warning);
-  resyncs_->set_max_parallel(job->next.config->pools[0].resync.max_parallel);
+  resyncs_->set_max_parallel(job->next.config->pool().resync.max_parallel);
   serving_ = job->next;
   Keep(*job);
   End(job, {true, true, job->description});

@@ -152,7 +152,7 @@ void UvReloader::Load(Job* job) {
     return;
   }
   job->diff = DiffConfigs(*job->now.config, *config);
-  job->next.pool = std::make_shared<const Pool>(config->pools[0], *job->now.pool, job->taken);
+  job->next.pool = std::make_shared<const Pool>(config->pool(), *job->now.pool, job->taken);
   std::optional<RingMoves> moves;
   if (job->diff.ring_changed) {
     moves = CompareRings(job->now.pool->ring(), job->now.pool->NamesBySlot(),
@@ -166,7 +166,7 @@ void UvReloader::Load(Job* job) {
   for (const Address& address : job->diff.listeners_added) {
     std::string why;
     std::vector<UniqueFd> sockets =
-        BindListeners(address, job->now.config->workers, job->now.config->pools[0].listen, &why);
+        BindListeners(address, job->now.config->workers, job->now.config->pool().listen, &why);
     if (sockets.empty()) {
       job->unbound = ConfigError{file, address.line, address.column, why}.ToString();
       return;
@@ -197,7 +197,7 @@ void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
 bool UvReloader::SurveyNodes(const std::shared_ptr<Job>& job) {
   if (!job->error.empty() || job->next.config == nullptr || stopped_) return false;
   std::vector<SurveyedNode> nodes =
-      NodesToSurvey(job->next.config->pools[0], &job->now.config->pools[0]);
+      NodesToSurvey(job->next.config->pool(), &job->now.config->pool());
   if (nodes.empty()) return false;
   job->survey = std::make_unique<UvNodeSurvey>(loop_, &presence_->self(), std::move(nodes));
   job->survey->Ask([this, job] {
@@ -323,7 +323,7 @@ void UvReloader::TryLater(const std::shared_ptr<Job>& job, const std::string& wh
 // The file is not the one that was meant.
 void UvReloader::Leave(const std::shared_ptr<Job>& job) {
   const std::string why =
-      std::string("the file is no more what it was: ") +
+      std::string("the file has changed since it was read: ") +
       (serving_.config->watch_config ? "it is read when it is still" : "it is not tried again");
   Note(NoteLevel::kInfo, job->order.cause + ": " + why);
   if (on_loaded_) on_loaded_();  // the watch compares with what is in effect again

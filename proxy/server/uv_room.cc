@@ -15,7 +15,7 @@ uint32_t UvRoom::Make(const Config& config) {
   std::string warning;
   const uint32_t clients = MakeRoomForClients(config, &warning);
   Warn(std::move(warning), &clients_warning_);
-  const uint64_t buffered = config.pools[0].limits.buffered;
+  const uint64_t buffered = config.pool().limits.buffered;
   warning.clear();
   Budget::set_limit(BufferedLimit(buffered, AddressSpaceLeft(), Budget::Held(), &warning));
   Warn(std::move(warning), &memory_warning_);

@@ -88,7 +88,7 @@ class Server {
       : config_(config),
         text_(text),
         take_over_(take_over),
-        resyncs_(config.pools[0].resync.max_parallel) {
+        resyncs_(config.pool().resync.max_parallel) {
     process_.version = version;
     process_.executable = executable;
     process_.pid = static_cast<uint64_t>(getpid());
@@ -156,7 +156,7 @@ class Server {
     if (!Open(error)) return false;
     AddShards(serving);
     AddListeners(&sockets);
-    room_.WarnOfExposure(config_.pools[0]);
+    room_.WarnOfExposure(config_.pool());
     MakeReloader(serving);
     presence_->set_on_rival([this](const std::string& why, bool ends) {
       shared_.workers[0]->Post([this, why, ends] { OnRival(why, ends); });
@@ -165,7 +165,7 @@ class Server {
     start_check_end_->Set(kStartCheckMs);
     WatchConfig(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
-                              std::to_string(config_.pools[0].shards.size()) + " shards with " +
+                              std::to_string(config_.pool().shards.size()) + " shards with " +
                               std::to_string(config_.workers) + " worker(s); pid " +
                               std::to_string(process_.pid));
     signals_.Deliver();
@@ -181,11 +181,11 @@ class Server {
            "the last proxy did not stop in order: every replica is resynced before it counts "
            "again");
     }
-    return InitialTopology(MembersOf(config_.pools[0]), RingOf(config_.pools[0]), stored, error);
+    return InitialTopology(MembersOf(config_.pool()), RingOf(config_.pool()), stored, error);
   }
 
   bool Bind(Sockets* sockets, std::string* error) const {
-    for (const Address& address : config_.pools[0].listen) {
+    for (const Address& address : config_.pool().listen) {
       sockets->push_back(BindListeners(address, config_.workers, {}, error));
       if (!sockets->back().empty()) continue;
       *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
@@ -200,7 +200,7 @@ class Server {
     shared_.claims = &claims_;
     shared_.others = presence_.get();
     UvWorker::Serving serving{std::make_shared<const Config>(config_),
-                              std::make_shared<const Pool>(config_.pools[0], config_.workers),
+                              std::make_shared<const Pool>(config_.pool(), config_.workers),
                               std::make_shared<const RingHistory>(initial.rings)};
     for (uint32_t i = 0; i < config_.workers; ++i) {
       shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, serving, i));
@@ -216,17 +216,17 @@ class Server {
 
   void AddShards(const UvWorker::Serving& serving) {
     const std::shared_ptr<const Topology> topology = coordinator_->current();
-    for (size_t i = 0; i < config_.pools[0].shards.size(); ++i) {
+    for (size_t i = 0; i < config_.pool().shards.size(); ++i) {
       const PoolShard& shard = serving.pool->shards()[i];
       const int known = topology->IndexOf(shard.name);
-      shared_.workers[shard.owner]->AddShard(config_.pools[0].shards[i],
+      shared_.workers[shard.owner]->AddShard(config_.pool().shards[i],
                                              topology->shards[static_cast<size_t>(known)]);
     }
   }
 
   void AddListeners(Sockets* sockets) {
     for (size_t i = 0; i < sockets->size(); ++i) {
-      const Address& address = config_.pools[0].listen[i];
+      const Address& address = config_.pool().listen[i];
       for (size_t j = 0; j < (*sockets)[i].size(); ++j) {
         shared_.workers[j % config_.workers]->AddListener(address, std::move((*sockets)[i][j]));
       }
@@ -249,7 +249,7 @@ class Server {
     });
     reloader_->set_on_loaded([this, loop] {
       MakeRoom();
-      room_.WarnOfExposure(config().pools[0]);
+      room_.WarnOfExposure(config().pool());
       WatchConfig(loop);
     });
   }
@@ -257,15 +257,15 @@ class Server {
   // Nothing has been written yet, neither to the nodes nor to the state.
   bool LookAtNodes(const Topology& topology, std::string* error) {
     presence_ =
-        std::make_unique<UvPresence>(config_.state_dir, config_.pools[0].listen[0].ToString());
-    for (const ShardConfig& shard : config_.pools[0].shards) {
+        std::make_unique<UvPresence>(config_.state_dir, config_.pool().listen[0].ToString());
+    for (const ShardConfig& shard : config_.pool().shards) {
       const ShardInfo& info = topology.shards[static_cast<size_t>(topology.IndexOf(shard.name))];
       for (const CopyInfo& copy : info.copies) {
         if (copy.run_id.empty() || ProcessOf(copy.run_id) == kHiddenRunId) continue;
         claims_.Claim({shard.name, copy.node}, ProcessOf(copy.run_id), shard.database);
       }
     }
-    start_check_ = std::make_unique<UvStartCheck>(config_.pools[0], presence_.get());
+    start_check_ = std::make_unique<UvStartCheck>(config_.pool(), presence_.get());
     const auto warn = [this](const std::string& text) { Note(NoteLevel::kWarn, text); };
     if (start_check_->Run(take_over_, claims_, warn, error)) return true;
     start_check_.reset();
@@ -329,7 +329,7 @@ class Server {
     reloader_->Stop();
     RemoveSocketFiles();  // while they are open: see there
     draining_ = config_.workers;
-    const uint64_t drain_ms = config().pools[0].timeouts.drain_ms;
+    const uint64_t drain_ms = config().pool().timeouts.drain_ms;
     for (auto& worker : shared_.workers) {
       UvWorker* target = worker.get();
       target->Post([this, target, drain_ms] {

@@ -46,8 +46,8 @@ class PlanRunner {
   // Of the kinds that go to shards. For a write: must it wait for a read before it? For a read: its
   // marks are in the context now.
   bool StopsAtFence(const Plan& plan) const;
-  // The marks of what it reads are in the context. `random`: for
-  // who chooses among replies.
+  // The marks of what it reads are in the context. `random`: for who chooses among
+  // replies.
   void Send(const Plan& plan, uint32_t random);
 
  private:

@@ -225,7 +225,7 @@ class Survivors {
     ConfigError error;
     const std::optional<Config> config = LoadConfigText(file.Text(), "/tmp/gemel.toml", &error);
     ASSERT_TRUE(config) << error.ToString();
-    const Pool pool(config->pools[0], 1);
+    const Pool pool(config->pool(), 1);
     for (const std::string& name : names_) {
       owners_[name].insert(pool.OfSlot(pool.ShardOf(name)).name);
     }

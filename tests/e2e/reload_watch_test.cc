@@ -176,7 +176,7 @@ TEST_P(ReloadWatch, WhatIsTriedAgainIsTheSameFile) {
   world_.file().shard("a").nodes = {old};
   WriteOver(path(), Next());
   EXPECT_TRUE(Eventually([&] {
-    return Has(world_.proxy().Log(), "the file is no more what it was") ||
+    return Has(world_.proxy().Log(), "the file has changed since it was read") ||
            world_.Setting("limits.max_clients") != before;
   }));
   EXPECT_EQ(world_.Setting("limits.max_clients"), before);

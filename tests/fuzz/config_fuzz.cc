@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Check((error.line == 0) == (error.column == 0));
   } else {
     Check(config->workers >= 1 && config->pools.size() == 1 && !config->state_dir.empty());
-    const gemel::PoolConfig& pool = config->pools[0];
+    const gemel::PoolConfig& pool = config->pool();
     Check(!pool.shards.empty() && !pool.listen.empty());
     for (const gemel::Address& address : pool.listen) CheckAddress(address);
     for (const gemel::ShardConfig& shard : pool.shards) {

@@ -85,7 +85,7 @@ TEST_F(ConfigFile, Loads) {
   ASSERT_TRUE(config) << error.ToString();
   EXPECT_EQ(config->file, path);
   EXPECT_EQ(config->state_dir, (folder_ / "state").string());
-  EXPECT_EQ(config->pools[0].shards[0].name, "s");
+  EXPECT_EQ(config->pool().shards[0].name, "s");
 }
 
 TEST_F(ConfigFile, LoadsWhatEditorsMake) {

@@ -55,8 +55,8 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
   // The node's process died in front of everybody: the probe's own connection ends with it.
   void ResetProbe(const Node* node);
 
-  // A reload. `done`: empty, or why it was refused; not
-  // called if the proxy crashes first. Not while one is under way.
+  // A reload. `done`: empty, or why it was refused; not called if the proxy crashes
+  // first. Not while one is under way.
   void Reload(const ProxyOptions& next, bool force, std::function<void(const std::string&)> done);
   bool reloading() const { return job_ != nullptr; }
 

@@ -35,7 +35,7 @@ std::string Describe(const std::string& from, const std::string& to) {
   const Config new_config = Load(to);
   const ConfigDiff diff = DiffConfigs(old_config, new_config);
   if (!diff.ring_changed) return DescribeDiff(diff, nullptr);
-  const RingMoves moves = DiffRings(old_config.pools[0], new_config.pools[0]);
+  const RingMoves moves = DiffRings(old_config.pool(), new_config.pool());
   return DescribeDiff(diff, &moves);
 }
 

@@ -162,7 +162,7 @@ class RandomEdits {
   void Run(const std::string& text, int steps) {
     std::string edited = text;
     std::map<std::string, std::string> shown = Shown(edited);
-    std::string password = Load(edited).pools[0].password;
+    std::string password = Load(edited).pool().password;
     for (int i = 0; i < steps; ++i) {
       const OptionInfo& option = KnownOptions()[random_() % KnownOptions().size()];
       const std::string argument = Argument(option, shown);
@@ -182,7 +182,7 @@ class RandomEdits {
       ExpectOthersStay(before, edited);
       if (option.kind == OptionKind::kSecret) {
         password = argument;
-        EXPECT_EQ(Load(edited).pools[0].password, argument);
+        EXPECT_EQ(Load(edited).pool().password, argument);
       } else {
         shown[option.name] = argument;
       }
@@ -209,7 +209,7 @@ class RandomEdits {
   static std::map<std::string, std::string> Shown(const std::string& text) {
     const Config config = Load(text);
     std::map<std::string, std::string> shown;
-    for (const ConfigValue& value : ConfigValues(config, config.pools[0])) {
+    for (const ConfigValue& value : ConfigValues(config, config.pool())) {
       if (value.name.find('.') != std::string::npos) shown[value.name] = value.value;
     }
     return shown;

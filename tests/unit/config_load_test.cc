@@ -210,7 +210,7 @@ TEST_F(ConfigExample, ItsCommandLoads) {
   std::optional<Config> config = LoadConfigText(text, "f", &error);
   ASSERT_TRUE(config) << error.ToString();
   const std::vector<ExtraCommand> expected = {{"json.set", -4, true, 1, 1, 1, true}};
-  EXPECT_EQ(config->pools[0].commands, expected);
+  EXPECT_EQ(config->pool().commands, expected);
 }
 
 }  // namespace

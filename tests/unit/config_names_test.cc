@@ -124,7 +124,7 @@ std::map<std::string, std::string> Shown(const std::string& file) {
   EXPECT_TRUE(config) << error.ToString();
   std::map<std::string, std::string> shown;
   if (!config) return shown;
-  for (const ConfigValue& value : ConfigValues(*config, config->pools[0])) {
+  for (const ConfigValue& value : ConfigValues(*config, config->pool())) {
     EXPECT_TRUE(shown.emplace(value.name, value.value).second) << value.name << " is there twice";
   }
   return shown;

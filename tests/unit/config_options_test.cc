@@ -38,7 +38,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(config->log.rotate_files, 5u);
 
   ASSERT_EQ(config->pools.size(), 1u);
-  const PoolConfig& pool = config->pools[0];
+  const PoolConfig& pool = config->pool();
   EXPECT_EQ(pool.name, "default");
   ASSERT_EQ(pool.listen.size(), 1u);
   EXPECT_EQ(pool.listen[0].ToString(), "127.0.0.1:6380");
@@ -128,56 +128,53 @@ struct Number {
 const std::vector<Number>& Numbers() {
   static const uint64_t kb = 1024, mb = kb << 10, gb = mb << 10;
   static const std::vector<Number> numbers = {
-      {"ring", "points", 1, 65536, false, GEMEL_FIELD(c.pools[0].ring.points)},
+      {"ring", "points", 1, 65536, false, GEMEL_FIELD(c.pool().ring.points)},
       {"ring", "forget_keys_per_s", 1, 10000000, false,
-       GEMEL_FIELD(c.pools[0].ring.forget_keys_per_s)},
-      {"read", "hedge_ms", 0, 3600000, false, GEMEL_FIELD(c.pools[0].read.hedge_ms)},
-      {"health", "interval_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].health.interval_ms)},
-      {"health", "timeout_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].health.timeout_ms)},
-      {"health", "min_timeout_ms", 10, 3600000, false,
-       GEMEL_FIELD(c.pools[0].health.min_timeout_ms)},
-      {"health", "failures", 1, 1000, false, GEMEL_FIELD(c.pools[0].health.failures)},
-      {"health", "resolve_s", 0, 86400, false, GEMEL_FIELD(c.pools[0].health.resolve_s)},
-      {"limits", "max_clients", 1, 1000000, false, GEMEL_FIELD(c.pools[0].limits.max_clients)},
-      {"limits", "max_bulk", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_bulk), "",
+       GEMEL_FIELD(c.pool().ring.forget_keys_per_s)},
+      {"read", "hedge_ms", 0, 3600000, false, GEMEL_FIELD(c.pool().read.hedge_ms)},
+      {"health", "interval_ms", 10, 3600000, false, GEMEL_FIELD(c.pool().health.interval_ms)},
+      {"health", "timeout_ms", 10, 3600000, false, GEMEL_FIELD(c.pool().health.timeout_ms)},
+      {"health", "min_timeout_ms", 10, 3600000, false, GEMEL_FIELD(c.pool().health.min_timeout_ms)},
+      {"health", "failures", 1, 1000, false, GEMEL_FIELD(c.pool().health.failures)},
+      {"health", "resolve_s", 0, 86400, false, GEMEL_FIELD(c.pool().health.resolve_s)},
+      {"limits", "max_clients", 1, 1000000, false, GEMEL_FIELD(c.pool().limits.max_clients)},
+      {"limits", "max_bulk", kb, 16 * gb, true, GEMEL_FIELD(c.pool().limits.max_bulk), "",
        "max_request = \"64gb\""},
-      {"limits", "max_args", 16, 16777216, false, GEMEL_FIELD(c.pools[0].limits.max_args)},
-      {"limits", "max_inline", 64, 64 * mb, true, GEMEL_FIELD(c.pools[0].limits.max_inline)},
-      {"limits", "max_request", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_request),
+      {"limits", "max_args", 16, 16777216, false, GEMEL_FIELD(c.pool().limits.max_args)},
+      {"limits", "max_inline", 64, 64 * mb, true, GEMEL_FIELD(c.pool().limits.max_inline)},
+      {"limits", "max_request", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.max_request),
        "max_bulk = 1024"},
-      {"limits", "max_reply", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.max_reply)},
-      {"limits", "client_pending", 1, 16777216, false,
-       GEMEL_FIELD(c.pools[0].limits.client_pending)},
-      {"limits", "client_output", kb, 64 * gb, true, GEMEL_FIELD(c.pools[0].limits.client_output),
-       "", "client_output_hard = \"64gb\""},
+      {"limits", "max_reply", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.max_reply)},
+      {"limits", "client_pending", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.client_pending)},
+      {"limits", "client_output", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.client_output), "",
+       "client_output_hard = \"64gb\""},
       {"limits", "client_output_hard", kb, 64 * gb, true,
-       GEMEL_FIELD(c.pools[0].limits.client_output_hard), "client_output = 1024"},
-      {"limits", "buffered", kb, 1024 * gb, true, GEMEL_FIELD(c.pools[0].limits.buffered)},
+       GEMEL_FIELD(c.pool().limits.client_output_hard), "client_output = 1024"},
+      {"limits", "buffered", kb, 1024 * gb, true, GEMEL_FIELD(c.pool().limits.buffered)},
       {"limits", "node_pending_bytes", kb, 64 * gb, true,
-       GEMEL_FIELD(c.pools[0].limits.node_pending_bytes)},
-      {"limits", "node_pending", 1, 16777216, false, GEMEL_FIELD(c.pools[0].limits.node_pending)},
-      {"limits", "shard_held", 1, 16777216, false, GEMEL_FIELD(c.pools[0].limits.shard_held)},
-      {"timeouts", "connect_ms", 0, 3600000, false, GEMEL_FIELD(c.pools[0].timeouts.connect_ms)},
-      {"timeouts", "request_ms", 0, 3600000, false, GEMEL_FIELD(c.pools[0].timeouts.request_ms)},
-      {"timeouts", "idle_s", 0, 31536000, false, GEMEL_FIELD(c.pools[0].timeouts.idle_s)},
-      {"timeouts", "drain_ms", 0, 3600000, false, GEMEL_FIELD(c.pools[0].timeouts.drain_ms)},
+       GEMEL_FIELD(c.pool().limits.node_pending_bytes)},
+      {"limits", "node_pending", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.node_pending)},
+      {"limits", "shard_held", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.shard_held)},
+      {"timeouts", "connect_ms", 0, 3600000, false, GEMEL_FIELD(c.pool().timeouts.connect_ms)},
+      {"timeouts", "request_ms", 0, 3600000, false, GEMEL_FIELD(c.pool().timeouts.request_ms)},
+      {"timeouts", "idle_s", 0, 31536000, false, GEMEL_FIELD(c.pool().timeouts.idle_s)},
+      {"timeouts", "drain_ms", 0, 3600000, false, GEMEL_FIELD(c.pool().timeouts.drain_ms)},
       {"timeouts", "reconnect_min_ms", 1, 3600000, false,
-       GEMEL_FIELD(c.pools[0].timeouts.reconnect_min_ms), "", "reconnect_max_ms = 3600000"},
+       GEMEL_FIELD(c.pool().timeouts.reconnect_min_ms), "", "reconnect_max_ms = 3600000"},
       {"timeouts", "reconnect_max_ms", 1, 3600000, false,
-       GEMEL_FIELD(c.pools[0].timeouts.reconnect_max_ms), "reconnect_min_ms = 1"},
-      {"timeouts", "keepalive_s", 0, 32767, false, GEMEL_FIELD(c.pools[0].timeouts.keepalive_s)},
-      {"resync", "pause_ms", 1, 60000, false, GEMEL_FIELD(c.pools[0].resync.pause_ms)},
-      {"resync", "timeout_s", 1, 604800, false, GEMEL_FIELD(c.pools[0].resync.timeout_s)},
-      {"resync", "retry_ms", 10, 3600000, false, GEMEL_FIELD(c.pools[0].resync.retry_ms)},
-      {"resync", "journal_keys", 0, 1000000000, false, GEMEL_FIELD(c.pools[0].resync.journal_keys)},
-      {"resync", "journal_bytes", kb, 1024 * gb, true,
-       GEMEL_FIELD(c.pools[0].resync.journal_bytes)},
+       GEMEL_FIELD(c.pool().timeouts.reconnect_max_ms), "reconnect_min_ms = 1"},
+      {"timeouts", "keepalive_s", 0, 32767, false, GEMEL_FIELD(c.pool().timeouts.keepalive_s)},
+      {"resync", "pause_ms", 1, 60000, false, GEMEL_FIELD(c.pool().resync.pause_ms)},
+      {"resync", "timeout_s", 1, 604800, false, GEMEL_FIELD(c.pool().resync.timeout_s)},
+      {"resync", "retry_ms", 10, 3600000, false, GEMEL_FIELD(c.pool().resync.retry_ms)},
+      {"resync", "journal_keys", 0, 1000000000, false, GEMEL_FIELD(c.pool().resync.journal_keys)},
+      {"resync", "journal_bytes", kb, 1024 * gb, true, GEMEL_FIELD(c.pool().resync.journal_bytes)},
       {"resync", "repair_keys_per_s", 1, 10000000, false,
-       GEMEL_FIELD(c.pools[0].resync.repair_keys_per_s)},
-      {"audit", "keys_per_s", 1, 1000000, false, GEMEL_FIELD(c.pools[0].audit.keys_per_s)},
-      {"audit", "interval_s", 0, 2592000, false, GEMEL_FIELD(c.pools[0].audit.interval_s)},
-      {"audit", "max_value", kb, 16 * gb, true, GEMEL_FIELD(c.pools[0].audit.max_value)},
-      {"resync", "max_parallel", 1, 1000, false, GEMEL_FIELD(c.pools[0].resync.max_parallel)},
+       GEMEL_FIELD(c.pool().resync.repair_keys_per_s)},
+      {"audit", "keys_per_s", 1, 1000000, false, GEMEL_FIELD(c.pool().audit.keys_per_s)},
+      {"audit", "interval_s", 0, 2592000, false, GEMEL_FIELD(c.pool().audit.interval_s)},
+      {"audit", "max_value", kb, 16 * gb, true, GEMEL_FIELD(c.pool().audit.max_value)},
+      {"resync", "max_parallel", 1, 1000, false, GEMEL_FIELD(c.pool().resync.max_parallel)},
       {"log", "rotate_bytes", 4 * kb, 1024 * gb, true, GEMEL_FIELD(c.log.rotate_bytes)},
       {"log", "rotate_files", 0, 1000, false, GEMEL_FIELD(c.log.rotate_files)},
   };
@@ -260,7 +257,7 @@ TEST(ConfigOptions, Proxy) {
       "w\"\n" +
       std::string(kShard));
   ASSERT_TRUE(config);
-  const PoolConfig& pool = config->pools[0];
+  const PoolConfig& pool = config->pool();
   ASSERT_EQ(pool.listen.size(), 3u);
   EXPECT_EQ(pool.listen[0].ToString(), "0.0.0.0:1");
   EXPECT_EQ(pool.listen[1].ToString(), "[::1]:2");
@@ -308,14 +305,14 @@ TEST(ConfigOptions, Ring) {
       Load("[ring]\ndistribution = \"ring\"\npoints = 9\nhash = \"xxh3\"\nhash_tag = \"<>\"\n" +
            std::string(kShard));
   ASSERT_TRUE(config);
-  EXPECT_EQ(config->pools[0].ring.points, 9u);
-  EXPECT_EQ(config->pools[0].ring.hash_tag, "<>");
+  EXPECT_EQ(config->pool().ring.points, 9u);
+  EXPECT_EQ(config->pool().ring.hash_tag, "<>");
   config = Load("ring = { hash_tag = \"\" }\n" + std::string(kShard));
   ASSERT_TRUE(config);
-  EXPECT_EQ(config->pools[0].ring.hash_tag, "");
+  EXPECT_EQ(config->pool().ring.hash_tag, "");
   config = Load("ring.hash_tag = \"$$\"\n" + std::string(kShard));
   ASSERT_TRUE(config);
-  EXPECT_EQ(config->pools[0].ring.hash_tag, "$$");
+  EXPECT_EQ(config->pool().ring.hash_tag, "$$");
 }
 
 TEST(ConfigOptions, Shards) {
@@ -327,8 +324,8 @@ TEST(ConfigOptions, Shards) {
       "[[shard]]\nname = \"" +
       longest + "\"\nprimary = \"b:2\"\nreplicas = []\nweight = 1\npassword = \"q\"\n");
   ASSERT_TRUE(config);
-  ASSERT_EQ(config->pools[0].shards.size(), 2u);
-  const ShardConfig& a = config->pools[0].shards[0];
+  ASSERT_EQ(config->pool().shards.size(), 2u);
+  const ShardConfig& a = config->pool().shards[0];
   EXPECT_EQ(a.name, "Az09_.:-");
   EXPECT_EQ(a.weight, 1000u);
   EXPECT_EQ(a.user, "u");
@@ -337,7 +334,7 @@ TEST(ConfigOptions, Shards) {
   std::vector<std::string> nodes;
   for (const Address& address : a.Nodes()) nodes.push_back(address.ToString());
   EXPECT_EQ(nodes, (std::vector<std::string>{"unix:/a", "b:1", "[::1]:2"}));
-  const ShardConfig& b = config->pools[0].shards[1];
+  const ShardConfig& b = config->pool().shards[1];
   EXPECT_EQ(b.name, longest);
   EXPECT_EQ(b.user, "");
   EXPECT_EQ(b.password, "q");
@@ -349,7 +346,7 @@ TEST(ConfigOptions, MostReplicas) {
   for (int i = 0; i < 15; i++) replicas += "\"r:" + std::to_string(i + 1) + "\", ";
   std::optional<Config> config = Load(std::string(kShard) + "replicas = [" + replicas + "]\n");
   ASSERT_TRUE(config);
-  EXPECT_EQ(config->pools[0].shards[0].replicas.size(), 15u);
+  EXPECT_EQ(config->pool().shards[0].replicas.size(), 15u);
 }
 
 TEST(ConfigOptions, Choices) {
@@ -389,7 +386,7 @@ TEST(ConfigOptions, Commands) {
       {"m.none", -1, false, 0, 0, 0, false},   {"m.second", 3, false, 2, 2, 1, false},
       {"m.zero", -1, false, 0, 0, 0, false},   {"m.alone", 1, false, 0, 0, 0, false},
   };
-  EXPECT_EQ(config->pools[0].commands, expected);
+  EXPECT_EQ(config->pool().commands, expected);
 }
 
 }  // namespace

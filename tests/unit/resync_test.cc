@@ -410,7 +410,7 @@ TEST(Resync, EditThatFails) {
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U);
 }
 
-TEST(Resync, EmptyCopyThatIsBeingCopiedIsNoEmptyTwin) {
+TEST(Resync, EmptyCopyThatIsBeingCopiedIsNotMarkedInSync) {
   // The shard marks a copy in sync when both are empty, but what the copy's connection began with
   // says nothing any more once it was made a replica.
   World world({});

@@ -274,7 +274,7 @@ class World {
     process.uptime_s = [] { return uint64_t{0}; };
     process.unix_time_us = [] { return int64_t{1700000000123456}; };
     process.resident_bytes = [] { return uint64_t{1 << 20}; };
-    pool = std::make_unique<Pool>(config->pools[0], workers);
+    pool = std::make_unique<Pool>(config->pool(), workers);
     nodes.resize(shards);
     for (uint32_t w = 0; w < workers; ++w) {
       this->workers.push_back(std::make_unique<FakeWorker>(pool.get(), &process, w, workers));

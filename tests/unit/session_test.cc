@@ -211,7 +211,7 @@ TEST(SessionTest, ScanGoesOnAcrossAReload) {
               "\"\nprimary = \"127.0.0.1:" + std::to_string(7000 + name) + "\"\n";
     }
     ConfigError error;
-    return std::make_unique<Pool>(LoadConfigText(text, "/g.toml", &error)->pools[0], before,
+    return std::make_unique<Pool>(LoadConfigText(text, "/g.toml", &error)->pool(), before,
                                   std::vector<uint32_t>{});
   };
   for (const std::string next : {"acd", "dca", "cd", "dabc", "a", "d"}) {

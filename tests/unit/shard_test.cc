@@ -157,7 +157,7 @@ TEST_F(ShardTest, ARestartedNodeHasLostItsData) {
   EXPECT_EQ(set->told, "+OK\r\n");
 }
 
-TEST_F(ShardTest, WhatWasEmptyOnceIsNoEmptyTwin) {
+TEST_F(ShardTest, WhatWasEmptyOnceIsNotTakenForAnEmptyCopy) {
   Make(2);
   Up(0, "r0", 0);
   Up(1, "r1", 0);
