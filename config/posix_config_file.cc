@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "config/errno_text.h"
+
 namespace gemel {
 
 namespace {
@@ -18,8 +20,6 @@ constexpr int kReadAttempts = 5;
 // For what is no file: so often, and for so long each time, it is waited for.
 constexpr int kMaxWaits = 50;
 constexpr int kWaitMs = 100;
-
-std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
 bool IsSame(const struct stat& before, const struct stat& after) {
   return before.st_size == after.st_size && before.st_mtim.tv_sec == after.st_mtim.tv_sec &&

@@ -8,14 +8,14 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "config/errno_text.h"
+
 namespace gemel {
 
 namespace {
 
 constexpr char kFolder[] = "it is a folder, not a file";
 constexpr char kAccessList[] = "system.posix_acl_access";
-
-std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
 int Open(int folder, const char* name, int flags) {
   int fd;

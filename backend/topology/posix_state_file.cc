@@ -11,6 +11,7 @@
 
 #include "backend/files/posix_regular_file.h"
 #include "backend/topology/topology_text.h"
+#include "config/errno_text.h"
 
 namespace gemel {
 namespace {
@@ -90,7 +91,7 @@ std::string StateFile::Failure(std::string_view what, const std::string& why) co
 }
 
 std::string StateFile::Failure(std::string_view what, int code) const {
-  return Failure(what, std::generic_category().message(code));
+  return Failure(what, ErrnoText(code));
 }
 
 bool StateFile::Open(const std::string& folder, std::string* error) {
@@ -156,7 +157,7 @@ std::optional<std::string> StateFile::ReadText(std::string* error, bool* missing
   std::string text;
   if (fd.valid()) {
     if (ReadAll(fd.get(), &text)) return text;
-    why = std::generic_category().message(errno);
+    why = ErrnoText(errno);
   }
   *error = "the state file " + path_ + " cannot be read: " + why;
   return std::nullopt;

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "backend/files/posix_regular_file.h"
+#include "config/errno_text.h"
 
 namespace gemel {
 
@@ -19,8 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kFlags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-
-std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
 // gemel.log -> gemel.3.log
 fs::path Rotated(const fs::path& file, uint32_t number) {

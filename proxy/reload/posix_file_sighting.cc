@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "backend/files/unique_fd.h"
+#include "config/errno_text.h"
 
 namespace gemel {
 
@@ -32,8 +33,6 @@ FileIdentity IdentityOf(const struct stat& found) {
           Nanoseconds(found.st_mtim),
           Nanoseconds(found.st_ctim)};
 }
-
-std::string ErrnoText(int code) { return std::generic_category().message(code); }
 
 // Puts the parts of a path in front of those that are left to go.
 void PushParts(std::string_view path, std::deque<std::string>* parts) {

@@ -9,13 +9,14 @@
 #include <system_error>
 
 #include "backend/files/posix_regular_file.h"
+#include "config/errno_text.h"
 
 namespace gemel {
 
 namespace {
 
 bool Fail(const std::string& what, std::string* error) {
-  *error = what + ": " + std::generic_category().message(errno);
+  *error = what + ": " + ErrnoText(errno);
   return false;
 }
 
