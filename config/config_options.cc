@@ -62,15 +62,21 @@ std::string List(std::string_view text) {
 
 }  // namespace
 
+// The reader of the file, with a file that says nothing, tells what it would leave as it is.
+std::vector<OptionInfo> OptionsOf(const Config& config) {
+  std::vector<OptionInfo> found;
+  Config read = config;
+  PoolPlaces places;
+  Mistakes mistakes("");
+  ReadSections(toml::table(), &read, &places, &mistakes, &found);
+  return found;
+}
+
 const std::vector<OptionInfo>& KnownOptions() {
   static const std::vector<OptionInfo> options = [] {
-    std::vector<OptionInfo> found;
     Config config;
     config.pools.emplace_back();
-    PoolPlaces places;
-    Mistakes mistakes("");
-    ReadSections(toml::table(), &config, &places, &mistakes, &found);
-    return found;
+    return OptionsOf(config);
   }();
   return options;
 }

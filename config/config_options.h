@@ -34,11 +34,15 @@ struct OptionInfo {
   std::string name;
   OptionKind kind;
   Guard guard = Guard::kNone;
+  std::string value = {};  // as it was when the option was asked for; of a secret nothing
 };
 
 // All options of the sections that a file has once (so none of [[shard]] and [[command]]). They are
 // those that the reader of the file asks for, in its order. Any thread.
 const std::vector<OptionInfo>& KnownOptions();
+
+// The same with the values of that config. Any thread.
+std::vector<OptionInfo> OptionsOf(const Config& config);
 
 // The option of that name, or null. Valid for ever.
 const OptionInfo* FindOption(std::string_view name);

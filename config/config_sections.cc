@@ -61,6 +61,10 @@ std::optional<Place> ReadAddresses(TableReader& table, std::string_view key, siz
   std::vector<TableReader::Item> items;
   std::optional<Place> place = table.Strings(key, kAddresses, most, &items);
   table.Protect(key);
+  std::string shown;
+  for (const Address& address : *addresses)
+    shown += (shown.empty() ? "" : " ") + address.ToString();
+  table.Show(std::move(shown));
   if (!place) return std::nullopt;
   addresses->clear();
   bool good = true;
@@ -103,7 +107,7 @@ std::optional<Place> ReadPath(TableReader& table, std::string_view key, bool may
 
 void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
   PoolConfig& pool = config->pool();
-  pool.listen = {Address{"127.0.0.1", 6380, ""}};
+  if (pool.listen.empty()) pool.listen = {Address{"127.0.0.1", 6380, ""}};
   auto listen = ReadAddresses(table, "listen", kMaxListens, &pool.listen, &places->listen);
   if (listen && pool.listen.empty()) {
     table.Reject("listen", *listen, "expected at least one address, found none");

@@ -54,7 +54,7 @@ const toml::node* TableReader::Ask(std::string_view key, OptionKind kind) {
   titles_.emplace_back(key);
   if (options_ != nullptr) {
     options_->push_back(
-        {title_.substr(1, title_.size() - 2) + "." + std::string(key), kind, Guard::kNone});
+        {title_.substr(1, title_.size() - 2) + "." + std::string(key), kind, Guard::kNone, {}});
   }
   return Find(key);
 }
@@ -63,6 +63,10 @@ void TableReader::Protect(std::string_view key, Guard guard) {
   if (options_ != nullptr && options_->back().name.ends_with("." + std::string(key))) {
     options_->back().guard = guard;
   }
+}
+
+void TableReader::Show(std::string value) {
+  if (options_ != nullptr) options_->back().value = std::move(value);
 }
 
 const toml::node* TableReader::AskSection(std::string_view key, std::string title) {
@@ -99,6 +103,7 @@ void TableReader::WrongType(std::string_view key, const toml::node& node,
 std::optional<Place> TableReader::String(std::string_view key, std::string_view expected,
                                          std::string* value) {
   const toml::node* node = Ask(key, OptionKind::kText);
+  Show(*value);
   if (node == nullptr) return std::nullopt;
   const auto* text = node->as_string();
   if (text == nullptr) {
@@ -123,6 +128,7 @@ std::optional<Place> TableReader::Secret(std::string_view key, std::string* valu
 
 std::optional<Place> TableReader::Bool(std::string_view key, bool* value) {
   const toml::node* node = Ask(key, OptionKind::kFlag);
+  Show(*value ? "true" : "false");
   if (node == nullptr) return std::nullopt;
   const auto* flag = node->as_boolean();
   if (flag == nullptr) {

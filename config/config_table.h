@@ -34,6 +34,9 @@ class TableReader {
   // The option that was asked for last, and is called so, has this guard.
   void Protect(std::string_view key, Guard guard = Guard::kProtected);
 
+  // The option that was asked for last has this value, unless the file says another.
+  void Show(std::string value);
+
   // A text; `expected` describes it. The caller checks what it says, by Reject.
   std::optional<Place> String(std::string_view key, std::string_view expected, std::string* value);
   // The same for a text that no message may show.
@@ -44,6 +47,7 @@ class TableReader {
   template <class T>
   std::optional<Place> Integer(std::string_view key, int64_t min, int64_t max, T* value) {
     std::optional<Number> number = ReadInteger(key, min, max);
+    if (options_ != nullptr) Show(std::to_string(*value));
     if (!number) return std::nullopt;
     *value = static_cast<T>(number->value);
     return number->place;
@@ -54,6 +58,7 @@ class TableReader {
   std::optional<Place> Size(std::string_view key, uint64_t min, uint64_t max, T* value) {
     static_assert(std::numeric_limits<T>::max() <= std::numeric_limits<uint64_t>::max());
     std::optional<Number> number = ReadSize(key, min, max);
+    if (options_ != nullptr) Show(std::to_string(*value));
     if (!number) return std::nullopt;
     *value = static_cast<T>(number->value);
     return number->place;
@@ -72,6 +77,9 @@ class TableReader {
     for (const Option<T>& option : options) words.emplace_back(option.word);
     std::string word;
     std::optional<Place> place = ReadChoice(key, words, &word);
+    for (const Option<T>& option : options) {
+      if (option.value == *value) Show(std::string(option.word));
+    }
     if (!place) return std::nullopt;
     for (const Option<T>& option : options) {
       if (option.word == word) *value = option.value;
