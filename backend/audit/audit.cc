@@ -38,7 +38,11 @@ std::string Seconds(uint64_t ms) {
 }  // namespace
 
 Audit::Audit(AuditPort shard, ShardEnv* env, AuditConfig config)
-    : shard_(shard), env_(env), config_(config), comparison_(shard, config.max_value) {
+    : shard_(shard),
+      env_(env),
+      config_(config),
+      comparison_(shard, config.max_value),
+      figures_(shard.figures()) {
   shard_.set_handler([this](Request* request) { OnRequest(request); });
 }
 
@@ -59,19 +63,20 @@ void Audit::Stop() {
   if (stopped_) return;
   stopped_ = true;
   if (running_) End("gemel is being stopped");
-  AnswerError(&waiting_, "ERR gemel is being stopped");
+  AnswerError(&asking_.waiting, "ERR gemel is being stopped");
 }
 
 void Audit::OnRequest(Request* request) {
   std::vector<Request*> one = {request};
   if (stopped_) {
     AnswerError(&one, "ERR gemel is being stopped");
-  } else if (waiting_.size() >= kMaxWaiting) {
+  } else if (asking_.waiting.size() >= kMaxWaiting) {
     AnswerError(&one, "TRYAGAIN shard '" + shard_.info().name +
                           "': too many wait for the next audit already");
   } else {
-    if (waiting_.empty()) waiting_since_ms_ = env_->NowMs();
-    waiting_.push_back(request);  // Tick begins it: here somebody may be in the middle of a step
+    if (asking_.waiting.empty()) asking_.since_ms = env_->NowMs();
+    asking_.waiting.push_back(
+        request);  // Tick begins it: here somebody may be in the middle of a step
   }
 }
 
@@ -85,7 +90,8 @@ void Audit::Tick(uint64_t now_ms) {
   ticked_ms_ = now_ms;
   const double rate = config_.keys_per_s;
   tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kBatch, rate / 20));
-  if (running_ && served_.empty() && !waiting_.empty()) End("a full audit was asked for");
+  if (running_ && asking_.served.empty() && !asking_.waiting.empty())
+    End("a full audit was asked for");
   if (running_) {
     Advance();
   } else {
@@ -102,15 +108,16 @@ std::string Audit::OneCopyText() const {
 void Audit::TryBegin(uint64_t now_ms) {
   if (running_) return;
   const bool several = std::popcount(shard_.in_sync()) > 1;
-  if (!waiting_.empty()) {
+  if (!asking_.waiting.empty()) {
     if (!several) {
-      AnswerError(&waiting_, OneCopyText());
+      AnswerError(&asking_.waiting, OneCopyText());
     } else if (shard_.CanCompare()) {
-      Begin(std::exchange(waiting_, {}));
-    } else if (now_ms >= waiting_since_ms_ + kStuckMs) {
-      AnswerError(&waiting_, "CLUSTERDOWN shard '" + shard_.info().name +
-                                 "' is not ready: not every copy in sync can be reached, or its "
-                                 "roles are changing");
+      Begin(std::exchange(asking_.waiting, {}));
+    } else if (now_ms >= asking_.since_ms + kStuckMs) {
+      AnswerError(&asking_.waiting,
+                  "CLUSTERDOWN shard '" + shard_.info().name +
+                      "' is not ready: not every copy in sync can be reached, or its "
+                      "roles are changing");
     }
     return;
   }
@@ -123,22 +130,22 @@ void Audit::TryBegin(uint64_t now_ms) {
 
 void Audit::Begin(std::vector<Request*> requests) {
   running_ = true;
-  served_ = std::move(requests);
+  asking_.served = std::move(requests);
   round_ = Round();
   round_.began_ms = progress_ms_ = env_->NowMs();
   epoch_ = shard_.info().epoch;
   copies_ = shard_.in_sync();
   notes_ = 0;
-  scanned_ = shard_.info().primary;
-  to_scan_ = copies_ & ~Bit(scanned_);
-  cursor_ = "0";
-  keys_.clear();
-  batch_.clear();
-  suspects_.clear();
-  repaired_.clear();
-  stage_ = Stage::kScan;
-  tries_ = 0;
-  wait_until_ms_ = 0;
+  scanning_.copy = shard_.info().primary;
+  scanning_.to_come = copies_ & ~Bit(scanning_.copy);
+  scanning_.cursor = "0";
+  scanning_.keys.clear();
+  batch_.keys.clear();
+  batch_.suspects.clear();
+  batch_.repaired.clear();
+  batch_.stage = Stage::kScan;
+  batch_.tries = 0;
+  batch_.wait_until_ms = 0;
   comparison_.Reset();
   Advance();
 }
@@ -150,7 +157,7 @@ std::string Audit::Obstacle() const {
   }
   if (env_->NowMs() >= progress_ms_ + kStuckMs) {
     return "the copies could not be compared for " + std::to_string(kStuckMs / 1000) + " s" +
-           (error_.empty() ? "" : ": " + error_);
+           (scanning_.error.empty() ? "" : ": " + scanning_.error);
   }
   return {};
 }
@@ -163,16 +170,16 @@ void Audit::End(const std::string& early) {
     comparison_.Reset();
     shard_.DropCompare();
   }
-  if (early.empty()) ++audits_;
+  if (early.empty()) ++figures_.audits;
   const uint64_t interval_ms = uint64_t{config_.interval_s} * 1000;
   next_ms_ = now_ms + (early.empty() ? interval_ms : std::min(interval_ms, kRetryMs));
   const bool wrong = round_.differences > 0;
-  if (wrong || !served_.empty() || early.empty()) {
+  if (wrong || !asking_.served.empty() || early.empty()) {
     Note(wrong ? NoteLevel::kWarn : NoteLevel::kInfo,
          RoundText(round_, now_ms) + (early.empty() ? "" : "; ended early: " + early));
   }
   const std::string reply = RoundReply(round_, now_ms, early);
-  Answer(&served_, reply);
+  Answer(&asking_.served, reply);
 }
 
 void Audit::Advance() {
@@ -189,10 +196,10 @@ bool Audit::Step() {
     End(why);
     return false;
   }
-  if (env_->NowMs() < wait_until_ms_) return false;
+  if (env_->NowMs() < batch_.wait_until_ms) return false;
   // One that an earlier round left is not answered yet.
   if (shard_.comparing() || !shard_.CanCompare()) return false;
-  switch (stage_) {
+  switch (batch_.stage) {
     case Stage::kScan:
       return NextBatch();
     case Stage::kFilter:
@@ -207,68 +214,68 @@ bool Audit::Step() {
 }
 
 bool Audit::NextBatch() {
-  const bool background = served_.empty();
+  const bool background = asking_.served.empty();
   if (background && (tokens_ < 1 || shard_.CopyToResync() >= 0)) {
     progress_ms_ = env_->NowMs();  // it waits because it means to
     return false;
   }
-  if (keys_.empty()) {
-    if (!cursor_.empty()) {
+  if (scanning_.keys.empty()) {
+    if (!scanning_.cursor.empty()) {
       if (background) tokens_ -= 1;
       return Scan();
     }
-    if (to_scan_ == 0) {
+    if (scanning_.to_come == 0) {
       End({});
       return false;
     }
-    scanned_ = static_cast<uint32_t>(std::countr_zero(to_scan_));
-    to_scan_ &= to_scan_ - 1;
-    cursor_ = "0";
+    scanning_.copy = static_cast<uint32_t>(std::countr_zero(scanning_.to_come));
+    scanning_.to_come &= scanning_.to_come - 1;
+    scanning_.cursor = "0";
     return true;
   }
-  size_t count = std::min(keys_.size(), kBatch);
+  size_t count = std::min(scanning_.keys.size(), kBatch);
   if (background) count = std::min(count, static_cast<size_t>(tokens_));
-  batch_.clear();
+  batch_.keys.clear();
   for (; count > 0; --count) {
     if (background) tokens_ -= 1;
-    if (keys_.front().size() <= kMaxKeyName) {
-      batch_.push_back(std::move(keys_.front()));
+    if (scanning_.keys.front().size() <= kMaxKeyName) {
+      batch_.keys.push_back(std::move(scanning_.keys.front()));
     } else {
       ++round_.skipped;
-      ++audit_skipped_;
+      ++figures_.skipped;
     }
-    keys_.pop_front();
+    scanning_.keys.pop_front();
   }
-  tries_ = 0;
-  if (!batch_.empty()) {
-    stage_ = scanned_ == shard_.info().primary ? Stage::kCompare : Stage::kFilter;
+  batch_.tries = 0;
+  if (!batch_.keys.empty()) {
+    batch_.stage = scanning_.copy == shard_.info().primary ? Stage::kCompare : Stage::kFilter;
   }
   return true;
 }
 
 bool Audit::Scan() {
-  const std::string_view args[] = {"SCAN", cursor_, "COUNT", kScanCount};
+  const std::string_view args[] = {"SCAN", scanning_.cursor, "COUNT", kScanCount};
   std::string frame;
   AppendCommand(&frame, args);
-  error_.clear();
-  busy_ = shard_.Compare({&frame, 1}, Bit(scanned_), this);
+  scanning_.error.clear();
+  busy_ = shard_.Compare({&frame, 1}, Bit(scanning_.copy), this);
   return false;
 }
 
 // Most of what another copy has was compared when the primary was scanned.
 bool Audit::Filter() {
-  std::vector<std::string> frames(batch_.size());
-  for (size_t i = 0; i < batch_.size(); ++i) {
-    const std::string_view args[] = {"EXISTS", batch_[i]};
+  std::vector<std::string> frames(batch_.keys.size());
+  for (size_t i = 0; i < batch_.keys.size(); ++i) {
+    const std::string_view args[] = {"EXISTS", batch_.keys[i]};
     AppendCommand(&frames[i], args);
   }
-  everywhere_.assign(batch_.size(), true);
+  batch_.everywhere.assign(batch_.keys.size(), true);
   busy_ = shard_.Compare(frames, copies_, this);
   return false;
 }
 
 bool Audit::CompareBatch(bool thorough) {
-  busy_ = comparison_.Begin(batch_, thorough, [this](bool known) {
+  busy_ = comparison_.Begin(batch_.keys, thorough, [this](bool known) {
     busy_ = false;
     OnCompared(known);
     Advance();
@@ -277,46 +284,46 @@ bool Audit::CompareBatch(bool thorough) {
 }
 
 void Audit::OnCompareReply(uint32_t index, uint32_t, std::string_view reply) {
-  if (stage_ == Stage::kFilter) {
-    if (ReplyText(reply) != "1" || reply[0] != ':') everywhere_[index] = false;
+  if (batch_.stage == Stage::kFilter) {
+    if (ReplyText(reply) != "1" || reply[0] != ':') batch_.everywhere[index] = false;
     return;
   }
   std::vector<std::string_view> parts;
   std::vector<std::string_view> names;
   if (!SplitArray(reply, &parts) || parts.size() != 2 || !SplitArray(parts[1], &names)) {
-    error_ = "SCAN: " + std::string(reply[0] == '-' ? ReplyText(reply) : "an odd reply");
+    scanning_.error = "SCAN: " + std::string(reply[0] == '-' ? ReplyText(reply) : "an odd reply");
     return;
   }
-  cursor_ = ReplyText(parts[0]);
-  if (cursor_ == "0") cursor_.clear();
+  scanning_.cursor = ReplyText(parts[0]);
+  if (scanning_.cursor == "0") scanning_.cursor.clear();
   std::vector<std::string_view> keys;
   for (std::string_view name : names) keys.push_back(ReplyText(name));
   // A table that is growing may name a key twice.
   std::sort(keys.begin(), keys.end());
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-  keys_.assign(keys.begin(), keys.end());
+  scanning_.keys.assign(keys.begin(), keys.end());
 }
 
 void Audit::OnCompareEnd(bool known) {
   busy_ = false;
-  if (!known || (stage_ == Stage::kScan && !error_.empty())) {
-    wait_until_ms_ = env_->NowMs() + kTryAgainMs;
+  if (!known || (batch_.stage == Stage::kScan && !scanning_.error.empty())) {
+    batch_.wait_until_ms = env_->NowMs() + kTryAgainMs;
     return;
   }
   progress_ms_ = env_->NowMs();
-  if (stage_ == Stage::kFilter) {
+  if (batch_.stage == Stage::kFilter) {
     std::vector<std::string> odd;
-    for (size_t i = 0; i < batch_.size(); ++i) {
-      if (!everywhere_[i]) odd.push_back(std::move(batch_[i]));
+    for (size_t i = 0; i < batch_.keys.size(); ++i) {
+      if (!batch_.everywhere[i]) odd.push_back(std::move(batch_.keys[i]));
     }
-    batch_ = std::move(odd);
-    stage_ = batch_.empty() ? Stage::kScan : Stage::kCompare;
+    batch_.keys = std::move(odd);
+    batch_.stage = batch_.keys.empty() ? Stage::kScan : Stage::kCompare;
   }
   Advance();
 }
 
 bool Audit::BatchIsLocked() const {
-  return std::any_of(batch_.begin(), batch_.end(),
+  return std::any_of(batch_.keys.begin(), batch_.keys.end(),
                      [this](const std::string& key) { return shard_.IsKeyLocked(key); });
 }
 
@@ -328,18 +335,19 @@ void Audit::OnCompared(bool known) {
   }
   progress_ms_ = env_->NowMs();
   tokens_ -= static_cast<double>(comparison_.bytes() / kBytesAKey);
-  suspects_.clear();
-  for (size_t i = 0; i < batch_.size(); ++i) OnKeyCompared(batch_[i], comparison_.verdict(i));
+  batch_.suspects.clear();
+  for (size_t i = 0; i < batch_.keys.size(); ++i)
+    OnKeyCompared(batch_.keys[i], comparison_.verdict(i));
   NextStage();
 }
 
 void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
-  const bool recheck = stage_ == Stage::kRecheck;
+  const bool recheck = batch_.stage == Stage::kRecheck;
   switch (verdict.kind) {
     case KeyVerdict::Kind::kDiffers:
       // If it is locked, somebody has seen it already and is repairing it.
-      if (stage_ == Stage::kCompare || shard_.IsKeyLocked(key)) {
-        suspects_.push_back(key);
+      if (batch_.stage == Stage::kCompare || shard_.IsKeyLocked(key)) {
+        batch_.suspects.push_back(key);
       } else if (recheck) {
         NoteKey(NoteLevel::kError, key, "still differs after its repair: " + verdict.why);
       } else {
@@ -347,8 +355,8 @@ void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
       }
       return;
     case KeyVerdict::Kind::kUnknown:
-      if (tries_ < kMaxTries) {
-        suspects_.push_back(key);
+      if (batch_.tries < kMaxTries) {
+        batch_.suspects.push_back(key);
         return;
       }
       break;
@@ -356,59 +364,59 @@ void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
     case KeyVerdict::Kind::kSkipped:
       if (recheck) {
         ++round_.repaired;
-        ++audit_repaired_;
+        ++figures_.repaired;
         return;
       }
       if (verdict.kind == KeyVerdict::Kind::kSkipped) break;
       ++round_.compared;
-      ++audited_;
+      ++figures_.audited;
       return;
   }
   if (recheck) return;  // it is counted already
   ++round_.skipped;
-  ++audit_skipped_;
+  ++figures_.skipped;
 }
 
 void Audit::Repair(const std::string& key, const KeyVerdict& verdict) {
   ++round_.compared;
-  ++audited_;
+  ++figures_.audited;
   ++round_.differences;
-  ++audit_differences_;
+  ++figures_.differences;
   const bool begun = shard_.RepairKey(key, verdict.differ);
   NoteKey(
       NoteLevel::kWarn, key,
       "differs: " + verdict.why +
           (begun ? "; it is being made equal to the primary's" : "; it cannot be repaired now"));
-  if (begun) repaired_.push_back(key);
+  if (begun) batch_.repaired.push_back(key);
 }
 
 // After a comparison whose outcome is known.
 void Audit::NextStage() {
-  if (!suspects_.empty()) {
-    if (stage_ == Stage::kCompare) {
-      stage_ = Stage::kConfirm;
-      tries_ = 0;
+  if (!batch_.suspects.empty()) {
+    if (batch_.stage == Stage::kCompare) {
+      batch_.stage = Stage::kConfirm;
+      batch_.tries = 0;
     } else {
-      ++tries_;
+      ++batch_.tries;
     }
-    batch_ = std::move(suspects_);
-    suspects_.clear();
-    wait_until_ms_ = env_->NowMs() + kConfirmMs;
+    batch_.keys = std::move(batch_.suspects);
+    batch_.suspects.clear();
+    batch_.wait_until_ms = env_->NowMs() + kConfirmMs;
     return;
   }
-  tries_ = 0;
-  if (stage_ == Stage::kConfirm && !repaired_.empty()) {
-    stage_ = Stage::kRecheck;
-    batch_ = std::move(repaired_);
-    repaired_.clear();
+  batch_.tries = 0;
+  if (batch_.stage == Stage::kConfirm && !batch_.repaired.empty()) {
+    batch_.stage = Stage::kRecheck;
+    batch_.keys = std::move(batch_.repaired);
+    batch_.repaired.clear();
     return;
   }
-  stage_ = Stage::kScan;
-  batch_.clear();
+  batch_.stage = Stage::kScan;
+  batch_.keys.clear();
 }
 
 // After one that was lost. Obstacle ends the round if that goes on.
-void Audit::TryAgain() { wait_until_ms_ = env_->NowMs() + kTryAgainMs; }
+void Audit::TryAgain() { batch_.wait_until_ms = env_->NowMs() + kTryAgainMs; }
 
 void Audit::NoteKey(NoteLevel level, const std::string& key, const std::string& text) {
   if (++notes_ > kMaxNotes) return;  // the end of the round says how many there were

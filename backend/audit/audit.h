@@ -21,6 +21,22 @@
 
 namespace gemel {
 
+// What the audit of a shard counts over all its rounds.
+struct AuditFigures {
+  explicit AuditFigures(Figures* figures)
+      : audits(figures, "audits", "Rounds of the audit that came to their end"),
+        audited(figures, "audited", "Keys that the audit compared"),
+        differences(figures, "audit_differences", "Keys that differed"),
+        repaired(figures, "audit_repaired", "Of those, made equal"),
+        skipped(figures, "audit_skipped", "Keys that could not be compared, or not wholly") {}
+
+  Figure audits;
+  Figure audited;
+  Figure differences;
+  Figure repaired;
+  Figure skipped;
+};
+
 class Audit : private CompareSink {
  public:
   // Takes the shard's requests of kind kAudit. Both must outlive it.
@@ -52,6 +68,31 @@ class Audit : private CompareSink {
     uint64_t differences = 0;
     uint64_t repaired = 0;
     uint64_t skipped = 0;
+  };
+
+  // Who waits for a round.
+  struct Asking {
+    std::vector<Request*> waiting;  // for the next one
+    uint64_t since_ms = 0;
+    std::vector<Request*> served;  // by this one
+  };
+  // How far the keys of one copy after the other are fetched.
+  struct Scanning {
+    uint32_t copy = 0;
+    CopyMask to_come = 0;
+    std::string cursor;            // empty: nothing left
+    std::string error;             // of the last SCAN
+    std::deque<std::string> keys;  // that SCAN named
+  };
+  // The keys that are being compared.
+  struct Batch {
+    Stage stage = Stage::kScan;
+    std::vector<std::string> keys;
+    std::vector<std::string> suspects;  // to be compared again
+    std::vector<std::string> repaired;  // repairs begun
+    std::vector<bool> everywhere;       // kFilter: by place in the batch
+    uint32_t tries = 0;
+    uint64_t wait_until_ms = 0;
   };
 
   void OnRequest(Request* request);
@@ -89,10 +130,8 @@ class Audit : private CompareSink {
   AuditConfig config_;
   KeyComparison comparison_;
   bool stopped_ = false;
-  std::vector<Request*> waiting_;  // for the next round
-  uint64_t waiting_since_ms_ = 0;
-  std::vector<Request*> served_;  // by this one
-  uint64_t next_ms_ = 0;          // when the background's next round is due
+  Asking asking_;
+  uint64_t next_ms_ = 0;  // when the background's next round is due
   uint64_t ticked_ms_ = 0;
   double tokens_ = 0;  // keys that the background may compare now
 
@@ -104,27 +143,9 @@ class Audit : private CompareSink {
   CopyMask copies_ = 0;
   uint64_t progress_ms_ = 0;
   uint32_t notes_ = 0;
-
-  uint32_t scanned_ = 0;          // the copy being scanned
-  CopyMask to_scan_ = 0;          // those still to come
-  std::string cursor_;            // empty: nothing left
-  std::string error_;             // of the last SCAN
-  std::deque<std::string> keys_;  // that SCAN named
-
-  Stage stage_ = Stage::kScan;
-  std::vector<std::string> batch_;
-  std::vector<std::string> suspects_;  // of the batch: to be compared again
-  std::vector<std::string> repaired_;  // repairs begun
-  std::vector<bool> everywhere_;       // kFilter: by place in the batch
-  uint32_t tries_ = 0;
-  uint64_t wait_until_ms_ = 0;
-
-  Figure audits_{shard_.figures(), "audits", "Rounds of the audit that came to their end"};
-  Figure audited_{shard_.figures(), "audited", "Keys that the audit compared"};
-  Figure audit_differences_{shard_.figures(), "audit_differences", "Keys that differed"};
-  Figure audit_repaired_{shard_.figures(), "audit_repaired", "Of those, made equal"};
-  Figure audit_skipped_{shard_.figures(), "audit_skipped",
-                        "Keys that the audit could not compare, or not wholly"};
+  Scanning scanning_;
+  Batch batch_;
+  AuditFigures figures_;
 };
 
 }  // namespace gemel

@@ -38,16 +38,15 @@ Forget::Forget(ForgetPort shard, ShardEnv* env, ForgetOptions options)
     : shard_(shard),
       env_(env),
       options_(options),
-      unlink_(FindRow("unlink")),
-      scan_(FindRow("scan")),
-      ping_(FindRow("ping")),
-      swept_(shard.info().swept) {}
+      commands_{FindRow("unlink"), FindRow("scan"), FindRow("ping")},
+      swept_(shard.info().swept),
+      figures_(shard.figures()) {}
 
 void Forget::SetHistory(std::shared_ptr<const RingHistory> history, uint64_t now_ms) {
   rings_.emplace(std::move(history), shard_.info().name);
   allowed_ = false;
-  began_ms_ = now_ms;
-  looked_at_ = deleted_ = on_access_ = 0;
+  progress_.began_ms = now_ms;
+  progress_.looked_at = progress_.deleted = progress_.on_access = 0;
   retry_ms_ = 0;
   Evaluate();
 }
@@ -59,8 +58,8 @@ void Forget::AllowSweep(uint64_t now_ms) {
 
 // What there is to do, by the rings and swept_.
 void Forget::Evaluate() {
-  ++round_;
-  waiting_ = false;
+  ++round_.number;
+  round_.waiting = false;
   const bool needed = rings_->MayHoldForeign(swept_);
   const bool one_ring = rings_->history().size() < 2;
   if (needed) {
@@ -90,9 +89,10 @@ ShardGate::Verdict Forget::Before(const Request& request) {
   if (request.row == nullptr || request.frame.empty()) return Verdict::kPass;
   SplitFrame(request.frame, &args_);
   if (ReadsUnnamedKeys(*request.row, args_)) {
-    refusal_ = "TRYAGAIN shard '" + shard_.info().name +
-               "' is deleting old keys after a change of the ring, and BY or GET may read some of "
-               "them; try again when PROXY SHARDS shows no sweep";
+    deletions_.refusal =
+        "TRYAGAIN shard '" + shard_.info().name +
+        "' is deleting old keys after a change of the ring, and BY or GET may read some of "
+        "them; try again when PROXY SHARDS shows no sweep";
     return Verdict::kRefuse;
   }
   if (!FindKeys(*request.row, args_, &places_)) return Verdict::kPass;
@@ -108,13 +108,14 @@ ShardGate::Verdict Forget::Before(const Request& request) {
     if (!rings_->Of(key, SinceFor(mark)).suspect) continue;
     verdict = Verdict::kHold;
     if (mark == marks_.end() && MarksFull(2)) {
-      refusal_ = "TRYAGAIN shard '" + shard_.info().name +
-                 "' is deleting old keys after a change of the ring and cannot remember more of "
-                 "those that were asked for; try again when PROXY SHARDS shows no sweep";
+      deletions_.refusal =
+          "TRYAGAIN shard '" + shard_.info().name +
+          "' is deleting old keys after a change of the ring and cannot remember more of "
+          "those that were asked for; try again when PROXY SHARDS shows no sweep";
       return Verdict::kRefuse;
     }
     // One that is locked is asked about again when its lock opens.
-    if (!refused_ && !shard_.IsKeyLocked(key)) suspects.push_back(key);
+    if (!deletions_.refused && !shard_.IsKeyLocked(key)) suspects.push_back(key);
   }
   std::sort(suspects.begin(), suspects.end());
   suspects.erase(std::unique(suspects.begin(), suspects.end()), suspects.end());
@@ -134,13 +135,13 @@ bool Forget::Delete(const std::vector<std::string_view>& keys,
                     const std::vector<std::string_view>& marked, Ask::What what) {
   std::vector<std::string_view> args = {"UNLINK"};
   args.insert(args.end(), keys.begin(), keys.end());
-  Ask* ask = NewAsk(what, unlink_, RequestKind::kWrite, args);
+  Ask* ask = NewAsk(what, commands_.unlink, RequestKind::kWrite, args);
   if (!shard_.SendAhead(ask)) {
     Free(ask);
     return false;
   }
-  ask->number = next_number_++;
-  in_flight_.insert(ask->number);
+  ask->number = deletions_.next_number++;
+  deletions_.in_flight.insert(ask->number);
   for (const std::string_view key : marked) {
     ask->marked.emplace_back(key);
     const auto [mark, added] =
@@ -158,7 +159,7 @@ void Forget::EraseMark(std::string_view key) {
 }
 
 void Forget::OnDeleted(Ask* ask, const Reply& reply) {
-  in_flight_.erase(ask->number);
+  deletions_.in_flight.erase(ask->number);
   const bool ok = reply.bytes[0] == ':';
   for (const std::string& key : ask->marked) {
     const auto mark = marks_.find(key);
@@ -172,26 +173,27 @@ void Forget::OnDeleted(Ask* ask, const Reply& reply) {
   if (ok) {
     int64_t count = 0;
     if (!ParseInteger(ReplyText(reply.bytes), &count)) count = 0;
-    deleted_ += static_cast<uint64_t>(count);
-    forgotten_ += static_cast<uint64_t>(count);
+    progress_.deleted += static_cast<uint64_t>(count);
+    figures_.forgotten += static_cast<uint64_t>(count);
     if (ask->what == Ask::What::kAccessDelete) {
-      on_access_ += static_cast<uint64_t>(count);
-      forgotten_on_access_ += static_cast<uint64_t>(count);
+      progress_.on_access += static_cast<uint64_t>(count);
+      figures_.on_access += static_cast<uint64_t>(count);
     }
   } else {
-    failed_ = true;
-    error_ = "UNLINK: " + std::string(ReplyText(reply.bytes));
+    round_.failed = true;
+    round_.error = "UNLINK: " + std::string(ReplyText(reply.bytes));
   }
   const bool marked = !ask->marked.empty();
   // Requests must not ask a node that refuses as fast as it can refuse.
-  if (!ok) refused_ = true;
-  if (ask->what == Ask::What::kSweepDelete && ask->round == round_) waiting_ = false;
+  if (!ok) deletions_.refused = true;
+  if (ask->what == Ask::What::kSweepDelete && ask->round == round_.number) round_.waiting = false;
   Free(ask);
   // Not after each one: that would go through all that is held each time.
-  if (marked) ++answered_;
-  if (answered_ > 0 &&
-      (in_flight_.empty() || answered_ >= std::max<uint64_t>(kReleaseEvery, shard_.held() / 8))) {
-    answered_ = 0;
+  if (marked) ++deletions_.answered;
+  if (deletions_.answered > 0 &&
+      (deletions_.in_flight.empty() ||
+       deletions_.answered >= std::max<uint64_t>(kReleaseEvery, shard_.held() / 8))) {
+    deletions_.answered = 0;
     shard_.ReleaseGated();
   }
   Advance();
@@ -215,14 +217,14 @@ void Forget::OnReply(Request* request, const Reply& reply) {
 
 Forget::Ask* Forget::NewAsk(Ask::What what, const CommandRow* row, RequestKind kind,
                             const std::vector<std::string_view>& args) {
-  if (free_.empty()) {
-    asks_.push_back(std::make_unique<Ask>());
-    free_.push_back(asks_.back().get());
+  if (asks_.free.empty()) {
+    asks_.all.push_back(std::make_unique<Ask>());
+    asks_.all.free.push_back(asks_.all.back().get());
   }
-  Ask* ask = free_.back();
-  free_.pop_back();
+  Ask* ask = asks_.free.back();
+  asks_.free.pop_back();
   ask->what = what;
-  ask->round = round_;
+  ask->round = round_.number;
   ask->kind = kind;
   ask->primary_only = true;
   ask->session = kNoSession;
@@ -237,7 +239,7 @@ Forget::Ask* Forget::NewAsk(Ask::What what, const CommandRow* row, RequestKind k
 void Forget::Free(Ask* ask) {
   ask->marked.clear();
   if (ask->extra != nullptr) ask->extra->owned.Clear();
-  free_.push_back(ask);
+  asks_.free.push_back(ask);
 }
 
 void Forget::Note(NoteLevel level, const std::string& text) {

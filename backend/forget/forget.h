@@ -33,6 +33,20 @@ struct ForgetOptions {
   size_t mark_bytes = 64u << 20;
 };
 
+// What the deletions of a shard count over all changes of the ring.
+struct SweepFigures {
+  explicit SweepFigures(Figures* figures)
+      : sweeps(figures, "sweeps", "Sweeps after changes of the ring that came to their end"),
+        scanned(figures, "sweep_scanned", "Keys that sweeps looked at"),
+        forgotten(figures, "forgotten", "Keys deleted after changes of the ring"),
+        on_access(figures, "forgotten_on_access", "Of those, because they were asked for") {}
+
+  Figure sweeps;
+  Figure scanned;
+  Figure forgotten;
+  Figure on_access;
+};
+
 class Forget : private ShardGate, private RequestSink {
  public:
   // Both must outlive it. It may be destroyed only when the shard was stopped, or is destroyed next
@@ -96,9 +110,50 @@ class Forget : private ShardGate, private RequestSink {
     std::string text;                 // the frame
   };
 
+  struct Commands {
+    const CommandRow* unlink;
+    const CommandRow* scan;
+    const CommandRow* ping;
+  };
+  struct Asks {
+    std::vector<std::unique_ptr<Ask>> all;
+    std::vector<Ask*> free;
+  };
+  // Deletions on their way, whoever asked for them.
+  struct Deletions {
+    std::string refusal;    // what who may not pass is told
+    bool refused = false;   // one failed since the last Tick
+    uint64_t answered = 0;  // since what they held back was released
+    uint64_t next_number = 1;
+    std::set<uint64_t> in_flight;  // numbers of those that are not answered
+  };
+  // One round over all keys of the primary.
+  struct SweepRound {
+    uint64_t number = 0;   // grows whenever what was asked before is of no use any more
+    bool waiting = false;  // for the answer to a SCAN or a deletion of this round
+    bool failed = false;   // some deletion since the round began
+    std::string error;
+    std::string told;  // why a round began anew, as far as it was logged
+    uint32_t primary = 0;
+    uint64_t connection = 0;
+    std::string cursor;  // empty: the scan has come to its end
+    std::deque<std::string> keys;
+    uint64_t last_number = 0;  // deletions from here on do not matter to the round
+    uint32_t proofs = 0;       // still to come
+    bool proven = false;
+    bool proposing = false;
+  };
+  // Of a sweep, all its rounds together.
+  struct SweepProgress {
+    uint64_t began_ms = 0;
+    uint64_t looked_at = 0;
+    uint64_t deleted = 0;
+    uint64_t on_access = 0;
+  };
+
   // ShardGate
   Verdict Before(const Request& request) override;
-  std::string_view Refusal() const override { return refusal_; }
+  std::string_view Refusal() const override { return deletions_.refusal; }
   // RequestSink
   void OnReply(Request* request, const Reply& reply) override;
 
@@ -133,9 +188,7 @@ class Forget : private ShardGate, private RequestSink {
   ForgetPort shard_;
   ShardEnv* env_;
   ForgetOptions options_;
-  const CommandRow* unlink_;
-  const CommandRow* scan_;
-  const CommandRow* ping_;
+  const Commands commands_;
   bool stopped_ = false;
   std::optional<ShardRings> rings_;
   uint64_t swept_ = 0;
@@ -143,11 +196,7 @@ class Forget : private ShardGate, private RequestSink {
 
   Marks marks_;
   size_t mark_bytes_ = 0;
-  std::string refusal_;
-  bool refused_ = false;   // a deletion failed since the last Tick
-  uint64_t answered_ = 0;  // deletions since what they held back was released
-  uint64_t next_number_ = 1;
-  std::set<uint64_t> in_flight_;  // numbers of deletions that are not answered
+  Deletions deletions_;
 
   Stage stage_ = Stage::kIdle;
   bool allowed_ = false;
@@ -156,37 +205,14 @@ class Forget : private ShardGate, private RequestSink {
   uint64_t ticked_ms_ = 0;
   double tokens_ = 0;
   bool advancing_ = false;
-  uint64_t round_ = 0;    // grows whenever what was asked before is of no use any more
-  bool waiting_ = false;  // for the answer to a SCAN or a deletion of this round
-  bool failed_ = false;   // some deletion since the round began
-  std::string error_;
-  std::string told_;  // why a round began anew, as far as it was logged
-  uint32_t primary_ = 0;
-  uint64_t connection_ = 0;
-  std::string cursor_;  // empty: the scan has come to its end
-  std::deque<std::string> keys_;
-  uint64_t last_number_ = 0;  // deletions from here on do not matter to the round
-  uint32_t proofs_ = 0;       // still to come
-  bool proven_ = false;
-  bool proposing_ = false;
+  SweepRound round_;
+  SweepProgress progress_;
 
-  uint64_t began_ms_ = 0;  // of this sweep, all its rounds together
-  uint64_t looked_at_ = 0;
-  uint64_t deleted_ = 0;
-  uint64_t on_access_ = 0;
-
-  std::vector<std::unique_ptr<Ask>> asks_;
-  std::vector<Ask*> free_;
+  Asks asks_;
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> places_;        // scratch
   std::shared_ptr<char> alive_ = std::make_shared<char>();
-
-  Figure sweeps_{shard_.figures(), "sweeps",
-                 "Sweeps after changes of the ring that came to their end"};
-  Figure sweep_scanned_{shard_.figures(), "sweep_scanned", "Keys that sweeps looked at"};
-  Figure forgotten_{shard_.figures(), "forgotten", "Keys deleted after changes of the ring"};
-  Figure forgotten_on_access_{shard_.figures(), "forgotten_on_access",
-                              "Of those, because they were asked for"};
+  SweepFigures figures_;
 };
 
 }  // namespace gemel
