@@ -219,7 +219,7 @@ Forget::Ask* Forget::NewAsk(Ask::What what, const CommandRow* row, RequestKind k
                             const std::vector<std::string_view>& args) {
   if (asks_.free.empty()) {
     asks_.all.push_back(std::make_unique<Ask>());
-    asks_.all.free.push_back(asks_.all.back().get());
+    asks_.free.push_back(asks_.all.back().get());
   }
   Ask* ask = asks_.free.back();
   asks_.free.pop_back();

@@ -1,10 +1,9 @@
-// The hand-over: writes are held, the copy reaches what the primary has, leaves it, and is marked
-// in sync. Clients wait meanwhile, so everything is asked at once where it can be.
+#include "backend/resync/resync_handover.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "backend/resync/resync.h"
+#include "backend/resync/resync_copying.h"
 
 namespace gemel {
 
@@ -17,63 +16,66 @@ constexpr uint64_t kAfterShortPauseMs = 100;
 
 }  // namespace
 
-void Resync::BeginPause() {
-  state_ = State::kDraining;
-  paused_ms_ = env_->NowMs();
-  SetNote("handing over");
+void ResyncHandover::Begin() {
+  c_->at.state = ResyncState::kDraining;
+  paused_ms_ = c_->env->NowMs();
+  c_->SetNote("handing over");
   // May be called inside, or from deep inside the shard: it only sends commands.
-  shard_.Pause(Guard([this] { OnDrained(); }));
+  c_->shard.Pause(c_->Guard([this] { OnDrained(); }));
 }
 
-uint64_t Resync::PauseBound() const {
-  const uint64_t longest = config_.pause_ms;
+void ResyncHandover::Tick(uint64_t now_ms) {
+  if (now_ms >= paused_ms_ + PauseBound()) EndLongPause(now_ms);
+}
+
+uint64_t ResyncHandover::PauseBound() const {
+  const uint64_t longest = c_->config.pause_ms;
   // Half of an equal copy is nothing: from there on there is only one end.
-  if (state_ >= State::kLeaving) return longest;
+  if (c_->at.state >= ResyncState::kLeaving) return longest;
   return std::min(longest, kShortPauseMs << std::min(short_pauses_, 20u));
 }
 
-void Resync::EndLongPause(uint64_t now_ms) {
+void ResyncHandover::EndLongPause(uint64_t now_ms) {
   const uint64_t bound = PauseBound();
-  if (bound >= config_.pause_ms) {
+  if (bound >= c_->config.pause_ms) {
     // Each try costs the clients a pause, so they become rarer.
-    ++failed_pauses_;
-    Fail("the hand-over took longer than " + std::to_string(config_.pause_ms) + " ms (pause_ms)");
+    ++c_->failed_pauses;
+    c_->Fail("the hand-over took longer than " + std::to_string(c_->config.pause_ms) +
+             " ms (pause_ms)");
     return;
   }
-  Note(NoteLevel::kInfo,
-       "the hand-over to " + NameOf(copy_) + " took longer than " + std::to_string(bound) +
-           " ms: writes go on, and it is tried again",
-       0);
-  ++attempt_;  // what was asked for it is of no interest any more
-  state_ = State::kCopying;
-  gained_ms_ = now_ms;
-  next_pause_ms_ = now_ms + (kAfterShortPauseMs << std::min(short_pauses_, 10u));
+  c_->Note(NoteLevel::kInfo,
+           "the hand-over to " + c_->NameOf(c_->at.copy) + " took longer than " +
+               std::to_string(bound) + " ms: writes go on, and it is tried again",
+           0);
+  ++c_->number;  // what was asked for it is of no interest any more
+  c_->copying->GoOn(now_ms, kAfterShortPauseMs, kAfterShortPauseMs << std::min(short_pauses_, 10u));
   ++short_pauses_;
-  PollLater(kAfterShortPauseMs);
-  if (place_ != nullptr) place_->Paused(now_ms - paused_ms_);
-  shard_.Resume();
+  if (c_->place != nullptr) c_->place->Paused(now_ms - paused_ms_);
+  c_->shard.Resume();
 }
 
-void Resync::OnDrained() {
-  state_ = State::kHandOver;
+void ResyncHandover::OnDrained() {
+  c_->at.state = ResyncState::kHandOver;
   target_ = -1;
   replid_.clear();
   ahead_.reset();
-  Demand(primary_, {"INFO"}, [this](const ControlReply& reply) { OnPrimaryAtRest(reply.text); });
+  c_->Demand(c_->at.primary, {"INFO"},
+             [this](const ControlReply& reply) { OnPrimaryAtRest(reply.text); });
   PollHandOver();
 }
 
-void Resync::OnPrimaryAtRest(const std::string& info) {
+void ResyncHandover::OnPrimaryAtRest(const std::string& info) {
   // The process that told the offset must be the one whose data the shard speaks of: a primary that
   // died and is back, empty, may be noticed here before its link says so.
-  const std::string_view known = ProcessOf(shard_.link(primary_)->identity().run_id);
+  const std::string_view known = ProcessOf(c_->shard.link(c_->at.primary)->identity().run_id);
   if (known != kHiddenRunId && InfoField(info, "run_id") != known) {
-    Fail("the primary is another process than before: it restarted");
+    c_->Fail("the primary is another process than before: it restarted");
     return;
   }
   const ReplicationInfo primary = ParseReplicationInfo(info);
   if (primary.is_replica || primary.replid.empty() || primary.master_offset < 0) {
-    Fail("INFO of the primary lacks an offset");
+    c_->Fail("INFO of the primary lacks an offset");
     return;
   }
   replid_ = primary.replid;
@@ -81,22 +83,23 @@ void Resync::OnPrimaryAtRest(const std::string& info) {
   if (ahead_) OnHandOverPolled(*ahead_);
 }
 
-void Resync::PollHandOver() {
-  Demand(copy_, {"INFO", "replication"},
-         [this](const ControlReply& reply) { OnHandOverPolled(ParseReplicationInfo(reply.text)); });
+void ResyncHandover::PollHandOver() {
+  c_->Demand(c_->at.copy, {"INFO", "replication"}, [this](const ControlReply& reply) {
+    OnHandOverPolled(ParseReplicationInfo(reply.text));
+  });
 }
 
-void Resync::OnHandOverPolled(const ReplicationInfo& copy) {
+void ResyncHandover::OnHandOverPolled(const ReplicationInfo& copy) {
   if (target_ < 0) {
     ahead_ = copy;  // the primary's word is still to come
     return;
   }
-  std::string why = NotOurReplica(copy);
+  std::string why = c_->NotOurReplica(copy);
   if (why.empty() && copy.link_up && copy.replid != replid_) {
     why = "the primary's replication began anew";
   }
   if (!why.empty()) {
-    Fail(why);
+    c_->Fail(why);
   } else if (!copy.syncing && copy.replid == replid_ && copy.copy_offset >= target_) {
     LeaveMaster();
   } else {
@@ -104,54 +107,54 @@ void Resync::OnHandOverPolled(const ReplicationInfo& copy) {
   }
 }
 
-void Resync::LeaveMaster() {
-  state_ = State::kLeaving;
-  Demand(copy_, {"REPLICAOF", "NO", "ONE"}, [](const ControlReply&) {});
-  Demand(copy_, {"INFO"}, [this](const ControlReply& reply) { OnLeft(reply.text); });
+void ResyncHandover::LeaveMaster() {
+  c_->at.state = ResyncState::kLeaving;
+  c_->Demand(c_->at.copy, {"REPLICAOF", "NO", "ONE"}, [](const ControlReply&) {});
+  c_->Demand(c_->at.copy, {"INFO"}, [this](const ControlReply& reply) { OnLeft(reply.text); });
 }
 
-void Resync::OnLeft(const std::string& info) {
+void ResyncHandover::OnLeft(const std::string& info) {
   const ReplicationInfo left = ParseReplicationInfo(info);
   const std::string id = IdFromInfo(info);
-  Link* link = shard_.link(copy_);
+  Link* link = c_->shard.link(c_->at.copy);
   if (InfoField(info, "role") != "master") {
-    Fail("its role is not master after REPLICAOF NO ONE");
+    c_->Fail("its role is not master after REPLICAOF NO ONE");
   } else if (!left.replid2.empty() && left.replid2 != replid_) {
-    Fail("it had left the primary's stream before it was told to");
+    c_->Fail("it had left the primary's stream before it was told to");
   } else if (!link->up()) {
-    Fail("its connection was lost");
+    c_->Fail("its connection was lost");
   } else if (ProcessOf(id) != ProcessOf(link->identity().run_id)) {
-    Fail("it restarted");
+    c_->Fail("it restarted");
   } else {
-    if (left.replication_input >= 0 && input_before_ >= 0) {
-      input_seen_ = left.replication_input - input_before_;
+    if (left.replication_input >= 0 && c_->at.input_before >= 0) {
+      c_->at.input_seen = left.replication_input - c_->at.input_before;
     }
     link->set_run_id(id);
-    state_ = State::kEditing;
-    shard_.ProposeInSync(copy_, Guard([this](bool ok) { OnEdited(ok); }));
+    c_->at.state = ResyncState::kEditing;
+    c_->shard.ProposeInSync(c_->at.copy, c_->Guard([this](bool ok) { OnEdited(ok); }));
   }
 }
 
-void Resync::OnEdited(bool ok) {
+void ResyncHandover::OnEdited(bool ok) {
   if (!ok) {
-    Fail("it could not be marked in sync");
+    c_->Fail("it could not be marked in sync");
     return;
   }
-  const uint64_t now_ms = env_->NowMs();
+  const uint64_t now_ms = c_->env->NowMs();
   const uint64_t pause_ms = now_ms - paused_ms_;
-  Note(NoteLevel::kInfo,
-       NameOf(copy_) +
-           (was_replica_ ? " was taken over as the replica that it was of "
-                         : " was resynced from ") +
-           NameOf(primary_) + " in " + std::to_string(now_ms - began_ms_) + " ms (" +
-           BytesText(input_seen_) + " copied); writes were paused for " + std::to_string(pause_ms) +
-           " ms",
-       0);
-  if (place_ != nullptr) place_->Done();
-  failed_pauses_ = 0;
-  noted_ms_.clear();
-  SetNote("");
-  End();
+  c_->Note(NoteLevel::kInfo,
+           c_->NameOf(c_->at.copy) +
+               (c_->at.was_replica ? " was taken over as the replica that it was of "
+                                   : " was resynced from ") +
+               c_->NameOf(c_->at.primary) + " in " + std::to_string(now_ms - c_->at.began_ms) +
+               " ms (" + BytesText(c_->at.input_seen) + " copied); writes were paused for " +
+               std::to_string(pause_ms) + " ms",
+           0);
+  if (c_->place != nullptr) c_->place->Done();
+  c_->failed_pauses = 0;
+  c_->copies.noted_ms.clear();
+  c_->SetNote("");
+  c_->End();
 }
 
 }  // namespace gemel

@@ -1,10 +1,12 @@
-// Until Redis copies: what the nodes are already, and how the copy is made a replica.
+#include "backend/resync/resync_prepare.h"
 
 #include <optional>
 #include <utility>
 
 #include "backend/names/node_addresses.h"
-#include "backend/resync/resync.h"
+#include "backend/resync/resync_by_keys.h"
+#include "backend/resync/resync_copying.h"
+#include "backend/resync/resync_handover.h"
 #include "config/address.h"
 
 namespace gemel {
@@ -21,151 +23,145 @@ std::string_view LastLine(std::string_view text) {
 
 }  // namespace
 
-void Resync::Begin(uint32_t copy) {
-  ++attempt_;
-  state_ = State::kPreparing;
-  copy_ = copy;
-  primary_ = shard_.info().primary;
-  connection_ = shard_.ConnectionOf(copy);
-  run_id_ = ProcessOf(shard_.link(copy)->identity().run_id);
-  was_replica_ = is_replica_ = leave_first_ = false;
-  input_before_ = -1;
-  input_seen_ = 0;
-  began_ms_ = env_->NowMs();
-  next_poll_ms_ = next_snapshot_ms_ = next_pause_ms_ = 0;
-  catching_up_ = false;
-  begun_ = waits_ = false;
-  sync_read_ = full_syncs_ = -1;
-  seen_id_.clear();
-  best_lag_ = -1;
-  first_offset_ = primary_offset_ = -1;
-  primary_rate_ = 0;
-  short_pauses_ = 0;
-  meter_ = ProgressMeter();
-  Command(primary_, {"INFO", "replication"}, [this](const ControlReply& reply) {
+void ResyncPrepare::Begin(uint32_t copy) {
+  ++c_->number;
+  c_->at = {};
+  c_->at.state = ResyncState::kPreparing;
+  c_->at.copy = copy;
+  c_->at.primary = c_->shard.info().primary;
+  c_->at.connection = c_->shard.ConnectionOf(copy);
+  c_->at.run_id = ProcessOf(c_->shard.link(copy)->identity().run_id);
+  c_->at.began_ms = c_->env->NowMs();
+  c_->copying->Reset();
+  c_->handover->Reset();
+  c_->Command(c_->at.primary, {"INFO", "replication"}, [this](const ControlReply& reply) {
     if (!reply.ok && !RefusedForGood(reply)) {
-      Fail("INFO on " + NameOf(primary_) + ": " + reply.error);
+      c_->Fail("INFO on " + c_->NameOf(c_->at.primary) + ": " + reply.error);
       return;
     }
-    if (!reply.ok) InVainNow(NameOf(primary_) + " refuses INFO (" + reply.error + ")");
+    if (!reply.ok)
+      c_->by_keys->InVainNow(c_->NameOf(c_->at.primary) + " refuses INFO (" + reply.error + ")");
     const ReplicationInfo primary = ParseReplicationInfo(reply.text);
     if (primary.is_replica) {
       // Then nothing may be made its replica: the two could end as replicas of each other.
-      Fail("its primary " + NameOf(primary_) + " is itself a REPLICAOF replica of " + primary.host +
-           ":" + primary.port);
+      c_->Fail("its primary " + c_->NameOf(c_->at.primary) + " is itself a REPLICAOF replica of " +
+               primary.host + ":" + primary.port);
       return;
     }
-    Command(copy_, {"INFO"}, [this, replid = primary.replid](const ControlReply& copy) {
+    c_->Command(c_->at.copy, {"INFO"}, [this, replid = primary.replid](const ControlReply& copy) {
       LookAtProcess(copy, replid);
     });
   });
 }
 
 // Who forbids INFO forbids to see what REPLICAOF does.
-void Resync::LookAtProcess(const ControlReply& info, const std::string& replid) {
+void ResyncPrepare::LookAtProcess(const ControlReply& info, const std::string& replid) {
   if (!info.ok && !RefusedForGood(info)) {
-    Fail("INFO on " + NameOf(copy_) + ": " + info.error);
+    c_->Fail("INFO on " + c_->NameOf(c_->at.copy) + ": " + info.error);
     return;
   }
   if (!info.ok) {
-    InVainNow(NameOf(copy_) + " refuses INFO (" + info.error + ")");
-    is_replica_ = shard_.link(copy_)->identity().is_replica;
+    c_->by_keys->InVainNow(c_->NameOf(c_->at.copy) + " refuses INFO (" + info.error + ")");
+    c_->at.is_replica = c_->shard.link(c_->at.copy)->identity().is_replica;
     TakeTurn();
     return;
   }
   const std::string id = IdFromInfo(info.text);
   const std::string_view process = ProcessOf(id);
-  if (process != run_id_ && process != kHiddenRunId && run_id_ != kHiddenRunId) {
+  if (process != c_->at.run_id && process != kHiddenRunId && c_->at.run_id != kHiddenRunId) {
     // It lost its power, and nothing was sent to it since that would have told.
-    Link* link = shard_.link(copy_);
+    Link* link = c_->shard.link(c_->at.copy);
     if (link->up()) link->Fail("the node is another process by now");
-    Fail("it restarted");
+    c_->Fail("it restarted");
     return;
   }
-  if (process != kHiddenRunId && run_id_ != kHiddenRunId) seen_id_ = id;
+  if (process != kHiddenRunId && c_->at.run_id != kHiddenRunId) c_->at.seen_id = id;
   LookAtCopy(ParseReplicationInfo(info.text), replid);
 }
 
 // What it is already: a replica of the primary, left so by an earlier attempt or made so by
 // somebody before gemel came, is not copied again.
-void Resync::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) {
-  input_before_ = copy.replication_input;
-  is_replica_ = copy.is_replica;
+void ResyncPrepare::LookAtCopy(const ReplicationInfo& copy, const std::string& replid) {
+  c_->at.input_before = copy.replication_input;
+  c_->at.is_replica = copy.is_replica;
   // What may have been written to it besides cannot be known of a writable one.
-  const bool pure = copy.read_only || ours_[copy_];
+  const bool pure = copy.read_only || c_->copies.ours[c_->at.copy];
   if (copy.is_replica && copy.link_up && !copy.syncing && pure && !replid.empty() &&
       copy.replid == replid) {
     TakePlace(/*copying=*/false);
-    shard_.ForgetJournal(copy_);
-    was_replica_ = true;
-    ours_[copy_] = true;
-    host_ = copy.host;
-    port_text_ = copy.port;
-    Note(NoteLevel::kInfo,
-         NameOf(copy_) + " is a live replica of " + NameOf(primary_) + " (REPLICAOF " + host_ +
-             " " + port_text_ + "): it is taken over without a new copy",
-         kNoteAgainMs);
-    BeginPolling();
+    c_->shard.ForgetJournal(c_->at.copy);
+    c_->at.was_replica = true;
+    c_->copies.ours[c_->at.copy] = true;
+    c_->at.host = copy.host;
+    c_->at.port_text = copy.port;
+    c_->Note(NoteLevel::kInfo,
+             c_->NameOf(c_->at.copy) + " is a live replica of " + c_->NameOf(c_->at.primary) +
+                 " (REPLICAOF " + c_->at.host + " " + c_->at.port_text +
+                 "): it is taken over without a new copy",
+             ResyncCore::kNoteAgainMs);
+    c_->copying->Begin();
     return;
   }
-  leave_first_ = copy.is_replica && !pure;
+  c_->at.leave_first = copy.is_replica && !pure;
   TakeTurn();
 }
 
-void Resync::TakeTurn() {
+void ResyncPrepare::TakeTurn() {
   if (!TakePlace(/*copying=*/true)) {
-    retry_at_ms_ = env_->NowMs() + kTurnMs;
-    next_copy_ = copy_ + 1;
-    End();
+    c_->retry_at_ms = c_->env->NowMs() + kTurnMs;
+    c_->next_copy = c_->at.copy + 1;
+    c_->End();
     return;
   }
-  shard_.ForgetJournal(copy_);
-  if (shard_.info().adopted && !ours_[copy_] && !scanned_[copy_]) {
+  c_->shard.ForgetJournal(c_->at.copy);
+  if (c_->shard.info().adopted && !c_->copies.ours[c_->at.copy] &&
+      !c_->copies.scanned[c_->at.copy]) {
     CheckNotSwapped();
   } else {
     CopyData();
   }
 }
 
-void Resync::CopyData() {
-  if (const std::string why = WhyByKeys(); !why.empty()) {
-    BeginScan(why);
+void ResyncPrepare::CopyData() {
+  if (const std::string why = c_->by_keys->Why(); !why.empty()) {
+    c_->by_keys->Begin(why);
   } else {
     SetAuth();
   }
 }
 
 // A place among the resyncs of the process, or a note that it waits for one.
-bool Resync::TakePlace(bool copying) {
-  if (board_ == nullptr) return true;
+bool ResyncPrepare::TakePlace(bool copying) {
+  if (c_->board == nullptr) return true;
   std::string why;
-  place_ = board_->Take(shard_.info().name, NameOf(primary_), NameOf(copy_), copying, &why,
-                        !WhyByKeys().empty());
-  if (place_ == nullptr) SetNote("waits for its turn: " + why);
-  return place_ != nullptr;
+  c_->place = c_->board->Take(c_->shard.info().name, c_->NameOf(c_->at.primary),
+                              c_->NameOf(c_->at.copy), copying, &why, !c_->by_keys->Why().empty());
+  if (c_->place == nullptr) c_->SetNote("waits for its turn: " + why);
+  return c_->place != nullptr;
 }
 
 // Nothing is known of an adopted shard but its config, and whoever swapped two addresses there
 // would lose all data to an empty server. A copy that came while the shard was served came to be
 // made equal to what was written since.
-void Resync::CheckNotSwapped() {
-  Demand(primary_, {"DBSIZE"}, [this](const ControlReply& primary) {
+void ResyncPrepare::CheckNotSwapped() {
+  c_->Demand(c_->at.primary, {"DBSIZE"}, [this](const ControlReply& primary) {
     const int64_t primary_keys = InfoNumber(primary.text);
-    Demand(copy_, {"DBSIZE"}, [this, primary_keys](const ControlReply& copy) {
+    c_->Demand(c_->at.copy, {"DBSIZE"}, [this, primary_keys](const ControlReply& copy) {
       const int64_t copy_keys = InfoNumber(copy.text);
       if (primary_keys < 0 || copy_keys < 0) {
-        Fail("DBSIZE said no number");
-      } else if (copy_keys > 0 &&
-                 (primary_keys == 0 || (seen_empty_[primary_] && from_start_[copy_]))) {
-        Fail("not begun: the configured primary is empty and the replica is not");
-        Note(NoteLevel::kError,
-             "the configured primary " + NameOf(primary_) +
-                 (primary_keys == 0 ? " is empty" : " was empty at the first start") +
-                 ", but its replica " + NameOf(copy_) + " holds " + std::to_string(copy_keys) +
-                 " keys: perhaps they are swapped in the config, so the replica is not "
-                 "overwritten. If the primary is right, send the replica FLUSHALL by hand; if "
-                 "not, stop gemel, swap them in the config and remove the state folder",
-             kHourMs);
+        c_->Fail("DBSIZE said no number");
+      } else if (copy_keys > 0 && (primary_keys == 0 || (c_->copies.seen_empty[c_->at.primary] &&
+                                                         c_->copies.from_start[c_->at.copy]))) {
+        c_->Fail("not begun: the configured primary is empty and the replica is not");
+        c_->Note(NoteLevel::kError,
+                 "the configured primary " + c_->NameOf(c_->at.primary) +
+                     (primary_keys == 0 ? " is empty" : " was empty at the first start") +
+                     ", but its replica " + c_->NameOf(c_->at.copy) + " holds " +
+                     std::to_string(copy_keys) +
+                     " keys: perhaps they are swapped in the config, so the replica is not "
+                     "overwritten. If the primary is right, send the replica FLUSHALL by hand; if "
+                     "not, stop gemel, swap them in the config and remove the state folder",
+                 ResyncCore::kHourMs);
       } else {
         CopyData();
       }
@@ -173,107 +169,113 @@ void Resync::CheckNotSwapped() {
   });
 }
 
-void Resync::SetAuth() {
-  const LinkOptions& node = shard_.node(copy_);
+void ResyncPrepare::SetAuth() {
+  const LinkOptions& node = c_->shard.node(c_->at.copy);
   if (node.password.empty()) {
     FindPrimary();
     return;
   }
-  Command(copy_, {"CONFIG", "SET", "masterauth", node.password}, [this](const ControlReply& reply) {
-    if (reply.refused && !PassesByItself(reply)) {
-      FindPrimary();  // whoever forbids CONFIG may have set it by hand
-    } else if (!reply.ok) {
-      Fail("CONFIG SET masterauth on " + NameOf(copy_) + ": " + reply.error);
-    } else {
-      SetUser();
-    }
-  });
+  c_->Command(
+      c_->at.copy, {"CONFIG", "SET", "masterauth", node.password},
+      [this](const ControlReply& reply) {
+        if (reply.refused && !PassesByItself(reply)) {
+          FindPrimary();  // whoever forbids CONFIG may have set it by hand
+        } else if (!reply.ok) {
+          c_->Fail("CONFIG SET masterauth on " + c_->NameOf(c_->at.copy) + ": " + reply.error);
+        } else {
+          SetUser();
+        }
+      });
 }
 
-void Resync::SetUser() {
-  const std::string& user = shard_.node(copy_).user;
+void ResyncPrepare::SetUser() {
+  const std::string& user = c_->shard.node(c_->at.copy).user;
   if (user.empty()) {
     FindPrimary();
     return;
   }
-  Prepare(copy_, {"CONFIG", "SET", "masteruser", user},
-          [this](const ControlReply&) { FindPrimary(); });
+  c_->Prepare(c_->at.copy, {"CONFIG", "SET", "masteruser", user},
+              [this](const ControlReply&) { FindPrimary(); });
 }
 
 // What the copy is told, where the config has a name: the number that the name stands for here. A
 // Redis server looks names up while its clients wait, and its resolver may be in trouble, too. Not
 // so a number that leads to this machine, which means another one to a copy elsewhere.
-std::string Resync::HostToName(const std::string& host) const {
-  const std::string number = port_->NumberOf(primary_);
+std::string ResyncPrepare::HostToName(const std::string& host) const {
+  const std::string number = c_->port->NumberOf(c_->at.primary);
   if (IsNumber(host) || number.empty()) return host;
   std::string error;
-  const std::optional<Address> copy = ParseAddress(NameOf(copy_), &error);
-  const bool near = copy && (copy->IsUnix() || IsLoopback(port_->NumberOf(copy_)));
+  const std::optional<Address> copy = ParseAddress(c_->NameOf(c_->at.copy), &error);
+  const bool near = copy && (copy->IsUnix() || IsLoopback(c_->port->NumberOf(c_->at.copy)));
   return IsLoopback(number) && !near ? host : number;
 }
 
-void Resync::FindPrimary() {
+void ResyncPrepare::FindPrimary() {
   std::string error;
-  const std::optional<Address> address = ParseAddress(NameOf(primary_), &error);
+  const std::optional<Address> address = ParseAddress(c_->NameOf(c_->at.primary), &error);
   if (!address) {
-    Fail("'" + NameOf(primary_) + "' is no address: " + error);
+    c_->Fail("'" + c_->NameOf(c_->at.primary) + "' is no address: " + error);
     return;
   }
   if (!address->IsUnix()) {
-    host_ = HostToName(address->host);
-    port_text_ = std::to_string(address->port);
+    c_->at.host = HostToName(address->host);
+    c_->at.port_text = std::to_string(address->port);
     TakeDelayAway();
     return;
   }
-  Prepare(primary_, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
+  c_->Prepare(c_->at.primary, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
     const int64_t port = InfoNumber(LastLine(reply.text));
     if (port <= 0) {
-      GoByKeys("the primary " + NameOf(primary_) +
-               " listens on its Unix socket only (CONFIG GET port says " +
-               std::string(LastLine(reply.text)) +
-               "), and Redis copies over TCP: give it a port on 127.0.0.1");
+      c_->by_keys->Go("the primary " + c_->NameOf(c_->at.primary) +
+                      " listens on its Unix socket only (CONFIG GET port says " +
+                      std::string(LastLine(reply.text)) +
+                      "), and Redis copies over TCP: give it a port on 127.0.0.1");
       return;
     }
-    host_ = "127.0.0.1";
-    port_text_ = std::to_string(port);
+    c_->at.host = "127.0.0.1";
+    c_->at.port_text = std::to_string(port);
     TakeDelayAway();
   });
 }
 
-void Resync::TakeDelayAway() {
-  delay_.TakeAway(primary_, Guard([this] {
-                    if (const std::string why = Obstacle(); !why.empty()) {
-                      Fail(why);
-                    } else {
-                      LeaveOtherMaster();
-                    }
-                  }));
+void ResyncPrepare::TakeDelayAway() {
+  c_->delay.TakeAway(c_->at.primary, c_->Guard([this] {
+    if (const std::string why = c_->Obstacle(); !why.empty()) {
+      c_->Fail(why);
+    } else {
+      LeaveOtherMaster();
+    }
+  }));
 }
 
-void Resync::LeaveOtherMaster() {
-  if (!leave_first_) {
+void ResyncPrepare::LeaveOtherMaster() {
+  if (!c_->at.leave_first) {
     SendReplicaOf();
     return;
   }
   // Else REPLICAOF to where it replicates from already would change nothing.
-  Prepare(copy_, {"REPLICAOF", "NO", "ONE"}, [this](const ControlReply&) { SendReplicaOf(); });
+  c_->Prepare(c_->at.copy, {"REPLICAOF", "NO", "ONE"},
+              [this](const ControlReply&) { SendReplicaOf(); });
 }
 
-void Resync::SendReplicaOf() {
+void ResyncPrepare::SendReplicaOf() {
   // To a copy that replicates from there already it changes nothing, and the copying goes on.
-  Command(copy_, {"REPLICAOF", host_, port_text_}, [this](const ControlReply& reply) {
-    if (reply.refused && !PassesByItself(reply)) {
-      GoByKeys(NameOf(copy_) + " refuses REPLICAOF (" + reply.error + ")");
-    } else if (!reply.ok) {
-      ours_[copy_] = true;  // as far as is known
-      Fail("REPLICAOF on " + NameOf(copy_) + ": " + reply.error);
-    } else {
-      ours_[copy_] = true;
-      Note(NoteLevel::kInfo, "resync of " + NameOf(copy_) + " from " + NameOf(primary_) + " begins",
-           kNoteAgainMs);
-      BeginPolling();
-    }
-  });
+  c_->Command(
+      c_->at.copy, {"REPLICAOF", c_->at.host, c_->at.port_text}, [this](const ControlReply& reply) {
+        if (reply.refused && !PassesByItself(reply)) {
+          c_->by_keys->Go(c_->NameOf(c_->at.copy) + " refuses REPLICAOF (" + reply.error + ")");
+        } else if (!reply.ok) {
+          c_->copies.ours[c_->at.copy] = true;  // as far as is known
+          c_->Fail("REPLICAOF on " + c_->NameOf(c_->at.copy) + ": " + reply.error);
+        } else {
+          c_->copies.ours[c_->at.copy] = true;
+          c_->Note(NoteLevel::kInfo,
+                   "resync of " + c_->NameOf(c_->at.copy) + " from " + c_->NameOf(c_->at.primary) +
+                       " begins",
+                   ResyncCore::kNoteAgainMs);
+          c_->copying->Begin();
+        }
+      });
 }
 
 }  // namespace gemel
