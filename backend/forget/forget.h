@@ -10,15 +10,15 @@
 #define GEMEL_BACKEND_FORGET_FORGET_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "backend/forget/forget_asks.h"
+#include "backend/forget/key_marks.h"
+#include "backend/forget/sweep_round.h"
 #include "backend/ring/ring_history.h"
 #include "backend/shard/shard_ports.h"
 
@@ -74,27 +74,7 @@ class Forget : private ShardGate, private RequestSink {
     kProve,    // all copies have applied all of that
     kPropose,  // that is being made durable
   };
-  // What is known of a key that was suspect and was deleted: since the time of that ring it is new.
-  struct Mark {
-    uint64_t ring;
-    uint64_t pending;  // the number of its deletion, until that is answered; then 0
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
-  };
-  using Marks = std::unordered_map<std::string, Mark, Hash, std::equal_to<>>;
-  // A request of its own.
-  struct Ask : Request {
-    enum class What : uint8_t { kScan, kSweepDelete, kAccessDelete, kProve };
-    What what = What::kScan;
-    uint64_t round = 0;
-    uint64_t number = 0;  // of a deletion, in the order of sending
-    uint32_t copy = 0;
-    uint64_t connection = 0;
-    std::vector<std::string> marked;  // keys with a mark that waits for this deletion
-    std::string text;                 // the frame
-  };
+  using Ask = ForgetAsk;
 
   // ShardGate
   Verdict Before(const Request& request) override;
@@ -103,11 +83,10 @@ class Forget : private ShardGate, private RequestSink {
   void OnReply(Request* request, const Reply& reply) override;
 
   void Evaluate();
-  HeldSince SinceFor(const Marks::const_iterator& mark) const;
+  HeldSince SinceFor(const KeyMark* mark) const;
   bool Delete(const std::vector<std::string_view>& keys,
               const std::vector<std::string_view>& marked, Ask::What what);
   void OnDeleted(Ask* ask, const Reply& reply);
-  void EraseMark(std::string_view key);
   bool MarksFull(size_t times) const;
 
   void Advance();
@@ -125,29 +104,20 @@ class Forget : private ShardGate, private RequestSink {
   void Finish();
   bool Limited() const;
 
-  Ask* NewAsk(Ask::What what, const CommandRow* row, RequestKind kind,
-              const std::vector<std::string_view>& args);
-  void Free(Ask* ask);
   void Note(NoteLevel level, const std::string& text);
 
   ForgetPort shard_;
   ShardEnv* env_;
   ForgetOptions options_;
-  const CommandRow* unlink_;
-  const CommandRow* scan_;
-  const CommandRow* ping_;
   bool stopped_ = false;
   std::optional<ShardRings> rings_;
   uint64_t swept_ = 0;
   bool guarding_ = false;
 
-  Marks marks_;
-  size_t mark_bytes_ = 0;
+  KeyMarks marks_;
   std::string refusal_;
   bool refused_ = false;   // a deletion failed since the last Tick
   uint64_t answered_ = 0;  // deletions since what they held back was released
-  uint64_t next_number_ = 1;
-  std::set<uint64_t> in_flight_;  // numbers of deletions that are not answered
 
   Stage stage_ = Stage::kIdle;
   bool allowed_ = false;
@@ -156,37 +126,14 @@ class Forget : private ShardGate, private RequestSink {
   uint64_t ticked_ms_ = 0;
   double tokens_ = 0;
   bool advancing_ = false;
-  uint64_t round_ = 0;    // grows whenever what was asked before is of no use any more
-  bool waiting_ = false;  // for the answer to a SCAN or a deletion of this round
-  bool failed_ = false;   // some deletion since the round began
-  std::string error_;
-  std::string told_;  // why a round began anew, as far as it was logged
-  uint32_t primary_ = 0;
-  uint64_t connection_ = 0;
-  std::string cursor_;  // empty: the scan has come to its end
-  std::deque<std::string> keys_;
-  uint64_t last_number_ = 0;  // deletions from here on do not matter to the round
-  uint32_t proofs_ = 0;       // still to come
-  bool proven_ = false;
+  SweepRound round_;
   bool proposing_ = false;
 
-  uint64_t began_ms_ = 0;  // of this sweep, all its rounds together
-  uint64_t looked_at_ = 0;
-  uint64_t deleted_ = 0;
-  uint64_t on_access_ = 0;
-
-  std::vector<std::unique_ptr<Ask>> asks_;
-  std::vector<Ask*> free_;
+  SweepProgress progress_{shard_.figures()};
+  ForgetAsks asks_{this};
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> places_;        // scratch
   std::shared_ptr<char> alive_ = std::make_shared<char>();
-
-  Figure sweeps_{shard_.figures(), "sweeps",
-                 "Sweeps after changes of the ring that came to their end"};
-  Figure sweep_scanned_{shard_.figures(), "sweep_scanned", "Keys that sweeps looked at"};
-  Figure forgotten_{shard_.figures(), "forgotten", "Keys deleted after changes of the ring"};
-  Figure forgotten_on_access_{shard_.figures(), "forgotten_on_access",
-                              "Of those, because they were asked for"};
 };
 
 }  // namespace gemel

@@ -38,8 +38,7 @@ void Forget::Tick(uint64_t now_ms) {
   if (shard_.info().swept < swept_) {
     // A stale copy was forced, or a process restarted: old keys may be back.
     swept_ = shard_.info().swept;
-    looked_at_ = deleted_ = on_access_ = 0;
-    began_ms_ = now_ms;
+    progress_.Begin(now_ms);
     Evaluate();
   }
   Advance();
@@ -74,11 +73,11 @@ bool Forget::Step() {
         Restart("the primary or its connection changed", 0);
         return false;
       }
-      if (failed_) {
-        Restart(error_, kSweepRetryMs);
+      if (round_.failed) {
+        Restart(round_.error, kSweepRetryMs);
         return false;
       }
-      if (waiting_) return false;
+      if (round_.waiting) return false;
       return stage_ == Stage::kScan ? Scan() : stage_ == Stage::kDelete ? DeleteBatch() : Prove();
     case Stage::kPropose:
       Propose();
@@ -88,63 +87,58 @@ bool Forget::Step() {
 }
 
 bool Forget::RoundStands() const {
-  return shard_.info().primary == primary_ && shard_.ConnectionOf(primary_) == connection_;
+  return shard_.info().primary == round_.primary &&
+         shard_.ConnectionOf(round_.primary) == round_.connection;
 }
 
 void Forget::BeginRound() {
-  if (looked_at_ == 0) {
+  if (progress_.looked_at() == 0) {
     Note(NoteLevel::kInfo, "keys that ring " + std::to_string(rings_->history().last_id()) +
                                " gives to other shards, or that may be old, are being deleted");
   }
-  ++round_;
-  waiting_ = failed_ = proven_ = false;
-  primary_ = shard_.info().primary;
-  connection_ = shard_.ConnectionOf(primary_);
-  cursor_ = "0";
-  keys_.clear();
-  last_number_ = 0;
+  const uint32_t primary = shard_.info().primary;
+  round_.Begin(primary, shard_.ConnectionOf(primary));
   stage_ = Stage::kScan;
 }
 
 void Forget::Restart(const std::string& why, uint64_t after_ms) {
-  if (after_ms == 0 || why != told_) {
+  if (after_ms == 0 || why != round_.told) {
     Note(NoteLevel::kWarn, "the deletion of old keys begins anew: " + why);
   }
-  told_ = why;
-  ++round_;
-  waiting_ = false;
+  round_.told = why;
+  round_.Abandon();
   retry_ms_ = env_->NowMs() + after_ms;
   stage_ = Stage::kWait;
 }
 
 bool Forget::Scan() {
-  if (!keys_.empty()) {
+  if (!round_.keys.empty()) {
     stage_ = Stage::kDelete;
     return true;
   }
-  if (cursor_.empty()) {
+  if (round_.cursor.empty()) {
     // All of these must be answered without an error, also those for requests: the scan passed
     // over their keys.
-    if (last_number_ == 0) last_number_ = next_number_;
-    if (!in_flight_.empty() && *in_flight_.begin() < last_number_) return false;
+    if (round_.last_number == 0) round_.last_number = marks_.next_number();
+    if (marks_.AwaitsBefore(round_.last_number)) return false;
     stage_ = Stage::kProve;
     return true;
   }
-  if ((Limited() && tokens_ < 1) || !shard_.InSyncAndUp(primary_)) return false;
-  Ask* ask = NewAsk(Ask::What::kScan, scan_, RequestKind::kRead,
-                    {"SCAN", cursor_, "COUNT", kSweepScanCount});
-  ask->copy = primary_;
-  waiting_ = true;
-  shard_.SendTo(primary_, ask);
+  if ((Limited() && tokens_ < 1) || !shard_.InSyncAndUp(round_.primary)) return false;
+  Ask* ask =
+      asks_.New(Ask::What::kScan, round_.number, {"SCAN", round_.cursor, "COUNT", kSweepScanCount});
+  ask->copy = round_.primary;
+  round_.waiting = true;
+  shard_.SendTo(round_.primary, ask);
   return false;
 }
 
 void Forget::OnScanned(Ask* ask, const Reply& reply) {
-  const bool ours = ask->round == round_;
+  const bool ours = ask->round == round_.number;
   const bool by_primary = ask->tried == Bit(ask->copy);
-  Free(ask);
+  asks_.Free(ask);
   if (!ours) return;
-  waiting_ = false;
+  round_.waiting = false;
   std::vector<std::string_view> parts;
   std::vector<std::string_view> names;
   if (!by_primary || !RoundStands()) {
@@ -156,15 +150,14 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
             kSweepRetryMs);
     return;
   }
-  cursor_ = ReplyText(parts[0]);
-  if (cursor_ == "0") cursor_.clear();
-  looked_at_ += names.size();
-  sweep_scanned_ += names.size();
+  round_.cursor = ReplyText(parts[0]);
+  if (round_.cursor == "0") round_.cursor.clear();
+  progress_.LookedAt(names.size());
   tokens_ -= kLookCost * static_cast<double>(names.size());
   for (const std::string_view name : names) {
     const std::string_view key = ReplyText(name);
     const ShardRings::Standing standing = rings_->Of(key, HeldSince::Sweep(swept_));
-    if (!standing.owned || standing.suspect) keys_.emplace_back(key);
+    if (!standing.owned || standing.suspect) round_.keys.emplace_back(key);
   }
   Advance();
 }
@@ -172,7 +165,7 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
 // What must go is judged in the very moment of sending: a key that was deleted for a request
 // meanwhile is new.
 bool Forget::DeleteBatch() {
-  if (keys_.empty()) {
+  if (round_.keys.empty()) {
     stage_ = Stage::kScan;
     return true;
   }
@@ -183,23 +176,22 @@ bool Forget::DeleteBatch() {
   }
   std::vector<std::string> batch;
   std::vector<bool> owned;
-  for (size_t left = keys_.size(); left > 0 && batch.size() < room; --left) {
-    std::string key = std::move(keys_.front());
-    keys_.pop_front();
+  for (size_t left = round_.keys.size(); left > 0 && batch.size() < room; --left) {
+    std::string key = std::move(round_.keys.front());
+    round_.keys.pop_front();
     if (shard_.IsKeyLocked(key)) {
-      keys_.push_back(std::move(key));
+      round_.keys.push_back(std::move(key));
       continue;
     }
-    const auto mark = marks_.find(key);
+    const KeyMark* mark = marks_.Find(key);
     const ShardRings::Standing standing = rings_->Of(key, SinceFor(mark));
-    if (standing.owned &&
-        (!standing.suspect || (mark != marks_.end() && mark->second.pending != 0))) {
+    if (standing.owned && (!standing.suspect || (mark != nullptr && mark->pending != 0))) {
       continue;
     }
     batch.push_back(std::move(key));
     owned.push_back(standing.owned);
   }
-  if (batch.empty()) return keys_.empty();
+  if (batch.empty()) return round_.keys.empty();
   std::vector<std::string_view> all(batch.begin(), batch.end());
   std::vector<std::string_view> marked;
   for (size_t i = 0; i < batch.size(); ++i) {
@@ -207,18 +199,18 @@ bool Forget::DeleteBatch() {
     if (owned[i]) marked.push_back(batch[i]);
   }
   if (!Delete(all, marked, Ask::What::kSweepDelete)) {
-    for (std::string& key : batch) keys_.push_back(std::move(key));
+    for (std::string& key : batch) round_.keys.push_back(std::move(key));
     return false;
   }
-  waiting_ = true;
+  round_.waiting = true;
   tokens_ -= static_cast<double>(batch.size());
   return false;
 }
 
 // With ack = "any" and "primary" a deletion is answered before every copy has applied it.
 bool Forget::Prove() {
-  if (proofs_ > 0) return false;
-  if (proven_) {
+  if (round_.proofs > 0) return false;
+  if (round_.proven) {
     stage_ = Stage::kPropose;
     return true;
   }
@@ -226,10 +218,10 @@ bool Forget::Prove() {
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
     if (!shard_.InSyncAndUp(static_cast<uint32_t>(std::countr_zero(rest)))) return false;
   }
-  proven_ = true;  // until one says otherwise
-  proofs_ = static_cast<uint32_t>(std::popcount(copies));
+  round_.proven = true;  // until one says otherwise
+  round_.proofs = static_cast<uint32_t>(std::popcount(copies));
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
-    Ask* ask = NewAsk(Ask::What::kProve, ping_, RequestKind::kRead, {"PING"});
+    Ask* ask = asks_.New(Ask::What::kProve, round_.number, {"PING"});
     ask->copy = static_cast<uint32_t>(std::countr_zero(rest));
     ask->connection = shard_.ConnectionOf(ask->copy);
     shard_.SendTo(ask->copy, ask);
@@ -238,15 +230,15 @@ bool Forget::Prove() {
 }
 
 void Forget::OnProof(Ask* ask, const Reply& reply) {
-  const bool good = ask->round == round_ && ask->tried == Bit(ask->copy) && reply.bytes[0] == '+' &&
-                    shard_.ConnectionOf(ask->copy) == ask->connection;
-  const bool ours = ask->round == round_;
-  Free(ask);
-  --proofs_;
+  const bool good = ask->round == round_.number && ask->tried == Bit(ask->copy) &&
+                    reply.bytes[0] == '+' && shard_.ConnectionOf(ask->copy) == ask->connection;
+  const bool ours = ask->round == round_.number;
+  asks_.Free(ask);
+  --round_.proofs;
   if (!ours) return;
-  if (!good) proven_ = false;
+  if (!good) round_.proven = false;
   // A proof that failed is asked for again by the next Tick.
-  if (proofs_ == 0 && proven_) Advance();
+  if (round_.proofs == 0 && round_.proven) Advance();
 }
 
 void Forget::Propose() {
@@ -285,21 +277,23 @@ void Forget::OnProposed(uint64_t ring, const EditResult& result) {
 }
 
 void Forget::Finish() {
-  if (looked_at_ > 0 || deleted_ > 0) {
+  if (progress_.looked_at() > 0 || progress_.deleted() > 0) {
     Note(NoteLevel::kInfo,
          "no old keys are left after the change to ring " + std::to_string(swept_) + ": " +
-             std::to_string(looked_at_) + " keys looked at, " + std::to_string(deleted_) +
-             " deleted (" + std::to_string(on_access_) + " of them when they were asked for) in " +
-             SweepSeconds(env_->NowMs() - began_ms_) + " s");
+             std::to_string(progress_.looked_at()) + " keys looked at, " +
+             std::to_string(progress_.deleted()) + " deleted (" +
+             std::to_string(progress_.on_access()) + " of them when they were asked for) in " +
+             SweepSeconds(env_->NowMs() - progress_.began_ms()) + " s");
   }
-  ++sweeps_;
+  progress_.Complete();
   Evaluate();
 }
 
 std::string Forget::note() const {
   if (!active()) return {};
-  return "ring " + std::to_string(rings_->history().last_id()) + ": " + std::to_string(looked_at_) +
-         " keys looked at, " + std::to_string(deleted_) + " deleted";
+  return "ring " + std::to_string(rings_->history().last_id()) + ": " +
+         std::to_string(progress_.looked_at()) + " keys looked at, " +
+         std::to_string(progress_.deleted()) + " deleted";
 }
 
 }  // namespace gemel
