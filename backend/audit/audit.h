@@ -10,11 +10,11 @@
 #define GEMEL_BACKEND_AUDIT_AUDIT_H_
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/audit/audit_round.h"
 #include "backend/audit/key_comparison.h"
 #include "backend/shard/shard_ports.h"
 #include "config/config.h"
@@ -52,23 +52,10 @@ class Audit : private CompareSink {
   // In effect at once; the background's next round is due an interval from now.
   void set_config(const AuditConfig& config);
   // A round is under way.
-  bool active() const { return running_; }
+  bool active() const { return round_.running; }
 
  private:
-  enum class Stage : uint8_t {
-    kScan,     // gets keys
-    kFilter,   // of another copy's keys: which the primary, or another, does not have
-    kCompare,  // the batch
-    kConfirm,  // what differed, again
-    kRecheck,  // what was repaired, again
-  };
-  struct Round {
-    uint64_t began_ms = 0;
-    uint64_t compared = 0;
-    uint64_t differences = 0;
-    uint64_t repaired = 0;
-    uint64_t skipped = 0;
-  };
+  using Stage = AuditBatch::Stage;
 
   // Who waits for a round.
   struct Asking {
@@ -108,7 +95,6 @@ class Audit : private CompareSink {
   bool CompareBatch(bool thorough);
   void OnCompared(bool known);
   void OnKeyCompared(const std::string& key, const KeyVerdict& verdict);
-  void NextStage();
   void TryAgain();
   void Repair(const std::string& key, const KeyVerdict& verdict);
   bool BatchIsLocked() const;
@@ -120,32 +106,19 @@ class Audit : private CompareSink {
 
   void NoteKey(NoteLevel level, const std::string& key, const std::string& text);
   void Note(NoteLevel level, const std::string& text);
-  std::string RoundText(const Round& round, uint64_t now_ms) const;
-  std::string RoundReply(const Round& round, uint64_t now_ms, const std::string& early) const;
-  void Answer(std::vector<Request*>* requests, std::string_view reply);
-  void AnswerError(std::vector<Request*>* requests, const std::string& text);
 
   AuditPort shard_;
   ShardEnv* env_;
   AuditConfig config_;
   KeyComparison comparison_;
   bool stopped_ = false;
-  Asking asking_;
+  AuditWaiters waiters_;
   uint64_t next_ms_ = 0;  // when the background's next round is due
   uint64_t ticked_ms_ = 0;
   double tokens_ = 0;  // keys that the background may compare now
-
-  bool running_ = false;
   bool advancing_ = false;
-  bool busy_ = false;  // a comparison of this round is under way
-  Round round_;
-  uint64_t epoch_ = 0;
-  CopyMask copies_ = 0;
-  uint64_t progress_ms_ = 0;
-  uint32_t notes_ = 0;
-  Scanning scanning_;
-  Batch batch_;
-  AuditFigures figures_;
+  AuditRound round_;
+  AuditTally tally_{shard_.figures()};
 };
 
 }  // namespace gemel

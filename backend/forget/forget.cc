@@ -9,7 +9,6 @@
 #include "backend/command/second_copy.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
-#include "backend/resp/resp_writer.h"
 
 namespace gemel {
 
@@ -18,35 +17,18 @@ namespace {
 // Of one command, so that the node is not busy for long at a time, and a difference can be
 // repaired.
 constexpr size_t kKeysAtOnce = 64;
-// What a key costs in memory besides its bytes.
-constexpr size_t kMarkBytes = 64;
-// No client has this number; deletions stand in no client's order.
-constexpr uint32_t kNoSession = ~0u;
 // What is held is gone through at most once in so many answers.
 constexpr uint64_t kReleaseEvery = 64;
-
-const CommandRow* FindRow(std::string_view name) {
-  for (const CommandRow& row : BuiltinCommands()) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
-}
 
 }  // namespace
 
 Forget::Forget(ForgetPort shard, ShardEnv* env, ForgetOptions options)
-    : shard_(shard),
-      env_(env),
-      options_(options),
-      commands_{FindRow("unlink"), FindRow("scan"), FindRow("ping")},
-      swept_(shard.info().swept),
-      figures_(shard.figures()) {}
+    : shard_(shard), env_(env), options_(options), swept_(shard.info().swept) {}
 
 void Forget::SetHistory(std::shared_ptr<const RingHistory> history, uint64_t now_ms) {
   rings_.emplace(std::move(history), shard_.info().name);
   allowed_ = false;
-  progress_.began_ms = now_ms;
-  progress_.looked_at = progress_.deleted = progress_.on_access = 0;
+  progress_.Begin(now_ms);
   retry_ms_ = 0;
   Evaluate();
 }
@@ -58,8 +40,7 @@ void Forget::AllowSweep(uint64_t now_ms) {
 
 // What there is to do, by the rings and swept_.
 void Forget::Evaluate() {
-  ++round_.number;
-  round_.waiting = false;
+  round_.Abandon();
   const bool needed = rings_->MayHoldForeign(swept_);
   const bool one_ring = rings_->history().size() < 2;
   if (needed) {
@@ -68,21 +49,18 @@ void Forget::Evaluate() {
     stage_ = one_ring || swept_ >= rings_->history().last_id() ? Stage::kIdle : Stage::kPropose;
   }
   guarding_ = needed && rings_->MayHaveSuspects(swept_);
-  if (!needed) {
-    marks_.clear();
-    mark_bytes_ = 0;
-  }
+  if (!needed) marks_.Clear();
   shard_.set_gate(guarding_ ? this : nullptr);
 }
 
 // A mark counts for more than the last sweep, if it is of a later ring.
-HeldSince Forget::SinceFor(const Marks::const_iterator& mark) const {
-  if (mark == marks_.end() || mark->second.ring < swept_) return HeldSince::Sweep(swept_);
-  return {mark->second.ring, true};
+HeldSince Forget::SinceFor(const KeyMark* mark) const {
+  if (mark == nullptr || mark->ring < swept_) return HeldSince::Sweep(swept_);
+  return {mark->ring, true};
 }
 
 bool Forget::MarksFull(size_t times) const {
-  return marks_.size() >= times * options_.mark_keys || mark_bytes_ >= times * options_.mark_bytes;
+  return marks_.Reaches(times * options_.mark_keys, times * options_.mark_bytes);
 }
 
 ShardGate::Verdict Forget::Before(const Request& request) {
@@ -100,18 +78,17 @@ ShardGate::Verdict Forget::Before(const Request& request) {
   std::vector<std::string_view> suspects;
   for (const uint32_t place : places_) {
     const std::string_view key = args_[place];
-    const auto mark = marks_.find(key);
-    if (mark != marks_.end() && mark->second.pending != 0) {
+    const KeyMark* mark = marks_.Find(key);
+    if (mark != nullptr && mark->pending != 0) {
       verdict = Verdict::kHold;
       continue;
     }
     if (!rings_->Of(key, SinceFor(mark)).suspect) continue;
     verdict = Verdict::kHold;
-    if (mark == marks_.end() && MarksFull(2)) {
-      deletions_.refusal =
-          "TRYAGAIN shard '" + shard_.info().name +
-          "' is deleting old keys after a change of the ring and cannot remember more of "
-          "those that were asked for; try again when PROXY SHARDS shows no sweep";
+    if (mark == nullptr && MarksFull(2)) {
+      refusal_ = "TRYAGAIN shard '" + shard_.info().name +
+                 "' is deleting old keys after a change of the ring and cannot remember more of "
+                 "those that were asked for; try again when PROXY SHARDS shows no sweep";
       return Verdict::kRefuse;
     }
     // One that is locked is asked about again when its lock opens.
@@ -135,65 +112,40 @@ bool Forget::Delete(const std::vector<std::string_view>& keys,
                     const std::vector<std::string_view>& marked, Ask::What what) {
   std::vector<std::string_view> args = {"UNLINK"};
   args.insert(args.end(), keys.begin(), keys.end());
-  Ask* ask = NewAsk(what, commands_.unlink, RequestKind::kWrite, args);
+  Ask* ask = asks_.New(what, round_.number, args);
   if (!shard_.SendAhead(ask)) {
-    Free(ask);
+    asks_.Free(ask);
     return false;
   }
-  ask->number = deletions_.next_number++;
-  deletions_.in_flight.insert(ask->number);
+  ask->number = marks_.Sent();
   for (const std::string_view key : marked) {
     ask->marked.emplace_back(key);
-    const auto [mark, added] =
-        marks_.insert_or_assign(std::string(key), Mark{rings_->history().last_id(), ask->number});
-    if (added) mark_bytes_ += key.size() + kMarkBytes;
+    marks_.Set(key, rings_->history().last_id(), ask->number);
   }
   return true;
 }
 
-void Forget::EraseMark(std::string_view key) {
-  const auto mark = marks_.find(key);
-  if (mark == marks_.end()) return;
-  mark_bytes_ -= key.size() + kMarkBytes;
-  marks_.erase(mark);
-}
-
 void Forget::OnDeleted(Ask* ask, const Reply& reply) {
-  deletions_.in_flight.erase(ask->number);
   const bool ok = reply.bytes[0] == ':';
-  for (const std::string& key : ask->marked) {
-    const auto mark = marks_.find(key);
-    if (mark == marks_.end() || mark->second.pending != ask->number) continue;
-    if (ok) {
-      mark->second.pending = 0;
-    } else {
-      EraseMark(key);
-    }
-  }
+  marks_.Answered(ask->number, ask->marked, ok);
   if (ok) {
     int64_t count = 0;
     if (!ParseInteger(ReplyText(reply.bytes), &count)) count = 0;
-    progress_.deleted += static_cast<uint64_t>(count);
-    figures_.forgotten += static_cast<uint64_t>(count);
-    if (ask->what == Ask::What::kAccessDelete) {
-      progress_.on_access += static_cast<uint64_t>(count);
-      figures_.on_access += static_cast<uint64_t>(count);
-    }
+    progress_.Deleted(static_cast<uint64_t>(count), ask->what == Ask::What::kAccessDelete);
   } else {
     round_.failed = true;
     round_.error = "UNLINK: " + std::string(ReplyText(reply.bytes));
   }
   const bool marked = !ask->marked.empty();
   // Requests must not ask a node that refuses as fast as it can refuse.
-  if (!ok) deletions_.refused = true;
+  if (!ok) refused_ = true;
   if (ask->what == Ask::What::kSweepDelete && ask->round == round_.number) round_.waiting = false;
-  Free(ask);
+  asks_.Free(ask);
   // Not after each one: that would go through all that is held each time.
-  if (marked) ++deletions_.answered;
-  if (deletions_.answered > 0 &&
-      (deletions_.in_flight.empty() ||
-       deletions_.answered >= std::max<uint64_t>(kReleaseEvery, shard_.held() / 8))) {
-    deletions_.answered = 0;
+  if (marked) ++answered_;
+  if (answered_ > 0 &&
+      (marks_.AwaitsNone() || answered_ >= std::max<uint64_t>(kReleaseEvery, shard_.held() / 8))) {
+    answered_ = 0;
     shard_.ReleaseGated();
   }
   Advance();
@@ -213,33 +165,6 @@ void Forget::OnReply(Request* request, const Reply& reply) {
       OnProof(ask, reply);
       return;
   }
-}
-
-Forget::Ask* Forget::NewAsk(Ask::What what, const CommandRow* row, RequestKind kind,
-                            const std::vector<std::string_view>& args) {
-  if (asks_.free.empty()) {
-    asks_.all.push_back(std::make_unique<Ask>());
-    asks_.free.push_back(asks_.all.back().get());
-  }
-  Ask* ask = asks_.free.back();
-  asks_.free.pop_back();
-  ask->what = what;
-  ask->round = round_.number;
-  ask->kind = kind;
-  ask->primary_only = true;
-  ask->session = kNoSession;
-  ask->sink = this;
-  ask->row = row;
-  ask->text.clear();
-  AppendCommand(&ask->text, args);
-  ask->frame = ask->text;
-  return ask;
-}
-
-void Forget::Free(Ask* ask) {
-  ask->marked.clear();
-  if (ask->extra != nullptr) ask->extra->owned.Clear();
-  asks_.free.push_back(ask);
 }
 
 void Forget::Note(NoteLevel level, const std::string& text) {

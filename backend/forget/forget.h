@@ -10,15 +10,15 @@
 #define GEMEL_BACKEND_FORGET_FORGET_H_
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "backend/forget/forget_asks.h"
+#include "backend/forget/key_marks.h"
+#include "backend/forget/sweep_round.h"
 #include "backend/ring/ring_history.h"
 #include "backend/shard/shard_ports.h"
 
@@ -88,27 +88,7 @@ class Forget : private ShardGate, private RequestSink {
     kProve,    // all copies have applied all of that
     kPropose,  // that is being made durable
   };
-  // What is known of a key that was suspect and was deleted: since the time of that ring it is new.
-  struct Mark {
-    uint64_t ring;
-    uint64_t pending;  // the number of its deletion, until that is answered; then 0
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
-  };
-  using Marks = std::unordered_map<std::string, Mark, Hash, std::equal_to<>>;
-  // A request of its own.
-  struct Ask : Request {
-    enum class What : uint8_t { kScan, kSweepDelete, kAccessDelete, kProve };
-    What what = What::kScan;
-    uint64_t round = 0;
-    uint64_t number = 0;  // of a deletion, in the order of sending
-    uint32_t copy = 0;
-    uint64_t connection = 0;
-    std::vector<std::string> marked;  // keys with a mark that waits for this deletion
-    std::string text;                 // the frame
-  };
+  using Ask = ForgetAsk;
 
   struct Commands {
     const CommandRow* unlink;
@@ -158,11 +138,10 @@ class Forget : private ShardGate, private RequestSink {
   void OnReply(Request* request, const Reply& reply) override;
 
   void Evaluate();
-  HeldSince SinceFor(const Marks::const_iterator& mark) const;
+  HeldSince SinceFor(const KeyMark* mark) const;
   bool Delete(const std::vector<std::string_view>& keys,
               const std::vector<std::string_view>& marked, Ask::What what);
   void OnDeleted(Ask* ask, const Reply& reply);
-  void EraseMark(std::string_view key);
   bool MarksFull(size_t times) const;
 
   void Advance();
@@ -180,23 +159,20 @@ class Forget : private ShardGate, private RequestSink {
   void Finish();
   bool Limited() const;
 
-  Ask* NewAsk(Ask::What what, const CommandRow* row, RequestKind kind,
-              const std::vector<std::string_view>& args);
-  void Free(Ask* ask);
   void Note(NoteLevel level, const std::string& text);
 
   ForgetPort shard_;
   ShardEnv* env_;
   ForgetOptions options_;
-  const Commands commands_;
   bool stopped_ = false;
   std::optional<ShardRings> rings_;
   uint64_t swept_ = 0;
   bool guarding_ = false;
 
-  Marks marks_;
-  size_t mark_bytes_ = 0;
-  Deletions deletions_;
+  KeyMarks marks_;
+  std::string refusal_;
+  bool refused_ = false;   // a deletion failed since the last Tick
+  uint64_t answered_ = 0;  // deletions since what they held back was released
 
   Stage stage_ = Stage::kIdle;
   bool allowed_ = false;
@@ -206,13 +182,13 @@ class Forget : private ShardGate, private RequestSink {
   double tokens_ = 0;
   bool advancing_ = false;
   SweepRound round_;
-  SweepProgress progress_;
+  bool proposing_ = false;
 
-  Asks asks_;
+  SweepProgress progress_{shard_.figures()};
+  ForgetAsks asks_{this};
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> places_;        // scratch
   std::shared_ptr<char> alive_ = std::make_shared<char>();
-  SweepFigures figures_;
 };
 
 }  // namespace gemel

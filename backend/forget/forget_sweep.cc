@@ -38,8 +38,7 @@ void Forget::Tick(uint64_t now_ms) {
   if (shard_.info().swept < swept_) {
     // A stale copy was forced, or a process restarted: old keys may be back.
     swept_ = shard_.info().swept;
-    progress_.looked_at = progress_.deleted = progress_.on_access = 0;
-    progress_.began_ms = now_ms;
+    progress_.Begin(now_ms);
     Evaluate();
   }
   Advance();
@@ -93,17 +92,12 @@ bool Forget::RoundStands() const {
 }
 
 void Forget::BeginRound() {
-  if (progress_.looked_at == 0) {
+  if (progress_.looked_at() == 0) {
     Note(NoteLevel::kInfo, "keys that ring " + std::to_string(rings_->history().last_id()) +
                                " gives to other shards, or that may be old, are being deleted");
   }
-  ++round_.number;
-  round_.waiting = round_.failed = round_.proven = false;
-  round_.primary = shard_.info().primary;
-  round_.connection = shard_.ConnectionOf(round_.primary);
-  round_.cursor = "0";
-  round_.keys.clear();
-  round_.last_number = 0;
+  const uint32_t primary = shard_.info().primary;
+  round_.Begin(primary, shard_.ConnectionOf(primary));
   stage_ = Stage::kScan;
 }
 
@@ -112,8 +106,7 @@ void Forget::Restart(const std::string& why, uint64_t after_ms) {
     Note(NoteLevel::kWarn, "the deletion of old keys begins anew: " + why);
   }
   round_.told = why;
-  ++round_.number;
-  round_.waiting = false;
+  round_.Abandon();
   retry_ms_ = env_->NowMs() + after_ms;
   stage_ = Stage::kWait;
 }
@@ -126,15 +119,14 @@ bool Forget::Scan() {
   if (round_.cursor.empty()) {
     // All of these must be answered without an error, also those for requests: the scan passed
     // over their keys.
-    if (round_.last_number == 0) round_.last_number = deletions_.next_number;
-    if (!deletions_.in_flight.empty() && *deletions_.in_flight.begin() < round_.last_number)
-      return false;
+    if (round_.last_number == 0) round_.last_number = marks_.next_number();
+    if (marks_.AwaitsBefore(round_.last_number)) return false;
     stage_ = Stage::kProve;
     return true;
   }
   if ((Limited() && tokens_ < 1) || !shard_.InSyncAndUp(round_.primary)) return false;
-  Ask* ask = NewAsk(Ask::What::kScan, commands_.scan, RequestKind::kRead,
-                    {"SCAN", round_.cursor, "COUNT", kSweepScanCount});
+  Ask* ask =
+      asks_.New(Ask::What::kScan, round_.number, {"SCAN", round_.cursor, "COUNT", kSweepScanCount});
   ask->copy = round_.primary;
   round_.waiting = true;
   shard_.SendTo(round_.primary, ask);
@@ -144,7 +136,7 @@ bool Forget::Scan() {
 void Forget::OnScanned(Ask* ask, const Reply& reply) {
   const bool ours = ask->round == round_.number;
   const bool by_primary = ask->tried == Bit(ask->copy);
-  Free(ask);
+  asks_.Free(ask);
   if (!ours) return;
   round_.waiting = false;
   std::vector<std::string_view> parts;
@@ -160,8 +152,7 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
   }
   round_.cursor = ReplyText(parts[0]);
   if (round_.cursor == "0") round_.cursor.clear();
-  progress_.looked_at += names.size();
-  figures_.scanned += names.size();
+  progress_.LookedAt(names.size());
   tokens_ -= kLookCost * static_cast<double>(names.size());
   for (const std::string_view name : names) {
     const std::string_view key = ReplyText(name);
@@ -192,10 +183,9 @@ bool Forget::DeleteBatch() {
       round_.keys.push_back(std::move(key));
       continue;
     }
-    const auto mark = marks_.find(key);
+    const KeyMark* mark = marks_.Find(key);
     const ShardRings::Standing standing = rings_->Of(key, SinceFor(mark));
-    if (standing.owned &&
-        (!standing.suspect || (mark != marks_.end() && mark->second.pending != 0))) {
+    if (standing.owned && (!standing.suspect || (mark != nullptr && mark->pending != 0))) {
       continue;
     }
     batch.push_back(std::move(key));
@@ -231,7 +221,7 @@ bool Forget::Prove() {
   round_.proven = true;  // until one says otherwise
   round_.proofs = static_cast<uint32_t>(std::popcount(copies));
   for (CopyMask rest = copies; rest != 0; rest &= rest - 1) {
-    Ask* ask = NewAsk(Ask::What::kProve, commands_.ping, RequestKind::kRead, {"PING"});
+    Ask* ask = asks_.New(Ask::What::kProve, round_.number, {"PING"});
     ask->copy = static_cast<uint32_t>(std::countr_zero(rest));
     ask->connection = shard_.ConnectionOf(ask->copy);
     shard_.SendTo(ask->copy, ask);
@@ -243,7 +233,7 @@ void Forget::OnProof(Ask* ask, const Reply& reply) {
   const bool good = ask->round == round_.number && ask->tried == Bit(ask->copy) &&
                     reply.bytes[0] == '+' && shard_.ConnectionOf(ask->copy) == ask->connection;
   const bool ours = ask->round == round_.number;
-  Free(ask);
+  asks_.Free(ask);
   --round_.proofs;
   if (!ours) return;
   if (!good) round_.proven = false;
@@ -287,23 +277,23 @@ void Forget::OnProposed(uint64_t ring, const EditResult& result) {
 }
 
 void Forget::Finish() {
-  if (progress_.looked_at > 0 || progress_.deleted > 0) {
-    Note(NoteLevel::kInfo, "no old keys are left after the change to ring " +
-                               std::to_string(swept_) + ": " + std::to_string(progress_.looked_at) +
-                               " keys looked at, " + std::to_string(progress_.deleted) +
-                               " deleted (" + std::to_string(progress_.on_access) +
-                               " of them when they were asked for) in " +
-                               SweepSeconds(env_->NowMs() - progress_.began_ms) + " s");
+  if (progress_.looked_at() > 0 || progress_.deleted() > 0) {
+    Note(NoteLevel::kInfo,
+         "no old keys are left after the change to ring " + std::to_string(swept_) + ": " +
+             std::to_string(progress_.looked_at()) + " keys looked at, " +
+             std::to_string(progress_.deleted()) + " deleted (" +
+             std::to_string(progress_.on_access()) + " of them when they were asked for) in " +
+             SweepSeconds(env_->NowMs() - progress_.began_ms()) + " s");
   }
-  ++figures_.sweeps;
+  progress_.Complete();
   Evaluate();
 }
 
 std::string Forget::note() const {
   if (!active()) return {};
   return "ring " + std::to_string(rings_->history().last_id()) + ": " +
-         std::to_string(progress_.looked_at) + " keys looked at, " +
-         std::to_string(progress_.deleted) + " deleted";
+         std::to_string(progress_.looked_at()) + " keys looked at, " +
+         std::to_string(progress_.deleted()) + " deleted";
 }
 
 }  // namespace gemel
