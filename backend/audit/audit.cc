@@ -32,11 +32,7 @@ constexpr uint32_t kMaxNotes = 20;
 }  // namespace
 
 Audit::Audit(AuditPort shard, ShardEnv* env, AuditConfig config)
-    : shard_(shard),
-      env_(env),
-      config_(config),
-      comparison_(shard, config.max_value),
-      figures_(shard.figures()) {
+    : shard_(shard), env_(env), config_(config), comparison_(shard, config.max_value) {
   shard_.set_handler([this](Request* request) { OnRequest(request); });
 }
 

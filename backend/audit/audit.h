@@ -21,22 +21,6 @@
 
 namespace gemel {
 
-// What the audit of a shard counts over all its rounds.
-struct AuditFigures {
-  explicit AuditFigures(Figures* figures)
-      : audits(figures, "audits", "Rounds of the audit that came to their end"),
-        audited(figures, "audited", "Keys that the audit compared"),
-        differences(figures, "audit_differences", "Keys that differed"),
-        repaired(figures, "audit_repaired", "Of those, made equal"),
-        skipped(figures, "audit_skipped", "Keys that could not be compared, or not wholly") {}
-
-  Figure audits;
-  Figure audited;
-  Figure differences;
-  Figure repaired;
-  Figure skipped;
-};
-
 class Audit : private CompareSink {
  public:
   // Takes the shard's requests of kind kAudit. Both must outlive it.
@@ -56,31 +40,6 @@ class Audit : private CompareSink {
 
  private:
   using Stage = AuditBatch::Stage;
-
-  // Who waits for a round.
-  struct Asking {
-    std::vector<Request*> waiting;  // for the next one
-    uint64_t since_ms = 0;
-    std::vector<Request*> served;  // by this one
-  };
-  // How far the keys of one copy after the other are fetched.
-  struct Scanning {
-    uint32_t copy = 0;
-    CopyMask to_come = 0;
-    std::string cursor;            // empty: nothing left
-    std::string error;             // of the last SCAN
-    std::deque<std::string> keys;  // that SCAN named
-  };
-  // The keys that are being compared.
-  struct Batch {
-    Stage stage = Stage::kScan;
-    std::vector<std::string> keys;
-    std::vector<std::string> suspects;  // to be compared again
-    std::vector<std::string> repaired;  // repairs begun
-    std::vector<bool> everywhere;       // kFilter: by place in the batch
-    uint32_t tries = 0;
-    uint64_t wait_until_ms = 0;
-  };
 
   void OnRequest(Request* request);
   void TryBegin(uint64_t now_ms);

@@ -67,10 +67,9 @@ ShardGate::Verdict Forget::Before(const Request& request) {
   if (request.row == nullptr || request.frame.empty()) return Verdict::kPass;
   SplitFrame(request.frame, &args_);
   if (ReadsUnnamedKeys(*request.row, args_)) {
-    deletions_.refusal =
-        "TRYAGAIN shard '" + shard_.info().name +
-        "' is deleting old keys after a change of the ring, and BY or GET may read some of "
-        "them; try again when PROXY SHARDS shows no sweep";
+    refusal_ = "TRYAGAIN shard '" + shard_.info().name +
+               "' is deleting old keys after a change of the ring, and BY or GET may read some of "
+               "them; try again when PROXY SHARDS shows no sweep";
     return Verdict::kRefuse;
   }
   if (!FindKeys(*request.row, args_, &places_)) return Verdict::kPass;
@@ -92,7 +91,7 @@ ShardGate::Verdict Forget::Before(const Request& request) {
       return Verdict::kRefuse;
     }
     // One that is locked is asked about again when its lock opens.
-    if (!deletions_.refused && !shard_.IsKeyLocked(key)) suspects.push_back(key);
+    if (!refused_ && !shard_.IsKeyLocked(key)) suspects.push_back(key);
   }
   std::sort(suspects.begin(), suspects.end());
   suspects.erase(std::unique(suspects.begin(), suspects.end()), suspects.end());

@@ -33,20 +33,6 @@ struct ForgetOptions {
   size_t mark_bytes = 64u << 20;
 };
 
-// What the deletions of a shard count over all changes of the ring.
-struct SweepFigures {
-  explicit SweepFigures(Figures* figures)
-      : sweeps(figures, "sweeps", "Sweeps after changes of the ring that came to their end"),
-        scanned(figures, "sweep_scanned", "Keys that sweeps looked at"),
-        forgotten(figures, "forgotten", "Keys deleted after changes of the ring"),
-        on_access(figures, "forgotten_on_access", "Of those, because they were asked for") {}
-
-  Figure sweeps;
-  Figure scanned;
-  Figure forgotten;
-  Figure on_access;
-};
-
 class Forget : private ShardGate, private RequestSink {
  public:
   // Both must outlive it. It may be destroyed only when the shard was stopped, or is destroyed next
@@ -90,50 +76,9 @@ class Forget : private ShardGate, private RequestSink {
   };
   using Ask = ForgetAsk;
 
-  struct Commands {
-    const CommandRow* unlink;
-    const CommandRow* scan;
-    const CommandRow* ping;
-  };
-  struct Asks {
-    std::vector<std::unique_ptr<Ask>> all;
-    std::vector<Ask*> free;
-  };
-  // Deletions on their way, whoever asked for them.
-  struct Deletions {
-    std::string refusal;    // what who may not pass is told
-    bool refused = false;   // one failed since the last Tick
-    uint64_t answered = 0;  // since what they held back was released
-    uint64_t next_number = 1;
-    std::set<uint64_t> in_flight;  // numbers of those that are not answered
-  };
-  // One round over all keys of the primary.
-  struct SweepRound {
-    uint64_t number = 0;   // grows whenever what was asked before is of no use any more
-    bool waiting = false;  // for the answer to a SCAN or a deletion of this round
-    bool failed = false;   // some deletion since the round began
-    std::string error;
-    std::string told;  // why a round began anew, as far as it was logged
-    uint32_t primary = 0;
-    uint64_t connection = 0;
-    std::string cursor;  // empty: the scan has come to its end
-    std::deque<std::string> keys;
-    uint64_t last_number = 0;  // deletions from here on do not matter to the round
-    uint32_t proofs = 0;       // still to come
-    bool proven = false;
-    bool proposing = false;
-  };
-  // Of a sweep, all its rounds together.
-  struct SweepProgress {
-    uint64_t began_ms = 0;
-    uint64_t looked_at = 0;
-    uint64_t deleted = 0;
-    uint64_t on_access = 0;
-  };
-
   // ShardGate
   Verdict Before(const Request& request) override;
-  std::string_view Refusal() const override { return deletions_.refusal; }
+  std::string_view Refusal() const override { return refusal_; }
   // RequestSink
   void OnReply(Request* request, const Reply& reply) override;
 

@@ -33,7 +33,7 @@ void Forget::Tick(uint64_t now_ms) {
   ticked_ms_ = now_ms;
   const double rate = options_.keys_per_s;
   tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kSweepBatch, rate / 20));
-  if (std::exchange(deletions_.refused, false)) shard_.ReleaseGated();
+  if (std::exchange(refused_, false)) shard_.ReleaseGated();
   if (!rings_ || stopped_) return;
   if (shard_.info().swept < swept_) {
     // A stale copy was forced, or a process restarted: old keys may be back.
@@ -243,8 +243,8 @@ void Forget::OnProof(Ask* ask, const Reply& reply) {
 
 void Forget::Propose() {
   // Behind an edit that brings old keys back this one would be wrong; before it, it is right.
-  if (round_.proposing || shard_.editing() || env_->NowMs() < retry_ms_) return;
-  round_.proposing = true;
+  if (proposing_ || shard_.editing() || env_->NowMs() < retry_ms_) return;
+  proposing_ = true;
   const uint64_t ring = rings_->history().last_id();
   Edit edit{EditKind::kSwept, shard_.info().name, {}, {}, "no key of other shards is left"};
   edit.ring = ring;
@@ -255,7 +255,7 @@ void Forget::Propose() {
 }
 
 void Forget::OnProposed(uint64_t ring, const EditResult& result) {
-  round_.proposing = false;
+  proposing_ = false;
   const bool last = ring == rings_->history().last_id();
   if (!result.ok) {
     if (last && stage_ == Stage::kPropose) {

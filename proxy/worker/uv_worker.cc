@@ -118,6 +118,8 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info, bool n
                           shared_->after_crash, shared_->others, newcomer},
       &pool.table(), slot, pool.config(), config, info, serving_.rings));
   dispatcher_.SetShard(slot, shards_.back()->shard());
+  if (shards_.size() == 1)
+    SumShards();  // so that INFO names them before the first second has passed
 }
 
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {

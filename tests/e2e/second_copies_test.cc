@@ -413,6 +413,8 @@ TEST_P(SecondCopies, LostConnectionsUnderLoad) {
   Mix mix(cluster.proxy().port(), 4);
   for (int i = 0; i < 6; ++i) {
     EXPECT_TRUE(mix.WaitForMore(500));
+    // One at a time: a copy that left is not there to answer for the other one.
+    EXPECT_TRUE(cluster.WaitUntilInSync());
     cluster.node(0, i % 2).Connect()("CLIENT", "KILL", "TYPE", "normal");
   }
   EXPECT_TRUE(mix.WaitForMore(500));
