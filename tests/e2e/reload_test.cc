@@ -235,6 +235,8 @@ TEST_P(Reload, PasswordOfTheNodes) {
         EXPECT_EQ(client("AUTH", password), "OK");
         client("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
         EXPECT_TRUE(load().WaitForMore(100));
+        // One at a time: what is asked again elsewhere is not to lose that connection, too.
+        ASSERT_TRUE(world().WaitUntilSettled()) << world().Connect()("PROXY", "SHARDS");
       }
     }
     ASSERT_TRUE(world().WaitUntilSettled()) << world().Connect()("PROXY", "SHARDS");
