@@ -76,10 +76,9 @@ void Audit::Tick(uint64_t now_ms) {
     ticked_ms_ = now_ms;
     next_ms_ = now_ms + uint64_t{config_.interval_s} * 1000;
   }
-  const double passed_ms = static_cast<double>(std::min<uint64_t>(now_ms - ticked_ms_, 1000));
   ticked_ms_ = now_ms;
   const double rate = config_.keys_per_s;
-  tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kBatch, rate / 20));
+  tokens_.Refill(now_ms, rate, std::max<double>(kBatch, rate / 20), /*longest_ms=*/1000);
   if (round_.running && waiters_.served.empty() && !waiters_.waiting.empty()) {
     End("a full audit was asked for");
   }
@@ -198,13 +197,13 @@ bool Audit::Step() {
 
 bool Audit::NextBatch() {
   const bool background = waiters_.served.empty();
-  if (background && (tokens_ < 1 || shard_.CopyToResync() >= 0)) {
+  if (background && (!tokens_.Has(1) || shard_.CopyToResync() >= 0)) {
     round_.progress_ms = env_->NowMs();  // it waits because it means to
     return false;
   }
   if (round_.scan.keys.empty()) {
     if (!round_.scan.cursor.empty()) {
-      if (background) tokens_ -= 1;
+      if (background) tokens_.Take(1);
       return Scan();
     }
     if (round_.scan.NextCopy()) return true;
@@ -212,10 +211,10 @@ bool Audit::NextBatch() {
     return false;
   }
   size_t count = std::min(round_.scan.keys.size(), kBatch);
-  if (background) count = std::min(count, static_cast<size_t>(tokens_));
+  if (background) count = std::min(count, static_cast<size_t>(tokens_.left()));
   round_.batch.keys.clear();
   for (; count > 0; --count) {
-    if (background) tokens_ -= 1;
+    if (background) tokens_.Take(1);
     if (round_.scan.keys.front().size() <= kMaxKeyName) {
       round_.batch.keys.push_back(std::move(round_.scan.keys.front()));
     } else {
@@ -292,7 +291,7 @@ void Audit::OnCompared(bool known) {
     return;
   }
   round_.progress_ms = env_->NowMs();
-  tokens_ -= static_cast<double>(comparison_.bytes() / kBytesAKey);
+  tokens_.Take(static_cast<double>(comparison_.bytes() / kBytesAKey));
   round_.batch.suspects.clear();
   for (size_t i = 0; i < round_.batch.keys.size(); ++i) {
     OnKeyCompared(round_.batch.keys[i], comparison_.verdict(i));

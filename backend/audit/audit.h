@@ -16,6 +16,7 @@
 
 #include "backend/audit/audit_round.h"
 #include "backend/audit/key_comparison.h"
+#include "backend/pace/token_bucket.h"
 #include "backend/shard/shard_ports.h"
 #include "config/config.h"
 
@@ -74,7 +75,7 @@ class Audit : private CompareSink {
   AuditWaiters waiters_;
   uint64_t next_ms_ = 0;  // when the background's next round is due
   uint64_t ticked_ms_ = 0;
-  double tokens_ = 0;  // keys that the background may compare now
+  TokenBucket tokens_;  // keys that the background may compare now
   bool advancing_ = false;
   AuditRound round_;
   AuditTally tally_{shard_.figures()};

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <utility>
 
-#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/resp/scan_reply.h"
 
 namespace gemel {
 
@@ -36,16 +36,14 @@ bool AuditScan::NextCopy() {
 }
 
 void AuditScan::Take(std::string_view reply) {
-  std::vector<std::string_view> parts;
-  std::vector<std::string_view> names;
-  if (!SplitArray(reply, &parts) || parts.size() != 2 || !SplitArray(parts[1], &names)) {
-    error = "SCAN: " + std::string(reply[0] == '-' ? ReplyText(reply) : "an odd reply");
+  ScanReply scan = ParseScanReply(reply);
+  if (!scan.error.empty()) {
+    error = std::move(scan.error);
     return;
   }
-  cursor = ReplyText(parts[0]);
+  cursor = scan.cursor;
   if (cursor == "0") cursor.clear();
-  std::vector<std::string_view> named;
-  for (std::string_view name : names) named.push_back(ReplyText(name));
+  std::vector<std::string_view>& named = scan.keys;
   // A table that is growing may name a key twice.
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());

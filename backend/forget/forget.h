@@ -19,6 +19,7 @@
 #include "backend/forget/forget_asks.h"
 #include "backend/forget/key_marks.h"
 #include "backend/forget/sweep_round.h"
+#include "backend/pace/token_bucket.h"
 #include "backend/ring/ring_history.h"
 #include "backend/shard/shard_ports.h"
 
@@ -123,8 +124,7 @@ class Forget : private ShardGate, private RequestSink {
   bool allowed_ = false;
   uint64_t allowed_ms_ = 0;
   uint64_t retry_ms_ = 0;
-  uint64_t ticked_ms_ = 0;
-  double tokens_ = 0;
+  TokenBucket tokens_;
   bool advancing_ = false;
   SweepRound round_;
   bool proposing_ = false;

@@ -8,6 +8,7 @@
 
 #include "backend/forget/forget.h"
 #include "backend/resp/reply_reader.h"
+#include "backend/resp/scan_reply.h"
 
 namespace gemel {
 
@@ -28,11 +29,8 @@ std::string SweepSeconds(uint64_t ms) {
 }  // namespace
 
 void Forget::Tick(uint64_t now_ms) {
-  if (ticked_ms_ == 0) ticked_ms_ = now_ms;
-  const double passed_ms = static_cast<double>(std::min<uint64_t>(now_ms - ticked_ms_, 1000));
-  ticked_ms_ = now_ms;
   const double rate = options_.keys_per_s;
-  tokens_ = std::min(tokens_ + rate * passed_ms / 1000, std::max<double>(kSweepBatch, rate / 20));
+  tokens_.Refill(now_ms, rate, std::max<double>(kSweepBatch, rate / 20), /*longest_ms=*/1000);
   if (std::exchange(refused_, false)) shard_.ReleaseGated();
   if (!rings_ || stopped_) return;
   if (shard_.info().swept < swept_) {
@@ -124,7 +122,7 @@ bool Forget::Scan() {
     stage_ = Stage::kProve;
     return true;
   }
-  if ((Limited() && tokens_ < 1) || !shard_.InSyncAndUp(round_.primary)) return false;
+  if ((Limited() && !tokens_.Has(1)) || !shard_.InSyncAndUp(round_.primary)) return false;
   Ask* ask =
       asks_.New(Ask::What::kScan, round_.number, {"SCAN", round_.cursor, "COUNT", kSweepScanCount});
   ask->copy = round_.primary;
@@ -139,23 +137,20 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
   asks_.Free(ask);
   if (!ours) return;
   round_.waiting = false;
-  std::vector<std::string_view> parts;
-  std::vector<std::string_view> names;
   if (!by_primary || !RoundStands()) {
     Restart("the primary or its connection changed", 0);
     return;
   }
-  if (!SplitArray(reply.bytes, &parts) || parts.size() != 2 || !SplitArray(parts[1], &names)) {
-    Restart("SCAN: " + std::string(reply.bytes[0] == '-' ? ReplyText(reply.bytes) : "an odd reply"),
-            kSweepRetryMs);
+  const ScanReply scan = ParseScanReply(reply.bytes);
+  if (!scan.error.empty()) {
+    Restart(scan.error, kSweepRetryMs);
     return;
   }
-  round_.cursor = ReplyText(parts[0]);
+  round_.cursor = scan.cursor;
   if (round_.cursor == "0") round_.cursor.clear();
-  progress_.LookedAt(names.size());
-  tokens_ -= kLookCost * static_cast<double>(names.size());
-  for (const std::string_view name : names) {
-    const std::string_view key = ReplyText(name);
+  progress_.LookedAt(scan.keys.size());
+  tokens_.Take(kLookCost * static_cast<double>(scan.keys.size()));
+  for (const std::string_view key : scan.keys) {
     const ShardRings::Standing standing = rings_->Of(key, HeldSince::Sweep(swept_));
     if (!standing.owned || standing.suspect) round_.keys.emplace_back(key);
   }
@@ -171,8 +166,8 @@ bool Forget::DeleteBatch() {
   }
   size_t room = kSweepBatch;
   if (Limited()) {
-    if (tokens_ < 1) return false;
-    room = std::min(room, static_cast<size_t>(tokens_));
+    if (!tokens_.Has(1)) return false;
+    room = std::min(room, static_cast<size_t>(tokens_.left()));
   }
   std::vector<std::string> batch;
   std::vector<bool> owned;
@@ -203,7 +198,7 @@ bool Forget::DeleteBatch() {
     return false;
   }
   round_.waiting = true;
-  tokens_ -= static_cast<double>(batch.size());
+  tokens_.Take(static_cast<double>(batch.size()));
   return false;
 }
 

@@ -32,7 +32,6 @@ constexpr uint64_t kNoSnapshotMs = 15 * 1000;
 constexpr int64_t kMaxRounds = 3;
 
 constexpr const char* kCopyingPhase = "copying";
-constexpr const char* kLoading = "loading";
 constexpr const char* kCatchingUp = "catching up";
 
 }  // namespace
@@ -137,7 +136,7 @@ void ResyncCopying::ShowCopying(const ReplicationInfo& copy) {
   const uint64_t now_ms = c_->env->NowMs();
   c_->at.was_replica = false;
   if (copy.loading) {
-    c_->at.meter.Enter(kLoading, now_ms);
+    c_->at.meter.Enter(ResyncCore::kLoading, now_ms);
     c_->at.meter.See(copy.loaded, copy.load_total, -1, now_ms);
   } else {
     c_->at.input_seen = std::max(c_->at.input_seen, copy.sync_read);

@@ -10,7 +10,6 @@ namespace gemel {
 namespace {
 
 constexpr size_t kMaxNoted = 32;
-constexpr const char* kLoading = "loading";
 
 // For messages: enough to know the command by, and never a password.
 std::string CommandName(const std::vector<std::string>& args) {

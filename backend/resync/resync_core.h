@@ -89,6 +89,7 @@ class ResyncCore {
   static constexpr uint64_t kMaxRetryMs = 60 * 1000;
   static constexpr uint64_t kNoteAgainMs = 60 * 1000;
   static constexpr uint64_t kHourMs = 3600 * 1000;
+  static constexpr const char* kLoading = "loading";  // a phase of the meter
 
   ResyncCore(ResyncPort shard, ControlPort* port, ShardEnv* env, ResyncConfig config,
              ResyncBoard* board)

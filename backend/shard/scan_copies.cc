@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "backend/events/printable_key.h"
-#include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/resp/scan_reply.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
@@ -134,10 +134,10 @@ void ScanCopies::Step(uint32_t copy) {
     parts_->way_back->Leave(copy, "the primary changed, or its connection was lost");
     return;
   }
-  if (parts_->way_back->budget() < 1 || scan.batch.size() >= kRoom) return;
+  if (!parts_->way_back->budget().Has(1) || scan.batch.size() >= kRoom) return;
   if (!scan.found.empty()) {
     scan.asked = true;
-    parts_->way_back->Spend(kCostOfExists * static_cast<double>(scan.found.size()));
+    parts_->way_back->budget().Take(kCostOfExists * static_cast<double>(scan.found.size()));
     for (size_t i = 0; i < scan.found.size(); ++i) {
       Ask(copy, primary, ScanCopy::kExists, i, CommandFrame({"EXISTS", scan.found[i]}));
     }
@@ -156,18 +156,15 @@ void ScanCopies::Step(uint32_t copy) {
 // What the reply says. An error's text, or nothing.
 std::string ScanCopies::Take(uint32_t copy, ScanCopy* scan, const Op& op, std::string_view reply) {
   if (op.repair_step == ScanCopy::kScan) {
-    std::vector<std::string_view> parts;
-    std::vector<std::string_view> names;
-    if (!SplitArray(reply, &parts) || parts.size() != 2 || !SplitArray(parts[1], &names)) {
-      return "SCAN: " + std::string(reply[0] == '-' ? ReplyText(reply) : "an odd reply");
-    }
-    scan->cursor = ReplyText(parts[0]);
+    const ScanReply named = ParseScanReply(reply);
+    if (!named.error.empty()) return named.error;
+    scan->cursor = named.cursor;
     scan->came_round = scan->cursor == "0";
-    for (std::string_view name : names) {
+    for (const std::string_view key : named.keys) {
       if (scan->phase == ScanCopy::Phase::kAll) {
-        ToRepairNext(copy, ReplyText(name));
+        ToRepairNext(copy, key);
       } else {
-        scan->found.emplace_back(ReplyText(name));
+        scan->found.emplace_back(key);
       }
     }
     return {};

@@ -133,10 +133,9 @@ void WayBack::Leave(uint32_t copy, const std::string& why) {
 }
 
 void WayBack::Tick(uint64_t now_ms) {
-  const double rate = parts_->options.repair_keys_per_s / 1000.0;
-  budget_ = std::min(budget_ + rate * static_cast<double>(now_ms - mended_ms_),
-                     std::max(rate * kBurstMs, 1.0));
-  mended_ms_ = now_ms;
+  const double rate = parts_->options.repair_keys_per_s;
+  const double burst = std::max(rate * kBurstMs / 1000, 1.0);
+  budget_.Refill(now_ms, rate, burst, ~uint64_t{0}, /*first=*/burst);
   if (parts_->journals->recording() == 0) return;
   if (!parts_->edits->editing() && !parts_->hold->paused() && parts_->roles->PrimaryReady()) {
     for (uint32_t i = 0; i < parts_->copies->count(); ++i) {
@@ -175,7 +174,7 @@ void WayBack::RepairKeysOf(uint32_t copy) {
   std::vector<std::string> keys;
   parts_->scans->ForEachToRepair(copy, [&](const std::string& key) {
     if (repair_.size() + keys.size() >= kMaxRepairsAtOnce ||
-        budget_ < 1 + static_cast<double>(keys.size())) {
+        !budget_.Has(1 + static_cast<double>(keys.size()))) {
       return false;
     }
     if (!repair_.IsLocked(key)) keys.push_back(key);
@@ -186,7 +185,7 @@ void WayBack::RepairKeysOf(uint32_t copy) {
         !repair_.Begin(key, parts_->copies->primary(), Bit(copy))) {
       break;
     }
-    budget_ -= 1;
+    budget_.Take(1);
   }
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "backend/figures/figures.h"
+#include "backend/pace/token_bucket.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/key_repair.h"
 #include "backend/shard/shard_parts.h"
@@ -68,8 +69,7 @@ class WayBack : private KeyRepair::Host {
 
   // --- for a copy key by key ---
   // Keys that may be repaired, or asked for, now.
-  double budget() const { return budget_; }
-  void Spend(double keys) { budget_ -= keys; }
+  TokenBucket& budget() { return budget_; }
   bool stepping() const { return mending_; }
   void Trim() { frame_.Trim(); }
 
@@ -98,8 +98,7 @@ class WayBack : private KeyRepair::Host {
   ShardParts* parts_;
   KeyRepair repair_;
   std::vector<Return> returns_;  // by copy
-  double budget_ = 0;
-  uint64_t mended_ms_ = 0;
+  TokenBucket budget_;           // keys
   bool mending_ = false;
   FrameKeys frame_;
   Figure repaired_{parts_->figures, "repaired",
