@@ -202,7 +202,7 @@ bool Audit::NextBatch() {
     return false;
   }
   if (round_.scan.keys.empty()) {
-    if (!round_.scan.cursor.empty()) {
+    if (!round_.scan.walk.done()) {
       if (background) tokens_.Take(1);
       return Scan();
     }
@@ -231,7 +231,7 @@ bool Audit::NextBatch() {
 }
 
 bool Audit::Scan() {
-  const std::string_view args[] = {"SCAN", round_.scan.cursor, "COUNT", kScanCount};
+  const std::string_view args[] = {"SCAN", round_.scan.walk.cursor(), "COUNT", kScanCount};
   std::string frame;
   AppendCommand(&frame, args);
   round_.scan.error.clear();

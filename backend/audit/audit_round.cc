@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
-#include "backend/resp/scan_reply.h"
 
 namespace gemel {
 
@@ -23,7 +22,7 @@ std::string Seconds(uint64_t ms) {
 void AuditScan::Begin(uint32_t primary, CopyMask copies) {
   copy = primary;
   to_come = copies & ~Bit(primary);
-  cursor = "0";
+  walk.Begin();
   keys.clear();
 }
 
@@ -31,19 +30,17 @@ bool AuditScan::NextCopy() {
   if (to_come == 0) return false;
   copy = static_cast<uint32_t>(std::countr_zero(to_come));
   to_come &= to_come - 1;
-  cursor = "0";
+  walk.Begin();
   return true;
 }
 
 void AuditScan::Take(std::string_view reply) {
-  ScanReply scan = ParseScanReply(reply);
-  if (!scan.error.empty()) {
-    error = std::move(scan.error);
+  std::vector<std::string_view> named;
+  std::string wrong = walk.OnReply(reply, &named);
+  if (!wrong.empty()) {
+    error = std::move(wrong);
     return;
   }
-  cursor = scan.cursor;
-  if (cursor == "0") cursor.clear();
-  std::vector<std::string_view>& named = scan.keys;
   // A table that is growing may name a key twice.
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());

@@ -10,15 +10,16 @@
 #include <vector>
 
 #include "backend/figures/figures.h"
+#include "backend/resp/scan_walk.h"
 #include "backend/shard/shard_ports.h"
 
 namespace gemel {
 
 // The SCAN of one copy after the other.
 struct AuditScan {
-  uint32_t copy = 0;             // being scanned
-  CopyMask to_come = 0;          // those after it
-  std::string cursor;            // empty: nothing left
+  uint32_t copy = 0;     // being scanned
+  CopyMask to_come = 0;  // those after it
+  ScanWalk walk;
   std::string error;             // of the last SCAN
   std::deque<std::string> keys;  // that SCAN named
 
@@ -26,7 +27,7 @@ struct AuditScan {
   void Begin(uint32_t primary, CopyMask copies);
   // Turns to the next copy; false if there is none.
   bool NextCopy();
-  // Of a SCAN: sets the cursor and the keys, or the error.
+  // The reply to a SCAN: its keys, or the error.
   void Take(std::string_view reply);
 };
 

@@ -19,6 +19,7 @@
 #include "backend/forget/forget_asks.h"
 #include "backend/forget/key_marks.h"
 #include "backend/forget/sweep_round.h"
+#include "backend/life/alive.h"
 #include "backend/pace/token_bucket.h"
 #include "backend/ring/ring_history.h"
 #include "backend/shard/shard_ports.h"
@@ -133,7 +134,7 @@ class Forget : private ShardGate, private RequestSink {
   ForgetAsks asks_{this};
   std::vector<std::string_view> args_;  // scratch
   std::vector<uint32_t> places_;        // scratch
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
 };
 
 }  // namespace gemel

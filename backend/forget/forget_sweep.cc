@@ -8,7 +8,6 @@
 
 #include "backend/forget/forget.h"
 #include "backend/resp/reply_reader.h"
-#include "backend/resp/scan_reply.h"
 
 namespace gemel {
 
@@ -114,7 +113,7 @@ bool Forget::Scan() {
     stage_ = Stage::kDelete;
     return true;
   }
-  if (round_.cursor.empty()) {
+  if (round_.scan.done()) {
     // All of these must be answered without an error, also those for requests: the scan passed
     // over their keys.
     if (round_.last_number == 0) round_.last_number = marks_.next_number();
@@ -123,8 +122,8 @@ bool Forget::Scan() {
     return true;
   }
   if ((Limited() && !tokens_.Has(1)) || !shard_.InSyncAndUp(round_.primary)) return false;
-  Ask* ask =
-      asks_.New(Ask::What::kScan, round_.number, {"SCAN", round_.cursor, "COUNT", kSweepScanCount});
+  Ask* ask = asks_.New(Ask::What::kScan, round_.number,
+                       {"SCAN", round_.scan.cursor(), "COUNT", kSweepScanCount});
   ask->copy = round_.primary;
   round_.waiting = true;
   shard_.SendTo(round_.primary, ask);
@@ -141,16 +140,15 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
     Restart("the primary or its connection changed", 0);
     return;
   }
-  const ScanReply scan = ParseScanReply(reply.bytes);
-  if (!scan.error.empty()) {
-    Restart(scan.error, kSweepRetryMs);
+  std::vector<std::string_view> keys;
+  const std::string error = round_.scan.OnReply(reply.bytes, &keys);
+  if (!error.empty()) {
+    Restart(error, kSweepRetryMs);
     return;
   }
-  round_.cursor = scan.cursor;
-  if (round_.cursor == "0") round_.cursor.clear();
-  progress_.LookedAt(scan.keys.size());
-  tokens_.Take(kLookCost * static_cast<double>(scan.keys.size()));
-  for (const std::string_view key : scan.keys) {
+  progress_.LookedAt(keys.size());
+  tokens_.Take(kLookCost * static_cast<double>(keys.size()));
+  for (const std::string_view key : keys) {
     const ShardRings::Standing standing = rings_->Of(key, HeldSince::Sweep(swept_));
     if (!standing.owned || standing.suspect) round_.keys.emplace_back(key);
   }
@@ -244,9 +242,7 @@ void Forget::Propose() {
   Edit edit{EditKind::kSwept, shard_.info().name, {}, {}, "no key of other shards is left"};
   edit.ring = ring;
   env_->Propose(std::move(edit),
-                [this, ring, alive = std::weak_ptr<char>(alive_)](const EditResult& result) {
-                  if (!alive.expired()) OnProposed(ring, result);
-                });
+                alive_.Guard([this, ring](const EditResult& result) { OnProposed(ring, result); }));
 }
 
 void Forget::OnProposed(uint64_t ring, const EditResult& result) {

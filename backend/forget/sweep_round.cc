@@ -7,7 +7,7 @@ void SweepRound::Begin(uint32_t primary_copy, uint64_t its_connection) {
   failed = proven = false;
   primary = primary_copy;
   connection = its_connection;
-  cursor = "0";
+  scan.Begin();
   keys.clear();
   last_number = 0;
 }

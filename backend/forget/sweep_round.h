@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/figures/figures.h"
+#include "backend/resp/scan_walk.h"
 
 namespace gemel {
 
@@ -19,7 +20,7 @@ struct SweepRound {
   std::string told;  // why a round began anew, as far as it was logged
   uint32_t primary = 0;
   uint64_t connection = 0;
-  std::string cursor;  // empty: the scan has come to its end
+  ScanWalk scan;
   std::deque<std::string> keys;
   uint64_t last_number = 0;  // deletions from here on do not matter to the round
   uint32_t proofs = 0;       // still to come, also those of a round before

@@ -63,12 +63,11 @@ struct DisklessDelay::Settings {
 
 void DisklessDelay::TakeAway(uint32_t node, std::function<void()> next) {
   PutBack();
-  port_->Command(node, {"CONFIG", "GET", "repl-diskless-sync*"},
-                 [this, alive = std::weak_ptr<char>(alive_), node, round = round_,
-                  next = std::move(next)](const ControlReply& reply) {
-                   if (alive.expired() || round != round_) return;
-                   OnSettings(node, Settings(reply.text), next);
-                 });
+  port_->Command(
+      node, {"CONFIG", "GET", "repl-diskless-sync*"},
+      alive_.Guard([this, node, round = round_, next = std::move(next)](const ControlReply& reply) {
+        if (round == round_) OnSettings(node, Settings(reply.text), next);
+      }));
 }
 
 void DisklessDelay::OnSettings(uint32_t node, const Settings& settings,
@@ -84,13 +83,12 @@ void DisklessDelay::OnSettings(uint32_t node, const Settings& settings,
       settings.delay_s <= kLongest) {
     command = Settings::Set(0, kMark + settings.delay_s * kPerSecond + settings.max_replicas);
   }
-  port_->Command(
-      node, std::move(command),
-      [this, alive = std::weak_ptr<char>(alive_), round = round_, next](const ControlReply& reply) {
-        if (alive.expired() || round != round_) return;
-        if (reply.refused) before_.clear();
-        next();
-      });
+  port_->Command(node, std::move(command),
+                 alive_.Guard([this, round = round_, next](const ControlReply& reply) {
+                   if (round != round_) return;
+                   if (reply.refused) before_.clear();
+                   next();
+                 }));
 }
 
 void DisklessDelay::PutBack() {

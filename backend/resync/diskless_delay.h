@@ -11,10 +11,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/resync/control_port.h"
 
 namespace gemel {
@@ -42,7 +42,7 @@ class DisklessDelay {
   uint32_t node_ = 0;
   uint64_t round_ = 0;  // grows with each call: answers to an earlier one are not heard
   std::vector<std::string> before_;  // the command that puts it back; empty: nothing is taken away
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
 };
 
 }  // namespace gemel

@@ -94,11 +94,10 @@ void NodeCheck::Ask(uint32_t copy, uint64_t now_ms) {
   seen.waiting = static_cast<uint32_t>(Questions().size());
   for (size_t i = 0; i < Questions().size(); ++i) {
     const auto& words = Questions()[i].words;
-    port_->Command(
-        copy, {words.begin(), words.end()},
-        [this, alive = std::weak_ptr<char>(alive_), copy, i, round](const ControlReply& reply) {
-          if (!alive.expired() && seen_[copy].round == round) OnReply(copy, i, reply);
-        });
+    port_->Command(copy, {words.begin(), words.end()},
+                   alive_.Guard([this, copy, i, round](const ControlReply& reply) {
+                     if (seen_[copy].round == round) OnReply(copy, i, reply);
+                   }));
   }
 }
 

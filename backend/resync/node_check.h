@@ -8,10 +8,10 @@
 #define GEMEL_BACKEND_RESYNC_NODE_CHECK_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/resync/control_port.h"
 #include "backend/shard/shard_ports.h"
 
@@ -52,7 +52,7 @@ class NodeCheck {
   ResyncPort shard_;
   ControlPort* port_;
   ShardEnv* env_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
   uint64_t next_ms_ = 0;
   std::vector<Seen> seen_;  // by copy
 };

@@ -127,7 +127,7 @@ void ResyncByKeys::Watch(uint64_t now_ms) {
     }
     // It began for nothing: all of it is to be done again, by REPLICAOF if that may be by now.
     c_->copies.in_vain[c_->at.copy] = {};
-    const uint64_t wait_ms = uint64_t{c_->config.retry_ms} << std::min(c_->failed_scans++, 10u);
+    const uint64_t wait_ms = uint64_t{c_->config.retry_ms} << std::min(failed_scans_++, 10u);
     c_->Fail("the copying key by key was broken off: " + scan.end,
              std::min(wait_ms, ResyncCore::kMaxRetryMs));
     return;
@@ -161,7 +161,7 @@ void ResyncByKeys::OnScanned() {
                std::to_string(c_->at.meter.progress().bytes) + " keys)",
            0);
   if (c_->place != nullptr) c_->place->Done();
-  c_->failed_scans = 0;
+  failed_scans_ = 0;
   c_->copies.noted_ms.clear();
   c_->SetNote("");
   c_->End();

@@ -32,6 +32,7 @@ class ResyncByKeys {
   void OnScanned();
 
   ResyncCore* c_;
+  uint32_t failed_scans_ = 0;  // in a row
 };
 
 }  // namespace gemel

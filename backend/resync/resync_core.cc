@@ -110,7 +110,7 @@ void ResyncCore::Fail(const std::string& why, uint64_t wait_ms) {
   Note(copied ? NoteLevel::kWarn : NoteLevel::kInfo,
        "resync of " + NameOf(at.copy) + " is put off: " + why, kNoteAgainMs);
   SetNote("put off: " + why);
-  const uint64_t wait = uint64_t{config.retry_ms} << std::min(failed_pauses, 10u);
+  const uint64_t wait = uint64_t{config.retry_ms} << std::min(handover->failed_pauses(), 10u);
   retry_at_ms = env->NowMs() +
                 std::max(wait_ms, std::min(wait, std::max<uint64_t>(kMaxRetryMs, config.retry_ms)));
   next_copy = at.copy + 1;

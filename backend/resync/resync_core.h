@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/resync/control_port.h"
 #include "backend/resync/diskless_delay.h"
 #include "backend/resync/replication_info.h"
@@ -98,10 +99,9 @@ class ResyncCore {
   // `next` as a callback of this attempt: it does nothing once the attempt is over.
   template <typename Next>
   auto Guard(Next next) {
-    return [this, guard = std::weak_ptr<char>(alive), of = number,
-            next = std::move(next)](const auto&... args) {
-      if (!guard.expired() && of == number) next(args...);
-    };
+    return alive.Guard([this, of = number, next = std::move(next)](const auto&... args) {
+      if (of == number) next(args...);
+    });
   }
   // Asks a node, unless something is in the way of the attempt by the time of the answer.
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done);
@@ -131,15 +131,13 @@ class ResyncCore {
   ResyncBoard* board;
   std::unique_ptr<ResyncBoard::Place> place;
   DisklessDelay delay;
-  std::shared_ptr<char> alive = std::make_shared<char>();
+  Alive alive;
 
   ResyncAttempt at;
   uint64_t number = 0;  // grows when an attempt begins or ends, and when a pause is given up
   ResyncCopies copies;
   uint64_t retry_at_ms = 0;
-  uint32_t failed_pauses = 0;  // in a row
-  uint32_t failed_scans = 0;   // in a row
-  uint32_t next_copy = 0;      // where the search for a copy begins
+  uint32_t next_copy = 0;  // where the search for a copy begins
 
   ResyncPrepare* prepare = nullptr;
   ResyncCopying* copying = nullptr;

@@ -39,7 +39,7 @@ void ResyncHandover::EndLongPause(uint64_t now_ms) {
   const uint64_t bound = PauseBound();
   if (bound >= c_->config.pause_ms) {
     // Each try costs the clients a pause, so they become rarer.
-    ++c_->failed_pauses;
+    ++failed_pauses_;
     c_->Fail("the hand-over took longer than " + std::to_string(c_->config.pause_ms) +
              " ms (pause_ms)");
     return;
@@ -151,7 +151,7 @@ void ResyncHandover::OnEdited(bool ok) {
                std::to_string(pause_ms) + " ms",
            0);
   if (c_->place != nullptr) c_->place->Done();
-  c_->failed_pauses = 0;
+  failed_pauses_ = 0;
   c_->copies.noted_ms.clear();
   c_->SetNote("");
   c_->End();

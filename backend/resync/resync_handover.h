@@ -23,6 +23,8 @@ class ResyncHandover {
   void Tick(uint64_t now_ms);
   // Since when it is.
   uint64_t paused_ms() const { return paused_ms_; }
+  // Attempts in a row that ended because it took too long.
+  uint32_t failed_pauses() const { return failed_pauses_; }
 
  private:
   void OnDrained();
@@ -38,7 +40,8 @@ class ResyncHandover {
   ResyncCore* c_;
   uint64_t paused_ms_ = 0;
   uint32_t short_pauses_ = 0;  // given up in this attempt
-  std::string replid_;         // of the primary, and how far it was, when writes were drained
+  uint32_t failed_pauses_ = 0;
+  std::string replid_;  // of the primary, and how far it was, when writes were drained
   int64_t target_ = -1;
   std::optional<ReplicationInfo> ahead_;  // what the copy said before the primary did
 };

@@ -22,10 +22,8 @@ void RoleWatch::Tick(uint64_t now_ms) {
 void RoleWatch::Ask(uint32_t copy) {
   asked_[copy] = true;
   port_->Command(copy, {"INFO", "replication"},
-                 [this, alive = std::weak_ptr<char>(alive_), copy,
-                  known = shard_.link(copy)->identity().run_id](const ControlReply& reply) {
-                   if (!alive.expired()) OnReply(copy, known, reply);
-                 });
+                 alive_.Guard([this, copy, known = shard_.link(copy)->identity().run_id](
+                                  const ControlReply& reply) { OnReply(copy, known, reply); }));
 }
 
 void RoleWatch::OnReply(uint32_t copy, const std::string& known, const ControlReply& reply) {

@@ -6,10 +6,10 @@
 #define GEMEL_BACKEND_RESYNC_ROLE_WATCH_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "backend/life/alive.h"
 #include "backend/resync/control_port.h"
 #include "backend/shard/shard_ports.h"
 
@@ -34,7 +34,7 @@ class RoleWatch {
   ResyncPort shard_;
   ControlPort* port_;
   ShardEnv* env_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  Alive alive_;
   uint64_t next_ms_ = 0;
   std::vector<bool> asked_;  // by copy: the reply is still to come
 };

@@ -6,7 +6,6 @@
 #include "backend/events/printable_key.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
-#include "backend/resp/scan_reply.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
@@ -120,7 +119,7 @@ ScanCopy* ScanCopies::ScanOf(const Op& op, uint32_t* copy) {
 void ScanCopies::NextPhase(uint32_t copy) {
   ScanCopy& scan = *copies_[copy].scan;
   scan.phase = static_cast<ScanCopy::Phase>(static_cast<uint8_t>(scan.phase) + 1);
-  scan.came_round = false;
+  scan.walk.Begin();
   if (scan.phase == ScanCopy::Phase::kDone) parts_->copies->Move(copy, CopyStage::kJoining);
 }
 
@@ -134,33 +133,33 @@ void ScanCopies::Step(uint32_t copy) {
     parts_->way_back->Leave(copy, "the primary changed, or its connection was lost");
     return;
   }
-  if (!parts_->way_back->budget().Has(1) || scan.batch.size() >= kRoom) return;
+  if (!parts_->way_back->HasBudget() || scan.batch.size() >= kRoom) return;
   if (!scan.found.empty()) {
     scan.asked = true;
-    parts_->way_back->budget().Take(kCostOfExists * static_cast<double>(scan.found.size()));
+    parts_->way_back->Spend(kCostOfExists * static_cast<double>(scan.found.size()));
     for (size_t i = 0; i < scan.found.size(); ++i) {
       Ask(copy, primary, ScanCopy::kExists, i, CommandFrame({"EXISTS", scan.found[i]}));
     }
     return;
   }
-  if (scan.came_round) {
+  if (scan.walk.done()) {
     // First what is to make room, before that room is taken.
     if (!scan.batch.empty() || parts_->way_back->repairs().Concerns(Bit(copy))) return;
     NextPhase(copy);
     if (scan.phase == ScanCopy::Phase::kDone) return;
   }
   const uint32_t from = scan.phase == ScanCopy::Phase::kAll ? primary : copy;
-  Ask(copy, from, ScanCopy::kScan, 0, CommandFrame({"SCAN", scan.cursor, "COUNT", kCopyScanCount}));
+  Ask(copy, from, ScanCopy::kScan, 0,
+      CommandFrame({"SCAN", scan.walk.cursor(), "COUNT", kCopyScanCount}));
 }
 
 // What the reply says. An error's text, or nothing.
 std::string ScanCopies::Take(uint32_t copy, ScanCopy* scan, const Op& op, std::string_view reply) {
   if (op.repair_step == ScanCopy::kScan) {
-    const ScanReply named = ParseScanReply(reply);
-    if (!named.error.empty()) return named.error;
-    scan->cursor = named.cursor;
-    scan->came_round = scan->cursor == "0";
-    for (const std::string_view key : named.keys) {
+    std::vector<std::string_view> named;
+    std::string error = scan->walk.OnReply(reply, &named);
+    if (!error.empty()) return error;
+    for (const std::string_view key : named) {
       if (scan->phase == ScanCopy::Phase::kAll) {
         ToRepairNext(copy, key);
       } else {

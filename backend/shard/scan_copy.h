@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/resp/scan_walk.h"
+
 namespace gemel {
 
 struct ScanCopy {
@@ -27,9 +29,8 @@ struct ScanCopy {
   uint32_t primary = 0;
   uint64_t connection = 0;
 
-  std::string cursor = "0";
-  bool came_round = false;  // the scan of this phase
-  uint32_t in_flight = 0;   // ops not answered yet
+  ScanWalk walk;           // of this phase
+  uint32_t in_flight = 0;  // ops not answered yet
   // The copy's keys of which it is to be asked, or has been, whether the primary has them.
   std::vector<std::string> found;
   bool asked = false;

@@ -68,8 +68,9 @@ class WayBack : private KeyRepair::Host {
   void OnLost(uint32_t copy, const Op& op) { repair_.OnLost(copy, op); }
 
   // --- for a copy key by key ---
-  // Keys that may be repaired, or asked for, now.
-  TokenBucket& budget() { return budget_; }
+  // A key may be repaired, or asked for, now. What is done is to be told: so many keys' worth.
+  bool HasBudget() const { return budget_.Has(1); }
+  void Spend(double keys) { budget_.Take(keys); }
   bool stepping() const { return mending_; }
   void Trim() { frame_.Trim(); }
 

@@ -1,4 +1,4 @@
-// Shard::Compare: the same reads to several copies at one point of the order.
+// AuditPort::Compare: the same reads to several copies at one point of the order.
 
 #include <gtest/gtest.h>
 
