@@ -111,6 +111,12 @@ void Audit::TryBegin(uint64_t now_ms) {
     }
     return;
   }
+  if (wanted_ && several && shard_.CanCompare() && shard_.CopyToResync() < 0) {
+    wanted_ = false;
+    urgent_ = true;
+    Begin({});
+    return;
+  }
   if (config_.interval_s == 0 || now_ms < next_ms_ || !several || !shard_.CanCompare() ||
       shard_.CopyToResync() >= 0) {
     return;
@@ -153,6 +159,8 @@ void Audit::End(const std::string& early) {
     shard_.DropCompare();
   }
   if (early.empty()) tally_.Complete();
+  wanted_ |= urgent_ && !early.empty();
+  urgent_ = false;
   const uint64_t interval_ms = uint64_t{config_.interval_s} * 1000;
   next_ms_ = now_ms + (early.empty() ? interval_ms : std::min(interval_ms, kRetryMs));
   const bool wrong = tally_.differences() > 0;
@@ -196,7 +204,7 @@ bool Audit::Step() {
 }
 
 bool Audit::NextBatch() {
-  const bool background = waiters_.served.empty();
+  const bool background = waiters_.served.empty() && !urgent_;
   if (background && (!tokens_.Has(1) || shard_.CopyToResync() >= 0)) {
     round_.progress_ms = env_->NowMs();  // it waits because it means to
     return false;

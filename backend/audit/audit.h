@@ -36,6 +36,9 @@ class Audit : private CompareSink {
   void Stop();
   // In effect at once; the background's next round is due an interval from now.
   void set_config(const AuditConfig& config);
+  // Keys may differ that nothing else will repair: a round over all of them begins as soon as it
+  // can, at full speed, and again until one has come to its end.
+  void Want() { wanted_ = true; }
   // A round is under way.
   bool active() const { return round_.running; }
 
@@ -72,6 +75,8 @@ class Audit : private CompareSink {
   AuditConfig config_;
   KeyComparison comparison_;
   bool stopped_ = false;
+  bool wanted_ = false;
+  bool urgent_ = false;  // the round under way was wanted
   AuditWaiters waiters_;
   uint64_t next_ms_ = 0;  // when the background's next round is due
   uint64_t ticked_ms_ = 0;

@@ -93,6 +93,15 @@ enum class ArgRule : uint8_t {
   kScript,       // a state copy of the keys that it declares; without any, not yet
 };
 
+// Whether and where a command names a time of the clock at which its key expires.
+enum class ExpiryRule : uint8_t {
+  kNone,
+  kSeconds,  // args[2], in seconds: EXPIREAT
+  kMs,       // args[2], in milliseconds: PEXPIREAT
+  kOption,   // after EXAT or PXAT: GETEX
+  kAbsTtl,   // args[2], in milliseconds, with ABSTTL: RESTORE
+};
+
 struct CommandRow {
   std::string_view name;  // lower case; "config|get" for a subcommand
   int16_t arity;          // as COMMAND says it, the name counted; negative is "at least"
@@ -108,6 +117,8 @@ struct CommandRow {
   SecondCopy second_copy = SecondCopy::kNone;
   LocalCommand local = LocalCommand::kNone;
   ArgRule arg_rule = ArgRule::kNone;  // if any, ask second_copy.h, not the columns above
+  // Not of SET, which stores the key whatever the time: it expires then like any other.
+  ExpiryRule expiry = ExpiryRule::kNone;
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
   Confine confine = nullptr;      // for kStateCopy; null: its keys are all that it can change

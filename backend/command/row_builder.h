@@ -120,6 +120,11 @@ struct Row : CommandRow {
     row.refusal = why;
     return row;
   }
+  constexpr Row Expires(ExpiryRule rule) const {
+    Row row = *this;
+    row.expiry = rule;
+    return row;
+  }
   // The arguments decide. `why` is for those invocations that are kNotYet or refused.
   constexpr Row By(ArgRule rule, std::string_view why = {}) const {
     Row row = *this;

@@ -99,6 +99,8 @@ void Link::OnHandshakeReply(std::string_view reply) {
 void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
   times_.Heard(now_ms);
   reader_.Feed({data, size}, options_, this);
+  if (options_.subscriber && up()) [[unlikely]]
+    owner_->OnLinkHeard(this);
 }
 
 char* Link::DirectSpace(size_t* size) { return reader_.DirectSpace(line_, options_, size); }
@@ -108,8 +110,16 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
   reader_.FeedDirect(size, options_, this);
 }
 
+bool Link::IsPush(std::string_view bytes) const {
+  return bytes[0] == '>' || bytes.starts_with("*4\r\n$8\r\npmessage\r\n") ||
+         bytes.starts_with("*3\r\n$7\r\nmessage\r\n");
+}
+
 void Link::Consume(const Reply& reply) {
-  if (reply.bytes[0] == '>') return;  // a push message belongs to no request
+  if ((options_.subscriber || reply.bytes[0] == '>') && IsPush(reply.bytes)) [[unlikely]] {
+    owner_->OnLinkPush(this, reply.bytes);
+    return;
+  }
   if (line_.empty()) {
     Fail("the node sent a reply that nothing was asked for");
     return;

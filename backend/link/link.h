@@ -47,6 +47,14 @@ class LinkOwner {
   // oldest first, then once the reason. `refused` is hard evidence: nobody listens there.
   virtual void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) = 0;
   virtual void OnLinkDown(Link* link, const std::string& reason, bool refused) = 0;
+  // A message that nothing was asked for: of RESP3 (">"), or on a link of a subscriber. Valid during
+  // the call.
+  virtual void OnLinkPush(Link* link, std::string_view push) {
+    (void)link;
+    (void)push;
+  }
+  // All bytes that came together have been told; of a link of a subscriber that is up.
+  virtual void OnLinkHeard(Link* link) { (void)link; }
   // Nothing was answered for `overdue_ms` longer than request_timeout_ms. True: the link is not
   // given up yet. Asked at each Tick.
   virtual bool MayTakeLonger(const Link& link, uint64_t overdue_ms) {
@@ -166,6 +174,7 @@ class Link {
       transport_->WantFlush();
     }
   }
+  bool IsPush(std::string_view bytes) const;
   // No part of Consume: the registers are for that.
   [[gnu::noinline]] void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);

@@ -26,6 +26,7 @@ struct LinkItem {
     kState,    // an Op: of a write that one copy executes first, and of what the others get then
     kCompare,  // an Op: a read on the links of several copies, for the audit
     kHedge,    // a Hedge: a read that stands in line on two links
+    kRemoval,  // an Op: deletes keys that are gone on another copy
   };
   explicit LinkItem(Kind kind) : item_kind(kind) {}
   Kind item_kind;

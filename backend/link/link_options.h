@@ -31,6 +31,8 @@ struct LinkOptions {
   // Who else may serve the node is looked for at each connection; null: nobody is looked for.
   OtherProxies* others = nullptr;
   bool newcomer = false;  // see OtherProxies::OnRival
+  // The owner subscribes to channels: what they bring is no reply (see LinkOwner::OnLinkPush).
+  bool subscriber = false;
 };
 
 }  // namespace gemel

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view kServes = "gemel:";
 constexpr std::string_view kUndecided = "gemel?:";
-constexpr std::string_view kSide = ":side";  // at the end of the name of a further connection
+// At the end of the names of further connections.
+constexpr std::string_view kFurther[] = {":side", ":feed"};
 constexpr size_t kFields = 8;
 constexpr size_t kMaxField = 100;
 
@@ -53,7 +54,11 @@ std::optional<ProxyInstance> Parse(std::string_view name, bool* serves) {
   }
   proxy.host = fields[6];
   proxy.listen = fields[7];
-  if (proxy.listen.ends_with(kSide)) proxy.listen.resize(proxy.listen.size() - kSide.size());
+  for (const std::string_view end : kFurther) {
+    if (!proxy.listen.ends_with(end)) continue;
+    proxy.listen.resize(proxy.listen.size() - end.size());
+    break;
+  }
   return proxy;
 }
 

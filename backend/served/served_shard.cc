@@ -31,6 +31,7 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
         MakeMaster(control, copy, std::move(done));
       });
   audit_ = std::make_unique<Audit>(shard_->audit_port(), world.env, pool.audit);
+  shard_->removals().set_audit([this](const std::string&) { audit_->Want(); });
   watch_ = std::make_unique<RoleWatch>(shard_->resync_port(), world.control, world.env);
   check_ = std::make_unique<NodeCheck>(shard_->resync_port(), world.control, world.env);
   membership_ =
@@ -78,7 +79,8 @@ LinkOptions ServedShard::NodeOf(const std::string& name) const {
 void ServedShard::Open(uint32_t copy, const std::string& node) {
   scripts_->ForgetCopy(copy);
   const LinkOptions reached = NodeOf(node);
-  world_.host->Open(copy, reached, shard_->link(copy), shard_->side_link(copy));
+  world_.host->Open(copy, reached,
+                    {shard_->link(copy), shard_->side_link(copy), shard_->feed_link(copy)});
   if (started_) world_.host->StartProbe(copy, reached, health_, NextRandom(&random_));
 }
 
@@ -104,7 +106,9 @@ void ServedShard::ForgetCopy(uint32_t copy) {
 void ServedShard::ConnectAnew(uint32_t copy) {
   ForgetCopy(copy);
   world_.host->SetControl(copy, NodeAt(copy), /*anew=*/true);
-  shard_->side_link(copy)->Fail("its node has another address now");
+  for (Link* link : {shard_->side_link(copy), shard_->feed_link(copy)}) {
+    if (link->has_transport()) link->Fail("its node has another address now");
+  }
   ProbeAnew(copy);
 }
 

@@ -28,13 +28,20 @@ namespace gemel {
 // Logic only, on the shard's thread.
 class ServedShard : private Membership::Host {
  public:
+  // The links to one node: for its requests, for reads that are better asked apart, and for what it
+  // tells of its own accord.
+  struct CopyLinks {
+    Link* main;
+    Link* side;
+    Link* feed;
+  };
   // Does its I/O. `copy` is the shard's index; a place that is free may be taken again.
   class Host {
    public:
     virtual ~Host() = default;
-    // A node has taken a place: gives both links their transports (set_transport), and makes the
+    // A node has taken a place: gives its links their transports (set_transport), and makes the
     // node known to the control port. Called in ServedShard's constructor, too.
-    virtual void Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) = 0;
+    virtual void Open(uint32_t copy, const LinkOptions& node, const CopyLinks& links) = 0;
     // The place is free: its transports end, and what was asked of the node over the control port
     // is not answered any more. `last`, a command, is still sent there unless it is empty.
     virtual void Close(uint32_t copy, const std::vector<std::string>& last) = 0;

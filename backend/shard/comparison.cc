@@ -36,7 +36,8 @@ bool Comparison::Begin(std::span<const std::string> frames, CopyMask copies, Com
 }
 
 bool Comparison::IsKeyLocked(std::string_view key) const {
-  return parts_->way_back->repairs().IsLocked(key) || parts_->first->IsLocked(key);
+  return parts_->way_back->repairs().IsLocked(key) || parts_->first->IsLocked(key) ||
+         parts_->removals->IsInDoubt(key);
 }
 
 bool Comparison::RepairKey(std::string_view key, CopyMask copies) {

@@ -8,6 +8,7 @@
 #include "backend/shard/journals.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/refusals.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/write_path.h"
@@ -190,6 +191,7 @@ CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view fram
   if (parts_->journals->recording() != 0) parts_->journals->RecordWrite(*request);
   write->KeepReply(Reply{reply, nullptr});
   write->kept = Op::Kept::kReal;
+  if (parts_->removals->Watches(*request)) parts_->removals->OnWrite(*request);
   const CopyMask pending = ShareOut(write, copy, request->row->rewrite == nullptr, known);
   parts_->writes->OnExecuted(copy, write, frame);
   return pending;
@@ -237,6 +239,10 @@ void FirstWrites::OnNotFollowed(Op* write, uint32_t copy, std::string_view frame
 
 void FirstWrites::OnFollowerLost(Op* write, uint32_t copy, std::string_view frame) {
   parts_->writes->OnLost(copy, write, frame);
+}
+
+void FirstWrites::OnExpiryTime(std::string_view key, int64_t unix_ms) {
+  parts_->removals->OnExpiryTime(key, unix_ms);
 }
 
 void FirstWrites::OnStateUnlocked() {

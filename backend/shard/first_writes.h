@@ -76,6 +76,7 @@ class FirstWrites : private StateCopy::Host {
   void OnNotFollowed(Op* write, uint32_t copy, std::string_view frame,
                      std::string_view error) override;
   void OnFollowerLost(Op* write, uint32_t copy, std::string_view frame) override;
+  void OnExpiryTime(std::string_view key, int64_t unix_ms) override;
   void OnStateUnlocked() override;
 
   ShardParts* parts_;

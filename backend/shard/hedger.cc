@@ -52,7 +52,7 @@ void Hedger::HedgeLine(uint32_t copy) {
 
 LinkItem* Hedger::HedgeRead(Request* request, std::string_view frame, uint32_t from) {
   if (StaysWhereItIs(*request, frame)) return request;
-  if (!parts_->way_back->repairs().idle()) {
+  if (!parts_->way_back->NothingLocked()) {
     const std::string_view before = std::exchange(request->frame, frame);
     const bool locked = parts_->way_back->TouchesLockedKey(*request);
     request->frame = before;

@@ -75,6 +75,18 @@ void Journals::RecordKeys(CopyMask copies, std::string_view frame) {
   });
 }
 
+void Journals::Miss(uint32_t copy, std::string_view key) {
+  DirtyKeys* keys = journals_[copy].keys.get();
+  if (keys == nullptr) return;
+  keys->Add(key);
+  if (!keys->overflowed()) return;
+  if (parts_->scans->IsCopying(copy)) {
+    parts_->way_back->Leave(copy, "its node removed more keys than are kept (journal_keys)");
+  } else {
+    Forget(copy);
+  }
+}
+
 void Journals::RecordWrite(const Request& request) {
   frame_.Split(request.frame);
   const bool found = frame_.Find(request.row);

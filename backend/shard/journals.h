@@ -40,6 +40,8 @@ class Journals {
   void Add(uint32_t copy, std::string_view key) {
     if (journals_[copy].keys != nullptr) journals_[copy].keys->Add(key);
   }
+  // The copy may have the key wrong: as Add, and beyond the bounds all is forgotten.
+  void Miss(uint32_t copy, std::string_view key);
   // The key is equal again.
   void Clean(uint32_t copy, std::string_view key) {
     if (journals_[copy].keys != nullptr) journals_[copy].keys->Remove(key);

@@ -16,6 +16,8 @@ constexpr size_t kMaxPayload = 64u << 20;
 // What it takes in memory, with which a server answers before, is mostly a few times its DUMP.
 constexpr int64_t kMaxMemory = int64_t{4} * kMaxPayload;
 // In pieces nothing is held up but the key itself.
+// More than the clocks of the nodes are apart.
+constexpr int64_t kSoonMs = 3000;
 constexpr int64_t kMaxMemoryInPieces = int64_t{4} * kMaxMemory;
 
 }  // namespace
@@ -162,7 +164,18 @@ void KeyRepair::OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view r
     Close(id);
     return;
   }
+  if (step == kExpiry && ExpiresSoon(expiry_ms) && host_->CanSendRepair(job->source)) {
+    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", job->key}));
+    return;
+  }
   Apply(job, id, expiry_ms, step == kExpiry);
+}
+
+// By a target's clock that time may be past, and then it would take nothing: what counts is how
+// long the key still has on the source.
+bool KeyRepair::ExpiresSoon(int64_t expiry_ms) {
+  const int64_t now_ms = host_->UnixMs();
+  return now_ms != 0 && expiry_ms >= 0 && expiry_ms < now_ms + kSoonMs;
 }
 
 void KeyRepair::Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute) {

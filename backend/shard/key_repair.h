@@ -33,6 +33,8 @@ class KeyRepair {
     // Of that node's present connection: changes when it is made anew.
     virtual uint64_t ConnectionOf(uint32_t copy) const = 0;
     virtual void SendRepair(uint32_t copy, Op* op, std::string_view frame) = 0;
+    // The wall clock, in milliseconds of Unix time; 0: there is none.
+    virtual int64_t UnixMs() { return 0; }
     // The key's lock is open again; `copies` have it equal.
     virtual void OnKeyRepaired(const std::string& key, CopyMask copies) = 0;
     // It could not be done: those copies do not have it equal. `too_big`: nor will another attempt
@@ -95,6 +97,7 @@ class KeyRepair {
   void Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame);
   void OnSize(Job* job, uint32_t id, std::string_view reply);
   void OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view reply);
+  bool ExpiresSoon(int64_t expiry_ms);
   void Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute);
   void OnApplied(Job* job, uint32_t id, uint32_t copy, std::string_view reply);
   void Close(uint32_t id);

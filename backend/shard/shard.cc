@@ -38,6 +38,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       journals_(&parts_),
       scans_(&parts_),
       way_back_(&parts_),
+      removals_(&parts_),
       edits_(&parts_),
       roles_(&parts_),
       nodes_(&parts_),
@@ -54,6 +55,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
   parts_.journals = &journals_;
   parts_.scans = &scans_;
   parts_.way_back = &way_back_;
+  parts_.removals = &removals_;
   parts_.edits = &edits_;
   parts_.roles = &roles_;
   parts_.nodes = &nodes_;
@@ -78,6 +80,7 @@ void Shard::Stop() {
   roles_.Stop();
   control_.Stop();
   aside_.Stop();
+  removals_.Stop();
   for (uint32_t i = 0; i < copies_.count(); ++i) copies_.link(i).Stop();
   writes_.Stop();
   hold_.Stop();
@@ -90,6 +93,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   nodes_.Tick(now_ms);
   hedger_.Tick(reads_.reads());
   aside_.Tick(now_ms, random);
+  removals_.Tick(now_ms, random);
   hold_.Tick(now_ms);
   writes_.Tick(now_ms);
   roles_.Reconcile();
@@ -105,6 +109,7 @@ void Shard::Trim() {
   aside_.Trim();
   journals_.Trim();
   way_back_.Trim();
+  removals_.Trim();
   nodes_.Trim();
   hedger_.Trim();
 }
@@ -139,7 +144,7 @@ void Shard::Refresh() {
   if (writes_.NoneWaits() && copies_.in_sync() == copies_.readable()) journals_.ForgetSettled();
   open_ = false;
   if (!hold_.empty()) hold_.Release();
-  open_ = hold_.CanWrite() && way_back_.repairs().idle() && first_.idle() && hold_.empty() &&
+  open_ = hold_.CanWrite() && way_back_.NothingLocked() && first_.idle() && hold_.empty() &&
           !hold_.has_gate() && aside_.idle();
 }
 
@@ -150,6 +155,7 @@ std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
 void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   nodes_.OnLinkUp(link->index());
   roles_.OnLinkUp(*link, identity);
+  removals_.OnMainUp(link->index());
 }
 
 void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) {
@@ -171,6 +177,10 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       return;
     case LinkItem::Kind::kHedge:
       hedger_.OnReply(link->index(), static_cast<Hedge*>(item), reply, frame);
+      return;
+    case LinkItem::Kind::kRemoval:
+      removals_.OnReply(link->index(), reply.bytes, frame);
+      ops_.Free(static_cast<Op*>(item));
       return;
   }
 }
@@ -194,8 +204,9 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
                                            : !copies_.losing() && !link->end().told_culprit;
   copies_.Losing(copy);
   open_ = false;
-  const bool write =
-      item->item_kind == LinkItem::Kind::kWrite || item->item_kind == LinkItem::Kind::kState;
+  const bool write = item->item_kind == LinkItem::Kind::kWrite ||
+                     item->item_kind == LinkItem::Kind::kState ||
+                     item->item_kind == LinkItem::Kind::kRemoval;
   if (suspect && link->end().by_node && !write) aside_.BeCareful();
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest:
@@ -216,6 +227,10 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
     case LinkItem::Kind::kHedge:
       hedger_.OnLost(*link, static_cast<Hedge*>(item), frame, suspect);
       return;
+    case LinkItem::Kind::kRemoval:
+      removals_.OnLost(copy, frame);
+      ops_.Free(static_cast<Op*>(item));
+      return;
   }
 }
 
@@ -223,6 +238,7 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   const uint32_t copy = link->index();
   copies_.LossEnded(copy);
   nodes_.OnLinkEnd(copy);
+  removals_.OnMainDown(copy);
   const bool was_up = roles_.OnLinkDown(*link, reason, refused);
   if (refused) nodes_.OnLinkRefused(copy);
   if (roles_.stopped()) return;
@@ -247,6 +263,7 @@ int Shard::TakePlace(const LinkOptions& node) {
   nodes_.AddCopy(copy);
   hedger_.AddCopy(copy);
   aside_.AddCopy(copy, node);
+  removals_.AddCopy(copy, node);
   return index;
 }
 
@@ -269,6 +286,7 @@ void Shard::RemoveCopy(uint32_t copy) {
   copies_.Remove(copy);
   copies_.link(copy).Stop();
   aside_.RemoveCopy(copy);
+  removals_.RemoveCopy(copy);
   if (ServerClaims* claims = parts_.env->claims(); claims != nullptr) {
     claims->Release({parts_.options.name, copies_.link(copy).name()});
   }
@@ -286,6 +304,7 @@ void Shard::SetOptions(const ShardOptions& options) {
     nodes[i] = *mine;
     copies_.link(i).set_options(*mine);
     aside_.SetOptions(i, *mine);
+    removals_.SetOptions(i, *mine);
   }
   parts_.options.nodes = std::move(nodes);
   reads_.SetOptions();
@@ -295,7 +314,7 @@ void Shard::SetOptions(const ShardOptions& options) {
 }
 
 bool Shard::Idle() const {
-  if (!Quiet() || !hold_.empty() || !aside_.empty() || !way_back_.repairs().idle() ||
+  if (!Quiet() || !hold_.empty() || !aside_.empty() || !way_back_.NothingLocked() ||
       !control_.idle()) {
     return false;
   }

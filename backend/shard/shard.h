@@ -30,6 +30,7 @@
 #include "backend/shard/loss_watch.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_control.h"
@@ -53,6 +54,8 @@ class Shard : public LinkOwner, private ShardCenter {
   // The copy's second link, made when it is needed (see side_reads.h); without a transport it is
   // never used.
   Link* side_link(uint32_t copy) { return &aside_.link(copy); }
+  // The link on which its node tells what it removes (see removals.h); the same holds for it.
+  Link* feed_link(uint32_t copy) { return &removals_.link(copy); }
   uint32_t copy_count() const { return copies_.count(); }
   void Start();
   void Stop();
@@ -93,6 +96,7 @@ class Shard : public LinkOwner, private ShardCenter {
   ShardRoles& roles() { return roles_; }
   RoleEdits& edits() { return edits_; }
   ShardControl& control() { return control_; }
+  Removals& removals() { return removals_; }
   ResyncPort resync_port() { return ResyncPort(&parts_); }
   AuditPort audit_port() { return AuditPort(&parts_); }
   ForgetPort forget_port() { return ForgetPort(&parts_); }
@@ -141,6 +145,7 @@ class Shard : public LinkOwner, private ShardCenter {
   Journals journals_;
   ScanCopies scans_;
   WayBack way_back_;
+  Removals removals_;
   RoleEdits edits_;
   ShardRoles roles_;
   NodeWatch nodes_;

@@ -17,6 +17,8 @@ class ShardEnv {
  public:
   virtual ~ShardEnv() = default;
   virtual uint64_t NowMs() = 0;
+  // The wall clock, in milliseconds of Unix time; 0: there is none.
+  virtual int64_t UnixMs() { return 0; }
   // See Coordinator::Propose: `done` comes later, on the shard's thread.
   virtual void Propose(Edit edit, EditDone done) = 0;
   // One line for the log.

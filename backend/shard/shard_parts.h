@@ -29,6 +29,7 @@ class Journals;
 class LossWatch;
 class NodeWatch;
 class ReadPath;
+class Removals;
 class ScanCopies;
 class ShardControl;
 class RoleEdits;
@@ -62,6 +63,7 @@ struct ShardParts {
   Journals* journals = nullptr;
   ScanCopies* scans = nullptr;
   WayBack* way_back = nullptr;
+  Removals* removals = nullptr;
   ShardRoles* roles = nullptr;
   RoleEdits* edits = nullptr;
   LossWatch* loss = nullptr;

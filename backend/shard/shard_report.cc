@@ -10,6 +10,7 @@
 #include "backend/shard/hold.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
@@ -73,6 +74,8 @@ void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
                        : in_sync        ? link.last_error()
                                         : info.reason);
   fields.Add("resync", resync.empty() ? parts.way_back->Note(copy) : resync);
+  fields.Add("removals",
+             parts.removals->IsFollowed(copy) ? "followed" : parts.removals->Note(copy));
   fields.Add("version", link.identity().version);
   fields.Add("warning", Told(parts.notes.warning, copy));
   fields.AppendTo(out);

@@ -255,7 +255,10 @@ std::vector<std::string> StateCopy::FramesOfState(const Job& job,
     std::string expiry = "0";
     if (expiry_ms >= 0) expiry = std::to_string(std::max<int64_t>(expiry_ms, 1));
     std::vector<std::string_view> restore = {"RESTORE", job.keys[i], expiry, payload, "REPLACE"};
-    if (!relative && expiry_ms >= 0) restore.push_back("ABSTTL");
+    if (!relative && expiry_ms >= 0) {
+      restore.push_back("ABSTTL");
+      host_->OnExpiryTime(job.keys[i], expiry_ms);
+    }
     frames.push_back(CommandFrame(restore));
   }
   frames.push_back(CommandFrame({"EXEC"}));

@@ -63,6 +63,8 @@ class StateCopy {
                                std::string_view error) = 0;
     virtual void OnFollowerLost(Op* write, uint32_t copy, std::string_view frame) = 0;
 
+    // What follows sets that time of the nodes' clocks for the key to expire.
+    virtual void OnExpiryTime(std::string_view key, int64_t unix_ms) = 0;
     // Some keys are open again.
     virtual void OnStateUnlocked() = 0;
   };

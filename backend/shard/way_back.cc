@@ -198,10 +198,11 @@ std::string WayBack::Note(uint32_t copy) const {
 }
 
 bool WayBack::TouchesLockedKey(const Request& request, uint32_t* lock) {
-  if (repair_.idle()) return false;
+  if (NothingLocked()) return false;
   frame_.Split(request.frame);
   if (!frame_.Find(request.row)) return true;
   return frame_.AnyOf([&](std::string_view key) {
+    if (parts_->removals->IsInDoubt(key)) return true;
     const uint32_t found = repair_.LockOn(key);
     if (found != KeyRepair::kNoJob && lock != nullptr) *lock = found;
     return found != KeyRepair::kNoJob;
@@ -232,6 +233,7 @@ uint64_t WayBack::ConnectionOf(uint32_t copy) const {
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
   KeyIsClean(key, copies);
+  parts_->removals->OnRepaired(key);
   if (repair_.idle()) parts_->writes->OnAllRepaired();
   if (mending_) return;
   parts_->shard->Refresh();
@@ -240,6 +242,7 @@ void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
 
 void WayBack::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                                bool too_big) {
+  if (parts_->removals->OnNotRepaired(key)) return;
   ForEachCopy(copies, [&](uint32_t copy) {
     // Not every repair follows a write that has been recorded: the audit's does not.
     parts_->journals->Need(copy);

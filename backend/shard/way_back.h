@@ -23,6 +23,7 @@
 #include "backend/pace/token_bucket.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/key_repair.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/shard_parts.h"
 
 namespace gemel {
@@ -60,6 +61,8 @@ class WayBack : private KeyRepair::Host {
     return repair_.Begin(key, source, targets);
   }
   const KeyRepair& repairs() const { return repair_; }
+  // No key is being repaired or waits for that.
+  bool NothingLocked() const { return repair_.idle() && parts_->removals->idle(); }
   // A key of the request is locked. *lock, if asked for: by the repair of the first such key.
   bool TouchesLockedKey(const Request& request, uint32_t* lock = nullptr);
   void OnReply(uint32_t copy, const Op& op, std::string_view reply) {
@@ -92,6 +95,7 @@ class WayBack : private KeyRepair::Host {
   Op* NewRepairOp() override;
   const NodeIdentity& IdentityOf(uint32_t copy) override;
   uint64_t ConnectionOf(uint32_t copy) const override;
+  int64_t UnixMs() override { return parts_->env->UnixMs(); }
   void OnKeyRepaired(const std::string& key, CopyMask copies) override;
   void OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                         bool too_big) override;

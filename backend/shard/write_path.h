@@ -15,6 +15,7 @@
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/op.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_parts.h"
 #include "backend/shard/transmit.h"
@@ -49,6 +50,8 @@ class WritePath {
     ++sent_;
     if (parts_->journals->recording() != 0) [[unlikely]]
       parts_->journals->RecordWrite(*request);
+    if (parts_->removals->Watches(*request)) [[unlikely]]
+      parts_->removals->OnWrite(*request);
     Op* op = parts_->ops->New();
     op->request = request;
     op->session = request->session;

@@ -22,16 +22,19 @@ HiredisNode UvOwnedShard::Reached(uint32_t copy, const LinkOptions& node) const 
           places_[copy].addresses,          node.client_name};
 }
 
-void UvOwnedShard::Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) {
+void UvOwnedShard::Open(uint32_t copy, const LinkOptions& node,
+                        const ServedShard::CopyLinks& links) {
   if (places_.size() <= copy) places_.resize(copy + 1);
   Place& place = places_[copy];
   place.addresses = std::make_shared<NodeAddresses>();
   const HiredisNode reached = Reached(copy, node);
-  place.link = std::make_unique<UvLink>(world_.links, link, reached.address, place.addresses);
-  link->set_transport(place.link.get());
-  place.side = std::make_unique<UvLink>(world_.links, side, reached.address, place.addresses,
-                                        /*leads=*/false);
-  side->set_transport(place.side.get());
+  place.link = std::make_unique<UvLink>(world_.links, links.main, reached.address, place.addresses);
+  links.main->set_transport(place.link.get());
+  for (auto [transport, link] : {std::pair(&place.side, links.side), {&place.feed, links.feed}}) {
+    *transport = std::make_unique<UvLink>(world_.links, link, reached.address, place.addresses,
+                                          /*leads=*/false);
+    link->set_transport(transport->get());
+  }
   control_->SetNode(copy, reached);
   place.host = std::make_unique<UvHostWatch>(
       world_.loop, reached.address, [link = place.link.get()] { return link->peer(); },
@@ -49,6 +52,7 @@ void UvOwnedShard::Close(uint32_t copy, const std::vector<std::string>& last) {
   place.host.reset();
   place.link.reset();
   place.side.reset();
+  place.feed.reset();
 }
 
 void UvOwnedShard::CloseAll() {

@@ -52,11 +52,12 @@ class UvOwnedShard : private ServedShard::Host {
     std::shared_ptr<NodeAddresses> addresses;
     std::unique_ptr<UvLink> link;
     std::unique_ptr<UvLink> side;
+    std::unique_ptr<UvLink> feed;
     std::unique_ptr<HiredisProbe> probe;
     std::unique_ptr<UvHostWatch> host;
   };
 
-  void Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) override;
+  void Open(uint32_t copy, const LinkOptions& node, const ServedShard::CopyLinks& links) override;
   void Close(uint32_t copy, const std::vector<std::string>& last) override;
   void CloseAll() override;
   void SetControl(uint32_t copy, const LinkOptions& node, bool anew) override;

@@ -24,6 +24,7 @@ class UvWorker::Env : public ShardEnv {
  public:
   explicit Env(UvWorker* worker) : worker_(worker) {}
   uint64_t NowMs() override { return worker_->clock_->NowMs(); }
+  int64_t UnixMs() override { return worker_->shared_->process->unix_time_us() / 1000; }
   void Propose(Edit edit, EditDone done) override {
     coordinator->Propose(std::move(edit), std::move(done));
   }

@@ -162,17 +162,17 @@ void SimShard::Later(uint64_t delay_us, std::function<void()> event) {
   });
 }
 
-void SimShard::Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) {
+void SimShard::Open(uint32_t copy, const LinkOptions& node, const ServedShard::CopyLinks& links) {
   if (copies_.size() <= copy) copies_.resize(copy + 1);
   CopyWorld& world = copies_[copy];
   world = CopyWorld();
   world.node = proxy_->config().find(node.name);
   world.control = ++lives_;
   world.probed_start = world.node->starts();
-  world.transport = std::make_unique<Transport>(this, world.node, link);
-  link->set_transport(world.transport.get());
-  world.side = std::make_unique<Transport>(this, world.node, side);
-  side->set_transport(world.side.get());
+  world.transport = std::make_unique<Transport>(this, world.node, links.main);
+  links.main->set_transport(world.transport.get());
+  world.side = std::make_unique<Transport>(this, world.node, links.side);
+  links.side->set_transport(world.side.get());
 }
 
 void SimShard::Close(uint32_t copy, const std::vector<std::string>& last) {

@@ -54,7 +54,7 @@ class SimShard : private ServedShard::Host {
     uint64_t probed_start = 0;
   };
 
-  void Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) override;
+  void Open(uint32_t copy, const LinkOptions& node, const ServedShard::CopyLinks& links) override;
   void Close(uint32_t copy, const std::vector<std::string>& last) override;
   void CloseAll() override;
   void SetControl(uint32_t copy, const LinkOptions& node, bool anew) override;

@@ -365,6 +365,33 @@ TEST(Audit, BackgroundCanBeOff) {
   EXPECT_EQ(world.nodes[0].counts["SCAN"], 0u);
 }
 
+TEST(Audit, OneThatIsWantedRunsAtFullSpeedThoughTheBackgroundIsOff) {
+  World world({.keys_per_s = 1, .interval_s = 0});
+  Fill(&world, 500);
+  world.nodes[1].data["key:400"] = String("other");
+  world.audit->Want();
+  for (int i = 0; i < 100 && world.shard->figures().Get("audits") == 0; ++i) world.Step();
+  EXPECT_EQ(world.shard->figures().Get("audits"), 1u);
+  EXPECT_TRUE(world.Equal());
+  for (int i = 0; i < 100; ++i) world.Step();
+  EXPECT_FALSE(world.audit->active()) << "once is enough";
+}
+
+TEST(Audit, OneThatIsWantedBeginsAgainIfItCouldNotEnd) {
+  World world({.keys_per_s = 1, .interval_s = 0});
+  Fill(&world, 500);
+  world.nodes[1].data["key:400"] = String("other");
+  world.audit->Want();
+  world.nodes[0].error = "NOPERM no";
+  for (int i = 0; i < 1000 && !world.audit->active(); ++i) world.Step();
+  EXPECT_TRUE(world.audit->active());
+  for (int i = 0; i < 2000 && world.audit->active(); ++i) world.Step();
+  world.nodes[0].error.clear();
+  for (int i = 0; i < 2000 && world.shard->figures().Get("audits") == 0; ++i) world.Step();
+  EXPECT_EQ(world.shard->figures().Get("audits"), 1u);
+  EXPECT_TRUE(world.Equal());
+}
+
 TEST(Audit, ARequestEndsABackgroundRound) {
   World world({.keys_per_s = 10, .interval_s = 1});
   Fill(&world, 300);

@@ -116,14 +116,14 @@ class ServedShardTest : public ::testing::Test,
   }
 
   // --- ServedShard::Host ---
-  void Open(uint32_t copy, const LinkOptions& node, Link* link, Link* side) override {
+  void Open(uint32_t copy, const LinkOptions& node, const ServedShard::CopyLinks& links) override {
     Tell("open", copy, node.name);
     if (transports_.size() <= copy) {
       transports_.resize(copy + 1);
       sides_.resize(copy + 1);
     }
-    link->set_transport(&transports_[copy]);
-    side->set_transport(&sides_[copy]);
+    links.main->set_transport(&transports_[copy]);
+    links.side->set_transport(&sides_[copy]);
   }
   void Close(uint32_t copy, const std::vector<std::string>& last) override {
     Tell("close", copy, last.empty() ? "" : last[0] + " " + last[1] + " " + last[2]);

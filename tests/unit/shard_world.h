@@ -118,6 +118,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   const ShardInfo& Durable() const { return queue_->current()->shards[0]; }
 
   uint64_t NowMs() override { return now_ms_; }
+  int64_t UnixMs() override { return unix_ms_; }
   bool IsGone(uint32_t session) override { return session == gone_; }
   void Propose(Edit edit, EditDone done) override {
     edits_ += std::string(EditKindName(edit.kind)) + " " + edit.node + ": " + edit.reason + "\n";
@@ -136,6 +137,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   CommandTable table_;
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
+  int64_t unix_ms_ = 0;     // the wall clock
   uint8_t reply_log2_ = 0;  // what replies Ask expects
   uint32_t gone_ = ~0u;     // the session whose client is gone
   std::shared_ptr<const Topology> topology_;

@@ -131,6 +131,7 @@ class StateCopyTest : public ::testing::Test, public StateCopy::Host {
   void OnFollowerLost(Op*, uint32_t copy, std::string_view) override {
     events_ += "lost " + std::to_string(copy) + "; ";
   }
+  void OnExpiryTime(std::string_view, int64_t) override {}
   void OnStateUnlocked() override { ++unlocked_; }
 
   static std::string OneLine(std::string_view text) {

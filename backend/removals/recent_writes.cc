@@ -1,0 +1,123 @@
+#include "backend/removals/recent_writes.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+namespace gemel {
+
+bool RecentWrites::Part::Has(size_t hash) const {
+  if (all) return true;
+  if (!some) return false;
+  const size_t first = hash % kBits;
+  const size_t second = (hash / kBits) % kBits;
+  return (bits[first / 64] >> (first % 64) & 1) != 0 &&
+         (bits[second / 64] >> (second % 64) & 1) != 0;
+}
+
+void RecentWrites::Part::Set(size_t hash) {
+  if (bits.empty()) bits.resize(kBits / 64);
+  some = true;
+  const size_t first = hash % kBits;
+  const size_t second = (hash / kBits) % kBits;
+  bits[first / 64] |= uint64_t{1} << (first % 64);
+  bits[second / 64] |= uint64_t{1} << (second % 64);
+}
+
+void RecentWrites::Part::Clear() {
+  if (some) std::fill(bits.begin(), bits.end(), 0);
+  all = some = too_many = false;
+  together.clear();
+  together_bytes = 0;
+  gone.clear();
+}
+
+void RecentWrites::Begin() {
+  if (recording_) return;
+  recording_ = true;
+  open_.all = true;
+}
+
+void RecentWrites::End() {
+  recording_ = false;
+  open_.bits = {};
+  closed_.bits = {};
+  open_.some = closed_.some = false;
+  open_.all = closed_.all = false;
+}
+
+void RecentWrites::Add(std::string_view key) {
+  if (!recording_) return;
+  open_.Set(HashOf(key));
+  if (!open_.gone.empty()) {
+    if (const auto found = open_.gone.find(key); found != open_.gone.end()) {
+      open_.gone.erase(found);
+    }
+  }
+}
+
+void RecentWrites::AddTogether(std::span<const std::string_view> keys) {
+  for (const std::string_view key : keys) Add(key);
+  if (open_.too_many) return;
+  std::vector<std::string> together(keys.begin(), keys.end());
+  for (const std::string& key : together) open_.together_bytes += key.size() + sizeof(key);
+  if (open_.together_bytes > kMaxTogetherBytes) {
+    open_.too_many = true;
+    open_.together = {};
+    return;
+  }
+  open_.together.push_back(std::move(together));
+}
+
+bool RecentWrites::MayHave(std::string_view key) const {
+  const size_t hash = HashOf(key);
+  if (open_.Has(hash) || closed_.Has(hash)) return true;
+  if (recording_) return false;
+  for (const Part* part : {&closed_, &open_}) {
+    for (const std::vector<std::string>& together : part->together) {
+      if (std::find(together.begin(), together.end(), key) != together.end()) return true;
+    }
+  }
+  return false;
+}
+
+bool RecentWrites::Spread(std::vector<std::string>* keys) const {
+  if (closed_.too_many || open_.too_many) return false;
+  std::unordered_set<std::string> known(keys->begin(), keys->end());
+  for (const Part* part : {&closed_, &open_}) {
+    for (const std::vector<std::string>& together : part->together) {
+      const bool concerned = std::any_of(together.begin(), together.end(),
+                                         [&](const auto& key) { return known.contains(key); });
+      if (!concerned) continue;
+      for (const std::string& key : together) {
+        if (known.insert(key).second) keys->push_back(key);
+      }
+    }
+  }
+  return true;
+}
+
+void RecentWrites::NoteGone(std::string_view key, uint32_t copies) {
+  auto found = open_.gone.find(key);
+  if (found == open_.gone.end()) {
+    if (open_.gone.size() >= kMaxGone) return;
+    found = open_.gone.emplace(std::string(key), 0).first;
+  }
+  found->second |= copies;
+}
+
+uint32_t RecentWrites::GoneOn(std::string_view key) const {
+  uint32_t copies = 0;
+  for (const Part* part : {&closed_, &open_}) {
+    if (const auto found = part->gone.find(key); found != part->gone.end()) {
+      copies |= found->second;
+    }
+  }
+  return copies;
+}
+
+void RecentWrites::Close() { std::swap(open_, closed_); }
+
+void RecentWrites::Drop() { closed_.Clear(); }
+
+}  // namespace gemel

@@ -1,0 +1,86 @@
+// Which keys may have been written since a removal that is heard of only now, and what was told of
+// keys that are gone.
+//
+// What is added belongs to the open part; Close puts that behind a barrier, and once the caller
+// knows that whatever the nodes removed before is heard of, Drop forgets it.
+
+#ifndef GEMEL_BACKEND_REMOVALS_RECENT_WRITES_H_
+#define GEMEL_BACKEND_REMOVALS_RECENT_WRITES_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace gemel {
+
+// Logic only, one thread. Masks of copies are a bit a copy.
+class RecentWrites {
+ public:
+  // From now on single keys are recorded. What was sent before is not known: until it is behind a
+  // barrier that ended, every key may have been written.
+  void Begin();
+  // Single keys are not recorded any more.
+  void End();
+  bool recording() const { return recording_; }
+
+  // A write of that key, or what makes it equal by state.
+  void Add(std::string_view key);
+  // A write whose effect on one of these keys may depend on the others. Recorded always, and
+  // bounded.
+  void AddTogether(std::span<const std::string_view> keys);
+  // May be true of a key that was not written, and never false of one that was.
+  bool MayHave(std::string_view key) const;
+  // What is wrong with one of these keys may have spread by writes of several: adds all that this
+  // may concern, each once. False: that is not known, since there were too many such writes.
+  bool Spread(std::vector<std::string>* keys) const;
+
+  // The key is gone on those copies, or was deleted there since.
+  void NoteGone(std::string_view key, uint32_t copies);
+  // Copies of which that is known, unless it was forgotten; 0 if the key was written again.
+  uint32_t GoneOn(std::string_view key) const;
+
+  // There is something that a barrier would forget.
+  bool empty() const { return open_.empty() && closed_.empty(); }
+  // A barrier begins: what is there is older than it. Only one at a time.
+  void Close();
+  // It ended.
+  void Drop();
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+  };
+  // A filter of two bits a key.
+  static constexpr size_t kBits = size_t{1} << 17;
+  static constexpr size_t kMaxTogetherBytes = size_t{4} << 20;
+  static constexpr size_t kMaxGone = size_t{1} << 18;
+
+  struct Part {
+    bool all = false;   // any key
+    bool some = false;  // bits are set
+    bool too_many = false;
+    std::vector<uint64_t> bits;
+    std::vector<std::vector<std::string>> together;  // in the order of the writes
+    size_t together_bytes = 0;
+    std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> gone;
+
+    bool empty() const { return !all && !some && !too_many && together.empty() && gone.empty(); }
+    bool Has(size_t hash) const;
+    void Set(size_t hash);
+    void Clear();
+  };
+  static size_t HashOf(std::string_view key) { return Hash()(key); }
+
+  bool recording_ = false;
+  Part open_;
+  Part closed_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_REMOVALS_RECENT_WRITES_H_

@@ -1,0 +1,130 @@
+#include "backend/removals/removal_feed.h"
+
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr std::string_view kExpired = "__keyevent@*__:expired";
+constexpr std::string_view kEvicted = "__keyevent@*__:evicted";
+// A node that refuses the subscription is asked again after so long.
+constexpr uint64_t kRetryMs = 60 * 1000;
+
+}  // namespace
+
+LinkOptions RemovalFeed::FeedOptions(const LinkOptions& node) {
+  LinkOptions options = node;
+  options.client_name += options.client_name.empty() ? "" : ":feed";
+  options.after_crash = false;
+  options.others = nullptr;  // the main link looks for them
+  options.subscriber = true;
+  return options;
+}
+
+RemovalFeed::RemovalFeed(Host* host, uint32_t copy, ChunkPool* pool, const LinkOptions& node)
+    : host_(host), copy_(copy), link_(this, copy, pool, FeedOptions(node)) {
+  for (size_t i = 0; i < kSteps; ++i) items_[i].step = static_cast<Step>(i);
+  SetOptions(node);
+}
+
+void RemovalFeed::SetOptions(const LinkOptions& node) {
+  link_.set_options(FeedOptions(node));
+  channels_ = "__keyevent@" + std::to_string(node.database) + "__:";
+}
+
+void RemovalFeed::Start(uint64_t now_ms) {
+  now_ms_ = now_ms;
+  if (started_ || !link_.has_transport() || now_ms < retry_ms_) return;
+  started_ = true;
+  if (link_.state() == Link::State::kDown) link_.Start(now_ms);
+}
+
+void RemovalFeed::Stop() {
+  started_ = false;
+  retry_ms_ = 0;
+  if (link_.has_transport()) link_.Stop();
+}
+
+void RemovalFeed::Tick(uint64_t now_ms, uint32_t random) {
+  now_ms_ = now_ms;
+  if (started_) link_.Tick(now_ms, random);
+}
+
+void RemovalFeed::Ask(Step step, const std::vector<std::string_view>& args) {
+  link_.Send(&items_[static_cast<size_t>(step)], CommandFrame(args));
+}
+
+void RemovalFeed::OnLinkUp(Link*, const NodeIdentity&) {
+  Ask(Step::kMulti, {"MULTI"});
+  Ask(Step::kInfo, {"INFO", "stats"});
+  Ask(Step::kExpired, {"PSUBSCRIBE", kExpired});
+  Ask(Step::kEvicted, {"PSUBSCRIBE", kEvicted});
+  Ask(Step::kExec, {"EXEC"});
+}
+
+void RemovalFeed::Ping() { Ask(Step::kPing, {"PING"}); }
+
+void RemovalFeed::OnLinkReply(Link*, LinkItem* item, const Reply& reply, std::string_view) {
+  const Step step = static_cast<Item*>(item)->step;
+  if (step == Step::kPing) {
+    host_->OnPong(copy_);
+  } else if (reply.bytes[0] == '-') {
+    Refuse(ReplyText(reply.bytes));
+  } else if (step == Step::kExec) {
+    OnSubscribed(reply.bytes);
+  }
+}
+
+void RemovalFeed::OnSubscribed(std::string_view reply) {
+  parts_.clear();
+  if (!SplitArray(reply, &parts_) || parts_.size() != 3 || parts_[0][0] == '-' ||
+      parts_[1][0] == '-' || parts_[2][0] == '-') {
+    Refuse("an odd reply to PSUBSCRIBE");
+    return;
+  }
+  int64_t counter = 0;
+  ParseInteger(InfoField(ReplyText(parts_[0]), "evicted_keys"), &counter);
+  const auto evicted = static_cast<uint64_t>(counter);
+  const std::string_view process = ProcessOf(link_.identity().run_id);
+  const bool missed = process_ == process && evicted != evicted_;
+  process_ = process;
+  evicted_ = evicted;
+  following_ = true;
+  refusal_.clear();
+  host_->OnFollowing(copy_, missed);
+}
+
+void RemovalFeed::Refuse(std::string_view why) {
+  refusal_ = "it refuses PSUBSCRIBE: " + std::string(why);
+  started_ = false;
+  retry_ms_ = now_ms_ + kRetryMs;
+  link_.Stop();
+}
+
+void RemovalFeed::OnLinkDown(Link*, const std::string&, bool) {
+  if (!following_) return;
+  following_ = told_ = false;
+  host_->OnFeedEnd(copy_);
+}
+
+// pmessage, the pattern, the channel, the key.
+void RemovalFeed::OnLinkPush(Link*, std::string_view push) {
+  parts_.clear();
+  if (!following_ || !SplitArray(push, &parts_) || parts_.size() != 4) return;
+  const std::string_view channel = ReplyText(parts_[2]);
+  if (channel.ends_with(":evicted")) ++evicted_;
+  if (!channel.starts_with(channels_)) return;
+  told_ = true;
+  host_->OnRemoved(copy_, ReplyText(parts_[3]));
+}
+
+void RemovalFeed::OnLinkHeard(Link*) {
+  if (!told_) return;
+  told_ = false;
+  host_->OnRemovedEnd(copy_);
+}
+
+}  // namespace gemel

@@ -1,0 +1,100 @@
+// What a node tells of the keys that it removes by itself: a connection that is subscribed to its
+// keyevent notifications (https://redis.io/docs/manual/keyspace-notifications/).
+
+#ifndef GEMEL_BACKEND_REMOVALS_REMOVAL_FEED_H_
+#define GEMEL_BACKEND_REMOVALS_REMOVAL_FEED_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/link/link.h"
+
+namespace gemel {
+
+// Logic only, the shard's thread.
+class RemovalFeed : private LinkOwner {
+ public:
+  class Host {
+   public:
+    virtual ~Host() = default;
+    // The key, of the copy's database, is gone there.
+    virtual void OnRemoved(uint32_t copy, std::string_view key) = 0;
+    // All that came with it has been told.
+    virtual void OnRemovedEnd(uint32_t copy) = 0;
+    // All that the node had removed when Ping was called has been told.
+    virtual void OnPong(uint32_t copy) = 0;
+    // What the node removes from now on is told. `missed`: since the feed was there before, the
+    // same process has evicted keys that were not told.
+    virtual void OnFollowing(uint32_t copy, bool missed) = 0;
+    // Nothing is told until the next OnFollowing.
+    virtual void OnFeedEnd(uint32_t copy) = 0;
+  };
+
+  // `host` and `pool` outlive it. Without a transport the link is never used.
+  RemovalFeed(Host* host, uint32_t copy, ChunkPool* pool, const LinkOptions& node);
+  RemovalFeed(const RemovalFeed&) = delete;
+  RemovalFeed& operator=(const RemovalFeed&) = delete;
+
+  Link& link() { return link_; }
+  void SetOptions(const LinkOptions& node);
+  // Connects, and goes on trying, until Stop. No-op if it is doing so, or without a transport.
+  void Start(uint64_t now_ms);
+  void Stop();
+  void Tick(uint64_t now_ms, uint32_t random);
+
+  bool started() const { return started_; }
+  // Subscribed.
+  bool following() const { return following_; }
+  // The node refuses it (a sentence without a full stop); empty: it does not.
+  const std::string& refusal() const { return refusal_; }
+  // Asks for OnPong; only while following.
+  void Ping();
+  // Keys that the node evicted, as far as they were told or counted.
+  uint64_t evicted() const { return evicted_; }
+
+ private:
+  enum class Step : uint8_t { kMulti, kInfo, kExpired, kEvicted, kExec, kPing };
+  static constexpr size_t kSteps = 6;
+  struct Item : LinkItem {
+    Item() : LinkItem(Kind::kRepair) {}
+    Step step = Step::kMulti;
+  };
+  static LinkOptions FeedOptions(const LinkOptions& node);
+
+  void Ask(Step step, const std::vector<std::string_view>& args);
+  // The counter, and the subscriptions, as the reply to EXEC has them.
+  void OnSubscribed(std::string_view reply);
+  void Refuse(std::string_view why);
+
+  // LinkOwner
+  void OnLinkUp(Link* link, const NodeIdentity& identity) override;
+  void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
+  void OnLinkLost(Link*, LinkItem*, std::string_view) override {}
+  void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
+  // Who gives a node up are the links that carry its requests.
+  bool MayTakeLonger(const Link&, uint64_t) override { return true; }
+  void OnLinkPush(Link* link, std::string_view push) override;
+  void OnLinkHeard(Link* link) override;
+
+  Host* host_;
+  const uint32_t copy_;
+  Link link_;
+  std::string channels_;  // that the channels of its database begin with
+  std::array<Item, kSteps> items_;
+  std::vector<std::string_view> parts_;  // scratch
+  bool started_ = false;
+  bool following_ = false;
+  bool told_ = false;  // something, since the last OnRemovedEnd
+  std::string refusal_;
+  uint64_t retry_ms_ = 0;
+  uint64_t now_ms_ = 0;
+  std::string process_;  // whose counter it is
+  uint64_t evicted_ = 0;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_REMOVALS_REMOVAL_FEED_H_

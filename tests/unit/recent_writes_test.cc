@@ -1,0 +1,120 @@
+// Which keys may have been written since a removal that is heard of only now.
+
+#include "backend/removals/recent_writes.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gemel::recent_writes_test {
+namespace {
+
+std::vector<std::string> Spread(const RecentWrites& recent, std::vector<std::string> keys) {
+  EXPECT_TRUE(recent.Spread(&keys));
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+void Together(RecentWrites* recent, std::vector<std::string_view> keys) {
+  recent->AddTogether(keys);
+}
+
+using Keys = std::vector<std::string>;
+
+TEST(RecentWrites, WhatWasSentBeforeItBeganIsNotKnown) {
+  RecentWrites recent;
+  recent.Add("a");
+  EXPECT_FALSE(recent.MayHave("a")) << "nothing is recorded";
+  EXPECT_TRUE(recent.empty());
+  recent.Begin();
+  EXPECT_TRUE(recent.MayHave("whatever"));
+  recent.Close();
+  recent.Add("b");
+  EXPECT_TRUE(recent.MayHave("whatever")) << "the barrier has not ended";
+  recent.Drop();
+  EXPECT_FALSE(recent.MayHave("whatever"));
+  EXPECT_TRUE(recent.MayHave("b")) << "it came behind the barrier";
+  recent.Close();
+  EXPECT_TRUE(recent.MayHave("b"));
+  recent.Drop();
+  EXPECT_FALSE(recent.MayHave("b"));
+  EXPECT_TRUE(recent.empty());
+}
+
+TEST(RecentWrites, OneThatWasWrittenIsNeverMissed) {
+  RecentWrites recent;
+  recent.Begin();
+  recent.Close();
+  recent.Drop();
+  constexpr int kKeys = 3000;
+  for (int i = 0; i < kKeys; ++i) recent.Add("key:" + std::to_string(i));
+  int others = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    EXPECT_TRUE(recent.MayHave("key:" + std::to_string(i)));
+    others += recent.MayHave("other:" + std::to_string(i)) ? 1 : 0;
+  }
+  EXPECT_LT(others, kKeys / 20) << "too many are taken for written";
+}
+
+TEST(RecentWrites, ADoubtSpreadsInTheOrderOfTheWrites) {
+  RecentWrites recent;
+  recent.Begin();
+  Together(&recent, {"y", "z"});
+  Together(&recent, {"a", "b"});
+  recent.Close();
+  Together(&recent, {"b", "c"});
+  Together(&recent, {"d", "e"});
+  EXPECT_EQ(Spread(recent, {"a"}), (Keys{"a", "b", "c"}));
+  EXPECT_EQ(Spread(recent, {"c"}), (Keys{"b", "c"})) << "what was before is not concerned";
+  EXPECT_EQ(Spread(recent, {"e"}), (Keys{"d", "e"}));
+  EXPECT_EQ(Spread(recent, {"x"}), (Keys{"x"}));
+  recent.Drop();
+  EXPECT_EQ(Spread(recent, {"a"}), (Keys{"a"}));
+}
+
+TEST(RecentWrites, WritesOfSeveralAreRecordedAlways) {
+  RecentWrites recent;
+  Together(&recent, {"a", "b"});
+  EXPECT_FALSE(recent.empty());
+  EXPECT_TRUE(recent.MayHave("a"));
+  EXPECT_FALSE(recent.MayHave("c"));
+  recent.Begin();
+  EXPECT_EQ(Spread(recent, {"a"}), (Keys{"a", "b"}));
+  recent.End();
+  recent.Close();
+  recent.Drop();
+  EXPECT_TRUE(recent.empty());
+}
+
+TEST(RecentWrites, TooManyWritesOfSeveralAreSaid) {
+  RecentWrites recent;
+  recent.Begin();
+  const std::string large(1000, 'k');
+  for (int i = 0; i < 5000; ++i) {
+    const std::string key = large + std::to_string(i);
+    Together(&recent, {key, "b"});
+  }
+  Keys keys{"a"};
+  EXPECT_FALSE(recent.Spread(&keys));
+  recent.Close();
+  recent.Drop();
+  EXPECT_TRUE(recent.Spread(&keys));
+}
+
+TEST(RecentWrites, RemembersOnWhichCopiesAKeyIsGone) {
+  RecentWrites recent;
+  recent.Begin();
+  recent.NoteGone("a", 1);
+  recent.Close();
+  recent.NoteGone("a", 2);
+  EXPECT_EQ(recent.GoneOn("a"), 3u);
+  EXPECT_EQ(recent.GoneOn("b"), 0u);
+  recent.Drop();
+  EXPECT_EQ(recent.GoneOn("a"), 2u);
+}
+
+}  // namespace
+}  // namespace gemel::recent_writes_test

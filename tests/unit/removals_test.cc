@@ -1,0 +1,314 @@
+// Keys that a node removed by itself: gone on every copy, and what was written meanwhile is made
+// equal by state.
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/removals_world.h"
+
+namespace gemel::removals_test {
+namespace {
+
+class RemovalsTest : public RemovalsWorld {};
+
+TEST_F(RemovalsTest, WhatIsGoneOnOneCopyIsDeletedOnTheOthers) {
+  Begin(3);
+  Record();
+  Tell(0, {"a", "b"});
+  EXPECT_EQ(Sent(0), "") << "it has done so itself";
+  const std::string deleted = Sent(1);
+  EXPECT_TRUE(deleted == Command({"DEL", "a", "b"}) || deleted == Command({"DEL", "b", "a"}));
+  EXPECT_EQ(Sent(2), deleted);
+  Reply(1, ":2\r\n");
+  Reply(2, ":0\r\n");
+  EXPECT_TRUE(shard_->Idle());
+  EXPECT_EQ(edits_, "");
+  // The same of one that is not the primary.
+  Tell(2, {"c"}, "evicted");
+  EXPECT_EQ(Sent(0), Command({"DEL", "c"}));
+  EXPECT_EQ(Sent(1), Command({"DEL", "c"}));
+  EXPECT_EQ(Sent(2), "");
+}
+
+TEST_F(RemovalsTest, WhatAllHaveRemovedIsNotDeletedAgain) {
+  Begin(2);
+  Record();
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  Tell(1, {"a"});
+  EXPECT_EQ(Sent(0), "") << "the primary has told it first";
+  EXPECT_EQ(Sent(1), "");
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), "");
+}
+
+TEST_F(RemovalsTest, ADeletionIsBehindWhatWasSentAndBeforeWhatComes) {
+  Begin(2);
+  Record();
+  Ask({"SET", "b", "1"});
+  Tell(0, {"a"});
+  Ask({"SET", "a", "2"});
+  EXPECT_EQ(Sent(1),
+            Command({"SET", "b", "1"}) + Command({"DEL", "a"}) + Command({"SET", "a", "2"}));
+  EXPECT_EQ(Sent(0), Command({"SET", "b", "1"}) + Command({"SET", "a", "2"}));
+}
+
+TEST_F(RemovalsTest, WhatWasWrittenMeanwhileIsMadeEqualByState) {
+  Begin(2);
+  Record();
+  Asked* write = Ask({"HSET", "a", "f", "1"});
+  Sent(0);
+  Sent(1);
+  Reply(0, ":1\r\n");
+  Reply(1, ":1\r\n");
+  EXPECT_EQ(write->told, ":1\r\n");
+  Tell(0, {"a"});  // before or behind the write: nobody knows
+  EXPECT_EQ(Sent(1), "");
+  ExpectRepair(0, "a");
+  Asked* read = Ask({"HGETALL", "a"});
+  EXPECT_EQ(Sent(0), "") << "until the copies are equal";
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "a", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(Sent(0), Command({"HGETALL", "a"}));
+  Reply(0, "*0\r\n");
+  EXPECT_EQ(read->told, "*0\r\n");
+  EXPECT_EQ(edits_, "") << "nobody leaves";
+  EXPECT_TRUE(shard_->Idle());
+}
+
+TEST_F(RemovalsTest, AWriteIsOldOnceTheNodeHasAnsweredItAndTheFeedAPingBehindIt) {
+  Begin(2);
+  Record();
+  Ask({"HSET", "a", "f", "1"});
+  Sent(0);
+  Sent(1);
+  shard_->Tick(now_ms_ += 20, 0);
+  EXPECT_EQ(FeedSent(0), "") << "the write is not answered";
+  Reply(0, ":1\r\n");
+  Reply(1, ":1\r\n");
+  shard_->Tick(now_ms_ += 20, 0);
+  EXPECT_EQ(FeedSent(0), Command({"PING"}));
+  EXPECT_EQ(FeedSent(1), Command({"PING"}));
+  Pong(1);
+  Tell(0, {"a"});
+  ExpectRepair(0, "a");
+  Reply(0, "$-1\r\n:-2\r\n");
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  Reply(1, ":1\r\n");
+  PassBarriers();
+  Pong(0);
+  PassBarriers();
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  EXPECT_EQ(Sent(0), "");
+}
+
+TEST_F(RemovalsTest, TheFirstRemovalMayBeOlderThanWritesThatNobodyRecorded) {
+  Begin(2);
+  Tell(0, {"a"});
+  ExpectRepair(0, "a");
+}
+
+TEST_F(RemovalsTest, ADoubtSpreadsToTheOtherKeysOfAWrite) {
+  Begin(2);
+  Record();
+  Ask({"RENAME", "a", "b"});
+  Ask({"RENAME", "c", "d"});
+  Sent(0);
+  Sent(1);
+  Tell(0, {"a"});
+  Reply(0, "+OK\r\n+OK\r\n");
+  Reply(1, "+OK\r\n+OK\r\n");
+  const std::string asked = Sent(0);
+  EXPECT_NE(asked.find(Command({"MEMORY", "USAGE", "a"})), std::string::npos);
+  EXPECT_NE(asked.find(Command({"MEMORY", "USAGE", "b"})), std::string::npos);
+  EXPECT_EQ(asked.find(Command({"MEMORY", "USAGE", "c"})), std::string::npos);
+}
+
+TEST_F(RemovalsTest, WritesOfSeveralKeysAreKnownThoughNothingWasRemovedForLong) {
+  Begin(2);
+  Ask({"RENAME", "a", "b"});
+  Sent(0);
+  Sent(1);
+  Tell(0, {"a"});
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  EXPECT_NE(Sent(0).find(Command({"MEMORY", "USAGE", "b"})), std::string::npos);
+}
+
+TEST_F(RemovalsTest, TheDoubtfulIsDeletedIfThePrimaryIsLost) {
+  Begin(2);
+  Record();
+  Ask({"HSET", "a", "f", "1"});
+  Sent(0);
+  Sent(1);
+  Reply(0, ":1\r\n");
+  Reply(1, ":1\r\n");
+  Tell(0, {"a"});
+  ExpectRepair(0, "a");
+  shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
+  Lose(0, /*refused=*/true);
+  Asked* read = Ask({"HGETALL", "a"});
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  const std::string sent = Sent(1);
+  EXPECT_EQ(sent, Command({"DEL", "a"}) + Command({"HGETALL", "a"})) << "nothing old comes back";
+  Reply(1, ":1\r\n*0\r\n");
+  EXPECT_EQ(read->told, "*0\r\n");
+}
+
+TEST_F(RemovalsTest, WhatADeadPrimaryHadToldIsHeardBeforeAnotherTakesItsPlace) {
+  Begin(2);
+  Record();
+  Lose(0, /*refused=*/true);
+  EXPECT_EQ(edits_, "");
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
+  EXPECT_NE(edits_.find("promote n1"), std::string::npos);
+}
+
+TEST_F(RemovalsTest, AFeedThatStaysOpenHoldsUpAPromotionForAMomentOnly) {
+  Begin(2);
+  Record();
+  Lose(0, /*refused=*/true);
+  EXPECT_EQ(edits_, "");
+  Pass(30);
+  EXPECT_NE(edits_.find("promote n1"), std::string::npos);
+}
+
+TEST_F(RemovalsTest, OfAStaleCopyItGoesToTheJournal) {
+  Begin(2);
+  Record();
+  Ask({"SET", "x", "1"});
+  Sent(0);
+  Sent(1);
+  Lose(1, /*refused=*/true);
+  RunEdits();
+  Tell(1, {"a"});
+  EXPECT_EQ(Sent(0), "") << "what is gone on a copy that does not count is not gone";
+  // And what is gone on the primary meanwhile, too.
+  Reply(0, "+OK\r\n");
+  PassBarriers();
+  PassBarriers();
+  Tell(0, {"b"});
+  Up(1, "r1");
+  Pass(600);
+  const std::string sent = Sent(0);
+  for (const char* key : {"a", "b", "x"}) {
+    EXPECT_NE(sent.find(Command({"MEMORY", "USAGE", key})), std::string::npos) << key;
+  }
+}
+
+TEST_F(RemovalsTest, ADeletionThatIsLostMakesTheKeyDoubtful) {
+  base_.grace_ms = 40;
+  Begin(2);
+  Record();
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  Lose(1);
+  Up(1, "r1");
+  ExpectRepair(0, "a");
+  EXPECT_EQ(edits_, "");
+}
+
+TEST_F(RemovalsTest, ARefusedDeletionCostsTheCopyItsPlace) {
+  Begin(2);
+  Record();
+  Tell(0, {"a"});
+  Sent(1);
+  Reply(1, "-NOPERM no\r\n");
+  EXPECT_NE(edits_.find("mark stale n1: it refused to delete"), std::string::npos) << edits_;
+}
+
+TEST_F(RemovalsTest, EvictionsThatWereNotHeardAreSaid) {
+  Begin(2);
+  std::string why;
+  shard_->removals().set_audit([&why](const std::string& text) { why = text; });
+  Tell(1, {"a", "b"}, "evicted");
+  shard_->feed_link(1)->OnClosed("reset", false, now_ms_);
+  EXPECT_FALSE(shard_->removals().IsFollowed(1));
+  Follow(1, 2);
+  EXPECT_EQ(why, "") << "two were told";
+  shard_->feed_link(1)->OnClosed("reset", false, now_ms_);
+  Follow(1, 3);
+  EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
+}
+
+TEST_F(RemovalsTest, AnotherDatabaseOfTheNodeIsNotTheShards) {
+  Begin(2);
+  Record();
+  Answer(shard_->feed_link(0), Event("expired", "a", 1), now_ms_);
+  EXPECT_EQ(Sent(1), "");
+  EXPECT_EQ(Sent(0), "");
+}
+
+TEST_F(RemovalsTest, AKeyThatIsBeingRepairedIsRepairedAgain) {
+  Begin(2);
+  Record();
+  Ask({"SET", "a", "1"});
+  Sent(0);
+  Sent(1);
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  Tell(0, {"a"});
+  ExpectRepair(0, "a");
+  Tell(0, {"a"});  // was that before the DUMP?
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "a", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  ExpectRepair(0, "a");
+}
+
+// A node whose clock is past it deletes the key at once, which is no removal of its own.
+TEST_F(RemovalsTest, AKeyThatExpiresNowByTheWallClockIsMadeEqual) {
+  Begin(2);
+  unix_ms_ = 1'000'000'000'000;
+  Ask({"PEXPIREAT", "far", "1000000004000"});
+  Ask({"EXPIREAT", "near", "999999999"});
+  Asked* read = Ask({"GET", "near"});
+  const std::string sent =
+      Command({"PEXPIREAT", "far", "1000000004000"}) + Command({"EXPIREAT", "near", "999999999"});
+  EXPECT_EQ(Sent(0), sent);
+  EXPECT_EQ(Sent(1), sent);
+  Reply(0, ":1\r\n:1\r\n");
+  Reply(1, ":1\r\n:1\r\n");
+  shard_->Tick(now_ms_ += 10, 0);
+  ExpectRepair(0, "near");
+  // What the key has left by the primary's clock counts, whatever the replica's says.
+  Reply(0, "$3\r\nabc\r\n:1000000000500\r\n");
+  EXPECT_EQ(Sent(0), Command({"PTTL", "near"}));
+  Reply(0, ":400\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "near", "400", "abc", "REPLACE"}));
+  EXPECT_EQ(Sent(0), "");
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(Sent(0), Command({"GET", "near"}));
+  Reply(0, "$1\r\nv\r\n");
+  EXPECT_EQ(read->told, "$1\r\nv\r\n");
+  EXPECT_TRUE(shard_->Idle());
+}
+
+TEST_F(RemovalsTest, OneThatRefusesTheSubscriptionIsNamed) {
+  Begin(2);
+  shard_->feed_link(1)->OnClosed("reset", false, now_ms_);
+  shard_->Tick(now_ms_ += 100, 0);
+  Link* link = shard_->feed_link(1);
+  link->OnConnected(now_ms_);
+  Answer(link, HandshakeReplies("r1"), now_ms_);
+  if (!link->up()) Answer(link, ":1\r\n", now_ms_);
+  Answer(link, "+OK\r\n+QUEUED\r\n-NOPERM no channel\r\n", now_ms_);
+  EXPECT_EQ(shard_->removals().Note(1), "it refuses PSUBSCRIBE: NOPERM no channel");
+  EXPECT_EQ(shard_->removals().Note(0), "");
+}
+
+TEST_F(RemovalsTest, AShardOfOneCopyNeedsNoFeed) {
+  Make(1);
+  feeds_.resize(1);
+  shard_->feed_link(0)->set_transport(&feeds_[0]);
+  Up(0, "r0");
+  Pass(100);
+  EXPECT_EQ(feeds_[0].connects, 0);
+}
+
+}  // namespace
+}  // namespace gemel::removals_test
