@@ -47,8 +47,8 @@ class LinkOwner {
   // oldest first, then once the reason. `refused` is hard evidence: nobody listens there.
   virtual void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) = 0;
   virtual void OnLinkDown(Link* link, const std::string& reason, bool refused) = 0;
-  // A message that nothing was asked for: of RESP3 (">"), or on a link of a subscriber. Valid during
-  // the call.
+  // A message that nothing was asked for: of RESP3 (">"), or on a link of a subscriber. Valid
+  // during the call.
   virtual void OnLinkPush(Link* link, std::string_view push) {
     (void)link;
     (void)push;

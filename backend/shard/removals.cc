@@ -24,6 +24,8 @@ constexpr uint64_t kQuietMs = 10 * 1000;
 constexpr int64_t kClocksMs = 3000;
 // What a node that is gone had sent is here by then.
 constexpr uint64_t kRestMs = 10;
+// A barrier costs each node a PING: no more often than that.
+constexpr uint64_t kBarrierMs = 2;
 constexpr size_t kBatch = 128;
 constexpr size_t kMaxWhilePaused = 100 * 1000;
 
@@ -150,7 +152,9 @@ void Removals::OnExpiryTime(std::string_view key, int64_t unix_ms) {
 void Removals::StepBarrier() {
   const Copies& copies = *parts_->copies;
   if (!barrier_.under_way) {
-    if (recent_.empty()) return;
+    const uint64_t now_ms = parts_->env->NowMs();
+    if (recent_.empty() || now_ms < barrier_.next_ms) return;
+    barrier_.next_ms = now_ms + kBarrierMs;
     recent_.Close();
     barrier_.under_way = true;
     barrier_.line = barrier_.feed = 0;
@@ -213,6 +217,7 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key) {
 }
 
 void Removals::OnRemovedEnd(uint32_t) {
+  StepBarrier();
   Flush();
   Resolve();
 }

@@ -99,6 +99,7 @@ class Removals : private RemovalFeed::Host {
   // answered.
   struct Barrier {
     bool under_way = false;
+    uint64_t next_ms = 0;  // the next one begins
     CopyMask line = 0;  // copies whose line has not come to the mark
     CopyMask feed = 0;  // whose feed has not answered
     std::vector<uint64_t> marks;
