@@ -159,6 +159,14 @@ struct AuditConfig {
   bool operator==(const AuditConfig&) const = default;
 };
 
+// [removals]: keys that a copy expired or evicted by itself.
+struct RemovalsConfig {
+  bool follow = true;      // what is gone on one copy is deleted on the others
+  bool set_limits = true;  // maxmemory of the nodes is set so that the primary evicts first
+
+  bool operator==(const RemovalsConfig&) const = default;
+};
+
 // [[command]]: a module's command that the built-in table does not know.
 struct ExtraCommand {
   std::string name;  // lower case
@@ -188,6 +196,7 @@ struct PoolConfig {
   TimeoutsConfig timeouts;
   ResyncConfig resync;
   AuditConfig audit;
+  RemovalsConfig removals;
   std::vector<ExtraCommand> commands;
 
   bool operator==(const PoolConfig&) const = default;

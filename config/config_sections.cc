@@ -272,6 +272,12 @@ void ReadAudit(TableReader table, AuditConfig* audit) {
   table.Finish();
 }
 
+void ReadRemovals(TableReader table, RemovalsConfig* removals) {
+  table.Bool("follow", &removals->follow);
+  table.Bool("set_limits", &removals->set_limits);
+  table.Finish();
+}
+
 void ReadLog(TableReader table, LogConfig* log) {
   table.Choice<LogLevel>("level",
                          {{"debug", LogLevel::kDebug},
@@ -385,6 +391,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
   ReadTimeouts(section("timeouts"), &pool.timeouts);
   ReadResync(section("resync"), &pool.resync);
   ReadAudit(section("audit"), &pool.audit);
+  ReadRemovals(section("removals"), &pool.removals);
   for (const toml::table* table : root.Sections("command", kMaxCommands)) {
     ReadCommand(TableReader(table, "[[command]]", mistakes), &pool.commands.emplace_back(),
                 &places->commands.emplace_back());

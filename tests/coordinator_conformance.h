@@ -277,6 +277,9 @@ TYPED_TEST_P(CoordinatorConformance, AnEncodedEditIsTheSameEdit) {
   swept.ring = 1;
   Edit drain{EditKind::kDrain, "b", "b2", "", "it leaves"};
   drain.drained_by = DrainedBy::kConfig;
+  Edit settings{EditKind::kKeepSettings, "a", "a1", "", "its limit"};
+  settings.settings = {{"maxmemory", "8388608", "9437184", ""},
+                       {"notify-keyspace-events", "", "xeE", "\x01 any \xff bytes\n"}};
   const Edit edits[] = {
       {EditKind::kOpen, "", "", "", ""},
       StaleEdit(),
@@ -287,6 +290,7 @@ TYPED_TEST_P(CoordinatorConformance, AnEncodedEditIsTheSameEdit) {
       {EditKind::kSetRunId, "a", "a2", "run8", ""},
       ring,
       swept,
+      settings,
       drain,
       {EditKind::kUndrain, "b", "b2", "", ""},
       {EditKind::kAddCopy, "a", "a3", "", ""},

@@ -34,6 +34,8 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   shard_->removals().set_audit([this](const std::string&) { audit_->Want(); });
   watch_ = std::make_unique<RoleWatch>(shard_->resync_port(), world.control, world.env);
   check_ = std::make_unique<NodeCheck>(shard_->resync_port(), world.control, world.env);
+  settings_ = std::make_unique<NodeSettings>(shard_->settings_port(), world.control, world.env,
+                                             pool.removals);
   membership_ =
       std::make_unique<Membership>(shard_.get(), world.env, static_cast<Membership::Host*>(this));
   membership_->SetNodes(wanted_.nodes, /*force=*/false);
@@ -43,8 +45,10 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   shard_->set_notes(
       {[this] { return membership_ != nullptr ? membership_->Outstanding() : std::string(); },
        [this] { return forget_->note(); }, [this](uint32_t copy) { return ResyncNote(copy); },
+       [this](uint32_t copy) { return check_ != nullptr ? check_->warning(copy) : std::string(); },
        [this](uint32_t copy) {
-         return check_ != nullptr ? check_->warning(copy) : std::string();
+         return settings_ != nullptr ? settings_->Report(copy)
+                                     : std::vector<std::pair<std::string, std::string>>();
        }});
   if (rings == nullptr) return;
   SetHistory(std::move(rings));
@@ -86,10 +90,16 @@ void ServedShard::Open(uint32_t copy, const std::string& node) {
 
 void ServedShard::OnCopyAdded(uint32_t copy, const LinkOptions& node) { Open(copy, node.name); }
 
-void ServedShard::OnCopyRemoved(uint32_t copy) {
+// What a node is still told when it serves this shard no more.
+std::vector<std::vector<std::string>> ServedShard::LastCommands(uint32_t copy) {
+  std::vector<std::vector<std::string>> last = settings_->TakeBack(copy);
   // Else it would go on replicating for whoever has it next.
-  std::vector<std::string> last;
-  if (resync_->MayReplicate(copy)) last = {"REPLICAOF", "NO", "ONE"};
+  if (resync_->MayReplicate(copy)) last.push_back({"REPLICAOF", "NO", "ONE"});
+  return last;
+}
+
+void ServedShard::OnCopyRemoved(uint32_t copy) {
+  const std::vector<std::vector<std::string>> last = LastCommands(copy);
   ForgetCopy(copy);
   world_.host->StopProbe(copy);
   world_.host->Close(copy, last);
@@ -99,6 +109,7 @@ void ServedShard::ForgetCopy(uint32_t copy) {
   if (resync_ != nullptr) resync_->ForgetCopy(copy);
   if (watch_ != nullptr) watch_->ForgetCopy(copy);
   if (check_ != nullptr) check_->ForgetCopy(copy);
+  if (settings_ != nullptr) settings_->ForgetCopy(copy);
   scripts_->ForgetCopy(copy);
 }
 
@@ -146,6 +157,7 @@ void ServedShard::Tick(uint64_t now_ms, uint32_t random) {
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
     check_->Tick(now_ms);
+    settings_->Tick(now_ms);
     if (now_ms >= next_look_ms_) {
       const uint64_t after_ms = uint64_t{health_.resolve_s} * 1000;
       next_look_ms_ = after_ms > 0 ? now_ms + after_ms : ~uint64_t{0};
@@ -169,6 +181,7 @@ void ServedShard::Change(const PoolConfig& pool, const ShardConfig& config, bool
   shard_->SetOptions(wanted_);
   resync_->set_config(pool.resync);
   audit_->set_config(pool.audit);
+  settings_->set_config(pool.removals);
   forget_->set_rate(pool.ring.forget_keys_per_s);
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
     if (!shard_->copies().IsMember(i)) continue;
@@ -196,10 +209,12 @@ void ServedShard::Retire(uint64_t now_ms) {
   forget_->Stop();
   audit_->Stop();
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-    if (!shard_->copies().IsMember(i) || !resync_->MayReplicate(i)) continue;
-    ++detaching_;
-    world_.control->Command(i, {"REPLICAOF", "NO", "ONE"},
-                            alive_.Guard([this](const ControlReply&) { --detaching_; }));
+    if (!shard_->copies().IsMember(i)) continue;
+    for (std::vector<std::string>& command : LastCommands(i)) {
+      ++detaching_;
+      world_.control->Command(i, std::move(command),
+                              alive_.Guard([this](const ControlReply&) { --detaching_; }));
+    }
   }
   DropWatches();
 }
@@ -224,6 +239,7 @@ void ServedShard::DropWatches() {
   resync_.reset();
   watch_.reset();
   check_.reset();
+  settings_.reset();
 }
 
 }  // namespace gemel

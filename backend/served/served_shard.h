@@ -19,6 +19,7 @@
 #include "backend/resync/resync.h"
 #include "backend/resync/role_watch.h"
 #include "backend/served/script_end.h"
+#include "backend/settings/node_settings.h"
 #include "backend/shard/membership.h"
 #include "backend/shard/shard.h"
 #include "config/config.h"
@@ -43,8 +44,8 @@ class ServedShard : private Membership::Host {
     // node known to the control port. Called in ServedShard's constructor, too.
     virtual void Open(uint32_t copy, const LinkOptions& node, const CopyLinks& links) = 0;
     // The place is free: its transports end, and what was asked of the node over the control port
-    // is not answered any more. `last`, a command, is still sent there unless it is empty.
-    virtual void Close(uint32_t copy, const std::vector<std::string>& last) = 0;
+    // is not answered any more. The commands `last` are still sent there, in their order.
+    virtual void Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) = 0;
     // All transports and the control port end. No call of the host comes after it.
     virtual void CloseAll() = 0;
     // The control port is to reach the node as `node` says. `anew`: over another connection, and
@@ -123,9 +124,12 @@ class ServedShard : private Membership::Host {
   bool members_settled() const { return membership_->settled(); }
   std::string OutstandingMembers() const { return membership_->Outstanding(); }
   bool sweeping() const { return forget_->active(); }
+  // What the copy's node is set to. Null after Retire or Stop.
+  const NodeSettings* settings() const { return settings_.get(); }
   void set_forget_rate(uint32_t keys_per_s) { forget_->set_rate(keys_per_s); }
 
  private:
+  std::vector<std::vector<std::string>> LastCommands(uint32_t copy);
   void OnCopyAdded(uint32_t copy, const LinkOptions& node) override;
   void OnCopyRemoved(uint32_t copy) override;
   ShardOptions OptionsOf(const PoolConfig& pool, const ShardConfig& config) const;
@@ -144,14 +148,15 @@ class ServedShard : private Membership::Host {
   bool started_ = false;
   bool retiring_ = false;
   uint64_t retired_ms_ = 0;
-  uint32_t detaching_ = 0;     // nodes that were told to replicate no more, not answered yet
+  uint32_t detaching_ = 0;     // last commands to nodes, not answered yet
   uint64_t next_look_ms_ = 0;  // at the hosts
   std::unique_ptr<Shard> shard_;
   std::unique_ptr<ScriptEnd> scripts_;
-  // None of these three after Retire or Stop.
+  // None of these four after Retire or Stop.
   std::unique_ptr<Resync> resync_;
   std::unique_ptr<RoleWatch> watch_;
   std::unique_ptr<NodeCheck> check_;
+  std::unique_ptr<NodeSettings> settings_;
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Forget> forget_;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/link/link.h"
@@ -50,6 +51,9 @@ class Copies {
   uint32_t primary() const { return primary_; }
   // Durable, and of no matter for the copies: see ShardInfo.
   void set_swept(uint64_t ring) { info_.swept = ring; }
+  void set_settings(uint32_t copy, std::vector<NodeSetting> settings) {
+    info_.copies[copy].settings = std::move(settings);
+  }
   // The process whose data the topology speaks of; what was learnt counts before it is saved.
   const std::string& run_id(uint32_t copy) const { return places_[copy].run_id; }
   void LearnRunId(uint32_t copy, const std::string& run_id) { places_[copy].run_id = run_id; }

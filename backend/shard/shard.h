@@ -100,6 +100,7 @@ class Shard : public LinkOwner, private ShardCenter {
   ResyncPort resync_port() { return ResyncPort(&parts_); }
   AuditPort audit_port() { return AuditPort(&parts_); }
   ForgetPort forget_port() { return ForgetPort(&parts_); }
+  SettingsPort settings_port() { return SettingsPort(&parts_); }
   void set_notes(ShardNotes notes) { parts_.notes = std::move(notes); }
 
   // --- for reports ---

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gemel {
 
@@ -15,6 +17,8 @@ struct ShardNotes {
   std::function<std::string()> sweep;                 // deletions after a change of the ring
   std::function<std::string(uint32_t copy)> resync;   // how far it is made equal
   std::function<std::string(uint32_t copy)> warning;  // what its node lacks, a right or a version
+  // What its node is set to: names and values.
+  std::function<std::vector<std::pair<std::string, std::string>>(uint32_t copy)> settings;
 };
 
 }  // namespace gemel

@@ -92,4 +92,12 @@ bool ForgetPort::IsKeyLocked(std::string_view key) const {
 }
 void ForgetPort::set_swept(uint64_t ring) const { parts_->copies->set_swept(ring); }
 
+bool SettingsPort::IsConnected(uint32_t copy) const { return parts_->copies->link(copy).up(); }
+const std::string& SettingsPort::NameOf(uint32_t copy) const {
+  return parts_->copies->link(copy).name();
+}
+void SettingsPort::set_settings(uint32_t copy, std::vector<NodeSetting> settings) const {
+  parts_->copies->set_settings(copy, std::move(settings));
+}
+
 }  // namespace gemel

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/figures/figures.h"
 #include "backend/health/failure_detector.h"
@@ -113,6 +114,17 @@ class ForgetPort : public ShardView {
   bool IsKeyLocked(std::string_view key) const;
   // ShardInfo::swept changed, durably.
   void set_swept(uint64_t ring) const;
+};
+
+// For the settings of the nodes (backend/settings).
+class SettingsPort : public ShardView {
+ public:
+  using ShardView::ShardView;
+
+  bool IsConnected(uint32_t copy) const;
+  const std::string& NameOf(uint32_t copy) const;
+  // CopyInfo::settings changed, durably.
+  void set_settings(uint32_t copy, std::vector<NodeSetting> settings) const;
 };
 
 }  // namespace gemel

@@ -78,6 +78,9 @@ void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
              parts.removals->IsFollowed(copy) ? "followed" : parts.removals->Note(copy));
   fields.Add("version", link.identity().version);
   fields.Add("warning", Told(parts.notes.warning, copy));
+  if (parts.notes.settings) {
+    for (const auto& [name, value] : parts.notes.settings(copy)) fields.Add(name, value);
+  }
   fields.AppendTo(out);
 }
 

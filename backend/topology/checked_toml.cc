@@ -123,6 +123,18 @@ void AppendRing(std::string* out, const RingSpec& ring) {
   *out += "]\n";
 }
 
+void AppendSettings(std::string* out, std::string_view head,
+                    const std::vector<NodeSetting>& settings) {
+  for (const NodeSetting& setting : settings) {
+    *out += head;
+    *out += '\n';
+    AppendEntry(out, "name", setting.name);
+    AppendEntry(out, "own", setting.own);
+    AppendEntry(out, "set", setting.set);
+    if (!setting.before.empty()) AppendEntry(out, "before", setting.before);
+  }
+}
+
 std::optional<toml::table> Parse(std::string_view text, uint64_t version, std::string* error) {
   const std::optional<std::string_view> body = CheckFooter(text, error);
   if (!body) return std::nullopt;
@@ -173,6 +185,19 @@ RingSpec DecodeRing(const toml::table& table, std::string* error) {
   });
   if (count < ring.shards.size() && error->empty()) *error = "a shard of a ring has no weight";
   return ring;
+}
+
+std::vector<NodeSetting> DecodeSettings(const toml::table& table, std::string* error) {
+  std::vector<NodeSetting> settings;
+  Fields(table, error).ForEach("setting", [&](const toml::table& of) {
+    NodeSetting& setting = settings.emplace_back();
+    Fields fields(of, error);
+    fields.Get("name", &setting.name);
+    fields.Get("own", &setting.own);
+    fields.Get("set", &setting.set);
+    fields.GetOptional("before", &setting.before);
+  });
+  return settings;
 }
 
 }  // namespace gemel::checked_toml

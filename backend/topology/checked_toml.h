@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backend/ring/ring_spec.h"
+#include "backend/topology/topology.h"
 
 namespace gemel::checked_toml {
 
@@ -25,6 +26,10 @@ void AppendFlag(std::string* out, std::string_view key, bool value);
 void AppendArray(std::string* out, std::string_view key, const std::vector<std::string>& strings);
 // The entries of a ring, behind the head of their table.
 void AppendRing(std::string* out, const RingSpec& ring);
+
+// One table for each, under `head`: "[[setting]]".
+void AppendSettings(std::string* out, std::string_view head,
+                    const std::vector<NodeSetting>& settings);
 
 // The last line, over all of `text`.
 std::string Footer(std::string_view text);
@@ -105,6 +110,8 @@ class Fields {
 };
 
 RingSpec DecodeRing(const toml::table& table, std::string* error);
+// Those of [[setting]] in the table; none is fine.
+std::vector<NodeSetting> DecodeSettings(const toml::table& table, std::string* error);
 
 }  // namespace gemel::checked_toml
 

@@ -222,6 +222,13 @@ bool MarkSwept(const EditTarget& target, const Edit& edit, std::string* error) {
   return true;
 }
 
+bool KeepSettings(const EditTarget& target, const Edit& edit, std::string* error) {
+  const std::string why = WhyNoSettings(edit.settings);
+  if (!why.empty()) return Refuse(target, edit, why, error);
+  target.copy->settings = edit.settings;
+  return true;
+}
+
 using Of = EditRow::Of;
 
 // In the order of the kinds.
@@ -242,6 +249,7 @@ constexpr EditRow kRows[] = {
     {EditKind::kClose, "close", "close", Of::kTopology, Close},
     {EditKind::kSetRing, "set ring", "set-ring", Of::kTopology, ApplyRing},
     {EditKind::kSwept, "mark swept", "mark-swept", Of::kShard, MarkSwept},
+    {EditKind::kKeepSettings, "keep the settings of", "keep-settings", Of::kCopy, KeepSettings},
 };
 
 constexpr bool InOrder() {

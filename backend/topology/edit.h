@@ -24,18 +24,19 @@ enum class EditKind : uint8_t {
   // node: a stale copy becomes primary with the data that it has, because the operator says so; all
   // others are stale from then on. run_id is that of its process
   kForcePromote,
-  kDrain,        // node: a replica is stale, and stays so until it is undrained; drained_by
-  kUndrain,      // node: a drained copy is stale like any other
-  kAddCopy,      // node: new to the shard, so stale
-  kRemoveCopy,   // node: a replica belongs to the shard no more
-  kAddShard,     // members: a shard that the config has now; its first node is primary
-  kRemoveShard,  // a shard that the config has no more
-  kOpen,         // this proxy serves now (clean = false); no shard, no node
-  kClose,        // this proxy stopped in order (clean = true); no shard, no node
-  kSetRing,      // spec is the ring in effect from now on; no shard, no node
-  kSwept,        // ring (its id): `swept` of the shard; no node
+  kDrain,         // node: a replica is stale, and stays so until it is undrained; drained_by
+  kUndrain,       // node: a drained copy is stale like any other
+  kAddCopy,       // node: new to the shard, so stale
+  kRemoveCopy,    // node: a replica belongs to the shard no more
+  kAddShard,      // members: a shard that the config has now; its first node is primary
+  kRemoveShard,   // a shard that the config has no more
+  kOpen,          // this proxy serves now (clean = false); no shard, no node
+  kClose,         // this proxy stopped in order (clean = true); no shard, no node
+  kSetRing,       // spec is the ring in effect from now on; no shard, no node
+  kSwept,         // ring (its id): `swept` of the shard; no node
+  kKeepSettings,  // node: settings are those that gemel changes there, and no others
 };
-inline constexpr size_t kEditKinds = static_cast<size_t>(EditKind::kSwept) + 1;
+inline constexpr size_t kEditKinds = static_cast<size_t>(EditKind::kKeepSettings) + 1;
 
 // "promote", "mark stale", ...: for logs.
 std::string_view EditKindName(EditKind kind);
@@ -56,6 +57,7 @@ struct Edit {
   // The epoch of the shard in the snapshot that the edit was decided on: if it is another by now,
   // the edit is refused. Edits of no shard, and of one that is still to come, have none.
   uint64_t expected = kAnyEpoch;
+  std::vector<NodeSetting> settings = {};  // for kKeepSettings
 
   // Appends its text: TOML with a checksum line, as the state file's.
   void EncodeTo(std::string* out) const;
@@ -71,13 +73,14 @@ struct Edit {
 // promoting or handing over to a stale copy, marking a drained copy in sync, a run_id for a stale
 // copy, an empty run_id, removing the primary or a shard of the ring, a node that already belongs
 // to another shard; a ring of no use or of unknown shards, one more than kMaxRings, sweeping for a
-// ring that is not kept; or where `expected` is not the epoch of its shard. An edit that changes
-// nothing (marking a stale copy stale: the first reason stands; adding a copy or a shard that is
-// there, removing one that is not, the ring that is in effect) is legal and keeps the epochs.
+// ring that is not kept, settings without a name or too many; or where `expected` is not the epoch
+// of its shard. An edit that changes nothing (marking a stale copy stale: the first reason stands;
+// adding a copy or a shard that is there, removing one that is not, the ring that is in effect) is
+// legal and keeps the epochs.
 //
 // A new ring gets the next id. When a shard was swept, the rings at the front that no shard of the
 // last ring needs any more are dropped. Data that comes back with a forced promotion or a restarted
-// process makes the shard unswept. None of this changes the epoch of a shard.
+// process makes the shard unswept. Neither this nor kept settings change the epoch of a shard.
 //
 // Marking a copy in sync that is in sync sets its run_id. That nothing was missed between the
 // repair and the edit is for the proposer to know.

@@ -14,7 +14,7 @@ constexpr uint64_t kEditVersion = 1;
 
 constexpr std::string_view kEditKeys[] = {"version", "edit",       "shard", "node",
                                           "run_id",  "reason",     "nodes", "expected",
-                                          "ring",    "drained_by", "spec"};
+                                          "ring",    "drained_by", "spec",  "setting"};
 
 void RefuseUnknownKeys(const toml::table& table, std::string* error) {
   for (const auto& [key, value] : table) {
@@ -45,6 +45,7 @@ void Edit::EncodeTo(std::string* out) const {
     text += "[spec]\n";
     checked_toml::AppendRing(&text, spec);
   }
+  checked_toml::AppendSettings(&text, "[[setting]]", settings);
   *out += text;
   *out += checked_toml::Footer(text);
 }
@@ -73,6 +74,7 @@ std::optional<Edit> Edit::DecodeFrom(std::string_view text, std::string* error) 
       *error = "\"spec\" is not a table";
     }
   }
+  edit.settings = checked_toml::DecodeSettings(*table, error);
   RefuseUnknownKeys(*table, error);
   if (!error->empty()) return std::nullopt;
   const topology_parts::EditRow* row = topology_parts::RowOfSaved(name);

@@ -86,6 +86,19 @@ ShardInfo NewShard(const ShardMembers& members) {
   return shard;
 }
 
+std::string WhyNoSettings(const std::vector<NodeSetting>& settings) {
+  if (settings.size() > kMaxNodeSettings) return "has too many settings that are kept";
+  for (size_t i = 0; i < settings.size(); ++i) {
+    if (settings[i].name.empty()) return "has a setting without a name";
+    for (size_t j = 0; j < i; ++j) {
+      if (settings[j].name == settings[i].name) {
+        return "has the setting " + Quoted(settings[i].name) + " twice";
+      }
+    }
+  }
+  return {};
+}
+
 bool CheckShard(const ShardInfo& shard, std::string* error) {
   const std::string where = "shard " + Quoted(shard.name);
   if (shard.name.empty()) {
@@ -114,6 +127,8 @@ bool CheckShard(const ShardInfo& shard, std::string* error) {
       } else if (shard.adopted && i != shard.primary && copy.state == CopyState::kInSync) {
         *error =
             OfShard(shard, copy.node) + " is in sync though the data of the shard is not known";
+      } else if (const std::string why = WhyNoSettings(copy.settings); !why.empty()) {
+        *error = OfShard(shard, copy.node) + " " + why;
       } else {
         continue;
       }

@@ -6,6 +6,7 @@
 //   - the primary is in sync, so there is always an authoritative copy, even if its node is down;
 //   - a stale copy says why, a copy in sync has nothing to say and no cause;
 //   - a drained copy is stale;
+//   - the settings of a copy that are kept have names, each once, at most kMaxNodeSettings of them;
 //   - in an adopted shard only the primary is in sync;
 //   - names of shards are unique, and so are the nodes of a shard; none is empty;
 //   - the ids of the rings ascend, and there are at most kMaxRings;
@@ -47,6 +48,19 @@ enum class DrainedBy : uint8_t {
   kConfig,    // it leaves the shard: drained until it is removed, or the config has it again
 };
 
+// A setting of a node that gemel changes there, and what is needed to take that back.
+struct NodeSetting {
+  std::string name;    // Redis's
+  std::string own;     // what the node has without gemel
+  std::string set;     // what it is told to have
+  std::string before;  // what it was told before, and may have still; empty: nothing
+
+  bool operator==(const NodeSetting&) const = default;
+};
+
+// More settings of a node are not changed.
+constexpr size_t kMaxNodeSettings = 8;
+
 struct CopyInfo {
   std::string node;  // Address::ToString()
   CopyState state = CopyState::kStale;
@@ -56,6 +70,7 @@ struct CopyInfo {
   std::string reason = {};  // why it is stale, for people; empty when in sync
   StaleCause cause = StaleCause::kOther;
   DrainedBy drained_by = DrainedBy::kNobody;
+  std::vector<NodeSetting> settings = {};  // those that gemel changes there
 
   // It stays stale, and is not made equal, until it is undrained.
   bool drained() const { return drained_by != DrainedBy::kNobody; }
@@ -123,7 +138,8 @@ struct ShardMembers {
 // if there is none, that is an error (nothing is returned; *error says which shard and what the
 // operator can do). If `stored` is not clean, every replica becomes stale ("the proxy did not stop
 // in order"; one that was stale keeps its reason), epochs + 1. A copy that was on its way out and
-// is in the config is not drained any more.
+// is in the config is not drained any more. The settings of a node are kept in whichever shard the
+// config has it.
 //
 // The result is clean, whatever `stored` was: nothing was written through it yet. It need not be
 // made durable by itself; the kOpen edit with which a proxy begins to serve does that.

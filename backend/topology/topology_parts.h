@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/topology/topology.h"
 
@@ -20,6 +21,9 @@ void MakeInSync(CopyInfo* copy);
 CopyInfo NewCopy(std::string_view node);
 // A shard without a history: adopted.
 ShardInfo NewShard(const ShardMembers& members);
+
+// Why these cannot be the settings of a copy, a phrase about it; empty if they can.
+std::string WhyNoSettings(const std::vector<NodeSetting>& settings);
 
 // The invariants of one shard; see CheckTopology.
 bool CheckShard(const ShardInfo& shard, std::string* error);

@@ -71,6 +71,18 @@ std::optional<ShardInfo> KnownShard(const ShardMembers& members, const ShardInfo
   return shard;
 }
 
+// What gemel changed on a node is known of it in whichever shard it is now.
+void TakeSettings(const Topology& stored, ShardInfo* shard) {
+  const int known = stored.IndexOf(shard->name);
+  for (CopyInfo& copy : shard->copies) {
+    if (known >= 0 && stored.shards[static_cast<size_t>(known)].IndexOf(copy.node) >= 0) continue;
+    for (const ShardInfo& other : stored.shards) {
+      const int at = other.IndexOf(copy.node);
+      if (at >= 0) copy.settings = other.copies[static_cast<size_t>(at)].settings;
+    }
+  }
+}
+
 // Without a ring, rings are neither taken over nor kept.
 std::optional<Topology> Initial(const std::vector<ShardMembers>& members, const RingSpec* ring,
                                 const Topology* stored, std::string* error) {
@@ -85,6 +97,9 @@ std::optional<Topology> Initial(const std::vector<ShardMembers>& members, const 
         KnownShard(shard, stored->shards[static_cast<size_t>(known)], stored->clean, error);
     if (!kept) return std::nullopt;
     topology.shards.push_back(*std::move(kept));
+  }
+  for (ShardInfo& shard : topology.shards) {
+    if (stored != nullptr) TakeSettings(*stored, &shard);
   }
   if (ring != nullptr) {
     if (stored != nullptr) topology.rings = stored->rings;

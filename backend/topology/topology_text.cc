@@ -78,6 +78,7 @@ CopyInfo DecodeCopy(const toml::table& table, std::string* error) {
     *error = "\"state\" of a copy is neither \"in sync\" nor \"stale\"";
   }
   DecodeCause(table, &copy, error);
+  copy.settings = DecodeSettings(table, error);
   return copy;
 }
 
@@ -128,9 +129,11 @@ std::string EncodeTopology(const Topology& topology) {
       AppendEntry(&out, "reason", copy.reason);
       if (copy.state == CopyState::kStale)
         AppendEntry(&out, "cause", NameOf(kSavedCauses, copy.cause));
-      if (!copy.drained()) continue;
-      AppendFlag(&out, "drained", true);
-      AppendEntry(&out, "drained_by", NameOf(kSavedDrainers, copy.drained_by));
+      if (copy.drained()) {
+        AppendFlag(&out, "drained", true);
+        AppendEntry(&out, "drained_by", NameOf(kSavedDrainers, copy.drained_by));
+      }
+      AppendSettings(&out, "\n[[shard.copy.setting]]", copy.settings);
     }
   }
   for (const RingSpec& ring : topology.rings) {

@@ -23,13 +23,14 @@ void HiredisControl::SetNode(uint32_t copy, HiredisNode node) {
   }
 }
 
-void HiredisControl::Remove(uint32_t copy, const std::vector<std::string>& last) {
+void HiredisControl::Remove(uint32_t copy, const std::vector<std::vector<std::string>>& last) {
   std::unique_ptr<HiredisConnection> connection = std::move(connections_[copy]);
   if (connection == nullptr || last.empty()) return;
   leaving_.push_back(std::move(connection));
-  leaving_.back()->Command(last, timeout_ms_, [this, at = std::prev(leaving_.end())](const auto&) {
-    leaving_.erase(at);
-  });
+  HiredisConnection* leaving = leaving_.back().get();
+  for (size_t i = 0; i + 1 < last.size(); ++i) leaving->Command(last[i], timeout_ms_, [](auto&) {});
+  leaving->Command(last.back(), timeout_ms_,
+                   [this, at = std::prev(leaving_.end())](const auto&) { leaving_.erase(at); });
 }
 
 std::string HiredisControl::NumberOf(uint32_t copy) const {

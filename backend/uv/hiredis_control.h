@@ -28,9 +28,9 @@ class HiredisControl : public ControlPort {
   // How a copy's node is reached: a connection to another address is dropped, and with it what was
   // asked there; another password is used when a connection is next made.
   void SetNode(uint32_t copy, HiredisNode node);
-  // There is no such copy any more. What was asked of its node may not be answered; `last`, a
-  // command, is still sent to it unless it is empty.
-  void Remove(uint32_t copy, const std::vector<std::string>& last = {});
+  // There is no such copy any more. What was asked of its node may not be answered; the commands
+  // `last` are still sent to it, in their order.
+  void Remove(uint32_t copy, const std::vector<std::vector<std::string>>& last = {});
 
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override;
   std::string NumberOf(uint32_t copy) const override;
@@ -39,7 +39,7 @@ class HiredisControl : public ControlPort {
   uv_loop_t* loop_;
   const uint32_t timeout_ms_;
   std::vector<std::unique_ptr<HiredisConnection>> connections_;
-  std::list<std::unique_ptr<HiredisConnection>> leaving_;  // until the last command has ended
+  std::list<std::unique_ptr<HiredisConnection>> leaving_;  // until the last commands have ended
 };
 
 }  // namespace gemel

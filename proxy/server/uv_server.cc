@@ -12,6 +12,7 @@
 
 #include "backend/bytes/posix_system_memory.h"
 #include "backend/link/node_identity.h"
+#include "backend/settings/left_nodes.h"
 #include "backend/uv/uv_coordinators.h"
 #include "backend/uv/uv_names.h"
 #include "backend/uv/uv_side_thread.h"
@@ -181,7 +182,14 @@ class Server {
            "the last proxy did not stop in order: every replica is resynced before it counts "
            "again");
     }
-    return InitialTopology(MembersOf(config_.pool()), RingOf(config_.pool()), stored, error);
+    std::optional<Topology> initial =
+        InitialTopology(MembersOf(config_.pool()), RingOf(config_.pool()), stored, error);
+    if (stored != nullptr && initial) {
+      for (const std::string& left : LeftWithSettings(*stored, *initial)) {
+        Note(NoteLevel::kWarn, left);
+      }
+    }
+    return initial;
   }
 
   bool Bind(Sockets* sockets, std::string* error) const {

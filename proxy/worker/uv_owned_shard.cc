@@ -46,7 +46,7 @@ void UvOwnedShard::Open(uint32_t copy, const LinkOptions& node,
   });
 }
 
-void UvOwnedShard::Close(uint32_t copy, const std::vector<std::string>& last) {
+void UvOwnedShard::Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) {
   control_->Remove(copy, last);
   Place& place = places_[copy];
   place.host.reset();

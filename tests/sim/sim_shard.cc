@@ -175,9 +175,9 @@ void SimShard::Open(uint32_t copy, const LinkOptions& node, const ServedShard::C
   links.side->set_transport(world.side.get());
 }
 
-void SimShard::Close(uint32_t copy, const std::vector<std::string>& last) {
+void SimShard::Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) {
   CopyWorld& world = copies_[copy];
-  if (!last.empty()) world.node->Control(last, [](const std::string&) {});
+  for (const auto& command : last) world.node->Control(command, [](const std::string&) {});
   world.control = 0;
   world.transport.reset();
   world.side.reset();

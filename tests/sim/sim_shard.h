@@ -55,7 +55,7 @@ class SimShard : private ServedShard::Host {
   };
 
   void Open(uint32_t copy, const LinkOptions& node, const ServedShard::CopyLinks& links) override;
-  void Close(uint32_t copy, const std::vector<std::string>& last) override;
+  void Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) override;
   void CloseAll() override;
   void SetControl(uint32_t copy, const LinkOptions& node, bool anew) override;
   void StartProbe(uint32_t copy, const LinkOptions& node, const HealthConfig& health,

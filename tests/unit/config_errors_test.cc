@@ -122,6 +122,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "journal_keys, journal_bytes, repair_keys_per_s, max_parallel"},
       {Sharded("[audit]\n@@x = 1"),
        "unknown key \"x\" in [audit], expected one of keys_per_s, interval_s, max_value"},
+      {Sharded("[removals]\n@@x = 1"),
+       "unknown key \"x\" in [removals], expected one of follow, set_limits"},
       {Sharded("[log]\n@@x = 1"),
        "unknown key \"x\" in [log], expected one of level, file, rotate_bytes, rotate_files"},
       {Sharded("[[command]]\nname = \"a.b\"\n@@x = 1"),
@@ -137,7 +139,7 @@ TEST(ConfigErrors, UnknownSections) {
   const std::string all =
       "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
       "[timeouts], "
-      "[resync], [audit], [[command]], [log]";
+      "[resync], [audit], [removals], [[command]], [log]";
   Expect({
       {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},
       {Sharded("[@@timeout]"), "unknown section \"timeout\", did you mean [timeouts]?"},

@@ -201,6 +201,9 @@ max_parallel = 407
 keys_per_s = 411
 interval_s = 412
 max_value = 41300
+[removals]
+follow = false
+set_limits = false
 [log]
 level = "warn"
 file = "/var/log/gemel"
@@ -230,7 +233,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 59);
+  EXPECT_EQ(options, 61);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -289,7 +292,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 59u);
+  EXPECT_EQ(options, 61u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected

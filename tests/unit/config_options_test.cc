@@ -99,6 +99,8 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.audit.interval_s, 3600u);
   EXPECT_EQ(pool.audit.max_value, 4u << 20);
   EXPECT_EQ(pool.resync.max_parallel, 2u);
+  EXPECT_TRUE(pool.removals.follow);
+  EXPECT_TRUE(pool.removals.set_limits);
   EXPECT_TRUE(pool.commands.empty());
 }
 
@@ -106,7 +108,7 @@ TEST(ConfigOptions, EmptySectionsChangeNothing) {
   std::optional<Config> plain = Load(kShard);
   std::optional<Config> empty = Load(std::string(kShard) +
                                      "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
-                                     "[timeouts]\n[resync]\n[audit]\n[log]\n");
+                                     "[timeouts]\n[resync]\n[audit]\n[removals]\n[log]\n");
   ASSERT_TRUE(plain && empty);
   EXPECT_EQ(*plain, *empty);
 }
@@ -366,6 +368,14 @@ TEST(ConfigOptions, Choices) {
   EXPECT_EQ(load("log.level = \"info\"").log.level, LogLevel::kInfo);
   EXPECT_EQ(load("log.level = \"warn\"").log.level, LogLevel::kWarn);
   EXPECT_EQ(load("log.level = \"error\"").log.level, LogLevel::kError);
+}
+
+TEST(ConfigOptions, Removals) {
+  std::optional<Config> config =
+      Load("[removals]\nfollow = false\nset_limits = false\n" + std::string(kShard));
+  ASSERT_TRUE(config);
+  EXPECT_FALSE(config->pool().removals.follow);
+  EXPECT_FALSE(config->pool().removals.set_limits);
 }
 
 TEST(ConfigOptions, Commands) {

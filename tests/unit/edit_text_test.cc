@@ -62,6 +62,9 @@ TEST(EditText, AnyBytesSurvive) {
     edit.expected = random() >> 1;
     edit.ring = random() >> 1;
     edit.drained_by = static_cast<DrainedBy>(random() % 3);
+    for (uint64_t n = random() % 3; n > 0; --n) {
+      edit.settings.push_back({bytes(), bytes(), bytes(), bytes()});
+    }
     if (random() % 2 == 0) edit.spec = {random() >> 1, 8, bytes(), {{bytes(), 1}, {bytes(), 9}}};
     ASSERT_NO_FATAL_FAILURE(ExpectRoundTrip(edit));
   }
@@ -92,6 +95,17 @@ weights = [1, 4]
   ASSERT_TRUE(edit) << error;
   EXPECT_EQ(*edit, Sample());
   EXPECT_EQ(Encoded(*edit), kText);
+}
+
+TEST(EditText, SettingsSurviveAndOtherEditsHaveNone) {
+  Edit edit{EditKind::kKeepSettings, "a", "127.0.0.1:7101", "", "why"};
+  edit.settings = {{"maxmemory", "0", "8388608", ""},
+                   {"notify-keyspace-events", "K\xff", "xeKE", "xeE"}};
+  ExpectRoundTrip(edit);
+  EXPECT_NE(Encoded(edit).find("[[setting]]\nname = \"maxmemory\"\nown = \"0\"\n"),
+            std::string::npos);
+  EXPECT_EQ(Encoded(Sample()).find("setting"), std::string::npos)
+      << "an older gemel reads what it knows";
 }
 
 TEST(EditText, EveryTruncationAndEveryFlippedBitIsRefused) {

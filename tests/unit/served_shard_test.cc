@@ -125,8 +125,12 @@ class ServedShardTest : public ::testing::Test,
     links.main->set_transport(&transports_[copy]);
     links.side->set_transport(&sides_[copy]);
   }
-  void Close(uint32_t copy, const std::vector<std::string>& last) override {
-    Tell("close", copy, last.empty() ? "" : last[0] + " " + last[1] + " " + last[2]);
+  void Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) override {
+    std::string told;
+    for (const std::vector<std::string>& command : last) {
+      for (const std::string& word : command) told += (told.empty() ? "" : " ") + word;
+    }
+    Tell("close", copy, told);
   }
   void CloseAll() override { told_ += "close all; "; }
   void SetControl(uint32_t copy, const LinkOptions& node, bool anew) override {

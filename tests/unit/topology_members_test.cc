@@ -108,6 +108,20 @@ TEST(InitialTopology, ACopyThatWasOnItsWayOutAndIsInTheConfigStays) {
 }
 
 // It was stale for another reason before it was made to leave, and that reason stands.
+TEST(InitialTopology, SettingsFollowTheirNode) {
+  Topology stored = Sample();
+  stored.shards[0].copies[1].settings = {{"maxmemory", "8", "9", ""}};
+  stored.shards[0].copies[2].settings = {{"maxmemory", "4", "5", ""}};
+  std::string error;
+  const std::optional<Topology> next =
+      InitialTopology({{"s", {"n1", "n2"}}, {"t", {"m1", "n3"}}, {"u", {"new"}}}, &stored, &error);
+  ASSERT_TRUE(next) << error;
+  EXPECT_EQ(next->shards[0].copies[1].settings, stored.shards[0].copies[1].settings);
+  EXPECT_EQ(next->shards[1].copies[1].settings, stored.shards[0].copies[2].settings);
+  EXPECT_TRUE(next->shards[1].copies[0].settings.empty());
+  EXPECT_TRUE(next->shards[2].copies[0].settings.empty());
+}
+
 TEST(InitialTopology, AStaleCopyThatWasOnItsWayOutStays) {
   Edit edit{EditKind::kDrain, "s", "n3", {}, "it leaves the shard"};
   std::string error;

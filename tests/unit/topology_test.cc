@@ -344,6 +344,35 @@ TEST(Apply, DataOfAnotherTimeIsNotSwept) {
   EXPECT_EQ(Apply(topology, Make(EditKind::kSetRunId, "n1", "run8"), &error)->shards[0].swept, 3U);
 }
 
+TEST(Apply, SettingsOfANodeAreKeptBesideItsRole) {
+  Edit edit{EditKind::kKeepSettings, "s", "n1", "", "its limit"};
+  edit.settings = {{"maxmemory", "8", "9", ""}};
+  std::string error;
+  std::optional<Topology> next = Apply(Sample(), edit, &error);
+  ASSERT_TRUE(next) << error;
+  EXPECT_EQ(next->shards[0].copies[0].settings, edit.settings);
+  EXPECT_EQ(next->shards[0].epoch, Sample().shards[0].epoch) << "no role has changed";
+  EXPECT_EQ(next->epoch, Sample().epoch + 1);
+  EXPECT_EQ(Apply(*next, edit, &error)->epoch, next->epoch) << "it changes nothing";
+  next = Apply(*next, Make(EditKind::kPromote, "n2", "x"), &error);
+  EXPECT_EQ(next->shards[0].copies[0].settings, edit.settings) << "roles come and go";
+  edit.settings.clear();
+  EXPECT_TRUE(Apply(*next, edit, &error)->shards[0].copies[0].settings.empty());
+
+  edit.settings = {{"a", "", "", ""}, {"a", "", "", ""}};
+  EXPECT_FALSE(Apply(Sample(), edit, &error));
+  EXPECT_EQ(error, "n1 of shard \"s\" has the setting \"a\" twice");
+  edit.settings = {{"", "", "", ""}};
+  EXPECT_FALSE(Apply(Sample(), edit, &error));
+  edit.settings.clear();
+  for (size_t i = 0; i <= kMaxNodeSettings; ++i) {
+    edit.settings.push_back({std::string(i + 1, 'x'), "", "", ""});
+  }
+  EXPECT_FALSE(Apply(Sample(), edit, &error));
+  edit.settings.pop_back();
+  EXPECT_TRUE(Apply(Sample(), edit, &error)) << error;
+}
+
 TEST(CheckTopology, FindsEachBreach) {
   const auto breach = [](auto change) {
     Topology topology = Sample();
@@ -362,6 +391,7 @@ TEST(CheckTopology, FindsEachBreach) {
   EXPECT_TRUE(breach([](ShardInfo* s) { s->adopted = true; }));
   EXPECT_FALSE(breach([](ShardInfo* s) { s->copies[2].drained_by = DrainedBy::kOperator; }));
   EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].drained_by = DrainedBy::kConfig; }));
+  EXPECT_TRUE(breach([](ShardInfo* s) { s->copies[1].settings = {{"", "", "", ""}}; }));
 }
 
 }  // namespace

@@ -59,6 +59,23 @@ TEST(TopologyText, DrainedIsKeptAndOlderFilesHaveNone) {
   }
 }
 
+TEST(TopologyText, SettingsOfNodesAreKeptAndOlderFilesHaveNone) {
+  Topology topology = Sample();
+  EXPECT_EQ(EncodeTopology(topology).find("setting"), std::string::npos);
+  topology.shards[0].copies[0].drained_by = DrainedBy::kOperator;
+  topology.shards[0].copies[0].settings = {{"maxmemory", "8388608", "9437184", ""},
+                                           {"notify-keyspace-events", "\xff", "xeE", "E"}};
+  topology.shards[1].copies[0].settings = {{"maxmemory", "0", "1", ""}};
+  std::string error;
+  const std::string text = EncodeTopology(topology);
+  const std::optional<Topology> back = DecodeTopology(text, &error);
+  ASSERT_TRUE(back) << error;
+  EXPECT_EQ(*back, topology);
+  topology.shards[0].copies[0].settings[1].name = "maxmemory";
+  EXPECT_FALSE(DecodeTopology(EncodeTopology(topology), &error));
+  EXPECT_EQ(error, "127.0.0.1:7101 of shard \"a\" has the setting \"maxmemory\" twice");
+}
+
 // As it was written when the reason was all that told the cause.
 constexpr char kOlderFile[] =
     R"(# The state of a gemel proxy: roles, epochs and stale marks of its shards; rings.

@@ -1,0 +1,354 @@
+#include "backend/settings/node_settings.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "backend/link/node_identity.h"
+#include "backend/resync/replication_info.h"
+#include "backend/settings/event_flags.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr uint64_t kIntervalMs = 100;
+constexpr uint64_t kReadMs = 1000;
+constexpr char kMaxmemory[] = "maxmemory";
+constexpr char kPolicy[] = "maxmemory-policy";
+constexpr char kEvents[] = "notify-keyspace-events";
+constexpr char kNoEviction[] = "noeviction";
+
+bool SameText(std::string_view a, std::string_view b) { return a == b; }
+
+// The value of an option in the reply to CONFIG GET, a name and a value in turn, one a line. False
+// if it is not there.
+bool OptionOf(std::string_view text, std::string_view name, std::string* value) {
+  while (!text.empty()) {
+    std::string_view lines[2];
+    for (std::string_view& line : lines) {
+      line = text.substr(0, text.find('\n'));
+      text.remove_prefix(std::min(text.size(), line.size() + 1));
+    }
+    if (lines[0] != name) continue;
+    *value = lines[1];
+    return true;
+  }
+  return false;
+}
+
+const NodeSetting* Find(const std::vector<NodeSetting>& settings, std::string_view name) {
+  const auto found = std::find_if(settings.begin(), settings.end(),
+                                  [&](const NodeSetting& setting) { return setting.name == name; });
+  return found == settings.end() ? nullptr : &*found;
+}
+
+// CONFIG GET does so since 7.0. `version`: as in NodeIdentity.
+bool TakesSeveralNames(std::string_view version) {
+  const size_t space = version.find(' ');
+  const std::string_view program = version.substr(0, space);
+  if (space == std::string_view::npos || (program != "Redis" && program != "Valkey")) return false;
+  const std::string_view number = version.substr(space + 1);
+  return InfoNumber(number.substr(0, number.find('.'))) >= 7;
+}
+
+uint64_t Bytes(const std::string& text) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, InfoNumber(text)));
+}
+
+}  // namespace
+
+NodeSettings::Seen::Seen() : limit(kMaxmemory, SameText), flags(kEvents, SameEvents) {}
+
+NodeSettings::NodeSettings(SettingsPort shard, ControlPort* port, ShardEnv* env,
+                           const RemovalsConfig& config)
+    : shard_(shard), port_(port), env_(env), config_(config), seen_(kMaxCopies) {
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    seen_[i].kept = shard_.info().copies[i].settings;
+  }
+}
+
+void NodeSettings::ForgetCopy(uint32_t copy) {
+  const uint64_t round = seen_[copy].round;
+  seen_[copy] = Seen();
+  seen_[copy].round = round + 1;
+}
+
+void NodeSettings::Tick(uint64_t now_ms) {
+  if (now_ms < next_ms_) return;
+  next_ms_ = now_ms + kIntervalMs;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    seen_[i].up = shard_.IsMember(i) && shard_.IsConnected(i);
+    if (shard_.IsMember(i)) seen_[i].kept = shard_.info().copies[i].settings;
+  }
+  Plan();
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    const Seen& seen = seen_[i];
+    if (!seen.up || seen.waiting > 0) continue;
+    // What failed is asked for again in its time.
+    const bool anew = seen.connection != shard_.ConnectionOf(i) && !seen.failed;
+    if (anew || now_ms >= seen.next_ms) {
+      Read(i);
+    } else if (seen.connection == shard_.ConnectionOf(i) && !seen.failed) {
+      Work(i);
+    }
+  }
+}
+
+// --- reading ---
+
+// Nothing of an earlier round is heard.
+ControlDone NodeSettings::Answer(uint32_t copy,
+                                 void (NodeSettings::*then)(uint32_t, const ControlReply&)) {
+  return alive_.Guard([this, copy, then, round = seen_[copy].round,
+                       connection = shard_.ConnectionOf(copy)](const ControlReply& reply) {
+    Seen& seen = seen_[copy];
+    if (seen.round != round) return;
+    if (!reply.ok && (!reply.refused || PassesByItself(reply))) {
+      seen.failed = true;
+    } else {
+      (this->*then)(copy, reply);
+    }
+    if (--seen.waiting == 0) OnRead(copy, connection);
+  });
+}
+
+void NodeSettings::Read(uint32_t copy) {
+  Seen& seen = seen_[copy];
+  ++seen.round;
+  seen.failed = false;
+  seen.maxmemory.clear();
+  seen.events.reset();
+  seen.unreadable.clear();
+  if (TakesSeveralNames(shard_.IdentityOf(copy).version)) {
+    seen.waiting = 1;
+    port_->Command(copy, {"CONFIG", "GET", kMaxmemory, kPolicy, kEvents},
+                   Answer(copy, &NodeSettings::OnOptions));
+    return;
+  }
+  seen.waiting = 2;
+  port_->Command(copy, {"CONFIG", "GET", "maxmemory*"}, Answer(copy, &NodeSettings::OnOptions));
+  port_->Command(copy, {"CONFIG", "GET", kEvents}, Answer(copy, &NodeSettings::OnOptions));
+}
+
+void NodeSettings::OnOptions(uint32_t copy, const ControlReply& reply) {
+  Seen& seen = seen_[copy];
+  if (reply.ok) {
+    OptionOf(reply.text, kMaxmemory, &seen.maxmemory);
+    OptionOf(reply.text, kPolicy, &seen.policy);
+    std::string flags;
+    if (OptionOf(reply.text, kEvents, &flags)) seen.events = CanonicalEvents(flags);
+    return;
+  }
+  // INFO tells some of it as well.
+  if (!seen.unreadable.empty()) return;
+  seen.unreadable = reply.error;
+  ++seen.waiting;
+  port_->Command(copy, {"INFO", "memory"}, Answer(copy, &NodeSettings::OnMemoryInfo));
+}
+
+void NodeSettings::OnMemoryInfo(uint32_t copy, const ControlReply& reply) {
+  seen_[copy].maxmemory = InfoField(reply.text, kMaxmemory);
+  seen_[copy].policy = InfoField(reply.text, "maxmemory_policy");
+}
+
+// `now`: as the node says it; what it does not tell is not known.
+void NodeSettings::Take(uint32_t copy, SeenSetting* setting, const std::string& now) {
+  const std::string before = setting->own();
+  if (!setting->Take(now, Find(seen_[copy].kept, setting->name()))) return;
+  Note(NoteLevel::kInfo, copy,
+       "has a " + setting->name() + " of its own of '" + setting->own() + "' now, no more '" +
+           before + "'");
+}
+
+void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
+  Seen& seen = seen_[copy];
+  seen.next_ms = env_->NowMs() + kReadMs;
+  if (seen.failed || !shard_.IsMember(copy)) return;
+  seen.kept = shard_.info().copies[copy].settings;
+  if (InfoNumber(seen.maxmemory) >= 0) {
+    Take(copy, &seen.limit, seen.maxmemory);
+  } else {
+    seen.limit.Forget();
+  }
+  if (seen.events) {
+    Take(copy, &seen.flags, *seen.events);
+  } else {
+    seen.flags.Forget();
+  }
+  const bool notifies = seen.flags.known() && TellsRemovals(seen.flags.now());
+  if (!notifies) {
+    seen.notifying = 0;
+  } else if (seen.notifying == 0 || seen.connection != connection) {
+    seen.notifying = ++notifying_;
+  }
+  seen.connection = connection;
+  Plan();
+  Work(copy);
+}
+
+bool NodeSettings::IsKnown(uint32_t copy) const {
+  return shard_.IsMember(copy) && shard_.IsConnected(copy) && seen_[copy].limit.known() &&
+         seen_[copy].connection == shard_.ConnectionOf(copy);
+}
+
+uint64_t NodeSettings::NotifyingSince(uint32_t copy) const {
+  const Seen& seen = seen_[copy];
+  if (seen.notifying == 0 || !shard_.IsMember(copy) || !shard_.IsConnected(copy)) return 0;
+  return seen.connection == shard_.ConnectionOf(copy) ? seen.notifying : 0;
+}
+
+bool NodeSettings::EvictsByUse(uint32_t copy) const {
+  const Seen& seen = seen_[copy];
+  return IsKnown(copy) && Bytes(seen.limit.now()) > 0 &&
+         (seen.policy.ends_with("lru") || seen.policy.ends_with("lfu"));
+}
+
+// --- what should be there ---
+
+MemoryView NodeSettings::View() const {
+  MemoryView view;
+  view.count = shard_.copy_count();
+  view.primary = shard_.info().primary;
+  for (uint32_t i = 0; i < view.count; ++i) {
+    const Seen& seen = seen_[i];
+    view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(), seen.limit.known(),
+                      Bytes(seen.limit.own()), Bytes(seen.limit.now()), seen.policy != kNoEviction};
+  }
+  return view;
+}
+
+// A copy that has nobody to be equal to, and one that leaves, are as they were.
+void NodeSettings::Plan() {
+  plan_ = PlanLimits(View());
+  const bool alone = shard_.member_count() < 2;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    Seen& seen = seen_[i];
+    const bool left_alone =
+        alone || shard_.info().copies[i].drained_by == DrainedBy::kConfig || !seen.limit.known();
+    if (!config_.set_limits || left_alone) {
+      seen.limit.set_want(seen.limit.own());
+    } else if (plan_.made) {
+      seen.limit.set_want(std::to_string(plan_.limits[i]));
+    } else {
+      seen.limit.set_want(std::nullopt);
+    }
+    const bool tells =
+        config_.follow && !alone && shard_.info().copies[i].drained_by != DrainedBy::kConfig;
+    const std::string& own = seen.flags.own();
+    seen.flags.set_want(tells && !TellsRemovals(own) ? WithRemovals(own) : own);
+  }
+}
+
+std::vector<NodeSetting> NodeSettings::ToKeep(const Seen& seen) const {
+  std::vector<NodeSetting> settings;
+  for (const SeenSetting* setting : {&seen.limit, &seen.flags}) {
+    const NodeSetting* kept = Find(seen.kept, setting->name());
+    // What may not be set yet is kept when it may.
+    const bool later = setting->MustSet() && !setting->MaySet(env_->NowMs());
+    if (later && kept != nullptr) settings.push_back(*kept);
+    if (later) continue;
+    std::optional<NodeSetting> next = setting->ToKeep(kept);
+    if (next) settings.push_back(*std::move(next));
+  }
+  return settings;
+}
+
+// The next thing to be done, if there is one. A node that does not let itself be looked at is not
+// changed.
+void NodeSettings::Work(uint32_t copy) {
+  Seen& seen = seen_[copy];
+  if (std::string problem = Problem(copy); problem != seen.said) {
+    if (!problem.empty()) Note(NoteLevel::kWarn, copy, problem);
+    seen.said = std::move(problem);
+  }
+  if (!seen.unreadable.empty()) return;
+  if (std::vector<NodeSetting> keep = ToKeep(seen); keep != seen.kept) {
+    Keep(copy, std::move(keep));
+    return;
+  }
+  for (SeenSetting Seen::*setting : {&Seen::limit, &Seen::flags}) {
+    if ((seen.*setting).MustSet() && (seen.*setting).MaySet(env_->NowMs())) {
+      Set(copy, setting);
+      return;
+    }
+  }
+}
+
+void NodeSettings::Keep(uint32_t copy, std::vector<NodeSetting> settings) {
+  Seen& seen = seen_[copy];
+  ++seen.waiting;
+  const std::string& node = shard_.info().copies[copy].node;
+  Edit edit{EditKind::kKeepSettings, shard_.name(), node, {}, "what gemel changes on it"};
+  edit.settings = settings;
+  const auto done = [this, copy, node, round = seen.round,
+                     settings = std::move(settings)](const EditResult& result) {
+    // What is durable is so of the node, wherever it is now.
+    const int at = shard_.info().IndexOf(node);
+    if (result.ok && at >= 0) {
+      shard_.set_settings(static_cast<uint32_t>(at), settings);
+      seen_[static_cast<uint32_t>(at)].kept = settings;
+    }
+    Seen& asked = seen_[copy];
+    if (asked.round != round) return;
+    --asked.waiting;
+    if (result.ok) {
+      Work(copy);
+      return;
+    }
+    // Nothing is changed on it that could not be taken back.
+    asked.failed = true;
+    asked.next_ms = env_->NowMs() + kReadMs;
+  };
+  env_->Propose(std::move(edit), alive_.Guard(done));
+}
+
+void NodeSettings::Set(uint32_t copy, SeenSetting Seen::*setting) {
+  Seen& seen = seen_[copy];
+  ++seen.waiting;
+  const SeenSetting& what = seen.*setting;
+  port_->Command(copy, {"CONFIG", "SET", what.name(), *what.want()},
+                 alive_.Guard([this, copy, setting, value = *what.want(),
+                               round = seen.round](const ControlReply& reply) {
+                   if (seen_[copy].round == round) OnSet(copy, setting, value, reply);
+                 }));
+}
+
+void NodeSettings::OnSet(uint32_t copy, SeenSetting Seen::*setting, const std::string& value,
+                         const ControlReply& reply) {
+  Seen& seen = seen_[copy];
+  SeenSetting& what = seen.*setting;
+  --seen.waiting;
+  if (reply.ok) {
+    what.OnSet({}, env_->NowMs());
+    Note(NoteLevel::kInfo, copy, "has " + what.name() + " '" + value + "' now" + Why(copy, what));
+  } else if (reply.refused && !PassesByItself(reply)) {
+    what.OnSet(reply.error, env_->NowMs());
+  } else {
+    // It may have been set all the same.
+    seen.next_ms = env_->NowMs() + kReadMs;
+    seen.failed = true;
+    return;
+  }
+  if (seen.up) Read(copy);
+}
+
+std::vector<NodeSettings::Command> NodeSettings::TakeBack(uint32_t copy) {
+  Seen& seen = seen_[copy];
+  std::vector<Command> commands;
+  for (const SeenSetting* setting : {&seen.limit, &seen.flags}) {
+    const NodeSetting* kept = Find(seen.kept, setting->name());
+    if (kept == nullptr || (setting->known() && setting->now() == setting->own())) continue;
+    const std::string& own = setting->known() ? setting->own() : kept->own;
+    commands.push_back({"CONFIG", "SET", kept->name, own});
+    if (seen.up) {
+      Note(NoteLevel::kInfo, copy, "gets back its own " + kept->name + ", '" + own + "'");
+    } else {
+      Note(NoteLevel::kWarn, copy,
+           "is away while it leaves: unless it restarts its " + kept->name + " stays '" +
+               kept->set + "', which gemel set; its own was '" + own + "'");
+    }
+  }
+  return commands;
+}
+
+}  // namespace gemel
