@@ -40,13 +40,13 @@ constexpr CommandRow kStreamRows[] = {
     Read("geodist", -4, kPlain, Key(1)),
     Read("geohash", -2, kPlain, Key(1)),
     Read("geopos", -2, kPlain, Key(1)),
-    Write("georadius", -6, kDenyOom, GeoRadius(6)).Flags(kCmdArgWrite).By(ArgRule::kStoreOption),
+    Write("georadius", -6, kDenyOom, GeoRadius(6)).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite).By(ArgRule::kStoreOption),
     Read("georadius_ro", -6, kPlain, Key(1)),
-    Write("georadiusbymember", -5, kDenyOom, GeoRadius(5)).Flags(kCmdArgWrite)
+    Write("georadiusbymember", -5, kDenyOom, GeoRadius(5)).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite)
         .By(ArgRule::kStoreOption),
     Read("georadiusbymember_ro", -5, kPlain, Key(1)),
     Read("geosearch", -7, kPlain, Key(1)),
-    Write("geosearchstore", -8, kDenyOom, KeyRange(1, 2)),
+    Write("geosearchstore", -8, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kFirst),
 
     // scripting
     Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)

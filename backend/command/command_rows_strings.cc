@@ -8,7 +8,7 @@ namespace {
 // clang-format off
 constexpr CommandRow kStringRows[] = {
     // generic
-    Write("copy", -3, kDenyOom, KeyRange(1, 2)).By(ArgRule::kCopy, kNoDatabases),
+    Write("copy", -3, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kLast).By(ArgRule::kCopy, kNoDatabases),
     Write("del", -2, kPlain, KeyRange(1, -1)).EachKey(Merge::kSum),
     Read("dump", 2, kPlain, Key(1)),
     Read("exists", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
@@ -35,7 +35,7 @@ constexpr CommandRow kStringRows[] = {
     Write("renamenx", 3, kFast, KeyRange(1, 2)),
     Write("restore", -4, kDenyOom, Key(1)).Expires(ExpiryRule::kAbsTtl),
     Read("scan", -2, kPlain, kNoKeys).With(Split::kCursor, Merge::kCursor).PrimaryOnly(),
-    Write("sort", -2, kDenyOom, kSortKeys).Flags(kCmdArgWrite).By(ArgRule::kSort),
+    Write("sort", -2, kDenyOom, kSortKeys).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite).By(ArgRule::kSort),
     Read("sort_ro", -2, kPlain, Key(1)).Flags(kCmdMovableKeys).By(ArgRule::kSortRo),
     Read("touch", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
     Read("ttl", 2, kFast, Key(1)),
@@ -73,7 +73,7 @@ constexpr CommandRow kStringRows[] = {
     Read("bitcount", -2, kPlain, Key(1)),
     Write("bitfield", -2, kDenyOom, Key(1)).Flags(kCmdArgWrite | kCmdShort).By(ArgRule::kBitfield),
     Read("bitfield_ro", -2, kFast, Key(1)),
-    Write("bitop", -4, kDenyOom, KeyRange(2, -1)),
+    Write("bitop", -4, kDenyOom, KeyRange(2, -1)).WritesOnly(WrittenKeys::kFirst),
     Read("bitpos", -3, kPlain, Key(1)),
     Read("getbit", 3, kFast, Key(1)),
     Write("setbit", 4, kDenyOom, Key(1)).Short(),
@@ -83,7 +83,7 @@ constexpr CommandRow kStringRows[] = {
     Read("pfcount", -2, kCmdMayReplicate, KeyRange(1, -1)).SameBytes().By(ArgRule::kPfcount),
     Refused("pfdebug", 3, kCmdWrite | kAdmin | kDenyOom,
         "PFDEBUG is not supported by gemel: ask the nodes (PROXY SHARDS names them)", Key(2)),
-    Write("pfmerge", -2, kDenyOom, KeyRange(1, -1)),
+    Write("pfmerge", -2, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
     Refused("pfselftest", 1, kAdmin,
         "PFSELFTEST is not supported by gemel: ask the nodes (PROXY SHARDS names them)"),
 };

@@ -102,6 +102,13 @@ enum class ExpiryRule : uint8_t {
   kAbsTtl,   // args[2], in milliseconds, with ABSTTL: RESTORE
 };
 
+// Which of its keys a command of several writes; of the others it reads alone.
+enum class WrittenKeys : uint8_t {
+  kAll,
+  kFirst,  // SUNIONSTORE, BITOP, PFMERGE, ...
+  kLast,   // COPY; SORT and GEORADIUS with STORE
+};
+
 struct CommandRow {
   std::string_view name;  // lower case; "config|get" for a subcommand
   int16_t arity;          // as COMMAND says it, the name counted; negative is "at least"
@@ -117,6 +124,7 @@ struct CommandRow {
   SecondCopy second_copy = SecondCopy::kNone;
   LocalCommand local = LocalCommand::kNone;
   ArgRule arg_rule = ArgRule::kNone;  // if any, ask second_copy.h, not the columns above
+  WrittenKeys written = WrittenKeys::kAll;
   // Not of SET, which stores the key whatever the time: it expires then like any other.
   ExpiryRule expiry = ExpiryRule::kNone;
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty

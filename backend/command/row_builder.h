@@ -120,6 +120,11 @@ struct Row : CommandRow {
     row.refusal = why;
     return row;
   }
+  constexpr Row WritesOnly(WrittenKeys keys) const {
+    Row row = *this;
+    row.written = keys;
+    return row;
+  }
   constexpr Row Expires(ExpiryRule rule) const {
     Row row = *this;
     row.expiry = rule;

@@ -73,6 +73,10 @@ std::string LinkHandshake::OnMustBeOk(std::string_view reply) {
 std::string LinkHandshake::OnInfo(std::string_view reply) {
   const std::string_view info = ReplyText(reply);
   identity_.run_id = IdFromInfo(info);
+  int64_t evicted = 0;
+  if (ParseInteger(InfoField(info, "evicted_keys"), &evicted) && evicted > 0) {
+    identity_.evicted = static_cast<uint64_t>(evicted);
+  }
   identity_.version = VersionFrom(info);
   identity_.dump_version = DumpVersionFrom(info);
   if (!InfoField(info, "gemel_version").empty()) {

@@ -35,6 +35,7 @@ struct NodeIdentity {
   // Every write is on its disk before it is answered (appendonly yes, appendfsync always): what it
   // comes back with is all of it.
   bool keeps_writes = false;
+  uint64_t evicted = 0;  // keys, since the process began; before any request of the connection
   NodeLimits limits;
   std::string version;   // "Redis 7.0.15", "Valkey 8.0.1"; empty: it does not tell
   int dump_version = 0;  // of what DUMP and replication give; 0: not known of that version

@@ -47,20 +47,14 @@ void RecentWrites::End() {
 }
 
 void RecentWrites::Add(std::string_view key) {
-  if (!recording_) return;
-  open_.Set(HashOf(key));
-  if (!open_.gone.empty()) {
-    if (const auto found = open_.gone.find(key); found != open_.gone.end()) {
-      open_.gone.erase(found);
-    }
-  }
+  if (recording_) open_.Set(HashOf(key));
 }
 
-void RecentWrites::AddTogether(std::span<const std::string_view> keys) {
+void RecentWrites::AddTogether(std::span<const std::string_view> keys, size_t first, size_t last) {
   for (const std::string_view key : keys) Add(key);
   if (open_.too_many) return;
-  std::vector<std::string> together(keys.begin(), keys.end());
-  for (const std::string& key : together) open_.together_bytes += key.size() + sizeof(key);
+  Together together{{keys.begin(), keys.end()}, first, last};
+  for (const std::string& key : together.keys) open_.together_bytes += key.size() + sizeof(key);
   if (open_.together_bytes > kMaxTogetherBytes) {
     open_.too_many = true;
     open_.together = {};
@@ -74,8 +68,9 @@ bool RecentWrites::MayHave(std::string_view key) const {
   if (open_.Has(hash) || closed_.Has(hash)) return true;
   if (recording_) return false;
   for (const Part* part : {&closed_, &open_}) {
-    for (const std::vector<std::string>& together : part->together) {
-      if (std::find(together.begin(), together.end(), key) != together.end()) return true;
+    for (const Together& together : part->together) {
+      const auto& keys = together.keys;
+      if (std::find(keys.begin(), keys.end(), key) != keys.end()) return true;
     }
   }
   return false;
@@ -85,12 +80,13 @@ bool RecentWrites::Spread(std::vector<std::string>* keys) const {
   if (closed_.too_many || open_.too_many) return false;
   std::unordered_set<std::string> known(keys->begin(), keys->end());
   for (const Part* part : {&closed_, &open_}) {
-    for (const std::vector<std::string>& together : part->together) {
-      const bool concerned = std::any_of(together.begin(), together.end(),
-                                         [&](const auto& key) { return known.contains(key); });
+    for (const Together& together : part->together) {
+      const bool concerned =
+          std::any_of(together.keys.begin(), together.keys.end(),
+                      [&](const std::string& key) { return known.contains(key); });
       if (!concerned) continue;
-      for (const std::string& key : together) {
-        if (known.insert(key).second) keys->push_back(key);
+      for (size_t i = together.first; i < together.last; ++i) {
+        if (known.insert(together.keys[i]).second) keys->push_back(together.keys[i]);
       }
     }
   }

@@ -29,9 +29,9 @@ class RecentWrites {
 
   // A write of that key, or what makes it equal by state.
   void Add(std::string_view key);
-  // A write whose effect on one of these keys may depend on the others. Recorded always, and
-  // bounded.
-  void AddTogether(std::span<const std::string_view> keys);
+  // A write whose effect on keys [first, last) of these may depend on all of them. Recorded always,
+  // and bounded.
+  void AddTogether(std::span<const std::string_view> keys, size_t first, size_t last);
   // May be true of a key that was not written, and never false of one that was.
   bool MayHave(std::string_view key) const;
   // What is wrong with one of these keys may have spread by writes of several: adds all that this
@@ -40,7 +40,8 @@ class RecentWrites {
 
   // The key is gone on those copies, or was deleted there since.
   void NoteGone(std::string_view key, uint32_t copies);
-  // Copies of which that is known, unless it was forgotten; 0 if the key was written again.
+  // Copies of which that is known, unless it was forgotten. Of use only for a key that was not
+  // written since.
   uint32_t GoneOn(std::string_view key) const;
 
   // There is something that a barrier would forget.
@@ -60,12 +61,17 @@ class RecentWrites {
   static constexpr size_t kMaxTogetherBytes = size_t{4} << 20;
   static constexpr size_t kMaxGone = size_t{1} << 18;
 
+  struct Together {
+    std::vector<std::string> keys;
+    size_t first = 0;  // those that it writes
+    size_t last = 0;
+  };
   struct Part {
     bool all = false;   // any key
     bool some = false;  // bits are set
     bool too_many = false;
     std::vector<uint64_t> bits;
-    std::vector<std::vector<std::string>> together;  // in the order of the writes
+    std::vector<Together> together;  // in the order of the writes
     size_t together_bytes = 0;
     std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> gone;
 

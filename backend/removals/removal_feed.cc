@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::string_view kExpired = "__keyevent@*__:expired";
 constexpr std::string_view kEvicted = "__keyevent@*__:evicted";
+// So long a feed may say nothing before it is asked whether it is alive.
+constexpr uint64_t kQuietMs = 1000;
 // A node that refuses the subscription is asked again after so long.
 constexpr uint64_t kRetryMs = 60 * 1000;
 
@@ -35,10 +37,14 @@ void RemovalFeed::SetOptions(const LinkOptions& node) {
   channels_ = "__keyevent@" + std::to_string(node.database) + "__:";
 }
 
-void RemovalFeed::Start(uint64_t now_ms) {
+void RemovalFeed::Start(uint64_t now_ms, const NodeIdentity& known) {
   now_ms_ = now_ms;
   if (started_ || !link_.has_transport() || now_ms < retry_ms_) return;
   started_ = true;
+  if (ProcessOf(known.run_id) != process_) {
+    process_ = ProcessOf(known.run_id);
+    evicted_ = known.evicted;
+  }
   if (link_.state() == Link::State::kDown) link_.Start(now_ms);
 }
 
@@ -50,7 +56,18 @@ void RemovalFeed::Stop() {
 
 void RemovalFeed::Tick(uint64_t now_ms, uint32_t random) {
   now_ms_ = now_ms;
-  if (started_) link_.Tick(now_ms, random);
+  if (!started_) return;
+  // Or nobody would learn that a network has forgotten the connection.
+  if (following_ && link_.line().empty() && now_ms >= link_.times().heard_ms() + kQuietMs) {
+    Ask(Step::kAlive, {"PING"});
+  }
+  link_.Tick(now_ms, random);
+}
+
+void RemovalFeed::Restart(uint64_t now_ms, const NodeIdentity& known) {
+  if (!started_) return;
+  Stop();
+  Start(now_ms, known);
 }
 
 void RemovalFeed::Ask(Step step, const std::vector<std::string_view>& args) {
@@ -115,10 +132,11 @@ void RemovalFeed::OnLinkPush(Link*, std::string_view push) {
   parts_.clear();
   if (!following_ || !SplitArray(push, &parts_) || parts_.size() != 4) return;
   const std::string_view channel = ReplyText(parts_[2]);
-  if (channel.ends_with(":evicted")) ++evicted_;
+  const bool evicted = channel.ends_with(":evicted");
+  if (evicted) ++evicted_;
   if (!channel.starts_with(channels_)) return;
   told_ = true;
-  host_->OnRemoved(copy_, ReplyText(parts_[3]));
+  host_->OnRemoved(copy_, ReplyText(parts_[3]), evicted);
 }
 
 void RemovalFeed::OnLinkHeard(Link*) {

@@ -20,8 +20,8 @@ class RemovalFeed : private LinkOwner {
   class Host {
    public:
     virtual ~Host() = default;
-    // The key, of the copy's database, is gone there.
-    virtual void OnRemoved(uint32_t copy, std::string_view key) = 0;
+    // The key, of the copy's database, is gone there: evicted, or expired.
+    virtual void OnRemoved(uint32_t copy, std::string_view key, bool evicted) = 0;
     // All that came with it has been told.
     virtual void OnRemovedEnd(uint32_t copy) = 0;
     // All that the node had removed when Ping was called has been told.
@@ -31,6 +31,8 @@ class RemovalFeed : private LinkOwner {
     virtual void OnFollowing(uint32_t copy, bool missed) = 0;
     // Nothing is told until the next OnFollowing.
     virtual void OnFeedEnd(uint32_t copy) = 0;
+    // The node answers nobody just now, so that silence is no sign that the feed is dead.
+    virtual bool IsSilent(uint32_t copy) = 0;
   };
 
   // `host` and `pool` outlive it. Without a transport the link is never used.
@@ -41,8 +43,11 @@ class RemovalFeed : private LinkOwner {
   Link& link() { return link_; }
   void SetOptions(const LinkOptions& node);
   // Connects, and goes on trying, until Stop. No-op if it is doing so, or without a transport.
-  void Start(uint64_t now_ms);
+  // `known`: what the node was when its main link was connected.
+  void Start(uint64_t now_ms, const NodeIdentity& known);
   void Stop();
+  // What it told so far may not have been all: it is made anew, and its counter compared.
+  void Restart(uint64_t now_ms, const NodeIdentity& known);
   void Tick(uint64_t now_ms, uint32_t random);
 
   bool started() const { return started_; }
@@ -56,8 +61,8 @@ class RemovalFeed : private LinkOwner {
   uint64_t evicted() const { return evicted_; }
 
  private:
-  enum class Step : uint8_t { kMulti, kInfo, kExpired, kEvicted, kExec, kPing };
-  static constexpr size_t kSteps = 6;
+  enum class Step : uint8_t { kMulti, kInfo, kExpired, kEvicted, kExec, kPing, kAlive };
+  static constexpr size_t kSteps = 7;
   struct Item : LinkItem {
     Item() : LinkItem(Kind::kRepair) {}
     Step step = Step::kMulti;
@@ -74,8 +79,7 @@ class RemovalFeed : private LinkOwner {
   void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
   void OnLinkLost(Link*, LinkItem*, std::string_view) override {}
   void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
-  // Who gives a node up are the links that carry its requests.
-  bool MayTakeLonger(const Link&, uint64_t) override { return true; }
+  bool MayTakeLonger(const Link&, uint64_t) override { return host_->IsSilent(copy_); }
   void OnLinkPush(Link* link, std::string_view push) override;
   void OnLinkHeard(Link* link) override;
 

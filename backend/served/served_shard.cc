@@ -158,6 +158,9 @@ void ServedShard::Tick(uint64_t now_ms, uint32_t random) {
     watch_->Tick(now_ms);
     check_->Tick(now_ms);
     settings_->Tick(now_ms);
+    for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
+      shard_->removals().SetNotifying(i, settings_->NotifyingSince(i));
+    }
     if (now_ms >= next_look_ms_) {
       const uint64_t after_ms = uint64_t{health_.resolve_s} * 1000;
       next_look_ms_ = after_ms > 0 ? now_ms + after_ms : ~uint64_t{0};

@@ -4,11 +4,14 @@
 #include <iterator>
 
 #include "backend/command/expiry_time.h"
+#include "backend/link/node_identity.h"
+#include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
+#include "backend/shard/refusals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
@@ -20,8 +23,8 @@ namespace {
 
 // Single keys are recorded as long as something was removed so lately.
 constexpr uint64_t kQuietMs = 10 * 1000;
-// The clocks of the nodes and of this process are apart by less, all in all.
-constexpr int64_t kClocksMs = 3000;
+// A main link that waits so long is silent.
+constexpr uint64_t kSilentMs = 1000;
 // What a node that is gone had sent is here by then.
 constexpr uint64_t kRestMs = 10;
 // A barrier costs each node a PING: no more often than that.
@@ -32,7 +35,11 @@ constexpr size_t kMaxWhilePaused = 100 * 1000;
 }  // namespace
 
 void Removals::AddCopy(uint32_t copy, const LinkOptions& node) {
-  if (copy >= feeds_.size()) feeds_.resize(copy + 1);
+  if (copy >= feeds_.size()) {
+    feeds_.resize(copy + 1);
+    notifying_.resize(copy + 1);
+  }
+  notifying_[copy] = 0;
   feeds_[copy] = std::make_unique<RemovalFeed>(static_cast<RemovalFeed::Host*>(this), copy,
                                                parts_->pool, node);
 }
@@ -44,7 +51,7 @@ void Removals::StartFeed(uint32_t copy, uint64_t now_ms) {
   if (!parts_->copies->IsMember(copy) || parts_->copies->members() == 1) {
     if (feed.started()) feed.Stop();
   } else if (!feed.started() && parts_->copies->link(copy).up()) {
-    feed.Start(now_ms);
+    feed.Start(now_ms, parts_->copies->link(copy).identity());
   }
 }
 
@@ -65,7 +72,14 @@ void Removals::Stop() {
 }
 
 void Removals::OnMainUp(uint32_t copy) {
-  StartFeed(copy, parts_->env->NowMs());
+  const uint64_t now_ms = parts_->env->NowMs();
+  RemovalFeed& feed = *feeds_[copy];
+  // Of the process that is gone, whose end nobody has told yet.
+  if (feed.following() && ProcessOf(feed.link().identity().run_id) !=
+                              ProcessOf(parts_->copies->link(copy).identity().run_id)) {
+    feed.Restart(now_ms, parts_->copies->link(copy).identity());
+  }
+  StartFeed(copy, now_ms);
   Resolve();
 }
 
@@ -73,6 +87,18 @@ void Removals::OnMainDown(uint32_t copy) {
   if (copy == parts_->copies->primary() && feeds_[copy]->following()) {
     rest_until_ms_ = parts_->env->NowMs() + kRestMs;
   }
+}
+
+// The node's main link waits for it.
+bool Removals::IsSilent(uint32_t copy) {
+  const Link& link = parts_->copies->link(copy);
+  return link.up() && link.pending() > 0 &&
+         parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentMs;
+}
+
+void Removals::SetNotifying(uint32_t copy, uint64_t since) {
+  if (std::exchange(notifying_[copy], since) == since || since == 0) return;
+  feeds_[copy]->Restart(parts_->env->NowMs(), parts_->copies->link(copy).identity());
 }
 
 bool Removals::AwaitsRest() const {
@@ -96,6 +122,12 @@ void Removals::OnFollowing(uint32_t copy, bool missed) {
       parts_->journals->Forget(copy);
     }
   }
+}
+
+bool Removals::AllHeard() {
+  recent_.Begin();
+  return recent_.empty() && gone_.empty() && doubts_.empty() && repairing_.empty() &&
+         deletions_ == 0;
 }
 
 void Removals::OnFeedEnd(uint32_t copy) {
@@ -131,8 +163,9 @@ void Removals::OnWrite(const Request& request) {
   }
   keys_.clear();
   for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));
-  if (keys_.size() > 1 && row->split != Split::kEachKey) {
-    recent_.AddTogether(keys_);
+  if (const size_t count = keys_.size(); count > 1 && row->split != Split::kEachKey) {
+    recent_.AddTogether(keys_, row->written == WrittenKeys::kLast ? count - 1 : 0,
+                        row->written == WrittenKeys::kFirst ? 1 : count);
   } else {
     for (const std::string_view key : keys_) recent_.Add(key);
   }
@@ -146,7 +179,7 @@ void Removals::OnExpiryTime(std::string_view key, int64_t unix_ms) {
       unix_ms > now_ms + kClocksMs) {
     return;
   }
-  Doubt(key);
+  Doubt(key, parts_->copies->primary(), /*evicted=*/false);
 }
 
 void Removals::StepBarrier() {
@@ -194,7 +227,7 @@ void Removals::Miss(CopyMask copies, std::string_view key) {
   ForEachCopy(copies, [&](uint32_t copy) { parts_->journals->Miss(copy, key); });
 }
 
-void Removals::OnRemoved(uint32_t copy, std::string_view key) {
+void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   ++removed_;
   heard_ms_ = parts_->env->NowMs();
   Miss(Bit(copy) & parts_->journals->known(), key);
@@ -203,9 +236,12 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key) {
   }
   if (!parts_->copies->InSync(copy)) return;
   recent_.Begin();
-  if (IsInDoubt(key)) return;
-  if (IsLocked(key) || recent_.MayHave(key)) {
-    Doubt(key);
+  if (const auto doubt = doubts_.find(key); doubt != doubts_.end()) {
+    // Of several that removed it the primary's state counts.
+    if (copy == parts_->copies->primary()) doubt->second.source = copy;
+    doubt->second.evicted |= evicted;
+  } else if (IsLocked(key) || recent_.MayHave(key)) {
+    Doubt(key, copy, evicted);
   } else if ((recent_.GoneOn(key) & Bit(copy)) == 0) {
     const auto found = gone_.find(key);
     if (found != gone_.end()) {
@@ -241,7 +277,10 @@ void Removals::Flush() {
     } else {
       // It may be back with what it had.
       const std::vector<std::string_view> keys = keys_;
-      for (const std::string_view key : keys) Doubt(key);
+      for (const std::string_view key : keys) {
+        const CopyMask on = gone.find(key)->second;
+        Doubt(key, static_cast<uint32_t>(__builtin_ctz(on)), /*evicted=*/true);
+      }
     }
   }
   for (const auto& [key, on] : gone) {
@@ -263,122 +302,75 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
     ForEachCopy(copies, [&](uint32_t copy) {
       Op* op = parts_->ops->New();
       op->item_kind = LinkItem::Kind::kRemoval;
+      op->repair_step = 0;
+      ++deletions_;
       parts_->roles->OnOverwritten(copy);
       parts_->copies->link(copy).Send(op, frame);
     });
   }
 }
 
-void Removals::OnReply(uint32_t copy, std::string_view reply, std::string_view frame) {
+void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
+                       std::string_view frame) {
+  if (op.repair_step == kJudge) {
+    OnJudged(reply, frame);
+    return;
+  }
+  --deletions_;
   if (reply[0] != '-') return;
   parts_->journals->RecordKeys(Bit(copy), frame);
-  if (!parts_->copies->InSync(copy)) return;
+  const CopyMask others = parts_->copies->in_sync() & ~Bit(copy);
+  if (!parts_->copies->InSync(copy) || others == 0) return;
+  if (IsUnfitToWrite(reply)) {
+    DoubtAll(copy, frame);
+    retry_ms_ = parts_->env->NowMs() + kRetryMs;
+    return;
+  }
   parts_->roles->MarkUnsure(copy, "it refused to delete keys that are gone on another copy: " +
                                       std::string(ReplyText(reply)));
   parts_->roles->Reconcile();
 }
 
 // Whether it deleted them is not known.
-void Removals::OnLost(uint32_t copy, std::string_view frame) {
-  parts_->journals->RecordKeys(Bit(copy), frame);
-  if (!parts_->copies->InSync(copy)) return;
+void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
   frame_.Split(frame);
-  for (size_t i = 1; i < frame_.args().size(); ++i) Doubt(frame_.args()[i]);
+  if (op.repair_step == kJudge) {
+    if (const auto doubt = doubts_.find(frame_.args()[1]); doubt != doubts_.end()) {
+      doubt->second.judged = false;
+    }
+    return;
+  }
+  --deletions_;
+  parts_->journals->RecordKeys(Bit(copy), frame);
+  if (parts_->copies->InSync(copy)) DoubtAll(copy, frame);
 }
 
-// --- doubts ---
-
-void Removals::Doubt(std::string_view key) {
-  std::vector<std::string> keys{std::string(key)};
-  if (!recent_.Spread(&keys)) {
-    Audit("too many writes of several keys since a copy removed a key");
-  }
-  parts_->shard->LeaveShortWay();
+// The keys of a deletion that did not come to pass on that copy, as far as is known.
+void Removals::DoubtAll(uint32_t copy, std::string_view frame) {
+  const CopyMask others = parts_->copies->in_sync() & ~Bit(copy);
+  if (others == 0) return;
   const uint32_t primary = parts_->copies->primary();
-  for (std::string& doubtful : keys) {
-    Miss(parts_->journals->known(), doubtful);
-    gone_.erase(doubtful);
-    doubts_.try_emplace(std::move(doubtful), primary);
-  }
-}
-
-void Removals::Resolve() {
-  if (doubts_.empty() || resolving_ || parts_->copies->losing() || parts_->roles->stopped()) return;
-  resolving_ = true;
-  for (auto doubt = doubts_.begin(); doubt != doubts_.end();) {
-    bool done = false;
-    const bool more = ResolveOne(doubt->first, doubt->second, &done);
-    doubt = done ? doubts_.erase(doubt) : std::next(doubt);
-    if (!more) break;
-  }
-  resolving_ = false;
-  if (doubts_.empty()) parts_->shard->Refresh();
-}
-
-bool Removals::ResolveOne(const std::string& key, uint32_t source, bool* done) {
-  const Copies& copies = *parts_->copies;
-  if (IsLocked(key)) return true;
-  if (!copies.Is(source, CopyStage::kInSync) && !copies.Is(source, CopyStage::kRefused)) {
-    DeleteEverywhere(key);
-    *done = true;
-    return true;
-  }
-  const CopyMask targets = copies.in_sync() & ~Bit(source);
-  if (targets == 0) {
-    *done = true;
-    return true;
-  }
-  if (!copies.link(source).up()) return false;
-  bool up = true;
-  ForEachCopy(targets, [&](uint32_t copy) { up &= copies.link(copy).up(); });
-  if (!up) return true;
-  if (!parts_->way_back->Repair(key, source, targets)) return false;
-  ++doubted_;
-  repairing_[key] = source;
-  *done = true;
-  return true;
-}
-
-void Removals::DeleteEverywhere(const std::string& key) {
-  CopyMask up = 0;
-  ForEachCopy(parts_->copies->targets(), [&](uint32_t copy) {
-    if (parts_->copies->link(copy).up()) up |= Bit(copy);
-  });
-  Delete(up, {key});
-  Miss(parts_->journals->known(), key);
-  recent_.Add(key);
-}
-
-void Removals::OnRepaired(const std::string& key) {
-  recent_.Add(key);
-  repairing_.erase(key);
-  // Something was heard of it meanwhile.
-  if (IsInDoubt(key)) Miss(parts_->journals->known(), key);
-  Resolve();
-}
-
-bool Removals::OnNotRepaired(const std::string& key) {
-  const auto found = repairing_.find(key);
-  if (found == repairing_.end()) return false;
-  const uint32_t source = found->second;
-  repairing_.erase(found);
-  if (parts_->copies->InSync(source) && parts_->copies->link(source).up()) return false;
-  parts_->shard->LeaveShortWay();
-  doubts_.try_emplace(key, source);
-  return true;
+  const uint32_t source = primary != copy ? primary : static_cast<uint32_t>(__builtin_ctz(others));
+  frame_.Split(frame);
+  const std::vector<std::string_view> args = frame_.args();
+  for (size_t i = 1; i < args.size(); ++i) Doubt(args[i], source, /*evicted=*/true);
 }
 
 void Removals::OnRoles() {
+  const uint32_t primary = parts_->copies->primary();
+  if (const uint32_t before = std::exchange(was_primary_, primary);
+      before != primary && !parts_->copies->InSync(before)) {
+    lost_primary_ = before;
+  }
   const CopyMask entered = parts_->copies->in_sync() & ~was_in_sync_;
   was_in_sync_ = parts_->copies->in_sync();
   if (entered != 0 && !while_paused_.empty()) {
-    // No write was sent meanwhile.
+    // Some may have been written again by what was sent before the pause.
     for (const auto& [on, key] : while_paused_) {
       if (!parts_->copies->InSync(on)) continue;
-      const bool newcomers = (entered & Bit(on)) != 0;
-      gone_[key] |= newcomers ? Bit(on) : parts_->copies->in_sync() & ~entered;
+      Doubt(key, (entered & Bit(on)) != 0 ? on : primary, /*evicted=*/true);
     }
-    Flush();
+    while_paused_.clear();
   }
   Resolve();
 }

@@ -5,14 +5,17 @@
 // deleted, behind all that was sent. But what was written since the node removed it, and before
 // that was heard, may have made the key anew there, while the others added to the old one. Which
 // writes these may be is recorded, and then the key is *in doubt*: its requests wait, and it is
-// made equal by state, from the primary. So are the keys to which that may have spread (RENAME,
-// SUNIONSTORE).
+// made equal by state, from the copy that removed it, which has all that was written since and
+// nothing of before. So are the keys to which that may have spread (RENAME, SUNIONSTORE).
 //
 // The invariant: at each point of the order a key is equal on the copies in sync, or a copy removed
 // it and that is on its way to be told, or it is in doubt.
 //
-// If the source of a key in doubt is lost, the copies that are left have nothing right of it: it is
-// deleted. So it is gone, as it was for whoever read it there, and nothing old comes back.
+// If the primary removed it and is lost, the copies that are left have what was gone and what was
+// written since in one. A key that was evicted is deleted there, so that nothing old comes back.
+// One that expired is looked at: as it was before, it is about to expire there as well, and is
+// deleted; if it lives on, that was written since. If another copy is lost, the primary has it
+// right.
 
 #ifndef GEMEL_BACKEND_SHARD_REMOVALS_H_
 #define GEMEL_BACKEND_SHARD_REMOVALS_H_
@@ -70,20 +73,28 @@ class Removals : private RemovalFeed::Host {
 
   // --- keys in doubt ---
   bool idle() const { return doubts_.empty(); }
+  // Its requests wait.
   bool IsInDoubt(std::string_view key) const { return doubts_.contains(key); }
   // A repair of whoever's ended: on those copies the key is what it is on the source.
   void OnRepaired(const std::string& key);
-  // True: it was one of these, the source is to blame, and it is seen to.
-  bool OnNotRepaired(const std::string& key);
+  // True: it was one of these, and is tried again, from the primary if need be.
+  // `why`: what the node said.
+  bool OnNotRepaired(const std::string& key, std::string_view why);
 
-  // --- deletions ---
-  void OnReply(uint32_t copy, std::string_view reply, std::string_view frame);
-  void OnLost(uint32_t copy, std::string_view frame);
+  // --- what was sent for this, of kind kRemoval ---
+  void OnReply(uint32_t copy, const Op& op, std::string_view reply, std::string_view frame);
+  void OnLost(uint32_t copy, const Op& op, std::string_view frame);
 
   // An edit is in effect.
   void OnRoles();
+  // Since when the node is known to tell of what it removes, as a number that is another one after
+  // any time in which it may not have; 0: it is not known to.
+  void SetNotifying(uint32_t copy, uint64_t since);
   // What the node removes is told.
   bool IsFollowed(uint32_t copy) const { return feeds_[copy]->following(); }
+  // To be asked until it is true, once no more writes come: what the nodes removed until now is
+  // heard of, and has gone everywhere.
+  bool AllHeard();
   // Why what the node removes is not heard of; empty: it is, or there is no other copy.
   std::string Note(uint32_t copy) const;
   void Trim() { frame_.Trim(); }
@@ -100,23 +111,43 @@ class Removals : private RemovalFeed::Host {
   struct Barrier {
     bool under_way = false;
     uint64_t next_ms = 0;  // the next one begins
-    CopyMask line = 0;  // copies whose line has not come to the mark
-    CopyMask feed = 0;  // whose feed has not answered
+    CopyMask line = 0;     // copies whose line has not come to the mark
+    CopyMask feed = 0;     // whose feed has not answered
     std::vector<uint64_t> marks;
   };
 
   // RemovalFeed::Host
-  void OnRemoved(uint32_t copy, std::string_view key) override;
+  void OnRemoved(uint32_t copy, std::string_view key, bool evicted) override;
   void OnRemovedEnd(uint32_t copy) override;
   void OnPong(uint32_t copy) override;
   void OnFollowing(uint32_t copy, bool missed) override;
   void OnFeedEnd(uint32_t copy) override;
 
+  bool IsSilent(uint32_t copy) override;
+
+  // The clocks of the nodes and of this process are apart by less, all in all.
+  static constexpr int64_t kClocksMs = 3000;
+  // What a node that takes no writes refused is tried again so often.
+  static constexpr uint64_t kRetryMs = 20;
+  // repair_step of an op that asks how long a key lives; of one that deletes keys it is 0.
+  static constexpr uint8_t kJudge = 1;
+
+  // A key in doubt.
+  struct DoubtfulKey {
+    uint32_t source = 0;    // has it right
+    bool evicted = false;   // or it expired
+    bool judged = false;    // the primary has been asked how long it lives
+    uint64_t until_ms = 0;  // so long a copy may refuse it; 0: none has
+  };
+
   bool IsLocked(std::string_view key) const;
-  void Doubt(std::string_view key);
+  void Doubt(std::string_view key, uint32_t source, bool evicted);
   void Resolve();
-  // False: no further repair can begin now.
-  bool ResolveOne(const std::string& key, uint32_t source, bool* done);
+  // *done: it is in doubt no more, or its repair has begun. False: no further one can begin now.
+  bool ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done);
+  void OnSourceLost(const std::string& key, DoubtfulKey* doubt, bool* done);
+  void OnJudged(std::string_view reply, std::string_view frame);
+  void DoubtAll(uint32_t copy, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
   void DeleteEverywhere(const std::string& key);
@@ -127,19 +158,23 @@ class Removals : private RemovalFeed::Host {
 
   ShardParts* parts_;
   std::vector<std::unique_ptr<RemovalFeed>> feeds_;  // by copy
+  std::vector<uint64_t> notifying_;                  // by copy: see SetNotifying
   CopyMask following_ = 0;
   RecentWrites recent_;
   Barrier barrier_;
   uint64_t heard_ms_ = 0;  // when something was removed last
   // Told since the last Flush, and on which copies it is gone.
   KeyMap<CopyMask> gone_;
-  // In doubt, and the copy that has it right; those that are being repaired.
-  KeyMap<uint32_t> doubts_;
-  KeyMap<uint32_t> repairing_;
+  KeyMap<DoubtfulKey> doubts_;
+  KeyMap<DoubtfulKey> repairing_;
   bool resolving_ = false;
+  uint64_t retry_ms_ = 0;   // no doubt is resolved before
+  uint64_t deletions_ = 0;  // sent, not answered
   // What went while writes were paused: for a copy that comes in sync meanwhile.
   std::vector<std::pair<uint32_t, std::string>> while_paused_;
   CopyMask was_in_sync_ = 0;
+  uint32_t was_primary_ = 0;
+  uint32_t lost_primary_ = ~0u;  // whose place another took last
   uint64_t rest_until_ms_ = 0;
   std::function<void(const std::string&)> audit_;
   FrameKeys frame_;

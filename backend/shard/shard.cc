@@ -179,7 +179,7 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       hedger_.OnReply(link->index(), static_cast<Hedge*>(item), reply, frame);
       return;
     case LinkItem::Kind::kRemoval:
-      removals_.OnReply(link->index(), reply.bytes, frame);
+      removals_.OnReply(link->index(), *static_cast<Op*>(item), reply.bytes, frame);
       ops_.Free(static_cast<Op*>(item));
       return;
   }
@@ -228,7 +228,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       hedger_.OnLost(*link, static_cast<Hedge*>(item), frame, suspect);
       return;
     case LinkItem::Kind::kRemoval:
-      removals_.OnLost(copy, frame);
+      removals_.OnLost(copy, *static_cast<Op*>(item), frame);
       ops_.Free(static_cast<Op*>(item));
       return;
   }

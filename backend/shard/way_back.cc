@@ -242,7 +242,7 @@ void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
 
 void WayBack::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                                bool too_big) {
-  if (parts_->removals->OnNotRepaired(key)) return;
+  if (parts_->removals->OnNotRepaired(key, why)) return;
   ForEachCopy(copies, [&](uint32_t copy) {
     // Not every repair follows a write that has been recorded: the audit's does not.
     parts_->journals->Need(copy);

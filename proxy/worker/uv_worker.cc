@@ -337,7 +337,11 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
 }
 
 void UvWorker::CheckDrained(uint64_t now_ms) {
-  const Draining::Step step = draining_.Next(now_ms, !sessions_.empty());
+  bool busy = !sessions_.empty();
+  if (!busy) {
+    for (const auto& owned : shards_) busy |= !owned->shard()->removals().AllHeard();
+  }
+  const Draining::Step step = draining_.Next(now_ms, busy);
   if (step == Draining::Step::kServe) return;
   sessions_.Drain();
   if (step == Draining::Step::kClose) return;

@@ -19,7 +19,7 @@ std::vector<std::string> Spread(const RecentWrites& recent, std::vector<std::str
 }
 
 void Together(RecentWrites* recent, std::vector<std::string_view> keys) {
-  recent->AddTogether(keys);
+  recent->AddTogether(keys, 0, keys.size());
 }
 
 using Keys = std::vector<std::string>;
@@ -73,6 +73,16 @@ TEST(RecentWrites, ADoubtSpreadsInTheOrderOfTheWrites) {
   EXPECT_EQ(Spread(recent, {"x"}), (Keys{"x"}));
   recent.Drop();
   EXPECT_EQ(Spread(recent, {"a"}), (Keys{"a"}));
+}
+
+TEST(RecentWrites, ADoubtSpreadsToWhatIsWrittenAlone) {
+  RecentWrites recent;
+  recent.Begin();
+  recent.AddTogether(std::vector<std::string_view>{"dest", "a", "b"}, 0, 1);
+  EXPECT_EQ(Spread(recent, {"a"}), (Keys{"a", "dest"}));
+  EXPECT_EQ(Spread(recent, {"dest"}), (Keys{"dest"}));
+  recent.AddTogether(std::vector<std::string_view>{"dest", "copy"}, 1, 2);
+  EXPECT_EQ(Spread(recent, {"b"}), (Keys{"b", "copy", "dest"}));
 }
 
 TEST(RecentWrites, WritesOfSeveralAreRecordedAlways) {

@@ -144,7 +144,7 @@ TEST_F(RemovalsTest, TheDoubtfulIsDeletedIfThePrimaryIsLost) {
   Sent(1);
   Reply(0, ":1\r\n");
   Reply(1, ":1\r\n");
-  Tell(0, {"a"});
+  Tell(0, {"a"}, "evicted");
   ExpectRepair(0, "a");
   shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
   Lose(0, /*refused=*/true);
@@ -155,6 +155,157 @@ TEST_F(RemovalsTest, TheDoubtfulIsDeletedIfThePrimaryIsLost) {
   EXPECT_EQ(sent, Command({"DEL", "a"}) + Command({"HGETALL", "a"})) << "nothing old comes back";
   Reply(1, ":1\r\n*0\r\n");
   EXPECT_EQ(read->told, "*0\r\n");
+}
+
+// It has what was written since, and nothing of before; a client may have read it there.
+TEST_F(RemovalsTest, TheCopyThatRemovedItHasItRight) {
+  Begin(2);
+  Record();
+  Ask({"SADD", "a", "m"});
+  Sent(0);
+  Sent(1);
+  Reply(0, ":1\r\n");
+  Reply(1, ":1\r\n");
+  Tell(1, {"a"}, "evicted");
+  ExpectRepair(1, "a");
+  Reply(1, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(0), Command({"RESTORE", "a", "0", "abc", "REPLACE"}));
+  Reply(0, "-ERR no\r\n");
+  // Better the other way round than without the primary.
+  shard_->Tick(now_ms_ += 10, 0);
+  ExpectRepair(0, "a");
+  Reply(0, "$3\r\nxyz\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "a", "0", "xyz", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  EXPECT_TRUE(shard_->Idle());
+  EXPECT_EQ(edits_, "");
+}
+
+TEST_F(RemovalsTest, ACopyThatTakesNoWritesJustNowGetsTime) {
+  Begin(2);
+  Record();
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  Reply(1, "-READONLY You can't write against a read only replica.\r\n");
+  Asked* read = Ask({"GET", "a"});
+  EXPECT_EQ(Sent(0), "") << "until it is gone everywhere";
+  for (int i = 0; i < 3; ++i) {
+    Pass(20);
+    AnswerPings();
+    ExpectRepair(0, "a");
+    Reply(0, "$-1\r\n:-2\r\n");
+    EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+    Reply(1, i < 2 ? "-MISCONF no\r\n" : ":1\r\n");
+  }
+  EXPECT_EQ(Sent(0), Command({"GET", "a"}));
+  Reply(0, "$-1\r\n");
+  EXPECT_EQ(read->told, "$-1\r\n");
+  EXPECT_EQ(edits_, "");
+}
+
+TEST_F(RemovalsTest, AllIsHeardOnceTheNodesHaveAnsweredBehindTheLastWrite) {
+  Begin(2);
+  EXPECT_FALSE(shard_->removals().AllHeard());
+  PassBarriers();
+  EXPECT_TRUE(shard_->removals().AllHeard());
+  Ask({"SET", "a", "1"});
+  Sent(0);
+  Sent(1);
+  EXPECT_FALSE(shard_->removals().AllHeard());
+  Reply(0, "+OK\r\n");
+  Reply(1, "+OK\r\n");
+  shard_->Tick(now_ms_ += 20, 0);
+  Tell(0, {"b"}, "evicted");  // because of that write
+  EXPECT_EQ(Sent(1), Command({"DEL", "b"}));
+  PassBarriers();
+  PassBarriers();
+  EXPECT_FALSE(shard_->removals().AllHeard());
+  Reply(1, ":1\r\n");
+  PassBarriers();
+  PassBarriers();
+  EXPECT_TRUE(shard_->removals().AllHeard());
+}
+
+TEST_F(RemovalsTest, OfSeveralThatRemovedItThePrimaryHasItRight) {
+  Begin(2);
+  Record();
+  Ask({"SADD", "a", "m"});
+  Sent(0);
+  Sent(1);
+  Reply(0, ":1\r\n");
+  Reply(1, ":1\r\n");
+  Tell(1, {"a"}, "evicted");
+  ExpectRepair(1, "a");
+  Tell(0, {"a"}, "evicted");  // while it is being repaired
+  Reply(1, "$3\r\nabc\r\n:-1\r\n");
+  Sent(0);
+  Reply(0, "+OK\r\n");
+  ExpectRepair(0, "a");
+}
+
+// What expired on the lost primary, and was written since, is on the other copy in one with what it
+// was before: if that is about to expire there as well, nothing that counts is lost with it.
+TEST_F(RemovalsTest, WhatExpiredOnTheLostPrimaryIsJudgedByHowLongItLives) {
+  for (const std::string left : {":200\r\n", ":-2\r\n", ":-1\r\n", ":60000\r\n"}) {
+    const bool lives = left == ":-1\r\n" || left == ":60000\r\n";
+    shard_.reset();
+    feeds_.clear();
+    transports_.clear();
+    Begin(2);
+    Record();
+    Ask({"SET", "a", "1"});
+    Sent(0);
+    Sent(1);
+    Reply(0, "+OK\r\n");
+    Reply(1, "+OK\r\n");
+    Tell(0, {"a"});
+    ExpectRepair(0, "a");
+    shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
+    Lose(0, /*refused=*/true);
+    Asked* read = Ask({"GET", "a"});
+    RunEdits();
+    EXPECT_EQ(Sent(1), Command({"PTTL", "a"})) << left;
+    Reply(1, left);
+    EXPECT_EQ(Sent(1), (lives ? "" : Command({"DEL", "a"})) + Command({"GET", "a"})) << left;
+    Reply(1, std::string(lives ? "" : ":1\r\n") + "$1\r\n1\r\n");
+    EXPECT_EQ(read->told, "$1\r\n1\r\n");
+  }
+}
+
+TEST_F(RemovalsTest, AFeedThatSaysNothingIsAskedWhetherItIsAlive) {
+  Begin(2);
+  shard_->Tick(now_ms_ += 1000, 0);
+  EXPECT_EQ(FeedSent(0), Command({"PING"}));
+  const int connects = feeds_[0].connects;
+  Pong(0);
+  shard_->Tick(now_ms_ += 1000, 0);
+  EXPECT_EQ(FeedSent(0), Command({"PING"}));
+  Pass(8000, 100);  // its node answers all else, as far as it is asked
+  EXPECT_GT(feeds_[0].connects, connects);
+  EXPECT_FALSE(shard_->removals().IsFollowed(0));
+}
+
+TEST_F(RemovalsTest, AFeedOfAProcessThatIsGoneIsMadeAnew) {
+  Begin(2);
+  Lose(1, /*refused=*/true);
+  RunEdits();
+  EXPECT_TRUE(shard_->removals().IsFollowed(1)) << "nobody has said that it ended";
+  const int connects = feeds_[1].connects;
+  Pass(100, 100);
+  Up(1, "another");
+  EXPECT_EQ(feeds_[1].connects, connects + 1);
+}
+
+TEST_F(RemovalsTest, NotificationsThatAreSwitchedOnLaterAreCheckedForWhatWasMissed) {
+  Begin(2);
+  std::string why;
+  shard_->removals().set_audit([&why](const std::string& text) { why = text; });
+  shard_->removals().SetNotifying(1, 1);
+  EXPECT_FALSE(shard_->removals().IsFollowed(1));
+  Follow(1, 5);
+  EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
+  shard_->removals().SetNotifying(1, 1);
+  EXPECT_TRUE(shard_->removals().IsFollowed(1)) << "nothing new";
 }
 
 TEST_F(RemovalsTest, WhatADeadPrimaryHadToldIsHeardBeforeAnotherTakesItsPlace) {
@@ -232,6 +383,20 @@ TEST_F(RemovalsTest, EvictionsThatWereNotHeardAreSaid) {
   EXPECT_EQ(why, "") << "two were told";
   shard_->feed_link(1)->OnClosed("reset", false, now_ms_);
   Follow(1, 3);
+  EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
+}
+
+TEST_F(RemovalsTest, WhatWasEvictedBeforeTheFeedWasThereIsSaid) {
+  Make(2);
+  std::string why;
+  shard_->removals().set_audit([&why](const std::string& text) { why = text; });
+  feeds_.resize(2);
+  for (uint32_t i = 0; i < 2; ++i) shard_->feed_link(i)->set_transport(&feeds_[i]);
+  Up(0, "r0");
+  Up(1, "r1");
+  Follow(0, 0);
+  EXPECT_EQ(why, "");
+  Follow(1, 1);
   EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
 }
 

@@ -20,7 +20,7 @@ class RemovalsWorld : public ShardWorld {
     for (uint32_t i = 0; i < copies; ++i) Up(i, "r" + std::to_string(i));
     for (uint32_t i = 0; i < copies; ++i) Follow(i);
     shard_->Tick(now_ms_ += 2000, 0);
-    for (uint32_t i = 0; i < copies; ++i) FeedSent(i);
+    AnswerPings();
   }
   // The feed is connected, and the node says how many keys it has evicted.
   void Follow(uint32_t copy, uint64_t evicted = 0, const std::string& run_id = {}) {
@@ -39,6 +39,7 @@ class RemovalsWorld : public ShardWorld {
                "2\r\n",
            now_ms_);
     ASSERT_TRUE(shard_->removals().IsFollowed(copy));
+    FeedSent(copy);
   }
   // What was sent to a feed since it was last looked at.
   std::string FeedSent(uint32_t copy) { return feeds_[copy].Sent(shard_->feed_link(copy)); }
@@ -56,9 +57,13 @@ class RemovalsWorld : public ShardWorld {
   void PassBarriers() {
     for (int round = 0; round < 4; ++round) {
       shard_->Tick(now_ms_ += 20, 0);
-      for (uint32_t i = 0; i < feeds_.size(); ++i) {
-        if (FeedSent(i).find("PING") != std::string::npos) Pong(i);
-      }
+      AnswerPings();
+    }
+  }
+  void AnswerPings() {
+    for (uint32_t i = 0; i < feeds_.size(); ++i) {
+      const std::string sent = FeedSent(i);
+      for (size_t at = 0; (at = sent.find("PING", at)) != std::string::npos; ++at) Pong(i);
     }
   }
   void Pong(uint32_t copy) {
