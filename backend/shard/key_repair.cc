@@ -136,6 +136,7 @@ void KeyRepair::OnSize(Job* job, uint32_t id, std::string_view reply) {
   const bool in_pieces = !CanReadDump(*job);
   const int64_t most = in_pieces ? kMaxMemoryInPieces : kMaxMemory;
   if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) job->memory = bytes;
+  if (reply[0] == '$') job->memory = 1;  // there is nothing
   if (bytes > most) {
     job->broken = job->too_big = true;
     job->why = "it takes " + std::to_string(bytes >> 20) + " MB of memory, more than " +

@@ -40,6 +40,7 @@ Node::Node(Loop* loop, std::string address)
     : loop_(loop),
       address_(std::move(address)),
       keys_(loop, [this](Gone how, const std::string& key) { OnRemoved(how, key); }) {
+  ReadConfigFile();
   run_id_ = address_ + "#0";
   NewReplid();
 }
@@ -286,10 +287,10 @@ void Node::ResetAll() {
 std::string Node::Info() const {
   std::string text = "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n";
   if (keeps_writes_) text += "aof_enabled:1\r\n";
-  if (dice_ != nullptr) {
-    text += "# Stats\r\nexpired_keys:" + std::to_string(expired_) + "\r\n";
-    text += "evicted_keys:" + std::to_string(evicted_) + "\r\n";
-  }
+  text += "# Memory\r\nmaxmemory:" + config_.at("maxmemory") + "\r\n";
+  text += "maxmemory_policy:" + config_.at("maxmemory-policy") + "\r\n";
+  text += "# Stats\r\nexpired_keys:" + std::to_string(expired_) + "\r\n";
+  text += "evicted_keys:" + std::to_string(evicted_) + "\r\n";
   text += "# Replication\r\n";
   text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";
   if (master_ != nullptr) {

@@ -196,7 +196,7 @@ class Node {
   std::map<std::string, std::string> config_;
   uint64_t expired_ = 0;
   uint64_t evicted_ = 0;
-  uint64_t subscribed_us_ = 0;  // when somebody listened last; 0: never
+  uint64_t listened_us_ = 0;  // when somebody was told last, or when it began
   std::deque<Removal> removals_;
 
   // Replication.

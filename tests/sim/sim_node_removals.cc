@@ -12,7 +12,7 @@ namespace gemel::sim {
 namespace {
 
 constexpr const char* kNotify = "notify-keyspace-events";
-// A subscriber that went so long ago is not to be counted on.
+// Who wants to be told must listen so soon after a node's start, and after a connection is lost.
 constexpr uint64_t kListensAgainUs = 1000 * 1000;
 
 // '*' alone is special.
@@ -38,13 +38,13 @@ void Node::BeginRemovals(RemovalHabits habits, uint64_t seed) {
   RemovalTurn();
 }
 
-// What CONFIG SET has changed is gone.
+// What CONFIG SET has changed is gone, and nobody listens yet.
 void Node::ReadConfigFile() {
-  config_.clear();
-  if (dice_ == nullptr) return;
+  const bool evicts = dice_ != nullptr;
   config_ = {{kNotify, habits_.notifies},
-             {"maxmemory", "1073741824"},
-             {"maxmemory-policy", "allkeys-random"}};
+             {"maxmemory", evicts ? "1073741824" : "0"},
+             {"maxmemory-policy", evicts ? "allkeys-random" : "noeviction"}};
+  listened_us_ = loop_->now_us();
 }
 
 // Redis's cycle finds some soon, and others later.
@@ -95,7 +95,7 @@ void Node::OnRemoved(Gone how, const std::string& key) {
   if (how == Gone::kPast && has('g')) Publish("del", key, &removal);
   // Nobody is there to be told, nor was of late: that is no excuse.
   const bool by_command = how == Gone::kPast || how == Gone::kUnsaid;
-  if (by_command || subscribed_us_ == 0 || loop_->now_us() > subscribed_us_ + kListensAgainUs) {
+  if (by_command || loop_->now_us() > listened_us_ + kListensAgainUs) {
     removal.told_us = std::min(removal.told_us, removal.at_us);
   }
 }
@@ -105,7 +105,7 @@ void Node::Publish(const std::string& event, const std::string& key, Removal* re
   for (const ConnectionPtr& connection : connections_) {
     for (const std::string& pattern : connection->patterns) {
       if (!Matches(pattern, channel)) continue;
-      subscribed_us_ = loop_->now_us();
+      listened_us_ = loop_->now_us();
       Reply(connection, "*4\r\n" + Bulk("pmessage") + Bulk(pattern) + Bulk(channel) + Bulk(key),
             [this, removal] { removal->told_us = std::min(removal->told_us, loop_->now_us()); });
     }
@@ -144,11 +144,14 @@ std::string Node::Config(const std::vector<std::string>& args) {
   std::string found;
   size_t count = 0;
   for (const auto& [name, value] : config_) {
-    if (!Matches(args[2], name)) continue;
+    const bool wanted = std::any_of(args.begin() + 2, args.end(), [&](const std::string& pattern) {
+      return Matches(pattern, name);
+    });
+    if (!wanted) continue;
     found += Bulk(name) + Bulk(value);
     count += 2;
   }
-  if (count > 0 || args[2].find('*') != std::string::npos) {
+  if (count > 0 || args.size() > 3 || args[2].find('*') != std::string::npos) {
     return "*" + std::to_string(count) + "\r\n" + found;
   }
   return "*2\r\n" + Bulk(args[2]) + Bulk(args[2] == "appendfsync" ? "always" : "no");

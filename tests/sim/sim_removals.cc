@@ -78,11 +78,11 @@ void Removals::Begin(Node* node, std::function<bool()> is_primary) {
     habits.clock_ahead_ms =
         clocks_ahead_ms_ + static_cast<int64_t>(dice_.Random(2 * apart + 1)) - clocks_apart_ms_;
   }
-  habits.notifies = dice_.Chance(50) ? "AKE" : "Exe";
+  habits.notifies = dice_.Chance(70) ? "" : dice_.Chance(50) ? "AKE" : "Kg$";
   habits.config_refused = refuses_config_ && dice_.Chance(70);
   // Of those that may not be told, most do so of their own accord.
-  if (habits.config_refused && dice_.Chance(30)) habits.notifies = "";
-  all_tell_ &= habits.notifies.find('E') != std::string::npos;
+  if (habits.config_refused) habits.notifies = dice_.Chance(70) ? "Exe" : "";
+  all_tell_ &= !habits.config_refused || !habits.notifies.empty();
   counts_.untold_runs = all_tell_ ? 0 : 1;
   habits.evictions = [this, is_primary = std::move(is_primary)] {
     return is_primary() ? primary_rate_ : other_rate_;
