@@ -116,37 +116,46 @@ class FleetingKey {
 
   bool MissesAreRight(const Read& read) {
     if (options_.data_lost) return true;
+    // It was before what is there, which it would have taken along.
+    uint64_t until_us = read.op->ended_us;
+    for (const std::string& token : read.tokens) {
+      const SimOp& there = *writer_[token];
+      if (options_.all_acks && there.outcome == Outcome::kOk) {
+        until_us = std::min(until_us, there.ended_us);
+      }
+    }
     for (const SimOp* write : writes_) {
       if (!Seen(*write, *read.op) || read.Has(write->token)) continue;
-      if (!MayBeGone(*write, *read.op)) {
+      if (!MayBeGone(*write, until_us)) {
         return Report(*read.op, "did not see, and no copy had removed: " + Describe(*write));
       }
     }
     return true;
   }
 
-  bool MayBeGone(const SimOp& write, const SimOp& read) const {
+  // By that time.
+  bool MayBeGone(const SimOp& write, uint64_t until_us) const {
     const auto may_follow = [&](const SimOp* other) {
-      return other != &write && other->invoked_us <= read.ended_us && !Before(*other, write);
+      return other != &write && other->invoked_us <= until_us && !Before(*other, write);
     };
     if (is_register_ && std::any_of(writes_.begin(), writes_.end(), may_follow)) return true;
     return std::any_of(deletes_.begin(), deletes_.end(), may_follow) ||
-           resets_.Between(write.invoked_us, read.ended_us) || MayBeDropped(write, read) ||
+           resets_.Between(write.invoked_us, until_us) || MayBeDropped(write, until_us) ||
            std::any_of(removals_.begin(), removals_.end(),
-                       [&](const Removal& removal) { return MayBeWhy(removal, write, read); });
+                       [&](const Removal& removal) { return MayBeWhy(removal, write, until_us); });
   }
   // With a primary that was lost.
-  bool MayBeDropped(const SimOp& write, const SimOp& read) const {
+  bool MayBeDropped(const SimOp& write, uint64_t until_us) const {
     for (const uint64_t at_us : options_.promotions) {
-      if (at_us < write.invoked_us || at_us > read.ended_us) continue;
+      if (at_us < write.invoked_us || at_us > until_us) continue;
       for (const uint64_t doubt_us : doubts_us_) {
         if (doubt_us <= at_us + kHandledUs && at_us <= doubt_us + kInDoubtUs) return true;
       }
     }
     return false;
   }
-  static bool MayBeWhy(const Removal& removal, const SimOp& write, const SimOp& read) {
-    return removal.at_us >= write.invoked_us && removal.at_us <= read.ended_us;
+  static bool MayBeWhy(const Removal& removal, const SimOp& write, uint64_t until_us) {
+    return removal.at_us >= write.invoked_us && removal.at_us <= until_us;
   }
 
   // Nothing from before a newer value that is missing, a deletion or a move.
@@ -192,7 +201,7 @@ class FleetingKey {
   // The earlier read missed it because of a removal of which nobody could know in time.
   bool IsExcused(const SimOp& write, const SimOp& earlier, const SimOp& read) const {
     return std::any_of(removals_.begin(), removals_.end(), [&](const Removal& removal) {
-      if (!MayBeWhy(removal, write, earlier)) return false;
+      if (!MayBeWhy(removal, write, earlier.ended_us)) return false;
       if (removal.told_us != UINT64_MAX) return read.invoked_us <= removal.told_us + kHandledUs;
       if (removal.lost_us != UINT64_MAX) return earlier.invoked_us <= removal.lost_us;
       return read.invoked_us <= removal.at_us + kMadeGoodUs;
@@ -205,7 +214,7 @@ class FleetingKey {
     const auto when = [](uint64_t us) { return us == UINT64_MAX ? "never" : std::to_string(us); };
     std::string text;
     for (const Removal& removal : removals_) {
-      if (!MayBeWhy(removal, write, earlier)) continue;
+      if (!MayBeWhy(removal, write, earlier.ended_us)) continue;
       text += "; " + removal.node->address() + " " + kHow[static_cast<size_t>(removal.how)] +
               " at " + when(removal.at_us) + ", told at " + when(removal.told_us) + ", lost at " +
               when(removal.lost_us);

@@ -107,7 +107,10 @@ void Node::Publish(const std::string& event, const std::string& key, Removal* re
       if (!Matches(pattern, channel)) continue;
       listened_us_ = loop_->now_us();
       Reply(connection, "*4\r\n" + Bulk("pmessage") + Bulk(pattern) + Bulk(channel) + Bulk(key),
-            [this, removal] { removal->told_us = std::min(removal->told_us, loop_->now_us()); });
+            [this, removal] {
+              TraceKey({"(told)", removal->key}, "\r");
+              removal->told_us = std::min(removal->told_us, loop_->now_us());
+            });
     }
   }
 }

@@ -78,7 +78,8 @@ void Removals::Begin(Node* node, std::function<bool()> is_primary) {
     habits.clock_ahead_ms =
         clocks_ahead_ms_ + static_cast<int64_t>(dice_.Random(2 * apart + 1)) - clocks_apart_ms_;
   }
-  habits.notifies = dice_.Chance(70) ? "" : dice_.Chance(50) ? "AKE" : "Kg$";
+  // Until the proxy has seen to it a run may be half over.
+  habits.notifies = dice_.Chance(75) ? "Exe" : dice_.Chance(50) ? "" : "Kg$";
   habits.config_refused = refuses_config_ && dice_.Chance(70);
   // Of those that may not be told, most do so of their own accord.
   if (habits.config_refused) habits.notifies = dice_.Chance(70) ? "Exe" : "";
