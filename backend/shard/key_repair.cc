@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kMaxPayload = 64u << 20;
 // What it takes in memory, with which a server answers before, is mostly a few times its DUMP.
 constexpr int64_t kMaxMemory = int64_t{4} * kMaxPayload;
+// Keys of so much take a server more than a moment.
+constexpr int64_t kLarge = int64_t{1} << 20;
 // In pieces nothing is held up but the key itself.
 // More than the clocks of the nodes are apart.
 constexpr int64_t kSoonMs = 3000;
@@ -57,6 +59,13 @@ bool KeyRepair::Concerns(CopyMask copies) const {
     if ((job.targets & copies) != 0) return true;
   }
   return false;
+}
+
+bool KeyRepair::IsShort(const Op& op) const {
+  const auto found = jobs_.find(op.repair_job);
+  if (found == jobs_.end()) return false;
+  const int64_t memory = found->second.memory;  // 0: it is being asked for, or cannot be known
+  return op.repair_step == kSize || (memory > 0 && memory < kLarge);
 }
 
 void KeyRepair::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
@@ -127,6 +136,7 @@ void KeyRepair::OnSize(Job* job, uint32_t id, std::string_view reply) {
   const bool in_pieces = !CanReadDump(*job);
   const int64_t most = in_pieces ? kMaxMemoryInPieces : kMaxMemory;
   if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) job->memory = bytes;
+  if (reply[0] == '$') job->memory = 1;  // there is nothing
   if (bytes > most) {
     job->broken = job->too_big = true;
     job->why = "it takes " + std::to_string(bytes >> 20) + " MB of memory, more than " +

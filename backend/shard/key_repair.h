@@ -63,6 +63,8 @@ class KeyRepair {
     return found != keys_.end() ? found->second : kNoJob;
   }
   bool IsUnderWay(uint32_t job) const { return jobs_.contains(job); }
+  // What the op asks of a node is done in a moment.
+  bool IsShort(const Op& op) const;
 
   // Copies the key from `source` to `targets`. False if too many are under way, or if the key is
   // being repaired for fewer targets: the caller gives those copies up instead.

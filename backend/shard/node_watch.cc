@@ -8,6 +8,7 @@
 #include "backend/shard/first_writes.h"
 #include "backend/shard/hedger.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/way_back.h"
 
 namespace gemel {
 
@@ -279,6 +280,12 @@ NodeWatch::Work NodeWatch::WorkIn(const Link& link, size_t first) {
     if (item->item_kind == LinkItem::Kind::kState) {
       work = std::max(work, WorkOfFirst(*static_cast<Op*>(item)));
       return work != Work::kScript;
+    }
+    // Small keys, of which many are repaired and deleted where nodes remove keys.
+    if (item->item_kind == LinkItem::Kind::kRemoval) return true;
+    if (item->item_kind == LinkItem::Kind::kRepair &&
+        parts_->way_back->repairs().IsShort(*static_cast<Op*>(item))) {
+      return true;
     }
     const CommandRow* row = frame_.Split(frame, *parts_->table);
     if (row != nullptr && !Hedger::MayTakeLong(*row, frame) && !parts_->aside->IsGiant(row, frame))

@@ -27,9 +27,11 @@ void World::Submit(Client* client) {
     SimOp* copy = &copies_.emplace_back();
     copy->shard = static_cast<uint16_t>(shard[1] - '0');
     copy->key = shard + ":y" + std::to_string(loop_.Random(targets));
-    const std::string from = loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(targets))
-                                              : shard + ":" + "rcl"[loop_.Random(3)] +
-                                                    std::to_string(loop_.Random(keys_));
+    const std::string from =
+        loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(targets))
+        : removals_ != nullptr && loop_.Chance(50)
+            ? removals_->Source(shard)
+            : shard + ":" + "rcl"[loop_.Random(3)] + std::to_string(loop_.Random(keys_));
     if (from != copy->key && proxy_->Owner(from) == proxy_->Owner(copy->key))
       SubmitOp(copy, {"COPY", from, copy->key, "REPLACE"});
   }
@@ -46,13 +48,16 @@ void World::Submit(Client* client) {
             std::to_string(loop_.Random(keys_));
   if (!op->is_read && op->key_kind == KeyKind::kList && loop_.Chance(5)) {
     op->key = ShardName(op->shard) + ":x";
+  } else if (removals_ != nullptr) {
+    removals_->Choose(op, ShardName(op->shard));
   }
   // A session waits where the fence stops it; this client reads instead.
   const ReadFence::Mark mark = ReadFence::MarkOf(op->key);
   if (!op->is_read && client->fence.Blocks(mark)) op->is_read = true;
   op->is_read ? client->fence.PushRead(mark) : client->fence.PushOther();
   // Of its key, or its session waits for one that does.
-  op->may_wait = op->key_kind == KeyKind::kList;
+  op->may_wait = op->key_kind == KeyKind::kList || op->key_kind == KeyKind::kFleeting ||
+                 op->key_kind == KeyKind::kFleetingSet;
   for (const SimOp* before : client->line) {
     op->may_wait |= before->outcome == SimOp::Outcome::kPending && before->may_wait;
   }
@@ -80,6 +85,10 @@ void World::Submit(Client* client) {
       } else {
         SubmitOp(op, {"APPEND", op->key, op->token});
       }
+      return;
+    case KeyKind::kFleeting:
+    case KeyKind::kFleetingSet:
+      SubmitOp(op, removals_->Command(op));
       return;
   }
 }

@@ -77,7 +77,7 @@ PoolConfig PoolOf(const ProxyOptions& config) {
   pool.resync.retry_ms = config.resync_retry_ms;
   pool.resync.journal_keys = config.journal_keys;
   pool.resync.repair_keys_per_s = config.repair_keys_per_s;
-  pool.audit.interval_s = 1;
+  pool.audit.interval_s = config.audit_interval_s;
   pool.audit.keys_per_s = config.audit_keys_per_s;
   for (const ShardSetup& setup : config.shards) {
     pool.shards.push_back(ShardOf(setup, config.password));

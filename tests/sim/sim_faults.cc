@@ -244,6 +244,7 @@ void World::KillNode(size_t index, bool silently) {
     Trace("data may be lost with it");
     check_.data_lost = true;
   }
+  if (removals_ != nullptr) removals_->OnKill(nodes_[index].get());
   nodes_[index]->Kill(silently);
   if (proxy_ != nullptr && !silently) proxy_->ResetProbe(nodes_[index].get());
 }

@@ -17,7 +17,10 @@ bool IsNil(const std::string& reply) { return reply == "$-1\r\n"; }
 }  // namespace
 
 std::string Describe(const SimOp& op) {
-  std::string text = op.is_read ? "GET " : op.is_delete ? "DEL " : "write ";
+  std::string text = op.is_read     ? "GET "
+                     : op.is_delete ? "DEL "
+                     : op.is_touch  ? "EXPIRE "
+                                    : "write ";
   text += op.key;
   if (!op.is_read) text += " " + op.token.substr(0, 24);
   return text + " of client " + std::to_string(op.client) + " at " + std::to_string(op.invoked_us) +
@@ -75,6 +78,10 @@ void History::Check(const std::map<std::string, std::string>& content, const Che
         } else {
           CheckMovedCounter(ops, last, options, resets, report);
         }
+        break;
+      case KeyKind::kFleeting:
+      case KeyKind::kFleetingSet:
+        CheckFleeting(ops, last, options, resets, report);
         break;
       case KeyKind::kList:
         if (resets.empty()) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backend/shard/request.h"
+#include "tests/sim/sim_node.h"
 
 namespace gemel::sim {
 
@@ -21,6 +22,9 @@ enum class KeyKind : uint8_t {
   kRegister,  // SET, DEL, GET of values that are never used twice
   kCounter,   // INCR, GET
   kList,  // APPEND of tokens that are never used twice, GET: the order of all writes can be read
+  // Keys that may expire or be evicted at any time, in runs that have such.
+  kFleeting,     // SET with and without times of expiry, DEL, ...
+  kFleetingSet,  // SADD of tokens, of which the reply tells nothing of the others that are there
 };
 
 struct SimOp : Request {
@@ -33,7 +37,10 @@ struct SimOp : Request {
   KeyKind key_kind = KeyKind::kList;
   bool is_read = false;
   bool is_delete = false;
-  bool may_wait = false;  // a read for a write that one copy executes first
+  bool is_touch = false;        // changes only when the key expires
+  bool is_timed = false;        // and names a time of the clock
+  bool is_conditional = false;  // writes only if nothing is there: the reply says whether it did
+  bool may_wait = false;        // a read for a write that one copy executes first
   std::string key;
   std::string token;  // what it writes; for lists ends with ';'
   uint64_t client = 0;
@@ -66,6 +73,11 @@ struct CheckOptions {
   uint64_t old_from_us = UINT64_MAX;
   std::function<KeyResets(const std::string& key)> resets = {};
   bool all_acks = true;  // an acknowledged write is on all copies that are in sync
+  // What copies removed by themselves of a key; and called for what came back with a right to it.
+  std::function<std::vector<Removal>(const std::string& key)> removals = {};
+  std::function<void()> excused = {};
+  std::vector<uint64_t> promotions = {};  // when a copy took the place of a primary
+  bool all_told = true;                   // every node says what it removes
 };
 
 // Without what nodes made up (see XADD of the node).
@@ -91,6 +103,9 @@ class History {
                            const Report& report);
   static void CheckList(const Ops& ops, const std::string* last, const CheckOptions& options,
                         const Report& report);
+  // sim_fleeting_keys.cc
+  static void CheckFleeting(const Ops& ops, const std::string* last, const CheckOptions& options,
+                            const KeyResets& resets, const Report& report);
   // The same for keys that moved from shard to shard (sim_moved_keys.cc).
   static void CheckMovedCounter(const Ops& ops, const std::string* last,
                                 const CheckOptions& options, const KeyResets& resets,

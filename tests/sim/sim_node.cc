@@ -34,44 +34,26 @@ bool CutCommand(std::string* in, std::vector<std::string>* args) {
   return true;
 }
 
-std::string Simple(std::string_view text) { return "+" + std::string(text) + "\r\n"; }
-std::string Integer(int64_t value) { return ":" + std::to_string(value) + "\r\n"; }
-std::string Bulk(std::string_view text) {
-  std::string out;
-  AppendBulk(&out, text);
-  return out;
-}
-
-std::string Digest(const std::string& value) {
-  return std::to_string(std::hash<std::string>()(value));
-}
-
-bool IsWrite(const std::string& name) {
-  return name == "SET" || name == "DEL" || name == "INCR" || name == "APPEND" ||
-         name == "RESTORE" || name == "COPY" || name == "XADD" || name == "UNLINK" ||
-         name == "FLUSHDB";
-}
-
-// What an XADD has made up does not count.
-int64_t PlainSize(const std::string& value) {
-  return static_cast<int64_t>(value.size()) - std::count(value.begin(), value.end(), '!');
-}
-
 }  // namespace
 
-Node::Node(Loop* loop, std::string address) : loop_(loop), address_(std::move(address)) {
+Node::Node(Loop* loop, std::string address)
+    : loop_(loop),
+      address_(std::move(address)),
+      keys_(loop, [this](Gone how, const std::string& key) { OnRemoved(how, key); }) {
+  ReadConfigFile();
   run_id_ = address_ + "#0";
   NewReplid();
 }
 
-uint64_t Node::Delay() {
-  const uint64_t extra = extra_us_ > 0 ? loop_->Between(extra_us_ / 2, extra_us_) : 0;
-  return extra + loop_->Between(20, loop_->Chance(5) ? 3000 : 300);
+uint64_t Node::Delay(Loop* dice) {
+  if (dice == nullptr) dice = loop_;
+  const uint64_t extra = extra_us_ > 0 ? dice->Between(extra_us_ / 2, extra_us_) : 0;
+  return extra + dice->Between(20, dice->Chance(5) ? 3000 : 300);
 }
 
 void Node::Connect(const ConnectionPtr& connection) {
   connection->node = this;
-  loop_->After(Delay(), [this, connection] {
+  loop_->After(Delay(DiceOf(connection)), [this, connection] {
     auto arrive = [this, connection] {
       if (!connection->connected) return;
       if (!alive_ || refusing_) {
@@ -96,10 +78,11 @@ void Node::Connect(const ConnectionPtr& connection) {
 
 void Node::Send(const ConnectionPtr& connection, std::string bytes) {
   // In order on one connection; what is left of an older connection may be read later.
+  Loop* dice = DiceOf(connection);
   while (!bytes.empty()) {
-    const size_t part = loop_->Chance(20) ? loop_->Between(1, bytes.size()) : bytes.size();
+    const size_t part = dice->Chance(20) ? dice->Between(1, bytes.size()) : bytes.size();
     uint64_t& last = connection->last_arrival_us;
-    last = std::max(last, loop_->now_us() + Delay());
+    last = std::max(last, loop_->now_us() + Delay(dice));
     loop_->At(last,
               [this, connection, piece = bytes.substr(0, part)] { Arrive(connection, piece); });
     bytes.erase(0, part);
@@ -108,7 +91,7 @@ void Node::Send(const ConnectionPtr& connection, std::string bytes) {
 
 void Node::CloseByClient(const ConnectionPtr& connection) {
   connection->CloseClientEnd();
-  Drop(connection, loop_->Chance(50) ? 5000 : 0);
+  Drop(connection, DiceOf(connection)->Chance(50) ? 5000 : 0);
 }
 
 void Node::Drop(const ConnectionPtr& connection, uint64_t after_us) {
@@ -141,6 +124,8 @@ void Node::Process(const ConnectionPtr& connection) {
     const bool here = args[0] == "CLIENT" && !Refuses(args[0]);
     if (connection->multi || args[0] == "MULTI") {
       replies += InMulti(connection, args);
+    } else if (!connection->patterns.empty() || args[0] == "PSUBSCRIBE") {
+      replies += AsSubscriber(connection, args);
     } else {
       replies += here ? ClientCommand(connection, args) : Execute(args);
     }
@@ -165,7 +150,7 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
     std::string error;
     if (Refuses(args[0])) error = refusal_;
     if (Loading()) error = "-LOADING Redis is loading the dataset in memory\r\n";
-    if (master_ != nullptr && IsWrite(args[0])) error = "-READONLY You can't write\r\n";
+    if (master_ != nullptr && Keyspace::IsWrite(args[0])) error = "-READONLY You can't write\r\n";
     connection->aborted |= !error.empty();
     connection->queued.push_back(args);
     return error.empty() ? Simple("QUEUED") : error;
@@ -173,7 +158,12 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
   connection->multi = false;
   if (connection->aborted || Refuses("EXEC")) return "-EXECABORT Transaction discarded\r\n";
   std::string replies = "*" + std::to_string(connection->queued.size()) + "\r\n";
-  for (const std::vector<std::string>& queued : connection->queued) replies += Execute(queued);
+  MayEvict(true);
+  in_exec_ = true;
+  for (const std::vector<std::string>& queued : connection->queued) {
+    replies += queued[0] == "PSUBSCRIBE" ? AsSubscriber(connection, queued) : Execute(queued);
+  }
+  in_exec_ = false;
   return replies;
 }
 
@@ -184,15 +174,21 @@ void Node::BeBusy(uint64_t for_us) {
   });
 }
 
-void Node::Reply(const ConnectionPtr& connection, std::string bytes) {
+void Node::Reply(const ConnectionPtr& connection, std::string bytes,
+                 std::function<void()> arrived) {
+  Loop* dice = DiceOf(connection);
   while (!bytes.empty()) {
-    const size_t part = loop_->Chance(20) ? loop_->Between(1, bytes.size()) : bytes.size();
+    const size_t part = dice->Chance(20) ? dice->Between(1, bytes.size()) : bytes.size();
     uint64_t& last = connection->last_to_client_us;
-    last = std::max(last, loop_->now_us() + Delay());
-    loop_->At(last, [this, connection, piece = bytes.substr(0, part)] {
-      auto arrive = [connection, piece] {
+    last = std::max(last, loop_->now_us() + Delay(dice));
+    const bool whole = part == bytes.size();
+    loop_->At(last, [this, connection, piece = bytes.substr(0, part), whole, arrived] {
+      auto arrive = [connection, piece, whole, arrived] {
         // A copy, for it may be closed on the way.
-        if (const auto to_client = connection->to_client) to_client(piece);
+        const auto to_client = connection->to_client;
+        if (!to_client) return;
+        if (whole && arrived) arrived();
+        to_client(piece);
       };
       if (cut_off_) {
         stopped_.push_back(arrive);
@@ -205,9 +201,9 @@ void Node::Reply(const ConnectionPtr& connection, std::string bytes) {
 }
 
 void Node::Kill(bool silently) {
-  if (alive_ && keeps_writes_) saved_ = data_;
+  if (alive_ && keeps_writes_) saved_ = keys_.Save();
   alive_ = hung_ = false;
-  data_.clear();
+  keys_.Clear();
   stopped_.clear();
   refusal_.clear();
   loading_until_us_ = 0;
@@ -226,17 +222,19 @@ void Node::Start() {
   alive_ = true;
   next_client_id_ = 1;
   run_id_ = address_ + "#" + std::to_string(++starts_);
-  data_ = saved_;
+  keys_.Load(saved_, /*all=*/false);
+  ReadConfigFile();
+  expired_ = evicted_ = 0;
   offset_ = 0;
   NewReplid();
   if (loop_->Chance(20)) Load(loop_->Between(1000, 100000));
 }
 
 void Node::Save() {
-  if (alive_) saved_ = data_;
+  if (alive_) saved_ = keys_.Save();
 }
 
-void Node::Forget() { saved_.clear(); }
+void Node::Forget() { saved_ = {}; }
 
 void Node::Load(uint64_t for_us) { loading_until_us_ = loop_->now_us() + for_us; }
 
@@ -262,7 +260,12 @@ void Node::Heal() {
 }
 
 void Node::End(const ConnectionPtr& connection) {
-  loop_->After(loop_->Between(10, 300), [connection] {
+  uint64_t at_us = loop_->now_us() + DiceOf(connection)->Between(10, 300);
+  // As a process that ends in order of its machine leaves it: what it wrote comes first.
+  if (!connection->patterns.empty() && DiceOf(connection)->Chance(70)) {
+    at_us = std::max(at_us, connection->last_to_client_us);
+  }
+  loop_->At(at_us, [connection] {
     if (auto closed = std::move(connection->closed)) {
       connection->CloseClientEnd();
       closed(false);
@@ -274,7 +277,8 @@ void Node::ResetAll() {
   std::vector<ConnectionPtr> all = connections_;
   for (const ConnectionPtr& connection : all) {
     // What was under way to a living process may still be read by it.
-    Drop(connection, alive_ && loop_->Chance(50) ? loop_->Between(1, 2000) : 0);
+    Loop* dice = DiceOf(connection);
+    Drop(connection, alive_ && dice->Chance(50) ? dice->Between(1, 2000) : 0);
     End(connection);
   }
   if (!alive_) connections_.clear();
@@ -283,6 +287,10 @@ void Node::ResetAll() {
 std::string Node::Info() const {
   std::string text = "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n";
   if (keeps_writes_) text += "aof_enabled:1\r\n";
+  text += "# Memory\r\nmaxmemory:" + config_.at("maxmemory") + "\r\n";
+  text += "maxmemory_policy:" + config_.at("maxmemory-policy") + "\r\n";
+  text += "# Stats\r\nexpired_keys:" + std::to_string(expired_) + "\r\n";
+  text += "evicted_keys:" + std::to_string(evicted_) + "\r\n";
   text += "# Replication\r\n";
   text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";
   if (master_ != nullptr) {
@@ -327,7 +335,7 @@ bool Node::Refuses(const std::string& name) const {
   if (refusal_.empty()) return false;
   if (refusal_.starts_with("-BUSY")) return name != "AUTH";
   const bool frees = name == "DEL" || name == "UNLINK" || name == "FLUSHDB";
-  return IsWrite(name) && !(frees && refusal_.starts_with("-OOM"));
+  return Keyspace::IsWrite(name) && !(frees && refusal_.starts_with("-OOM"));
 }
 
 std::string Node::Execute(const std::vector<std::string>& args) {
@@ -336,23 +344,17 @@ std::string Node::Execute(const std::vector<std::string>& args) {
   if (name == "INFO") return Bulk(Info());
   if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
   if (name == "PING") return Simple("PONG");
-  if (name == "CONFIG" && args[1] == "GET" && args[2].find('*') != std::string::npos) {
-    return "*0\r\n";
-  }
-  if (name == "CONFIG" && args[1] == "GET") {
-    return "*2\r\n" + Bulk(args[2]) + Bulk(args[2] == "appendfsync" ? "always" : "no");
-  }
+  if (name == "CONFIG") return Config(args);
   if (name == "CLIENT") return ClientCommand(nullptr, args);
   if (name == "SCRIPT" || name == "FUNCTION") {
     return "-NOTBUSY No scripts in execution right now.\r\n";
   }
   if (name == "REPLCONF") return "-ERR Unrecognized REPLCONF option: " + args[1] + "\r\n";
-  if (name == "AUTH" || name == "SELECT" || name == "CONFIG") return Simple("OK");
+  if (name == "AUTH" || name == "SELECT") return Simple("OK");
   if (name == "ROLE") {
     std::string out = "*3\r\n" + Bulk(master_ != nullptr ? "slave" : "master");
     return out + Integer(0) + "*0\r\n";
   }
-  if (name == "DBSIZE") return Integer(static_cast<int64_t>(data_.size()));
   if (name == "REPLICAOF") {
     if (!replicaof_allowed_) return "-ERR unknown command 'REPLICAOF'\r\n";
     if (args[1] != "NO" && args[2].find_first_not_of("0123456789") != std::string::npos) {
@@ -362,112 +364,40 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     if (master != nullptr ? master != master_ : master_ != nullptr) ReplicaOf(master);
     return Simple("OK");
   }
-  if (name == "GET") {
-    auto found = data_.find(args[1]);
-    return found == data_.end() ? "$-1\r\n" : Bulk(found->second);
-  }
-  if (name == "DUMP") {
-    auto found = data_.find(args[1]);
-    return found == data_.end() ? "$-1\r\n" : Bulk("dump:" + found->second);
-  }
-  if (name == "PEXPIRETIME" || name == "PTTL") return Integer(data_.contains(args[1]) ? -1 : -2);
-  if (name == "EXISTS") return Integer(data_.contains(args[1]));
-  if (name == "TYPE") return Simple(data_.contains(args[1]) ? "string" : "none");
-  if (name == "MEMORY") return data_.contains(args[2]) ? Integer(100) : "$-1\r\n";
-  if (name == "DEBUG") {
-    if (!debug_allowed_) return "-ERR DEBUG command not allowed.\r\n";
-    auto found = data_.find(args[2]);
-    return "*1\r\n" + Simple(found == data_.end() ? "0" : Digest(found->second));
-  }
-  if (name == "SCAN") return Scan(std::stoull(args[1]));
+  if (name == "DEBUG" && !debug_allowed_) return "-ERR DEBUG command not allowed.\r\n";
   if (name == "EVAL_RO" || name == "ZUNIONSTORE") {  // the last word is how long it takes
     busy_us_ += std::stoull(args.back());
     if (busy_us_ > 0 && loop_->Chance(50)) busy_us_ += busy_us_ / 2;  // the copies are not alike
     return Integer(0);
   }
-  if (!IsWrite(name)) return "-ERR unknown command '" + name + "'\r\n";
-  if (master_ != nullptr) return "-READONLY You can't write against a read only replica.\r\n";
-  if (name == "RESTORE" && !args[3].starts_with("dump:")) {
-    return "-ERR DUMP payload version or checksum are wrong\r\n";
+  const bool write = Keyspace::IsWrite(name);
+  if (write && master_ != nullptr) {
+    return "-READONLY You can't write against a read only replica.\r\n";
   }
-  std::string reply = Write(args);
+  MayEvict(write);
+  const std::optional<std::string> reply = keys_.Execute(args);
+  TraceKey(args, reply ? *reply : std::string());
+  if (!reply) return "-ERR unknown command '" + name + "'\r\n";
+  // As Redis has it, what came of it and not what was asked.
+  if (write && (*reply)[0] != '-') Replicate(keys_.EffectOf(args));
+  return *reply;
+}
+
+void Node::Replicate(std::vector<std::vector<std::string>> effect) {
   ++offset_;
   for (Replica& replica : replicas_) {
     Node* node = replica.node;
     const uint64_t number = replica.sync_number;
     replica.last_us = std::max(replica.last_us, loop_->now_us() + loop_->Between(20, 1000));
-    // As Redis has it, what came of it and not what was asked.
-    const std::vector<std::string> effect =
-        name == "XADD" ? std::vector<std::string>{"RESTORE", args[1], "0", "dump:" + data_[args[1]]}
-                       : args;
     loop_->At(replica.last_us, [node, number, effect] {
       if (!node->alive_ || node->master_ == nullptr || node->sync_number_ != number) return;
-      node->Write(effect);
+      for (const std::vector<std::string>& command : effect) {
+        node->keys_.Execute(command);
+        node->TraceKey(command, "(replicated)\r\n");
+      }
       ++node->offset_;
     });
   }
-  return reply;
-}
-
-// The cursor is what a key's hash must be above, so that keys that come and go change nothing for
-// the others, as Redis has it.
-std::string Node::Scan(uint64_t cursor) const {
-  constexpr size_t kMost = 3;
-  std::map<uint64_t, std::string> rest;
-  for (const auto& [key, value] : data_) {
-    const uint64_t hash = 1 + (std::hash<std::string>()(key) >> 1);
-    if (hash > cursor) rest[hash] = key;
-  }
-  std::string keys;
-  size_t count = 0;
-  uint64_t next = 0;
-  for (auto at = rest.begin(); at != rest.end() && count < kMost; ++at, ++count) {
-    keys += Bulk(at->second);
-    next = at->first;
-  }
-  if (count == rest.size()) next = 0;
-  return "*2\r\n" + Bulk(std::to_string(next)) + "*" + std::to_string(count) + "\r\n" + keys;
-}
-
-std::string Node::Write(const std::vector<std::string>& args) {
-  const std::string& name = args[0];
-  if (name == "FLUSHDB") {
-    data_.clear();
-    return Simple("OK");
-  }
-  if (name == "UNLINK") {
-    int64_t count = 0;
-    for (size_t i = 1; i < args.size(); ++i) count += static_cast<int64_t>(data_.erase(args[i]));
-    return Integer(count);
-  }
-  const std::string& key = args[1];
-  if (name == "SET") {
-    data_[key] = args[2];
-    return Simple("OK");
-  }
-  if (name == "DEL") return Integer(static_cast<int64_t>(data_.erase(key)));
-  if (name == "INCR") {
-    const int64_t value = (data_.contains(key) ? std::stoll(data_[key]) : 0) + 1;
-    data_[key] = std::to_string(value);
-    return Integer(value);
-  }
-  if (name == "APPEND") {
-    data_[key] += args[2];
-    return Integer(PlainSize(data_[key]));
-  }
-  if (name == "XADD") {  // XADD key * f token: each node makes up something of its own
-    std::string& value = data_[key];
-    value += args[4];
-    value.insert(value.size() - 1, loop_->Random(4), '!');
-    return Integer(PlainSize(value));
-  }
-  if (name == "COPY") {
-    if (!data_.contains(key)) return Integer(0);
-    data_[args[2]] = data_[key];
-    return Integer(1);
-  }
-  data_[key] = args[3].substr(5);  // RESTORE
-  return Simple("OK");
 }
 
 void Node::Control(const std::vector<std::string>& args,

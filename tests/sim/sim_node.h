@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/sim/sim_keyspace.h"
 #include "tests/sim/sim_loop.h"
 
 namespace gemel::sim {
@@ -31,6 +32,8 @@ struct Connection {
   bool aborted = false;          // with an error among what is queued
   std::vector<std::vector<std::string>> queued;
   uint64_t last_to_client_us = 0;
+  std::vector<std::string> patterns;  // that it subscribes to: then it takes little else
+  std::shared_ptr<Loop> dice;         // of its own, for its delays; null: the node's
   // Null once the client's end is closed.
   std::function<void()> connected;
   std::function<void(std::string_view)> to_client;
@@ -43,6 +46,26 @@ struct Connection {
   }
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
+
+// A key that went from a node by itself.
+struct Removal {
+  const Node* node = nullptr;
+  std::string key;
+  Gone how = Gone::kExpired;
+  uint64_t at_us = 0;
+  uint64_t told_us = UINT64_MAX;  // when a subscriber heard of it
+  // When it was clear that nobody would hear of it: the node was lost with the word under way.
+  uint64_t lost_us = UINT64_MAX;
+};
+
+// What a node removes by itself, and whether it may be told of it.
+struct RemovalHabits {
+  int64_t clock_ahead_ms = 0;
+  bool config_refused = false;
+  std::string notifies;                 // what the operator has set
+  std::function<uint64_t()> evictions;  // of a thousand writes, so many evict
+  std::function<bool(const std::string&)> may_evict;
+};
 
 class Node {
  public:
@@ -88,8 +111,15 @@ class Node {
   bool Loading() const { return loop_->now_us() < loading_until_us_; }
   const std::string& address() const { return address_; }
   const std::string& run_id() const { return run_id_; }
-  std::map<std::string, std::string>& data() { return data_; }
+  std::map<std::string, std::string>& data() { return keys_.values(); }
+  bool Expires(const std::string& key) const { return keys_.Expires(key); }
   uint64_t starts() const { return starts_; }
+
+  // --- what goes by itself (sim_node_removals.cc) ---
+  // From now on, by dice of its own.
+  void BeginRemovals(RemovalHabits habits, uint64_t seed);
+  void EndRemovals() { removes_ = false; }
+  std::deque<Removal>& removals() { return removals_; }
 
   // Who is reachable by which address, for REPLICAOF.
   void set_find(std::function<Node*(const std::string&)> find) { find_ = std::move(find); }
@@ -107,21 +137,34 @@ class Node {
   bool Refuses(const std::string& name) const;
   void Arrive(const ConnectionPtr& connection, const std::string& bytes);
   void Process(const ConnectionPtr& connection);
-  void Reply(const ConnectionPtr& connection, std::string bytes);
+  // `arrived` is called when all of it has come to the client.
+  void Reply(const ConnectionPtr& connection, std::string bytes,
+             std::function<void()> arrived = {});
   void End(const ConnectionPtr& connection);  // tells the client that it ended
   void Drop(const ConnectionPtr& connection, uint64_t after_us);
   std::string Execute(const std::vector<std::string>& args);
   // `connection`: that it comes on; null: one that nobody else sees.
   std::string ClientCommand(const ConnectionPtr& connection, const std::vector<std::string>& args);
   std::string InMulti(const ConnectionPtr& connection, const std::vector<std::string>& args);
-  std::string Write(const std::vector<std::string>& args);
+  std::string Config(const std::vector<std::string>& args);
   std::string Info() const;
-  std::string Scan(uint64_t cursor) const;
+  void Replicate(std::vector<std::vector<std::string>> effect);
   void ReplicaOf(Node* master);
   void Sync();
   void LoseReplicas();
   void NewReplid() { replid_ = address_ + "/" + std::to_string(++replids_); }
-  uint64_t Delay();
+  uint64_t Delay(Loop* dice = nullptr);
+  Loop* DiceOf(const ConnectionPtr& connection) {
+    return connection->dice != nullptr ? connection->dice.get() : loop_;
+  }
+  // What it does with the key that SIM_KEY names.
+  void TraceKey(const std::vector<std::string>& args, const std::string& reply) const;
+  void MayEvict(bool write);
+  void ReadConfigFile();
+  void RemovalTurn();
+  void OnRemoved(Gone how, const std::string& key);
+  void Publish(const std::string& event, const std::string& key, Removal* removal);
+  std::string AsSubscriber(const ConnectionPtr& connection, const std::vector<std::string>& args);
 
   Loop* loop_;
   std::string address_;
@@ -138,12 +181,23 @@ class Node {
   uint64_t loading_until_us_ = 0;
   std::string run_id_;
   uint64_t starts_ = 0;
-  std::map<std::string, std::string> data_;
-  std::map<std::string, std::string> saved_;
+  Keyspace keys_;
+  Keyspace::Snapshot saved_;
   std::vector<ConnectionPtr> connections_;
   uint64_t next_client_id_ = 1;
   std::deque<std::function<void()>> stopped_;  // what waits for Resume or Heal, in order
   uint64_t busy_us_ = 0;                       // by the commands that it read just now
+
+  // What goes by itself.
+  RemovalHabits habits_;
+  bool removes_ = false;
+  bool in_exec_ = false;
+  std::unique_ptr<Loop> dice_;  // only for chance
+  std::map<std::string, std::string> config_;
+  uint64_t expired_ = 0;
+  uint64_t evicted_ = 0;
+  uint64_t listened_us_ = 0;  // when somebody was told last, or when it began
+  std::deque<Removal> removals_;
 
   // Replication.
   Node* master_ = nullptr;

@@ -26,6 +26,7 @@ void Node::ReplicaOf(Node* master) {
   ++sync_number_;
   if (master_ != nullptr && master == nullptr) NewReplid();
   master_ = master;
+  keys_.set_is_replica(master_ != nullptr);
   synced_ = false;
   LoseReplicas();
   if (master_ != nullptr) Sync();
@@ -40,7 +41,7 @@ void Node::Sync() {
       Sync();
       return;
     }
-    data_ = master_->data_;
+    keys_.Load(master_->keys_.Save(), /*all=*/true);
     offset_ = master_->offset_;
     replid_ = master_->replid_;
     synced_ = true;

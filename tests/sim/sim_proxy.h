@@ -73,6 +73,9 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
 
   // --- ShardEnv ---
   uint64_t NowMs() override { return clock_.Advance(loop_->now_ms()); }
+  int64_t UnixMs() override {
+    return static_cast<int64_t>(Keyspace::kEpochMs + loop_->now_us() / 1000);
+  }
   void Propose(Edit edit, EditDone done) override;
   void Note(NoteLevel level, const std::string& text) override;
   ServerClaims* claims() override { return &claims_; }

@@ -13,13 +13,15 @@ namespace gemel::sim {
 // Carries a link's bytes over a Connection.
 class SimShard::Transport : public LinkTransport {
  public:
-  Transport(SimShard* owner, Node* node, Link* link)
-      : owner_(owner), proxy_(owner->proxy_), node_(node), link_(link) {}
+  // `dice`: for all that is left to chance on it; null: the world's.
+  Transport(SimShard* owner, Node* node, Link* link, std::shared_ptr<Loop> dice = nullptr)
+      : owner_(owner), proxy_(owner->proxy_), node_(node), link_(link), dice_(std::move(dice)) {}
   ~Transport() override { Close(); }
 
   void Connect() override {
     Close();
     connection_ = std::make_shared<Connection>();
+    connection_->dice = dice_;
     // Of this connection, and only while this end of it is there.
     auto here = [this, of = std::weak_ptr<Connection>(connection_),
                  alive = std::weak_ptr<char>(alive_)](std::function<void()> event) {
@@ -48,12 +50,13 @@ class SimShard::Transport : public LinkTransport {
     connection_ = nullptr;
   }
   void WantFlush() override {
-    owner_->Later(proxy_->loop()->Between(0, 20), [this, alive = std::weak_ptr<char>(alive_)] {
+    owner_->Later(Dice()->Between(0, 20), [this, alive = std::weak_ptr<char>(alive_)] {
       if (!alive.expired()) Flush();
     });
   }
 
  private:
+  Loop* Dice() const { return dice_ != nullptr ? dice_.get() : proxy_->loop(); }
   void Flush() {
     link_->FlushDone();
     if (connection_ == nullptr || link_->out().empty()) return;
@@ -78,7 +81,7 @@ class SimShard::Transport : public LinkTransport {
   }
   void Receive(std::string_view bytes) {
     size_t space = 0;
-    if (proxy_->loop()->Chance(50)) {
+    if (Dice()->Chance(50)) {
       if (char* to = link_->DirectSpace(&space); to != nullptr) {
         const size_t part = std::min(space, bytes.size());
         std::memcpy(to, bytes.data(), part);
@@ -96,6 +99,7 @@ class SimShard::Transport : public LinkTransport {
   SimProxy* proxy_;
   Node* node_;
   Link* link_;
+  const std::shared_ptr<Loop> dice_;
   ConnectionPtr connection_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
@@ -173,6 +177,10 @@ void SimShard::Open(uint32_t copy, const LinkOptions& node, const ServedShard::C
   links.main->set_transport(world.transport.get());
   world.side = std::make_unique<Transport>(this, world.node, links.side);
   links.side->set_transport(world.side.get());
+  world.feed =
+      std::make_unique<Transport>(this, world.node, links.feed,
+                                  std::make_shared<Loop>(proxy_->loop()->now_us() + world.control));
+  links.feed->set_transport(world.feed.get());
 }
 
 void SimShard::Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) {
@@ -181,6 +189,7 @@ void SimShard::Close(uint32_t copy, const std::vector<std::vector<std::string>>&
   world.control = 0;
   world.transport.reset();
   world.side.reset();
+  world.feed.reset();
 }
 
 void SimShard::CloseAll() { copies_.clear(); }

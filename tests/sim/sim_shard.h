@@ -47,6 +47,7 @@ class SimShard : private ServedShard::Host {
     Node* node = nullptr;
     std::unique_ptr<Transport> transport;
     std::unique_ptr<Transport> side;
+    std::unique_ptr<Transport> feed;
     uint64_t control = 0;  // another one for each control connection; 0: there is none
     uint64_t probes = 0;   // the same of the probes
     bool probing = false;

@@ -27,6 +27,7 @@ TEST(Simulation, KeepsThePromises) {
   uint64_t changes = 0;
   uint64_t ring_changes = 0;
   std::map<std::string, World::Stall> stalls;
+  RemovalCounts removals;
   for (uint64_t seed = first; seed < first + runs && failures < Setting("SIM_FAILURES", 5);
        ++seed) {
     World world(seed, single);
@@ -41,6 +42,7 @@ TEST(Simulation, KeepsThePromises) {
     reloading += world.reloads() ? 1 : 0;
     changes += world.changes();
     ring_changes += world.ring_changes();
+    removals.Add(world.removal_counts());
     for (const auto& [name, value] : world.figures()) all[name] += value;
     if (problems.empty()) continue;
     ++failures;
@@ -87,6 +89,20 @@ TEST(Simulation, KeepsThePromises) {
       static_cast<unsigned long long>(ring_changes), static_cast<unsigned long long>(all["sweeps"]),
       static_cast<unsigned long long>(all["forgotten"]),
       static_cast<unsigned long long>(all["forgotten_on_access"]));
+  std::printf(
+      "removals in %llu runs (%llu with nodes that do not tell): evicted %llu, expired %llu, past "
+      "%llu; told %llu, lost with a node %llu; promotions just after %llu; excused %llu; audits "
+      "came across %llu\n",
+      static_cast<unsigned long long>(removals.runs),
+      static_cast<unsigned long long>(removals.untold_runs),
+      static_cast<unsigned long long>(removals.evicted),
+      static_cast<unsigned long long>(removals.expired),
+      static_cast<unsigned long long>(removals.past),
+      static_cast<unsigned long long>(removals.told),
+      static_cast<unsigned long long>(removals.lost),
+      static_cast<unsigned long long>(removals.promotions),
+      static_cast<unsigned long long>(removals.excused),
+      static_cast<unsigned long long>(removals.audit_found));
   for (const auto& [fault, longest] : stalls) {
     std::printf("longest waits, %s: reads %.0f ms (hedged %.0f), writes %.0f ms (virtual)\n",
                 fault.c_str(), static_cast<double>(longest.read_us) / 1000,

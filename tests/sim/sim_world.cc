@@ -62,6 +62,9 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
     std::string error;
     if (!CheckTopology(*disk_.durable, &error)) Problem("a topology that may not be: " + error);
     ring_log_.OnDurable(*disk_.durable, loop_.now_us());
+    if (removals_ != nullptr) {
+      removals_->OnDurable(*disk_.durable, [this](const std::string& name) { return Find(name); });
+    }
     if (crashes_ && faults_left_ > 0 && loop_.Chance(5)) {
       --faults_left_;
       loop_.After(loop_.Between(0, 200), [this] { CrashProxy(); });
@@ -97,6 +100,28 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
     // Slowly, so that much goes on meanwhile.
     if (loop_.Chance(80)) options_.repair_keys_per_s = static_cast<uint32_t>(loop_.Between(5, 200));
   }
+  if (Removals::IsOn(seed)) PrepareRemovals();
+}
+
+void World::PrepareRemovals() {
+  removals_ = std::make_unique<Removals>(&loop_, seed_);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    removals_->Begin(nodes_[i].get(), [this, i] {
+      const ShardInfo* shard = Durable(ShardOf(i));
+      return shard != nullptr && shard->copies[shard->primary].node == nodes_[i]->address();
+    });
+  }
+  if (!removals_->audits()) options_.audit_interval_s = wanted_.audit_interval_s = 0;
+  options_.audit_may_find = wanted_.audit_may_find = [this](const std::string& text) {
+    constexpr std::string_view kBefore = "audit: key \"";
+    const size_t at = text.find(kBefore) + kBefore.size();
+    if (!Removals::MayGo(text.substr(at, text.find('"', at) - at))) return false;
+    removals_->OnAuditFound();
+    return true;
+  };
+  check_.removals = [this](const std::string& key) { return removals_->Of(key); };
+  check_.excused = [this] { removals_->OnExcused(); };
+  check_.all_told = removals_->all_tell();
 }
 
 World::~World() {
@@ -128,6 +153,7 @@ std::string World::Describe() const {
   if (refusing_replicaof_ > 0) {
     text += ", " + std::to_string(refusing_replicaof_) + " node(s) that refuse REPLICAOF";
   }
+  if (removals_ != nullptr) text += removals_->Describe();
   return text;
 }
 
@@ -166,13 +192,25 @@ const std::vector<std::string>& World::Run() {
     SubmitOp(op, {"APPEND", op->key, op->token});
   }
   Settle("after the repair of keys");
+  if (removals_ != nullptr && !loop_.stopped()) EndRemovals();
   if (!loop_.stopped()) CheckEnd();
   TakeStats();
   return problems_;
 }
 
+// Nothing goes any more: a second later the copies are equal.
+void World::EndRemovals() {
+  removals_->Freeze();
+  if (!removals_->all_tell()) {
+    for (const auto& shard : proxy_->shards()) proxy_->StartAudit(shard.get());
+  }
+  loop_.RunUntil(loop_.now_us() + kSecond);
+  if (!removals_->all_tell()) Settle("after the last removals");
+}
+
 void World::AuditTurn() {
   if (loop_.now_us() >= clients_end_us_) return;
+  if (removals_ != nullptr && !removals_->audits()) return;
   if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
     SimShard* shard = proxy_->shards()[loop_.Random(proxy_->shards().size())].get();
     if (!shard->served().retiring()) proxy_->StartAudit(shard);
@@ -236,6 +274,12 @@ void World::CheckEnd() {
   for (const auto& shard : proxy_->shards()) {
     const ShardInfo& info = *Durable(shard->name());
     Node* first = Find(info.copies[0].node);
+    // With whether it expires.
+    const auto value_of = [](Node* node, const std::string& key) -> std::string {
+      const auto found = node->data().find(key);
+      if (found == node->data().end()) return "(none)";
+      return "'" + found->second + "'" + (node->Expires(key) ? " (expires)" : "");
+    };
     auto is_own = [&](const std::string& key) {
       return !options_.routed || ring_log_.Owner(key) == shard->name();
     };
@@ -254,10 +298,9 @@ void World::CheckEnd() {
       Node* other = Find(info.copies[copy].node);
       std::string text;
       for (const auto& [key, value] : first->data()) {
-        const auto found = other->data().find(key);
-        const std::string theirs = found == other->data().end() ? "(none)" : found->second;
-        if (theirs != value && is_own(key))
-          text += " " + key + " '" + value + "' / '" + theirs + "'";
+        const std::string ours = value_of(first, key);
+        const std::string theirs = value_of(other, key);
+        if (theirs != ours && is_own(key)) text += " " + key + " " + ours + " / " + theirs;
       }
       for (const auto& [key, value] : other->data()) {
         if (!first->data().contains(key) && is_own(key))
@@ -267,6 +310,7 @@ void World::CheckEnd() {
       Problem((first->address() + " and " + other->address() + " differ:" + text).substr(0, 1000));
     }
   }
+  if (removals_ != nullptr) check_.promotions = removals_->promotions();
   if (options_.routed) {
     check_.resets = [this](const std::string& key) { return ring_log_.Of(key); };
   }

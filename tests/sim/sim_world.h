@@ -13,6 +13,7 @@
 #include "proxy/session/read_fence.h"
 #include "tests/sim/sim_history.h"
 #include "tests/sim/sim_proxy.h"
+#include "tests/sim/sim_removals.h"
 #include "tests/sim/sim_ring_log.h"
 
 namespace gemel::sim {
@@ -47,6 +48,9 @@ class World : public RequestSink {
     uint64_t hedged_us = 0;  // of the reads, those that hedging is there for
   };
   const std::map<std::string, Stall>& stalls() const { return stalls_; }
+  RemovalCounts removal_counts() const {
+    return removals_ == nullptr ? RemovalCounts() : removals_->Counts();
+  }
 
   void OnReply(Request* request, const Reply& reply) override;
 
@@ -126,6 +130,7 @@ class World : public RequestSink {
   void ChangeNodes(ProxyOptions* config);
   void ChangeRing(ProxyOptions* config);
   std::vector<Node*> FreeNodes(const ProxyOptions& config) const;
+  void PrepareRemovals();
   void ChooseConfig();
   bool CanStart(const ProxyOptions& config) const;
   bool DropsTheLast(const ProxyOptions& config) const;
@@ -133,6 +138,7 @@ class World : public RequestSink {
 
   // The end.
   void Settle(const char* what);
+  void EndRemovals();
   void CheckEnd();
 
   Loop loop_;
@@ -188,10 +194,11 @@ class World : public RequestSink {
   size_t copies_of_each_ = 2;  // at the beginning
   uint64_t changes_ = 0;
   RingLog ring_log_;
-  bool saves_ = false;       // nodes come back with old data
-  bool keeps_ = false;       // nodes come back with all that they had
-  uint64_t forced_us_ = 0;   // the last time that FORCE was ordered
-  bool forced_new_ = false;  // for a node that was new to its shard
+  std::unique_ptr<Removals> removals_;  // null: nothing goes by itself
+  bool saves_ = false;                  // nodes come back with old data
+  bool keeps_ = false;                  // nodes come back with all that they had
+  uint64_t forced_us_ = 0;              // the last time that FORCE was ordered
+  bool forced_new_ = false;             // for a node that was new to its shard
   CheckOptions check_;
   std::map<std::string, uint64_t> figures_;
   std::vector<std::string> problems_;

@@ -136,6 +136,22 @@ TEST_F(RemovalsTest, WritesOfSeveralKeysAreKnownThoughNothingWasRemovedForLong) 
   EXPECT_NE(Sent(0).find(Command({"MEMORY", "USAGE", "b"})), std::string::npos);
 }
 
+TEST_F(RemovalsTest, ADeletionIsNoLongWork) {
+  base_.hang = {200, 400};
+  Begin(2);
+  Record();
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+  const uint64_t start_ms = now_ms_;
+  while (shard_->link(1)->up() && now_ms_ < start_ms + 9000) {
+    Pass(10);
+    if (shard_->nodes().TakeProbeWish(1)) {
+      shard_->nodes().OnProbe(1, ProbeOutcome::kSent, now_ms_);
+    }
+  }
+  EXPECT_LE(now_ms_, start_ms + 240) << "a node that hangs with it is found as soon as ever";
+}
+
 TEST_F(RemovalsTest, TheDoubtfulIsDeletedIfThePrimaryIsLost) {
   Begin(2);
   Record();

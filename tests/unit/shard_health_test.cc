@@ -117,6 +117,29 @@ TEST_F(ShardHealthTest, ALongReadIsWaitedForUntilTheRequestTimeout) {
   EXPECT_LE(UntilDown(0, 9000), 140u);
 }
 
+TEST_F(ShardHealthTest, ARepairOfASmallKeyIsNoLongWork) {
+  for (const bool is_small : {true, false}) {
+    MakeUp(2);
+    Ask({"APPEND", "k", "v"});
+    Reply(0, ":1\r\n");
+    Reply(1, ":2\r\n");
+    Sent(0);
+    Reply(0, is_small ? ":100\r\n" : ":3000000\r\n");
+    EXPECT_NE(Sent(0).find("DUMP"), std::string::npos);
+    const uint64_t took_ms = UntilDown(0, 9000);
+    if (is_small) {
+      EXPECT_LE(took_ms, 240u);
+    } else {
+      EXPECT_GE(took_ms, 5000u);
+    }
+  }
+  MakeUp(2);
+  Ask({"APPEND", "k", "v"});
+  Reply(0, ":1\r\n");
+  Reply(1, ":2\r\n");
+  EXPECT_LE(UntilDown(0, 9000), 240u) << "how large it is, is soon said";
+}
+
 TEST_F(ShardHealthTest, AReadThatIsKnownToBringVeryMuchIsALongOne) {
   MakeUp(2);
   std::string giant;
