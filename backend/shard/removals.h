@@ -77,6 +77,9 @@ class Removals : private RemovalFeed::Host {
   bool IsInDoubt(std::string_view key) const { return doubts_.contains(key); }
   // A repair of whoever's ended: on those copies the key is what it is on the source.
   void OnRepaired(const std::string& key);
+  // The key is being repaired for this: behind that it is made equal from `source`. False: it is
+  // not.
+  bool RepairLater(std::string_view key, uint32_t source);
   // True: it was one of these, and is tried again, from the primary if need be.
   // `why`: what the node said.
   bool OnNotRepaired(const std::string& key, std::string_view why);
@@ -147,6 +150,7 @@ class Removals : private RemovalFeed::Host {
   bool ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done);
   void OnSourceLost(const std::string& key, DoubtfulKey* doubt, bool* done);
   void OnJudged(std::string_view reply, std::string_view frame);
+  void OnLessInDoubt();
   void DoubtAll(uint32_t copy, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);

@@ -13,13 +13,15 @@
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
+#include "backend/shard/write_path.h"
 
 namespace gemel {
 
 namespace {
 
-// What a node that takes no writes refused is tried again so long.
-constexpr uint64_t kPatienceMs = 2000;
+// What a node that takes no writes refused is tried again for so much of the time that a request
+// may wait.
+constexpr uint32_t kPatiencePart = 4;
 
 }  // namespace
 
@@ -49,7 +51,14 @@ void Removals::Resolve() {
     if (!more) break;
   }
   resolving_ = false;
-  if (doubts_.empty()) parts_->shard->Refresh();
+  OnLessInDoubt();
+}
+
+// Whoever waits for all that is locked need not wait for these.
+void Removals::OnLessInDoubt() {
+  if (!doubts_.empty()) return;
+  if (parts_->way_back->NothingLocked()) parts_->writes->OnAllRepaired();
+  parts_->shard->Refresh();
 }
 
 bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done) {
@@ -118,7 +127,7 @@ void Removals::OnJudged(std::string_view reply, std::string_view frame) {
     doubt->second = DoubtfulKey{parts_->copies->primary(), false, false, 0};
   }
   Resolve();
-  if (doubts_.empty()) parts_->shard->Refresh();
+  OnLessInDoubt();
 }
 
 void Removals::DeleteEverywhere(const std::string& key) {
@@ -139,6 +148,13 @@ void Removals::OnRepaired(const std::string& key) {
   Resolve();
 }
 
+bool Removals::RepairLater(std::string_view key, uint32_t source) {
+  if (!repairing_.contains(key)) return false;
+  parts_->shard->LeaveShortWay();
+  doubts_.insert_or_assign(std::string(key), DoubtfulKey{source, false, false, 0});
+  return true;
+}
+
 bool Removals::OnNotRepaired(const std::string& key, std::string_view why) {
   const auto found = repairing_.find(key);
   if (found == repairing_.end()) return false;
@@ -150,7 +166,8 @@ bool Removals::OnNotRepaired(const std::string& key, std::string_view why) {
     // and better another copy leaves than the primary.
     const uint64_t now_ms = parts_->env->NowMs();
     const bool unfit = IsUnfitToWrite("-" + std::string(why));
-    if (unfit && doubt.until_ms == 0) doubt.until_ms = now_ms + kPatienceMs;
+    if (unfit && doubt.until_ms == 0)
+      doubt.until_ms = now_ms + parts_->options.wait_ms / kPatiencePart;
     if (unfit && now_ms < doubt.until_ms) {
       retry_ms_ = now_ms + kRetryMs;
     } else if (doubt.source == primary) {

@@ -234,7 +234,7 @@ void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
   KeyIsClean(key, copies);
   parts_->removals->OnRepaired(key);
-  if (repair_.idle()) parts_->writes->OnAllRepaired();
+  if (NothingLocked()) parts_->writes->OnAllRepaired();
   if (mending_) return;
   parts_->shard->Refresh();
   StartRepairs();

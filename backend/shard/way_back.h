@@ -56,9 +56,11 @@ class WayBack : private KeyRepair::Host {
   std::string Note(uint32_t copy) const;
 
   // --- single keys ---
-  // Copies the key from `source` to `targets`, see KeyRepair::Begin.
+  // Copies the key from `source` to `targets`, see KeyRepair::Begin; at once, or, if it is being
+  // repaired otherwise, behind that.
   bool Repair(std::string_view key, uint32_t source, CopyMask targets) {
-    return repair_.Begin(key, source, targets);
+    return repair_.Begin(key, source, targets) ||
+           (repair_.IsLocked(key) && parts_->removals->RepairLater(key, source));
   }
   const KeyRepair& repairs() const { return repair_; }
   // No key is being repaired or waits for that.
