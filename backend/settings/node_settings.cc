@@ -6,6 +6,7 @@
 #include "backend/link/node_identity.h"
 #include "backend/resync/replication_info.h"
 #include "backend/settings/event_flags.h"
+#include "backend/shard/server_claims.h"
 
 namespace gemel {
 
@@ -217,15 +218,27 @@ MemoryView NodeSettings::View() const {
   return view;
 }
 
+// The memory of a server that other shards use as well is not this one's to limit.
+bool NodeSettings::IsShared() const {
+  ServerClaims* claims = env_->claims();
+  if (claims == nullptr) return false;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (!shard_.IsMember(i)) continue;
+    if (claims->IsShared(ProcessOf(shard_.IdentityOf(i).run_id))) return true;
+  }
+  return false;
+}
+
 // A copy that has nobody to be equal to, and one that leaves, are as they were.
 void NodeSettings::Plan() {
   plan_ = PlanLimits(View());
+  shared_ = IsShared();
   const bool alone = shard_.member_count() < 2;
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     Seen& seen = seen_[i];
     const bool left_alone =
         alone || shard_.info().copies[i].drained_by == DrainedBy::kConfig || !seen.limit.known();
-    if (!config_.set_limits || left_alone) {
+    if (!config_.set_limits || shared_ || left_alone) {
       seen.limit.set_want(seen.limit.own());
     } else if (plan_.made) {
       seen.limit.set_want(std::to_string(plan_.limits[i]));
