@@ -82,6 +82,12 @@ void NodeSettings::Tick(uint64_t now_ms) {
     if (shard_.IsMember(i)) seen_[i].kept = shard_.info().copies[i].settings;
   }
   Plan();
+  // A copy that is to evict by use has to know how its keys are used elsewhere.
+  CopyMask told = 0;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (config_.follow && shard_.member_count() > 1 && EvictsByUse(i)) told |= Bit(i);
+  }
+  shard_.set_told_of_reads(told);
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     const Seen& seen = seen_[i];
     if (!seen.up || seen.waiting > 0) continue;
