@@ -6,6 +6,7 @@
 #include "backend/link/node_identity.h"
 #include "backend/resync/replication_info.h"
 #include "backend/settings/event_flags.h"
+#include "backend/shard/server_claims.h"
 
 namespace gemel {
 
@@ -81,6 +82,12 @@ void NodeSettings::Tick(uint64_t now_ms) {
     if (shard_.IsMember(i)) seen_[i].kept = shard_.info().copies[i].settings;
   }
   Plan();
+  // A copy that is to evict by use has to know how its keys are used elsewhere.
+  CopyMask told = 0;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (config_.follow && shard_.member_count() > 1 && EvictsByUse(i)) told |= Bit(i);
+  }
+  shard_.set_told_of_reads(told);
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     const Seen& seen = seen_[i];
     if (!seen.up || seen.waiting > 0) continue;
@@ -217,15 +224,27 @@ MemoryView NodeSettings::View() const {
   return view;
 }
 
+// The memory of a server that other shards use as well is not this one's to limit.
+bool NodeSettings::IsShared() const {
+  ServerClaims* claims = env_->claims();
+  if (claims == nullptr) return false;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (!shard_.IsMember(i)) continue;
+    if (claims->IsShared(ProcessOf(shard_.IdentityOf(i).run_id))) return true;
+  }
+  return false;
+}
+
 // A copy that has nobody to be equal to, and one that leaves, are as they were.
 void NodeSettings::Plan() {
   plan_ = PlanLimits(View());
+  shared_ = IsShared();
   const bool alone = shard_.member_count() < 2;
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     Seen& seen = seen_[i];
     const bool left_alone =
         alone || shard_.info().copies[i].drained_by == DrainedBy::kConfig || !seen.limit.known();
-    if (!config_.set_limits || left_alone) {
+    if (!config_.set_limits || shared_ || left_alone) {
       seen.limit.set_want(seen.limit.own());
     } else if (plan_.made) {
       seen.limit.set_want(std::to_string(plan_.limits[i]));

@@ -84,6 +84,7 @@ class NodeSettings {
   ControlDone Answer(uint32_t copy, void (NodeSettings::*then)(uint32_t, const ControlReply&));
 
   void Plan();
+  bool IsShared() const;
   MemoryView View() const;
   void Work(uint32_t copy);
   void Keep(uint32_t copy, std::vector<NodeSetting> settings);
@@ -105,6 +106,7 @@ class NodeSettings {
   uint64_t next_ms_ = 0;
   uint64_t notifying_ = 0;  // the last number given
   LimitPlan plan_;
+  bool shared_ = false;     // see IsShared
   std::vector<Seen> seen_;  // by copy
   Alive alive_;
 };

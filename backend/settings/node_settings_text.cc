@@ -53,7 +53,7 @@ std::string NodeSettings::EventsProblem(const Seen& seen) const {
 
 std::string NodeSettings::LimitProblem(uint32_t copy) const {
   const Seen& seen = seen_[copy];
-  if (!config_.set_limits || shard_.member_count() < 2) return {};
+  if (!config_.set_limits || shared_ || shard_.member_count() < 2) return {};
   if (!seen.limit.known()) {
     return Refused("CONFIG GET maxmemory and INFO memory", seen.unreadable) +
            ", so that it may evict by its own judgement what clients read elsewhere";
@@ -102,6 +102,9 @@ std::vector<std::pair<std::string, std::string>> NodeSettings::Report(uint32_t c
            (note.empty() ? "" : "; it ") + note;
   } else if (!config_.set_limits) {
     note = std::string("[removals] set_limits is false: maxmemory is left alone") +
+           (note.empty() ? "" : "; it ") + note;
+  } else if (shared_) {
+    note = std::string("a server of this shard has databases of others: maxmemory is left alone") +
            (note.empty() ? "" : "; it ") + note;
   }
   return {{"maxmemory", seen.limit.now()},

@@ -86,9 +86,9 @@ bool Aside::Take(Request* request) {
   if (doubtful && request->reply_log2 > 0) {
     known.bytes = std::max(known.bytes, uint64_t{1} << (request->reply_log2 - 1));
   }
-  parts_->reads->Count();
-  ++side_reads_;
   request->tried = 0;
+  parts_->reads->Count(*request);
+  ++side_reads_;
   side_.Add(request, known.ends ? 1 : 0, known.bytes, parts_->env->NowMs());
   parts_->shard->LeaveShortWay();
   return true;

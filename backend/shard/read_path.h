@@ -11,6 +11,7 @@
 #include "backend/shard/copies.h"
 #include "backend/shard/hedger.h"
 #include "backend/shard/read_policy.h"
+#include "backend/shard/read_sample.h"
 #include "backend/shard/shard_parts.h"
 #include "backend/shard/transmit.h"
 
@@ -20,7 +21,7 @@ namespace gemel {
 class ReadPath {
  public:
   explicit ReadPath(ShardParts* parts)
-      : parts_(parts), policy_(&ReadPolicyOf(parts->options.read_from)) {}
+      : parts_(parts), policy_(&ReadPolicyOf(parts->options.read_from)), sample_(parts) {}
 
   void SetOptions() { policy_ = &ReadPolicyOf(parts_->options.read_from); }
 
@@ -37,6 +38,7 @@ class ReadPath {
     }
     ++reads_;
     request->tried = static_cast<uint16_t>(Bit(copy));
+    sample_.OnRead(*request, copy == parts_->copies->primary());
     if (request->frame.size() < kShareFrom) [[likely]] {
       parts_->copies->link(copy).Send(request, request->frame);
     } else {
@@ -46,8 +48,12 @@ class ReadPath {
   // Sends it to that copy, whose link is up. If it is answered by another one after all, that one's
   // bit is in `tried`, too.
   void SendTo(uint32_t copy, Request* request, CopyMask tried);
-  // One that is sent over another link counts, too.
-  void Count() { ++reads_; }
+  // One that is sent to the primary over another link counts, too.
+  void Count(const Request& request) {
+    ++reads_;
+    sample_.OnRead(request, /*from_primary=*/true);
+  }
+  ReadSample& sample() { return sample_; }
   uint64_t reads() const { return reads_.value(); }
 
   // The copy of these that is asked, -1 if none can be. `also_silent`: even one whose line does not
@@ -85,6 +91,7 @@ class ReadPath {
   ShardParts* parts_;
   const ReadPolicy* policy_;
   uint32_t turn_ = 0;
+  ReadSample sample_;
   Figure reads_{parts_->figures, "reads", "Reads that were sent to a copy"};
   Figure fallbacks_{parts_->figures, "fallbacks",
                     "Reads sent to another copy after the first one failed"};

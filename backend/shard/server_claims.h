@@ -8,6 +8,7 @@
 #define GEMEL_BACKEND_SHARD_SERVER_CLAIMS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -38,12 +39,17 @@ class ServerClaims {
   // Who of another shard than that one has it.
   std::optional<ServerUser> HolderOf(std::string_view process, uint32_t database,
                                      std::string_view but_shard) const;
+  // Several shards have a database each of that process.
+  bool IsShared(std::string_view process) const;
 
  private:
+  void Forget(std::string_view process);
+
   using Server = std::pair<std::string, uint32_t>;  // run_id, database
 
   mutable std::mutex mutex_;
   std::map<ServerUser, Server> claims_;
+  std::map<std::string, uint32_t, std::less<>> users_;  // of each process, how many
 };
 
 }  // namespace gemel

@@ -92,6 +92,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   }
   nodes_.Tick(now_ms);
   hedger_.Tick(reads_.reads());
+  reads_.sample().Tick();
   aside_.Tick(now_ms, random);
   removals_.Tick(now_ms, random);
   hold_.Tick(now_ms);
@@ -104,6 +105,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
 
 void Shard::Trim() {
   ops_.Trim();
+  reads_.sample().Trim();
   writes_.Trim();
   first_.Trim();
   aside_.Trim();
@@ -182,6 +184,9 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       removals_.OnReply(link->index(), *static_cast<Op*>(item), reply.bytes, frame);
       ops_.Free(static_cast<Op*>(item));
       return;
+    case LinkItem::Kind::kTouch:
+      reads_.sample().OnReply(link->index(), reply.bytes);
+      return;
   }
 }
 
@@ -204,10 +209,10 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
                                            : !copies_.losing() && !link->end().told_culprit;
   copies_.Losing(copy);
   open_ = false;
-  const bool write = item->item_kind == LinkItem::Kind::kWrite ||
-                     item->item_kind == LinkItem::Kind::kState ||
-                     item->item_kind == LinkItem::Kind::kRemoval;
-  if (suspect && link->end().by_node && !write) aside_.BeCareful();
+  const bool read =
+      item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kState &&
+      item->item_kind != LinkItem::Kind::kRemoval && item->item_kind != LinkItem::Kind::kTouch;
+  if (suspect && link->end().by_node && read) aside_.BeCareful();
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest:
       reads_.OnLost(*link, static_cast<Request*>(item), frame, suspect);
@@ -230,6 +235,9 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
     case LinkItem::Kind::kRemoval:
       removals_.OnLost(copy, *static_cast<Op*>(item), frame);
       ops_.Free(static_cast<Op*>(item));
+      return;
+    case LinkItem::Kind::kTouch:
+      reads_.sample().OnLost(copy);
       return;
   }
 }

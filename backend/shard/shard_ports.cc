@@ -99,5 +99,8 @@ const std::string& SettingsPort::NameOf(uint32_t copy) const {
 void SettingsPort::set_settings(uint32_t copy, std::vector<NodeSetting> settings) const {
   parts_->copies->set_settings(copy, std::move(settings));
 }
+void SettingsPort::set_told_of_reads(CopyMask copies) const {
+  parts_->reads->sample().set_told(copies);
+}
 
 }  // namespace gemel

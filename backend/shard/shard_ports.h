@@ -125,6 +125,8 @@ class SettingsPort : public ShardView {
   const std::string& NameOf(uint32_t copy) const;
   // CopyInfo::settings changed, durably.
   void set_settings(uint32_t copy, std::vector<NodeSetting> settings) const;
+  // See ReadSample.
+  void set_told_of_reads(CopyMask copies) const;
 };
 
 }  // namespace gemel

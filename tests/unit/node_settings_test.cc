@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/settings/left_nodes.h"
+#include "backend/shard/server_claims.h"
 #include "tests/unit/shard_world.h"
 
 namespace gemel::node_settings_test {
@@ -132,6 +133,9 @@ class NodeSettingsTest : public ShardWorld, public ControlPort {
     std::vector<std::string> args;
     ControlDone done;
   };
+  ServerClaims* claims() override { return &claims_; }
+
+  ServerClaims claims_;
   RemovalsConfig config_;
   std::vector<ModelNode> nodes_;
   bool saves_ = true;
@@ -475,6 +479,32 @@ TEST_F(NodeSettingsTest, AShardOfOneCopyIsLeftAlone) {
   EXPECT_EQ(Sets(), "");
   EXPECT_EQ(Report(0, "settings"), "");
   EXPECT_EQ(Report(0, "maxmemory"), kEight);
+}
+
+TEST_F(NodeSettingsTest, AServerOfSeveralShardsIsNotLimitedByOne) {
+  Begin();
+  Settle();
+  ASSERT_EQ(nodes_[1].maxmemory, kNine);
+  claims_.Claim({"a", "n1"}, "r1", 0);
+  claims_.Claim({"b", "n1"}, "r1", 1);
+  Settle();
+  EXPECT_EQ(nodes_[1].maxmemory, kEight);
+  EXPECT_EQ(nodes_[1].events, "xeE");
+  EXPECT_NE(Report(0, "settings").find("maxmemory is left alone"), std::string::npos);
+  claims_.Claim({"b", "n1"}, "another", 1);
+  Settle();
+  EXPECT_EQ(nodes_[1].maxmemory, kNine);
+  claims_.Claim({"b", "n1"}, "r1", 1);
+  Settle();
+  EXPECT_EQ(nodes_[1].maxmemory, kEight);
+  claims_.ReleaseShard("b");
+  Turn(500);  // it was set often of late
+  EXPECT_EQ(nodes_[1].maxmemory, kNine);
+  claims_.Claim({"b", "n1"}, "r1", 1);
+  claims_.Release({"b", "n1"});
+  claims_.Release({"b", "n1"});
+  EXPECT_FALSE(claims_.IsShared("r1"));
+  EXPECT_FALSE(claims_.IsShared("nobody's"));
 }
 
 TEST_F(NodeSettingsTest, NotificationsThatWereOffForAWhileAreOthers) {
