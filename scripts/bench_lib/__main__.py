@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import handover, load, memory, reload
+from . import against, evict, handover, load, memory, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -49,6 +49,11 @@ def parse_arguments() -> argparse.Namespace:
                         help="instead: reloads of a config of so many shards (default 1000)")
     parser.add_argument("--handover", type=int, nargs="?", const=3, metavar="TIMES",
                         help="instead: how long writes are paused at the end of a full resync")
+    parser.add_argument("--evict", nargs="?", const=",".join(evict.POLICIES), metavar="POLICIES",
+                        help="instead: hit rates of a full cache beside redis alone and Redis's replication, and what "
+                             f"evictions and expiries cost (default {','.join(evict.POLICIES)})")
+    parser.add_argument("--against", type=Path, metavar="PATH",
+                        help="with --evict, of two builds: what writes cost that evict nothing, in turns with this one")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -63,6 +68,12 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--ops takes get and set, --depths whole numbers from 1")
     if not 1 <= arguments.reps <= 100 or not 0.1 <= arguments.seconds <= 60:
         parser.error("--reps is 1 to 100, --seconds 0.1 to 60")
+    arguments.evict = arguments.evict.split(",") if arguments.evict else None
+    unknown = [name for name in arguments.evict or [] if name not in evict.ALL_POLICIES]
+    if unknown:
+        parser.error(f"unknown policy {unknown[0]!r}; expected some of {', '.join(evict.ALL_POLICIES)}")
+    if arguments.against is not None and not arguments.evict:
+        parser.error("--against goes with --evict")
     if not 0 <= arguments.connections <= 3500:
         parser.error("--connections is 0 to 3500")
     return arguments
@@ -134,6 +145,17 @@ def measure_memory(arguments: argparse.Namespace, lab: Lab) -> list[memory.Memor
     return results
 
 
+def measure_evict(arguments: argparse.Namespace, folder: Path) -> tuple[str, dict, list]:
+    bench = evict.measure(arguments.gemel, folder, arguments.evict)
+    text, facts, missed = evict.table(bench), evict.as_json(bench), evict.missed(bench)
+    if arguments.against is not None:
+        turns = against.measure(arguments.gemel, arguments.against.resolve(), folder, arguments.reps, arguments.seconds)
+        text += "\n\n" + against.table(turns)
+        facts["against"] = against.as_json(turns)
+        missed += against.missed(turns)
+    return text, facts, missed
+
+
 def measure_one_thing(arguments: argparse.Namespace) -> int:
     missed = []
     with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
@@ -142,6 +164,8 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
             text, facts = reload.table(reloads, arguments.reload), reload.as_json(
                 reloads, arguments.reload)
             missed = reload.missed(reloads)
+        elif arguments.evict:
+            text, facts, missed = measure_evict(arguments, Path(folder))
         else:
             pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
             text, facts = handover.table(pauses), handover.as_json(pauses)
@@ -160,7 +184,7 @@ def main() -> int:
             if not os.access(arguments.gemel, os.X_OK):
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
-        if arguments.reload or arguments.handover:
+        if arguments.reload or arguments.handover or arguments.evict:
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

@@ -101,12 +101,7 @@ class Lab:
         return self._single
 
     def _floor(self, folder: Path, port: int) -> Process:
-        program = folder / "floor"
-        source = Path(__file__).resolve().parent / "floor.cc"
-        done = subprocess.run([find("g++"), "-std=c++20", "-O2", "-o", str(program), str(source)],
-                              capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode != 0:
-            raise BenchError(f"{source} does not compile:\n{done.stderr[-2000:]}")
+        program = compile_program("floor", folder)
         return self._spawn("floor", [str(program), str(port)], folder, port)
 
     def _nutcracker(self, folder: Path, port: int) -> Process:
@@ -159,6 +154,17 @@ class Lab:
         process = self._spawn(name, [str(self._gemel), "-c", str(config)], folder, port)
         wait_in_sync(process, port)
         return process
+
+
+def compile_program(name: str, folder: Path) -> Path:
+    """The program of NAME.cc beside this file, in that folder."""
+    program = folder / name
+    source = Path(__file__).resolve().parent / f"{name}.cc"
+    done = subprocess.run([find("g++"), "-std=c++20", "-O2", "-o", str(program), str(source)],
+                          capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"{source} does not compile:\n{done.stderr[-2000:]}")
+    return program
 
 
 def find(program: str) -> str:

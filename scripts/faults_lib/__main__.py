@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench_lib.process import BenchError
 
-from . import rows_clients, rows_nodes, rows_refusals, rows_shards
+from . import rows_cache, rows_clients, rows_nodes, rows_refusals, rows_shards
 from .hostile_soak import known_kinds, new_folder_lab, run_hostile_soak
 from .lab import Lab
 from .network import Ports, namespaces_work
@@ -32,7 +32,8 @@ from .setups import SETUPS
 from .soak import new_lab, run_soak, soak_text
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROWS = [*rows_nodes.ROWS, *rows_refusals.ROWS, *rows_shards.ROWS, *rows_clients.ROWS]
+ROWS = [*rows_nodes.ROWS, *rows_refusals.ROWS, *rows_shards.ROWS, *rows_clients.ROWS,
+        *rows_cache.ROWS]
 
 
 def parse_arguments() -> argparse.Namespace:

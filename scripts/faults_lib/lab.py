@@ -10,6 +10,7 @@ from pathlib import Path
 from bench_lib.process import Process
 from bench_lib.setups import find
 
+from .cache import CacheNeeds
 from .network import GatePlace, NamespacePlace, Place, Ports
 from .node import Node
 
@@ -23,6 +24,7 @@ class Needs:
     small_disk: bool = False  # gemel's state folder is on a disk of 64 kB
     sections: dict[str, str] = field(default_factory=dict)  # of gemel's config
     node_options: tuple[str, ...] = ()  # of every redis-server
+    cache: CacheNeeds | None = None  # writers of keys that are evicted or expire, beside the other clients
     names: bool = False  # gemel knows the nodes by host names, and has a name server of its own
     password: str = ""  # that clients of gemel must say
 
@@ -50,10 +52,10 @@ class Lab:
             other.bind = f"127.0.0.1 {outside}"
             other.options = ["--replica-announce-ip", outside]
         nodes = []
-        for place, role in zip(places, ("primary", "replica")):
+        for copy, (place, role) in enumerate(zip(places, ("primary", "replica"))):
             name = f"{'ab'[shard]}-{role}"
             node = Node(self.folder, name, place, durable=needs.durable and shard == 0,
-                        options=needs.node_options)
+                        options=needs.node_options + (needs.cache.node_options(copy) if needs.cache else ()))
             if needs.names:
                 node.address = f"{name}.gemel.test:{place.port}"
             nodes.append(node)

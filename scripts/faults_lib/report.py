@@ -28,9 +28,10 @@ def line(result: Result) -> str:
     healed = "-" if result.healed_s is None else f"{result.healed_s:.1f}"
     mark = "  <--" if result.violations else ""
     errors = f"{result.errors:,}" + ("*" if result.errors and not result.wrong_errors else "")
+    beside = "" if result.cache is None else f"\n    {result.cache.text()}"
     return (f"{start} {result.requests:>8,} {errors:>7} {stall:>21} {bar:>8} {result.acknowledged:>8,} "
             f"{result.lost:>6,} {result.doubled:>7,} {result.stale + result.missing:>6,} {equal:>5} "
-            f"{healed:>8}{mark}")
+            f"{healed:>8}{mark}{beside}")
 
 
 def details(result: Result) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from bench_lib.process import BenchError
 
+from .cache import CacheLoad
+from .cache_check import CacheResult, once_quiet, under_load
 from .check import copies_equal, wait_until_healed
 from .client import READ, WRITE
 from .lab import Lab
@@ -22,6 +24,7 @@ from .setups import SETUPS, Gemel, NotSupported, Setup
 _WARM_S = 1.0
 _AFTER_S = 1.0
 _HEAL_S = 30.0
+_BESIDE_WRITERS_S = 0.02  # the pause of the usual clients: the writers shall have most of the machine
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Result:
     missing: int = 0  # reads of nothing: stale, too, unless the row says that data may be lost
     equal: bool | None = None
     healed_s: float | None = None
+    cache: CacheResult | None = None
     violations: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
@@ -89,7 +93,7 @@ def run_row(row: Row, kind: str, ports: Ports, options: Options) -> Result:
     folder = Path(tempfile.mkdtemp(prefix=f"{row.name}-{kind}-", dir=options.folder))
     lab = Lab(folder, options.gemel, ports, options.namespaces, options.workers)
     began = time.monotonic()
-    loads: list[Load] = []
+    loads: list[Load | CacheLoad] = []
     try:
         _run(row, result, SETUPS[kind](lab, row.needs), loads, options)
     except NotSupported as error:
@@ -110,7 +114,7 @@ def run_row(row: Row, kind: str, ports: Ports, options: Options) -> Result:
     return result
 
 
-def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Options) -> None:
+def _run(row: Row, result: Result, setup: Setup, loads: list[Load | CacheLoad], options: Options) -> None:
     if isinstance(setup, Gemel) and row.stalls is not None:
         timeout = setup.option("health.timeout_ms", 1000) if row.stalls.timeout else 0
         hedge = setup.option("read.hedge_ms", 50) if row.stalls.hedge else 0
@@ -118,8 +122,13 @@ def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Opt
         result.read_bar_ms = row.stalls.read + hedge
     if isinstance(setup, Gemel) and row.needs.shards > 1:
         result.other_bar_ms = OTHERS_MS
-    load = Load(setup.connector(), LoadOptions(tags=setup.tags()))
+    cache = row.needs.cache
+    load = Load(setup.connector(), LoadOptions(setup.tags(), _BESIDE_WRITERS_S) if cache else
+                LoadOptions(setup.tags()))
     loads.append(load)
+    writers = CacheLoad(setup.connector(), cache) if cache else None
+    if writers is not None:
+        loads.append(writers)
     stage = Stage(setup, load, options.quick)
     result.notes = stage.notes
     stage.pause(_WARM_S)
@@ -135,7 +144,12 @@ def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Opt
     if result.read_bar_ms is not None and result.write_bar_ms is not None:
         result.read_bar_ms += stage.event_ms
         result.write_bar_ms += stage.event_ms
+    if writers is not None and not result.failure:
+        result.cache = under_load(stage.gemel, cache)
+        writers.ask_to_stop()
     outcome = load.stop()
+    if writers is not None and result.cache is not None:
+        once_quiet(stage.gemel, cache, writers, result.cache)
     _verify(result, setup, outcome)
     _take(row, result, outcome)
     if not row.heals and setup.has_copies() and not result.failure:
@@ -144,7 +158,10 @@ def _run(row: Row, result: Result, setup: Setup, loads: list[Load], options: Opt
             result.healed_s = _bring_back(setup, stage)
         except (BenchError, OSError) as error:
             result.failure = str(error)
-    if setup.has_copies() and not result.failure:
+    if result.cache is not None:
+        result.differences = result.cache.examples
+        result.equal = not (result.cache.only_primary or result.cache.only_replica or result.cache.differ)
+    elif setup.has_copies() and not result.failure:
         result.differences = copies_equal(setup)
         result.equal = not result.differences
     result.facts = setup.facts()
@@ -188,7 +205,15 @@ def _take(row: Row, result: Result, outcome: Outcome) -> None:
     result.doubled = outcome.doubled
     result.stale = outcome.stale
     result.missing = outcome.missing
-    result.examples = outcome.examples
+    # Where any key may be evicted, what is not there any more is no example of anything.
+    result.examples = [] if row.needs.cache is not None and row.loses else outcome.examples
+    if result.cache is not None:
+        result.requests += result.cache.requests
+        for text, count in result.cache.errors.items():
+            result.errors += count
+            result.error_texts[f"{text} (writers)"] = count
+            if not row.may_have(0, WRITE, text):
+                result.wrong_errors += count
 
 
 def violations(row: Row, result: Result) -> list[str]:
@@ -206,6 +231,8 @@ def violations(row: Row, result: Result) -> list[str]:
         wrong.append(f"{result.stale} stale reads")
     if result.missing and not row.loses:
         wrong.append(f"{result.missing} reads of nothing")
-    if result.equal is False:
+    if result.cache is not None:
+        wrong += result.cache.violations
+    elif result.equal is False:
         wrong.append("the copies differ")
     return wrong

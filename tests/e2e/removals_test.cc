@@ -1,0 +1,289 @@
+// Keys that are evicted or expire: a key that is gone on one copy is gone on every copy, and
+// nothing of it comes back. No audit looks for what differs.
+
+#include <gtest/gtest.h>
+
+#include "tests/e2e/cache_load.h"
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/load.h"
+#include "tests/e2e/whole.h"
+
+namespace gemel::e2e::removals_test {
+namespace {
+
+constexpr uint64_t kSome = 15000;  // requests
+
+struct Way {
+  const char* name;
+  int workers;
+  const char* read;
+  const char* write;
+};
+std::ostream& operator<<(std::ostream& out, const Way& way) { return out << way.name; }
+
+ClusterOptions Options(int workers = 1, const std::string& read = "",
+                       const std::string& write = "") {
+  return {.shards = 1,
+          .workers = workers,
+          .sections = {{"health", kImpatientProbes},
+                       {"timeouts", "request_ms = 30000\nreconnect_max_ms = 100"},
+                       {"audit", "interval_s = 0"},
+                       {"read", read},
+                       {"write", write}}};
+}
+
+ClusterOptions Full(ClusterOptions options, const std::string& policy = "allkeys-lru") {
+  options.redis_options = {"--maxmemory", "4mb", "--maxmemory-policy", policy};
+  return options;
+}
+
+int64_t NodeFigure(const RedisNode& node, const std::string& name) {
+  const std::string text = node.Connect()("INFO", "stats").bytes;
+  return std::stoll(text.substr(text.find("\r\n" + name + ":") + name.size() + 3));
+}
+
+int64_t Evicted(Cluster* cluster) {
+  return NodeFigure(cluster->node(0, 0), "evicted_keys") +
+         NodeFigure(cluster->node(0, 1), "evicted_keys");
+}
+
+int64_t ShardFigure(const Cluster& cluster, const std::string& name) {
+  return cluster.Connect()("PROXY", "SHARDS").items.at(0).Field(name).integer;
+}
+
+// That no copy left or changed its role, though nothing failed.
+void ExpectNobodyLeft(const Cluster& cluster) {
+  for (const char* figure : {"promotions", "marked_stale", "resyncs", "rejoins"}) {
+    EXPECT_EQ(ShardFigure(cluster, figure), 0) << figure;
+  }
+}
+
+void Promote(const Cluster& cluster, const RedisNode& node) {
+  EXPECT_EQ(cluster.Connect()("PROXY", "PROMOTE", "a", node.address()), "OK");
+  EXPECT_TRUE(cluster.WaitUntilPrimary(0, node));
+}
+
+// Once `load` is stopped: the copies get equal, and nothing that was gone is there, on either copy.
+void ExpectOneCache(Cluster* cluster, CacheLoad* load) {
+  load->Stop();
+  EXPECT_GT(load->gone(), 0u);
+  EXPECT_TRUE(cluster->WaitUntilInSync()) << cluster->Connect()("PROXY", "SHARDS");
+  EXPECT_EQ(DifferencesInTheEnd(cluster->node(0, 0), cluster->node(0, 1)), "");
+  load->LookAgain(cluster->proxy().port());
+  const bool first = cluster->Status(0).primary == cluster->node(0, 0).address();
+  Promote(*cluster, cluster->node(0, first ? 1 : 0));
+  load->LookAgain(cluster->proxy().port());
+  EXPECT_EQ(load->Errors(), "");
+}
+
+class Removals : public testing::TestWithParam<Way> {
+ protected:
+  static ClusterOptions Options() {
+    return removals_test::Options(GetParam().workers, GetParam().read, GetParam().write);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(
+    Ways, Removals,
+    testing::Values(Way{"Plain", 1, "", ""}, Way{"PlainThreaded", 2, "", ""},
+                    Way{"ReplicaAny", 1, "from = \"replica\"", "ack = \"any\""},
+                    Way{"BalancedPrimaryThreaded", 2, "from = \"balanced\"", "ack = \"primary\""}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(Removals, Evictions) {
+  Cluster cluster(Full(Options()));
+  CacheLoad load(cluster.proxy().port(), {});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  EXPECT_GT(Evicted(&cluster), 1000);
+  ExpectNobodyLeft(cluster);
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, Expiries) {
+  Cluster cluster(Options());
+  CacheLoad load(cluster.proxy().port(), {.kind = CacheLoad::Kind::kExpiries});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  EXPECT_GT(NodeFigure(cluster.node(0, 0), "expired_keys"), 100);
+  ExpectNobodyLeft(cluster);
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, EvictionsWithPromotions) {
+  Cluster cluster(Full(Options()));
+  CacheLoad load(cluster.proxy().port(), {});
+  for (const int copy : {1, 0, 1}) {
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    Promote(cluster, cluster.node(0, copy));
+  }
+  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, ExpiriesWithPromotions) {
+  Cluster cluster(Options());
+  CacheLoad load(cluster.proxy().port(), {.kind = CacheLoad::Kind::kExpiries});
+  for (const int copy : {1, 0, 1}) {
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    Promote(cluster, cluster.node(0, copy));
+  }
+  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, KeysOfTwoAmongEvictions) {
+  Cluster cluster(Full(Options()));
+  CacheLoad load(cluster.proxy().port(), {.multi_key = true});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, KeysOfTwoAmongExpiries) {
+  Cluster cluster(Options());
+  CacheLoad load(cluster.proxy().port(), {.kind = CacheLoad::Kind::kExpiries, .multi_key = true});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  ExpectOneCache(&cluster, &load);
+}
+
+// That the measure is right: with one redis-server, and no gemel, nothing comes back.
+TEST(RemovalsOfOneRedis, NothingComesBack) {
+  for (const bool multi_key : {false, true}) {
+    for (const CacheLoad::Kind kind : {CacheLoad::Kind::kFull, CacheLoad::Kind::kExpiries}) {
+      RedisNode node(Full(Options()).redis_options);
+      CacheLoad load(node.port(), {.kind = kind, .multi_key = multi_key});
+      EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+      load.Stop();
+      EXPECT_GT(load.gone(), 0u);
+      load.LookAgain(node.port());
+      EXPECT_EQ(load.Errors(), "");
+    }
+  }
+}
+
+// Faults
+
+TEST(RemovalsAndFaults, AReplicaThatIsKilledComesBackEqual) {
+  for (const CacheLoad::Kind kind : {CacheLoad::Kind::kFull, CacheLoad::Kind::kExpiries}) {
+    Cluster cluster(kind == CacheLoad::Kind::kFull ? Full(Options()) : Options());
+    CacheLoad load(cluster.proxy().port(), {.kind = kind});
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    cluster.node(0, 1).Kill();
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    cluster.node(0, 1).Start();
+    EXPECT_TRUE(cluster.WaitUntilInSync());
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    ExpectOneCache(&cluster, &load);
+  }
+}
+
+TEST(RemovalsAndFaults, AReplicaThatHangsComesBackEqual) {
+  for (const CacheLoad::Kind kind : {CacheLoad::Kind::kFull, CacheLoad::Kind::kExpiries}) {
+    Cluster cluster(kind == CacheLoad::Kind::kFull ? Full(Options()) : Options());
+    CacheLoad load(cluster.proxy().port(), {.kind = kind});
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    RedisNode& replica = cluster.node(0, 1);
+    replica.Pause();
+    EXPECT_TRUE(
+        Eventually([&] { return cluster.Status(0).Node(replica.address()).state == "stale"; }));
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    replica.Resume();
+    EXPECT_TRUE(cluster.WaitUntilInSync());
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    ExpectOneCache(&cluster, &load);
+  }
+}
+
+TEST(RemovalsAndFaults, APrimaryThatIsKilled) {
+  // What it removed in its last moment it told nobody: only that the copies get equal is asked.
+  for (const CacheLoad::Kind kind : {CacheLoad::Kind::kFull, CacheLoad::Kind::kExpiries}) {
+    Cluster cluster(kind == CacheLoad::Kind::kFull ? Full(Options()) : Options());
+    CacheLoad load(cluster.proxy().port(), {.kind = kind});
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    cluster.node(0, 0).Kill();
+    EXPECT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 1)));
+    cluster.node(0, 0).Start();
+    EXPECT_TRUE(cluster.WaitUntilInSync());
+    load.Stop();
+    CacheLoad more(cluster.proxy().port(), {.kind = kind});
+    EXPECT_TRUE(more.WaitForMore(kSome)) << more.Errors();
+    more.Stop();
+    EXPECT_TRUE(cluster.WaitUntilInSync());
+    EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
+  }
+}
+
+// Policies and limits
+
+TEST(Evictions, UnderEveryPolicy) {
+  for (const char* policy : {"allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
+                             "volatile-random", "volatile-ttl"}) {
+    SCOPED_TRACE(policy);
+    Cluster cluster(Full(Options(), policy));
+    CacheLoad load(cluster.proxy().port(), {.ttls = true});
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    load.Stop();
+    EXPECT_GT(Evicted(&cluster), 1000);
+    ExpectOneCache(&cluster, &load);
+  }
+}
+
+TEST(Evictions, KeysWithoutATtlStayUnderAVolatilePolicy) {
+  Cluster cluster(Full(Options(), "volatile-lru"));
+  Load kept(cluster.proxy().port(), {.threads = 2});
+  CacheLoad load(cluster.proxy().port(), {.ttls = true});
+  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+  Promote(cluster, cluster.node(0, 1));
+  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+  kept.Stop();
+  ExpectOneCache(&cluster, &load);
+  kept.Verify(cluster.proxy().port());
+}
+
+TEST(Evictions, WhereNothingMayBeEvictedNobodyLeaves) {
+  Cluster cluster(Full(Options(), "noeviction"));
+  CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  EXPECT_EQ(Evicted(&cluster), 0);
+  const Reply refused = cluster.Connect()("SET", "large", std::string(4 << 20, 'x'));
+  EXPECT_TRUE(refused.Text().starts_with("-OOM ")) << refused;
+  ExpectNobodyLeft(cluster);
+  EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
+  EXPECT_EQ(load.Errors(), "");
+}
+
+// Which copy has less memory.
+class UnequalMemory : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Smaller, UnequalMemory, testing::Values(0, 1), [](const auto& info) {
+  return std::string(info.param == 0 ? "Primary" : "Replica");
+});
+
+TEST_P(UnequalMemory, TheSmallerOneDecides) {
+  ClusterOptions options = Full(Options());
+  Cluster cluster(std::move(options));
+  RedisNode& smaller = cluster.node(0, GetParam());
+  EXPECT_EQ(smaller.Connect()("CONFIG", "SET", "maxmemory", "3mb"), "OK");
+  CacheLoad load(cluster.proxy().port(), {});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  EXPECT_GT(Evicted(&cluster), 1000);
+  ExpectNobodyLeft(cluster);
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(UnequalMemory, WritesDoNotFailWhereNothingMayBeEvicted) {
+  // Who fills the memory is told so; nobody leaves for it, and the copies stay equal.
+  Cluster cluster(Full(Options(), "noeviction"));
+  RedisNode& smaller = cluster.node(0, GetParam());
+  EXPECT_EQ(smaller.Connect()("CONFIG", "SET", "maxmemory", "3mb"), "OK");
+  CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  ExpectNobodyLeft(cluster);
+  EXPECT_TRUE(cluster.WaitUntilInSync());
+  EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
+  EXPECT_EQ(load.Errors(), "");
+}
+
+}  // namespace
+}  // namespace gemel::e2e::removals_test
