@@ -90,6 +90,48 @@ TEST(NodeSettings, TheLeastLimitIsTheShardsAndNoWriteFails) {
   EXPECT_EQ(cluster.Status(0).primary, primary.address());
 }
 
+int64_t Evicted(const RedisNode& node) {
+  const std::string text = node.Connect()("INFO", "stats").bytes;
+  const size_t at = text.find("evicted_keys:");
+  return std::stoll(text.substr(at + 13));
+}
+
+// The replica follows: it has the margin for what it has not heard of yet.
+TEST(NodeSettings, ThePrimaryEvictsAndTheOtherCopyDoesNot) {
+  Cluster cluster({.shards = 1, .redis_options = kLru});
+  ASSERT_TRUE(Gets(cluster.node(0, 1), kNine));
+  ASSERT_TRUE(Tells(cluster.node(0, 0)) && Tells(cluster.node(0, 1)));
+  Client client = cluster.Connect();
+  const std::string value(1024, 'v');
+  for (int i = 0; i < 30000; ++i) {
+    ASSERT_EQ(client("SET", "key:" + std::to_string(i), value), "OK");
+  }
+  EXPECT_GT(Evicted(cluster.node(0, 0)), 10000);
+  EXPECT_LT(Evicted(cluster.node(0, 1)), 1000);
+  EXPECT_TRUE(cluster.Status(0).AllInSync());
+}
+
+// Of reads from the primary: by them the other copy evicts once it is promoted.
+TEST(NodeSettings, TheOtherCopyIsToldOfReads) {
+  Cluster cluster({.shards = 1, .redis_options = kLru});
+  RedisNode& replica = cluster.node(0, 1);
+  Client client = cluster.Connect();
+  ASSERT_EQ(client("SET", "read", "v"), "OK");
+  ASSERT_EQ(client("SET", "not read", "v"), "OK");
+  EXPECT_TRUE(Eventually([&] {
+    for (int i = 0; i < 200; ++i) client("GET", "read");
+    return Has(replica.Connect()("INFO", "commandstats").bytes, "cmdstat_touch:");
+  }));
+  EXPECT_GT(cluster.Status(0).nodes.size(), 1u);
+  EXPECT_TRUE(Eventually([&] {
+    client("GET", "read");
+    const int64_t idle = replica.Connect()("OBJECT", "IDLETIME", "not read").integer;
+    const int64_t of_read = replica.Connect()("OBJECT", "IDLETIME", "read").integer;
+    for (int i = 0; i < 50; ++i) client("GET", "read");
+    return idle >= 2 && of_read < idle;
+  }));
+}
+
 TEST(NodeSettings, AreTakenBackWhenANodeOrAShardLeaves) {
   Words options = kLru;
   options.insert(options.end(), {"--notify-keyspace-events", "Kg"});

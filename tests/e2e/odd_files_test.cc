@@ -80,7 +80,11 @@ TEST(OddConfigFile, AReloadOfAPipeIsRefusedAndTheNextWorks) {
 // The proxy of a pair, whose replica can be killed so that the state must be written.
 class OddState : public testing::Test {
  protected:
-  OddState() : cluster_({.shards = 1, .sections = {{"health", kImpatientProbes}}}) {}
+  // Nothing but what a test changes is written.
+  OddState()
+      : cluster_({.shards = 1,
+                  .sections = {{"health", kImpatientProbes},
+                               {"removals", "follow = false\nset_limits = false"}}}) {}
   std::string state(const std::string& name) {
     return cluster_.proxy().folder() + "/state/" + name;
   }

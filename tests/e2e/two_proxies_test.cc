@@ -169,8 +169,11 @@ TEST_F(TwoProxies, TheFirstNoticesASecondThatCameWhileItWasCutOff) {
   first.Start(ConfigOf(first.port()));
   ASSERT_TRUE(InSync(first));
   first.Signal(SIGSTOP);
-  for (RedisNode& node : nodes_)
-    node.Connect()("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  for (RedisNode& node : nodes_) {
+    for (const char* type : {"normal", "pubsub"}) {
+      node.Connect()("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
+    }
+  }
   ProxyProcess second;
   second.Start(ConfigOf(second.port()));
   EXPECT_EQ(Client(second.port())("SET", "k", "second"), "OK");

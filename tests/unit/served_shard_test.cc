@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -102,6 +103,10 @@ class ServedShardTest : public ::testing::Test,
       replicating_ = static_cast<int>(asked.copy);
     } else if (asked.args[0] == "DBSIZE") {
       reply.text = "1";
+    } else if (asked.args[0] == "CONFIG" && asked.args[1] == "SET") {
+      if (asked.args[2] == "notify-keyspace-events") events_[asked.copy] = asked.args[3];
+    } else if (asked.args[0] == "CONFIG" && asked.args[2] == "maxmemory" && has_events_) {
+      reply.text = "maxmemory\n0\nnotify-keyspace-events\n" + events_[asked.copy];
     } else if (asked.args[0] == "CONFIG") {
       reply.text = asked.args[2] == "port" ? "port\n1" : "";
     }
@@ -183,6 +188,8 @@ class ServedShardTest : public ::testing::Test,
   uint64_t now_ms_ = 1000;
   bool answers_ = true;
   int replicating_ = -1;  // the copy that was told to
+  bool has_events_ = false;
+  std::map<uint32_t, std::string> events_;  // notify-keyspace-events
   std::string told_;
   std::string notes_;
   std::string answered_;
@@ -306,6 +313,33 @@ TEST_F(ServedShardTest, RetiresOnceItsNodesReplicateNoMore) {
   EXPECT_EQ(Told(), "no probe 0; no probe 1; ");
   served_.reset();
   EXPECT_EQ(Told(), "close all; ");
+}
+
+TEST_F(ServedShardTest, NodesGetBackWhatTheyHadOfTheirOwn) {
+  has_events_ = true;
+  events_[0] = events_[1] = "Kg";
+  MakeUp({1});
+  ASSERT_EQ(events_[0] + events_[1], "gxeKEgxeKE");
+  pool_.removals.follow = false;
+  served_->Change(pool_, config_, false);
+  Turn(100);
+  EXPECT_EQ(events_[0] + events_[1], "gKgK");
+  pool_.removals.follow = true;
+  served_->Change(pool_, config_, false);
+  Turn(100);
+  ASSERT_EQ(events_[1], "gxeKE");
+  Told();
+  config_.replicas = {At("10.0.0.3:1")};
+  served_->Change(pool_, config_, false);
+  Turn(100);
+  const std::string told = Told();
+  EXPECT_NE(told.find("close 1 CONFIG SET notify-keyspace-events gK REPLICAOF NO ONE; "),
+            std::string::npos)
+      << told;
+  served_->Retire(now_ms_);
+  EXPECT_FALSE(served_->Retired(now_ms_)) << "it waits for the answer";
+  Turn(2);
+  EXPECT_EQ(events_[0], "gK");
 }
 
 TEST_F(ServedShardTest, ANodeThatDoesNotAnswerHoldsUpNoEnd) {
