@@ -35,6 +35,10 @@ class CacheLoad {
     bool ttls = false;         // everything has a TTL
     bool multi_key = false;    // RENAME, COPY, SUNIONSTORE, LMOVE too: all keys lie on one shard
     bool may_be_full = false;  // OOM is an answer
+    // Reads go to one copy or another, which may hear a moment apart of what is gone. What was gone
+    // on any of them must still not be there when LookAgain is called.
+    bool any_copy = false;
+    std::string prefix = "e";  // of all keys; loads on the same nodes differ in it
   };
 
   CacheLoad(uint16_t port, Options options);
