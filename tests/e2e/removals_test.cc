@@ -83,8 +83,12 @@ class Removals : public testing::TestWithParam<Way> {
   static ClusterOptions Options() {
     return removals_test::Options(GetParam().workers, GetParam().read, GetParam().write);
   }
-  static CacheLoad::Options Load(CacheLoad::Kind kind, bool multi_key = false) {
-    return {.kind = kind, .multi_key = multi_key, .any_copy = GetParam().read[0] != '\0'};
+  // `promotes`: the copy that reads go to is another one at times.
+  static CacheLoad::Options Load(CacheLoad::Kind kind, bool multi_key = false,
+                                 bool promotes = false) {
+    const std::string read = GetParam().read;
+    const bool any = read.find("balanced") != std::string::npos || (promotes && !read.empty());
+    return {.kind = kind, .multi_key = multi_key, .any_copy = any};
   }
 };
 INSTANTIATE_TEST_SUITE_P(
@@ -116,7 +120,7 @@ TEST_P(Removals, Expiries) {
 
 TEST_P(Removals, EvictionsWithPromotions) {
   Cluster cluster(Full(Options()));
-  CacheLoad load(cluster.proxy().port(), Load(kFull));
+  CacheLoad load(cluster.proxy().port(), Load(kFull, false, true));
   for (const int copy : {1, 0, 1}) {
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
     Promote(cluster, cluster.node(0, copy));
@@ -127,7 +131,7 @@ TEST_P(Removals, EvictionsWithPromotions) {
 
 TEST_P(Removals, ExpiriesWithPromotions) {
   Cluster cluster(Options());
-  CacheLoad load(cluster.proxy().port(), Load(kExpiries));
+  CacheLoad load(cluster.proxy().port(), Load(kExpiries, false, true));
   for (const int copy : {1, 0, 1}) {
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
     Promote(cluster, cluster.node(0, copy));
