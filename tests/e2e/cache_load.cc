@@ -370,7 +370,7 @@ class CacheWriter {
   std::atomic<uint64_t>* answered_ = nullptr;
   bool is_last_look_ = false;
   int64_t number_ = 0;
-  uint64_t gone_ = 0;
+  std::atomic<uint64_t> gone_{0};
   mutable std::mutex mutex_;  // of errors_ alone
   std::vector<std::string> errors_;
 };

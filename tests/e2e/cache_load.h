@@ -49,9 +49,9 @@ class CacheLoad {
   // Returns once so many more requests are answered, or an error is seen, or patience ends.
   bool WaitForMore(uint64_t requests) const;
   bool HasErrors() const;
-  // The functions below after Stop.
   // Additions that were seen to be gone: without any, a test has shown nothing.
   uint64_t gone() const;
+  // The functions below after Stop.
   // Reads all keys, and forgets what is gone by now: it must not be there the next time.
   void LookAgain(uint16_t port);
   // Every error, and every addition that came back, one a line; empty: none.
