@@ -17,6 +17,8 @@ schedule("^sim\\." COST 100 RESOURCE_LOCK core)
 schedule("^e2e\\.LargeValue\\.|HostileRequests\\.MemoryOfClients|^e2e\\.Memory(Faults)?\\." COST 60 RESOURCE_LOCK memory)
 schedule("^e2e\\.(Soak|.*/ReloadMany)\\." COST 60)
 schedule("^e2e\\.Soak\\.Hostile" COST 70 PROCESSORS 4)
+# They write as fast as they can.
+schedule("^e2e\\.(RemovalsAndFaults|Evictions)\\." COST 50)
 # 8 to 20 seconds, mostly of waiting.
 schedule("^e2e\\.(CopyByKeys|NodeRights|HungFiles|OddConfigFile|TwoProxies|BusyPair|MixedVersions)\\." COST 40)
 schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Names\\." COST 40)

@@ -42,6 +42,9 @@ class CacheNeeds:
     # What the primary removed in its last moment, and had no time to tell: so many keys may come back.
     untold_keys: int = 0
     reads_whole: bool = True  # False: only requests that are short, so that a node that hangs is no busy one
+    # Reads go to any copy, which may hear a moment apart of what is gone: what was gone on one of them must not be
+    # there in the end.
+    any_copy: bool = False
     calm: bool = False  # nothing fails: no copy may be promoted or leave
 
     @property
@@ -246,6 +249,8 @@ class CacheWriter:
         if isinstance(count, Exception):
             return
         if count > len(slot.alive):
+            if self._needs.any_copy:
+                return
             self.seen.back(slot.key, f"{slot.of.count} answered {count}, of {len(slot.alive)} additions",
                            count - len(slot.alive))
             slot.leave()
@@ -262,12 +267,13 @@ class CacheWriter:
             return
         there = numbers_of(reply)
         back = there - set(slot.alive)
-        if back:
+        if back and not self._needs.any_copy:
             self.seen.back(slot.key, f"{sorted(back)[:4]} are there, {slot.alive[-4:]} could be", len(back))
             slot.leave()
             return
-        self.seen.gone += len(slot.alive) - len(there)
-        slot.alive = [number for number in slot.alive if number in there]
+        held = [number for number in slot.alive if number in there]
+        self.seen.gone += len(slot.alive) - len(held)
+        slot.alive = held
 
     def _delete(self, slot: Slot) -> None:
         self._ask(slot, ["DEL", slot.key], lambda reply: slot.alive.clear())

@@ -68,10 +68,14 @@ _EVENTS: dict[str, tuple[str, Callable[[Stage], None], int]] = {
 _NO_AUDIT = {"audit": "interval_s = 0"}  # it would find what differs, but nobody shall wait for it
 
 
+def _any_copy(sections: dict[str, str] | None) -> bool:
+    return "balanced" in (sections or {}).get("read", "")
+
+
 def _full(policy: str, event: str, maxmemory_mb: tuple[int, ...] = (_MB, _MB), name: str = "", quick: bool = False,
           sections: dict[str, str] | None = None) -> Row:
     words, run, untold = _EVENTS[event]
-    needs = CacheNeeds("full", policy, maxmemory_mb, untold, "hang" not in event, run is _nothing)
+    needs = CacheNeeds("full", policy, maxmemory_mb, untold, "hang" not in event, _any_copy(sections), run is _nothing)
     unequal = "" if len(set(maxmemory_mb)) == 1 else f" {'/'.join(map(str, maxmemory_mb))} MB"
     return Row(name or f"full-{policy}{event}", f"full, {policy}{unequal}{words}", run, GEMEL, None,
                Needs(cache=needs, sections={**_NO_AUDIT, **(sections or {})}), errors="" if needs.evicts else "^OOM ",
@@ -80,7 +84,7 @@ def _full(policy: str, event: str, maxmemory_mb: tuple[int, ...] = (_MB, _MB), n
 
 def _expiries(event: str, name: str = "", quick: bool = False, sections: dict[str, str] | None = None) -> Row:
     words, run, untold = _EVENTS[event]
-    needs = CacheNeeds("expiries", untold_keys=untold, calm=run is _nothing)
+    needs = CacheNeeds("expiries", untold_keys=untold, any_copy=_any_copy(sections), calm=run is _nothing)
     return Row(name or f"expiries{event}", f"keys live 20 to 400 ms{words}", run, GEMEL, None,
                Needs(cache=needs, sections={**_NO_AUDIT, **(sections or {})}), quick=quick)
 

@@ -97,7 +97,7 @@ class CacheWriter {
   CacheWriter(int index, uint16_t port, CacheLoad::Options options)
       : port_(port),
         options_(options),
-        prefix_("e:" + std::to_string(index) + ":"),
+        prefix_(options.prefix + ":" + std::to_string(index) + ":"),
         dice_(static_cast<uint64_t>(index)) {
     slots_.resize(options.kind == CacheLoad::Kind::kFull ? kFullKeys : kShortLivedKeys);
     for (size_t place = 0; place < slots_.size(); ++place) {
@@ -128,6 +128,7 @@ class CacheWriter {
 
   void LookAgain(Client* client) {
     client_ = client;
+    is_last_look_ = true;
     for (std::deque<Slot>* slots : {&slots_, &left_}) {
       for (Slot& slot : *slots) {
         Read(&slot);
@@ -267,6 +268,7 @@ class CacheWriter {
   void Counted(Slot* slot, const Reply& reply) {
     const size_t there = static_cast<size_t>(reply.integer);
     if (there > slot->alive.size()) {
+      if (options_.any_copy) return;
       AddError(slot->Key() + " has " + std::to_string(there) + " additions, " +
                std::to_string(slot->alive.size()) + " could be");
       return;
@@ -280,7 +282,8 @@ class CacheWriter {
     Ask(slot, ReadWords(*slot), [this, slot](const Reply& reply) {
       const std::set<int64_t> there = NumbersOf(reply);
       for (const int64_t number : there) {
-        if (std::find(slot->alive.begin(), slot->alive.end(), number) == slot->alive.end()) {
+        if (std::find(slot->alive.begin(), slot->alive.end(), number) == slot->alive.end() &&
+            (!options_.any_copy || is_last_look_)) {
           AddError(slot->Key() + ": addition " + std::to_string(number) + " has come back");
           return;
         }
@@ -365,8 +368,9 @@ class CacheWriter {
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   Client* client_ = nullptr;
   std::atomic<uint64_t>* answered_ = nullptr;
+  bool is_last_look_ = false;
   int64_t number_ = 0;
-  uint64_t gone_ = 0;
+  std::atomic<uint64_t> gone_{0};
   mutable std::mutex mutex_;  // of errors_ alone
   std::vector<std::string> errors_;
 };

@@ -35,6 +35,10 @@ class CacheLoad {
     bool ttls = false;         // everything has a TTL
     bool multi_key = false;    // RENAME, COPY, SUNIONSTORE, LMOVE too: all keys lie on one shard
     bool may_be_full = false;  // OOM is an answer
+    // Reads go to one copy or another, which may hear a moment apart of what is gone. What was gone
+    // on any of them must still not be there when LookAgain is called.
+    bool any_copy = false;
+    std::string prefix = "e";  // of all keys; loads on the same nodes differ in it
   };
 
   CacheLoad(uint16_t port, Options options);
@@ -45,9 +49,9 @@ class CacheLoad {
   // Returns once so many more requests are answered, or an error is seen, or patience ends.
   bool WaitForMore(uint64_t requests) const;
   bool HasErrors() const;
-  // The functions below after Stop.
   // Additions that were seen to be gone: without any, a test has shown nothing.
   uint64_t gone() const;
+  // The functions below after Stop.
   // Reads all keys, and forgets what is gone by now: it must not be there the next time.
   void LookAgain(uint16_t port);
   // Every error, and every addition that came back, one a line; empty: none.
