@@ -400,6 +400,7 @@ void World::RestartProxy() {
       for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
         busy |= shard->link(copy)->pending() > 0;
       }
+      busy |= !shard->removals().AllHeard();
     }
     if (busy && loop_.now_us() < limit_us) {
       loop_.After(1000, *drain);

@@ -16,7 +16,8 @@ using Outcome = SimOp::Outcome;
 
 // From the word of a removal to its place in the order of the other copies.
 constexpr uint64_t kHandledUs = 2000;
-// Words that were lost with a connection alone are made good so soon after it.
+// Words that nobody heard, since a connection was lost or the node did not tell yet, are made good
+// so soon: whoever looked before that may see again what was gone.
 constexpr uint64_t kMadeGoodUs = 1500 * 1000;
 // A key that was in doubt when its primary was lost is deleted. For so long it may have been so.
 constexpr uint64_t kInDoubtUs = 1000 * 1000;
@@ -204,7 +205,7 @@ class FleetingKey {
       if (!MayBeWhy(removal, write, earlier.ended_us)) return false;
       if (removal.told_us != UINT64_MAX) return read.invoked_us <= removal.told_us + kHandledUs;
       if (removal.lost_us != UINT64_MAX) return earlier.invoked_us <= removal.lost_us;
-      return read.invoked_us <= removal.at_us + kMadeGoodUs;
+      return earlier.invoked_us <= removal.at_us + kMadeGoodUs;
     });
   }
 
