@@ -47,6 +47,9 @@ class Journals {
     if (journals_[copy].keys != nullptr) journals_[copy].keys->Remove(key);
   }
 
+  bool Has(uint32_t copy, std::string_view key) const {
+    return journals_[copy].keys != nullptr && journals_[copy].keys->Contains(key);
+  }
   // Null: nothing is recorded of it.
   const DirtyKeys* of(uint32_t copy) const { return journals_[copy].keys.get(); }
   bool empty(uint32_t copy) const {

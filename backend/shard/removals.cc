@@ -84,9 +84,11 @@ void Removals::OnMainUp(uint32_t copy) {
 }
 
 void Removals::OnMainDown(uint32_t copy) {
-  if (copy == parts_->copies->primary() && feeds_[copy]->following()) {
-    rest_until_ms_ = parts_->env->NowMs() + kRestMs;
-  }
+  if (copy != parts_->copies->primary() || !feeds_[copy]->following()) return;
+  const uint64_t now_ms = parts_->env->NowMs();
+  if (now_ms >= rest_until_ms_) rest_until_ms_ = now_ms + kRestMs;
+  // Nor is any other copy read from: it may have what was gone.
+  parts_->copies->set_readable(0);
 }
 
 // The node's main link waits for it.
@@ -124,10 +126,14 @@ void Removals::OnFollowing(uint32_t copy, bool missed) {
   }
 }
 
-bool Removals::AllHeard() {
-  recent_.Begin();
-  return recent_.empty() && gone_.empty() && doubts_.empty() && repairing_.empty() &&
-         deletions_ == 0;
+bool Removals::AllHeard(uint64_t* ticket) {
+  if (following_ == 0) return true;
+  if (*ticket == 0) {
+    *ticket = barriers_ + (barrier_.under_way ? 2 : 1);
+    wanted_barriers_ = std::max(wanted_barriers_, *ticket);
+    StepBarrier();
+  }
+  return barriers_ >= *ticket && doubts_.empty() && repairing_.empty();
 }
 
 void Removals::OnFeedEnd(uint32_t copy) {
@@ -186,7 +192,8 @@ void Removals::StepBarrier() {
   const Copies& copies = *parts_->copies;
   if (!barrier_.under_way) {
     const uint64_t now_ms = parts_->env->NowMs();
-    if (recent_.empty() || now_ms < barrier_.next_ms) return;
+    const bool wanted = !recent_.empty() || barriers_ < wanted_barriers_;
+    if (!wanted || now_ms < barrier_.next_ms) return;
     barrier_.next_ms = now_ms + kBarrierMs;
     recent_.Close();
     barrier_.under_way = true;
@@ -208,6 +215,7 @@ void Removals::StepBarrier() {
   });
   if ((barrier_.line | barrier_.feed) != 0) return;
   barrier_.under_way = false;
+  ++barriers_;
   recent_.Drop();
 }
 
@@ -230,11 +238,16 @@ void Removals::Miss(CopyMask copies, std::string_view key) {
 void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   ++removed_;
   heard_ms_ = parts_->env->NowMs();
-  Miss(Bit(copy) & parts_->journals->known(), key);
+  // One that joins has all that is not in its journal: what it removes of that is gone, as with a
+  // copy in sync, unless it may have been written since.
+  const bool joins = parts_->copies->Is(copy, CopyStage::kJoining) &&
+                     !parts_->journals->Has(copy, key) && !IsInDoubt(key) && !IsLocked(key) &&
+                     recent_.recording() && !recent_.MayHave(key);
+  if (!joins) Miss(Bit(copy) & parts_->journals->known(), key);
   if (parts_->hold->paused() && while_paused_.size() < kMaxWhilePaused) {
     while_paused_.emplace_back(copy, key);
   }
-  if (!parts_->copies->InSync(copy)) return;
+  if (!parts_->copies->InSync(copy) && !joins) return;
   recent_.Begin();
   if (const auto doubt = doubts_.find(key); doubt != doubts_.end()) {
     // Of several that removed it the primary's state counts.
@@ -303,7 +316,6 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
       Op* op = parts_->ops->New();
       op->item_kind = LinkItem::Kind::kRemoval;
       op->repair_step = 0;
-      ++deletions_;
       parts_->roles->OnOverwritten(copy);
       parts_->copies->link(copy).Send(op, frame);
     });
@@ -316,7 +328,6 @@ void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
     OnJudged(reply, frame);
     return;
   }
-  --deletions_;
   if (reply[0] != '-') return;
   parts_->journals->RecordKeys(Bit(copy), frame);
   const CopyMask others = parts_->copies->in_sync() & ~Bit(copy);
@@ -340,7 +351,6 @@ void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
     }
     return;
   }
-  --deletions_;
   parts_->journals->RecordKeys(Bit(copy), frame);
   if (parts_->copies->InSync(copy)) DoubtAll(copy, frame);
 }

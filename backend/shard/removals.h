@@ -95,9 +95,9 @@ class Removals : private RemovalFeed::Host {
   void SetNotifying(uint32_t copy, uint64_t since);
   // What the node removes is told.
   bool IsFollowed(uint32_t copy) const { return feeds_[copy]->following(); }
-  // To be asked until it is true, once no more writes come: what the nodes removed until now is
-  // heard of, and has gone everywhere.
-  bool AllHeard();
+  // To be asked until it is true, with the same *ticket, which is 0 at first: what the nodes had
+  // removed by then is heard of, and what follows from that was sent, and no key is in doubt.
+  bool AllHeard(uint64_t* ticket);
   // Why what the node removes is not heard of; empty: it is, or there is no other copy.
   std::string Note(uint32_t copy) const;
   void Trim() { frame_.Trim(); }
@@ -172,8 +172,9 @@ class Removals : private RemovalFeed::Host {
   KeyMap<DoubtfulKey> doubts_;
   KeyMap<DoubtfulKey> repairing_;
   bool resolving_ = false;
-  uint64_t retry_ms_ = 0;   // no doubt is resolved before
-  uint64_t deletions_ = 0;  // sent, not answered
+  uint64_t retry_ms_ = 0;         // no doubt is resolved before
+  uint64_t barriers_ = 0;         // that have ended
+  uint64_t wanted_barriers_ = 0;  // that have to, though nothing is to be forgotten
   // What went while writes were paused: for a copy that comes in sync meanwhile.
   std::vector<std::pair<uint32_t, std::string>> while_paused_;
   CopyMask was_in_sync_ = 0;

@@ -72,6 +72,8 @@ bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done
     OnSourceLost(key, doubt, done);
     return true;
   }
+  // Whoever left since it was in doubt may have it wrong.
+  Miss(parts_->journals->recording(), key);
   const CopyMask targets = copies.in_sync() & ~Bit(source);
   if (targets == 0) {
     *done = true;

@@ -208,6 +208,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const bool suspect = link->end().by_node ? !link->end().rest_unread
                                            : !copies_.losing() && !link->end().told_culprit;
   copies_.Losing(copy);
+  removals_.OnMainDown(copy);
   open_ = false;
   const bool read =
       item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kState &&

@@ -8,6 +8,7 @@
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/read_path.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
 
@@ -83,6 +84,7 @@ void ShardControl::Begin(Verb verb, int copy, OrderDone done) {
   done_ = std::move(done);
   detached_ = false;
   proven_connection_ = 0;
+  heard_ = 0;
   edits_ = 0;
   consequence_.clear();
   began_ms_ = parts_->env->NowMs();
@@ -147,6 +149,8 @@ void ShardControl::Advance() {
     Prove();
     return;
   }
+  // What the primary has removed until now must not be found on the one that takes its place.
+  if (kind == EditKind::kHandOver && !parts_->removals->AllHeard(&heard_)) return;
   if (++edits_ > kMaxEdits) {
     Fail("its roles change too often; see PROXY EVENTS");
     return;

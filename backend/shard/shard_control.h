@@ -94,6 +94,7 @@ class ShardControl {
   DetachNode detach_;
 
   Step step_ = Step::kIdle;
+  uint64_t heard_ = 0;    // see Removals::AllHeard
   uint64_t attempt_ = 0;  // grows when an order ends: what comes later for it is not heard
   Verb verb_ = Verb::kPromote;
   int copy_ = -1;        // -1: none was named, and none is chosen yet

@@ -339,7 +339,10 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
 void UvWorker::CheckDrained(uint64_t now_ms) {
   bool busy = !sessions_.empty();
   if (!busy) {
-    for (const auto& owned : shards_) busy |= !owned->shard()->removals().AllHeard();
+    heard_.resize(shards_.size());
+    for (size_t i = 0; i < shards_.size(); ++i) {
+      busy |= !shards_[i]->shard()->removals().AllHeard(&heard_[i]);
+    }
   }
   const Draining::Step step = draining_.Next(now_ms, busy);
   if (step == Draining::Step::kServe) return;

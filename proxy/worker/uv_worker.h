@@ -168,6 +168,7 @@ class UvWorker : private WorkerRequestHandler {
   std::unique_ptr<UvTimer> again_;  // the next turn, at once
 
   Draining draining_;
+  std::vector<uint64_t> heard_;  // by shard: see Removals::AllHeard
   uint32_t random_;
   MemoryEbb memory_;
 };

@@ -221,25 +221,79 @@ TEST_F(RemovalsTest, ACopyThatTakesNoWritesJustNowGetsTime) {
 
 TEST_F(RemovalsTest, AllIsHeardOnceTheNodesHaveAnsweredBehindTheLastWrite) {
   Begin(2);
-  EXPECT_FALSE(shard_->removals().AllHeard());
-  PassBarriers();
-  EXPECT_TRUE(shard_->removals().AllHeard());
   Ask({"SET", "a", "1"});
   Sent(0);
   Sent(1);
-  EXPECT_FALSE(shard_->removals().AllHeard());
+  uint64_t ticket = 0;
+  EXPECT_FALSE(shard_->removals().AllHeard(&ticket));
+  EXPECT_EQ(FeedSent(0), "") << "the write is not answered";
   Reply(0, "+OK\r\n");
   Reply(1, "+OK\r\n");
   shard_->Tick(now_ms_ += 20, 0);
+  EXPECT_NE(FeedSent(0), "");
+  EXPECT_NE(FeedSent(1), "");
   Tell(0, {"b"}, "evicted");  // because of that write
-  EXPECT_EQ(Sent(1), Command({"DEL", "b"}));
-  PassBarriers();
-  PassBarriers();
-  EXPECT_FALSE(shard_->removals().AllHeard());
+  Pong(0);
+  EXPECT_FALSE(shard_->removals().AllHeard(&ticket));
+  Pong(1);
+  EXPECT_FALSE(shard_->removals().AllHeard(&ticket)) << "a key is in doubt";
+  ExpectRepair(0, "b");
+  Reply(0, "$-1\r\n:-2\r\n");
+  Sent(1);
   Reply(1, ":1\r\n");
+  EXPECT_TRUE(shard_->removals().AllHeard(&ticket));
+}
+
+TEST_F(RemovalsTest, NobodyIsReadFromUntilTheRestOfALostPrimaryIsHeard) {
+  Begin(2);
+  Record();
+  Asked* before = Ask({"GET", "a"}, 1);
+  Sent(0);
+  Lose(0, /*refused=*/true);
+  Asked* read = Ask({"GET", "a"}, 2);
+  EXPECT_EQ(Sent(1), "");
+  Tell(0, {"a"});
+  shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
+  EXPECT_EQ(Sent(1), Command({"DEL", "a"}) + Command({"GET", "a"}) + Command({"GET", "a"}));
+  Reply(1, ":1\r\n$-1\r\n$-1\r\n");
+  EXPECT_EQ(before->told, "$-1\r\n");
+  EXPECT_EQ(read->told, "$-1\r\n");
+}
+
+TEST_F(RemovalsTest, WhoLeavesWhileAKeyIsInDoubtMayHaveItWrong) {
+  Begin(2);
+  Record();
+  Lose(1);
+  Tell(0, {"a"});
+  EXPECT_EQ(Sent(0), "") << "the other copy may be back";
+  Pass(100);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  Pass(20);
+  Up(1, "r1");
+  Pass(600);
+  EXPECT_NE(Sent(0).find(Command({"MEMORY", "USAGE", "a"})), std::string::npos);
+}
+
+TEST_F(RemovalsTest, WhatAJoiningCopyRemovesOfKeysThatItHasRightIsFollowed) {
+  Begin(2);
+  Record();
+  Ask({"SET", "x", "1"});
+  Sent(0);
+  Sent(1);
+  Lose(1, /*refused=*/true);
+  RunEdits();
+  Reply(0, "+OK\r\n");
+  Up(1, "r1");
+  Pass(600);
   PassBarriers();
   PassBarriers();
-  EXPECT_TRUE(shard_->removals().AllHeard());
+  Sent(0);
+  Sent(1);
+  Tell(1, {"a"}, "evicted");
+  EXPECT_EQ(Sent(0), Command({"DEL", "a"}));
+  Tell(1, {"x"}, "evicted");
+  EXPECT_EQ(Sent(0), "") << "that is not right there yet";
 }
 
 TEST_F(RemovalsTest, OfSeveralThatRemovedItThePrimaryHasItRight) {
