@@ -174,8 +174,8 @@ void Link::Down(const std::string& reason, bool refused) {
   for (const LinkLine::Entry& entry : line_.TakeAll()) {
     if (entry.item != nullptr) owner_->OnLinkLost(this, entry.item, entry.frame());
   }
-  end_ = LinkEnd();
   owner_->OnLinkDown(this, reason, refused);
+  end_ = LinkEnd();
 }
 
 }  // namespace gemel

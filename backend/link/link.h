@@ -75,7 +75,7 @@ class LinkTransport {
   virtual void WantFlush() = 0;
 };
 
-// Why a connection ended, while OnLinkLost is called.
+// Why a connection ended, while OnLinkLost and OnLinkDown are called.
 struct LinkEnd {
   // The node closed the connection. Else it was given up here, for what the first in line did.
   bool by_node = false;
@@ -157,7 +157,7 @@ class Link {
   const NodeIdentity& identity() const { return handshake_.identity(); }
   // The node was made a master of its own on purpose: its id from now on.
   void set_run_id(std::string run_id) { handshake_.set_run_id(std::move(run_id)); }
-  // While OnLinkLost is called; rest_unread also from the reply on that says it.
+  // While OnLinkLost and OnLinkDown are called; rest_unread also from the reply on that says it.
   const LinkEnd& end() const { return end_; }
 
  private:

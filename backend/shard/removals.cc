@@ -84,7 +84,10 @@ void Removals::OnMainUp(uint32_t copy) {
 }
 
 void Removals::OnMainDown(uint32_t copy) {
-  if (copy != parts_->copies->primary() || !feeds_[copy]->following()) return;
+  if (copy != parts_->copies->primary() || !feeds_[copy]->following() ||
+      !parts_->copies->link(copy).end().by_node) {
+    return;  // what a node that hangs has told was heard while it was waited for
+  }
   const uint64_t now_ms = parts_->env->NowMs();
   if (now_ms >= rest_until_ms_) rest_until_ms_ = now_ms + kRestMs;
   // Nor is any other copy read from: it may have what was gone.

@@ -393,14 +393,15 @@ void World::RestartProxy() {
   // Drained first: what is in flight is answered, and nothing new is taken.
   const uint64_t limit_us = loop_.now_us() + 1000 * 1000;
   auto drain = std::make_shared<std::function<void()>>();
-  *drain = [this, limit_us, drain] {
+  auto heard = std::make_shared<std::map<Shard*, uint64_t>>();  // see Removals::AllHeard
+  *drain = [this, limit_us, drain, heard] {
     bool busy = !Idle();
     for (const auto& sim_shard : proxy_->shards()) {
       Shard* shard = sim_shard->shard();
       for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
         busy |= shard->link(copy)->pending() > 0;
       }
-      busy |= !shard->removals().AllHeard();
+      busy |= !shard->removals().AllHeard(&(*heard)[shard]);
     }
     if (busy && loop_.now_us() < limit_us) {
       loop_.After(1000, *drain);
