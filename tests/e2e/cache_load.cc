@@ -295,9 +295,13 @@ class CacheWriter {
   // A write that moves or copies, between two keys of a type, and a look at both.
   void OfTwoKeys(Slot* from, Slot* to) {
     if (from == to) return;
-    const auto is_gone = [this, from] {
+    const auto is_gone = [this, from, to] {
       gone_ += from->alive.size();
       from->alive.clear();
+      if (options_.any_copy) {  // the other copies may still have had it
+        from->Leave();
+        to->Leave();
+      }
     };
     const int64_t dice = Roll(3);
     if (from->type == kSet && dice == 0) {
@@ -306,7 +310,7 @@ class CacheWriter {
         std::sort(to->alive.begin(), to->alive.end());
         to->alive.erase(std::unique(to->alive.begin(), to->alive.end()), to->alive.end());
       };
-      Ask(to, {"SUNIONSTORE", to->Key(), to->Key(), from->Key()}, take);
+      AskOfTwo(from, to, {"SUNIONSTORE", to->Key(), to->Key(), from->Key()}, take);
     } else if (from->type == kList && dice == 0) {
       const Take take = [this, from, to, is_gone](const Reply& reply) {
         if (reply.kind == Reply::Kind::kNil) return is_gone();
@@ -317,22 +321,31 @@ class CacheWriter {
         from->alive.erase(at);
         to->alive.push_back(number);
       };
-      Ask(to, {"LMOVE", from->Key(), to->Key(), "LEFT", "RIGHT"}, take);
+      AskOfTwo(from, to, {"LMOVE", from->Key(), to->Key(), "LEFT", "RIGHT"}, take);
     } else if (dice == 1) {
       const Take take = [from, to, is_gone](const Reply& reply) {
         if (reply.IsError()) return is_gone();
         to->alive = std::exchange(from->alive, {});
       };
-      Ask(to, {"RENAME", from->Key(), to->Key()}, take);
+      AskOfTwo(from, to, {"RENAME", from->Key(), to->Key()}, take);
     } else {
       const Take take = [from, to, is_gone](const Reply& reply) {
         if (reply.integer == 0) return is_gone();
         to->alive = from->alive;
       };
-      Ask(to, {"COPY", from->Key(), to->Key(), "REPLACE"}, take);
+      AskOfTwo(from, to, {"COPY", from->Key(), to->Key(), "REPLACE"}, take);
     }
     Read(from);
     Read(to);
+  }
+
+  // Of which `to` counts as the one that is written; nothing is known of it if `from` is not what
+  // it was any more.
+  void AskOfTwo(Slot* from, Slot* to, const Words& words, Take take) {
+    Ask(to, words, [from, to, was = from->generation, take = std::move(take)](const Reply& reply) {
+      if (from->generation == was) return take(reply);
+      to->Leave();
+    });
   }
 
   void Ask(Slot* slot, const Words& words, Take take) {
