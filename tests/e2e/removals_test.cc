@@ -143,14 +143,14 @@ TEST_P(Removals, ExpiriesWithPromotions) {
   ExpectOneCache(&cluster, &load);
 }
 
-TEST_P(Removals, KeysOfTwoAmongEvictions) {
+TEST_P(Removals, MovesAmongEvictions) {
   Cluster cluster(Full(Options()));
   CacheLoad load(cluster.proxy().port(), Load(kFull, true));
   EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
   ExpectOneCache(&cluster, &load);
 }
 
-TEST_P(Removals, KeysOfTwoAmongExpiries) {
+TEST_P(Removals, MovesAmongExpiries) {
   Cluster cluster(Options());
   CacheLoad load(cluster.proxy().port(), Load(kExpiries, true));
   EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
