@@ -41,7 +41,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="the rows, and what they are")
     parser.add_argument("--rows", help="only these, comma-separated")
     parser.add_argument("--setups", default=",".join(SETUPS), help=f"of: {', '.join(SETUPS)}")
-    parser.add_argument("--quick", action="store_true", help="the most telling rows, in about two minutes")
+    parser.add_argument("--quick", action="store_true", help="the most telling rows, in about three minutes")
     parser.add_argument("--times", type=int, default=1, help="each row so often (default 1)")
     parser.add_argument("--soak", type=float, nargs="?", const=20.0, metavar="MINUTES",
                         help="random faults instead of the rows (default 20 minutes)")

@@ -306,7 +306,7 @@ class CacheWriter {
         std::sort(to->alive.begin(), to->alive.end());
         to->alive.erase(std::unique(to->alive.begin(), to->alive.end()), to->alive.end());
       };
-      Ask(to, {"SUNIONSTORE", to->Key(), to->Key(), from->Key()}, take);
+      AskOfTwo(from, to, {"SUNIONSTORE", to->Key(), to->Key(), from->Key()}, take);
     } else if (from->type == kList && dice == 0) {
       const Take take = [this, from, to, is_gone](const Reply& reply) {
         if (reply.kind == Reply::Kind::kNil) return is_gone();
@@ -317,22 +317,34 @@ class CacheWriter {
         from->alive.erase(at);
         to->alive.push_back(number);
       };
-      Ask(to, {"LMOVE", from->Key(), to->Key(), "LEFT", "RIGHT"}, take);
+      AskOfTwo(from, to, {"LMOVE", from->Key(), to->Key(), "LEFT", "RIGHT"}, take);
     } else if (dice == 1) {
       const Take take = [from, to, is_gone](const Reply& reply) {
         if (reply.IsError()) return is_gone();
         to->alive = std::exchange(from->alive, {});
       };
-      Ask(to, {"RENAME", from->Key(), to->Key()}, take);
+      AskOfTwo(from, to, {"RENAME", from->Key(), to->Key()}, take);
     } else {
       const Take take = [from, to, is_gone](const Reply& reply) {
         if (reply.integer == 0) return is_gone();
         to->alive = from->alive;
       };
-      Ask(to, {"COPY", from->Key(), to->Key(), "REPLACE"}, take);
+      AskOfTwo(from, to, {"COPY", from->Key(), to->Key(), "REPLACE"}, take);
     }
     Read(from);
     Read(to);
+  }
+
+  void AskOfTwo(Slot* from, Slot* to, const Words& words, Take take) {
+    // What one copy has moved may have been gone on the one that was read: both keys are given up,
+    // and only have to be equal in the end.
+    if (options_.any_copy) {
+      take = [from, to](const Reply&) {
+        from->Leave();
+        to->Leave();
+      };
+    }
+    Ask(to, words, std::move(take));
   }
 
   void Ask(Slot* slot, const Words& words, Take take) {
