@@ -18,12 +18,18 @@ LimitPlan PlanLimits(const MemoryView& view) {
   const NodeMemory& primary = view.copies[view.primary];
   if (!primary.known) return plan;
   plan.made = true;
+  if (!primary.evicts) {
+    // It refuses writes when it is full, which another copy may take: that is for the roles.
+    for (uint32_t i = 0; i < view.count; ++i) plan.limits[i] = view.copies[i].own;
+    plan.primary = primary.own;
+    return plan;
+  }
   bool all_known = true;
   for (uint32_t i = 0; i < view.count; ++i) {
     const NodeMemory& node = view.copies[i];
     if (!node.counts) continue;
     all_known &= node.known;
-    if (!node.known || node.own == 0 || (node.evicts && !primary.evicts)) continue;
+    if (!node.known || node.own == 0) continue;
     if (plan.least >= 0 && node.own >= plan.primary) continue;
     plan.primary = node.own;
     plan.least = static_cast<int>(i);

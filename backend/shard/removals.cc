@@ -90,8 +90,6 @@ void Removals::OnMainDown(uint32_t copy) {
   }
   const uint64_t now_ms = parts_->env->NowMs();
   if (now_ms >= rest_until_ms_) rest_until_ms_ = now_ms + kRestMs;
-  // Nor is any other copy read from: it may have what was gone.
-  parts_->copies->set_readable(0);
 }
 
 // The node's main link waits for it.

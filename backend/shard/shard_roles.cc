@@ -279,7 +279,6 @@ bool ShardRoles::MayWrite() {
 }
 
 CopyMask ShardRoles::Readable() {
-  if (parts_->removals->AwaitsRest()) return 0;
   CopyMask readable = 0;
   const RoleView& view = View();
   for (uint32_t i = 0; i < view.copies.size(); ++i) {

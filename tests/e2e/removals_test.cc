@@ -83,14 +83,11 @@ class Removals : public testing::TestWithParam<Way> {
   static ClusterOptions Options() {
     return removals_test::Options(GetParam().workers, GetParam().read, GetParam().write);
   }
-  // `promotes`: the copy that reads go to is another one at times.
-  static CacheLoad::Options Load(CacheLoad::Kind kind, bool multi_key = false,
-                                 bool promotes = false) {
+  static CacheLoad::Options Load(CacheLoad::Kind kind, bool multi_key = false) {
     const std::string read = GetParam().read;
     // With `ack` = any a reply is any copy's, too, which is all that is known of a key that is
     // moved.
-    const bool any =
-        read.find("balanced") != std::string::npos || ((promotes || multi_key) && !read.empty());
+    const bool any = read.find("balanced") != std::string::npos || (multi_key && !read.empty());
     return {.kind = kind, .multi_key = multi_key, .any_copy = any};
   }
 };
@@ -118,28 +115,6 @@ TEST_P(Removals, Expiries) {
   load.Stop();
   EXPECT_GT(NodeFigure(cluster.node(0, 0), "expired_keys"), 100);
   ExpectNobodyLeft(cluster);
-  ExpectOneCache(&cluster, &load);
-}
-
-TEST_P(Removals, EvictionsWithPromotions) {
-  Cluster cluster(Full(Options()));
-  CacheLoad load(cluster.proxy().port(), Load(kFull, false, true));
-  for (const int copy : {1, 0, 1}) {
-    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
-    Promote(cluster, cluster.node(0, copy));
-  }
-  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
-  ExpectOneCache(&cluster, &load);
-}
-
-TEST_P(Removals, ExpiriesWithPromotions) {
-  Cluster cluster(Options());
-  CacheLoad load(cluster.proxy().port(), Load(kExpiries, false, true));
-  for (const int copy : {1, 0, 1}) {
-    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
-    Promote(cluster, cluster.node(0, copy));
-  }
-  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
   ExpectOneCache(&cluster, &load);
 }
 
@@ -253,19 +228,6 @@ TEST(Evictions, KeysWithoutATtlStayUnderAVolatilePolicy) {
   kept.Verify(cluster.proxy().port());
 }
 
-TEST(Evictions, WhereNothingMayBeEvictedNobodyLeaves) {
-  Cluster cluster(Full(Options(), "noeviction"));
-  CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
-  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
-  load.Stop();
-  EXPECT_EQ(Evicted(&cluster), 0);
-  const Reply refused = cluster.Connect()("SET", "large", std::string(4 << 20, 'x'));
-  EXPECT_TRUE(refused.Text().starts_with("-OOM ")) << refused;
-  ExpectNobodyLeft(cluster);
-  EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
-  EXPECT_EQ(load.Errors(), "");
-}
-
 // Which copy has less memory.
 class UnequalMemory : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Smaller, UnequalMemory, testing::Values(0, 1), [](const auto& info) {
@@ -283,20 +245,6 @@ TEST_P(UnequalMemory, TheSmallerOneDecides) {
   EXPECT_GT(Evicted(&cluster), 1000);
   ExpectNobodyLeft(cluster);
   ExpectOneCache(&cluster, &load);
-}
-
-TEST_P(UnequalMemory, WritesDoNotFailWhereNothingMayBeEvicted) {
-  // Who fills the memory is told so; nobody leaves for it, and the copies stay equal.
-  Cluster cluster(Full(Options(), "noeviction"));
-  RedisNode& smaller = cluster.node(0, GetParam());
-  EXPECT_EQ(smaller.Connect()("CONFIG", "SET", "maxmemory", "3mb"), "OK");
-  CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
-  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
-  load.Stop();
-  ExpectNobodyLeft(cluster);
-  EXPECT_TRUE(cluster.WaitUntilInSync());
-  EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
-  EXPECT_EQ(load.Errors(), "");
 }
 
 }  // namespace

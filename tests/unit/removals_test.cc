@@ -244,22 +244,6 @@ TEST_F(RemovalsTest, AllIsHeardOnceTheNodesHaveAnsweredBehindTheLastWrite) {
   EXPECT_TRUE(shard_->removals().AllHeard(&ticket));
 }
 
-TEST_F(RemovalsTest, NobodyIsReadFromUntilTheRestOfALostPrimaryIsHeard) {
-  Begin(2);
-  Record();
-  Asked* before = Ask({"GET", "a"}, 1);
-  Sent(0);
-  Lose(0, /*refused=*/true);
-  Asked* read = Ask({"GET", "a"}, 2);
-  EXPECT_EQ(Sent(1), "");
-  Tell(0, {"a"});
-  shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
-  EXPECT_EQ(Sent(1), Command({"DEL", "a"}) + Command({"GET", "a"}) + Command({"GET", "a"}));
-  Reply(1, ":1\r\n$-1\r\n$-1\r\n");
-  EXPECT_EQ(before->told, "$-1\r\n");
-  EXPECT_EQ(read->told, "$-1\r\n");
-}
-
 TEST_F(RemovalsTest, WhoLeavesWhileAKeyIsInDoubtMayHaveItWrong) {
   Begin(2);
   Record();
