@@ -254,7 +254,9 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   recent_.Begin();
   if (const auto doubt = doubts_.find(key); doubt != doubts_.end()) {
     // Of several that removed it the primary's state counts.
-    if (copy == parts_->copies->primary()) doubt->second.source = copy;
+    if (copy == parts_->copies->primary() || !std::exchange(doubt->second.told, true)) {
+      doubt->second.source = copy;
+    }
     doubt->second.evicted |= evicted;
   } else if (IsLocked(key) || recent_.MayHave(key)) {
     Doubt(key, copy, evicted);

@@ -77,6 +77,10 @@ class Removals : private RemovalFeed::Host {
   bool IsInDoubt(std::string_view key) const { return doubts_.contains(key); }
   // A repair of whoever's ended: on those copies the key is what it is on the source.
   void OnRepaired(const std::string& key);
+  // The copies answered a write of that key differently: mostly one has removed it, and that is on
+  // its way to be told. Once all has been heard it is made equal from that copy, else from the
+  // primary. False: nobody would tell.
+  bool AskWhoRemoved(std::string_view key);
   // The key is being repaired for this: behind that it is made equal from `source`. False: it is
   // not.
   bool RepairLater(std::string_view key, uint32_t source);
@@ -141,6 +145,8 @@ class Removals : private RemovalFeed::Host {
     bool evicted = false;   // or it expired
     bool judged = false;    // the primary has been asked how long it lives
     uint64_t until_ms = 0;  // so long a copy may refuse it; 0: none has
+    uint64_t barrier = 0;   // that must end before it is clear who is the source; 0: it is
+    bool told = true;       // the source removed it
   };
 
   bool IsLocked(std::string_view key) const;

@@ -34,7 +34,7 @@ void Removals::Doubt(std::string_view key, uint32_t source, bool evicted) {
   for (std::string& doubtful : keys) {
     Miss(parts_->journals->known(), doubtful);
     gone_.erase(doubtful);
-    doubts_.try_emplace(std::move(doubtful), DoubtfulKey{source, evicted, false, 0});
+    doubts_.try_emplace(std::move(doubtful), DoubtfulKey{source, evicted});
   }
 }
 
@@ -65,7 +65,8 @@ bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done
   const Copies& copies = *parts_->copies;
   const uint32_t source = doubt->source;
   // One that is about to leave, or has just refused a write, may lack what counts.
-  if (IsLocked(key) || parts_->edits->leaving() != 0 || copies.Is(source, CopyStage::kRefused)) {
+  if (IsLocked(key) || barriers_ < doubt->barrier || parts_->edits->leaving() != 0 ||
+      copies.Is(source, CopyStage::kRefused)) {
     return true;
   }
   if (!copies.Is(source, CopyStage::kInSync)) {
@@ -85,6 +86,7 @@ bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done
   if (!parts_->way_back->Repair(key, source, targets)) return false;
   ++doubted_;
   repairing_[key] = *doubt;
+  parts_->writes->OnSource(key, source);
   *done = true;
   return true;
 }
@@ -126,7 +128,7 @@ void Removals::OnJudged(std::string_view reply, std::string_view frame) {
     DeleteEverywhere(key);
     doubts_.erase(doubt);
   } else {
-    doubt->second = DoubtfulKey{parts_->copies->primary(), false, false, 0};
+    doubt->second = DoubtfulKey{parts_->copies->primary()};
   }
   Resolve();
   OnLessInDoubt();
@@ -150,10 +152,24 @@ void Removals::OnRepaired(const std::string& key) {
   Resolve();
 }
 
+bool Removals::AskWhoRemoved(std::string_view key) {
+  if (following_ == 0) return false;
+  const uint64_t barrier = barriers_ + (barrier_.under_way ? 2 : 1);
+  wanted_barriers_ = std::max(wanted_barriers_, barrier);
+  if (!doubts_.contains(key)) {
+    // One whose repair is under way has a source: that is asked after again behind it.
+    Doubt(key, parts_->copies->primary(), /*evicted=*/false);
+    doubts_.find(key)->second.told = false;
+  }
+  doubts_.find(key)->second.barrier = barrier;
+  StepBarrier();
+  return true;
+}
+
 bool Removals::RepairLater(std::string_view key, uint32_t source) {
   if (!repairing_.contains(key)) return false;
   parts_->shard->LeaveShortWay();
-  doubts_.insert_or_assign(std::string(key), DoubtfulKey{source, false, false, 0});
+  doubts_.insert_or_assign(std::string(key), DoubtfulKey{source});
   return true;
 }
 

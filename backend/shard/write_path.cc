@@ -5,6 +5,7 @@
 #include "backend/shard/aside.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/refusals.h"
+#include "backend/shard/removals.h"
 #include "backend/shard/same_reply.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
@@ -15,6 +16,8 @@ namespace {
 
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
+// A longer reply is not kept beside that of the primary.
+constexpr size_t kMaxOther = 64 * 1024;
 static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 }  // namespace
@@ -47,6 +50,9 @@ std::string WritePath::UnknownText(CopyMask lost) const {
 
 void WritePath::End(Op* op) {
   --in_flight_;
+  if (!others_.empty()) [[unlikely]] {
+    std::erase_if(others_, [op](const OtherReply& other) { return other.op == op; });
+  }
   const uint32_t room_mb = op->room_mb;
   parts_->ops->Free(op);
   if (room_mb != 0) [[unlikely]] {
@@ -145,10 +151,29 @@ void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply) {
   }
   const bool differs = !DifferInFormatAlone(op->reply(), reply.bytes);
   if (copy == parts_->copies->primary()) {
-    if (differs) op->differ |= op->applied & ~Bit(copy);
+    if (differs) {
+      KeepOther(op, op->applied & ~Bit(copy) & ~op->differ, op->reply());
+      op->differ |= op->applied & ~Bit(copy);
+    }
     op->KeepReply(reply);
   } else if (differs) {
+    KeepOther(op, Bit(copy), reply.bytes);
     op->differ |= Bit(copy);
+  }
+}
+
+void WritePath::KeepOther(const Op* op, CopyMask copies, std::string_view reply) {
+  if (op->request != nullptr && reply.size() <= kMaxOther) {
+    others_.push_back({op, copies, std::string(reply), {}});
+  }
+}
+
+void WritePath::OnSource(std::string_view key, uint32_t copy) {
+  for (const OtherReply& other : others_) {
+    if (other.key != key || (other.copies & Bit(copy)) == 0) continue;
+    for (Op* op : waiting_) {
+      if (op == other.op) op->KeepReply(Reply{other.reply, nullptr});
+    }
   }
 }
 
@@ -228,8 +253,14 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
     parts_->Note(NoteLevel::kWarn, "the copies answered " + name + " differently; its " +
                                        std::to_string(frame_.size()) +
                                        " key(s) are being repaired");
-    for (size_t i = 0; i < frame_.size(); ++i) {
-      begun = parts_->way_back->Repair(frame_.key(i), primary, differ) && begun;
+    if (frame_.size() == 1 && parts_->removals->AskWhoRemoved(frame_.key(0))) {
+      for (OtherReply& other : others_) {
+        if (other.op == op) other.key = frame_.key(0);
+      }
+    } else {
+      for (size_t i = 0; i < frame_.size(); ++i) {
+        begun = parts_->way_back->Repair(frame_.key(i), primary, differ) && begun;
+      }
     }
   }
   if (!begun) {

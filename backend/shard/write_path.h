@@ -78,6 +78,9 @@ class WritePath {
   void OnMended(uint32_t copy);
   // What differed is equal by now, but for copies that could not be repaired.
   void OnAllRepaired();
+  // A key that writes of one key differed in is made equal from that copy: what it answered is the
+  // answer.
+  void OnSource(std::string_view key, uint32_t copy);
 
   // `drained` runs once no write is in flight, maybe at once.
   void WhenDrained(std::function<void()> drained);
@@ -104,6 +107,8 @@ class WritePath {
   void Finish(Op* op, std::string_view frame);
   bool EndIfNobodyApplied(Op* op, std::string_view frame);
   CopyMask Differing(const Op& op) const;
+  // One of the replies that differ is kept besides.
+  void KeepOther(const Op* op, CopyMask copies, std::string_view reply);
   void RepairDiffering(Op* op, CopyMask differ, std::string_view frame);
   // Copies that are in sync, or about to be, and do not have it.
   CopyMask Missing(const Op& op) const {
@@ -118,6 +123,14 @@ class WritePath {
   uint64_t room_mb_ = 0;
   std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable
   std::function<void()> drained_;
+  // Replies that are not the client's, unless the key is made equal from one of these copies.
+  struct OtherReply {
+    const Op* op;
+    CopyMask copies;
+    std::string reply;
+    std::string key;  // once it is known
+  };
+  std::vector<OtherReply> others_;
   FrameKeys frame_;
   Figure writes_{parts_->figures, "writes", "Writes that were sent"};
   Figure diverged_{parts_->figures, "diverged", "Writes to which the copies' replies differed"};

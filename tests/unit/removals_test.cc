@@ -136,6 +136,30 @@ TEST_F(RemovalsTest, WritesOfSeveralKeysAreKnownThoughNothingWasRemovedForLong) 
   EXPECT_NE(Sent(0).find(Command({"MEMORY", "USAGE", "b"})), std::string::npos);
 }
 
+TEST_F(RemovalsTest, AWriteThatDiffersIsMadeEqualFromTheCopyThatRemovedTheKey) {
+  for (const bool is_told : {true, false}) {
+    Begin(2);
+    Record();
+    Asked* write = Ask({"SET", "a", "1", "NX"});
+    Sent(0);
+    Sent(1);
+    Reply(0, "$-1\r\n");
+    Reply(1, "+OK\r\n");
+    EXPECT_EQ(Sent(0) + Sent(1), "") << "not before it is known who removed it";
+    EXPECT_EQ(write->told, "");
+    if (is_told) Tell(1, {"a"});
+    EXPECT_EQ(Sent(0) + Sent(1), "");
+    PassBarriers();
+    const uint32_t source = is_told ? 1 : 0;
+    ExpectRepair(source, "a");
+    Reply(source, "$3\r\nabc\r\n:-1\r\n");
+    Sent(1 - source);
+    Reply(1 - source, "+OK\r\n");
+    EXPECT_EQ(write->told, is_told ? "+OK\r\n" : "$-1\r\n") << "what that one answered";
+    EXPECT_EQ(edits_, "") << "nobody leaves";
+  }
+}
+
 TEST_F(RemovalsTest, ADeletionIsNoLongWork) {
   base_.hang = {200, 400};
   Begin(2);
