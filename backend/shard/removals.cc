@@ -250,7 +250,11 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   if (parts_->hold->paused() && while_paused_.size() < kMaxWhilePaused) {
     while_paused_.emplace_back(copy, key);
   }
-  if (!parts_->copies->InSync(copy) && !joins) return;
+  if (!parts_->copies->InSync(copy) && !joins) {
+    // It may have removed what its repair had just brought.
+    if (parts_->way_back->repairs().IsLocked(key)) gone_again_[std::string(key)] |= Bit(copy);
+    return;
+  }
   recent_.Begin();
   if (const auto doubt = doubts_.find(key); doubt != doubts_.end()) {
     // Of several that removed it the primary's state counts.

@@ -75,6 +75,9 @@ class Removals : private RemovalFeed::Host {
   bool idle() const { return doubts_.empty(); }
   // Its requests wait.
   bool IsInDoubt(std::string_view key) const { return doubts_.contains(key); }
+  // A repair of the key ended on these copies: on which of them, that are not in sync, it was
+  // removed meanwhile.
+  CopyMask TakeGoneAgain(const std::string& key, CopyMask copies);
   // A repair of whoever's ended: on those copies the key is what it is on the source.
   void OnRepaired(const std::string& key);
   // The copies answered a write of that key differently: mostly one has removed it, and that is on
@@ -177,6 +180,7 @@ class Removals : private RemovalFeed::Host {
   KeyMap<CopyMask> gone_;
   KeyMap<DoubtfulKey> doubts_;
   KeyMap<DoubtfulKey> repairing_;
+  KeyMap<CopyMask> gone_again_;  // see TakeGoneAgain
   bool resolving_ = false;
   uint64_t retry_ms_ = 0;         // no doubt is resolved before
   uint64_t barriers_ = 0;         // that have ended

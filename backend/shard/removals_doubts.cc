@@ -144,6 +144,15 @@ void Removals::DeleteEverywhere(const std::string& key) {
   recent_.Add(key);
 }
 
+CopyMask Removals::TakeGoneAgain(const std::string& key, CopyMask copies) {
+  const auto found = gone_again_.find(key);
+  if (found == gone_again_.end()) return 0;
+  const CopyMask gone = found->second & copies;
+  found->second &= ~copies;
+  if (found->second == 0) gone_again_.erase(found);
+  return gone;
+}
+
 void Removals::OnRepaired(const std::string& key) {
   recent_.Add(key);
   repairing_.erase(key);

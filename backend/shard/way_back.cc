@@ -232,7 +232,7 @@ uint64_t WayBack::ConnectionOf(uint32_t copy) const {
 
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
-  KeyIsClean(key, copies);
+  KeyIsClean(key, copies & ~parts_->removals->TakeGoneAgain(key, copies));
   parts_->removals->OnRepaired(key);
   if (NothingLocked()) parts_->writes->OnAllRepaired();
   if (mending_) return;
@@ -242,6 +242,7 @@ void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
 
 void WayBack::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                                bool too_big) {
+  parts_->removals->TakeGoneAgain(key, copies);
   if (parts_->removals->OnNotRepaired(key, why)) return;
   ForEachCopy(copies, [&](uint32_t copy) {
     // Not every repair follows a write that has been recorded: the audit's does not.

@@ -445,6 +445,28 @@ TEST_F(RemovalsTest, OfAStaleCopyItGoesToTheJournal) {
   }
 }
 
+TEST_F(RemovalsTest, WhatACopyRemovesWhileItIsBeingRepairedIsRepairedAgain) {
+  Begin(2);
+  Record();
+  Ask({"SET", "x", "1"});
+  Sent(0);
+  Sent(1);
+  Lose(1, /*refused=*/true);
+  RunEdits();
+  Reply(0, "+OK\r\n");
+  Up(1, "r1");
+  Pass(600);
+  Reply(0, ":100\r\n");
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_NE(Sent(1).find(Command({"RESTORE", "x", "0", "abc", "REPLACE"})), std::string::npos);
+  Sent(0);
+  edits_.clear();
+  Tell(1, {"x"}, "evicted");  // before or behind the RESTORE: nobody knows
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(Sent(0), Command({"MEMORY", "USAGE", "x"}));
+  EXPECT_EQ(edits_, "") << "it is not equal yet";
+}
+
 TEST_F(RemovalsTest, ADeletionThatIsLostMakesTheKeyDoubtful) {
   base_.grace_ms = 40;
   Begin(2);
