@@ -8,12 +8,12 @@ namespace gemel {
 
 namespace {
 
-constexpr std::string_view kExpired = "__keyevent@*__:expired";
-constexpr std::string_view kEvicted = "__keyevent@*__:evicted";
+constexpr std::string_view kExpiredPattern = "__keyevent@*__:expired";
+constexpr std::string_view kEvictedPattern = "__keyevent@*__:evicted";
 // So long a feed may say nothing before it is asked whether it is alive.
-constexpr uint64_t kQuietMs = 1000;
+constexpr uint64_t kFeedQuietMs = 1000;
 // A node that refuses the subscription is asked again after so long.
-constexpr uint64_t kRetryMs = 60 * 1000;
+constexpr uint64_t kFeedRetryMs = 60 * 1000;
 
 }  // namespace
 
@@ -58,7 +58,7 @@ void RemovalFeed::Tick(uint64_t now_ms, uint32_t random) {
   now_ms_ = now_ms;
   if (!started_) return;
   // Or nobody would learn that a network has forgotten the connection.
-  if (following_ && link_.line().empty() && now_ms >= link_.times().heard_ms() + kQuietMs) {
+  if (following_ && link_.line().empty() && now_ms >= link_.times().heard_ms() + kFeedQuietMs) {
     Ask(Step::kAlive, {"PING"});
   }
   link_.Tick(now_ms, random);
@@ -77,8 +77,8 @@ void RemovalFeed::Ask(Step step, const std::vector<std::string_view>& args) {
 void RemovalFeed::OnLinkUp(Link*, const NodeIdentity&) {
   Ask(Step::kMulti, {"MULTI"});
   Ask(Step::kInfo, {"INFO", "stats"});
-  Ask(Step::kExpired, {"PSUBSCRIBE", kExpired});
-  Ask(Step::kEvicted, {"PSUBSCRIBE", kEvicted});
+  Ask(Step::kExpired, {"PSUBSCRIBE", kExpiredPattern});
+  Ask(Step::kEvicted, {"PSUBSCRIBE", kEvictedPattern});
   Ask(Step::kExec, {"EXEC"});
 }
 
@@ -117,7 +117,7 @@ void RemovalFeed::OnSubscribed(std::string_view reply) {
 void RemovalFeed::Refuse(std::string_view why) {
   refusal_ = "it refuses PSUBSCRIBE: " + std::string(why);
   started_ = false;
-  retry_ms_ = now_ms_ + kRetryMs;
+  retry_ms_ = now_ms_ + kFeedRetryMs;
   link_.Stop();
 }
 

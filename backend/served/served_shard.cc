@@ -24,24 +24,24 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   shard_ = std::make_unique<Shard>(std::move(options), info, table, world.chunks, world.env);
   scripts_ = std::make_unique<ScriptEnd>(shard_.get(), world.control, world.env);
   for (uint32_t i = 0; i < info.copies.size(); ++i) Open(i, info.copies[i].node);
-  resync_ = std::make_unique<Resync>(shard_->resync_port(), world.control, world.env, pool.resync,
+  resync_ = std::make_unique<Resync>(shard_->ports().resync, world.control, world.env, pool.resync,
                                      world.resyncs);
   shard_->control().set_detach(
       [control = world.control](uint32_t copy, std::function<void(const std::string&)> done) {
         MakeMaster(control, copy, std::move(done));
       });
-  audit_ = std::make_unique<Audit>(shard_->audit_port(), world.env, pool.audit);
+  audit_ = std::make_unique<Audit>(shard_->ports().audit, world.env, pool.audit);
   shard_->removals().set_audit([this](const std::string&) { audit_->Want(); });
-  watch_ = std::make_unique<RoleWatch>(shard_->resync_port(), world.control, world.env);
-  check_ = std::make_unique<NodeCheck>(shard_->resync_port(), world.control, world.env);
-  settings_ = std::make_unique<NodeSettings>(shard_->settings_port(), world.control, world.env,
+  watch_ = std::make_unique<RoleWatch>(shard_->ports().resync, world.control, world.env);
+  check_ = std::make_unique<NodeCheck>(shard_->ports().resync, world.control, world.env);
+  settings_ = std::make_unique<NodeSettings>(shard_->ports().settings, world.control, world.env,
                                              pool.removals);
   membership_ =
       std::make_unique<Membership>(shard_.get(), world.env, static_cast<Membership::Host*>(this));
   membership_->SetNodes(wanted_.nodes, /*force=*/false);
   ForgetOptions forget = world.forget;
   forget.keys_per_s = pool.ring.forget_keys_per_s;
-  forget_ = std::make_unique<Forget>(shard_->forget_port(), world.env, forget);
+  forget_ = std::make_unique<Forget>(shard_->ports().forget, world.env, forget);
   shard_->set_notes(
       {[this] { return membership_ != nullptr ? membership_->Outstanding() : std::string(); },
        [this] { return forget_->note(); }, [this](uint32_t copy) { return ResyncNote(copy); },
@@ -159,7 +159,7 @@ void ServedShard::Tick(uint64_t now_ms, uint32_t random) {
     check_->Tick(now_ms);
     settings_->Tick(now_ms);
     for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
-      shard_->removals().SetNotifying(i, settings_->NotifyingSince(i));
+      shard_->removals().feeds().SetNotifying(i, settings_->NotifyingSince(i));
     }
     if (now_ms >= next_look_ms_) {
       const uint64_t after_ms = uint64_t{health_.resolve_s} * 1000;

@@ -7,7 +7,7 @@ namespace gemel {
 
 namespace {
 
-bool Has(const Topology& topology, std::string_view node) {
+bool HasNode(const Topology& topology, std::string_view node) {
   return std::any_of(topology.shards.begin(), topology.shards.end(),
                      [&](const ShardInfo& shard) { return shard.IndexOf(node) >= 0; });
 }
@@ -18,7 +18,7 @@ std::vector<std::string> LeftWithSettings(const Topology& stored, const Topology
   std::vector<std::string> sentences;
   for (const ShardInfo& shard : stored.shards) {
     for (const CopyInfo& copy : shard.copies) {
-      if (copy.settings.empty() || Has(now, copy.node)) continue;
+      if (copy.settings.empty() || HasNode(now, copy.node)) continue;
       for (const NodeSetting& setting : copy.settings) {
         sentences.push_back("shard '" + shard.name + "': " + copy.node +
                             " left it while gemel was stopped: unless it restarted its " +

@@ -12,7 +12,7 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kIntervalMs = 100;
+constexpr uint64_t kReadIntervalMs = 100;
 constexpr uint64_t kReadMs = 1000;
 constexpr char kMaxmemory[] = "maxmemory";
 constexpr char kPolicy[] = "maxmemory-policy";
@@ -76,7 +76,7 @@ void NodeSettings::ForgetCopy(uint32_t copy) {
 
 void NodeSettings::Tick(uint64_t now_ms) {
   if (now_ms < next_ms_) return;
-  next_ms_ = now_ms + kIntervalMs;
+  next_ms_ = now_ms + kReadIntervalMs;
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     seen_[i].up = shard_.IsMember(i) && shard_.IsConnected(i);
     if (shard_.IsMember(i)) seen_[i].kept = shard_.info().copies[i].settings;

@@ -37,7 +37,7 @@ bool Comparison::Begin(std::span<const std::string> frames, CopyMask copies, Com
 
 bool Comparison::IsKeyLocked(std::string_view key) const {
   return parts_->way_back->repairs().IsLocked(key) || parts_->first->IsLocked(key) ||
-         parts_->removals->IsInDoubt(key);
+         parts_->removals->doubts().Has(key);
 }
 
 bool Comparison::RepairKey(std::string_view key, CopyMask copies) {

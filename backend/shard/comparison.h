@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,10 +47,19 @@ class Comparison {
   void OnReply(uint32_t copy, Op* op, std::string_view reply);
   void OnLost(uint32_t copy, Op* op);
 
+  // Who takes requests of kind kAudit; null: nobody does.
+  void set_audit(std::function<void(Request*)> audit) { audit_ = std::move(audit); }
+  // False: nobody takes it.
+  bool PassToAudit(Request* request) const {
+    if (audit_) audit_(request);
+    return audit_ != nullptr;
+  }
+
  private:
   void EndOp(Op* op);
 
   ShardParts* parts_;
+  std::function<void(Request*)> audit_;
   CompareSink* sink_ = nullptr;
   size_t left_ = 0;  // commands not answered by all yet
   bool lost_ = false;

@@ -8,10 +8,10 @@ namespace gemel {
 
 namespace {
 
-constexpr uint32_t kBatch = 64;
+constexpr uint32_t kTouchBatch = 64;
 constexpr size_t kBatchBytes = 8192;  // so that it is no command that takes long
 // Frames that are longer are not looked through for a key.
-constexpr size_t kLongest = 1024;
+constexpr size_t kLongestKey = 1024;
 
 }  // namespace
 
@@ -30,12 +30,12 @@ void ReadSample::set_told(CopyMask copies) {
 void ReadSample::Take(const Request& request) {
   random_ = random_ * 1664525u + 1013904223u;
   left_ = 1 + static_cast<int64_t>((random_ >> 16) % (2 * kEvery - 1));
-  if (request.frame.size() > kLongest) return;
+  if (request.frame.size() > kLongestKey) return;
   keys_of_.Split(request.frame);
   if (!keys_of_.Find(request.row)) return;
   AppendBulk(&keys_, keys_of_.key(0));
   read_from_ |= request.tried;
-  if (++count_ == kBatch || keys_.size() >= kBatchBytes) Flush();
+  if (++count_ == kTouchBatch || keys_.size() >= kBatchBytes) Flush();
 }
 
 void ReadSample::Tick() {

@@ -1,18 +1,15 @@
 #include "backend/shard/removals.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "backend/command/expiry_time.h"
-#include "backend/link/node_identity.h"
-#include "backend/resp/request_reader.h"
+#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/refusals.h"
-#include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
@@ -22,97 +19,26 @@ namespace gemel {
 namespace {
 
 // Single keys are recorded as long as something was removed so lately.
-constexpr uint64_t kQuietMs = 10 * 1000;
-// A main link that waits so long is silent.
-constexpr uint64_t kSilentMs = 1000;
-// What a node that is gone had sent is here by then.
-constexpr uint64_t kRestMs = 10;
-// A barrier costs each node a PING: no more often than that.
-constexpr uint64_t kBarrierMs = 2;
-constexpr size_t kBatch = 128;
+constexpr uint64_t kRecordMs = 10 * 1000;
+constexpr size_t kDeleteBatch = 128;
 constexpr size_t kMaxWhilePaused = 100 * 1000;
 
 }  // namespace
 
-void Removals::AddCopy(uint32_t copy, const LinkOptions& node) {
-  if (copy >= feeds_.size()) {
-    feeds_.resize(copy + 1);
-    notifying_.resize(copy + 1);
-  }
-  notifying_[copy] = 0;
-  feeds_[copy] = std::make_unique<RemovalFeed>(static_cast<RemovalFeed::Host*>(this), copy,
-                                               parts_->pool, node);
-}
-
-// --- feeds ---
-
-void Removals::StartFeed(uint32_t copy, uint64_t now_ms) {
-  RemovalFeed& feed = *feeds_[copy];
-  if (!parts_->copies->IsMember(copy) || parts_->copies->members() == 1) {
-    if (feed.started()) feed.Stop();
-  } else if (!feed.started() && parts_->copies->link(copy).up()) {
-    feed.Start(now_ms, parts_->copies->link(copy).identity());
-  }
-}
-
 void Removals::Tick(uint64_t now_ms, uint32_t random) {
-  for (uint32_t i = 0; i < feeds_.size(); ++i) {
-    StartFeed(i, now_ms);
-    feeds_[i]->Tick(now_ms, random += 0x9e3779b9u);
-  }
-  if (recent_.recording() && now_ms >= heard_ms_ + kQuietMs) recent_.End();
+  feeds_.Tick(now_ms, random);
+  if (recent_.recording() && now_ms >= heard_ms_ + kRecordMs) recent_.End();
   if (!parts_->hold->paused()) while_paused_.clear();
-  StepBarrier();
-  Flush();
-  Resolve();
-}
-
-void Removals::Stop() {
-  for (const auto& feed : feeds_) feed->Stop();
+  feeds_.StepBarrier();
+  OnRemovedEnd();
 }
 
 void Removals::OnMainUp(uint32_t copy) {
-  const uint64_t now_ms = parts_->env->NowMs();
-  RemovalFeed& feed = *feeds_[copy];
-  // Of the process that is gone, whose end nobody has told yet.
-  if (feed.following() && ProcessOf(feed.link().identity().run_id) !=
-                              ProcessOf(parts_->copies->link(copy).identity().run_id)) {
-    feed.Restart(now_ms, parts_->copies->link(copy).identity());
-  }
-  StartFeed(copy, now_ms);
-  Resolve();
+  feeds_.OnMainUp(copy);
+  doubts_.Resolve();
 }
 
-void Removals::OnMainDown(uint32_t copy) {
-  if (copy != parts_->copies->primary() || !feeds_[copy]->following() ||
-      !parts_->copies->link(copy).end().by_node) {
-    return;  // what a node that hangs has told was heard while it was waited for
-  }
-  const uint64_t now_ms = parts_->env->NowMs();
-  if (now_ms >= rest_until_ms_) rest_until_ms_ = now_ms + kRestMs;
-}
-
-// The node's main link waits for it.
-bool Removals::IsSilent(uint32_t copy) {
-  const Link& link = parts_->copies->link(copy);
-  return link.up() && link.pending() > 0 &&
-         parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentMs;
-}
-
-void Removals::SetNotifying(uint32_t copy, uint64_t since) {
-  if (std::exchange(notifying_[copy], since) == since || since == 0) return;
-  feeds_[copy]->Restart(parts_->env->NowMs(), parts_->copies->link(copy).identity());
-}
-
-bool Removals::AwaitsRest() const {
-  const uint32_t primary = parts_->copies->primary();
-  return feeds_[primary]->following() && !parts_->copies->link(primary).up() &&
-         parts_->env->NowMs() < rest_until_ms_;
-}
-
-void Removals::OnFollowing(uint32_t copy, bool missed) {
-  following_ |= Bit(copy);
-  if (!missed) return;
+void Removals::OnMissed(uint32_t copy) {
   const std::string& node = parts_->copies->info(copy).node;
   if (parts_->copies->InSync(copy)) {
     Audit("node " + node + " evicted keys while its notifications were not heard");
@@ -128,34 +54,15 @@ void Removals::OnFollowing(uint32_t copy, bool missed) {
 }
 
 bool Removals::AllHeard(uint64_t* ticket) {
-  if (following_ == 0) return true;
-  if (*ticket == 0) {
-    *ticket = barriers_ + (barrier_.under_way ? 2 : 1);
-    wanted_barriers_ = std::max(wanted_barriers_, *ticket);
-    StepBarrier();
-  }
-  return barriers_ >= *ticket && doubts_.empty() && repairing_.empty();
-}
-
-void Removals::OnFeedEnd(uint32_t copy) {
-  following_ &= ~Bit(copy);
-  barrier_.feed &= ~Bit(copy);
-  Flush();
-  if (copy == parts_->copies->primary()) parts_->roles->Reconcile();
-}
-
-std::string Removals::Note(uint32_t copy) const {
-  RemovalFeed& feed = *feeds_[copy];
-  if (feed.following() || parts_->copies->members() == 1) return {};
-  return feed.refusal().empty() ? feed.link().last_error() : feed.refusal();
+  if (feeds_.none()) return true;
+  if (*ticket == 0) *ticket = feeds_.AskBarrier();
+  return feeds_.HasEnded(*ticket) && doubts_.settled();
 }
 
 void Removals::Audit(const std::string& why) {
   parts_->Note(NoteLevel::kWarn, why + ": all keys are being compared");
   if (audit_) audit_(why);
 }
-
-// --- what is written ---
 
 void Removals::OnWrite(const Request& request) {
   const CommandRow* row = request.row;
@@ -182,56 +89,17 @@ void Removals::OnWrite(const Request& request) {
 // of one node it may be past, and by another's not yet.
 void Removals::OnExpiryTime(std::string_view key, int64_t unix_ms) {
   const int64_t now_ms = parts_->env->UnixMs();
-  if (following_ == 0 || now_ms == 0 || unix_ms < now_ms - kClocksMs ||
-      unix_ms > now_ms + kClocksMs) {
+  if (feeds_.none() || now_ms == 0 || unix_ms < now_ms - KeyDoubts::kClocksMs ||
+      unix_ms > now_ms + KeyDoubts::kClocksMs) {
     return;
   }
   Doubt(key, parts_->copies->primary(), /*evicted=*/false);
 }
 
-void Removals::StepBarrier() {
-  const Copies& copies = *parts_->copies;
-  if (!barrier_.under_way) {
-    const uint64_t now_ms = parts_->env->NowMs();
-    const bool wanted = !recent_.empty() || barriers_ < wanted_barriers_;
-    if (!wanted || now_ms < barrier_.next_ms) return;
-    barrier_.next_ms = now_ms + kBarrierMs;
-    recent_.Close();
-    barrier_.under_way = true;
-    barrier_.line = barrier_.feed = 0;
-    barrier_.marks.assign(copies.count(), 0);
-    for (uint32_t i = 0; i < copies.count(); ++i) {
-      if (!copies.IsMember(i)) continue;
-      barrier_.line |= Bit(i);
-      barrier_.marks[i] = copies.link(i).line().last_place();
-    }
-  }
-  ForEachCopy(barrier_.line, [&](uint32_t copy) {
-    const bool member = copies.IsMember(copy);
-    if (member && copies.link(copy).line().answered_place() < barrier_.marks[copy]) return;
-    barrier_.line &= ~Bit(copy);
-    if (!member || !feeds_[copy]->following()) return;
-    barrier_.feed |= Bit(copy);
-    feeds_[copy]->Ping();
-  });
-  if ((barrier_.line | barrier_.feed) != 0) return;
-  barrier_.under_way = false;
-  ++barriers_;
-  recent_.Drop();
-}
-
-void Removals::OnPong(uint32_t copy) {
-  barrier_.feed &= ~Bit(copy);
-  if (barrier_.under_way && (barrier_.line | barrier_.feed) == 0) StepBarrier();
-}
-
-// --- what is gone ---
-
 bool Removals::IsLocked(std::string_view key) const {
   return parts_->way_back->repairs().IsLocked(key) || parts_->first->IsLocked(key);
 }
 
-// Copies with journals that are not sent what follows here.
 void Removals::Miss(CopyMask copies, std::string_view key) {
   ForEachCopy(copies, [&](uint32_t copy) { parts_->journals->Miss(copy, key); });
 }
@@ -242,7 +110,7 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   // One that joins has all that is not in its journal: what it removes of that is gone, as with a
   // copy in sync, unless it may have been written since.
   const bool joins = parts_->copies->Is(copy, CopyStage::kJoining) &&
-                     !parts_->journals->Has(copy, key) && !IsInDoubt(key) && !IsLocked(key) &&
+                     !parts_->journals->Has(copy, key) && !doubts_.Has(key) && !IsLocked(key) &&
                      recent_.recording() && !recent_.MayHave(key);
   if (!joins) Miss(Bit(copy) & parts_->journals->known(), key);
   if (parts_->hold->paused() && while_paused_.size() < kMaxWhilePaused) {
@@ -250,11 +118,8 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   }
   if (!parts_->copies->InSync(copy) && !joins) return;
   recent_.Begin();
-  if (const auto doubt = doubts_.find(key); doubt != doubts_.end()) {
-    // Of several that removed it the primary's state counts.
-    if (copy == parts_->copies->primary()) doubt->second.source = copy;
-    doubt->second.evicted |= evicted;
-  } else if (IsLocked(key) || recent_.MayHave(key)) {
+  if (doubts_.OnTold(key, copy, evicted)) return;
+  if (IsLocked(key) || recent_.MayHave(key)) {
     Doubt(key, copy, evicted);
   } else if ((recent_.GoneOn(key) & Bit(copy)) == 0) {
     const auto found = gone_.find(key);
@@ -266,17 +131,16 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   }
 }
 
-void Removals::OnRemovedEnd(uint32_t) {
-  StepBarrier();
+void Removals::OnRemovedEnd() {
   Flush();
-  Resolve();
+  doubts_.Resolve();
 }
 
 // What is gone on one copy is deleted on the others.
 void Removals::Flush() {
   if (gone_.empty()) return;
   const Copies& copies = *parts_->copies;
-  KeyMap<CopyMask> gone;
+  decltype(gone_) gone;
   gone.swap(gone_);
   const CopyMask members = copies.targets() | parts_->journals->recording();
   for (uint32_t copy = 0; copy < copies.count(); ++copy) {
@@ -307,9 +171,9 @@ void Removals::Flush() {
 // On the links of these copies, which are up.
 void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys) {
   std::vector<std::string_view> args;
-  for (size_t first = 0; first < keys.size(); first += kBatch) {
+  for (size_t first = 0; first < keys.size(); first += kDeleteBatch) {
     args.assign({"DEL"});
-    const size_t last = std::min(first + kBatch, keys.size());
+    const size_t last = std::min(first + kDeleteBatch, keys.size());
     args.insert(args.end(), keys.begin() + static_cast<ptrdiff_t>(first),
                 keys.begin() + static_cast<ptrdiff_t>(last));
     const std::string frame = CommandFrame(args);
@@ -325,8 +189,8 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
 
 void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
                        std::string_view frame) {
-  if (op.repair_step == kJudge) {
-    OnJudged(reply, frame);
+  if (op.repair_step == KeyDoubts::kJudge) {
+    doubts_.OnJudged(reply, frame);
     return;
   }
   if (reply[0] != '-') return;
@@ -335,7 +199,7 @@ void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
   if (!parts_->copies->InSync(copy) || others == 0) return;
   if (IsUnfitToWrite(reply)) {
     DoubtAll(copy, frame);
-    retry_ms_ = parts_->env->NowMs() + kRetryMs;
+    doubts_.Wait();
     return;
   }
   parts_->roles->MarkUnsure(copy, "it refused to delete keys that are gone on another copy: " +
@@ -345,15 +209,24 @@ void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
 
 // Whether it deleted them is not known.
 void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
-  frame_.Split(frame);
-  if (op.repair_step == kJudge) {
-    if (const auto doubt = doubts_.find(frame_.args()[1]); doubt != doubts_.end()) {
-      doubt->second.judged = false;
-    }
+  if (op.repair_step == KeyDoubts::kJudge) {
+    doubts_.OnJudgeLost(frame);
     return;
   }
   parts_->journals->RecordKeys(Bit(copy), frame);
   if (parts_->copies->InSync(copy)) DoubtAll(copy, frame);
+}
+
+// What is wrong with the key may have spread.
+void Removals::Doubt(std::string_view key, uint32_t source, bool evicted) {
+  std::vector<std::string> keys{std::string(key)};
+  if (!recent_.Spread(&keys)) {
+    Audit("too many writes of several keys since a copy removed a key");
+  }
+  for (std::string& doubtful : keys) {
+    gone_.erase(doubtful);
+    doubts_.Add(std::move(doubtful), source, evicted);
+  }
 }
 
 // The keys of a deletion that did not come to pass on that copy, as far as is known.
@@ -367,12 +240,19 @@ void Removals::DoubtAll(uint32_t copy, std::string_view frame) {
   for (size_t i = 1; i < args.size(); ++i) Doubt(args[i], source, /*evicted=*/true);
 }
 
+void Removals::DeleteEverywhere(const std::string& key) {
+  CopyMask up = 0;
+  ForEachCopy(parts_->copies->targets(), [&](uint32_t copy) {
+    if (parts_->copies->link(copy).up()) up |= Bit(copy);
+  });
+  Delete(up, {key});
+  Miss(parts_->journals->known(), key);
+  recent_.Add(key);
+}
+
 void Removals::OnRoles() {
+  doubts_.OnRoles();
   const uint32_t primary = parts_->copies->primary();
-  if (const uint32_t before = std::exchange(was_primary_, primary);
-      before != primary && !parts_->copies->InSync(before)) {
-    lost_primary_ = before;
-  }
   const CopyMask entered = parts_->copies->in_sync() & ~was_in_sync_;
   was_in_sync_ = parts_->copies->in_sync();
   if (entered != 0 && !while_paused_.empty()) {
@@ -383,7 +263,7 @@ void Removals::OnRoles() {
     }
     while_paused_.clear();
   }
-  Resolve();
+  doubts_.Resolve();
 }
 
 }  // namespace gemel

@@ -22,7 +22,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -31,156 +30,91 @@
 
 #include "backend/figures/figures.h"
 #include "backend/removals/recent_writes.h"
-#include "backend/removals/removal_feed.h"
 #include "backend/shard/frame_keys.h"
+#include "backend/shard/key_doubts.h"
+#include "backend/shard/removal_feeds.h"
 #include "backend/shard/shard_parts.h"
 
 namespace gemel {
 
 // Logic only, the shard's thread.
-class Removals : private RemovalFeed::Host {
+class Removals {
  public:
-  explicit Removals(ShardParts* parts) : parts_(parts) {}
+  explicit Removals(ShardParts* parts) : parts_(parts), feeds_(parts), doubts_(parts) {}
 
-  void AddCopy(uint32_t copy, const LinkOptions& node);
-  void RemoveCopy(uint32_t copy) { feeds_[copy]->Stop(); }
-  void SetOptions(uint32_t copy, const LinkOptions& node) { feeds_[copy]->SetOptions(node); }
-  // The link of the copy's feed; without a transport it is never used.
-  Link& link(uint32_t copy) { return feeds_[copy]->link(); }
+  RemovalFeeds& feeds() { return feeds_; }
+  KeyDoubts& doubts() { return doubts_; }
+  const KeyDoubts& doubts() const { return doubts_; }
   void Tick(uint64_t now_ms, uint32_t random);
-  void Stop();
   // Runs when it cannot be known which keys are wrong: all are to be compared.
   void set_audit(std::function<void(const std::string& why)> audit) { audit_ = std::move(audit); }
-
-  // --- the links that carry the requests ---
+  // An edit is in effect.
+  void OnRoles();
   void OnMainUp(uint32_t copy);
-  void OnMainDown(uint32_t copy);
-  // The primary is away, and what it told before is still to be read: nobody takes its place yet.
-  bool AwaitsRest() const;
+  // To be asked until it is true, with the same *ticket, which is 0 at first: what the nodes had
+  // removed by then is heard of, and what follows from that was sent, and no key is in doubt.
+  bool AllHeard(uint64_t* ticket);
+  void Trim() { frame_.Trim(); }
 
   // --- what is written ---
   // The write is to be told to OnWrite.
   bool Watches(const Request& request) const {
     const CommandRow* row = request.row;
-    return recent_.recording() || (following_ != 0 && (row == nullptr || !row->HasOneKey() ||
-                                                       row->expiry != ExpiryRule::kNone));
+    return recent_.recording() || (!feeds_.none() && (row == nullptr || !row->HasOneKey() ||
+                                                      row->expiry != ExpiryRule::kNone));
   }
   // It is being sent; or, of one that a copy executes first, its outcome to the others.
   void OnWrite(const Request& request);
-
-  // A write sets that time, of each node's own clock, for the key to expire; see OnWrite.
+  // A write sets that time, of each node's own clock, for the key to expire.
   void OnExpiryTime(std::string_view key, int64_t unix_ms);
+  // The key was made equal by state, which counts as a write.
+  void OnMadeEqual(std::string_view key) { recent_.Add(key); }
 
-  // --- keys in doubt ---
-  bool idle() const { return doubts_.empty(); }
-  // Its requests wait.
-  bool IsInDoubt(std::string_view key) const { return doubts_.contains(key); }
-  // A repair of whoever's ended: on those copies the key is what it is on the source.
-  void OnRepaired(const std::string& key);
-  // The key is being repaired for this: behind that it is made equal from `source`. False: it is
-  // not.
-  bool RepairLater(std::string_view key, uint32_t source);
-  // True: it was one of these, and is tried again, from the primary if need be.
-  // `why`: what the node said.
-  bool OnNotRepaired(const std::string& key, std::string_view why);
+  // --- what the feeds tell ---
+  void OnRemoved(uint32_t copy, std::string_view key, bool evicted);
+  // All that came together has been told.
+  void OnRemovedEnd();
+  // The copy has evicted keys, and nobody was told which.
+  void OnMissed(uint32_t copy);
+  // There is something that a barrier would forget; one begins; it ended.
+  bool WantsBarrier() const { return !recent_.empty(); }
+  void OnBarrier() { recent_.Close(); }
+  void OnBarrierEnd() { recent_.Drop(); }
 
   // --- what was sent for this, of kind kRemoval ---
   void OnReply(uint32_t copy, const Op& op, std::string_view reply, std::string_view frame);
   void OnLost(uint32_t copy, const Op& op, std::string_view frame);
 
-  // An edit is in effect.
-  void OnRoles();
-  // Since when the node is known to tell of what it removes, as a number that is another one after
-  // any time in which it may not have; 0: it is not known to.
-  void SetNotifying(uint32_t copy, uint64_t since);
-  // What the node removes is told.
-  bool IsFollowed(uint32_t copy) const { return feeds_[copy]->following(); }
-  // To be asked until it is true, with the same *ticket, which is 0 at first: what the nodes had
-  // removed by then is heard of, and what follows from that was sent, and no key is in doubt.
-  bool AllHeard(uint64_t* ticket);
-  // Why what the node removes is not heard of; empty: it is, or there is no other copy.
-  std::string Note(uint32_t copy) const;
-  void Trim() { frame_.Trim(); }
+  // --- for the keys in doubt ---
+  // A repair, or a write that one copy executes first, has locked it.
+  bool IsLocked(std::string_view key) const;
+  // On every copy that can be reached; the others have it in their journals.
+  void DeleteEverywhere(const std::string& key);
+  // Those of these copies that have a journal may have the key wrong.
+  void Miss(CopyMask copies, std::string_view key);
 
  private:
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
   };
-  template <typename Value>
-  using KeyMap = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
-  // What was sent before it began is heard of once the marks are passed and the feeds have
-  // answered.
-  struct Barrier {
-    bool under_way = false;
-    uint64_t next_ms = 0;  // the next one begins
-    CopyMask line = 0;     // copies whose line has not come to the mark
-    CopyMask feed = 0;     // whose feed has not answered
-    std::vector<uint64_t> marks;
-  };
 
-  // RemovalFeed::Host
-  void OnRemoved(uint32_t copy, std::string_view key, bool evicted) override;
-  void OnRemovedEnd(uint32_t copy) override;
-  void OnPong(uint32_t copy) override;
-  void OnFollowing(uint32_t copy, bool missed) override;
-  void OnFeedEnd(uint32_t copy) override;
-
-  bool IsSilent(uint32_t copy) override;
-
-  // The clocks of the nodes and of this process are apart by less, all in all.
-  static constexpr int64_t kClocksMs = 3000;
-  // What a node that takes no writes refused is tried again so often.
-  static constexpr uint64_t kRetryMs = 20;
-  // repair_step of an op that asks how long a key lives; of one that deletes keys it is 0.
-  static constexpr uint8_t kJudge = 1;
-
-  // A key in doubt.
-  struct DoubtfulKey {
-    uint32_t source = 0;    // has it right
-    bool evicted = false;   // or it expired
-    bool judged = false;    // the primary has been asked how long it lives
-    uint64_t until_ms = 0;  // so long a copy may refuse it; 0: none has
-  };
-
-  bool IsLocked(std::string_view key) const;
   void Doubt(std::string_view key, uint32_t source, bool evicted);
-  void Resolve();
-  // *done: it is in doubt no more, or its repair has begun. False: no further one can begin now.
-  bool ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done);
-  void OnSourceLost(const std::string& key, DoubtfulKey* doubt, bool* done);
-  void OnJudged(std::string_view reply, std::string_view frame);
-  void OnLessInDoubt();
   void DoubtAll(uint32_t copy, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
-  void DeleteEverywhere(const std::string& key);
-  void Miss(CopyMask copies, std::string_view key);
-  void StepBarrier();
-  void StartFeed(uint32_t copy, uint64_t now_ms);
   void Audit(const std::string& why);
 
   ShardParts* parts_;
-  std::vector<std::unique_ptr<RemovalFeed>> feeds_;  // by copy
-  std::vector<uint64_t> notifying_;                  // by copy: see SetNotifying
-  CopyMask following_ = 0;
+  RemovalFeeds feeds_;
+  KeyDoubts doubts_;
   RecentWrites recent_;
-  Barrier barrier_;
   uint64_t heard_ms_ = 0;  // when something was removed last
   // Told since the last Flush, and on which copies it is gone.
-  KeyMap<CopyMask> gone_;
-  KeyMap<DoubtfulKey> doubts_;
-  KeyMap<DoubtfulKey> repairing_;
-  bool resolving_ = false;
-  uint64_t retry_ms_ = 0;         // no doubt is resolved before
-  uint64_t barriers_ = 0;         // that have ended
-  uint64_t wanted_barriers_ = 0;  // that have to, though nothing is to be forgotten
+  std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_;
   // What went while writes were paused: for a copy that comes in sync meanwhile.
   std::vector<std::pair<uint32_t, std::string>> while_paused_;
   CopyMask was_in_sync_ = 0;
-  uint32_t was_primary_ = 0;
-  uint32_t lost_primary_ = ~0u;  // whose place another took last
-  uint64_t rest_until_ms_ = 0;
   std::function<void(const std::string&)> audit_;
   FrameKeys frame_;
   std::vector<std::string_view> keys_;  // scratch
@@ -190,8 +124,6 @@ class Removals : private RemovalFeed::Host {
                   {"stats", "removed_by_nodes"}};
   Figure followed_{parts_->figures, "removals_followed",
                    "Keys deleted on other copies since they were gone on one"};
-  Figure doubted_{parts_->figures, "removals_in_doubt",
-                  "Keys made equal by state since they were written while one copy removed them"};
 };
 
 }  // namespace gemel

@@ -80,7 +80,7 @@ void Shard::Stop() {
   roles_.Stop();
   control_.Stop();
   aside_.Stop();
-  removals_.Stop();
+  removals_.feeds().Stop();
   for (uint32_t i = 0; i < copies_.count(); ++i) copies_.link(i).Stop();
   writes_.Stop();
   hold_.Stop();
@@ -128,9 +128,7 @@ void Shard::SubmitSlow(Request* request) {
       control_.Submit(request);
       return;
     case RequestKind::kAudit:
-      if (parts_.audit) {
-        parts_.audit(request);
-      } else {
+      if (!comparison_.PassToAudit(request)) {
         hold_.AnswerError(request, "ERR shard '" + parts_.options.name + "' has no audit");
       }
       return;
@@ -208,7 +206,7 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   const bool suspect = link->end().by_node ? !link->end().rest_unread
                                            : !copies_.losing() && !link->end().told_culprit;
   copies_.Losing(copy);
-  removals_.OnMainDown(copy);
+  removals_.feeds().OnMainDown(copy);
   open_ = false;
   const bool read =
       item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kState &&
@@ -247,7 +245,7 @@ void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {
   const uint32_t copy = link->index();
   copies_.LossEnded(copy);
   nodes_.OnLinkEnd(copy);
-  removals_.OnMainDown(copy);
+  removals_.feeds().OnMainDown(copy);
   const bool was_up = roles_.OnLinkDown(*link, reason, refused);
   if (refused) nodes_.OnLinkRefused(copy);
   if (roles_.stopped()) return;
@@ -272,7 +270,7 @@ int Shard::TakePlace(const LinkOptions& node) {
   nodes_.AddCopy(copy);
   hedger_.AddCopy(copy);
   aside_.AddCopy(copy, node);
-  removals_.AddCopy(copy, node);
+  removals_.feeds().AddCopy(copy, node);
   return index;
 }
 
@@ -295,7 +293,7 @@ void Shard::RemoveCopy(uint32_t copy) {
   copies_.Remove(copy);
   copies_.link(copy).Stop();
   aside_.RemoveCopy(copy);
-  removals_.RemoveCopy(copy);
+  removals_.feeds().RemoveCopy(copy);
   if (ServerClaims* claims = parts_.env->claims(); claims != nullptr) {
     claims->Release({parts_.options.name, copies_.link(copy).name()});
   }
@@ -313,7 +311,7 @@ void Shard::SetOptions(const ShardOptions& options) {
     nodes[i] = *mine;
     copies_.link(i).set_options(*mine);
     aside_.SetOptions(i, *mine);
-    removals_.SetOptions(i, *mine);
+    removals_.feeds().SetOptions(i, *mine);
   }
   parts_.options.nodes = std::move(nodes);
   reads_.SetOptions();

@@ -55,7 +55,7 @@ class Shard : public LinkOwner, private ShardCenter {
   // never used.
   Link* side_link(uint32_t copy) { return &aside_.link(copy); }
   // The link on which its node tells what it removes (see removals.h); the same holds for it.
-  Link* feed_link(uint32_t copy) { return &removals_.link(copy); }
+  Link* feed_link(uint32_t copy) { return &removals_.feeds().link(copy); }
   uint32_t copy_count() const { return copies_.count(); }
   void Start();
   void Stop();
@@ -97,10 +97,8 @@ class Shard : public LinkOwner, private ShardCenter {
   RoleEdits& edits() { return edits_; }
   ShardControl& control() { return control_; }
   Removals& removals() { return removals_; }
-  ResyncPort resync_port() { return ResyncPort(&parts_); }
-  AuditPort audit_port() { return AuditPort(&parts_); }
-  ForgetPort forget_port() { return ForgetPort(&parts_); }
-  SettingsPort settings_port() { return SettingsPort(&parts_); }
+  // For who stands beside it.
+  ShardPorts ports() { return ShardPorts(&parts_); }
   void set_notes(ShardNotes notes) { parts_.notes = std::move(notes); }
 
   // --- for reports ---

@@ -55,7 +55,6 @@ struct ShardParts {
   Figures* figures = nullptr;
   OpPool* ops = nullptr;  // of all parts
   ShardNotes notes;
-  std::function<void(Request*)> audit;  // takes requests of kind kAudit
 
   ShardCenter* shard = nullptr;
   Copies* copies = nullptr;

@@ -53,7 +53,7 @@ bool ResyncPort::CopyByScan(uint32_t copy, std::string* why, bool calm) const {
 ScanStatus ResyncPort::StatusOfScan(uint32_t copy) const { return parts_->scans->StatusOf(copy); }
 
 void AuditPort::set_handler(std::function<void(Request*)> handler) const {
-  parts_->audit = std::move(handler);
+  parts_->comparison->set_audit(std::move(handler));
 }
 bool AuditPort::CanCompare() const { return parts_->comparison->CanBegin(); }
 bool AuditPort::Compare(std::span<const std::string> frames, CopyMask copies,

@@ -129,6 +129,16 @@ class SettingsPort : public ShardView {
   void set_told_of_reads(CopyMask copies) const;
 };
 
+// All of them. Copies are as good as the original.
+struct ShardPorts {
+  explicit ShardPorts(ShardParts* parts)
+      : resync(parts), audit(parts), forget(parts), settings(parts) {}
+  ResyncPort resync;
+  AuditPort audit;
+  ForgetPort forget;
+  SettingsPort settings;
+};
+
 }  // namespace gemel
 
 #endif  // GEMEL_BACKEND_SHARD_SHARD_PORTS_H_

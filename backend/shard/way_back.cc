@@ -202,7 +202,7 @@ bool WayBack::TouchesLockedKey(const Request& request, uint32_t* lock) {
   frame_.Split(request.frame);
   if (!frame_.Find(request.row)) return true;
   return frame_.AnyOf([&](std::string_view key) {
-    if (parts_->removals->IsInDoubt(key)) return true;
+    if (parts_->removals->doubts().Has(key)) return true;
     const uint32_t found = repair_.LockOn(key);
     if (found != KeyRepair::kNoJob && lock != nullptr) *lock = found;
     return found != KeyRepair::kNoJob;
@@ -233,7 +233,7 @@ uint64_t WayBack::ConnectionOf(uint32_t copy) const {
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
   KeyIsClean(key, copies);
-  parts_->removals->OnRepaired(key);
+  parts_->removals->doubts().OnRepaired(key);
   if (NothingLocked()) parts_->writes->OnAllRepaired();
   if (mending_) return;
   parts_->shard->Refresh();
@@ -242,7 +242,7 @@ void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
 
 void WayBack::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                                bool too_big) {
-  if (parts_->removals->OnNotRepaired(key, why)) return;
+  if (parts_->removals->doubts().OnNotRepaired(key, why)) return;
   ForEachCopy(copies, [&](uint32_t copy) {
     // Not every repair follows a write that has been recorded: the audit's does not.
     parts_->journals->Need(copy);

@@ -60,11 +60,11 @@ class WayBack : private KeyRepair::Host {
   // repaired otherwise, behind that.
   bool Repair(std::string_view key, uint32_t source, CopyMask targets) {
     return repair_.Begin(key, source, targets) ||
-           (repair_.IsLocked(key) && parts_->removals->RepairLater(key, source));
+           (repair_.IsLocked(key) && parts_->removals->doubts().RepairLater(key, source));
   }
   const KeyRepair& repairs() const { return repair_; }
   // No key is being repaired or waits for that.
-  bool NothingLocked() const { return repair_.idle() && parts_->removals->idle(); }
+  bool NothingLocked() const { return repair_.idle() && parts_->removals->doubts().empty(); }
   // A key of the request is locked. *lock, if asked for: by the repair of the first such key.
   bool TouchesLockedKey(const Request& request, uint32_t* lock = nullptr);
   void OnReply(uint32_t copy, const Op& op, std::string_view reply) {

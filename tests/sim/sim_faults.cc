@@ -215,7 +215,7 @@ void World::UndrainUntilDone(size_t index) {
         proxy_ != nullptr && !proxy_going_ && proxy_->serving() && !proxy_->paused();
     if (serving && proxy_->Find(ShardOf(index)) == nullptr) return;
     const CopyInfo* copy = DurableCopy(index);
-    if (!serving || proxy_->Find(ShardOf(index))->shard()->resync_port().editing() ||
+    if (!serving || proxy_->Find(ShardOf(index))->shard()->ports().resync.editing() ||
         (copy != nullptr && copy->drained_by == DrainedBy::kOperator)) {
       UndrainUntilDone(index);
     }

@@ -285,14 +285,14 @@ void SimShard::ResetProbe(const Node* node) {
 
 bool SimShard::Settled() const {
   Shard& shard = *served_->shard();
-  if (served_->retiring() || shard.resync_port().paused() || shard.forget_port().held() > 0)
+  if (served_->retiring() || shard.ports().resync.paused() || shard.ports().forget.held() > 0)
     return false;
   if (served_->resyncing() || !served_->members_settled()) return false;
   CopyMask members = 0;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
     if (shard.copies().IsMember(copy)) members |= Bit(copy);
   }
-  if (shard.resync_port().in_sync() != members) return false;
+  if (shard.ports().resync.in_sync() != members) return false;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
     if (!shard.copies().IsMember(copy)) continue;
     if (!shard.link(copy)->up() || shard.link(copy)->pending() > 0) return false;
@@ -310,9 +310,9 @@ bool SimShard::Settled() const {
 std::string SimShard::Describe() const {
   Shard& shard = *served_->shard();
   std::string text = " " + name() + (served_->retiring() ? " leaving" : "") + ": in sync " +
-                     std::to_string(shard.resync_port().in_sync()) + ", held " +
-                     std::to_string(shard.forget_port().held()) +
-                     (shard.resync_port().paused() ? ", paused" : "") +
+                     std::to_string(shard.ports().resync.in_sync()) + ", held " +
+                     std::to_string(shard.ports().forget.held()) +
+                     (shard.ports().resync.paused() ? ", paused" : "") +
                      (Swept() ? "" : ", not swept") + " (" + served_->OutstandingMembers() + ")";
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
     if (!shard.copies().IsMember(copy)) continue;

@@ -208,7 +208,7 @@ TEST(Audit, AKeyIsLockedWhileItIsRepaired) {
   world.on_command = [&](uint32_t, const Words& words) {
     if (words[0] == "DUMP" && write == nullptr) {
       write = world.Write("k", "new");
-      EXPECT_TRUE(world.shard->audit_port().IsKeyLocked("k"));
+      EXPECT_TRUE(world.shard->ports().audit.IsKeyLocked("k"));
     }
     if (words[0] == "RESTORE") {
       EXPECT_EQ(write->told, "");
@@ -235,14 +235,14 @@ TEST(Audit, SaysWhatCannotBeRepaired) {
   EXPECT_EQ(report["repaired"], 0);
   // The copy has lost its place, as after any repair that fails.
   EXPECT_EQ(report.result(), "ended early: the roles of the copies changed");
-  EXPECT_EQ(world.shard->resync_port().in_sync(), Bit(0));
+  EXPECT_EQ(world.shard->ports().resync.in_sync(), Bit(0));
   EXPECT_EQ(world.Run().error,
             "ERR shard 'a' has one copy in sync (n0), so there is nothing to compare it with");
   // It is not forgotten which key it was.
   EXPECT_EQ(world.nodes[1].data["k"], String("other"));
   world.on_command = nullptr;
   for (int i = 0; i < 200; ++i) world.Step();
-  EXPECT_EQ(world.shard->resync_port().in_sync(), Bit(0) | Bit(1));
+  EXPECT_EQ(world.shard->ports().resync.in_sync(), Bit(0) | Bit(1));
   EXPECT_TRUE(world.Equal());
 }
 
@@ -292,15 +292,15 @@ TEST(Audit, ACopyThatLeavesEndsTheRound) {
 TEST(Audit, WaitsWhileTheShardIsPaused) {
   World world;
   Fill(&world, 10);
-  world.shard->resync_port().Pause([] {});
+  world.shard->ports().resync.Pause([] {});
   World::Asked* request = world.Ask();
   for (int i = 0; i < 100; ++i) world.Step();
   EXPECT_EQ(world.nodes[0].counts["SCAN"], 0u);
   EXPECT_EQ(request->told, "");
-  world.shard->resync_port().Resume();
+  world.shard->ports().resync.Resume();
   EXPECT_EQ(world.Await(request).result(), "complete");
   // But not for ever.
-  world.shard->resync_port().Pause([] {});
+  world.shard->ports().resync.Pause([] {});
   EXPECT_EQ(world.Await(world.Ask()).error.substr(0, 36), "CLUSTERDOWN shard 'a' is not ready: ");
 }
 
@@ -435,7 +435,7 @@ TEST(Audit, AnswersAllWhenItStops) {
 
 TEST(Audit, HowManyMayWaitIsBounded) {
   World world;
-  world.shard->resync_port().Pause([] {});
+  world.shard->ports().resync.Pause([] {});
   for (int i = 0; i < 64; ++i) EXPECT_EQ(world.Ask()->told, "");
   EXPECT_TRUE(world.Ask()->told.starts_with("-TRYAGAIN shard 'a'"));
 }

@@ -216,7 +216,7 @@ class World : public ShardEnv, public RequestSink {
     shard = std::make_unique<Shard>(options, info, &table_, &pool_, this);
     transports_.resize(copies);
     for (uint32_t i = 0; i < copies; ++i) shard->link(i)->set_transport(&transports_[i]);
-    audit = std::make_unique<Audit>(shard->audit_port(), this, config);
+    audit = std::make_unique<Audit>(shard->ports().audit, this, config);
     shard->Start();
     for (int i = 0; i < 200; ++i) Step();  // it is connected, and waits for nobody any more
   }

@@ -254,12 +254,12 @@ TEST_F(ForgetTest, NothingIsDeletedWhileRequestsOfBeforeMayCome) {
   ChangeRing(Both(), /*allow=*/false);
   Live(300);
   EXPECT_EQ(Get(late), "$1\r\nv\r\n");
-  shard_->resync_port().Pause([] {});
+  shard_->ports().resync.Pause([] {});
   Asked* held = Ask({"SET", Key(late), "w"});
   forget_->AllowSweep(now_ms_);
   Live(300);
   EXPECT_EQ(data_[0].size(), 1U);
-  shard_->resync_port().Resume();
+  shard_->ports().resync.Resume();
   Live(300);
   EXPECT_EQ(held->told, "+OK\r\n");
   EXPECT_TRUE(data_[0].empty());
@@ -370,7 +370,7 @@ TEST_F(ForgetTest, AForcedCopyBringsOldKeysBack) {
   Topology next = *queue_->current();
   next.shards[0].swept = 0;
   queue_ = std::make_unique<EditQueue>(std::make_shared<const Topology>(next));
-  shard_->forget_port().set_swept(0);
+  shard_->ports().forget.set_swept(0);
   Live(200);
   ExpectDone();
 }

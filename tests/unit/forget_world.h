@@ -59,7 +59,7 @@ class ForgetWorld : public ShardWorld {
     pending_.clear();
     data_.resize(copies);
     MakeUp(copies, ack);
-    forget_ = std::make_unique<Forget>(shard_->forget_port(), this, options_);
+    forget_ = std::make_unique<Forget>(shard_->ports().forget, this, options_);
     forget_->SetHistory(History(), now_ms_);
     forget_->AllowSweep(now_ms_);
   }

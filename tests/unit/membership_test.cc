@@ -43,10 +43,10 @@ class MembershipTest : public ShardWorld, public Membership::Host {
   // A copy is made equal, as a resync does it.
   void MakeEqual(uint32_t copy) {
     bool ok = false;
-    shard_->resync_port().Pause(
-        [&] { shard_->resync_port().ProposeInSync(copy, [&](bool done) { ok = done; }); });
+    shard_->ports().resync.Pause(
+        [&] { shard_->ports().resync.ProposeInSync(copy, [&](bool done) { ok = done; }); });
     RunEdits();
-    shard_->resync_port().Resume();
+    shard_->ports().resync.Resume();
     ASSERT_TRUE(ok);
   }
   std::string Members() const {
@@ -91,7 +91,7 @@ TEST_F(MembershipTest, ANodeComes) {
   Reply(0, "+OK\r\n");
   Reply(1, "+OK\r\n");
   EXPECT_EQ(set->told, "+OK\r\n");
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), 2);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), 2);
   MakeEqual(2);
   Ask({"SET", "k", "w"});
   EXPECT_NE(Sent(2), "");
@@ -280,8 +280,8 @@ TEST_F(MembershipTest, AnEditThatEndsAfterTheShardIsNotHeard) {
   Turn(3);
   Up(2, "r9");
   bool heard = false;
-  shard_->resync_port().Pause(
-      [&] { shard_->resync_port().ProposeInSync(2, [&](bool) { heard = true; }); });
+  shard_->ports().resync.Pause(
+      [&] { shard_->ports().resync.ProposeInSync(2, [&](bool) { heard = true; }); });
   membership_.reset();
   shard_->Stop();
   shard_.reset();

@@ -46,7 +46,7 @@ class NodeSettingsWorld : public ShardWorld, public ControlPort {
   void NewGemel() {
     settings_.reset();
     commands_.clear();
-    settings_ = std::make_unique<NodeSettings>(shard_->settings_port(), this, this, config_);
+    settings_ = std::make_unique<NodeSettings>(shard_->ports().settings, this, this, config_);
   }
   void Turn(uint32_t times = 1) {
     for (; times > 0; --times) {

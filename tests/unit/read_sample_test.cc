@@ -20,7 +20,7 @@ class ReadSampleTest : public ShardWorld {
   void Clear() {
     for (uint32_t i = 0; i < shard_->copy_count(); ++i) Sent(i);
   }
-  void Tell(CopyMask copies) { shard_->settings_port().set_told_of_reads(copies); }
+  void Tell(CopyMask copies) { shard_->ports().settings.set_told_of_reads(copies); }
   // So many reads, of keys k0, k1, ...; each is answered.
   void Read(int times) {
     for (int i = 0; i < times; ++i) {

@@ -38,7 +38,7 @@ class RemovalsWorld : public ShardWorld {
                "*3\r\n$10\r\npsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$10\r\npsubscribe\r\n$1\r\nb\r\n:"
                "2\r\n",
            now_ms_);
-    ASSERT_TRUE(shard_->removals().IsFollowed(copy));
+    ASSERT_TRUE(shard_->removals().feeds().IsFollowed(copy));
     FeedSent(copy);
   }
   // What was sent to a feed since it was last looked at.

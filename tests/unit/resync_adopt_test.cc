@@ -130,7 +130,7 @@ TEST(ResyncAdopt, SomebodyElseTookTheCopyAwayDuringTheHandOver) {
   EXPECT_TRUE(world.RunUntil(
       [&] { return world.Noted("had left the primary's stream before it was told to") > 0; }));
   EXPECT_FALSE(world.InSync());
-  EXPECT_FALSE(world.shard().resync_port().paused());
+  EXPECT_FALSE(world.shard().ports().resync.paused());
 }
 
 TEST(ResyncAdopt, NodeThatRefusesReplicaOfIsCopiedKeyByKey) {
@@ -273,10 +273,10 @@ TEST(ResyncAdopt, LongPauseIsGivenUpAndTriedAgain) {
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().resync_port().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().ports().resync.paused(); }));
   world.Write();
   // Long before pause_ms (1000).
-  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().resync_port().paused(); }, 10));
+  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().ports().resync.paused(); }, 10));
   world.Settle();
   EXPECT_EQ(world.replies, Words{"+OK\r\n"});
   EXPECT_TRUE(world.resync->active()) << "the copy goes on as a replica";
@@ -290,7 +290,7 @@ TEST(RoleWatch, CopyThatSomebodyMadeAReplicaLosesItsPlace) {
   World world({});
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
-  RoleWatch watch(world.shard().resync_port(), &world, &world);
+  RoleWatch watch(world.shard().ports().resync, &world, &world);
   uint64_t now_ms = 0;
   const auto step = [&] {
     watch.Tick(now_ms += 100);
@@ -321,7 +321,7 @@ TEST(RoleWatch, IdThatRedisForgetsByItselfIsNoMatter) {
   World world({});
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
-  RoleWatch watch(world.shard().resync_port(), &world, &world);
+  RoleWatch watch(world.shard().ports().resync, &world, &world);
   for (uint32_t copy : {0U, 1U}) {
     world.nodes[copy].replid = "new";
     world.nodes[copy].replid2 = "0000";

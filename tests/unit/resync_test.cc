@@ -28,7 +28,7 @@ TEST(Resync, MakesAStaleCopyEqual) {
                    "0 INFO", "1 INFO replication", "1 REPLICAOF NO ONE", "1 INFO"}));
   EXPECT_EQ(shown,
             (Words{"", "copying from 10.0.0.1:7000", "copying from 10.0.0.1:7000: 0 %", ""}));
-  EXPECT_FALSE(world.shard().resync_port().paused());
+  EXPECT_FALSE(world.shard().ports().resync.paused());
   EXPECT_FALSE(world.resync->active());
   EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1");
   EXPECT_EQ(world.shard().figures().Get("resyncs"), 1U);
@@ -134,7 +134,7 @@ TEST(Resync, WritesAreHeldDuringTheHandOverAndThenReachBoth) {
   world.Start();
   bool wrote = false;
   world.on_command = [&](size_t) {
-    if (wrote || !world.shard().resync_port().paused()) return;
+    if (wrote || !world.shard().ports().resync.paused()) return;
     wrote = true;
     world.Write();
     EXPECT_EQ(world.written[0], 0U);
@@ -152,7 +152,7 @@ TEST(Resync, WaitsForWritesInFlight) {
   world.Start();
   world.nodes[0].answers_writes = false;
   world.Write();
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().resync_port().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().ports().resync.paused(); }));
   const size_t commands = world.log.size();
   world.Step();
   EXPECT_EQ(world.log.size(), commands) << "nothing is read before the writes are answered";
@@ -171,7 +171,7 @@ TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
     last = world.resync->note(1);
     return last.starts_with("catching up, ");
   }));
-  EXPECT_FALSE(world.shard().resync_port().paused());
+  EXPECT_FALSE(world.shard().ports().resync.paused());
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Noted("hand-over took longer"), 0U);
 }
@@ -182,9 +182,9 @@ TEST(Resync, PauseHasAnEnd) {
   world.start_lag = 500;
   world.nodes[1].catches_up = 0;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.shard().resync_port().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.shard().ports().resync.paused(); }));
   world.Write();
-  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().resync_port().paused(); }));
+  ASSERT_TRUE(world.RunUntil([&] { return !world.shard().ports().resync.paused(); }));
   world.Settle();
   EXPECT_EQ(world.replies, Words{"+OK\r\n"}) << "the primary goes on alone";
   EXPECT_FALSE(world.InSync());
@@ -208,7 +208,7 @@ TEST(Resync, CopyThatNeverCatchesUpCostsFewPauses) {
   int paused = 0;
   for (int i = 0; i < 30000; ++i) {  // ten minutes
     world.Step();
-    paused += world.shard().resync_port().paused() ? 1 : 0;
+    paused += world.shard().ports().resync.paused() ? 1 : 0;
   }
   EXPECT_GT(paused, 0);
   EXPECT_LT(paused, 300) << "less than 1 % of the time";
@@ -323,7 +323,7 @@ TEST(Resync, PrimaryThatRestartedUnseenIsNotTakenForItself) {
   world.nodes[0].run_id += "'";
   EXPECT_TRUE(world.RunUntil([&] { return world.Noted("another process than before") > 0; }));
   EXPECT_FALSE(world.InSync());
-  EXPECT_FALSE(world.shard().resync_port().paused());
+  EXPECT_FALSE(world.shard().ports().resync.paused());
 }
 
 TEST(Resync, PrimaryChangesOnTheWay) {
@@ -358,7 +358,7 @@ TEST(Resync, AnyCommandMayFail) {
     world.Start();
     world.fail_at = at;
     ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); })) << at;
-    EXPECT_FALSE(world.shard().resync_port().paused()) << at;
+    EXPECT_FALSE(world.shard().ports().resync.paused()) << at;
     if (world.log.size() <= at) break;
   }
 }
@@ -374,7 +374,7 @@ TEST(Resync, MayBeDestroyedAtAnyMoment) {
       world.resync.reset();
     };
     world.RunUntil([&] { return world.InSync(); }, 100);
-    EXPECT_FALSE(world.shard().resync_port().paused()) << at;
+    EXPECT_FALSE(world.shard().ports().resync.paused()) << at;
     world.Write();
     world.Settle();
     EXPECT_EQ(world.replies.size(), 1U) << at;
@@ -403,7 +403,7 @@ TEST(Resync, EditThatFails) {
   world.Start();
   world.disk_fails = true;
   ASSERT_TRUE(world.RunUntil([&] { return world.Noted("could not be marked in sync") > 0; }));
-  EXPECT_FALSE(world.shard().resync_port().paused());
+  EXPECT_FALSE(world.shard().ports().resync.paused());
   EXPECT_FALSE(world.InSync());
   world.disk_fails = false;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));

@@ -134,7 +134,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
       transports_.push_back(std::make_unique<Transport>());
       shard_->link(i)->set_transport(transports_.back().get());
     }
-    resync = std::make_unique<Resync>(shard_->resync_port(), this, this, options_.resync,
+    resync = std::make_unique<Resync>(shard_->ports().resync, this, this, options_.resync,
                                       options_.board);
   }
 
@@ -163,7 +163,7 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
     return condition();
   }
   bool InSync(uint32_t copy = 1) const {
-    return (shard_->resync_port().in_sync() & Bit(copy)) != 0;
+    return (shard_->ports().resync.in_sync() & Bit(copy)) != 0;
   }
 
   // One reply of a control command, or one edit.

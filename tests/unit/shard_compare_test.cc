@@ -38,7 +38,7 @@ TEST(ShardCompare, StandsAtOnePointOfTheOrder) {
   Sink sink(2);
   const Words frames = Frames({{"TYPE", "a"}, {"GET", "a"}});
   world.Write("a", "1");
-  EXPECT_TRUE(world.shard->audit_port().Compare(frames, Bit(0) | Bit(1), &sink));
+  EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(0) | Bit(1), &sink));
   world.Write("a", "2");
   EXPECT_EQ(sink.ended, 0);
   world.Settle();
@@ -54,13 +54,13 @@ TEST(ShardCompare, AsksThoseThatAreNamed) {
   World world;
   Sink sink(1);
   const Words frames = Frames({{"EXISTS", "a"}});
-  EXPECT_TRUE(world.shard->audit_port().Compare(frames, Bit(1), &sink));
+  EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(1), &sink));
   world.Settle();
   EXPECT_EQ(sink.replies[0], (Words{"", ":0\r\n"}));
   EXPECT_EQ(sink.ended, 1);
-  EXPECT_FALSE(world.shard->audit_port().Compare(frames, Bit(2), &sink));
-  EXPECT_FALSE(world.shard->audit_port().Compare(frames, 0, &sink));
-  EXPECT_FALSE(world.shard->audit_port().Compare({}, Bit(0), &sink));
+  EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(2), &sink));
+  EXPECT_FALSE(world.shard->ports().audit.Compare(frames, 0, &sink));
+  EXPECT_FALSE(world.shard->ports().audit.Compare({}, Bit(0), &sink));
 }
 
 TEST(ShardCompare, SaysThatAnAnswerWasLost) {
@@ -69,20 +69,20 @@ TEST(ShardCompare, SaysThatAnAnswerWasLost) {
     return copy == 0 || words[0] != "GET";
   };
   Sink sink(2);
-  EXPECT_TRUE(world.shard->audit_port().Compare(Frames({{"TYPE", "a"}, {"GET", "a"}}),
+  EXPECT_TRUE(world.shard->ports().audit.Compare(Frames({{"TYPE", "a"}, {"GET", "a"}}),
                                                 Bit(0) | Bit(1), &sink));
   world.Settle();
   EXPECT_EQ(sink.ended, 0);
-  EXPECT_TRUE(world.shard->audit_port().comparing());
+  EXPECT_TRUE(world.shard->ports().audit.comparing());
   world.Lose(1);
   EXPECT_EQ(sink.ended, 1);
   EXPECT_FALSE(sink.known);
-  EXPECT_FALSE(world.shard->audit_port().comparing());
-  EXPECT_FALSE(world.shard->audit_port().CanCompare());  // until it is connected again
+  EXPECT_FALSE(world.shard->ports().audit.comparing());
+  EXPECT_FALSE(world.shard->ports().audit.CanCompare());  // until it is connected again
   world.Step();
   world.Step();
-  EXPECT_TRUE(world.shard->audit_port().CanCompare());
-  EXPECT_EQ(world.shard->resync_port().in_sync(),
+  EXPECT_TRUE(world.shard->ports().audit.CanCompare());
+  EXPECT_EQ(world.shard->ports().resync.in_sync(),
             Bit(0) | Bit(1));  // reads alone are no reason to leave
 }
 
@@ -92,16 +92,16 @@ TEST(ShardCompare, OneAtATime) {
   world.on_command = [&](uint32_t, const Words& words) { return !mute || words[0] != "GET"; };
   Sink first(1), second(1);
   const Words frames = Frames({{"GET", "a"}});
-  EXPECT_TRUE(world.shard->audit_port().Compare(frames, Bit(0) | Bit(1), &first));
+  EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(0) | Bit(1), &first));
   world.Settle();
-  EXPECT_FALSE(world.shard->audit_port().Compare(frames, Bit(0), &second));
-  world.shard->audit_port().DropCompare();
+  EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(0), &second));
+  world.shard->ports().audit.DropCompare();
   EXPECT_FALSE(
-      world.shard->audit_port().Compare(frames, Bit(0), &second));  // its answers are still to come
+      world.shard->ports().audit.Compare(frames, Bit(0), &second));  // its answers are still to come
   for (uint32_t copy : {0u, 1u}) Answer(world.shard->link(copy), "$-1\r\n", world.now_ms);
   EXPECT_EQ(first.ended, 0);
   mute = false;
-  EXPECT_TRUE(world.shard->audit_port().Compare(frames, Bit(0), &second));
+  EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(0), &second));
   world.Settle();
   EXPECT_EQ(second.ended, 1);
 }
@@ -110,26 +110,26 @@ TEST(ShardCompare, NotWhileTheRolesChangeOrWritesArePaused) {
   World world;
   Sink sink(1);
   const Words frames = Frames({{"GET", "a"}});
-  world.shard->resync_port().Pause([] {});
-  EXPECT_FALSE(world.shard->audit_port().CanCompare());
-  EXPECT_FALSE(world.shard->audit_port().Compare(frames, Bit(0), &sink));
-  EXPECT_FALSE(world.shard->audit_port().RepairKey("a", Bit(1)));
-  world.shard->resync_port().Resume();
-  EXPECT_TRUE(world.shard->audit_port().CanCompare());
+  world.shard->ports().resync.Pause([] {});
+  EXPECT_FALSE(world.shard->ports().audit.CanCompare());
+  EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(0), &sink));
+  EXPECT_FALSE(world.shard->ports().audit.RepairKey("a", Bit(1)));
+  world.shard->ports().resync.Resume();
+  EXPECT_TRUE(world.shard->ports().audit.CanCompare());
   world.shard->Stop();
-  EXPECT_FALSE(world.shard->audit_port().CanCompare());
+  EXPECT_FALSE(world.shard->ports().audit.CanCompare());
 }
 
 TEST(ShardCompare, RepairsAKeyFromThePrimary) {
   World world;
   world.nodes[0].data["a"] = String("right");
   world.nodes[1].data["a"] = String("wrong");
-  EXPECT_TRUE(world.shard->audit_port().RepairKey("a", Bit(1)));
-  EXPECT_TRUE(world.shard->audit_port().IsKeyLocked("a"));
+  EXPECT_TRUE(world.shard->ports().audit.RepairKey("a", Bit(1)));
+  EXPECT_TRUE(world.shard->ports().audit.IsKeyLocked("a"));
   World::Asked* write = world.Write("a", "new");
   EXPECT_EQ(write->told, "");
   world.Settle();
-  EXPECT_FALSE(world.shard->audit_port().IsKeyLocked("a"));
+  EXPECT_FALSE(world.shard->ports().audit.IsKeyLocked("a"));
   EXPECT_EQ(write->told, "+OK\r\n");
   EXPECT_TRUE(world.Equal());
   EXPECT_EQ(world.nodes[1].counts["RESTORE"], 1u);

@@ -31,7 +31,7 @@ TEST_F(ShardControlTest, PromoteHandsOverWithoutAnError) {
   EXPECT_EQ(promote->told, kOk);
   EXPECT_EQ(Durable().primary, 1u);
   EXPECT_EQ(Durable().copies[0].state, CopyState::kInSync);
-  EXPECT_FALSE(shard_->resync_port().paused());
+  EXPECT_FALSE(shard_->ports().resync.paused());
   EXPECT_EQ(Sent(0), Command({"SET", "k", "2"}));
   EXPECT_EQ(Sent(1), Command({"SET", "k", "2"}));
   Reply(1, "+OK\r\n");
@@ -114,7 +114,7 @@ TEST_F(ShardControlTest, GivesUpIfTheWritesInFlightAreNotAnswered) {
   EXPECT_EQ(promote->told,
             "-ERR shard 'a': the writes in flight were not answered by all copies within 1000 ms "
             "(pause_ms); nothing was changed\r\n");
-  EXPECT_FALSE(shard_->resync_port().paused());
+  EXPECT_FALSE(shard_->ports().resync.paused());
   Reply(1, "+OK\r\n");
   EXPECT_TRUE(queue_->idle());
   Reply(0, "+OK\r\n");
@@ -132,7 +132,7 @@ TEST_F(ShardControlTest, GivesUpIfTheEditIsNotDurableInTime) {
   EXPECT_EQ(promote->told,
             "-ERR shard 'a': the change was not durable within 1000 ms; it may still take effect, "
             "PROXY SHARDS tells\r\n");
-  EXPECT_FALSE(shard_->resync_port().paused());
+  EXPECT_FALSE(shard_->ports().resync.paused());
   EXPECT_EQ(held->told, "");  // until it is known who is primary
   RunEdits();
   EXPECT_EQ(Durable().primary, 1u);
@@ -159,21 +159,21 @@ TEST_F(ShardControlTest, ARefusedEditHurtsNobody) {
 
 TEST_F(ShardControlTest, WaitsForAResyncThatHandsOver) {
   Make(2);
-  shard_->resync_port().Pause([] {});
+  shard_->ports().resync.Pause([] {});
   Asked* promote = Order("PROMOTE", "n1");
   Tick(20);
   EXPECT_TRUE(queue_->idle());
-  shard_->resync_port().Resume();
+  shard_->ports().resync.Resume();
   Tick(20);
   RunEdits();
   EXPECT_EQ(promote->told, kOk);
-  shard_->resync_port().Pause([] {});
+  shard_->ports().resync.Pause([] {});
   promote = Order("PROMOTE", "n0");
   Tick(5000);
   EXPECT_EQ(promote->told,
             "-ERR shard 'a': a resync was handing over or its roles were changing, and that did "
             "not end within 5000 ms; try again\r\n");
-  EXPECT_TRUE(shard_->resync_port().paused());  // by the other
+  EXPECT_TRUE(shard_->ports().resync.paused());  // by the other
 }
 
 TEST_F(ShardControlTest, ATargetThatDiesWhileDrainingIsNotPromoted) {
@@ -222,7 +222,7 @@ TEST_F(ShardControlTest, ResyncMarksStale) {
   EXPECT_EQ(resync->told, kOk);
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
   EXPECT_EQ(Durable().copies[1].reason, "a resync was asked for");
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), 1);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), 1);
   EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);  // it is to be resynced already
   ExpectWrites(1);
   EXPECT_TRUE(Noted("n1 is stale (epoch 2): a resync was asked for"));
@@ -299,7 +299,7 @@ TEST_F(ShardControlTest, ForcePromotesAStaleCopy) {
   Up(0, "r0");
   RunEdits();
   EXPECT_EQ(Durable().primary, 2u);
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), 0);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), 0);
   EXPECT_EQ(Order("FORCE", "n2")->told, kOk);
 }
 

@@ -48,7 +48,7 @@ class ShardControlTest : public ShardWorld {
   std::string Refusal(std::string_view verb, std::string_view node) {
     const std::string told = Order(verb, node)->told;
     EXPECT_TRUE(queue_->idle()) << told;
-    EXPECT_FALSE(shard_->resync_port().paused()) << told;
+    EXPECT_FALSE(shard_->ports().resync.paused()) << told;
     return told;
   }
   // The copy that stays shows that it lives, before the other one leaves.
@@ -71,10 +71,10 @@ class ShardControlTest : public ShardWorld {
   void Tick(uint64_t ms) { shard_->Tick(now_ms_ += ms, 0); }
   // Marks a stale copy in sync, as a resync does.
   void MakeInSync(uint32_t copy) {
-    shard_->resync_port().Pause([] {});
-    shard_->resync_port().ProposeInSync(copy, [](bool ok) { EXPECT_TRUE(ok); });
+    shard_->ports().resync.Pause([] {});
+    shard_->ports().resync.ProposeInSync(copy, [](bool ok) { EXPECT_TRUE(ok); });
     RunEdits();
-    shard_->resync_port().Resume();
+    shard_->ports().resync.Resume();
   }
   bool Noted(const std::string& part) const { return notes_.find(part) != std::string::npos; }
 };

@@ -26,7 +26,7 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   EXPECT_EQ(Durable().copies[1].reason, "it was drained");
   EXPECT_EQ(Order("DRAIN", "n1")->told, kOk);
   ExpectWrites(1);
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), -1);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), -1);
   EXPECT_EQ(Refusal("RESYNC", "n1"),
             "-ERR shard 'a': n1 is drained and is not resynced; PROXY UNDRAIN n1 first\r\n");
   EXPECT_EQ(Refusal("PROMOTE", "n1"),
@@ -60,7 +60,7 @@ TEST_F(ShardControlTest, DrainsTheReplica) {
   EXPECT_FALSE(Durable().copies[1].drained());
   EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
   EXPECT_EQ(Order("UNDRAIN", "n1")->told, kOk);
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), 1);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), 1);
   MakeInSync(1);
   ExpectWrites(3);
 }
@@ -75,7 +75,7 @@ TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
   EXPECT_EQ(Sent(0) + Sent(1), "");  // not before it is undrained
   Order("UNDRAIN", "n1");
   RunEdits();
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), -1);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), -1);
   Tick(20);
   ExpectRepair(0, "k");
   Reply(0, "$3\r\nabc\r\n:-1\r\n");
@@ -91,9 +91,9 @@ TEST_F(ShardControlTest, AnUndrainedCopyThatLivedOnGetsWhatItMissed) {
   RunEdits();
   Order("UNDRAIN", "n1");
   RunEdits();
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), -1);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), -1);
   EXPECT_EQ(Order("RESYNC", "n1")->told, kOk);
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), 1);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), 1);
 }
 
 TEST_F(ShardControlTest, ACopyThatIsBeingRepairedCanBeDrained) {

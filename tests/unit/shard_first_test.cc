@@ -100,11 +100,11 @@ TEST_F(ShardFirstTest, LocksItsKeys) {
   Reply(1, "+OK\r\n");
   EXPECT_EQ(other->told, "+OK\r\n");
   EXPECT_EQ(dbsize->told, ":1\r\n");
-  EXPECT_TRUE(shard_->audit_port().IsKeyLocked("k"));
+  EXPECT_TRUE(shard_->ports().audit.IsKeyLocked("k"));
   EXPECT_EQ(Sent(0), Block());
   Execute();
   // In the order in which they came, and behind what followed.
-  EXPECT_FALSE(shard_->audit_port().IsKeyLocked("k"));
+  EXPECT_FALSE(shard_->ports().audit.IsKeyLocked("k"));
   EXPECT_EQ(Sent(0), Command({"GET", "k"}) + Command({"DBSIZE"}) + Command({"FLUSHALL"}) +
                          Command({"MEMORY", "USAGE", "l"}));
   EXPECT_EQ(Sent(1), Follow() + Command({"FLUSHALL"}));
@@ -342,7 +342,7 @@ TEST_F(ShardFirstTest, FollowerOfAnOlderVersion) {
   Execute();
   EXPECT_EQ(Sent(1), "");
   EXPECT_EQ(Sent(0), Command({"MEMORY", "USAGE", "k"}));
-  EXPECT_TRUE(shard_->audit_port().IsKeyLocked("k"));
+  EXPECT_TRUE(shard_->ports().audit.IsKeyLocked("k"));
   EXPECT_EQ(add->told, "");
   EXPECT_EQ(edits_, "");
 }

@@ -263,10 +263,10 @@ TEST_F(ShardHedgeTest, AStaleCopyIsNeverAsked) {
   Pass(400);
   EXPECT_EQ(Sent(1), "");
   // Once it is in sync again, what still waits is sent to it.
-  shard_->resync_port().Pause([] {});
-  shard_->resync_port().ProposeInSync(1, [](bool) {});
+  shard_->ports().resync.Pause([] {});
+  shard_->ports().resync.ProposeInSync(1, [](bool) {});
   RunEdits();
-  shard_->resync_port().Resume();
+  shard_->ports().resync.Resume();
   Pass(10);
   EXPECT_EQ(Sent(1), Command({"GET", "k"}));
 }

@@ -117,7 +117,7 @@ TEST_F(ShardLossTest, TheOnlyCopyThatRestartsWithDataIsNotServed) {
       << down;
   EXPECT_TRUE(Ask({"SET", "k", "w"})->told.starts_with("-CLUSTERDOWN"));
   EXPECT_EQ(Durable().copies[0].run_id, "r0");
-  EXPECT_FALSE(shard_->resync_port().PrimaryReady());
+  EXPECT_FALSE(shard_->ports().resync.PrimaryReady());
   EXPECT_NE(notes_.find("the 5 keys that it came back with may be old"), std::string::npos);
   // Not even for who does not know.
   const std::string refused = Order("PROMOTE", "n0")->told;
@@ -286,7 +286,7 @@ TEST_F(ShardLossTest, AReplicaInTheMiddleOfAResyncIsMadeAMasterFirst) {
     done = std::move(then);
   });
   Up(1, "r1");
-  shard_->resync_port().ForgetJournal(1);  // as a resync does
+  shard_->ports().resync.ForgetJournal(1);  // as a resync does
   Lose(0, /*refused=*/true);
   Sent(1);
   PassWithoutPrimary(2000);

@@ -88,7 +88,7 @@ TEST_F(ShardMendTest, ACopyJoinsAndItsKeysAreRepaired) {
   EXPECT_EQ(missed->told, "+OK\r\n");
   Sent(0);
   Up(1, "r1");
-  EXPECT_FALSE(shard_->resync_port().WantsResync(1));
+  EXPECT_FALSE(shard_->ports().resync.WantsResync(1));
   Pass(10);
   // Both keys, in any order; and a new write goes to both copies from now on.
   const std::string asked = Sent(0);
@@ -154,7 +154,7 @@ TEST_F(ShardMendTest, ARestartedCopyIsCopiedWhole) {
   Lose(1);
   RunEdits();
   Up(1, "another");
-  EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+  EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
 }
 
 TEST_F(ShardMendTest, AJournalThatIsFullMeansAWholeCopy) {
@@ -169,7 +169,7 @@ TEST_F(ShardMendTest, AJournalThatIsFullMeansAWholeCopy) {
     Reply(0, "+OK\r\n");
   }
   Up(1, "r1");
-  EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+  EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
   EXPECT_NE(notes_.find("journal_keys"), std::string::npos);
 }
 
@@ -182,7 +182,7 @@ TEST_F(ShardMendTest, AFlushMeansAWholeCopy) {
   Ask({"FLUSHALL"});
   Reply(0, "+OK\r\n");
   Up(1, "r1");
-  EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+  EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
 }
 
 }  // namespace

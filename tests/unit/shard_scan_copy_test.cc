@@ -29,12 +29,12 @@ class ShardScanCopyTest : public ShardWorld {
     Up(1, "another");
     RunEdits();
     for (uint32_t i = 0; i < copies; ++i) Sent(i);
-    ASSERT_TRUE(shard_->resync_port().WantsResync(1));
+    ASSERT_TRUE(shard_->ports().resync.WantsResync(1));
   }
   void Begin() {
     std::string why;
-    ASSERT_TRUE(shard_->resync_port().CopyByScan(1, &why)) << why;
-    EXPECT_FALSE(shard_->resync_port().WantsResync(1));
+    ASSERT_TRUE(shard_->ports().resync.CopyByScan(1, &why)) << why;
+    EXPECT_FALSE(shard_->ports().resync.WantsResync(1));
   }
   // Each node carries out one command, if it has one. False if none had.
   bool Step() {
@@ -151,7 +151,7 @@ TEST_F(ShardScanCopyTest, MakesBothEqual) {
   EXPECT_EQ(shard_->figures().Get("rejoins"), 0u);
   for (const auto& [key, times] : dumped_) EXPECT_EQ(times, 1) << key;
   EXPECT_NE(edits_.find("copied key by key"), std::string::npos);
-  EXPECT_FALSE(shard_->resync_port().StatusOfScan(1).running);
+  EXPECT_FALSE(shard_->ports().resync.StatusOfScan(1).running);
 }
 
 TEST_F(ShardScanCopyTest, TwoEmptyOnes) {
@@ -243,9 +243,9 @@ TEST_F(ShardScanCopyTest, ALostConnectionEndsIt) {
     Lose(lost);
     Up(lost, lost == 0 ? "r0" : "another");
     Pass(20);
-    EXPECT_FALSE(shard_->resync_port().StatusOfScan(1).running);
-    EXPECT_NE(shard_->resync_port().StatusOfScan(1).end, "");
-    EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+    EXPECT_FALSE(shard_->ports().resync.StatusOfScan(1).running);
+    EXPECT_NE(shard_->ports().resync.StatusOfScan(1).end, "");
+    EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
     Play();
     EXPECT_FALSE(InSync());
   }
@@ -259,8 +259,8 @@ TEST_F(ShardScanCopyTest, AnotherPrimaryEndsIt) {
   RunEdits();
   ASSERT_EQ(Durable().primary, 2u);
   Pass(20);
-  EXPECT_FALSE(shard_->resync_port().StatusOfScan(1).running);
-  EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+  EXPECT_FALSE(shard_->ports().resync.StatusOfScan(1).running);
+  EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
 }
 
 TEST_F(ShardScanCopyTest, TellsHowFarItIs) {
@@ -268,10 +268,10 @@ TEST_F(ShardScanCopyTest, TellsHowFarItIs) {
   for (int i = 0; i < 100; ++i) primary["k" + std::to_string(i)] = "v";
   MakeStaleCopy(primary, {});
   Begin();
-  while (shard_->resync_port().StatusOfScan(1).keys < 50) {
+  while (shard_->ports().resync.StatusOfScan(1).keys < 50) {
     if (!Step()) Pass(10);
   }
-  const ScanStatus status = shard_->resync_port().StatusOfScan(1);
+  const ScanStatus status = shard_->ports().resync.StatusOfScan(1);
   EXPECT_TRUE(status.running);
   EXPECT_EQ(status.total, 100);
   EXPECT_LT(status.keys, 100u);
@@ -286,8 +286,8 @@ TEST_F(ShardScanCopyTest, ANodeThatRefusesAWriteOrTheScan) {
   Pass(10);
   EXPECT_EQ(Sent(1), Command({"SCAN", "0", "COUNT", "256"}));
   Reply(1, "-NOPERM this user has no permissions to run the 'scan' command\r\n");
-  EXPECT_NE(shard_->resync_port().StatusOfScan(1).end.find("SCAN: NOPERM"), std::string::npos);
-  EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+  EXPECT_NE(shard_->ports().resync.StatusOfScan(1).end.find("SCAN: NOPERM"), std::string::npos);
+  EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
 }
 
 TEST_F(ShardScanCopyTest, AKeyThatIsTooBigIsLeftUntilItIsSmaller) {
@@ -296,14 +296,14 @@ TEST_F(ShardScanCopyTest, AKeyThatIsTooBigIsLeftUntilItIsSmaller) {
   Begin();
   Play();
   EXPECT_FALSE(InSync());
-  const ScanStatus status = shard_->resync_port().StatusOfScan(1);
+  const ScanStatus status = shard_->ports().resync.StatusOfScan(1);
   EXPECT_TRUE(status.running);
   EXPECT_NE(status.stuck.find("\"big\", its DUMP takes 65 MB, more than 64 MB"), std::string::npos)
       << status.stuck;
   EXPECT_EQ(data_[1].at("c"), "1");
   EXPECT_FALSE(data_[1].contains("d"));
   EXPECT_EQ(dumped_["big"], 1);  // and not again and again
-  EXPECT_EQ(shard_->resync_port().StatusOfScan(1).left, 1u);
+  EXPECT_EQ(shard_->ports().resync.StatusOfScan(1).left, 1u);
   Ask({"DEL", "big"});
   for (int i = 0; i < 65; ++i) Play();  // of five seconds each
   EXPECT_TRUE(InSync());
@@ -317,10 +317,10 @@ TEST_F(ShardScanCopyTest, AKeyThatIsKnownToBeTooBigIsNotAskedFor) {
   Play();
   EXPECT_FALSE(InSync());
   EXPECT_EQ(dumped_["big"], 0);
-  EXPECT_NE(shard_->resync_port().StatusOfScan(1).stuck.find(
+  EXPECT_NE(shard_->ports().resync.StatusOfScan(1).stuck.find(
                 "\"big\", it takes 257 MB of memory, more than 256 MB"),
             std::string::npos)
-      << shard_->resync_port().StatusOfScan(1).stuck;
+      << shard_->ports().resync.StatusOfScan(1).stuck;
   EXPECT_EQ(data_[1].at("c"), "1");
 }
 
@@ -335,11 +335,11 @@ TEST_F(ShardScanCopyTest, AKeyThatIsTooBigForTheShortWayMeansAWholeCopyAtOnce) {
   RunEdits();
   Up(1, "r1");
   Sent(0);
-  EXPECT_FALSE(shard_->resync_port().WantsResync(1));
+  EXPECT_FALSE(shard_->ports().resync.WantsResync(1));
   Pass(10);
   ExpectRepair(0, "big");
   Reply(0, "$" + std::to_string(payload_) + "\r\n" + std::string(payload_, 'x') + "\r\n:-1\r\n");
-  EXPECT_TRUE(shard_->resync_port().WantsResync(1));
+  EXPECT_TRUE(shard_->ports().resync.WantsResync(1));
   EXPECT_NE(notes_.find("key \"big\" cannot be copied to n1 alone"), std::string::npos) << notes_;
 }
 
@@ -348,8 +348,8 @@ TEST_F(ShardScanCopyTest, TheKeysOfItsWritesAreBounded) {
   MakeStaleCopy({{"a", "1"}}, {});
   Begin();
   for (int i = 0; i < 70000; ++i) Ask({"SET", "w" + std::to_string(i), "v"}, 2);
-  EXPECT_FALSE(shard_->resync_port().StatusOfScan(1).running);
-  EXPECT_NE(shard_->resync_port().StatusOfScan(1).end.find("journal_keys"), std::string::npos);
+  EXPECT_FALSE(shard_->ports().resync.StatusOfScan(1).running);
+  EXPECT_NE(shard_->ports().resync.StatusOfScan(1).end.find("journal_keys"), std::string::npos);
 }
 
 }  // namespace

@@ -142,14 +142,14 @@ TEST_F(ShardTest, ARestartedNodeHasLostItsData) {
   Reply(1, "$-1\r\n");
   EXPECT_EQ(get->told, "$-1\r\n");
   // Once it is made equal it takes part again.
-  EXPECT_EQ(shard_->resync_port().CopyToResync(), 0);
+  EXPECT_EQ(shard_->ports().resync.CopyToResync(), 0);
   bool drained = false;
-  shard_->resync_port().Pause([&] { drained = true; });
+  shard_->ports().resync.Pause([&] { drained = true; });
   EXPECT_TRUE(drained);
   bool done = false;
-  shard_->resync_port().ProposeInSync(0, [&](bool ok) { done = ok; });
+  shard_->ports().resync.ProposeInSync(0, [&](bool ok) { done = ok; });
   RunEdits();
-  shard_->resync_port().Resume();
+  shard_->ports().resync.Resume();
   EXPECT_TRUE(done);
   Asked* set = Ask({"SET", "k", "v"});
   Reply(0, "+OK\r\n");
@@ -435,7 +435,7 @@ TEST_F(ShardTest, AnswersAllWhenItStops) {
   Asked* half = Ask({"SET", "k", "v"});
   Asked* read = Ask({"GET", "k"});
   Reply(0, "+OK\r\n");
-  shard_->resync_port().Pause([] {});
+  shard_->ports().resync.Pause([] {});
   Asked* held = Ask({"SET", "k", "w"});
   shard_->Stop();
   for (Asked* request : {half, read, held}) {

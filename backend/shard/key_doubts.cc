@@ -1,4 +1,4 @@
-// Keys in doubt: what made them so is in removals.cc, here they are made equal.
+#include "backend/shard/key_doubts.h"
 
 #include <iterator>
 #include <utility>
@@ -19,26 +19,31 @@ namespace gemel {
 
 namespace {
 
-// What a node that takes no writes refused is tried again for so much of the time that a request
-// may wait.
+// What a node that takes no writes refused is tried again so often, and for so much of the time
+// that a request may wait.
+constexpr uint64_t kDoubtRetryMs = 20;
 constexpr uint32_t kPatiencePart = 4;
 
 }  // namespace
 
-void Removals::Doubt(std::string_view key, uint32_t source, bool evicted) {
-  std::vector<std::string> keys{std::string(key)};
-  if (!recent_.Spread(&keys)) {
-    Audit("too many writes of several keys since a copy removed a key");
-  }
+void KeyDoubts::Add(std::string key, uint32_t source, bool evicted) {
   parts_->shard->LeaveShortWay();
-  for (std::string& doubtful : keys) {
-    Miss(parts_->journals->known(), doubtful);
-    gone_.erase(doubtful);
-    doubts_.try_emplace(std::move(doubtful), DoubtfulKey{source, evicted, false, 0});
-  }
+  parts_->removals->Miss(parts_->journals->known(), key);
+  doubts_.try_emplace(std::move(key), Doubt{source, evicted, false, 0});
 }
 
-void Removals::Resolve() {
+bool KeyDoubts::OnTold(std::string_view key, uint32_t copy, bool evicted) {
+  const auto doubt = doubts_.find(key);
+  if (doubt == doubts_.end()) return false;
+  // Of several that removed it the primary's state counts.
+  if (copy == parts_->copies->primary()) doubt->second.source = copy;
+  doubt->second.evicted |= evicted;
+  return true;
+}
+
+void KeyDoubts::Wait() { retry_ms_ = parts_->env->NowMs() + kDoubtRetryMs; }
+
+void KeyDoubts::Resolve() {
   if (doubts_.empty() || resolving_ || parts_->copies->losing() || parts_->roles->stopped() ||
       parts_->env->NowMs() < retry_ms_) {
     return;
@@ -55,17 +60,18 @@ void Removals::Resolve() {
 }
 
 // Whoever waits for all that is locked need not wait for these.
-void Removals::OnLessInDoubt() {
+void KeyDoubts::OnLessInDoubt() {
   if (!doubts_.empty()) return;
   if (parts_->way_back->NothingLocked()) parts_->writes->OnAllRepaired();
   parts_->shard->Refresh();
 }
 
-bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done) {
+bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
   const Copies& copies = *parts_->copies;
   const uint32_t source = doubt->source;
   // One that is about to leave, or has just refused a write, may lack what counts.
-  if (IsLocked(key) || parts_->edits->leaving() != 0 || copies.Is(source, CopyStage::kRefused)) {
+  if (parts_->removals->IsLocked(key) || parts_->edits->leaving() != 0 ||
+      copies.Is(source, CopyStage::kRefused)) {
     return true;
   }
   if (!copies.Is(source, CopyStage::kInSync)) {
@@ -73,7 +79,7 @@ bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done
     return true;
   }
   // Whoever left since it was in doubt may have it wrong.
-  Miss(parts_->journals->recording(), key);
+  parts_->removals->Miss(parts_->journals->recording(), key);
   const CopyMask targets = copies.in_sync() & ~Bit(source);
   if (targets == 0) {
     *done = true;
@@ -90,7 +96,7 @@ bool Removals::ResolveOne(const std::string& key, DoubtfulKey* doubt, bool* done
 }
 
 // The primary has it right, unless it was the primary that is lost.
-void Removals::OnSourceLost(const std::string& key, DoubtfulKey* doubt, bool* done) {
+void KeyDoubts::OnSourceLost(const std::string& key, Doubt* doubt, bool* done) {
   const Copies& copies = *parts_->copies;
   const uint32_t primary = copies.primary();
   if (doubt->source != primary && doubt->source != lost_primary_) {
@@ -98,7 +104,7 @@ void Removals::OnSourceLost(const std::string& key, DoubtfulKey* doubt, bool* do
     return;
   }
   if (doubt->evicted) {
-    DeleteEverywhere(key);
+    parts_->removals->DeleteEverywhere(key);
     *done = true;
     return;
   }
@@ -114,7 +120,7 @@ void Removals::OnSourceLost(const std::string& key, DoubtfulKey* doubt, bool* do
 }
 
 // How long the key lives where it may be what it was before it expired on the primary that is lost.
-void Removals::OnJudged(std::string_view reply, std::string_view frame) {
+void KeyDoubts::OnJudged(std::string_view reply, std::string_view frame) {
   frame_.Split(frame);
   const std::string key(frame_.args()[1]);
   const auto doubt = doubts_.find(key);
@@ -123,44 +129,41 @@ void Removals::OnJudged(std::string_view reply, std::string_view frame) {
   const bool known = reply[0] == ':' && ParseInteger(ReplyText(reply), &left_ms);
   const bool lives = known && (left_ms == -1 || left_ms > kClocksMs);
   if (doubt->second.evicted || !lives) {
-    DeleteEverywhere(key);
+    parts_->removals->DeleteEverywhere(key);
     doubts_.erase(doubt);
   } else {
-    doubt->second = DoubtfulKey{parts_->copies->primary(), false, false, 0};
+    doubt->second = Doubt{parts_->copies->primary(), false, false, 0};
   }
   Resolve();
   OnLessInDoubt();
 }
 
-void Removals::DeleteEverywhere(const std::string& key) {
-  CopyMask up = 0;
-  ForEachCopy(parts_->copies->targets(), [&](uint32_t copy) {
-    if (parts_->copies->link(copy).up()) up |= Bit(copy);
-  });
-  Delete(up, {key});
-  Miss(parts_->journals->known(), key);
-  recent_.Add(key);
+void KeyDoubts::OnJudgeLost(std::string_view frame) {
+  frame_.Split(frame);
+  if (const auto doubt = doubts_.find(frame_.args()[1]); doubt != doubts_.end()) {
+    doubt->second.judged = false;
+  }
 }
 
-void Removals::OnRepaired(const std::string& key) {
-  recent_.Add(key);
+void KeyDoubts::OnRepaired(const std::string& key) {
+  parts_->removals->OnMadeEqual(key);
   repairing_.erase(key);
   // Something was heard of it meanwhile.
-  if (IsInDoubt(key)) Miss(parts_->journals->known(), key);
+  if (Has(key)) parts_->removals->Miss(parts_->journals->known(), key);
   Resolve();
 }
 
-bool Removals::RepairLater(std::string_view key, uint32_t source) {
+bool KeyDoubts::RepairLater(std::string_view key, uint32_t source) {
   if (!repairing_.contains(key)) return false;
   parts_->shard->LeaveShortWay();
-  doubts_.insert_or_assign(std::string(key), DoubtfulKey{source, false, false, 0});
+  doubts_.insert_or_assign(std::string(key), Doubt{source, false, false, 0});
   return true;
 }
 
-bool Removals::OnNotRepaired(const std::string& key, std::string_view why) {
+bool KeyDoubts::OnNotRepaired(const std::string& key, std::string_view why) {
   const auto found = repairing_.find(key);
   if (found == repairing_.end()) return false;
-  DoubtfulKey doubt = found->second;
+  Doubt doubt = found->second;
   repairing_.erase(found);
   const uint32_t primary = parts_->copies->primary();
   if (parts_->copies->InSync(doubt.source) && parts_->copies->link(doubt.source).up()) {
@@ -171,7 +174,7 @@ bool Removals::OnNotRepaired(const std::string& key, std::string_view why) {
     if (unfit && doubt.until_ms == 0)
       doubt.until_ms = now_ms + parts_->options.wait_ms / kPatiencePart;
     if (unfit && now_ms < doubt.until_ms) {
-      retry_ms_ = now_ms + kRetryMs;
+      retry_ms_ = now_ms + kDoubtRetryMs;
     } else if (doubt.source == primary) {
       return false;
     } else {
@@ -181,6 +184,14 @@ bool Removals::OnNotRepaired(const std::string& key, std::string_view why) {
   parts_->shard->LeaveShortWay();
   doubts_.try_emplace(key, doubt);
   return true;
+}
+
+void KeyDoubts::OnRoles() {
+  const uint32_t primary = parts_->copies->primary();
+  if (const uint32_t before = std::exchange(was_primary_, primary);
+      before != primary && !parts_->copies->InSync(before)) {
+    lost_primary_ = before;
+  }
 }
 
 }  // namespace gemel
