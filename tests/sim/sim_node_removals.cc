@@ -146,12 +146,12 @@ std::string Node::Config(const std::vector<std::string>& args) {
   if (args[1] != "GET") return Simple("OK");
   std::string found;
   size_t count = 0;
-  for (const auto& [name, value] : config_) {
+  for (const auto& option : config_) {
     const bool wanted = std::any_of(args.begin() + 2, args.end(), [&](const std::string& pattern) {
-      return Matches(pattern, name);
+      return Matches(pattern, option.first);
     });
     if (!wanted) continue;
-    found += Bulk(name) + Bulk(value);
+    found += Bulk(option.first) + Bulk(option.second);
     count += 2;
   }
   if (count > 0 || args.size() > 3 || args[2].find('*') != std::string::npos) {
