@@ -19,8 +19,30 @@ constexpr uint64_t kRetryMs = 1000;
 
 }  // namespace
 
-// Nothing is heard once the shard is gone: one that a reload removes may have edits under way.
+// A copy in sync beside another must be known by its process: after a restart one that came back
+// without its data would be taken for the one that had them.
 void RoleEdits::Send(Edit edit, EditDone done) {
+  const uint32_t primary = parts_->copies->primary();
+  const std::string& process = parts_->copies->run_id(primary);
+  if (edit.kind != EditKind::kMarkInSync || process.empty() ||
+      parts_->copies->info(primary).run_id == process) {
+    SendNow(std::move(edit), std::move(done));
+    return;
+  }
+  Edit first{EditKind::kSetRunId, parts_->options.name, parts_->copies->info(primary).node, process,
+             "first contact"};
+  SendNow(std::move(first),
+          [this, edit = std::move(edit), done = std::move(done)](const EditResult& result) mutable {
+            if (result.ok) {
+              SendNow(std::move(edit), std::move(done));
+            } else {
+              done(result);
+            }
+          });
+}
+
+// Nothing is heard once the shard is gone: one that a reload removes may have edits under way.
+void RoleEdits::SendNow(Edit edit, EditDone done) {
   // What was decided by the state of the shard holds for that state alone. Which process serves a
   // copy is so whatever else changes.
   const bool learnt = edit.kind == EditKind::kSetRunId && !editing_;

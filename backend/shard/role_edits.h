@@ -59,6 +59,7 @@ class RoleEdits {
 
  private:
   void Send(Edit edit, EditDone done);
+  void SendNow(Edit edit, EditDone done);
   void OnDone(EditKind kind, uint32_t copy, const EditResult& result);
   void OnEntered(uint32_t copy, bool was_scanned, const EditResult& result);
   void OnOrderDone(EditKind kind, uint32_t copy, const EditResult& result, const EditDone& done);

@@ -42,7 +42,10 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
       LinkOptions node;
       node.name = "n" + std::to_string(i);
       options.nodes.push_back(node);
-      info.copies.push_back({node.name, CopyState::kInSync, "r" + std::to_string(i), ""});
+      const bool counts = !fresh_ || i == 0;
+      info.copies.push_back({node.name, counts ? CopyState::kInSync : CopyState::kStale,
+                             fresh_ ? "" : "r" + std::to_string(i),
+                             counts ? "" : "its data is not known yet"});
     }
     topology_ = std::make_shared<const Topology>(topology);
     queue_ = std::make_unique<EditQueue>(topology_);
@@ -134,6 +137,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   ShardOptions base_;  // what Make begins with
   std::vector<RingSpec> rings_;
   uint64_t swept_ = 0;
+  bool fresh_ = false;  // nothing is known of the nodes, and the first counts
   CommandTable table_;
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
