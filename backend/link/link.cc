@@ -99,7 +99,7 @@ void Link::OnHandshakeReply(std::string_view reply) {
 void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
   times_.Heard(now_ms);
   reader_.Feed({data, size}, options_, this);
-  if (options_.subscriber && up()) [[unlikely]]
+  if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
     owner_->OnLinkHeard(this);
 }
 
@@ -108,6 +108,8 @@ char* Link::DirectSpace(size_t* size) { return reader_.DirectSpace(line_, option
 void Link::OnDirect(size_t size, uint64_t now_ms) {
   times_.Heard(now_ms);
   reader_.FeedDirect(size, options_, this);
+  if (tells_when_heard_ && up()) [[unlikely]]
+    owner_->OnLinkHeard(this);
 }
 
 bool Link::IsPush(std::string_view bytes) const {

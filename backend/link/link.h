@@ -53,7 +53,7 @@ class LinkOwner {
     (void)link;
     (void)push;
   }
-  // All bytes that came together have been told; of a link of a subscriber that is up.
+  // All bytes that came together have been told; of a link that is up, and asked to tell so.
   virtual void OnLinkHeard(Link* link) { (void)link; }
   // Nothing was answered for `overdue_ms` longer than request_timeout_ms. True: the link is not
   // given up yet. Asked at each Tick.
@@ -102,6 +102,9 @@ class Link {
     options.after_crash |= options_.after_crash;
     options_ = std::move(options);
   }
+
+  // Whether the owner's OnLinkHeard is called. A subscriber's always is.
+  void TellWhenHeard(bool tell) { tells_when_heard_ = tell; }
 
   // Begins to connect. From then on Tick reconnects by itself, with back-off and jitter.
   void Start(uint64_t now_ms);
@@ -186,6 +189,7 @@ class Link {
   State state_ = State::kDown;
   bool started_ = false;
   bool flush_wanted_ = false;
+  bool tells_when_heard_ = false;
   LinkEnd end_;
   std::string last_error_;
 

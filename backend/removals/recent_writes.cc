@@ -1,7 +1,7 @@
 #include "backend/removals/recent_writes.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <iterator>
 #include <utility>
 
 namespace gemel {
@@ -30,6 +30,7 @@ void RecentWrites::Part::Clear() {
   together.clear();
   together_bytes = 0;
   gone.clear();
+  overwritten.clear();
 }
 
 void RecentWrites::Begin() {
@@ -61,6 +62,17 @@ void RecentWrites::AddTogether(std::span<const std::string_view> keys, size_t fi
     return;
   }
   open_.together.push_back(std::move(together));
+}
+
+void RecentWrites::AddOverwritten(std::string_view key) {
+  if (open_.overwritten.size() < kMaxOverwritten) open_.overwritten.emplace(key);
+}
+
+bool RecentWrites::IsOverwritten(std::string_view key) const {
+  for (const Part* part : {&closed_, &open_}) {
+    if (part->overwritten.size() >= kMaxOverwritten || part->overwritten.contains(key)) return true;
+  }
+  return false;
 }
 
 bool RecentWrites::MayHave(std::string_view key) const {
@@ -115,5 +127,20 @@ uint32_t RecentWrites::GoneOn(std::string_view key) const {
 void RecentWrites::Close() { std::swap(open_, closed_); }
 
 void RecentWrites::Drop() { closed_.Clear(); }
+
+void RecentWrites::Reopen() {
+  // Those of open_ came later.
+  std::swap(open_, closed_);
+  open_.all |= closed_.all;
+  open_.too_many |= closed_.too_many;
+  if (closed_.some && open_.bits.empty()) open_.bits.resize(kBits / 64);
+  for (size_t i = 0; closed_.some && i < open_.bits.size(); ++i) open_.bits[i] |= closed_.bits[i];
+  open_.some |= closed_.some;
+  std::move(closed_.together.begin(), closed_.together.end(), std::back_inserter(open_.together));
+  open_.together_bytes += closed_.together_bytes;
+  for (const auto& [key, copies] : closed_.gone) open_.gone[key] |= copies;
+  open_.overwritten.merge(closed_.overwritten);
+  closed_.Clear();
+}
 
 }  // namespace gemel

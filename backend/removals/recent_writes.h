@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace gemel {
@@ -32,6 +33,10 @@ class RecentWrites {
   // A write whose effect on keys [first, last) of these may depend on all of them. Recorded always,
   // and bounded.
   void AddTogether(std::span<const std::string_view> keys, size_t first, size_t last);
+  // The key's state was sent from one copy to others. Recorded always, and bounded.
+  void AddOverwritten(std::string_view key);
+  // True of one of which that is forgotten, too, since there were too many.
+  bool IsOverwritten(std::string_view key) const;
   // May be true of a key that was not written, and never false of one that was.
   bool MayHave(std::string_view key) const;
   // What is wrong with one of these keys may have spread by writes of several: adds all that this
@@ -50,6 +55,8 @@ class RecentWrites {
   void Close();
   // It ended.
   void Drop();
+  // It is given up: what was behind it is not older than the next one.
+  void Reopen();
 
  private:
   struct Hash {
@@ -60,6 +67,7 @@ class RecentWrites {
   static constexpr size_t kBits = size_t{1} << 17;
   static constexpr size_t kMaxTogetherBytes = size_t{4} << 20;
   static constexpr size_t kMaxGone = size_t{1} << 18;
+  static constexpr size_t kMaxOverwritten = size_t{1} << 16;
 
   struct Together {
     std::vector<std::string> keys;
@@ -74,8 +82,11 @@ class RecentWrites {
     std::vector<Together> together;  // in the order of the writes
     size_t together_bytes = 0;
     std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> gone;
+    std::unordered_set<std::string, Hash, std::equal_to<>> overwritten;
 
-    bool empty() const { return !all && !some && !too_many && together.empty() && gone.empty(); }
+    bool empty() const {
+      return !all && !some && !too_many && together.empty() && gone.empty() && overwritten.empty();
+    }
     bool Has(size_t hash) const;
     void Set(size_t hash);
     void Clear();

@@ -106,7 +106,8 @@ void RemovalFeed::OnSubscribed(std::string_view reply) {
   ParseInteger(InfoField(ReplyText(parts_[0]), "evicted_keys"), &counter);
   const auto evicted = static_cast<uint64_t>(counter);
   const std::string_view process = ProcessOf(link_.identity().run_id);
-  const bool missed = process_ == process && evicted != evicted_;
+  // What a process evicted before this one of gemel began is not known, if it ever did.
+  const bool missed = process_.empty() ? evicted != 0 : process_ == process && evicted != evicted_;
   process_ = process;
   evicted_ = evicted;
   following_ = true;

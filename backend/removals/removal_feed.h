@@ -26,8 +26,8 @@ class RemovalFeed : private LinkOwner {
     virtual void OnRemovedEnd(uint32_t copy) = 0;
     // All that the node had removed when Ping was called has been told.
     virtual void OnPong(uint32_t copy) = 0;
-    // What the node removes from now on is told. `missed`: since the feed was there before, the
-    // same process has evicted keys that were not told.
+    // What the node removes from now on is told. `missed`: the same process has evicted keys that
+    // were not told, since the feed was there before, or ever if this is the first time.
     virtual void OnFollowing(uint32_t copy, bool missed) = 0;
     // Nothing is told until the next OnFollowing.
     virtual void OnFeedEnd(uint32_t copy) = 0;

@@ -192,7 +192,12 @@ CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view fram
   write->KeepReply(Reply{reply, nullptr});
   write->kept = Op::Kept::kReal;
   if (parts_->removals->Watches(*request)) parts_->removals->OnWrite(*request);
-  const CopyMask pending = ShareOut(write, copy, request->row->rewrite == nullptr, known);
+  const bool by_state = request->row->rewrite == nullptr;
+  if (by_state) {
+    frame_.Split(frame);
+    if (frame_.Find(request->row)) parts_->removals->OnStateSent(frame_);
+  }
+  const CopyMask pending = ShareOut(write, copy, by_state, known);
   parts_->writes->OnExecuted(copy, write, frame);
   return pending;
 }
@@ -242,7 +247,8 @@ void FirstWrites::OnFollowerLost(Op* write, uint32_t copy, std::string_view fram
 }
 
 void FirstWrites::OnExpiryTime(std::string_view key, int64_t unix_ms) {
-  parts_->removals->OnExpiryTime(key, unix_ms);
+  // The others may have none of it, and whoever becomes the primary is right.
+  parts_->removals->OnExpiryTime(key, unix_ms, KeyDoubts::kPrimary);
 }
 
 void FirstWrites::OnStateUnlocked() {

@@ -1,7 +1,9 @@
 #include "backend/shard/key_doubts.h"
 
+#include <bit>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -24,21 +26,27 @@ namespace {
 constexpr uint64_t kDoubtRetryMs = 20;
 constexpr uint32_t kPatiencePart = 4;
 
+uint32_t First(CopyMask copies) { return static_cast<uint32_t>(std::countr_zero(copies)); }
+
 }  // namespace
 
-void KeyDoubts::Add(std::string key, uint32_t source, bool evicted) {
+void KeyDoubts::Add(std::string key, const Cause& cause) {
   parts_->shard->LeaveShortWay();
   parts_->removals->Miss(parts_->journals->known(), key);
-  doubts_.try_emplace(std::move(key), Doubt{source, evicted, false, 0});
+  const auto [found, added] = doubts_.try_emplace(std::move(key));
+  Doubt& doubt = found->second;
+  if (added) {
+    doubt.cause = cause;
+    doubt.barrier = parts_->removals->feeds().AskBarrier();
+    return;
+  }
+  doubt.cause.told |= cause.told;
+  doubt.cause.evicted |= cause.evicted;
+  doubt.cause.overwritten |= cause.overwritten;
 }
 
-bool KeyDoubts::OnTold(std::string_view key, uint32_t copy, bool evicted) {
-  const auto doubt = doubts_.find(key);
-  if (doubt == doubts_.end()) return false;
-  // Of several that removed it the primary's state counts.
-  if (copy == parts_->copies->primary()) doubt->second.source = copy;
-  doubt->second.evicted |= evicted;
-  return true;
+void KeyDoubts::Ask(std::string_view key) {
+  if (!Has(key)) parts_->removals->Doubt(key, {kPrimary, 0, false, false});
 }
 
 void KeyDoubts::Wait() { retry_ms_ = parts_->env->NowMs() + kDoubtRetryMs; }
@@ -49,35 +57,88 @@ void KeyDoubts::Resolve() {
     return;
   }
   resolving_ = true;
+  std::vector<std::string> settled;
   for (auto doubt = doubts_.begin(); doubt != doubts_.end();) {
     bool done = false;
     const bool more = ResolveOne(doubt->first, &doubt->second, &done);
+    if (done && !IsRepairing(doubt->first)) settled.push_back(doubt->first);
     doubt = done ? doubts_.erase(doubt) : std::next(doubt);
     if (!more) break;
   }
   resolving_ = false;
-  OnLessInDoubt();
+  for (const std::string& key : settled) {
+    parts_->writes->OnSource(key, parts_->copies->primary());
+    parts_->writes->OnKeySettled(key);
+  }
+  if (doubts_.empty()) {
+    OnNoneInDoubt();
+  } else if (!settled.empty()) {
+    parts_->shard->Refresh();
+  }
 }
 
 // Whoever waits for all that is locked need not wait for these.
-void KeyDoubts::OnLessInDoubt() {
-  if (!doubts_.empty()) return;
+void KeyDoubts::OnNoneInDoubt() {
   if (parts_->way_back->NothingLocked()) parts_->writes->OnAllRepaired();
   parts_->shard->Refresh();
 }
 
-bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
+// See above. If a copy was lost that removed it, what is left on the others is as if its state had
+// been replaced.
+KeyDoubts::Verdict KeyDoubts::Decide(Doubt* doubt) const {
   const Copies& copies = *parts_->copies;
-  const uint32_t source = doubt->source;
-  // One that is about to leave, or has just refused a write, may lack what counts.
-  if (parts_->removals->IsLocked(key) || parts_->edits->leaving() != 0 ||
-      copies.Is(source, CopyStage::kRefused)) {
+  const CopyMask in_sync = copies.in_sync();
+  Cause& cause = doubt->cause;
+  if (doubt->gone) return Verdict::kDelete;
+  const bool lost = cause.told != 0 ? (cause.told & ~in_sync) != 0
+                                    : cause.source == lost_primary_ && cause.source != kPrimary &&
+                                          !copies.InSync(cause.source);
+  if (cause.overwritten || lost) {
+    if (cause.evicted) return Verdict::kDelete;
+    if ((cause.told & in_sync) == 0 || cause.overwritten) return Verdict::kJudge;
+  }
+  cause.told &= in_sync;
+  if (std::popcount(cause.told) > 1) return Verdict::kWeigh;
+  if (cause.told != 0) cause.source = First(cause.told);
+  const uint32_t source = SourceOf(cause);
+  if (!copies.Is(source, CopyStage::kInSync) && !copies.Is(source, CopyStage::kRefused)) {
+    cause.source = kPrimary;
+  }
+  return copies.Is(SourceOf(cause), CopyStage::kInSync) ? Verdict::kRepair : Verdict::kWait;
+}
+
+uint32_t KeyDoubts::SourceOf(const Cause& cause) const {
+  return cause.source == kPrimary ? parts_->copies->primary() : cause.source;
+}
+
+bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
+  // One that is about to leave may lack what counts.
+  if (doubt->weighing != 0 || parts_->removals->IsLocked(key) || parts_->edits->leaving() != 0 ||
+      !parts_->removals->feeds().HasEnded(doubt->barrier)) {
     return true;
   }
-  if (!copies.Is(source, CopyStage::kInSync)) {
-    OnSourceLost(key, doubt, done);
-    return true;
+  switch (Decide(doubt)) {
+    case Verdict::kWait:
+      return true;
+    case Verdict::kDelete:
+      parts_->removals->DeleteEverywhere(key);
+      *done = true;
+      return true;
+    case Verdict::kJudge:
+      Judge(key, doubt);
+      return true;
+    case Verdict::kWeigh:
+      Weigh(key, doubt);
+      return true;
+    case Verdict::kRepair:
+      return Repair(key, doubt, done);
   }
+  return true;
+}
+
+bool KeyDoubts::Repair(const std::string& key, Doubt* doubt, bool* done) {
+  const Copies& copies = *parts_->copies;
+  const uint32_t source = SourceOf(doubt->cause);
   // Whoever left since it was in doubt may have it wrong.
   parts_->removals->Miss(parts_->journals->recording(), key);
   const CopyMask targets = copies.in_sync() & ~Bit(source);
@@ -91,63 +152,103 @@ bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
   if (!parts_->way_back->Repair(key, source, targets)) return false;
   ++doubted_;
   repairing_[key] = *doubt;
+  parts_->writes->OnSource(key, source);
   *done = true;
   return true;
 }
 
-// The primary has it right, unless it was the primary that is lost.
-void KeyDoubts::OnSourceLost(const std::string& key, Doubt* doubt, bool* done) {
-  const Copies& copies = *parts_->copies;
-  const uint32_t primary = copies.primary();
-  if (doubt->source != primary && doubt->source != lost_primary_) {
-    doubt->source = primary;
-    return;
-  }
-  if (doubt->evicted) {
-    parts_->removals->DeleteEverywhere(key);
-    *done = true;
-    return;
-  }
-  const uint32_t judge = copies.Is(primary, CopyStage::kInSync)
-                             ? primary
-                             : static_cast<uint32_t>(__builtin_ctz(copies.in_sync()));
-  if (doubt->judged || !copies.Is(judge, CopyStage::kInSync) || !copies.link(judge).up()) return;
-  doubt->judged = true;
+void KeyDoubts::Question(uint32_t copy, uint8_t step, std::string_view command,
+                         const std::string& key) {
   Op* op = parts_->ops->New();
   op->item_kind = LinkItem::Kind::kRemoval;
-  op->repair_step = kJudge;
-  parts_->copies->link(judge).Send(op, CommandFrame({"PTTL", key}));
+  op->repair_step = step;
+  parts_->copies->link(copy).Send(op, CommandFrame({command, key}));
 }
 
-// How long the key lives where it may be what it was before it expired on the primary that is lost.
-void KeyDoubts::OnJudged(std::string_view reply, std::string_view frame) {
-  frame_.Split(frame);
-  const std::string key(frame_.args()[1]);
-  const auto doubt = doubts_.find(key);
-  if (doubt == doubts_.end()) return;
+// How long does the key live where it may be what it was before it expired elsewhere?
+void KeyDoubts::Judge(const std::string& key, Doubt* doubt) {
+  const Copies& copies = *parts_->copies;
+  const uint32_t primary = copies.primary();
+  const uint32_t judge = copies.Is(primary, CopyStage::kInSync) ? primary : First(copies.in_sync());
+  if (doubt->judged || !copies.Is(judge, CopyStage::kInSync) || !copies.link(judge).up()) return;
+  doubt->judged = true;
+  Question(judge, kJudge, "PTTL", key);
+}
+
+void KeyDoubts::OnJudged(Doubt* doubt, std::string_view reply) {
   int64_t left_ms = 0;
   const bool known = reply[0] == ':' && ParseInteger(ReplyText(reply), &left_ms);
   const bool lives = known && (left_ms == -1 || left_ms > kClocksMs);
-  if (doubt->second.evicted || !lives) {
-    parts_->removals->DeleteEverywhere(key);
-    doubts_.erase(doubt);
+  if (doubt->cause.evicted || !lives) {
+    doubt->gone = true;
   } else {
-    doubt->second = Doubt{parts_->copies->primary(), false, false, 0};
+    doubt->cause = Cause{kPrimary, 0, false, false};
   }
-  Resolve();
-  OnLessInDoubt();
 }
 
-void KeyDoubts::OnJudgeLost(std::string_view frame) {
+void KeyDoubts::Weigh(const std::string& key, Doubt* doubt) {
+  const Copies& copies = *parts_->copies;
+  const CopyMask told = doubt->cause.told;
+  bool ready = true;
+  ForEachCopy(told, [&](uint32_t copy) {
+    ready &= copies.Is(copy, CopyStage::kInSync) && copies.link(copy).up();
+  });
+  if (!ready) return;
+  doubt->weighing = told;
+  doubt->least_on = ~0u;
+  doubt->tie = false;
+  ForEachCopy(told, [&](uint32_t copy) { Question(copy, kWeigh, "DUMP", key); });
+}
+
+void KeyDoubts::OnWeighed(uint32_t copy, Doubt* doubt, std::string_view reply) {
+  doubt->weighing &= ~Bit(copy);
+  if (reply.starts_with("$-1")) {
+    doubt->gone = true;
+  } else if (reply[0] == '$') {
+    const std::string_view dump = ReplyText(reply);
+    const bool first = doubt->least_on == ~0u;
+    if (first || dump.size() < doubt->least.size() ||
+        (dump.size() == doubt->least.size() && copy == parts_->copies->primary())) {
+      doubt->tie = !first && dump.size() == doubt->least.size() && dump != doubt->least;
+      doubt->least = dump;
+      doubt->least_on = copy;
+    } else if (dump.size() == doubt->least.size()) {
+      doubt->tie |= dump != doubt->least;
+    }
+  }
+  if (doubt->weighing != 0) return;
+  // Who has evicted a key may do so again.
+  if (doubt->tie && doubt->cause.evicted) doubt->gone = true;
+  if (doubt->least_on != ~0u) doubt->cause.told = Bit(doubt->least_on);
+  doubt->least.clear();
+}
+
+void KeyDoubts::OnReply(uint32_t copy, uint8_t step, std::string_view reply,
+                        std::string_view frame) {
   frame_.Split(frame);
-  if (const auto doubt = doubts_.find(frame_.args()[1]); doubt != doubts_.end()) {
+  const auto doubt = doubts_.find(frame_.args()[1]);
+  if (doubt == doubts_.end()) return;
+  if (step == kJudge) {
+    OnJudged(&doubt->second, reply);
+  } else {
+    OnWeighed(copy, &doubt->second, reply);
+  }
+  Resolve();
+}
+
+void KeyDoubts::OnLost(uint32_t copy, uint8_t step, std::string_view frame) {
+  frame_.Split(frame);
+  const auto doubt = doubts_.find(frame_.args()[1]);
+  if (doubt == doubts_.end()) return;
+  if (step == kJudge) {
     doubt->second.judged = false;
+  } else {
+    doubt->second.weighing &= ~Bit(copy);
   }
 }
 
 void KeyDoubts::OnRepaired(const std::string& key) {
-  parts_->removals->OnMadeEqual(key);
-  repairing_.erase(key);
+  parts_->removals->OnMadeEqual(key, /*unseen=*/repairing_.erase(key) > 0);
   // Something was heard of it meanwhile.
   if (Has(key)) parts_->removals->Miss(parts_->journals->known(), key);
   Resolve();
@@ -155,8 +256,7 @@ void KeyDoubts::OnRepaired(const std::string& key) {
 
 bool KeyDoubts::RepairLater(std::string_view key, uint32_t source) {
   if (!repairing_.contains(key)) return false;
-  parts_->shard->LeaveShortWay();
-  doubts_.insert_or_assign(std::string(key), Doubt{source, false, false, 0});
+  Add(std::string(key), {source, 0, false, false});
   return true;
 }
 
@@ -166,7 +266,8 @@ bool KeyDoubts::OnNotRepaired(const std::string& key, std::string_view why) {
   Doubt doubt = found->second;
   repairing_.erase(found);
   const uint32_t primary = parts_->copies->primary();
-  if (parts_->copies->InSync(doubt.source) && parts_->copies->link(doubt.source).up()) {
+  const uint32_t source = SourceOf(doubt.cause);
+  if (parts_->copies->InSync(source) && parts_->copies->link(source).up()) {
     // A target is to blame. One that takes no writes just now gets time, as with others' writes;
     // and better another copy leaves than the primary.
     const uint64_t now_ms = parts_->env->NowMs();
@@ -175,14 +276,14 @@ bool KeyDoubts::OnNotRepaired(const std::string& key, std::string_view why) {
       doubt.until_ms = now_ms + parts_->options.wait_ms / kPatiencePart;
     if (unfit && now_ms < doubt.until_ms) {
       retry_ms_ = now_ms + kDoubtRetryMs;
-    } else if (doubt.source == primary) {
+    } else if (source == primary) {
       return false;
     } else {
-      doubt.source = primary;
+      doubt.cause = {kPrimary, 0, doubt.cause.evicted, false};
     }
   }
   parts_->shard->LeaveShortWay();
-  doubts_.try_emplace(key, doubt);
+  doubts_.try_emplace(key, std::move(doubt));
   return true;
 }
 

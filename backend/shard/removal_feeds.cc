@@ -38,6 +38,7 @@ void RemovalFeeds::StartFeed(uint32_t copy, uint64_t now_ms) {
   } else if (!feed.started() && parts_->copies->link(copy).up()) {
     feed.Start(now_ms, parts_->copies->link(copy).identity());
   }
+  asked_ = feed.started() ? asked_ | Bit(copy) : asked_ & ~Bit(copy);
 }
 
 void RemovalFeeds::Tick(uint64_t now_ms, uint32_t random) {
@@ -49,6 +50,7 @@ void RemovalFeeds::Tick(uint64_t now_ms, uint32_t random) {
 
 void RemovalFeeds::Stop() {
   for (const auto& feed : feeds_) feed->Stop();
+  asked_ = 0;
 }
 
 void RemovalFeeds::OnMainUp(uint32_t copy) {
@@ -99,12 +101,10 @@ void RemovalFeeds::OnRemovedEnd(uint32_t) {
 }
 
 void RemovalFeeds::OnFollowing(uint32_t copy, bool missed) {
-  following_ |= Bit(copy);
   if (missed) parts_->removals->OnMissed(copy);
 }
 
 void RemovalFeeds::OnFeedEnd(uint32_t copy) {
-  following_ &= ~Bit(copy);
   barrier_.feed &= ~Bit(copy);
   parts_->removals->OnRemovedEnd();
   if (copy == parts_->copies->primary()) parts_->roles->Reconcile();
@@ -125,26 +125,41 @@ void RemovalFeeds::StepBarrier() {
     barrier_.next_ms = now_ms + kBarrierMs;
     parts_->removals->OnBarrier();
     barrier_.under_way = true;
+    barrier_.given_up = false;
     barrier_.line = barrier_.feed = 0;
     barrier_.marks.assign(copies.count(), 0);
     for (uint32_t i = 0; i < copies.count(); ++i) {
       if (!copies.IsMember(i)) continue;
       barrier_.line |= Bit(i);
       barrier_.marks[i] = copies.link(i).line().last_place();
+      parts_->copies->link(i).TellWhenHeard(true);
     }
   }
   ForEachCopy(barrier_.line, [&](uint32_t copy) {
     const bool member = copies.IsMember(copy);
     if (member && copies.link(copy).line().answered_place() < barrier_.marks[copy]) return;
     barrier_.line &= ~Bit(copy);
+    parts_->copies->link(copy).TellWhenHeard(false);
     if (!member || !feeds_[copy]->following()) return;
     barrier_.feed |= Bit(copy);
     feeds_[copy]->Ping();
   });
+  // Who is out of reach may never answer. What one removes that does not count goes to its journal.
+  CopyMask silent = 0;
+  ForEachCopy(barrier_.line | barrier_.feed, [&](uint32_t copy) {
+    if (!copies.link(copy).up()) silent |= Bit(copy);
+  });
+  barrier_.line &= ~silent;
+  barrier_.feed &= ~silent;
+  barrier_.given_up |= (silent & copies.in_sync()) != 0;
   if ((barrier_.line | barrier_.feed) != 0) return;
   barrier_.under_way = false;
   ++barriers_;
-  parts_->removals->OnBarrierEnd();
+  if (barrier_.given_up) {
+    parts_->removals->OnBarrierGivenUp();
+  } else {
+    parts_->removals->OnBarrierEnd();
+  }
 }
 
 uint64_t RemovalFeeds::AskBarrier() {
@@ -156,7 +171,14 @@ uint64_t RemovalFeeds::AskBarrier() {
 
 void RemovalFeeds::OnPong(uint32_t copy) {
   barrier_.feed &= ~Bit(copy);
-  if (barrier_.under_way && (barrier_.line | barrier_.feed) == 0) StepBarrier();
+  if (!barrier_.under_way || (barrier_.line | barrier_.feed) != 0) return;
+  StepBarrier();
+  parts_->removals->OnRemovedEnd();
+}
+
+void RemovalFeeds::OnMainHeard() {
+  StepBarrier();
+  parts_->removals->OnRemovedEnd();
 }
 
 }  // namespace gemel

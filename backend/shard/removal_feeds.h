@@ -21,7 +21,10 @@ class RemovalFeeds : private RemovalFeed::Host {
   explicit RemovalFeeds(ShardParts* parts) : parts_(parts) {}
 
   void AddCopy(uint32_t copy, const LinkOptions& node);
-  void RemoveCopy(uint32_t copy) { feeds_[copy]->Stop(); }
+  void RemoveCopy(uint32_t copy) {
+    feeds_[copy]->Stop();
+    asked_ &= ~Bit(copy);
+  }
   void SetOptions(uint32_t copy, const LinkOptions& node) { feeds_[copy]->SetOptions(node); }
   // The link of the copy's feed; without a transport it is never used.
   Link& link(uint32_t copy) { return feeds_[copy]->link(); }
@@ -31,6 +34,8 @@ class RemovalFeeds : private RemovalFeed::Host {
   // --- the links that carry the requests ---
   void OnMainUp(uint32_t copy);
   void OnMainDown(uint32_t copy);
+  // One that was asked to tell so has been read.
+  void OnMainHeard();
   // The primary is away, and what it told before is still to be read: nobody takes its place yet.
   bool AwaitsRest() const;
 
@@ -39,8 +44,8 @@ class RemovalFeeds : private RemovalFeed::Host {
   void SetNotifying(uint32_t copy, uint64_t since);
   // What the node removes is told.
   bool IsFollowed(uint32_t copy) const { return feeds_[copy]->following(); }
-  // No node's is.
-  bool none() const { return following_ == 0; }
+  // No node is asked to tell. Else what copies remove counts, also while no feed happens to be up.
+  bool none() const { return asked_ == 0; }
   // Why what the node removes is not heard of; empty: it is, or there is no other copy.
   std::string Note(uint32_t copy) const;
 
@@ -56,9 +61,10 @@ class RemovalFeeds : private RemovalFeed::Host {
   // answered.
   struct Barrier {
     bool under_way = false;
-    uint64_t next_ms = 0;  // the next one begins
-    CopyMask line = 0;     // copies whose line has not come to the mark
-    CopyMask feed = 0;     // whose feed has not answered
+    bool given_up = false;  // one that counts was out of reach
+    uint64_t next_ms = 0;   // the next one begins
+    CopyMask line = 0;      // copies whose line has not come to the mark
+    CopyMask feed = 0;      // whose feed has not answered
     std::vector<uint64_t> marks;
   };
 
@@ -75,7 +81,7 @@ class RemovalFeeds : private RemovalFeed::Host {
   ShardParts* parts_;
   std::vector<std::unique_ptr<RemovalFeed>> feeds_;  // by copy
   std::vector<uint64_t> notifying_;                  // by copy: see SetNotifying
-  CopyMask following_ = 0;
+  CopyMask asked_ = 0;
   Barrier barrier_;
   uint64_t barriers_ = 0;         // that have ended
   uint64_t wanted_barriers_ = 0;  // that have to, though nothing is to be forgotten

@@ -41,7 +41,8 @@ void Removals::OnMainUp(uint32_t copy) {
 void Removals::OnMissed(uint32_t copy) {
   const std::string& node = parts_->copies->info(copy).node;
   if (parts_->copies->InSync(copy)) {
-    Audit("node " + node + " evicted keys while its notifications were not heard");
+    if ((parts_->copies->in_sync() & ~Bit(copy)) == 0) return;
+    Audit("node " + node + " has evicted keys while its notifications were not heard");
   } else if (parts_->journals->of(copy) != nullptr) {
     parts_->Note(NoteLevel::kWarn,
                  node + " evicted keys meanwhile, and it is not known which: all will be copied");
@@ -73,7 +74,7 @@ void Removals::OnWrite(const Request& request) {
   }
   if (!frame_.Find(row)) return;  // of all keys or of none: it leaves the copies alike
   if (row->expiry != ExpiryRule::kNone) {
-    OnExpiryTime(frame_.key(0), ExpiryTimeMs(*row, frame_.args()));
+    OnExpiryTime(frame_.key(0), ExpiryTimeMs(*row, frame_.args()), parts_->copies->primary());
   }
   keys_.clear();
   for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));
@@ -87,13 +88,18 @@ void Removals::OnWrite(const Request& request) {
 
 // Where that is past already the node deletes the key at once, and says so to nobody. By the clock
 // of one node it may be past, and by another's not yet.
-void Removals::OnExpiryTime(std::string_view key, int64_t unix_ms) {
+void Removals::OnExpiryTime(std::string_view key, int64_t unix_ms, uint32_t source) {
   const int64_t now_ms = parts_->env->UnixMs();
   if (feeds_.none() || now_ms == 0 || unix_ms < now_ms - KeyDoubts::kClocksMs ||
       unix_ms > now_ms + KeyDoubts::kClocksMs) {
     return;
   }
-  Doubt(key, parts_->copies->primary(), /*evicted=*/false);
+  Doubt(key, {source, 0, false, false});
+}
+
+void Removals::OnStateSent(const FrameKeys& keys) {
+  if (feeds_.none()) return;
+  for (size_t i = 0; i < keys.size(); ++i) recent_.AddOverwritten(keys.key(i));
 }
 
 bool Removals::IsLocked(std::string_view key) const {
@@ -116,11 +122,14 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   if (parts_->hold->paused() && while_paused_.size() < kMaxWhilePaused) {
     while_paused_.emplace_back(copy, key);
   }
-  if (!parts_->copies->InSync(copy) && !joins) return;
+  if (!parts_->copies->InSync(copy) && !joins) {
+    // It may have removed what its repair had just brought.
+    if (parts_->way_back->repairs().IsLocked(key)) gone_again_[std::string(key)] |= Bit(copy);
+    return;
+  }
   recent_.Begin();
-  if (doubts_.OnTold(key, copy, evicted)) return;
-  if (IsLocked(key) || recent_.MayHave(key)) {
-    Doubt(key, copy, evicted);
+  if (doubts_.Has(key) || IsLocked(key) || recent_.MayHave(key)) {
+    Doubt(key, {copy, Bit(copy), evicted, IsOverwritten(key, copy)});
   } else if ((recent_.GoneOn(key) & Bit(copy)) == 0) {
     const auto found = gone_.find(key);
     if (found != gone_.end()) {
@@ -129,6 +138,21 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
       gone_.emplace(std::string(key), Bit(copy));
     }
   }
+}
+
+// The primary is it from which others get their state.
+bool Removals::IsOverwritten(std::string_view key, uint32_t copy) const {
+  if (copy == parts_->copies->primary()) return false;
+  return recent_.IsOverwritten(key) || parts_->first->IsLocked(key) ||
+         (parts_->way_back->repairs().IsLocked(key) && !doubts_.IsRepairing(key));
+}
+
+CopyMask Removals::TakeGoneAgain(const std::string& key, CopyMask copies) {
+  const auto found = gone_again_.find(key);
+  if (found == gone_again_.end()) return 0;
+  const CopyMask gone = found->second & copies;
+  gone_again_.erase(found);
+  return gone;
 }
 
 void Removals::OnRemovedEnd() {
@@ -157,7 +181,7 @@ void Removals::Flush() {
       const std::vector<std::string_view> keys = keys_;
       for (const std::string_view key : keys) {
         const CopyMask on = gone.find(key)->second;
-        Doubt(key, static_cast<uint32_t>(__builtin_ctz(on)), /*evicted=*/true);
+        Doubt(key, {static_cast<uint32_t>(__builtin_ctz(on)), on, true, false});
       }
     }
   }
@@ -189,8 +213,8 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
 
 void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
                        std::string_view frame) {
-  if (op.repair_step == KeyDoubts::kJudge) {
-    doubts_.OnJudged(reply, frame);
+  if (op.repair_step != 0) {
+    doubts_.OnReply(copy, op.repair_step, reply, frame);
     return;
   }
   if (reply[0] != '-') return;
@@ -209,23 +233,22 @@ void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
 
 // Whether it deleted them is not known.
 void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
-  if (op.repair_step == KeyDoubts::kJudge) {
-    doubts_.OnJudgeLost(frame);
+  if (op.repair_step != 0) {
+    doubts_.OnLost(copy, op.repair_step, frame);
     return;
   }
   parts_->journals->RecordKeys(Bit(copy), frame);
   if (parts_->copies->InSync(copy)) DoubtAll(copy, frame);
 }
 
-// What is wrong with the key may have spread.
-void Removals::Doubt(std::string_view key, uint32_t source, bool evicted) {
+void Removals::Doubt(std::string_view key, const KeyDoubts::Cause& cause) {
   std::vector<std::string> keys{std::string(key)};
   if (!recent_.Spread(&keys)) {
     Audit("too many writes of several keys since a copy removed a key");
   }
   for (std::string& doubtful : keys) {
     gone_.erase(doubtful);
-    doubts_.Add(std::move(doubtful), source, evicted);
+    doubts_.Add(std::move(doubtful), cause);
   }
 }
 
@@ -237,7 +260,7 @@ void Removals::DoubtAll(uint32_t copy, std::string_view frame) {
   const uint32_t source = primary != copy ? primary : static_cast<uint32_t>(__builtin_ctz(others));
   frame_.Split(frame);
   const std::vector<std::string_view> args = frame_.args();
-  for (size_t i = 1; i < args.size(); ++i) Doubt(args[i], source, /*evicted=*/true);
+  for (size_t i = 1; i < args.size(); ++i) Doubt(args[i], {source, 0, true, false});
 }
 
 void Removals::DeleteEverywhere(const std::string& key) {
@@ -259,7 +282,7 @@ void Removals::OnRoles() {
     // Some may have been written again by what was sent before the pause.
     for (const auto& [on, key] : while_paused_) {
       if (!parts_->copies->InSync(on)) continue;
-      Doubt(key, (entered & Bit(on)) != 0 ? on : primary, /*evicted=*/true);
+      Doubt(key, {(entered & Bit(on)) != 0 ? on : primary, 0, true, false});
     }
     while_paused_.clear();
   }

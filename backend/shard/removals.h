@@ -8,6 +8,10 @@
 // made equal by state, from the copy that removed it, which has all that was written since and
 // nothing of before. So are the keys to which that may have spread (RENAME, SUNIONSTORE).
 //
+// A write to which the copies answer differently mostly means that one has removed its key, and
+// that is on its way to be told: its keys are in doubt until that is known (KeyDoubts::Ask), and
+// the answer of the copy that has it right is the client's.
+//
 // The invariant: at each point of the order a key is equal on the copies in sync, or a copy removed
 // it and that is on its way to be told, or it is in doubt.
 //
@@ -65,10 +69,18 @@ class Removals {
   }
   // It is being sent; or, of one that a copy executes first, its outcome to the others.
   void OnWrite(const Request& request);
-  // A write sets that time, of each node's own clock, for the key to expire.
-  void OnExpiryTime(std::string_view key, int64_t unix_ms);
-  // The key was made equal by state, which counts as a write.
-  void OnMadeEqual(std::string_view key) { recent_.Add(key); }
+  // A write, or the state of a key, sets that time, of each node's own clock, for the key to
+  // expire. `source`: see KeyDoubts::Cause.
+  void OnExpiryTime(std::string_view key, int64_t unix_ms, uint32_t source);
+  // The key was made equal by state, which counts as a write. `unseen`: what copies removed since
+  // was asked before, and nobody can have seen it; else what one is about to tell that it removed
+  // may be there again.
+  void OnMadeEqual(std::string_view key, bool unseen) {
+    recent_.Add(key);
+    if (!unseen && !feeds_.none()) recent_.AddOverwritten(key);
+  }
+  // The state of these keys on the first copy that executed a write is sent to the others.
+  void OnStateSent(const FrameKeys& keys);
 
   // --- what the feeds tell ---
   void OnRemoved(uint32_t copy, std::string_view key, bool evicted);
@@ -76,10 +88,11 @@ class Removals {
   void OnRemovedEnd();
   // The copy has evicted keys, and nobody was told which.
   void OnMissed(uint32_t copy);
-  // There is something that a barrier would forget; one begins; it ended.
+  // There is something that a barrier would forget; one begins; it ended, or was given up.
   bool WantsBarrier() const { return !recent_.empty(); }
   void OnBarrier() { recent_.Close(); }
   void OnBarrierEnd() { recent_.Drop(); }
+  void OnBarrierGivenUp() { recent_.Reopen(); }
 
   // --- what was sent for this, of kind kRemoval ---
   void OnReply(uint32_t copy, const Op& op, std::string_view reply, std::string_view frame);
@@ -92,6 +105,11 @@ class Removals {
   void DeleteEverywhere(const std::string& key);
   // Those of these copies that have a journal may have the key wrong.
   void Miss(CopyMask copies, std::string_view key);
+  // The key is in doubt, and so is what that may have spread to.
+  void Doubt(std::string_view key, const KeyDoubts::Cause& cause);
+  // A repair of the key ended on these copies: on which of them, that are not in sync, it was
+  // removed meanwhile.
+  CopyMask TakeGoneAgain(const std::string& key, CopyMask copies);
 
  private:
   struct Hash {
@@ -99,7 +117,7 @@ class Removals {
     size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
   };
 
-  void Doubt(std::string_view key, uint32_t source, bool evicted);
+  bool IsOverwritten(std::string_view key, uint32_t copy) const;
   void DoubtAll(uint32_t copy, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
@@ -112,6 +130,7 @@ class Removals {
   uint64_t heard_ms_ = 0;  // when something was removed last
   // Told since the last Flush, and on which copies it is gone.
   std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_;
+  std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_again_;  // TakeGoneAgain
   // What went while writes were paused: for a copy that comes in sync meanwhile.
   std::vector<std::pair<uint32_t, std::string>> while_paused_;
   CopyMask was_in_sync_ = 0;

@@ -121,6 +121,7 @@ class Shard : public LinkOwner, private ShardCenter {
   void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override;
   void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
   bool MayTakeLonger(const Link& link, uint64_t overdue_ms) override;
+  void OnLinkHeard(Link*) override { removals_.feeds().OnMainHeard(); }
 
  private:
   void SubmitSlow(Request* request);

@@ -74,8 +74,9 @@ void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
                        : in_sync        ? link.last_error()
                                         : info.reason);
   fields.Add("resync", resync.empty() ? parts.way_back->Note(copy) : resync);
-  fields.Add("removals",
-             parts.removals->feeds().IsFollowed(copy) ? "followed" : parts.removals->feeds().Note(copy));
+  fields.Add("removals", parts.removals->feeds().IsFollowed(copy)
+                             ? "followed"
+                             : parts.removals->feeds().Note(copy));
   fields.Add("version", link.identity().version);
   fields.Add("warning", Told(parts.notes.warning, copy));
   if (parts.notes.settings) {

@@ -302,7 +302,8 @@ void ShardRoles::Reconcile() {
   if (step.accept >= 0) AcceptTogether(static_cast<uint32_t>(step.accept));
   if (step.alone >= 0) TakeAlone(static_cast<uint32_t>(step.alone));
   if (step.old_data) NoteOldData();
-  if (step.edit && step.edit->kind == EditKind::kPromote && parts_->removals->feeds().AwaitsRest()) {
+  if (step.edit && step.edit->kind == EditKind::kPromote &&
+      parts_->removals->feeds().AwaitsRest()) {
     step.edit.reset();  // for a few milliseconds
   }
   if (step.edit) {

@@ -232,8 +232,11 @@ uint64_t WayBack::ConnectionOf(uint32_t copy) const {
 
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
-  KeyIsClean(key, copies);
+  KeyIsClean(key, copies & ~parts_->removals->TakeGoneAgain(key, copies));
   parts_->removals->doubts().OnRepaired(key);
+  if (!repair_.IsLocked(key) && !parts_->removals->doubts().Has(key)) {
+    parts_->writes->OnKeySettled(key);
+  }
   if (NothingLocked()) parts_->writes->OnAllRepaired();
   if (mending_) return;
   parts_->shard->Refresh();

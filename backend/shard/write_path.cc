@@ -47,6 +47,7 @@ std::string WritePath::UnknownText(CopyMask lost) const {
 
 void WritePath::End(Op* op) {
   --in_flight_;
+  differing_.Forget(op);
   const uint32_t room_mb = op->room_mb;
   parts_->ops->Free(op);
   if (room_mb != 0) [[unlikely]] {
@@ -145,9 +146,13 @@ void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply) {
   }
   const bool differs = !DifferInFormatAlone(op->reply(), reply.bytes);
   if (copy == parts_->copies->primary()) {
-    if (differs) op->differ |= op->applied & ~Bit(copy);
+    if (differs) {
+      differing_.Keep(op, op->applied & ~Bit(copy) & ~op->differ, op->reply());
+      op->differ |= op->applied & ~Bit(copy);
+    }
     op->KeepReply(reply);
   } else if (differs) {
+    differing_.Keep(op, Bit(copy), reply.bytes);
     op->differ |= Bit(copy);
   }
 }
@@ -229,7 +234,7 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
                                        std::to_string(frame_.size()) +
                                        " key(s) are being repaired");
     for (size_t i = 0; i < frame_.size(); ++i) {
-      begun = parts_->way_back->Repair(frame_.key(i), primary, differ) && begun;
+      begun = MakeEqual(op, differ, frame_.key(i)) && begun;
     }
   }
   if (!begun) {
@@ -241,6 +246,16 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   op->differ = differ;
   op->applied &= ~differ;
   parts_->shard->Refresh();
+}
+
+bool WritePath::MakeEqual(Op* op, CopyMask differ, std::string_view key) {
+  if (parts_->removals->feeds().none()) {
+    if (!parts_->way_back->Repair(key, parts_->copies->primary(), differ)) return false;
+  } else {
+    parts_->removals->doubts().Ask(key);
+  }
+  differing_.Await(op, key);
+  return true;
 }
 
 void WritePath::OnLost(const Link& link, Op* op, std::string_view frame) {
@@ -291,13 +306,19 @@ void WritePath::OnMended(uint32_t copy) {
   }
 }
 
+void WritePath::TakeForApplied(Op* op) {
+  ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
+    const CopyStage stage = parts_->copies->stage(copy);
+    if (stage != CopyStage::kUnsure && stage != CopyStage::kReplaced) op->applied |= Bit(copy);
+  });
+}
+
 void WritePath::OnAllRepaired() {
-  for (Op* op : waiting_) {
-    ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
-      const CopyStage stage = parts_->copies->stage(copy);
-      if (stage != CopyStage::kUnsure && stage != CopyStage::kReplaced) op->applied |= Bit(copy);
-    });
-  }
+  for (Op* op : waiting_) TakeForApplied(op);
+}
+
+void WritePath::OnKeySettled(std::string_view key) {
+  differing_.OnSettled(key, [this](Op* op) { TakeForApplied(op); });
 }
 
 void WritePath::Settle() {
@@ -306,7 +327,8 @@ void WritePath::Settle() {
   waiting_.clear();
   for (Op* op : waiting) {
     const CopyMask missing = Missing(*op);
-    const bool somebody = (op->applied & parts_->copies->in_sync()) != 0;
+    // One that answered otherwise than the primary, which is gone, has applied it, too.
+    const bool somebody = (op->applied & parts_->copies->in_sync()) != 0 || differing_.Waits(op);
     if (missing == 0 && somebody) {
       AnswerKept(op);
     } else if (!somebody || now_ms >= op->waiting_since_ms + parts_->options.wait_ms) {

@@ -12,6 +12,7 @@
 
 #include "backend/figures/figures.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/differing_writes.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/op.h"
@@ -78,6 +79,9 @@ class WritePath {
   void OnMended(uint32_t copy);
   // What differed is equal by now, but for copies that could not be repaired.
   void OnAllRepaired();
+  // That key is equal now on all copies; or, it is being made so from that copy.
+  void OnKeySettled(std::string_view key);
+  void OnSource(std::string_view key, uint32_t copy) { differing_.OnSource(key, copy); }
 
   // `drained` runs once no write is in flight, maybe at once.
   void WhenDrained(std::function<void()> drained);
@@ -105,6 +109,8 @@ class WritePath {
   bool EndIfNobodyApplied(Op* op, std::string_view frame);
   CopyMask Differing(const Op& op) const;
   void RepairDiffering(Op* op, CopyMask differ, std::string_view frame);
+  bool MakeEqual(Op* op, CopyMask differ, std::string_view key);
+  void TakeForApplied(Op* op);
   // Copies that are in sync, or about to be, and do not have it.
   CopyMask Missing(const Op& op) const {
     return (parts_->copies->in_sync() | parts_->edits->entering()) & op.sent & ~op.applied;
@@ -118,6 +124,7 @@ class WritePath {
   uint64_t room_mb_ = 0;
   std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable
   std::function<void()> drained_;
+  DifferingWrites differing_;
   FrameKeys frame_;
   Figure writes_{parts_->figures, "writes", "Writes that were sent"};
   Figure diverged_{parts_->figures, "diverged", "Writes to which the copies' replies differed"};

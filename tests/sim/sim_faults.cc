@@ -343,6 +343,7 @@ void World::AcceptOldData() {
 void World::CrashProxy() {
   if (proxy_ == nullptr || proxy_going_) return;
   Trace("fault: the proxy crashes");
+  if (removals_ != nullptr) removals_->OnCrash();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     Disturbed(i);
     // The next start may find it the only one in sync.

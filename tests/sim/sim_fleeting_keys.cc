@@ -75,8 +75,9 @@ class FleetingKey {
   }
   // Whether a conditional write finds something may differ from copy to copy until it is answered,
   // and the keys were made equal.
-  static bool Seen(const SimOp& write, const SimOp& read) {
+  bool Seen(const SimOp& write, const SimOp& read) const {
     if (!write.is_conditional) return Before(write, read);
+    if (!options_.all_acks && !options_.all_told) return false;  // by a copy that nobody asks
     return write.outcome == Outcome::kOk && write.ended_us < read.invoked_us;
   }
   bool OldIsRight(const SimOp& read) const {
@@ -143,7 +144,13 @@ class FleetingKey {
     return std::any_of(deletes_.begin(), deletes_.end(), may_follow) ||
            resets_.Between(write.invoked_us, until_us) || MayBeDropped(write, until_us) ||
            std::any_of(removals_.begin(), removals_.end(),
-                       [&](const Removal& removal) { return MayBeWhy(removal, write, until_us); });
+                       [&](const Removal& removal) { return MayTake(removal, write, until_us); });
+  }
+  // Its place in the order is between the removal and when that is heard.
+  static bool MayTake(const Removal& removal, const SimOp& write, uint64_t until_us) {
+    const bool told = removal.told_us != UINT64_MAX && removal.told_us >= removal.at_us;
+    const uint64_t heard_us = told ? removal.told_us + kHandledUs : removal.at_us;
+    return heard_us >= write.invoked_us && removal.at_us <= until_us;
   }
   // With a primary that was lost.
   bool MayBeDropped(const SimOp& write, uint64_t until_us) const {

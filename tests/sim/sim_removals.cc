@@ -9,6 +9,8 @@ namespace gemel::sim {
 namespace {
 
 constexpr uint64_t kDice = 0x5eed0f9e0e5ull;
+// From the word of a removal to the deletion on the other copies, at most.
+constexpr uint64_t kCarriedOutUs = 10 * 1000;
 // A promotion is one after removals if there was one so shortly before.
 constexpr uint64_t kJustBeforeUs = 100 * 1000;
 
@@ -199,6 +201,17 @@ void Removals::Lose(Node* node) {
   for (Removal& removal : node->removals()) {
     if (removal.told_us != UINT64_MAX || removal.lost_us != UINT64_MAX) continue;
     removal.lost_us = loop_->now_us();
+  }
+}
+
+void Removals::OnCrash() {
+  const uint64_t now_us = loop_->now_us();
+  for (Node* node : nodes_) {
+    for (Removal& removal : node->removals()) {
+      if (removal.told_us != UINT64_MAX && removal.told_us + kCarriedOutUs < now_us) continue;
+      removal.told_us = UINT64_MAX;
+      removal.lost_us = std::min(removal.lost_us, now_us);
+    }
   }
 }
 

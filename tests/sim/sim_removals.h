@@ -60,6 +60,8 @@ class Removals {
   void OnDurable(const Topology& durable, const std::function<Node*(const std::string&)>& node);
   // Before it dies.
   void OnKill(Node* node) { Lose(node); }
+  // The proxy dies: what it heard just now it has not carried out.
+  void OnCrash();
   void OnAuditFound() { ++counts_.audit_found; }
   void OnExcused() { ++counts_.excused; }
 

@@ -1,0 +1,52 @@
+#include "backend/shard/differing_writes.h"
+
+#include <algorithm>
+
+namespace gemel {
+
+namespace {
+
+// A longer reply is not kept beside that of the primary.
+constexpr size_t kMaxOther = 64 * 1024;
+
+}  // namespace
+
+DifferingWrites::Write* DifferingWrites::Find(const Op* op) {
+  const auto found = std::find_if(writes_.begin(), writes_.end(),
+                                  [op](const Write& write) { return write.of == op; });
+  if (found != writes_.end()) return &*found;
+  Write& added = writes_.emplace_back();
+  added.of = op;
+  return &added;
+}
+
+void DifferingWrites::Keep(const Op* op, CopyMask copies, std::string_view reply) {
+  if (reply.size() <= kMaxOther) Find(op)->others.push_back({copies, std::string(reply)});
+}
+
+void DifferingWrites::Await(Op* op, std::string_view key) {
+  Write* write = Find(op);
+  write->op = op;
+  write->keys.emplace_back(key);
+}
+
+void DifferingWrites::OnSource(std::string_view key, uint32_t copy) {
+  for (Write& write : writes_) {
+    if (std::find(write.keys.begin(), write.keys.end(), key) == write.keys.end()) continue;
+    for (const Other& other : write.others) {
+      if ((other.copies & Bit(copy)) != 0) write.op->KeepReply(Reply{other.reply, nullptr});
+    }
+    write.others.clear();
+  }
+}
+
+bool DifferingWrites::Waits(const Op* op) const {
+  return std::any_of(writes_.begin(), writes_.end(),
+                     [op](const Write& write) { return write.of == op && !write.keys.empty(); });
+}
+
+void DifferingWrites::Erase(const Op* op) {
+  std::erase_if(writes_, [op](const Write& write) { return write.of == op; });
+}
+
+}  // namespace gemel

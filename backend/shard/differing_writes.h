@@ -1,0 +1,62 @@
+// Writes to which the copies' replies differed, until their keys are equal: what the copies
+// answered, and whose answer is the client's. That is the primary's, unless a key is made equal
+// from another copy, because that one had removed it before the write and the primary had not.
+
+#ifndef GEMEL_BACKEND_SHARD_DIFFERING_WRITES_H_
+#define GEMEL_BACKEND_SHARD_DIFFERING_WRITES_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/shard/copy_mask.h"
+#include "backend/shard/op.h"
+
+namespace gemel {
+
+// Logic only, the shard's thread.
+class DifferingWrites {
+ public:
+  bool empty() const { return writes_.empty(); }
+  // Those copies' reply to it, which is not the one that the op keeps.
+  void Keep(const Op* op, CopyMask copies, std::string_view reply);
+  // That key of it is made equal; the client's answer waits for it.
+  void Await(Op* op, std::string_view key);
+  // The key is made equal from that copy: what it answered is what the op keeps from now on.
+  void OnSource(std::string_view key, uint32_t copy);
+  // The key is equal. Calls settled(op) for each write that waits for no other.
+  template <typename Settled>
+  void OnSettled(std::string_view key, Settled settled) {
+    for (Write& write : writes_) {
+      if (std::erase(write.keys, key) > 0 && write.keys.empty()) settled(write.op);
+    }
+  }
+  // Some key of it is not equal yet.
+  bool Waits(const Op* op) const;
+  // It is over.
+  void Forget(const Op* op) {
+    if (!writes_.empty()) [[unlikely]]
+      Erase(op);
+  }
+
+ private:
+  struct Other {
+    CopyMask copies = 0;
+    std::string reply;
+  };
+  struct Write {
+    const Op* of = nullptr;
+    Op* op = nullptr;  // once it waits
+    std::vector<Other> others;
+    std::vector<std::string> keys;  // that it waits for
+  };
+
+  Write* Find(const Op* op);
+  void Erase(const Op* op);
+
+  std::vector<Write> writes_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_DIFFERING_WRITES_H_
