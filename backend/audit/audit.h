@@ -39,6 +39,8 @@ class Audit : private CompareSink {
   // Keys may differ that nothing else will repair: a round over all of them begins as soon as it
   // can, at full speed, and again until one has come to its end.
   void Want() { wanted_ = true; }
+  // That has still to come.
+  bool wanted() const { return wanted_ || (urgent_ && round_.running); }
   // A round is under way.
   bool active() const { return round_.running; }
 

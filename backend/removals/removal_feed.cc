@@ -42,8 +42,9 @@ void RemovalFeed::Start(uint64_t now_ms, const NodeIdentity& known) {
   if (started_ || !link_.has_transport() || now_ms < retry_ms_) return;
   started_ = true;
   if (ProcessOf(known.run_id) != process_) {
+    // What it evicted before this process of gemel came is not known, if it ever did.
+    evicted_ = process_.empty() ? 0 : known.evicted;
     process_ = ProcessOf(known.run_id);
-    evicted_ = known.evicted;
   }
   if (link_.state() == Link::State::kDown) link_.Start(now_ms);
 }
@@ -106,8 +107,7 @@ void RemovalFeed::OnSubscribed(std::string_view reply) {
   ParseInteger(InfoField(ReplyText(parts_[0]), "evicted_keys"), &counter);
   const auto evicted = static_cast<uint64_t>(counter);
   const std::string_view process = ProcessOf(link_.identity().run_id);
-  // What a process evicted before this one of gemel began is not known, if it ever did.
-  const bool missed = process_.empty() ? evicted != 0 : process_ == process && evicted != evicted_;
+  const bool missed = process_ == process && evicted != evicted_;
   process_ = process;
   evicted_ = evicted;
   following_ = true;

@@ -31,7 +31,8 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
         MakeMaster(control, copy, std::move(done));
       });
   audit_ = std::make_unique<Audit>(shard_->ports().audit, world.env, pool.audit);
-  shard_->removals().set_audit([this](const std::string&) { audit_->Want(); });
+  shard_->removals().set_audit([this](const std::string&) { audit_->Want(); },
+                               [this] { return audit_->wanted(); });
   watch_ = std::make_unique<RoleWatch>(shard_->ports().resync, world.control, world.env);
   check_ = std::make_unique<NodeCheck>(shard_->ports().resync, world.control, world.env);
   settings_ = std::make_unique<NodeSettings>(shard_->ports().settings, world.control, world.env,

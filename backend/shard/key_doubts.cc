@@ -24,7 +24,7 @@ namespace {
 // What a node that takes no writes refused is tried again so often, and for so much of the time
 // that a request may wait.
 constexpr uint64_t kDoubtRetryMs = 20;
-constexpr uint32_t kPatiencePart = 4;
+constexpr uint32_t kPatiencePart = 8;
 
 uint32_t First(CopyMask copies) { return static_cast<uint32_t>(std::countr_zero(copies)); }
 
@@ -268,15 +268,15 @@ bool KeyDoubts::OnNotRepaired(const std::string& key, std::string_view why) {
   const uint32_t primary = parts_->copies->primary();
   const uint32_t source = SourceOf(doubt.cause);
   if (parts_->copies->InSync(source) && parts_->copies->link(source).up()) {
-    // A target is to blame. One that takes no writes just now gets time, as with others' writes;
-    // and better another copy leaves than the primary.
+    // A target is to blame. One that takes no writes just now gets time, for all may do that; then
+    // it leaves, as with a write that it missed.
     const uint64_t now_ms = parts_->env->NowMs();
     const bool unfit = IsUnfitToWrite("-" + std::string(why));
     if (unfit && doubt.until_ms == 0)
       doubt.until_ms = now_ms + parts_->options.wait_ms / kPatiencePart;
     if (unfit && now_ms < doubt.until_ms) {
       retry_ms_ = now_ms + kDoubtRetryMs;
-    } else if (source == primary) {
+    } else if (unfit || source == primary) {
       return false;
     } else {
       doubt.cause = {kPrimary, 0, doubt.cause.evicted, false};

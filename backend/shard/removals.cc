@@ -40,18 +40,29 @@ void Removals::OnMainUp(uint32_t copy) {
 
 void Removals::OnMissed(uint32_t copy) {
   const std::string& node = parts_->copies->info(copy).node;
-  if (parts_->copies->InSync(copy)) {
-    if ((parts_->copies->in_sync() & ~Bit(copy)) == 0) return;
+  const CopyMask in_sync = parts_->copies->in_sync();
+  if ((in_sync & Bit(copy)) == 0) {
+    CopyWhole(Bit(copy));
+    return;
+  }
+  CopyWhole(~in_sync);
+  if ((in_sync & ~Bit(copy)) != 0) {
     Audit("node " + node + " has evicted keys while its notifications were not heard");
-  } else if (parts_->journals->of(copy) != nullptr) {
-    parts_->Note(NoteLevel::kWarn,
-                 node + " evicted keys meanwhile, and it is not known which: all will be copied");
+  }
+}
+
+// The journals of these copies are worth nothing.
+void Removals::CopyWhole(CopyMask copies) {
+  ForEachCopy(copies & parts_->journals->known(), [&](uint32_t copy) {
+    parts_->Note(NoteLevel::kWarn, parts_->copies->info(copy).node +
+                                       " will be copied whole: keys were evicted, and it is not "
+                                       "known which");
     if (parts_->scans->IsCopying(copy)) {
-      parts_->way_back->Leave(copy, "it evicted keys, and it is not known which");
+      parts_->way_back->Leave(copy, "keys were evicted, and it is not known which");
     } else {
       parts_->journals->Forget(copy);
     }
-  }
+  });
 }
 
 bool Removals::AllHeard(uint64_t* ticket) {
@@ -277,6 +288,9 @@ void Removals::OnRoles() {
   doubts_.OnRoles();
   const uint32_t primary = parts_->copies->primary();
   const CopyMask entered = parts_->copies->in_sync() & ~was_in_sync_;
+  // What an audit has still to find may be wrong there, too, and is in no journal.
+  const CopyMask left = was_in_sync_ & ~parts_->copies->in_sync();
+  if (left != 0 && audit_due_ && audit_due_()) CopyWhole(left);
   was_in_sync_ = parts_->copies->in_sync();
   if (entered != 0 && !while_paused_.empty()) {
     // Some may have been written again by what was sent before the pause.

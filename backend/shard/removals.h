@@ -50,8 +50,13 @@ class Removals {
   KeyDoubts& doubts() { return doubts_; }
   const KeyDoubts& doubts() const { return doubts_; }
   void Tick(uint64_t now_ms, uint32_t random);
-  // Runs when it cannot be known which keys are wrong: all are to be compared.
-  void set_audit(std::function<void(const std::string& why)> audit) { audit_ = std::move(audit); }
+  // `audit` runs when it cannot be known which keys are wrong: all are to be compared. `due` says
+  // whether that has still to come to its end.
+  void set_audit(std::function<void(const std::string& why)> audit,
+                 std::function<bool()> due = {}) {
+    audit_ = std::move(audit);
+    audit_due_ = std::move(due);
+  }
   // An edit is in effect.
   void OnRoles();
   void OnMainUp(uint32_t copy);
@@ -122,6 +127,7 @@ class Removals {
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
   void Audit(const std::string& why);
+  void CopyWhole(CopyMask copies);
 
   ShardParts* parts_;
   RemovalFeeds feeds_;
@@ -135,6 +141,7 @@ class Removals {
   std::vector<std::pair<uint32_t, std::string>> while_paused_;
   CopyMask was_in_sync_ = 0;
   std::function<void(const std::string&)> audit_;
+  std::function<bool()> audit_due_;
   FrameKeys frame_;
   std::vector<std::string_view> keys_;  // scratch
   Figure removed_{parts_->figures,
