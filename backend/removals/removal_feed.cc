@@ -12,8 +12,10 @@ constexpr std::string_view kExpiredPattern = "__keyevent@*__:expired";
 constexpr std::string_view kEvictedPattern = "__keyevent@*__:evicted";
 // So long a feed may say nothing before it is asked whether it is alive.
 constexpr uint64_t kFeedQuietMs = 1000;
-// A node that refuses the subscription is asked again after so long.
+// A node that has no right to the subscription, or does not know it, is asked again after so long;
+// one that cannot just now (BUSY, LOADING) soon.
 constexpr uint64_t kFeedRetryMs = 60 * 1000;
+constexpr uint64_t kFeedBusyMs = 1000;
 
 }  // namespace
 
@@ -100,7 +102,7 @@ void RemovalFeed::OnSubscribed(std::string_view reply) {
   parts_.clear();
   if (!SplitArray(reply, &parts_) || parts_.size() != 3 || parts_[0][0] == '-' ||
       parts_[1][0] == '-' || parts_[2][0] == '-') {
-    Refuse("an odd reply to PSUBSCRIBE");
+    Refuse("ERR an odd reply to PSUBSCRIBE");
     return;
   }
   int64_t counter = 0;
@@ -118,7 +120,8 @@ void RemovalFeed::OnSubscribed(std::string_view reply) {
 void RemovalFeed::Refuse(std::string_view why) {
   refusal_ = "it refuses PSUBSCRIBE: " + std::string(why);
   started_ = false;
-  retry_ms_ = now_ms_ + kFeedRetryMs;
+  const bool for_long = why.starts_with("NOPERM") || why.starts_with("ERR ");
+  retry_ms_ = now_ms_ + (for_long ? kFeedRetryMs : kFeedBusyMs);
   link_.Stop();
 }
 

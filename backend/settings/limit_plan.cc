@@ -8,28 +8,25 @@ namespace {
 
 constexpr uint64_t kLeastMargin = uint64_t{1} << 20;
 constexpr uint64_t kShare = 8;
+constexpr uint64_t kLeastRoom = uint64_t{64} << 20;
 
 }  // namespace
 
-uint64_t LimitMargin(uint64_t limit) { return std::max(limit / kShare, kLeastMargin); }
+uint64_t LimitMargin(uint64_t limit, bool evicts) {
+  return evicts ? std::max(limit / kShare, kLeastMargin) : std::max(limit / 2, kLeastRoom);
+}
 
 LimitPlan PlanLimits(const MemoryView& view) {
   LimitPlan plan;
   const NodeMemory& primary = view.copies[view.primary];
   if (!primary.known) return plan;
   plan.made = true;
-  if (!primary.evicts) {
-    // It refuses writes when it is full, which another copy may take: that is for the roles.
-    for (uint32_t i = 0; i < view.count; ++i) plan.limits[i] = view.copies[i].own;
-    plan.primary = primary.own;
-    return plan;
-  }
   bool all_known = true;
   for (uint32_t i = 0; i < view.count; ++i) {
     const NodeMemory& node = view.copies[i];
     if (!node.counts) continue;
     all_known &= node.known;
-    if (!node.known || node.own == 0) continue;
+    if (!node.known || node.own == 0 || (node.evicts && !primary.evicts)) continue;
     if (plan.least >= 0 && node.own >= plan.primary) continue;
     plan.primary = node.own;
     plan.least = static_cast<int>(i);
@@ -40,7 +37,7 @@ LimitPlan PlanLimits(const MemoryView& view) {
     plan.primary = primary.now;
     plan.least = -1;
   }
-  const uint64_t follower = plan.primary + LimitMargin(plan.primary);
+  const uint64_t follower = plan.primary + LimitMargin(plan.primary, primary.evicts);
   for (uint32_t i = 0; i < view.count; ++i) {
     const NodeMemory& node = view.copies[i];
     uint64_t& limit = plan.limits[i];

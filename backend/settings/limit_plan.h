@@ -34,14 +34,17 @@ struct LimitPlan {
   int least = -1;  // the copy whose own limit that is; -1: none has one, or nobody knows
 };
 
-// How much more than the primary the others may use.
-uint64_t LimitMargin(uint64_t limit);
+// How much more than the primary the others may use. Where it refuses writes when it is full they
+// apply what it refuses, before that is undone, and are not to refuse what it takes.
+uint64_t LimitMargin(uint64_t limit, bool evicts);
 
 // - The primary gets the least own limit of all copies that count: whoever has less would evict, or
 //   refuse writes, on its own. Not that of a copy which evicts where the primary does not: that
 //   copy decides, for the primary was told to keep all.
 // - The others get that and the margin, if their own is not higher; their own, if it is less.
 // - A node without a limit gets none, unless it is the primary and another copy has one.
+// - A primary that does not evict refuses writes when it is full. The others have room for what it
+//   takes, and that is the shard's answer.
 // - Copies that are stale or down count, if they were heard once: a limit that changed with each
 //   loss of a copy would cost keys, and a copy that is being made equal must have room.
 // - As long as a copy that counts was never heard, the primary's limit is not raised.

@@ -75,8 +75,10 @@ void NodeSettings::ForgetCopy(uint32_t copy) {
 }
 
 void NodeSettings::Tick(uint64_t now_ms) {
-  if (now_ms < next_ms_) return;
+  // Another primary is not to have the room of a follower for long.
+  if (now_ms < next_ms_ && shard_.info().primary == primary_) return;
   next_ms_ = now_ms + kReadIntervalMs;
+  primary_ = shard_.info().primary;
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
     seen_[i].up = shard_.IsMember(i) && shard_.IsConnected(i);
     if (shard_.IsMember(i)) seen_[i].kept = shard_.info().copies[i].settings;
@@ -212,6 +214,12 @@ bool NodeSettings::EvictsByUse(uint32_t copy) const {
 
 // --- what should be there ---
 
+bool NodeSettings::RefusesWhenFull(uint32_t copy) const {
+  const SeenSetting& limit = seen_[copy].limit;
+  return IsKnown(copy) && seen_[copy].policy == kNoEviction && Bytes(limit.now()) > 0 &&
+         limit.want() == limit.now();
+}
+
 MemoryView NodeSettings::View() const {
   MemoryView view;
   view.count = shard_.copy_count();
@@ -219,7 +227,8 @@ MemoryView NodeSettings::View() const {
   for (uint32_t i = 0; i < view.count; ++i) {
     const Seen& seen = seen_[i];
     view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(), seen.limit.known(),
-                      Bytes(seen.limit.own()), Bytes(seen.limit.now()), seen.policy != kNoEviction};
+                      seen.counted.value_or(Bytes(seen.limit.own())), Bytes(seen.limit.now()),
+                      seen.policy != kNoEviction};
   }
   return view;
 }
@@ -237,6 +246,11 @@ bool NodeSettings::IsShared() const {
 
 // A copy that has nobody to be equal to, and one that leaves, are as they were.
 void NodeSettings::Plan() {
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    Seen& seen = seen_[i];
+    const bool in_sync = shard_.IsMember(i) && shard_.info().copies[i].state == CopyState::kInSync;
+    if (in_sync && seen.limit.known()) seen.counted = Bytes(seen.limit.own());
+  }
   plan_ = PlanLimits(View());
   shared_ = IsShared();
   const bool alone = shard_.member_count() < 2;
@@ -256,6 +270,8 @@ void NodeSettings::Plan() {
     const std::string& own = seen.flags.own();
     seen.flags.set_want(tells && !TellsRemovals(own) ? WithRemovals(own) : own);
   }
+  const uint32_t primary = shard_.info().primary;
+  shard_.set_refuses_when_full(RefusesWhenFull(primary) ? Bit(primary) : 0);
 }
 
 std::vector<NodeSetting> NodeSettings::ToKeep(const Seen& seen) const {

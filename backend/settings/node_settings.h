@@ -49,6 +49,8 @@ class NodeSettings {
   // after any time in which it may not have done so.
   uint64_t NotifyingSince(uint32_t copy) const;
   bool Notifies(uint32_t copy) const { return NotifyingSince(copy) != 0; }
+  // It refuses writes when its memory is full, and no copy that counts has less.
+  bool RefusesWhenFull(uint32_t copy) const;
   // It evicts by how keys are used (a policy *lru or *lfu), and has a limit.
   bool EvictsByUse(uint32_t copy) const;
 
@@ -70,6 +72,8 @@ class NodeSettings {
     uint64_t notifying = 0;
     SeenSetting limit;
     SeenSetting flags;
+    // Its own limit when it was in sync last: with what was set since it has to come back first.
+    std::optional<uint64_t> counted;
     std::vector<NodeSetting> kept;  // what is durable
     std::string said;               // what was said of it last
 
@@ -104,6 +108,7 @@ class NodeSettings {
   ShardEnv* env_;
   RemovalsConfig config_;
   uint64_t next_ms_ = 0;
+  uint32_t primary_ = 0;    // at the last Tick
   uint64_t notifying_ = 0;  // the last number given
   LimitPlan plan_;
   bool shared_ = false;     // see IsShared

@@ -136,7 +136,7 @@ void FirstWrites::FailState(uint32_t copy, const std::string& why) {
 void FirstWrites::OnNotExecuted(Op* write, uint32_t copy, std::string_view frame,
                                 std::string_view error) {
   // One that applies no writes just now: another may, and then this one is the one that missed it.
-  if (IsUnfitToWrite(error)) {
+  if (IsUnfitToWrite(error) && !parts_->writes->IsAnswer(copy, error)) {
     write->refused |= Bit(copy);
     const CopyMask others = parts_->copies->readable() & ~write->refused;
     for (uint32_t other = 0; other < parts_->copies->count(); ++other) {

@@ -114,6 +114,7 @@ void Hold::Release() {
   if (releasing_ || (!CanRead() && !CanWrite() && hopeful)) return;
   releasing_ = true;
   parts_->first->BeginRound();
+  parts_->way_back->BeginRound();
   std::unordered_set<uint32_t> blocked;
   for (size_t left = held_.size(); left > 0; --left) {
     HeldQueue::Held held = held_.Pop();

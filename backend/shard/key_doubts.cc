@@ -32,7 +32,8 @@ uint32_t First(CopyMask copies) { return static_cast<uint32_t>(std::countr_zero(
 
 void KeyDoubts::Add(std::string key, const Cause& cause) {
   parts_->shard->LeaveShortWay();
-  parts_->removals->Miss(parts_->journals->known(), key);
+  // One that joins is made equal with the others.
+  parts_->removals->Miss(parts_->journals->known() & ~parts_->copies->joining(), key);
   const auto [found, added] = doubts_.try_emplace(std::move(key));
   Doubt& doubt = found->second;
   if (added) {
@@ -53,7 +54,7 @@ void KeyDoubts::Wait() { retry_ms_ = parts_->env->NowMs() + kDoubtRetryMs; }
 
 void KeyDoubts::Resolve() {
   if (doubts_.empty() || resolving_ || parts_->copies->losing() || parts_->roles->stopped() ||
-      parts_->env->NowMs() < retry_ms_) {
+      parts_->env->NowMs() < retry_ms_ || parts_->way_back->IsBarred()) {
     return;
   }
   resolving_ = true;
@@ -139,22 +140,28 @@ bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
 bool KeyDoubts::Repair(const std::string& key, Doubt* doubt, bool* done) {
   const Copies& copies = *parts_->copies;
   const uint32_t source = SourceOf(doubt->cause);
+  const CopyMask targets = (copies.in_sync() | UpAmong(copies.joining())) & ~Bit(source);
   // Whoever left since it was in doubt may have it wrong.
-  parts_->removals->Miss(parts_->journals->recording(), key);
-  const CopyMask targets = copies.in_sync() & ~Bit(source);
+  parts_->removals->Miss(parts_->journals->recording() & ~targets, key);
   if (targets == 0) {
     *done = true;
     return true;
   }
-  bool up = copies.link(source).up();
-  ForEachCopy(targets, [&](uint32_t copy) { up &= copies.link(copy).up(); });
-  if (!up) return true;
+  if (UpAmong(targets | Bit(source)) != (targets | Bit(source))) return true;
   if (!parts_->way_back->Repair(key, source, targets)) return false;
   ++doubted_;
   repairing_[key] = *doubt;
   parts_->writes->OnSource(key, source);
   *done = true;
   return true;
+}
+
+CopyMask KeyDoubts::UpAmong(CopyMask copies) const {
+  CopyMask up = 0;
+  ForEachCopy(copies, [&](uint32_t copy) {
+    if (parts_->copies->link(copy).up()) up |= Bit(copy);
+  });
+  return up;
 }
 
 void KeyDoubts::Question(uint32_t copy, uint8_t step, std::string_view command,

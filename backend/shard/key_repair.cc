@@ -54,13 +54,6 @@ void KeyRepair::Ask(Job* job, uint32_t id) {
   }
 }
 
-bool KeyRepair::Concerns(CopyMask copies) const {
-  for (const auto& [id, job] : jobs_) {
-    if ((job.targets & copies) != 0) return true;
-  }
-  return false;
-}
-
 bool KeyRepair::IsShort(const Op& op) const {
   const auto found = jobs_.find(op.repair_job);
   if (found == jobs_.end()) return false;

@@ -54,7 +54,17 @@ class KeyRepair {
   bool idle() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
   // Some key is being repaired on one of these copies.
-  bool Concerns(CopyMask copies) const;
+  bool Concerns(CopyMask copies) const {
+    return Concerns(copies, [](const std::string&) { return false; });
+  }
+  // The same but for keys of which except(key) is true.
+  template <typename Except>
+  bool Concerns(CopyMask copies, Except except) const {
+    for (const auto& [id, job] : jobs_) {
+      if ((job.targets & copies) != 0 && !except(job.key)) return true;
+    }
+    return false;
+  }
   bool IsLocked(std::string_view key) const { return LockOn(key) != kNoJob; }
   // The job that has locked the key, or kNoJob; and whether that is still under way.
   uint32_t LockOn(std::string_view key) const {

@@ -125,10 +125,9 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   ++removed_;
   heard_ms_ = parts_->env->NowMs();
   // One that joins has all that is not in its journal: what it removes of that is gone, as with a
-  // copy in sync, unless it may have been written since.
-  const bool joins = parts_->copies->Is(copy, CopyStage::kJoining) &&
-                     !parts_->journals->Has(copy, key) && !doubts_.Has(key) && !IsLocked(key) &&
-                     recent_.recording() && !recent_.MayHave(key);
+  // copy in sync, unless it may have been written since. Then it is that copy which is wrong.
+  const bool joins =
+      parts_->copies->Is(copy, CopyStage::kJoining) && !parts_->journals->Has(copy, key);
   if (!joins) Miss(Bit(copy) & parts_->journals->known(), key);
   if (parts_->hold->paused() && while_paused_.size() < kMaxWhilePaused) {
     while_paused_.emplace_back(copy, key);
@@ -140,7 +139,11 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   }
   recent_.Begin();
   if (doubts_.Has(key) || IsLocked(key) || recent_.MayHave(key)) {
-    Doubt(key, {copy, Bit(copy), evicted, IsOverwritten(key, copy)});
+    if (joins) {
+      Doubt(key, {KeyDoubts::kPrimary, 0, false, false});
+    } else {
+      Doubt(key, {copy, Bit(copy), evicted, IsOverwritten(key, copy)});
+    }
   } else if ((recent_.GoneOn(key) & Bit(copy)) == 0) {
     const auto found = gone_.find(key);
     if (found != gone_.end()) {
@@ -280,7 +283,7 @@ void Removals::DeleteEverywhere(const std::string& key) {
     if (parts_->copies->link(copy).up()) up |= Bit(copy);
   });
   Delete(up, {key});
-  Miss(parts_->journals->known(), key);
+  Miss(parts_->journals->known() & ~up, key);
   recent_.Add(key);
 }
 

@@ -103,4 +103,8 @@ void SettingsPort::set_told_of_reads(CopyMask copies) const {
   parts_->reads->sample().set_told(copies);
 }
 
+void SettingsPort::set_refuses_when_full(CopyMask copies) const {
+  parts_->writes->set_refuses_when_full(copies);
+}
+
 }  // namespace gemel

@@ -149,9 +149,8 @@ void WayBack::Tick(uint64_t now_ms) {
 }
 
 void WayBack::StartRepairs() {
-  // What is held goes first: it may need that no key is locked.
-  if (parts_->copies->joining() == 0 || mending_ || parts_->hold->paused() ||
-      parts_->roles->stopped() || !parts_->hold->empty() || !parts_->roles->PrimaryReady()) {
+  if (parts_->copies->joining() == 0 || mending_ || IsBarred() || parts_->hold->paused() ||
+      parts_->roles->stopped() || !parts_->roles->PrimaryReady()) {
     return;
   }
   mending_ = true;
@@ -161,13 +160,20 @@ void WayBack::StartRepairs() {
     if ((parts_->copies->joining() & Bit(i)) == 0) continue;
     if (!parts_->journals->empty(i)) {
       RepairKeysOf(i);
-    } else if (parts_->copies->Is(i, CopyStage::kJoining) && !repair_.Concerns(Bit(i)) &&
+    } else if (parts_->copies->Is(i, CopyStage::kJoining) && !IsRepaired(i) &&
                parts_->edits->MayPropose()) {
       parts_->edits->Enter(i, parts_->scans->IsCopying(i));
     }
   }
   mending_ = false;
   parts_->shard->Refresh();
+}
+
+// A key of its own is. One in doubt is so on the copies in sync, too.
+bool WayBack::IsRepaired(uint32_t copy) const {
+  return repair_.Concerns(Bit(copy), [this](const std::string& key) {
+    return parts_->removals->doubts().IsRepairing(key);
+  });
 }
 
 void WayBack::RepairKeysOf(uint32_t copy) {
@@ -177,7 +183,7 @@ void WayBack::RepairKeysOf(uint32_t copy) {
         !budget_.Has(1 + static_cast<double>(keys.size()))) {
       return false;
     }
-    if (!repair_.IsLocked(key)) keys.push_back(key);
+    if (!repair_.IsLocked(key) && !parts_->removals->doubts().Has(key)) keys.push_back(key);
     return true;
   });
   for (const std::string& key : keys) {
@@ -200,7 +206,12 @@ std::string WayBack::Note(uint32_t copy) const {
 bool WayBack::TouchesLockedKey(const Request& request, uint32_t* lock) {
   if (NothingLocked()) return false;
   frame_.Split(request.frame);
-  if (!frame_.Find(request.row)) return true;
+  if (!frame_.Find(request.row)) {
+    // Of a key in doubt it does not matter: it is made equal behind it. One that is being repaired
+    // must be before or behind it.
+    if (repair_.idle()) return false;
+    return barred_ = true;
+  }
   return frame_.AnyOf([&](std::string_view key) {
     if (parts_->removals->doubts().Has(key)) return true;
     const uint32_t found = repair_.LockOn(key);

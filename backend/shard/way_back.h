@@ -22,6 +22,7 @@
 #include "backend/figures/figures.h"
 #include "backend/pace/token_bucket.h"
 #include "backend/shard/frame_keys.h"
+#include "backend/shard/hold.h"
 #include "backend/shard/key_repair.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/shard_parts.h"
@@ -67,6 +68,10 @@ class WayBack : private KeyRepair::Host {
   bool NothingLocked() const { return repair_.idle() && parts_->removals->doubts().empty(); }
   // A key of the request is locked. *lock, if asked for: by the repair of the first such key.
   bool TouchesLockedKey(const Request& request, uint32_t* lock = nullptr);
+  // A request without keys waits until nothing is being repaired: no repair begins before it. A
+  // round over what waits begins: it says so again.
+  bool IsBarred() const { return barred_ && !parts_->hold->empty(); }
+  void BeginRound() { barred_ = false; }
   void OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     repair_.OnReply(copy, op, reply);
   }
@@ -88,6 +93,7 @@ class WayBack : private KeyRepair::Host {
   void Join(uint32_t copy);
   void RepairKeysOf(uint32_t copy);
   bool MayMendInPlace(uint32_t copy) const;
+  bool IsRepaired(uint32_t copy) const;
   void KeyIsClean(const std::string& key, CopyMask copies);
   void CheckInPlace(uint32_t copy);
 
@@ -107,6 +113,7 @@ class WayBack : private KeyRepair::Host {
   std::vector<Return> returns_;  // by copy
   TokenBucket budget_;           // keys
   bool mending_ = false;
+  bool barred_ = false;
   FrameKeys frame_;
   Figure repaired_{parts_->figures, "repaired",
                    "Keys made equal after the copies answered differently or one missed writes"};

@@ -15,6 +15,8 @@ namespace {
 
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
+// What may be said very often is said so often.
+constexpr uint64_t kNoteMs = 1000;
 static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 }  // namespace
@@ -70,7 +72,8 @@ void WritePath::WhenDrained(std::function<void()> drained) {
 
 // The copy applies no writes now. True: that is all to be done with this reply.
 bool WritePath::TakeRefusal(uint32_t copy, Op* op, const Reply& reply) {
-  if (reply.bytes[0] != '-' || parts_->copies->count() == 1 || !IsUnfitToWrite(reply.bytes)) {
+  if (reply.bytes[0] != '-' || parts_->copies->count() == 1 || !IsUnfitToWrite(reply.bytes) ||
+      IsAnswer(copy, reply.bytes)) {
     return false;
   }
   NoteRefusal(copy, op, reply.bytes);
@@ -112,10 +115,9 @@ void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::strin
 }
 
 void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply) {
-  if ((op->joining & Bit(copy)) != 0 ||
-      (parts_->options.ack != Ack::kAny && copy != parts_->copies->primary())) {
-    return;
-  }
+  // Where the primary may yet refuse it nobody else answers.
+  const bool any = parts_->options.ack == Ack::kAny && refuses_when_full_ == 0;
+  if ((op->joining & Bit(copy)) != 0 || (!any && copy != parts_->copies->primary())) return;
   size_t lag = 0;
   ForEachCopy(op->pending,
               [&](uint32_t other) { lag += parts_->copies->link(other).line().bytes(); });
@@ -230,9 +232,7 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   const std::string name(frame_.args().empty() ? std::string_view() : frame_.args()[0]);
   bool begun = found;
   if (found) {
-    parts_->Note(NoteLevel::kWarn, "the copies answered " + name + " differently; its " +
-                                       std::to_string(frame_.size()) +
-                                       " key(s) are being repaired");
+    NoteDiffering(name);
     for (size_t i = 0; i < frame_.size(); ++i) {
       begun = MakeEqual(op, differ, frame_.key(i)) && begun;
     }
@@ -246,6 +246,21 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   op->differ = differ;
   op->applied &= ~differ;
   parts_->shard->Refresh();
+}
+
+// Where keys expire this may be many a second: one is said for all.
+void WritePath::NoteDiffering(const std::string& name) {
+  const uint64_t now_ms = parts_->env->NowMs();
+  if (now_ms < next_note_ms_) {
+    ++unnoted_;
+    return;
+  }
+  next_note_ms_ = now_ms + kNoteMs;
+  std::string text = "the copies answered " + name + " differently; its " +
+                     std::to_string(frame_.size()) + " key(s) are being repaired";
+  if (unnoted_ > 0) text += "; and those of " + std::to_string(unnoted_) + " writes since the last";
+  unnoted_ = 0;
+  parts_->Note(NoteLevel::kWarn, text);
 }
 
 bool WritePath::MakeEqual(Op* op, CopyMask differ, std::string_view key) {

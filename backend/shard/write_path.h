@@ -83,6 +83,14 @@ class WritePath {
   void OnKeySettled(std::string_view key);
   void OnSource(std::string_view key, uint32_t copy) { differing_.OnSource(key, copy); }
 
+  // A primary among these refuses writes when its memory is full (noeviction), and by its limit it
+  // is the first to: its OOM is the answer, and what others applied is undone there.
+  void set_refuses_when_full(CopyMask copies) { refuses_when_full_ = copies; }
+  bool IsAnswer(uint32_t copy, std::string_view error) const {
+    return (refuses_when_full_ & Bit(copy)) != 0 && copy == parts_->copies->primary() &&
+           error.starts_with("-OOM");
+  }
+
   // `drained` runs once no write is in flight, maybe at once.
   void WhenDrained(std::function<void()> drained);
   void ForgetDrained() { drained_ = nullptr; }
@@ -109,6 +117,7 @@ class WritePath {
   bool EndIfNobodyApplied(Op* op, std::string_view frame);
   CopyMask Differing(const Op& op) const;
   void RepairDiffering(Op* op, CopyMask differ, std::string_view frame);
+  void NoteDiffering(const std::string& name);
   bool MakeEqual(Op* op, CopyMask differ, std::string_view key);
   void TakeForApplied(Op* op);
   // Copies that are in sync, or about to be, and do not have it.
@@ -125,6 +134,9 @@ class WritePath {
   std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable
   std::function<void()> drained_;
   DifferingWrites differing_;
+  CopyMask refuses_when_full_ = 0;
+  uint64_t next_note_ms_ = 0;
+  uint64_t unnoted_ = 0;
   FrameKeys frame_;
   Figure writes_{parts_->figures, "writes", "Writes that were sent"};
   Figure diverged_{parts_->figures, "diverged", "Writes to which the copies' replies differed"};

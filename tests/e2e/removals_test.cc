@@ -83,11 +83,14 @@ class Removals : public testing::TestWithParam<Way> {
   static ClusterOptions Options() {
     return removals_test::Options(GetParam().workers, GetParam().read, GetParam().write);
   }
-  static CacheLoad::Options Load(CacheLoad::Kind kind, bool multi_key = false) {
+  // `promotes`: the copy that reads go to is another one at times.
+  static CacheLoad::Options Load(CacheLoad::Kind kind, bool multi_key = false,
+                                 bool promotes = false) {
     const std::string read = GetParam().read;
     // With `ack` = any a reply is any copy's, too, which is all that is known of a key that is
     // moved.
-    const bool any = read.find("balanced") != std::string::npos || (multi_key && !read.empty());
+    const bool any =
+        read.find("balanced") != std::string::npos || ((multi_key || promotes) && !read.empty());
     return {.kind = kind, .multi_key = multi_key, .any_copy = any};
   }
 };
@@ -115,6 +118,28 @@ TEST_P(Removals, Expiries) {
   load.Stop();
   EXPECT_GT(NodeFigure(cluster.node(0, 0), "expired_keys"), 100);
   ExpectNobodyLeft(cluster);
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, EvictionsWithPromotions) {
+  Cluster cluster(Full(Options()));
+  CacheLoad load(cluster.proxy().port(), Load(kFull, false, true));
+  for (const int copy : {1, 0, 1}) {
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    Promote(cluster, cluster.node(0, copy));
+  }
+  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+  ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(Removals, ExpiriesWithPromotions) {
+  Cluster cluster(Options());
+  CacheLoad load(cluster.proxy().port(), Load(kExpiries, false, true));
+  for (const int copy : {1, 0, 1}) {
+    EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
+    Promote(cluster, cluster.node(0, copy));
+  }
+  EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
   ExpectOneCache(&cluster, &load);
 }
 
@@ -228,6 +253,32 @@ TEST(Evictions, KeysWithoutATtlStayUnderAVolatilePolicy) {
   kept.Verify(cluster.proxy().port());
 }
 
+void WaitForLimit(Cluster& cluster, int copy, const std::function<bool(int64_t mb)>& right) {
+  Client node = cluster.node(0, copy).Connect();
+  EXPECT_TRUE(Eventually([&] {
+    return right(std::stoll(node("CONFIG", "GET", "maxmemory").items.at(1).bytes) >> 20);
+  }));
+}
+
+TEST(Evictions, WhereNothingMayBeEvictedNobodyLeaves) {
+  Cluster cluster(Full(Options(), "noeviction"));
+  // So that the primary is the one who refuses.
+  WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 4; });
+  CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  EXPECT_EQ(Evicted(&cluster), 0);
+  Client client = cluster.Connect();
+  std::string last;
+  for (int i = 0; i < 10 && !last.starts_with("-OOM "); ++i) {
+    last = client("SET", "large" + std::to_string(i), std::string(1 << 20, 'x')).Text();
+  }
+  EXPECT_TRUE(last.starts_with("-OOM ")) << last;
+  ExpectNobodyLeft(cluster);
+  EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
+  EXPECT_EQ(load.Errors(), "");
+}
+
 // Which copy has less memory.
 class UnequalMemory : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Smaller, UnequalMemory, testing::Values(0, 1), [](const auto& info) {
@@ -245,6 +296,23 @@ TEST_P(UnequalMemory, TheSmallerOneDecides) {
   EXPECT_GT(Evicted(&cluster), 1000);
   ExpectNobodyLeft(cluster);
   ExpectOneCache(&cluster, &load);
+}
+
+TEST_P(UnequalMemory, WritesDoNotFailWhereNothingMayBeEvicted) {
+  // Who fills the memory is told so; nobody leaves for it, and the copies stay equal.
+  Cluster cluster(Full(Options(), "noeviction"));
+  WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 4; });  // else that may come behind it
+  RedisNode& smaller = cluster.node(0, GetParam());
+  EXPECT_EQ(smaller.Connect()("CONFIG", "SET", "maxmemory", "3mb"), "OK");
+  WaitForLimit(cluster, 0, [](int64_t mb) { return mb == 3; });
+  WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 3; });
+  CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
+  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  load.Stop();
+  ExpectNobodyLeft(cluster);
+  EXPECT_TRUE(cluster.WaitUntilInSync());
+  EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
+  EXPECT_EQ(load.Errors(), "");
 }
 
 }  // namespace

@@ -9,6 +9,8 @@ namespace gemel::sim {
 namespace {
 
 constexpr uint64_t kDice = 0x5eed0f9e0e5ull;
+// Of a hundred runs so many have removals.
+constexpr uint64_t kShare = 33;
 // From the word of a removal to the deletion on the other copies, at most.
 constexpr uint64_t kCarriedOutUs = 10 * 1000;
 // A promotion is one after removals if there was one so shortly before.
@@ -31,7 +33,7 @@ void RemovalCounts::Add(const RemovalCounts& other) {
 
 bool Removals::IsOn(uint64_t seed) {
   const char* percent = std::getenv("SIM_REMOVALS");
-  return Loop(seed ^ kDice).Chance(percent == nullptr ? 0 : std::strtoull(percent, nullptr, 10));
+  return Loop(seed ^ kDice).Chance(percent == nullptr ? kShare : std::strtoull(percent, nullptr, 10));
 }
 
 bool Removals::MayGo(const std::string& key) {

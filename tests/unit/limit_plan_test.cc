@@ -55,8 +55,10 @@ TEST(LimitPlan, TheOthersHaveAMarginAboveThePrimary) {
   EXPECT_EQ(Limits({{80}, {80}, {80}}), (Expected{80, 90, 90}));
   EXPECT_EQ(Limits({{8}, {8}}, 1), (Expected{9, 8})) << "whoever is the primary";
   EXPECT_EQ(Limits({{2}, {2}}), (Expected{2, 3})) << "a megabyte at least";
-  EXPECT_EQ(LimitMargin(100), kMb);
-  EXPECT_EQ(LimitMargin(800 * kMb), 100 * kMb);
+  EXPECT_EQ(LimitMargin(100, true), kMb);
+  EXPECT_EQ(LimitMargin(800 * kMb, true), 100 * kMb);
+  EXPECT_EQ(LimitMargin(100, false), 64 * kMb);
+  EXPECT_EQ(LimitMargin(800 * kMb, false), 400 * kMb);
 }
 
 TEST(LimitPlan, AHigherLimitOfItsOwnStays) {
