@@ -220,14 +220,18 @@ bool NodeSettings::RefusesWhenFull(uint32_t copy) const {
          limit.want() == limit.now();
 }
 
+// Of a copy that is stale what it had in sync counts where the primary would refuse writes for it:
+// with what was set since it has to come back first.
 MemoryView NodeSettings::View() const {
   MemoryView view;
   view.count = shard_.copy_count();
   view.primary = shard_.info().primary;
+  const bool refuses = seen_[view.primary].policy == kNoEviction;
   for (uint32_t i = 0; i < view.count; ++i) {
     const Seen& seen = seen_[i];
+    const uint64_t own = Bytes(seen.limit.own());
     view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(), seen.limit.known(),
-                      seen.counted.value_or(Bytes(seen.limit.own())), Bytes(seen.limit.now()),
+                      refuses ? seen.counted.value_or(own) : own, Bytes(seen.limit.now()),
                       seen.policy != kNoEviction};
   }
   return view;

@@ -72,8 +72,7 @@ class NodeSettings {
     uint64_t notifying = 0;
     SeenSetting limit;
     SeenSetting flags;
-    // Its own limit when it was in sync last: with what was set since it has to come back first.
-    std::optional<uint64_t> counted;
+    std::optional<uint64_t> counted;  // its own limit when it was in sync last
     std::vector<NodeSetting> kept;  // what is durable
     std::string said;               // what was said of it last
 
