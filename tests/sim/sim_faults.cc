@@ -347,9 +347,13 @@ void World::CrashProxy() {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     Disturbed(i);
     // The next start may find it the only one in sync.
+    const uint64_t until_us = loop_.now_us() + 1000 * 1000;
     if (const std::string& refusal = nodes_[i]->refusal(); !refusal.empty()) {
-      refusals_.push_back({ShardOf(i), refusal, loop_.now_us() + 1000 * 1000});
+      refusals_.push_back({ShardOf(i), refusal, until_us});
     }
+    // Or not reach it.
+    const bool away = !nodes_[i]->alive() || nodes_[i]->hung() || nodes_[i]->cut_off();
+    if (away) refusals_.push_back({ShardOf(i), kDown, until_us});
   }
   TakeStats();
   if (forced_us_ > 0 && loop_.now_us() < forced_us_ + 1000 * 1000) {

@@ -61,7 +61,9 @@ bool World::AllRefuse(const SimOp& op) const {
   if (proxy_ == nullptr) return false;
   const SimShard* shard = proxy_->Owner(op.key);
   for (const Refusal& refusal : refusals_) {
-    if (shard != nullptr && shard->name() == refusal.shard && op.told == refusal.error &&
+    const bool same =
+        refusal.error == kDown ? op.told.starts_with(kDown) : op.told == refusal.error;
+    if (shard != nullptr && shard->name() == refusal.shard && same &&
         op.invoked_us <= refusal.until_us) {
       return true;
     }

@@ -33,7 +33,8 @@ void RemovalCounts::Add(const RemovalCounts& other) {
 
 bool Removals::IsOn(uint64_t seed) {
   const char* percent = std::getenv("SIM_REMOVALS");
-  return Loop(seed ^ kDice).Chance(percent == nullptr ? kShare : std::strtoull(percent, nullptr, 10));
+  return Loop(seed ^ kDice)
+      .Chance(percent == nullptr ? kShare : std::strtoull(percent, nullptr, 10));
 }
 
 bool Removals::MayGo(const std::string& key) {

@@ -170,7 +170,9 @@ class World : public RequestSink {
   uint64_t refusing_replicaof_ = 0;
   bool refuses_ = false;
   bool pauses_ = false;  // the proxy is stopped now and then, and nodes are kept busy
-  // All copies of a shard refuse writes until then: that is what its clients are told, too.
+  // All copies of a shard refuse writes until then, or the only one that may serve is away (kDown):
+  // that is what its clients are told, too.
+  static constexpr const char* kDown = "-CLUSTERDOWN";
   struct Refusal {
     std::string shard;
     std::string error;
