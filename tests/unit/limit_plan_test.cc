@@ -143,7 +143,8 @@ TEST(LimitPlan, HoldsForAll) {
             const std::string what = std::to_string(a) + " " + std::to_string(b) + " " +
                                      std::to_string(c) + " " + std::to_string(bits);
             EXPECT_TRUE(own == 0 || plan.limits[i] != 0) << what;
-            EXPECT_TRUE(own == 0 || plan.limits[i] <= own + LimitMargin(own)) << what;
+            EXPECT_TRUE(own == 0 || plan.limits[i] <= own + LimitMargin(own, copies[0].evicts))
+                << what;
             EXPECT_TRUE(i != 0 || own == 0 || plan.limits[i] <= own) << what;
             EXPECT_TRUE(i == 0 || own != 0 || plan.limits[i] == 0) << what;
           }
