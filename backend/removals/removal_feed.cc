@@ -85,12 +85,15 @@ void RemovalFeed::OnLinkUp(Link*, const NodeIdentity&) {
   Ask(Step::kExec, {"EXEC"});
 }
 
-void RemovalFeed::Ping() { Ask(Step::kPing, {"PING"}); }
+void RemovalFeed::Ping() {
+  ++pings_;
+  Ask(Step::kPing, {"PING"});
+}
 
 void RemovalFeed::OnLinkReply(Link*, LinkItem* item, const Reply& reply, std::string_view) {
   const Step step = static_cast<Item*>(item)->step;
   if (step == Step::kPing) {
-    host_->OnPong(copy_);
+    if (--pings_ == 0) host_->OnPong(copy_);
   } else if (reply.bytes[0] == '-') {
     Refuse(ReplyText(reply.bytes));
   } else if (step == Step::kExec) {
@@ -126,6 +129,7 @@ void RemovalFeed::Refuse(std::string_view why) {
 }
 
 void RemovalFeed::OnLinkDown(Link*, const std::string&, bool) {
+  pings_ = 0;
   if (!following_) return;
   following_ = told_ = false;
   host_->OnFeedEnd(copy_);

@@ -24,7 +24,7 @@ class RemovalFeed : private LinkOwner {
     virtual void OnRemoved(uint32_t copy, std::string_view key, bool evicted) = 0;
     // All that came with it has been told.
     virtual void OnRemovedEnd(uint32_t copy) = 0;
-    // All that the node had removed when Ping was called has been told.
+    // All that the node had removed when Ping was called last has been told.
     virtual void OnPong(uint32_t copy) = 0;
     // What the node removes from now on is told. `missed`: the same process has evicted keys that
     // were not told, since the feed was there before, or ever if this is the first time.
@@ -91,7 +91,8 @@ class RemovalFeed : private LinkOwner {
   std::vector<std::string_view> parts_;  // scratch
   bool started_ = false;
   bool following_ = false;
-  bool told_ = false;  // something, since the last OnRemovedEnd
+  bool told_ = false;   // something, since the last OnRemovedEnd
+  uint32_t pings_ = 0;  // not answered yet
   std::string refusal_;
   uint64_t retry_ms_ = 0;
   uint64_t now_ms_ = 0;

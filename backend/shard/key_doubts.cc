@@ -30,20 +30,24 @@ uint32_t First(CopyMask copies) { return static_cast<uint32_t>(std::countr_zero(
 
 }  // namespace
 
-void KeyDoubts::Add(std::string key, const Cause& cause) {
+void KeyDoubts::Add(std::vector<std::string> keys, const Cause& cause) {
   parts_->shard->LeaveShortWay();
-  // One that joins is made equal with the others.
-  parts_->removals->Miss(parts_->journals->known() & ~parts_->copies->joining(), key);
-  const auto [found, added] = doubts_.try_emplace(std::move(key));
-  Doubt& doubt = found->second;
-  if (added) {
-    doubt.cause = cause;
-    doubt.barrier = parts_->removals->feeds().AskBarrier();
-    return;
+  uint64_t barrier = 0;
+  for (std::string& key : keys) {
+    // One that joins is made equal with the others.
+    parts_->removals->Miss(parts_->journals->known() & ~parts_->copies->joining(), key);
+    const auto [found, added] = doubts_.try_emplace(std::move(key));
+    Doubt& doubt = found->second;
+    if (added) {
+      doubt.cause = cause;
+      if (barrier == 0) barrier = parts_->removals->feeds().AskBarrier();
+      doubt.barrier = barrier;
+    } else {
+      doubt.cause.told |= cause.told;
+      doubt.cause.evicted |= cause.evicted;
+      doubt.cause.overwritten |= cause.overwritten;
+    }
   }
-  doubt.cause.told |= cause.told;
-  doubt.cause.evicted |= cause.evicted;
-  doubt.cause.overwritten |= cause.overwritten;
 }
 
 void KeyDoubts::Ask(std::string_view key) {
@@ -114,14 +118,16 @@ uint32_t KeyDoubts::SourceOf(const Cause& cause) const {
 
 bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
   // One that is about to leave may lack what counts.
-  if (doubt->weighing != 0 || parts_->removals->IsLocked(key) || parts_->edits->leaving() != 0 ||
-      !parts_->removals->feeds().HasEnded(doubt->barrier)) {
+  if (doubt->weighing != 0 || doubt->judging || parts_->removals->IsLocked(key) ||
+      parts_->edits->leaving() != 0 || !parts_->removals->feeds().HasEnded(doubt->barrier)) {
     return true;
   }
   switch (Decide(doubt)) {
     case Verdict::kWait:
       return true;
     case Verdict::kDelete:
+      // Who is away for a moment would be back with it.
+      if (!AllUp(parts_->copies->in_sync())) return true;
       parts_->removals->DeleteEverywhere(key);
       *done = true;
       return true;
@@ -147,7 +153,7 @@ bool KeyDoubts::Repair(const std::string& key, Doubt* doubt, bool* done) {
     *done = true;
     return true;
   }
-  if (UpAmong(targets | Bit(source)) != (targets | Bit(source))) return true;
+  if (!AllUp(targets | Bit(source))) return true;
   if (!parts_->way_back->Repair(key, source, targets)) return false;
   ++doubted_;
   repairing_[key] = *doubt;
@@ -177,12 +183,13 @@ void KeyDoubts::Judge(const std::string& key, Doubt* doubt) {
   const Copies& copies = *parts_->copies;
   const uint32_t primary = copies.primary();
   const uint32_t judge = copies.Is(primary, CopyStage::kInSync) ? primary : First(copies.in_sync());
-  if (doubt->judged || !copies.Is(judge, CopyStage::kInSync) || !copies.link(judge).up()) return;
-  doubt->judged = true;
+  if (!copies.Is(judge, CopyStage::kInSync) || !copies.link(judge).up()) return;
+  doubt->judging = true;
   Question(judge, kJudge, "PTTL", key);
 }
 
 void KeyDoubts::OnJudged(Doubt* doubt, std::string_view reply) {
+  doubt->judging = false;
   int64_t left_ms = 0;
   const bool known = reply[0] == ':' && ParseInteger(ReplyText(reply), &left_ms);
   const bool lives = known && (left_ms == -1 || left_ms > kClocksMs);
@@ -196,14 +203,12 @@ void KeyDoubts::OnJudged(Doubt* doubt, std::string_view reply) {
 void KeyDoubts::Weigh(const std::string& key, Doubt* doubt) {
   const Copies& copies = *parts_->copies;
   const CopyMask told = doubt->cause.told;
-  bool ready = true;
-  ForEachCopy(told, [&](uint32_t copy) {
-    ready &= copies.Is(copy, CopyStage::kInSync) && copies.link(copy).up();
-  });
-  if (!ready) return;
+  bool in_sync = true;
+  ForEachCopy(told, [&](uint32_t copy) { in_sync &= copies.Is(copy, CopyStage::kInSync); });
+  if (!in_sync || !AllUp(told)) return;
   doubt->weighing = told;
   doubt->least_on = ~0u;
-  doubt->tie = false;
+  doubt->tie = doubt->unheard = false;
   ForEachCopy(told, [&](uint32_t copy) { Question(copy, kWeigh, "DUMP", key); });
 }
 
@@ -214,16 +219,17 @@ void KeyDoubts::OnWeighed(uint32_t copy, Doubt* doubt, std::string_view reply) {
   } else if (reply[0] == '$') {
     const std::string_view dump = ReplyText(reply);
     const bool first = doubt->least_on == ~0u;
-    if (first || dump.size() < doubt->least.size() ||
-        (dump.size() == doubt->least.size() && copy == parts_->copies->primary())) {
-      doubt->tie = !first && dump.size() == doubt->least.size() && dump != doubt->least;
+    const bool less = first || dump.size() < doubt->least.size();
+    const bool same = !less && dump.size() == doubt->least.size();
+    doubt->tie = !less && (doubt->tie || (same && dump != doubt->least));
+    if (less || (same && copy == parts_->copies->primary())) {
       doubt->least = dump;
       doubt->least_on = copy;
-    } else if (dump.size() == doubt->least.size()) {
-      doubt->tie |= dump != doubt->least;
     }
+  } else {
+    doubt->cause.overwritten = true;  // it does not say
   }
-  if (doubt->weighing != 0) return;
+  if (doubt->weighing != 0 || doubt->unheard) return;
   // Who has evicted a key may do so again.
   if (doubt->tie && doubt->cause.evicted) doubt->gone = true;
   if (doubt->least_on != ~0u) doubt->cause.told = Bit(doubt->least_on);
@@ -248,9 +254,10 @@ void KeyDoubts::OnLost(uint32_t copy, uint8_t step, std::string_view frame) {
   const auto doubt = doubts_.find(frame_.args()[1]);
   if (doubt == doubts_.end()) return;
   if (step == kJudge) {
-    doubt->second.judged = false;
+    doubt->second.judging = false;
   } else {
     doubt->second.weighing &= ~Bit(copy);
+    doubt->second.unheard = true;  // all are asked again, unless it is lost
   }
 }
 
@@ -263,7 +270,7 @@ void KeyDoubts::OnRepaired(const std::string& key) {
 
 bool KeyDoubts::RepairLater(std::string_view key, uint32_t source) {
   if (!repairing_.contains(key)) return false;
-  Add(std::string(key), {source, 0, false, false});
+  Add({std::string(key)}, {source, 0, false, false});
   return true;
 }
 

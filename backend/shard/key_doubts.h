@@ -8,7 +8,7 @@
 //   One did:        that one. It has what was written since, and nothing of before.
 //   Several did:    the one that did so last has the least: where one has nothing, it is deleted
 //                   on all; else that of the shortest DUMP counts.
-//   One did whose state another's has replaced since:
+//   One did whose state another's has replaced since, or is not to be had:
 //                   what was gone may be in both. An evicted key is deleted on all; one that
 //                   expired is judged by how long it lives on the primary.
 
@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "backend/figures/figures.h"
 #include "backend/shard/frame_keys.h"
@@ -52,8 +53,8 @@ class KeyDoubts {
     bool evicted = false;      // it was removed to make room, or else it expired
     bool overwritten = false;  // the state of a copy that told has been replaced since
   };
-  // One that is in doubt already stays so for that cause, too.
-  void Add(std::string key, const Cause& cause);
+  // All of them for one cause. One that is in doubt already stays so for that one, too.
+  void Add(std::vector<std::string> keys, const Cause& cause);
   // The copies answered a write of the key differently: mostly one has removed it, and that is on
   // its way to be told. Else the primary has it right.
   void Ask(std::string_view key);
@@ -85,10 +86,11 @@ class KeyDoubts {
   struct Doubt {
     Cause cause;
     uint64_t barrier = 0;   // that must end first
-    bool judged = false;    // it has been asked how long it lives
+    bool judging = false;   // it is being asked how long it lives
     uint64_t until_ms = 0;  // so long a copy may refuse it; 0: none has
     // Of several copies that removed it:
     CopyMask weighing = 0;  // who is asked what it has
+    bool unheard = false;   // the answer of one was lost
     uint32_t least_on = 0;
     std::string least;
     bool tie = false;
@@ -107,6 +109,7 @@ class KeyDoubts {
   Verdict Decide(Doubt* doubt) const;
   uint32_t SourceOf(const Cause& cause) const;
   CopyMask UpAmong(CopyMask copies) const;
+  bool AllUp(CopyMask copies) const { return UpAmong(copies) == copies; }
   // *done: it is in doubt no more, or its repair has begun. False: no further one can begin now.
   bool ResolveOne(const std::string& key, Doubt* doubt, bool* done);
   bool Repair(const std::string& key, Doubt* doubt, bool* done);

@@ -120,11 +120,12 @@ void RemovalFeeds::StepBarrier() {
   const Copies& copies = *parts_->copies;
   if (!barrier_.under_way) {
     const uint64_t now_ms = parts_->env->NowMs();
-    const bool wanted = parts_->removals->WantsBarrier() || barriers_ < wanted_barriers_;
+    const bool wanted = parts_->removals->WantsBarrier() || ended_ < wanted_;
     if (!wanted || now_ms < barrier_.next_ms) return;
     barrier_.next_ms = now_ms + kBarrierMs;
     parts_->removals->OnBarrier();
     barrier_.under_way = true;
+    ++begun_;
     barrier_.given_up = false;
     barrier_.line = barrier_.feed = 0;
     barrier_.marks.assign(copies.count(), 0);
@@ -135,6 +136,16 @@ void RemovalFeeds::StepBarrier() {
       parts_->copies->link(i).TellWhenHeard(true);
     }
   }
+  // Who is out of reach may never answer. What one removes that does not count goes to its journal.
+  CopyMask silent = 0;
+  ForEachCopy(barrier_.line | barrier_.feed, [&](uint32_t copy) {
+    if (copies.link(copy).up()) return;
+    silent |= Bit(copy);
+    parts_->copies->link(copy).TellWhenHeard(false);
+  });
+  barrier_.line &= ~silent;
+  barrier_.feed &= ~silent;
+  barrier_.given_up |= (silent & copies.in_sync()) != 0;
   ForEachCopy(barrier_.line, [&](uint32_t copy) {
     const bool member = copies.IsMember(copy);
     if (member && copies.link(copy).line().answered_place() < barrier_.marks[copy]) return;
@@ -144,27 +155,19 @@ void RemovalFeeds::StepBarrier() {
     barrier_.feed |= Bit(copy);
     feeds_[copy]->Ping();
   });
-  // Who is out of reach may never answer. What one removes that does not count goes to its journal.
-  CopyMask silent = 0;
-  ForEachCopy(barrier_.line | barrier_.feed, [&](uint32_t copy) {
-    if (!copies.link(copy).up()) silent |= Bit(copy);
-  });
-  barrier_.line &= ~silent;
-  barrier_.feed &= ~silent;
-  barrier_.given_up |= (silent & copies.in_sync()) != 0;
   if ((barrier_.line | barrier_.feed) != 0) return;
   barrier_.under_way = false;
-  ++barriers_;
   if (barrier_.given_up) {
     parts_->removals->OnBarrierGivenUp();
-  } else {
-    parts_->removals->OnBarrierEnd();
+    return;
   }
+  ended_ = begun_;
+  parts_->removals->OnBarrierEnd();
 }
 
 uint64_t RemovalFeeds::AskBarrier() {
-  const uint64_t number = barriers_ + (barrier_.under_way ? 2 : 1);
-  wanted_barriers_ = std::max(wanted_barriers_, number);
+  const uint64_t number = begun_ + 1;
+  wanted_ = std::max(wanted_, number);
   StepBarrier();
   return number;
 }

@@ -52,9 +52,13 @@ class RemovalFeeds : private RemovalFeed::Host {
   // --- barriers: Removals::OnBarrier, OnBarrierEnd ---
   // One goes on, or begins if there is reason to.
   void StepBarrier();
-  // The number of one that begins from now on; and whether that one has ended.
+  // The number of one that begins from now on; whether that one has ended, or a later one if it was
+  // given up; and whether it is over, also if it was.
   uint64_t AskBarrier();
-  bool HasEnded(uint64_t barrier) const { return barriers_ >= barrier; }
+  bool HasEnded(uint64_t barrier) const { return ended_ >= barrier; }
+  bool IsOver(uint64_t barrier) const {
+    return begun_ > barrier || (begun_ == barrier && !barrier_.under_way);
+  }
 
  private:
   // What was sent before it began is heard of once the marks are passed and the feeds have
@@ -83,8 +87,10 @@ class RemovalFeeds : private RemovalFeed::Host {
   std::vector<uint64_t> notifying_;                  // by copy: see SetNotifying
   CopyMask asked_ = 0;
   Barrier barrier_;
-  uint64_t barriers_ = 0;         // that have ended
-  uint64_t wanted_barriers_ = 0;  // that have to, though nothing is to be forgotten
+  // Numbers of barriers, from 1.
+  uint64_t begun_ = 0;   // the last one
+  uint64_t ended_ = 0;   // the last one that was not given up
+  uint64_t wanted_ = 0;  // that has to end, though nothing is to be forgotten
   uint64_t rest_until_ms_ = 0;
 };
 

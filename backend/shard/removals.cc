@@ -68,7 +68,7 @@ void Removals::CopyWhole(CopyMask copies) {
 bool Removals::AllHeard(uint64_t* ticket) {
   if (feeds_.none()) return true;
   if (*ticket == 0) *ticket = feeds_.AskBarrier();
-  return feeds_.HasEnded(*ticket) && doubts_.settled();
+  return feeds_.IsOver(*ticket) && doubts_.settled();
 }
 
 void Removals::Audit(const std::string& why) {
@@ -260,10 +260,8 @@ void Removals::Doubt(std::string_view key, const KeyDoubts::Cause& cause) {
   if (!recent_.Spread(&keys)) {
     Audit("too many writes of several keys since a copy removed a key");
   }
-  for (std::string& doubtful : keys) {
-    gone_.erase(doubtful);
-    doubts_.Add(std::move(doubtful), cause);
-  }
+  for (const std::string& doubtful : keys) gone_.erase(doubtful);
+  doubts_.Add(std::move(keys), cause);
 }
 
 // The keys of a deletion that did not come to pass on that copy, as far as is known.

@@ -60,8 +60,9 @@ class Removals {
   // An edit is in effect.
   void OnRoles();
   void OnMainUp(uint32_t copy);
-  // To be asked until it is true, with the same *ticket, which is 0 at first: what the nodes had
-  // removed by then is heard of, and what follows from that was sent, and no key is in doubt.
+  // To be asked until it is true, with the same *ticket, which is 0 at first: what the nodes that
+  // are in reach had removed by then is heard of, and what follows from that was sent, and no key
+  // is in doubt.
   bool AllHeard(uint64_t* ticket);
   void Trim() { frame_.Trim(); }
 

@@ -261,6 +261,42 @@ TEST_F(LinkTest, ReadsLargeRepliesWhereTheyWillLie) {
   }
 }
 
+TEST_F(LinkTest, TellsIfAskedWhenAllThatCameTogetherIsTold) {
+  BringUp();
+  Item one(1), two(2), three(3);
+  for (Item* item : {&one, &two, &three}) link_->Send(item, "x");
+  Answer(link_.get(), "+a\r\n");
+  EXPECT_EQ(log_, Log{"reply 1 +a. to x"}) << "nobody has asked";
+  link_->TellWhenHeard(true);
+  log_.clear();
+  Answer(link_.get(), "+b\r\n+c\r\n");
+  EXPECT_EQ(log_, (Log{"reply 2 +b. to x", "reply 3 +c. to x", "heard"}));
+  // Also of what is read where it lies.
+  link_->Send(&one, "x");
+  Answer(link_.get(), "$100000\r\n" + std::string(1000, 'v'));
+  size_t size = 0;
+  char* space = link_->DirectSpace(&size);
+  ASSERT_NE(space, nullptr);
+  log_.clear();
+  std::memset(space, 'v', 500);
+  link_->OnDirect(500, now_ms_);
+  EXPECT_EQ(log_, Log{"heard"});
+  Answer(link_.get(), std::string(98500, 'v') + "\r\n");
+  EXPECT_EQ(log_, (Log{"heard", "reply 1 100011 bytes to x", "heard"}));
+  log_.clear();
+  link_->TellWhenHeard(false);
+  link_->Send(&two, "x");
+  Answer(link_.get(), "+b\r\n");
+  EXPECT_EQ(log_, Log{"reply 2 +b. to x"});
+  // One that ended in a reply has been heard for the last time.
+  link_->TellWhenHeard(true);
+  log_.clear();
+  fail_on_reply_ = true;
+  link_->Send(&three, "x");
+  Answer(link_.get(), "+c\r\n");
+  EXPECT_EQ(log_, (Log{"reply 3 +c. to x", "down enough"}));
+}
+
 TEST_F(LinkTest, SharesAChunk) {
   BringUp();
   ByteBuffer buffer;

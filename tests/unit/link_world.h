@@ -65,6 +65,7 @@ class LinkTest : public ::testing::Test, public LinkOwner {
   void OnLinkDown(Link*, const std::string& reason, bool refused) override {
     log_.push_back("down " + reason + (refused ? " (refused)" : ""));
   }
+  void OnLinkHeard(Link*) override { log_.push_back("heard"); }
   using Log = std::vector<std::string>;
 
   ChunkPool pool_;

@@ -126,5 +126,118 @@ TEST(RecentWrites, RemembersOnWhichCopiesAKeyIsGone) {
   EXPECT_EQ(recent.GoneOn("a"), 2u);
 }
 
+TEST(RecentWrites, WhatWasBehindABarrierThatIsGivenUpIsBehindTheNextOne) {
+  RecentWrites recent;
+  recent.Begin();
+  recent.Close();
+  recent.Reopen();
+  EXPECT_TRUE(recent.MayHave("whatever")) << "what was sent before it began is not known";
+  recent.Close();
+  recent.Drop();
+  EXPECT_FALSE(recent.MayHave("whatever"));
+  recent.Add("a");
+  Together(&recent, {"x", "y"});
+  recent.NoteGone("gone", 1);
+  recent.NoteGone("gone before", 1);
+  recent.AddOverwritten("old");
+  recent.Close();
+  recent.Add("b");
+  Together(&recent, {"y", "z"});
+  recent.NoteGone("gone", 2);
+  recent.AddOverwritten("new");
+  recent.Reopen();
+  const auto expect_all = [&] {
+    for (const char* key : {"a", "b", "x", "z"}) EXPECT_TRUE(recent.MayHave(key)) << key;
+    EXPECT_EQ(Spread(recent, {"x"}), (Keys{"x", "y", "z"})) << "in the order of the writes";
+    EXPECT_EQ(Spread(recent, {"z"}), (Keys{"y", "z"}));
+    EXPECT_EQ(recent.GoneOn("gone"), 3u);
+    EXPECT_EQ(recent.GoneOn("gone before"), 1u);
+    EXPECT_TRUE(recent.IsOverwritten("old"));
+    EXPECT_TRUE(recent.IsOverwritten("new"));
+  };
+  expect_all();
+  recent.Close();
+  expect_all();
+  recent.Add("c");
+  recent.Drop();
+  for (const char* key : {"a", "b", "x", "z"}) EXPECT_FALSE(recent.MayHave(key)) << key;
+  EXPECT_TRUE(recent.MayHave("c"));
+  EXPECT_EQ(Spread(recent, {"x"}), (Keys{"x"}));
+  EXPECT_EQ(recent.GoneOn("gone"), 0u);
+  EXPECT_FALSE(recent.IsOverwritten("old") || recent.IsOverwritten("new"));
+}
+
+TEST(RecentWrites, ThatThereWereTooManyIsKeptWhenABarrierIsGivenUp) {
+  RecentWrites recent;
+  recent.Begin();
+  recent.Close();
+  recent.Drop();
+  const std::string large(1000, 'k');
+  for (int i = 0; i < 5000; ++i) {
+    const std::string key = large + std::to_string(i);
+    Together(&recent, {key, "b"});
+  }
+  recent.Close();
+  Together(&recent, {"c", "d"});
+  recent.Reopen();
+  Keys keys{"a"};
+  EXPECT_FALSE(recent.Spread(&keys));
+}
+
+// Two halves that are within the bound are not beyond it together.
+TEST(RecentWrites, WhatIsReopenedIsBoundedAsBefore) {
+  RecentWrites recent;
+  recent.Begin();
+  const std::string large(1000, 'k');
+  const auto write = [&](int count) {
+    for (int i = 0; i < count; ++i) Together(&recent, {large, "b"});
+  };
+  write(3000);
+  recent.Close();
+  write(500);
+  recent.Reopen();
+  Keys keys{"a"};
+  EXPECT_TRUE(recent.Spread(&keys));
+  write(1000);
+  EXPECT_FALSE(recent.Spread(&keys)) << "it counts what it had before";
+}
+
+TEST(RecentWrites, WhichStatesWereReplacedIsForgottenBehindABarrier) {
+  RecentWrites recent;
+  EXPECT_FALSE(recent.IsOverwritten("a"));
+  recent.AddOverwritten("a");
+  EXPECT_FALSE(recent.empty()) << "there is something to forget";
+  EXPECT_TRUE(recent.IsOverwritten("a"));
+  EXPECT_FALSE(recent.IsOverwritten("b"));
+  EXPECT_FALSE(recent.MayHave("a")) << "that is another question";
+  recent.Close();
+  EXPECT_TRUE(recent.IsOverwritten("a"));
+  recent.AddOverwritten("b");
+  recent.Drop();
+  EXPECT_FALSE(recent.IsOverwritten("a"));
+  EXPECT_TRUE(recent.IsOverwritten("b")) << "it came behind the barrier";
+  recent.Close();
+  recent.Drop();
+  EXPECT_FALSE(recent.IsOverwritten("b"));
+  EXPECT_TRUE(recent.empty());
+}
+
+TEST(RecentWrites, OfTooManyStatesAnyMayHaveBeenReplaced) {
+  RecentWrites recent;
+  constexpr int kBound = 1 << 16;
+  for (int i = 0; i < kBound - 1; ++i) recent.AddOverwritten("key:" + std::to_string(i));
+  EXPECT_FALSE(recent.IsOverwritten("another"));
+  recent.AddOverwritten("one more");
+  recent.AddOverwritten("that is not kept");
+  EXPECT_TRUE(recent.IsOverwritten("that is not kept"));
+  recent.Close();
+  recent.Reopen();
+  EXPECT_TRUE(recent.IsOverwritten("that is not kept"));
+  recent.Close();
+  EXPECT_TRUE(recent.IsOverwritten("that is not kept"));
+  recent.Drop();
+  EXPECT_FALSE(recent.IsOverwritten("that is not kept"));
+}
+
 }  // namespace
 }  // namespace gemel::recent_writes_test

@@ -23,7 +23,7 @@ TEST_F(RemovalFeedsTest, EvictionsThatWereNotHeardAreSaid) {
   EXPECT_EQ(why, "") << "two were told";
   shard_->feed_link(1)->OnClosed("reset", false, now_ms_);
   Follow(1, 3);
-  EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
+  EXPECT_EQ(why, "node n1 has evicted keys while its notifications were not heard");
 }
 
 TEST_F(RemovalFeedsTest, WhatWasEvictedBeforeTheFeedWasThereIsSaid) {
@@ -37,7 +37,7 @@ TEST_F(RemovalFeedsTest, WhatWasEvictedBeforeTheFeedWasThereIsSaid) {
   Follow(0, 0);
   EXPECT_EQ(why, "");
   Follow(1, 1);
-  EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
+  EXPECT_EQ(why, "node n1 has evicted keys while its notifications were not heard");
 }
 
 TEST_F(RemovalFeedsTest, OneThatRefusesTheSubscriptionIsNamed) {
@@ -93,7 +93,7 @@ TEST_F(RemovalFeedsTest, NotificationsThatAreSwitchedOnLaterAreCheckedForWhatWas
   shard_->removals().feeds().SetNotifying(1, 1);
   EXPECT_FALSE(shard_->removals().feeds().IsFollowed(1));
   Follow(1, 5);
-  EXPECT_EQ(why, "node n1 evicted keys while its notifications were not heard");
+  EXPECT_EQ(why, "node n1 has evicted keys while its notifications were not heard");
   shard_->removals().feeds().SetNotifying(1, 1);
   EXPECT_TRUE(shard_->removals().feeds().IsFollowed(1)) << "nothing new";
 }
@@ -104,6 +104,34 @@ TEST_F(RemovalFeedsTest, AnotherDatabaseOfTheNodeIsNotTheShards) {
   Answer(shard_->feed_link(0), Event("expired", "a", 1), now_ms_);
   EXPECT_EQ(Sent(1), "");
   EXPECT_EQ(Sent(0), "");
+}
+
+TEST_F(RemovalFeedsTest, ANodeThatIsOutOfReachIsNotWaitedFor) {
+  base_.grace_ms = 4000;
+  Begin(2);
+  Lose(1);
+  uint64_t ticket = 0;
+  EXPECT_FALSE(shard_->removals().AllHeard(&ticket));
+  Pass(20);
+  AnswerPings();
+  EXPECT_TRUE(shard_->removals().AllHeard(&ticket));
+  EXPECT_FALSE(shard_->removals().feeds().HasEnded(ticket)) << "it is in sync";
+  Up(1, "r1");
+  EndBarrier();
+  EXPECT_TRUE(shard_->removals().feeds().HasEnded(ticket));
+}
+
+TEST_F(RemovalFeedsTest, AFeedIsNotAskedWhileItsNodeIsOutOfReach) {
+  base_.grace_ms = 4000;
+  Begin(2);
+  Lose(1);
+  shard_->removals().doubts().Ask("a");
+  for (int i = 0; i < 5; ++i) {
+    Pass(20);
+    EXPECT_NE(FeedSent(0), "");
+    EXPECT_EQ(FeedSent(1), "") << "it may hang, and would be asked again and again";
+    Pong(0);
+  }
 }
 
 TEST_F(RemovalFeedsTest, AllIsHeardOnceTheNodesHaveAnsweredBehindTheLastWrite) {
@@ -124,7 +152,7 @@ TEST_F(RemovalFeedsTest, AllIsHeardOnceTheNodesHaveAnsweredBehindTheLastWrite) {
   EXPECT_FALSE(shard_->removals().AllHeard(&ticket));
   Pong(1);
   EXPECT_FALSE(shard_->removals().AllHeard(&ticket)) << "a key is in doubt";
-  ExpectRepair(0, "b");
+  ExpectRepairOnceHeard(0, "b");
   Reply(0, "$-1\r\n:-2\r\n");
   Sent(1);
   Reply(1, ":1\r\n");

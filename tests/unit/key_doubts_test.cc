@@ -1,0 +1,421 @@
+// Keys in doubt: from which copy each is made equal, or whether it is deleted on all.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/unit/removals_world.h"
+
+namespace gemel::key_doubts_test {
+namespace {
+
+class KeyDoubtsTest : public RemovalsWorld {
+ protected:
+  static std::string Dump(const std::string& payload) {
+    std::string reply;
+    AppendBulk(&reply, payload);
+    return reply;
+  }
+  // A key that was written just now is told by these copies, and all is heard.
+  void Doubt(uint32_t copies, const std::vector<uint32_t>& told, const std::string& event) {
+    Anew();
+    Begin(copies);
+    Record();
+    Add("a");
+    for (const uint32_t copy : told) Tell(copy, {"a"}, event);
+    for (uint32_t i = 0; i < copies; ++i) EXPECT_EQ(Sent(i), "") << "not all is heard";
+    EndBarrier();
+  }
+  void ExpectWeighed(const std::vector<uint32_t>& told) {
+    for (uint32_t i = 0; i < feeds_.size(); ++i) {
+      const bool asked = std::find(told.begin(), told.end(), i) != told.end();
+      EXPECT_EQ(Sent(i), asked ? Command({"DUMP", "a"}) : "") << i;
+    }
+  }
+  void ExpectDeleted(const std::string& key, const std::vector<uint32_t>& copies) {
+    for (const uint32_t copy : copies) {
+      EXPECT_EQ(Sent(copy), Command({"DEL", key})) << copy;
+      Reply(copy, ":1\r\n");
+    }
+    EXPECT_FALSE(shard_->removals().doubts().Has(key));
+    EXPECT_TRUE(shard_->Idle());
+    EXPECT_EQ(edits_, "");
+  }
+  void ExpectMadeEqual(uint32_t source, const std::string& key) {
+    ExpectRepair(source, key);
+    Reply(source, "$3\r\nabc\r\n:-1\r\n");
+    for (uint32_t i = 0; i < feeds_.size(); ++i) {
+      if (i == source) continue;
+      EXPECT_EQ(Sent(i), Command({"RESTORE", key, "0", "abc", "REPLACE"})) << i;
+      Reply(i, "+OK\r\n");
+    }
+    EXPECT_FALSE(shard_->removals().doubts().Has(key));
+    EXPECT_TRUE(shard_->Idle());
+    EXPECT_EQ(edits_, "");
+  }
+  // The primary executes a write of "k" first, and the others get the key's state.
+  void SendState(int64_t expiry_ms = -1) {
+    Ask({"XADD", "k", "*", "f", "v"});
+    EXPECT_EQ(Sent(0), Command({"MEMORY", "USAGE", "k"}));
+    Reply(0, ":100\r\n");
+    Sent(0);
+    Reply(0, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n$3\r\n1-1\r\n$1\r\nD\r\n:" +
+                 std::to_string(expiry_ms) + "\r\n");
+    for (uint32_t i = 1; i < feeds_.size(); ++i) {
+      EXPECT_NE(Sent(i).find("RESTORE"), std::string::npos);
+      Reply(i, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    }
+  }
+};
+
+TEST_F(KeyDoubtsTest, NothingIsDecidedBeforeTheNodesHaveAnsweredWhatWasSent) {
+  Begin(2);
+  Record();
+  Add("a");
+  Ask({"SET", "b", "1"});
+  Sent(0);
+  Sent(1);
+  Tell(0, {"a"});
+  Reply(0, "+OK\r\n");
+  EndBarrier();
+  EXPECT_EQ(Sent(0), "") << "copy 1 may be about to remove it, too";
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(Sent(0), "") << "and about to tell it";
+  EndBarrier();
+  ExpectMadeEqual(0, "a");
+}
+
+TEST_F(KeyDoubtsTest, OneThatTellsWhileThisIsWaitedForHasItRight) {
+  Begin(3);
+  Record();
+  Add("a");
+  shard_->removals().doubts().Ask("a");
+  EXPECT_TRUE(shard_->removals().doubts().Has("a"));
+  Tell(2, {"a"}, "evicted");
+  EndBarrier();
+  ExpectMadeEqual(2, "a");
+}
+
+TEST_F(KeyDoubtsTest, IfNobodyTellsThePrimaryHasItRight) {
+  Begin(3);
+  shard_->removals().doubts().Ask("a");
+  EXPECT_EQ(Sent(0), "");
+  EndBarrier();
+  ExpectMadeEqual(0, "a");
+}
+
+TEST_F(KeyDoubtsTest, OfSeveralWhereOneHasNothingItIsDeletedOnAll) {
+  for (const char* event : {"expired", "evicted"}) {
+    for (const bool first : {true, false}) {
+      Doubt(3, {1, 2}, event);
+      ExpectWeighed({1, 2});
+      Reply(1, first ? "$-1\r\n" : Dump("abc"));
+      for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(Sent(i), "") << "the other may have less yet";
+      Reply(2, first ? Dump("abc") : "$-1\r\n");
+      ExpectDeleted("a", {0, 1, 2});
+    }
+  }
+}
+
+TEST_F(KeyDoubtsTest, OfSeveralTheShortestDumpCounts) {
+  for (const char* event : {"expired", "evicted"}) {
+    for (const bool first : {true, false}) {
+      Doubt(3, {0, 2}, event);
+      ExpectWeighed({0, 2});
+      if (!first) Reply(0, Dump("abcde"));
+      Reply(2, Dump("xyz"));
+      if (first) Reply(0, Dump("abcde"));
+      ExpectMadeEqual(2, "a");
+    }
+  }
+}
+
+TEST_F(KeyDoubtsTest, OfSeveralThatAreEqualOneCounts) {
+  Doubt(2, {0, 1}, "evicted");
+  ExpectWeighed({0, 1});
+  Reply(1, Dump("abc"));
+  Reply(0, Dump("abc"));
+  ExpectMadeEqual(0, "a");
+}
+
+TEST_F(KeyDoubtsTest, EvictedOnesOfOneLengthThatDifferAreDeleted) {
+  Doubt(3, {1, 2}, "evicted");
+  ExpectWeighed({1, 2});
+  Reply(1, Dump("abc"));
+  Reply(2, Dump("xyz"));
+  ExpectDeleted("a", {0, 1, 2});
+  // Whoever answers last.
+  Doubt(3, {0, 1, 2}, "evicted");
+  ExpectWeighed({0, 1, 2});
+  Reply(1, Dump("abc"));
+  Reply(2, Dump("xyz"));
+  Reply(0, Dump("abc"));
+  ExpectDeleted("a", {0, 1, 2});
+  // Unless another has less.
+  Doubt(3, {0, 1, 2}, "evicted");
+  ExpectWeighed({0, 1, 2});
+  Reply(1, Dump("abc"));
+  Reply(2, Dump("xyz"));
+  Reply(0, Dump("x"));
+  ExpectMadeEqual(0, "a");
+}
+
+TEST_F(KeyDoubtsTest, OfExpiredOnesOfOneLengthThatDifferThePrimaryCounts) {
+  for (const bool first : {true, false}) {
+    Doubt(2, {0, 1}, "expired");
+    ExpectWeighed({0, 1});
+    if (first) Reply(0, Dump("abc"));
+    Reply(1, Dump("xyz"));
+    if (!first) Reply(0, Dump("abc"));
+    ExpectMadeEqual(0, "a");
+  }
+}
+
+TEST_F(KeyDoubtsTest, OneThatDoesNotSayWhatItHasMayHaveWhatWasGone) {
+  Doubt(3, {1, 2}, "evicted");
+  ExpectWeighed({1, 2});
+  Reply(1, "-NOPERM no\r\n");
+  Reply(2, Dump("abc"));
+  ExpectDeleted("a", {0, 1, 2});
+  Doubt(3, {1, 2}, "expired");
+  ExpectWeighed({1, 2});
+  Reply(1, Dump("abc"));
+  Reply(2, "-NOPERM no\r\n");
+  EXPECT_EQ(Sent(0), Command({"PTTL", "a"}));
+}
+
+TEST_F(KeyDoubtsTest, OneThatIsAwayWhileItIsAskedIsAskedAgain) {
+  base_.grace_ms = 400;
+  Doubt(3, {1, 2}, "evicted");
+  ExpectWeighed({1, 2});
+  Lose(2);
+  Reply(1, Dump("abcde"));
+  for (uint32_t i = 0; i < 2; ++i) EXPECT_EQ(Sent(i), "") << "the other may have less";
+  Up(2, "r2");
+  EXPECT_EQ(Sent(1), Command({"DUMP", "a"}));
+  EXPECT_EQ(shard_->link(2)->pending(), 1u);
+  Sent(2);
+  Reply(1, Dump("abcde"));
+  Reply(2, Dump("xyz"));
+  ExpectMadeEqual(2, "a");
+}
+
+TEST_F(KeyDoubtsTest, WhoIsLostWhileItIsAskedIsLostWithWhatItHadRight) {
+  for (const bool evicted : {true, false}) {
+    Doubt(3, {1, 2}, evicted ? "evicted" : "expired");
+    ExpectWeighed({1, 2});
+    Lose(2, /*refused=*/true);
+    RunEdits();
+    Reply(1, Dump("abcde"));
+    if (evicted) {
+      EXPECT_EQ(Sent(0), Command({"DEL", "a"}));
+      EXPECT_EQ(Sent(1), Command({"DEL", "a"}));
+    } else {
+      ExpectRepair(1, "a");
+    }
+  }
+}
+
+TEST_F(KeyDoubtsTest, WhatIsDeletedOnAllWaitsForOneThatIsAwayForAMoment) {
+  base_.grace_ms = 400;
+  Doubt(4, {1, 2}, "evicted");
+  ExpectWeighed({1, 2});
+  Lose(3);
+  Reply(1, "$-1\r\n");
+  Reply(2, "$-1\r\n");
+  for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(Sent(i), "") << "it would be back with the key";
+  Up(3, "r3");
+  EXPECT_EQ(shard_->link(3)->pending(), 1u);
+  Sent(3);
+  Reply(3, ":1\r\n");
+  ExpectDeleted("a", {0, 1, 2});
+}
+
+TEST_F(KeyDoubtsTest, WhatWasEvictedWhereItsStateHasBeenReplacedIsDeletedOnAll) {
+  Begin(2);
+  Record();
+  SendState();
+  Tell(1, {"k"}, "evicted");
+  Asked* read = Ask({"XLEN", "k"});
+  EndBarrier();
+  EXPECT_EQ(Sent(0), Command({"DEL", "k"}) + Command({"XLEN", "k"}));
+  EXPECT_EQ(Sent(1), Command({"DEL", "k"}));
+  Reply(0, ":1\r\n:0\r\n");
+  Reply(1, ":1\r\n");
+  EXPECT_EQ(read->told, ":0\r\n");
+  EXPECT_TRUE(shard_->Idle());
+}
+
+TEST_F(KeyDoubtsTest, WhatExpiredWhereItsStateHasBeenReplacedIsJudgedByHowLongItLives) {
+  for (const std::string left :
+       {":200\r\n", ":-2\r\n", ":-1\r\n", ":60000\r\n", "-NOPERM no\r\n"}) {
+    Anew();
+    Begin(3);
+    Record();
+    SendState();
+    Tell(1, {"k"});
+    EndBarrier();
+    EXPECT_EQ(Sent(0), Command({"PTTL", "k"})) << left;
+    Reply(0, left);
+    if (left == ":-1\r\n" || left == ":60000\r\n") {
+      ExpectMadeEqual(0, "k");
+    } else {
+      ExpectDeleted("k", {0, 1, 2});
+    }
+  }
+}
+
+TEST_F(KeyDoubtsTest, OfWhatIsBeingJudgedNothingIsDoneBeforeTheAnswer) {
+  Begin(2);
+  Record();
+  SendState();
+  Tell(1, {"k"});
+  EndBarrier();
+  EXPECT_EQ(Sent(0), Command({"PTTL", "k"}));
+  Tell(1, {"k"}, "evicted");
+  EXPECT_EQ(Sent(1), "") << "the answer would be taken for one about the next time";
+  Reply(0, ":-1\r\n");
+  ExpectDeleted("k", {0, 1});
+}
+
+// It is from the primary that the others got their state.
+TEST_F(KeyDoubtsTest, ThePrimarysStateIsReplacedByNobody) {
+  Begin(2);
+  Record();
+  SendState();
+  Tell(0, {"k"}, "evicted");
+  EndBarrier();
+  ExpectMadeEqual(0, "k");
+}
+
+TEST_F(KeyDoubtsTest, TheRepairOfAnAuditReplacesTheState) {
+  for (const bool ended : {true, false}) {
+    Anew();
+    Begin(2);
+    Record();
+    EXPECT_TRUE(shard_->ports().audit.RepairKey("a", Bit(1)));
+    ExpectRepair(0, "a");
+    if (!ended) Tell(1, {"a"}, "evicted");
+    Reply(0, "$3\r\nabc\r\n:-1\r\n");
+    EXPECT_EQ(Sent(1), Command({"RESTORE", "a", "0", "abc", "REPLACE"}));
+    Reply(1, "+OK\r\n");
+    if (ended) Tell(1, {"a"}, "evicted");
+    EndBarrier();
+    ExpectDeleted("a", {0, 1});
+  }
+}
+
+TEST_F(KeyDoubtsTest, TheRepairOfAKeyInDoubtReplacesNothingThatAnybodyHasSeen) {
+  Doubt(2, {0}, "evicted");
+  ExpectMadeEqual(0, "a");
+  Tell(1, {"a"}, "evicted");
+  EndBarrier();
+  ExpectMadeEqual(1, "a");
+}
+
+TEST_F(KeyDoubtsTest, WhatAReplicaHadEvictedIsDeletedIfThatIsLost) {
+  for (const bool repairing : {true, false}) {
+    Doubt(2, {1}, "evicted");
+    if (repairing) ExpectRepair(1, "a");
+    Asked* read = Ask({"SCARD", "a"});
+    Lose(1, /*refused=*/true);
+    RunEdits();
+    EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+    EXPECT_EQ(Sent(0), Command({"DEL", "a"}) + Command({"SCARD", "a"}));
+    Reply(0, ":1\r\n:0\r\n");
+    EXPECT_EQ(read->told, ":0\r\n");
+  }
+}
+
+TEST_F(KeyDoubtsTest, WhatExpiredOnAReplicaThatIsLostIsJudged) {
+  Doubt(2, {1}, "expired");
+  ExpectRepair(1, "a");
+  Lose(1, /*refused=*/true);
+  RunEdits();
+  EXPECT_EQ(Sent(0), Command({"PTTL", "a"}));
+  Reply(0, ":-2\r\n");
+  EXPECT_EQ(Sent(0), Command({"DEL", "a"}));
+}
+
+// What it had removed may not be told yet.
+TEST_F(KeyDoubtsTest, WhatACopyThatIsAwayForAMomentTellsIsWaitedFor) {
+  base_.grace_ms = 400;
+  Begin(2);
+  Record();
+  Add("a");
+  shard_->removals().doubts().Ask("a");
+  shard_->Tick(now_ms_ += 5, 0);
+  EXPECT_EQ(FeedSent(0), Command({"PING"}));
+  EXPECT_EQ(FeedSent(1), Command({"PING"}));
+  Lose(1);
+  Pong(0);
+  Pass(20);
+  EXPECT_EQ(FeedSent(0), Command({"PING"}));
+  EXPECT_EQ(FeedSent(1), "");
+  Up(1, "r1");
+  Pong(0);
+  Pass(20);
+  EXPECT_EQ(Sent(0), "") << "it has not answered";
+  EXPECT_EQ(FeedSent(0), Command({"PING"}));
+  EXPECT_EQ(FeedSent(1), Command({"PING"}));
+  Pong(0);
+  Pong(1);
+  Pass(20);
+  EXPECT_EQ(Sent(0), "") << "that was the answer to what it was asked before";
+  Tell(1, {"a"}, "evicted");
+  Pong(1);
+  ExpectMadeEqual(1, "a");
+}
+
+TEST_F(KeyDoubtsTest, WhoToldHasItRightAlsoOfATimeThatIsNow) {
+  Begin(2);
+  unix_ms_ = 1'000'000'000'000;
+  Ask({"EXPIREAT", "near", "1000000000"});
+  Asked* read = Ask({"GET", "near"});
+  for (uint32_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(Sent(i), Command({"EXPIREAT", "near", "1000000000"}));
+    Reply(i, ":1\r\n");
+  }
+  Tell(1, {"near"});
+  ExpectRepairOnceHeard(1, "near");
+  Reply(1, "$-1\r\n:-2\r\n");
+  EXPECT_EQ(Sent(0), Command({"DEL", "near"}));
+  Reply(0, ":1\r\n");
+  EXPECT_EQ(Sent(0), Command({"GET", "near"}));
+  Reply(0, "$-1\r\n");
+  EXPECT_EQ(read->told, "$-1\r\n");
+  EXPECT_TRUE(shard_->Idle());
+}
+
+// By the lost primary's clock it may have been past. As a part of a state it came to the others
+// with that, and the one that is left may have none of it.
+TEST_F(KeyDoubtsTest, ATimeThatIsNowIsJudgedIfThePrimaryIsLost) {
+  for (const bool state : {true, false}) {
+    Anew();
+    Begin(2);
+    Record();
+    unix_ms_ = 1'000'000'000'000;
+    if (state) {
+      SendState(unix_ms_ + 500);
+    } else {
+      Ask({"EXPIREAT", "k", "1000000000"});
+      for (uint32_t i = 0; i < 2; ++i) {
+        Sent(i);
+        Reply(i, ":1\r\n");
+      }
+    }
+    EXPECT_TRUE(shard_->removals().doubts().Has("k"));
+    shard_->feed_link(0)->OnClosed("reset", false, now_ms_);
+    Lose(0, /*refused=*/true);
+    RunEdits();
+    EXPECT_EQ(Durable().primary, 1u);
+    EndBarrier();
+    EXPECT_EQ(Sent(1), state ? "" : Command({"PTTL", "k"}));
+    EXPECT_EQ(shard_->removals().doubts().Has("k"), !state);
+  }
+}
+
+}  // namespace
+}  // namespace gemel::key_doubts_test
