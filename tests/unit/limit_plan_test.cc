@@ -79,15 +79,15 @@ TEST(LimitPlan, TheLeastDecides) {
 }
 
 TEST(LimitPlan, PoliciesThatDiffer) {
-  EXPECT_EQ(Limits({{16, kRefuses}, {8, kRefuses}}), (Expected{16, 8}))
-      << "who refuses a write is the roles' matter";
+  EXPECT_EQ(Limits({{16, kRefuses}, {8, kRefuses}}), (Expected{8, 72}))
+      << "the primary refuses first, and the others never what it takes";
   EXPECT_EQ(Limits({{16, kEvicts}, {8, kRefuses}}), (Expected{8, 9}));
   EXPECT_EQ(Limits({{16, kRefuses}, {8, kEvicts}}), (Expected{16, 8}))
       << "the primary is to keep all, so the other one decides";
-  EXPECT_EQ(Limits({{8, kRefuses}, {8, kEvicts}}), (Expected{8, 8}));
-  EXPECT_EQ(Limits({{8, kRefuses}, {16, kEvicts}}), (Expected{8, 16}));
+  EXPECT_EQ(Limits({{8, kRefuses}, {8, kEvicts}}), (Expected{8, 72}));
+  EXPECT_EQ(Limits({{8, kRefuses}, {16, kEvicts}}), (Expected{8, 72}));
   EXPECT_EQ(Limits({{0, kRefuses}, {8, kEvicts}}), (Expected{0, 8}));
-  EXPECT_EQ(Limits({{16, kRefuses}, {8, kEvicts}, {12, kRefuses}}), (Expected{16, 8, 12}));
+  EXPECT_EQ(Limits({{16, kRefuses}, {8, kEvicts}, {12, kRefuses}}), (Expected{12, 8, 76}));
   EXPECT_EQ(Limits({{16, kRefuses}, {8, kEvicts}}, 1), (Expected{16, 8}));
 }
 
