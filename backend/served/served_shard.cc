@@ -157,8 +157,9 @@ void ServedShard::Tick(uint64_t now_ms, uint32_t random) {
     resync_->Tick(now_ms);
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
-    check_->Tick(now_ms);
     settings_->Tick(now_ms);
+    // Its questions cost a node memory that it may be short of.
+    if (!settings_->working()) check_->Tick(now_ms);
     for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
       shard_->removals().feeds().SetNotifying(i, settings_->NotifyingSince(i));
     }

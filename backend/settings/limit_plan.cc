@@ -26,9 +26,9 @@ LimitPlan PlanLimits(const MemoryView& view) {
     const NodeMemory& node = view.copies[i];
     if (!node.counts) continue;
     all_known &= node.known;
-    if (!node.known || node.own == 0 || (node.evicts && !primary.evicts)) continue;
-    if (plan.least >= 0 && node.own >= plan.primary) continue;
-    plan.primary = node.own;
+    if (!node.known || node.asks == 0 || (node.evicts && !primary.evicts)) continue;
+    if (plan.least >= 0 && node.asks >= plan.primary) continue;
+    plan.primary = node.asks;
     plan.least = static_cast<int>(i);
   }
   // Of equal ones its own is not somebody else's.

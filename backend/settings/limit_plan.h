@@ -16,6 +16,7 @@ struct NodeMemory {
   bool counts = false;  // it belongs to the shard, and is not to leave it
   bool known = false;   // what follows
   uint64_t own = 0;     // its limit without gemel
+  uint64_t asks = 0;    // what of that counts for the primary
   uint64_t now = 0;     // the one in effect
   bool evicts = true;   // by its policy: else it refuses writes
 };

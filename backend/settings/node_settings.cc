@@ -18,6 +18,9 @@ constexpr char kMaxmemory[] = "maxmemory";
 constexpr char kPolicy[] = "maxmemory-policy";
 constexpr char kEvents[] = "notify-keyspace-events";
 constexpr char kNoEviction[] = "noeviction";
+// Redis 7 keeps 25 kB about each different command that it is asked; gemel asks some 20 more.
+constexpr char kLatency[] = "latency-tracking";
+constexpr uint64_t kShortOfMemory = uint64_t{256} << 20;
 
 bool SameText(std::string_view a, std::string_view b) { return a == b; }
 
@@ -58,7 +61,8 @@ uint64_t Bytes(const std::string& text) {
 
 }  // namespace
 
-NodeSettings::Seen::Seen() : limit(kMaxmemory, SameText), flags(kEvents, SameEvents) {}
+NodeSettings::Seen::Seen()
+    : limit(kMaxmemory, SameText), flags(kEvents, SameEvents), latency(kLatency, SameText) {}
 
 NodeSettings::NodeSettings(SettingsPort shard, ControlPort* port, ShardEnv* env,
                            const RemovalsConfig& config)
@@ -127,10 +131,11 @@ void NodeSettings::Read(uint32_t copy) {
   seen.failed = false;
   seen.maxmemory.clear();
   seen.events.reset();
+  seen.latency_tracking.clear();
   seen.unreadable.clear();
   if (TakesSeveralNames(shard_.IdentityOf(copy).version)) {
     seen.waiting = 1;
-    port_->Command(copy, {"CONFIG", "GET", kMaxmemory, kPolicy, kEvents},
+    port_->Command(copy, {"CONFIG", "GET", kMaxmemory, kPolicy, kEvents, kLatency},
                    Answer(copy, &NodeSettings::OnOptions));
     return;
   }
@@ -146,6 +151,7 @@ void NodeSettings::OnOptions(uint32_t copy, const ControlReply& reply) {
     OptionOf(reply.text, kPolicy, &seen.policy);
     std::string flags;
     if (OptionOf(reply.text, kEvents, &flags)) seen.events = CanonicalEvents(flags);
+    OptionOf(reply.text, kLatency, &seen.latency_tracking);
     return;
   }
   // INFO tells some of it as well.
@@ -184,6 +190,11 @@ void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
   } else {
     seen.flags.Forget();
   }
+  if (!seen.latency_tracking.empty()) {
+    Take(copy, &seen.latency, seen.latency_tracking);
+  } else {
+    seen.latency.Forget();
+  }
   const bool notifies = seen.flags.known() && TellsRemovals(seen.flags.now());
   if (!notifies) {
     seen.notifying = 0;
@@ -193,6 +204,17 @@ void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
   seen.connection = connection;
   Plan();
   Work(copy);
+}
+
+bool NodeSettings::working() const {
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (!shard_.IsMember(i) || !shard_.IsConnected(i)) continue;
+    const Seen& seen = seen_[i];
+    const bool first = seen.connection != shard_.ConnectionOf(i) && !seen.failed;
+    const bool to_set = seen.latency.MustSet() && seen.latency.MaySet(env_->NowMs());
+    if (first || to_set) return true;
+  }
+  return false;
 }
 
 bool NodeSettings::IsKnown(uint32_t copy) const {
@@ -230,8 +252,11 @@ MemoryView NodeSettings::View() const {
   for (uint32_t i = 0; i < view.count; ++i) {
     const Seen& seen = seen_[i];
     const uint64_t own = Bytes(seen.limit.own());
-    view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(), seen.limit.known(),
-                      refuses ? seen.counted.value_or(own) : own, Bytes(seen.limit.now()),
+    view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(),
+                      seen.limit.known(),
+                      own,
+                      refuses ? seen.counted.value_or(own) : own,
+                      Bytes(seen.limit.now()),
                       seen.policy != kNoEviction};
   }
   return view;
@@ -273,6 +298,9 @@ void NodeSettings::Plan() {
         config_.follow && !alone && shard_.info().copies[i].drained_by != DrainedBy::kConfig;
     const std::string& own = seen.flags.own();
     seen.flags.set_want(tells && !TellsRemovals(own) ? WithRemovals(own) : own);
+    const uint64_t limit = Bytes(seen.limit.now());
+    const bool spare = config_.set_limits && !left_alone && limit > 0 && limit < kShortOfMemory;
+    seen.latency.set_want(spare ? "no" : seen.latency.own());
   }
   const uint32_t primary = shard_.info().primary;
   shard_.set_refuses_when_full(RefusesWhenFull(primary) ? Bit(primary) : 0);
@@ -280,7 +308,7 @@ void NodeSettings::Plan() {
 
 std::vector<NodeSetting> NodeSettings::ToKeep(const Seen& seen) const {
   std::vector<NodeSetting> settings;
-  for (const SeenSetting* setting : {&seen.limit, &seen.flags}) {
+  for (const SeenSetting* setting : {&seen.limit, &seen.flags, &seen.latency}) {
     const NodeSetting* kept = Find(seen.kept, setting->name());
     // What may not be set yet is kept when it may.
     const bool later = setting->MustSet() && !setting->MaySet(env_->NowMs());
@@ -305,7 +333,7 @@ void NodeSettings::Work(uint32_t copy) {
     Keep(copy, std::move(keep));
     return;
   }
-  for (SeenSetting Seen::*setting : {&Seen::limit, &Seen::flags}) {
+  for (SeenSetting Seen::*setting : {&Seen::latency, &Seen::limit, &Seen::flags}) {
     if ((seen.*setting).MustSet() && (seen.*setting).MaySet(env_->NowMs())) {
       Set(copy, setting);
       return;
@@ -374,7 +402,7 @@ void NodeSettings::OnSet(uint32_t copy, SeenSetting Seen::*setting, const std::s
 std::vector<NodeSettings::Command> NodeSettings::TakeBack(uint32_t copy) {
   Seen& seen = seen_[copy];
   std::vector<Command> commands;
-  for (const SeenSetting* setting : {&seen.limit, &seen.flags}) {
+  for (const SeenSetting* setting : {&seen.limit, &seen.flags, &seen.latency}) {
     const NodeSetting* kept = Find(seen.kept, setting->name());
     if (kept == nullptr || (setting->known() && setting->now() == setting->own())) continue;
     const std::string& own = setting->known() ? setting->own() : kept->own;

@@ -1,6 +1,6 @@
 // Reads from each node of a shard what its memory and its notifications are set to, and sets what
-// lacks: notify-keyspace-events, so that it tells of keys that it expires and evicts, and
-// maxmemory, so that the primary evicts first (limit_plan.h).
+// lacks: notify-keyspace-events, so that it tells of keys that it expires and evicts; maxmemory, so
+// that the primary evicts first (limit_plan.h); and latency-tracking where memory is short.
 //
 // What the nodes had of their own is durable before anything is changed (EditKind::kKeepSettings),
 // and they get it back when they leave the shard or the options are turned off. If gemel dies they
@@ -43,6 +43,9 @@ class NodeSettings {
   // its own. Says so. ForgetCopy follows, or the end.
   std::vector<Command> TakeBack(uint32_t copy);
 
+  // Some node is being asked for the first time on its connection, or changed.
+  bool working() const;
+
   // --- what is known of a node on its present connection ---
   bool IsKnown(uint32_t copy) const;
   // 0: it is not known to tell of what it expires and evicts. Else a number, that is another one
@@ -67,14 +70,16 @@ class NodeSettings {
     bool up = false;
     std::string maxmemory;  // as read, before all is there
     std::optional<std::string> events;
+    std::string latency_tracking;
     std::string policy;
     std::string unreadable;  // why CONFIG GET is refused
     uint64_t notifying = 0;
     SeenSetting limit;
     SeenSetting flags;
+    SeenSetting latency;
     std::optional<uint64_t> counted;  // its own limit when it was in sync last
-    std::vector<NodeSetting> kept;  // what is durable
-    std::string said;               // what was said of it last
+    std::vector<NodeSetting> kept;    // what is durable
+    std::string said;                 // what was said of it last
 
     Seen();
   };

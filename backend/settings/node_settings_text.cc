@@ -28,6 +28,9 @@ std::string NodeSettings::Why(uint32_t copy, const SeenSetting& setting) const {
   if (&setting == &seen_[copy].flags) {
     return text + ", so that it tells of keys that it expires and evicts";
   }
+  if (&setting == &seen_[copy].latency) {
+    return text + ", for it would take 25 kB of its memory for each different command";
+  }
   if (copy != shard_.info().primary) {
     return text + ", so that it follows the primary and evicts nothing of its own";
   }

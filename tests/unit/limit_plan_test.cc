@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,16 @@ struct Copy {
   bool counts = true;
   bool known = true;
   uint64_t now = 0;
+  std::optional<uint64_t> asks = {};
 };
 
 MemoryView View(const std::vector<Copy>& copies, uint32_t primary = 0) {
   MemoryView view;
   view.primary = primary;
   for (const Copy& copy : copies) {
-    view.copies[view.count++] = {copy.counts, copy.known, copy.own * kMb, copy.now * kMb,
-                                 copy.evicts};
+    view.copies[view.count++] = {copy.counts,    copy.known,
+                                 copy.own * kMb, copy.asks.value_or(copy.own) * kMb,
+                                 copy.now * kMb, copy.evicts};
   }
   return view;
 }
@@ -89,6 +92,13 @@ TEST(LimitPlan, PoliciesThatDiffer) {
   EXPECT_EQ(Limits({{0, kRefuses}, {8, kEvicts}}), (Expected{0, 8}));
   EXPECT_EQ(Limits({{16, kRefuses}, {8, kEvicts}, {12, kRefuses}}), (Expected{12, 8, 76}));
   EXPECT_EQ(Limits({{16, kRefuses}, {8, kEvicts}}, 1), (Expected{16, 8}));
+}
+
+TEST(LimitPlan, WhatDoesNotCountYetStays) {
+  Copy stale{1, kRefuses};
+  stale.asks = 0;
+  EXPECT_EQ(Limits({{0, kRefuses}, stale}), (Expected{0, 1}));
+  EXPECT_EQ(Limits({{8, kRefuses}, stale}), (Expected{8, 1}));
 }
 
 TEST(LimitPlan, CopiesThatLeaveDoNotCountAndAreAsTheyWere) {

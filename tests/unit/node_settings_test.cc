@@ -164,6 +164,39 @@ TEST_F(NodeSettingsTest, ARestartedNodeHasWhatItsFileSays) {
   EXPECT_EQ(Report(1, "maxmemory_own"), "6291456");
 }
 
+// With what it has come back by, nobody is told what to do.
+TEST_F(NodeSettingsTest, WhereNothingIsEvictedALimitSetSinceACopyLeftCountsOnceItIsBack) {
+  nodes_.resize(2);
+  for (ModelNode& node : nodes_) node.maxmemory = "0", node.policy = "noeviction";
+  Begin();
+  Settle();
+  Lose(1);
+  nodes_[1].maxmemory = "1";
+  Back(1, "another");
+  Settle();
+  ASSERT_EQ(Durable().copies[1].state, CopyState::kStale);
+  EXPECT_EQ(nodes_[0].maxmemory, "0");
+  EXPECT_EQ(nodes_[1].maxmemory, "1") << "and it keeps it";
+}
+
+TEST_F(NodeSettingsTest, WhoIsShortOfMemoryKeepsNoLatencies) {
+  nodes_.resize(2);
+  nodes_[0].latency = nodes_[1].latency = "yes";
+  nodes_[1].maxmemory = "0";
+  nodes_[0].policy = nodes_[1].policy = "noeviction";
+  Begin();
+  EXPECT_TRUE(settings_->working());
+  Settle();
+  EXPECT_FALSE(settings_->working());
+  EXPECT_EQ(nodes_[0].latency, "no");
+  EXPECT_EQ(nodes_[1].latency, "yes") << "it has no limit";
+  EXPECT_EQ(settings_->TakeBack(0).back(),
+            (NodeSettings::Command{"CONFIG", "SET", "latency-tracking", "yes"}));
+  nodes_[0].maxmemory = "1073741824";
+  Settle();
+  EXPECT_EQ(nodes_[0].latency, "yes") << "it has enough";
+}
+
 TEST_F(NodeSettingsTest, TheNextGemelKnowsWhatIsTheirOwn) {
   Begin();
   Settle();

@@ -27,6 +27,7 @@ struct ModelNode {
   std::string maxmemory = kEight;
   std::string policy = "allkeys-lru";
   std::string events;
+  std::string latency;      // empty: it knows no such option
   std::string refuses_get;  // CONFIG GET, with that error
   std::string refuses_set;
   bool answers = true;
@@ -95,13 +96,18 @@ class NodeSettingsWorld : public ShardWorld, public ControlPort {
                   node->maxmemory;
         }
         if (args[i] == "notify-keyspace-events") text += "notify-keyspace-events\n" + node->events;
+        if (args[i] == "latency-tracking" && !node->latency.empty()) {
+          text += "latency-tracking\n" + node->latency;
+        }
       }
       return Said(text);
     }
     if (!node->refuses_set.empty()) return Refused(node->refuses_set);
     sets_ += args[2] + "=" + args[3] + " ";
     if (!node->keeps) return Said("OK");
-    (args[2] == "maxmemory" ? node->maxmemory : node->events) = args[3];
+    (args[2] == "maxmemory"          ? node->maxmemory
+     : args[2] == "latency-tracking" ? node->latency
+                                     : node->events) = args[3];
     return Said("OK");
   }
   // What was set since it was last looked at.
