@@ -12,6 +12,11 @@ void SendAsks(LinkHandshake* handshake, Link* link) {
   for (const std::string& frame : handshake->TakeAsks()) link->Send(nullptr, frame);
 }
 
+bool IsPush(std::string_view bytes) {
+  return bytes[0] == '>' || bytes.starts_with("*4\r\n$8\r\npmessage\r\n") ||
+         bytes.starts_with("*3\r\n$7\r\nmessage\r\n");
+}
+
 }  // namespace
 
 Link::Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions options)
@@ -110,11 +115,6 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
   reader_.FeedDirect(size, options_, this);
   if (tells_when_heard_ && up()) [[unlikely]]
     owner_->OnLinkHeard(this);
-}
-
-bool Link::IsPush(std::string_view bytes) const {
-  return bytes[0] == '>' || bytes.starts_with("*4\r\n$8\r\npmessage\r\n") ||
-         bytes.starts_with("*3\r\n$7\r\nmessage\r\n");
 }
 
 void Link::Consume(const Reply& reply) {

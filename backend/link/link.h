@@ -177,7 +177,6 @@ class Link {
       transport_->WantFlush();
     }
   }
-  bool IsPush(std::string_view bytes) const;
   // No part of Consume: the registers are for that.
   [[gnu::noinline]] void OnHandshakeReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);

@@ -238,8 +238,7 @@ bool NodeSettings::EvictsByUse(uint32_t copy) const {
 
 bool NodeSettings::RefusesWhenFull(uint32_t copy) const {
   const SeenSetting& limit = seen_[copy].limit;
-  return IsKnown(copy) && seen_[copy].policy == kNoEviction && Bytes(limit.now()) > 0 &&
-         limit.want() == limit.now();
+  return IsKnown(copy) && seen_[copy].policy == kNoEviction && Bytes(limit.now()) > 0;
 }
 
 // Of a copy that is stale what it had in sync counts where the primary would refuse writes for it:
@@ -302,8 +301,11 @@ void NodeSettings::Plan() {
     const bool spare = config_.set_limits && !left_alone && limit > 0 && limit < kShortOfMemory;
     seen.latency.set_want(spare ? "no" : seen.latency.own());
   }
-  const uint32_t primary = shard_.info().primary;
-  shard_.set_refuses_when_full(RefusesWhenFull(primary) ? Bit(primary) : 0);
+  CopyMask full = 0;
+  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
+    if (RefusesWhenFull(i)) full |= Bit(i);
+  }
+  shard_.set_refuses_when_full(full);
 }
 
 std::vector<NodeSetting> NodeSettings::ToKeep(const Seen& seen) const {

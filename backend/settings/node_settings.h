@@ -52,7 +52,7 @@ class NodeSettings {
   // after any time in which it may not have done so.
   uint64_t NotifyingSince(uint32_t copy) const;
   bool Notifies(uint32_t copy) const { return NotifyingSince(copy) != 0; }
-  // It refuses writes when its memory is full, and no copy that counts has less.
+  // It refuses writes when its memory is full, and it may be.
   bool RefusesWhenFull(uint32_t copy) const;
   // It evicts by how keys are used (a policy *lru or *lfu), and has a limit.
   bool EvictsByUse(uint32_t copy) const;

@@ -8,6 +8,7 @@ namespace {
 
 // A longer reply is not kept beside that of the primary.
 constexpr size_t kMaxOther = 64 * 1024;
+constexpr uint64_t kNoteMs = 1000;
 
 }  // namespace
 
@@ -43,6 +44,19 @@ void DifferingWrites::OnSource(std::string_view key, uint32_t copy) {
 bool DifferingWrites::Waits(const Op* op) const {
   return std::any_of(writes_.begin(), writes_.end(),
                      [op](const Write& write) { return write.of == op && !write.keys.empty(); });
+}
+
+std::string DifferingWrites::NoteOf(const std::string& command, size_t keys, uint64_t now_ms) {
+  if (now_ms < next_note_ms_) {
+    ++unnoted_;
+    return {};
+  }
+  next_note_ms_ = now_ms + kNoteMs;
+  std::string text = "the copies answered " + command + " differently; its " +
+                     std::to_string(keys) + " key(s) are being repaired";
+  if (unnoted_ > 0) text += "; and those of " + std::to_string(unnoted_) + " writes since the last";
+  unnoted_ = 0;
+  return text;
 }
 
 void DifferingWrites::Erase(const Op* op) {

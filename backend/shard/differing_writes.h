@@ -33,6 +33,9 @@ class DifferingWrites {
   }
   // Some key of it is not equal yet.
   bool Waits(const Op* op) const;
+  // What is to be said of one that begins; empty: nothing, for something was said a moment ago, and
+  // where keys expire there may be many a second.
+  std::string NoteOf(const std::string& command, size_t keys, uint64_t now_ms);
   // It is over.
   void Forget(const Op* op) {
     if (!writes_.empty()) [[unlikely]]
@@ -55,6 +58,8 @@ class DifferingWrites {
   void Erase(const Op* op);
 
   std::vector<Write> writes_;
+  uint64_t next_note_ms_ = 0;
+  uint64_t unnoted_ = 0;
 };
 
 }  // namespace gemel

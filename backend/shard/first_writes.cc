@@ -136,7 +136,8 @@ void FirstWrites::FailState(uint32_t copy, const std::string& why) {
 void FirstWrites::OnNotExecuted(Op* write, uint32_t copy, std::string_view frame,
                                 std::string_view error) {
   // One that applies no writes just now: another may, and then this one is the one that missed it.
-  if (IsUnfitToWrite(error) && !parts_->writes->IsAnswer(copy, error)) {
+  if (IsUnfitToWrite(error) &&
+      !(copy == parts_->copies->primary() && parts_->writes->oom().Has(copy, error))) {
     write->refused |= Bit(copy);
     const CopyMask others = parts_->copies->readable() & ~write->refused;
     for (uint32_t other = 0; other < parts_->copies->count(); ++other) {
@@ -234,7 +235,8 @@ void FirstWrites::OnFollowed(Op* write, uint32_t copy, std::string_view frame) {
 void FirstWrites::OnNotFollowed(Op* write, uint32_t copy, std::string_view frame,
                                 std::string_view error) {
   // The primary's data would count against those of the one that executed it.
-  if (IsUnfitToWrite(error) || copy == parts_->copies->primary()) {
+  const bool full = parts_->writes->oom().Has(copy, error);
+  if ((IsUnfitToWrite(error) && !full) || copy == parts_->copies->primary()) {
     parts_->writes->OnRefused(copy, write, error, frame);
   } else {
     write->differ |= Bit(copy);

@@ -72,7 +72,7 @@ void KeyDoubts::Resolve() {
   }
   resolving_ = false;
   for (const std::string& key : settled) {
-    parts_->writes->OnSource(key, parts_->copies->primary());
+    parts_->writes->differing().OnSource(key, parts_->copies->primary());
     parts_->writes->OnKeySettled(key);
   }
   if (doubts_.empty()) {
@@ -157,7 +157,7 @@ bool KeyDoubts::Repair(const std::string& key, Doubt* doubt, bool* done) {
   if (!parts_->way_back->Repair(key, source, targets)) return false;
   ++doubted_;
   repairing_[key] = *doubt;
-  parts_->writes->OnSource(key, source);
+  parts_->writes->differing().OnSource(key, source);
   *done = true;
   return true;
 }

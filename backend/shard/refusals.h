@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "backend/link/node_identity.h"
+#include "backend/shard/copy_mask.h"
 
 namespace gemel {
 
@@ -22,6 +23,22 @@ inline bool IsUnfitToWrite(std::string_view reply) {
 inline bool IsUnfitToRead(std::string_view reply) {
   return IsUnfitToWrite(reply) || reply.starts_with("-NOAUTH") || reply.starts_with("-CLUSTERDOWN");
 }
+
+// Copies that refuse writes when their memory is full (noeviction). Of the primary, which is the
+// first to by its limit, OOM is the answer, and what others applied is undone there. Another copy
+// that is full for a moment, as after a promotion, before the limits follow, gets what it refused
+// once it takes it.
+class OomAnswers {
+ public:
+  void Set(CopyMask copies) { copies_ = copies; }
+  bool none() const { return copies_ == 0; }
+  bool Has(uint32_t copy, std::string_view error) const {
+    return (copies_ & Bit(copy)) != 0 && error.starts_with("-OOM");
+  }
+
+ private:
+  CopyMask copies_ = 0;
+};
 
 }  // namespace gemel
 

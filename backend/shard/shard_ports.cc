@@ -104,7 +104,7 @@ void SettingsPort::set_told_of_reads(CopyMask copies) const {
 }
 
 void SettingsPort::set_refuses_when_full(CopyMask copies) const {
-  parts_->writes->set_refuses_when_full(copies);
+  parts_->writes->oom().Set(copies);
 }
 
 }  // namespace gemel

@@ -127,7 +127,7 @@ class SettingsPort : public ShardView {
   void set_settings(uint32_t copy, std::vector<NodeSetting> settings) const;
   // See ReadSample.
   void set_told_of_reads(CopyMask copies) const;
-  // See WritePath.
+  // See OomAnswers.
   void set_refuses_when_full(CopyMask copies) const;
 };
 

@@ -15,8 +15,22 @@ namespace {
 
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
-// What may be said very often is said so often.
-constexpr uint64_t kNoteMs = 1000;
+// The copies that joined were quicker to answer than one that is in sync.
+void CompareWithJoining(Op* op, std::string_view bytes) {
+  if (op->kept == Op::Kept::kJoining && op->reply() != bytes &&
+      !DifferInFormatAlone(op->reply(), bytes)) {
+    op->differ |= op->applied & op->joining;
+  }
+}
+
+// What differed on these copies is equal by now.
+void TakeForApplied(const Copies& copies, Op* op) {
+  ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
+    const CopyStage stage = copies.stage(copy);
+    if (stage != CopyStage::kUnsure && stage != CopyStage::kReplaced) op->applied |= Bit(copy);
+  });
+}
+
 static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 }  // namespace
@@ -73,7 +87,7 @@ void WritePath::WhenDrained(std::function<void()> drained) {
 // The copy applies no writes now. True: that is all to be done with this reply.
 bool WritePath::TakeRefusal(uint32_t copy, Op* op, const Reply& reply) {
   if (reply.bytes[0] != '-' || parts_->copies->count() == 1 || !IsUnfitToWrite(reply.bytes) ||
-      IsAnswer(copy, reply.bytes)) {
+      oom_.Has(copy, reply.bytes)) {
     return false;
   }
   NoteRefusal(copy, op, reply.bytes);
@@ -116,7 +130,7 @@ void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::strin
 
 void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply) {
   // Where the primary may yet refuse it nobody else answers.
-  const bool any = parts_->options.ack == Ack::kAny && refuses_when_full_ == 0;
+  const bool any = parts_->options.ack == Ack::kAny && oom_.none();
   if ((op->joining & Bit(copy)) != 0 || (!any && copy != parts_->copies->primary())) return;
   size_t lag = 0;
   ForEachCopy(op->pending,
@@ -156,14 +170,6 @@ void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply) {
   } else if (differs) {
     differing_.Keep(op, Bit(copy), reply.bytes);
     op->differ |= Bit(copy);
-  }
-}
-
-// The copies that joined were quicker to answer than one that is in sync.
-void WritePath::CompareWithJoining(Op* op, std::string_view bytes) {
-  if (op->kept == Op::Kept::kJoining && op->reply() != bytes &&
-      !DifferInFormatAlone(op->reply(), bytes)) {
-    op->differ |= op->applied & op->joining;
   }
 }
 
@@ -232,9 +238,18 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   const std::string name(frame_.args().empty() ? std::string_view() : frame_.args()[0]);
   bool begun = found;
   if (found) {
-    NoteDiffering(name);
+    const std::string note = differing_.NoteOf(name, frame_.size(), parts_->env->NowMs());
+    if (!note.empty()) parts_->Note(NoteLevel::kWarn, note);
+    const bool ask = !parts_->removals->feeds().none();
     for (size_t i = 0; i < frame_.size(); ++i) {
-      begun = MakeEqual(op, differ, frame_.key(i)) && begun;
+      const std::string_view key = frame_.key(i);
+      if (ask) {
+        parts_->removals->doubts().Ask(key);
+      } else if (!parts_->way_back->Repair(key, primary, differ)) {
+        begun = false;
+        continue;
+      }
+      differing_.Await(op, key);
     }
   }
   if (!begun) {
@@ -246,31 +261,6 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   op->differ = differ;
   op->applied &= ~differ;
   parts_->shard->Refresh();
-}
-
-// Where keys expire this may be many a second: one is said for all.
-void WritePath::NoteDiffering(const std::string& name) {
-  const uint64_t now_ms = parts_->env->NowMs();
-  if (now_ms < next_note_ms_) {
-    ++unnoted_;
-    return;
-  }
-  next_note_ms_ = now_ms + kNoteMs;
-  std::string text = "the copies answered " + name + " differently; its " +
-                     std::to_string(frame_.size()) + " key(s) are being repaired";
-  if (unnoted_ > 0) text += "; and those of " + std::to_string(unnoted_) + " writes since the last";
-  unnoted_ = 0;
-  parts_->Note(NoteLevel::kWarn, text);
-}
-
-bool WritePath::MakeEqual(Op* op, CopyMask differ, std::string_view key) {
-  if (parts_->removals->feeds().none()) {
-    if (!parts_->way_back->Repair(key, parts_->copies->primary(), differ)) return false;
-  } else {
-    parts_->removals->doubts().Ask(key);
-  }
-  differing_.Await(op, key);
-  return true;
 }
 
 void WritePath::OnLost(const Link& link, Op* op, std::string_view frame) {
@@ -321,19 +311,12 @@ void WritePath::OnMended(uint32_t copy) {
   }
 }
 
-void WritePath::TakeForApplied(Op* op) {
-  ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
-    const CopyStage stage = parts_->copies->stage(copy);
-    if (stage != CopyStage::kUnsure && stage != CopyStage::kReplaced) op->applied |= Bit(copy);
-  });
-}
-
 void WritePath::OnAllRepaired() {
-  for (Op* op : waiting_) TakeForApplied(op);
+  for (Op* op : waiting_) TakeForApplied(*parts_->copies, op);
 }
 
 void WritePath::OnKeySettled(std::string_view key) {
-  differing_.OnSettled(key, [this](Op* op) { TakeForApplied(op); });
+  differing_.OnSettled(key, [this](Op* op) { TakeForApplied(*parts_->copies, op); });
 }
 
 void WritePath::Settle() {

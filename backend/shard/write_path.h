@@ -16,6 +16,7 @@
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/op.h"
+#include "backend/shard/refusals.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_parts.h"
@@ -79,17 +80,12 @@ class WritePath {
   void OnMended(uint32_t copy);
   // What differed is equal by now, but for copies that could not be repaired.
   void OnAllRepaired();
-  // That key is equal now on all copies; or, it is being made so from that copy.
+  // That key is equal now on all copies.
   void OnKeySettled(std::string_view key);
-  void OnSource(std::string_view key, uint32_t copy) { differing_.OnSource(key, copy); }
+  DifferingWrites& differing() { return differing_; }
 
-  // A primary among these refuses writes when its memory is full (noeviction), and by its limit it
-  // is the first to: its OOM is the answer, and what others applied is undone there.
-  void set_refuses_when_full(CopyMask copies) { refuses_when_full_ = copies; }
-  bool IsAnswer(uint32_t copy, std::string_view error) const {
-    return (refuses_when_full_ & Bit(copy)) != 0 && copy == parts_->copies->primary() &&
-           error.starts_with("-OOM");
-  }
+  // Which refusals for want of memory are answers.
+  OomAnswers& oom() { return oom_; }
 
   // `drained` runs once no write is in flight, maybe at once.
   void WhenDrained(std::function<void()> drained);
@@ -107,7 +103,6 @@ class WritePath {
   void Trim() { frame_.Trim(); }
 
  private:
-  static void CompareWithJoining(Op* op, std::string_view bytes);
   bool TakeRefusal(uint32_t copy, Op* op, const Reply& reply);
   void NoteRefusal(uint32_t copy, Op* op, std::string_view error);
   // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
@@ -117,9 +112,6 @@ class WritePath {
   bool EndIfNobodyApplied(Op* op, std::string_view frame);
   CopyMask Differing(const Op& op) const;
   void RepairDiffering(Op* op, CopyMask differ, std::string_view frame);
-  void NoteDiffering(const std::string& name);
-  bool MakeEqual(Op* op, CopyMask differ, std::string_view key);
-  void TakeForApplied(Op* op);
   // Copies that are in sync, or about to be, and do not have it.
   CopyMask Missing(const Op& op) const {
     return (parts_->copies->in_sync() | parts_->edits->entering()) & op.sent & ~op.applied;
@@ -134,9 +126,7 @@ class WritePath {
   std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable
   std::function<void()> drained_;
   DifferingWrites differing_;
-  CopyMask refuses_when_full_ = 0;
-  uint64_t next_note_ms_ = 0;
-  uint64_t unnoted_ = 0;
+  OomAnswers oom_;
   FrameKeys frame_;
   Figure writes_{parts_->figures, "writes", "Writes that were sent"};
   Figure diverged_{parts_->figures, "diverged", "Writes to which the copies' replies differed"};
