@@ -46,10 +46,16 @@ std::optional<NodeSetting> SeenSetting::ToKeep(const NodeSetting* kept) const {
   return NodeSetting{name_, own_, *want_, ours ? now_ : std::string()};
 }
 
-bool SeenSetting::MaySet(uint64_t now_ms) const { return now_ms >= set_ms_ + wait_ms_; }
+bool SeenSetting::MaySet(uint64_t now_ms) const {
+  // What gemel wants may be another value with each promotion.
+  if (refused_.empty() && want_ && !same_(last_set_, *want_)) return true;
+  return now_ms >= set_ms_ + wait_ms_;
+}
 
 void SeenSetting::OnSet(std::string refused, uint64_t now_ms) {
-  const bool again = set_ms_ != 0 && refused_.empty() && now_ms < set_ms_ + wait_ms_ + kHeldMs;
+  const bool again = set_ms_ != 0 && refused_.empty() && want_ && same_(last_set_, *want_) &&
+                     now_ms < set_ms_ + wait_ms_ + kHeldMs;
+  if (want_) last_set_ = *want_;
   refused_ = std::move(refused);
   set_ms_ = now_ms;
   if (!refused_.empty()) {

@@ -57,6 +57,7 @@ class SeenSetting {
   std::string own_;
   std::string seen_set_;  // what gemel set, and was there
   std::optional<std::string> want_;
+  std::string last_set_;  // or tried
   std::string refused_;
   uint64_t set_ms_ = 0;   // when it was set last, or was refused
   uint64_t wait_ms_ = 0;  // from then to the next time

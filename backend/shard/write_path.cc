@@ -31,6 +31,19 @@ void TakeForApplied(const Copies& copies, Op* op) {
   });
 }
 
+// Copies that join and answered otherwise: the keys are made equal there with the others'. Not so
+// where nobody follows what copies remove: then they go to the journals.
+CopyMask MakeJoiningEqual(const ShardParts& parts, const Op& op, std::string_view frame,
+                          FrameKeys* keys) {
+  const CopyMask joining = op.differ & ~(op.lost | op.refused) & parts.copies->joining();
+  if (joining == 0 || parts.removals->feeds().none() ||
+      !keys->Find(keys->Split(frame, *parts.table)) || keys->size() > kMaxRepairKeys) {
+    return 0;
+  }
+  for (size_t i = 0; i < keys->size(); ++i) parts.removals->doubts().Ask(keys->key(i));
+  return joining;
+}
+
 static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 }  // namespace
@@ -203,7 +216,8 @@ CopyMask WritePath::Differing(const Op& op) const {
 void WritePath::Finish(Op* op, std::string_view frame) {
   op->differ &= ~parts_->copies->scanned();  // they may, and its keys are in their journals
   if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
-    parts_->journals->RecordKeys(op->sent, frame);
+    const CopyMask equal = MakeJoiningEqual(*parts_, *op, frame, &frame_);
+    parts_->journals->RecordKeys(op->sent & ~equal, frame);
     ForEachCopy(op->refused & parts_->copies->joining(),
                 [this](uint32_t copy) { parts_->way_back->Leave(copy, "it refused a write"); });
     if (EndIfNobodyApplied(op, frame)) return;
