@@ -203,12 +203,18 @@ void History::CheckCounter(const Ops& ops, const std::string* last, const CheckO
   for (const SimOp* op : ops) {
     if (!op->is_read || op->outcome != Outcome::kOk) continue;
     const int64_t seen = IsNil(op->told) ? 0 : std::stoll(std::string(ReplyText(op->told)));
+    // It may have seen what nobody acknowledged, and a fault undid.
+    const int64_t undone = std::count_if(ops.begin(), ops.end(), [&](const SimOp* other) {
+      return !other->is_read && other->outcome == Outcome::kUnknown &&
+             other->invoked_us <= op->ended_us;
+    });
     for (const SimOp* write : ordered) {
       if (Before(*write, *op) && std::stoll(std::string(ReplyText(write->told))) > seen) {
         report(Describe(*op) + " read " + std::to_string(seen) + ", after " + Describe(*write));
         break;
       }
-      if (IsLaterOfItsOwn(*op, *write) && std::stoll(std::string(ReplyText(write->told))) <= seen) {
+      if (IsLaterOfItsOwn(*op, *write) &&
+          std::stoll(std::string(ReplyText(write->told))) <= seen - undone) {
         report(Describe(*op) + " read " + std::to_string(seen) +
                ", and its own session wrote later: " + Describe(*write));
         break;
