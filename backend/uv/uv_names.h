@@ -12,8 +12,8 @@
 #include <string>
 #include <utility>
 
-#include "backend/names/name_table.h"
 #include "backend/events/note.h"
+#include "backend/names/name_table.h"
 
 namespace gemel {
 

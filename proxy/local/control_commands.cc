@@ -102,12 +102,12 @@ void ProxyPromote(LocalCommands&, Session& session, const CommandRow& row, Local
   std::optional<std::string> node = "";
   if (args.size() > 3) node = NodeName(session, args[3]);
   if (!node) return;
-  SendOrder(session, row, {shard->slot}, {args.size() == 5 ? ShardOrder::Verb::kForce : ShardOrder::Verb::kPromote, *node});
+  SendOrder(session, row, {shard->slot},
+            {args.size() == 5 ? ShardOrder::Verb::kForce : ShardOrder::Verb::kPromote, *node});
 }
 
 // RESYNC, DRAIN, UNDRAIN: in every shard that has the node.
-void OrderOfNode(Session& session, const CommandRow& row, LocalArgs args,
-                 ShardOrder::Verb verb) {
+void OrderOfNode(Session& session, const CommandRow& row, LocalArgs args, ShardOrder::Verb verb) {
   const std::optional<std::string> node = NodeName(session, args[2]);
   if (!node) return;
   const Pool& pool = *session.context().pool;

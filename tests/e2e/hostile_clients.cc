@@ -219,8 +219,8 @@ void HostileClients::Work(size_t kind, unsigned seed) {
       // The proxy closed it, which it may.
     }
     ++visitors_[kind].visits;
-    // Like a machine that does something else, too: the polite ones need the processors as well, and
-    // a proxy with a sanitizer is ten times slower than they are.
+    // Like a machine that does something else, too: the polite ones need the processors as well,
+    // and a proxy with a sanitizer is ten times slower than they are.
     std::this_thread::sleep_for(
         std::chrono::milliseconds(ProxySanitizer() == Sanitizer::kNone ? 10 : 100));
   }

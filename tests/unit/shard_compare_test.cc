@@ -70,7 +70,7 @@ TEST(ShardCompare, SaysThatAnAnswerWasLost) {
   };
   Sink sink(2);
   EXPECT_TRUE(world.shard->ports().audit.Compare(Frames({{"TYPE", "a"}, {"GET", "a"}}),
-                                                Bit(0) | Bit(1), &sink));
+                                                 Bit(0) | Bit(1), &sink));
   world.Settle();
   EXPECT_EQ(sink.ended, 0);
   EXPECT_TRUE(world.shard->ports().audit.comparing());
@@ -96,8 +96,8 @@ TEST(ShardCompare, OneAtATime) {
   world.Settle();
   EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(0), &second));
   world.shard->ports().audit.DropCompare();
-  EXPECT_FALSE(
-      world.shard->ports().audit.Compare(frames, Bit(0), &second));  // its answers are still to come
+  EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(0),
+                                                  &second));  // its answers are still to come
   for (uint32_t copy : {0u, 1u}) Answer(world.shard->link(copy), "$-1\r\n", world.now_ms);
   EXPECT_EQ(first.ended, 0);
   mute = false;
