@@ -195,6 +195,7 @@ void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
   } else {
     seen.latency.Forget();
   }
+  Count(copy);
   const bool notifies = seen.flags.known() && TellsRemovals(seen.flags.now());
   if (!notifies) {
     seen.notifying = 0;
@@ -204,6 +205,19 @@ void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
   seen.connection = connection;
   Plan();
   Work(copy);
+}
+
+// What it has while it is in sync counts, and less than before once it was read twice: it may be a
+// moment's mistake, for which the copy leaves, and the primary must not refuse writes for it.
+void NodeSettings::Count(uint32_t copy) {
+  Seen& seen = seen_[copy];
+  if (!seen.limit.known()) return;
+  const uint64_t own = Bytes(seen.limit.own());
+  const bool in_sync = shard_.info().copies[copy].state == CopyState::kInSync;
+  const bool less = seen.counted && own != 0 && (*seen.counted == 0 || own < *seen.counted);
+  const bool again = seen.read_before == own;
+  seen.read_before = in_sync ? std::optional<uint64_t>(own) : std::nullopt;
+  if (less ? in_sync && again : in_sync || seen.counted.has_value()) seen.counted = own;
 }
 
 bool NodeSettings::working() const {
@@ -237,8 +251,10 @@ bool NodeSettings::EvictsByUse(uint32_t copy) const {
 // --- what should be there ---
 
 bool NodeSettings::RefusesWhenFull(uint32_t copy) const {
-  const SeenSetting& limit = seen_[copy].limit;
-  return IsKnown(copy) && seen_[copy].policy == kNoEviction && Bytes(limit.now()) > 0;
+  const Seen& seen = seen_[copy];
+  const bool by_gemel = Bytes(seen.limit.own()) == 0;
+  return IsKnown(copy) && seen.policy == kNoEviction && Bytes(seen.limit.now()) > 0 &&
+         (by_gemel || seen.counted.value_or(0) > 0);
 }
 
 // Of a copy that is stale what it had in sync counts where the primary would refuse writes for it:
@@ -274,11 +290,6 @@ bool NodeSettings::IsShared() const {
 
 // A copy that has nobody to be equal to, and one that leaves, are as they were.
 void NodeSettings::Plan() {
-  for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
-    Seen& seen = seen_[i];
-    const bool in_sync = shard_.IsMember(i) && shard_.info().copies[i].state == CopyState::kInSync;
-    if (in_sync && seen.limit.known()) seen.counted = Bytes(seen.limit.own());
-  }
   plan_ = PlanLimits(View());
   shared_ = IsShared();
   const bool alone = shard_.member_count() < 2;

@@ -77,9 +77,10 @@ class NodeSettings {
     SeenSetting limit;
     SeenSetting flags;
     SeenSetting latency;
-    std::optional<uint64_t> counted;  // its own limit when it was in sync last
-    std::vector<NodeSetting> kept;    // what is durable
-    std::string said;                 // what was said of it last
+    std::optional<uint64_t> counted;      // its own limit, see Count
+    std::optional<uint64_t> read_before;  // the same, if it was in sync then
+    std::vector<NodeSetting> kept;        // what is durable
+    std::string said;                     // what was said of it last
 
     Seen();
   };
@@ -89,6 +90,7 @@ class NodeSettings {
   void OnMemoryInfo(uint32_t copy, const ControlReply& reply);
   void OnRead(uint32_t copy, uint64_t connection);
   void Take(uint32_t copy, SeenSetting* setting, const std::string& now);
+  void Count(uint32_t copy);
   ControlDone Answer(uint32_t copy, void (NodeSettings::*then)(uint32_t, const ControlReply&));
 
   void Plan();

@@ -179,6 +179,26 @@ TEST_F(NodeSettingsTest, WhereNothingIsEvictedALimitSetSinceACopyLeftCountsOnceI
   EXPECT_EQ(nodes_[1].maxmemory, "1") << "and it keeps it";
 }
 
+TEST_F(NodeSettingsTest, WhereNothingIsEvictedALowerLimitCountsOnceItWasReadTwice) {
+  nodes_.resize(2);
+  for (ModelNode& node : nodes_) node.maxmemory = "0", node.policy = "noeviction";
+  Begin();
+  Settle();
+  nodes_[1].maxmemory = "1048576";
+  for (int i = 0; i < 200 && settings_->Report(1)[1].second != "1048576"; ++i) Turn();
+  EXPECT_EQ(Report(1, "maxmemory_own"), "1048576");
+  EXPECT_EQ(nodes_[0].maxmemory, "0") << "it may be a moment's mistake";
+  EXPECT_FALSE(settings_->RefusesWhenFull(1));
+  Settle();
+  EXPECT_EQ(nodes_[0].maxmemory, "1048576");
+  EXPECT_TRUE(settings_->RefusesWhenFull(0));
+  EXPECT_TRUE(settings_->RefusesWhenFull(1));
+  nodes_[1].maxmemory = "0";
+  Settle();
+  EXPECT_EQ(nodes_[0].maxmemory, "0");
+  EXPECT_FALSE(settings_->RefusesWhenFull(0));
+}
+
 TEST_F(NodeSettingsTest, WhoIsShortOfMemoryKeepsNoLatencies) {
   nodes_.resize(2);
   nodes_[0].latency = nodes_[1].latency = "yes";
