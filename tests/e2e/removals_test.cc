@@ -265,7 +265,7 @@ TEST(Evictions, WhereNothingMayBeEvictedNobodyLeaves) {
   // So that the primary is the one who refuses.
   WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 4; });
   CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
-  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  EXPECT_TRUE(load.WaitForMore(kSome / 4)) << load.Errors();
   load.Stop();
   EXPECT_EQ(Evicted(&cluster), 0);
   Client client = cluster.Connect();
@@ -307,7 +307,7 @@ TEST_P(UnequalMemory, WritesDoNotFailWhereNothingMayBeEvicted) {
   WaitForLimit(cluster, 0, [](int64_t mb) { return mb == 3; });
   WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 3; });
   CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
-  EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
+  EXPECT_TRUE(load.WaitForMore(kSome / 4)) << load.Errors();
   load.Stop();
   ExpectNobodyLeft(cluster);
   EXPECT_TRUE(cluster.WaitUntilInSync());
