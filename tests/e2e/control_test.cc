@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <string>
+
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 
