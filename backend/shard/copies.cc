@@ -84,11 +84,14 @@ std::string Copies::Broken() const {
   if (!stages_.broken().empty()) return stages_.broken();
   for (uint32_t i = 0; i < count(); ++i) {
     const bool durable = info_.copies[i].state == CopyState::kInSync;
-    const std::string where =
-        "copy " + std::to_string(i) + " is " + std::string(CopyStageName(stages_.of(i))) + " and ";
-    if (durable != InSync(i)) return where + (durable ? "in sync" : "stale") + " in the topology";
-    if (Serves(i) && !Is(i, CopyStage::kInSync)) return where + "read from";
-    if (Serves(i) && !IsUp(i)) return where + "read from though it is not up";
+    const auto broken = [&](std::string_view how) {
+      return "copy " + std::to_string(i) + " is " + std::string(CopyStageName(stages_.of(i))) +
+             " and " + std::string(how);
+    };
+    if (durable != InSync(i))
+      return broken(durable ? "in sync in the topology" : "stale in the topology");
+    if (Serves(i) && !Is(i, CopyStage::kInSync)) return broken("read from");
+    if (Serves(i) && !IsUp(i)) return broken("read from though it is not up");
   }
   if (count() > 0 && !InSync(primary_)) return "the primary is not in sync";
   return {};

@@ -335,24 +335,26 @@ std::string Shard::Broken() const {
   if (std::string broken = copies_.Broken(); !broken.empty()) return broken;
   for (uint32_t i = 0; i < copies_.count(); ++i) {
     const bool has_journal = journals_.of(i) != nullptr;
-    const std::string where =
-        "copy " + std::to_string(i) + " is " + std::string(CopyStageName(copies_.stage(i)));
+    const auto broken = [&](std::string_view how) {
+      return "copy " + std::to_string(i) + " is " + std::string(CopyStageName(copies_.stage(i))) +
+             std::string(how);
+    };
     switch (copies_.stage(i)) {
       case CopyStage::kRemoved:
       case CopyStage::kUnknown:
-        if (has_journal) return where + " and has a journal";
+        if (has_journal) return broken(" and has a journal");
         break;
       case CopyStage::kBehind:
       case CopyStage::kJoining:
       case CopyStage::kScanned:
-        if (!has_journal) return where + " and has no journal";
+        if (!has_journal) return broken(" and has no journal");
         break;
       default:
         break;
     }
-    if (copies_.Is(i, CopyStage::kScanned) && !scans_.IsCopying(i)) return where + " by nobody";
+    if (copies_.Is(i, CopyStage::kScanned) && !scans_.IsCopying(i)) return broken(" by nobody");
     if (!copies_.InSync(i) && (edits_.leaving() & Bit(i)) != 0 && copies_.joining() & Bit(i)) {
-      return where + " and leaves";
+      return broken(" and leaves");
     }
   }
   return {};

@@ -22,7 +22,15 @@ class Loop {
 
   // Events of the same time run in the order in which they were made.
   void At(uint64_t time_us, std::function<void()> event) {
-    events_.push_back({std::max(time_us, now_us_), next_++, std::move(event)});
+    size_t place = runs_.size();
+    if (free_.empty()) {
+      runs_.push_back(std::move(event));
+    } else {
+      place = free_.back();
+      free_.pop_back();
+      runs_[place] = std::move(event);
+    }
+    events_.push_back({std::max(time_us, now_us_), next_++, place});
     std::push_heap(events_.begin(), events_.end(), Later);
   }
   void After(uint64_t delay_us, std::function<void()> event) {
@@ -31,10 +39,12 @@ class Loop {
   void RunUntil(uint64_t time_us) {
     while (!events_.empty() && events_.front().time_us <= time_us && !stopped_) {
       std::pop_heap(events_.begin(), events_.end(), Later);
-      Event event = std::move(events_.back());
+      const Event event = events_.back();
       events_.pop_back();
       now_us_ = event.time_us;
-      event.run();
+      const std::function<void()> run = std::exchange(runs_[event.place], nullptr);
+      free_.push_back(event.place);
+      run();
       if (after_each_) after_each_();
     }
     if (!stopped_) now_us_ = std::max(now_us_, time_us);
@@ -53,7 +63,7 @@ class Loop {
   struct Event {
     uint64_t time_us;
     uint64_t number;
-    std::function<void()> run;
+    size_t place;  // of what it runs, in runs_
   };
   static bool Later(const Event& a, const Event& b) {
     return a.time_us != b.time_us ? a.time_us > b.time_us : a.number > b.number;
@@ -61,7 +71,9 @@ class Loop {
 
   std::mt19937_64 random_;
   std::function<void()> after_each_;
-  std::vector<Event> events_;  // a heap
+  std::vector<Event> events_;  // a heap: of what is cheap to move
+  std::vector<std::function<void()>> runs_;
+  std::vector<size_t> free_;  // places of runs_
   uint64_t now_us_ = 0;
   uint64_t next_ = 0;
   bool stopped_ = false;
