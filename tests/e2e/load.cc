@@ -91,6 +91,7 @@ void Load::Work(int thread) {
           return;
         }
       }
+      LetOthersRun();
     }
   } catch (const std::runtime_error& error) {
     AddError("thread " + std::to_string(thread) + ": " + error.what());

@@ -170,6 +170,7 @@ void MovingLoad::Work(int thread) {
           return;
         }
       }
+      LetOthersRun();
     }
   } catch (const std::runtime_error& error) {
     AddError(who + error.what());

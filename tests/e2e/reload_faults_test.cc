@@ -18,6 +18,7 @@
 #include "proxy/dispatch/pool.h"
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
+#include "tests/e2e/wait.h"
 
 namespace gemel::e2e::reload_faults_test {
 namespace {
@@ -274,6 +275,7 @@ class Survivors {
           }
         }
         ++answered_;
+        LetOthersRun();
       } catch (const std::runtime_error&) {
         client.reset();  // the proxy is dead
         std::this_thread::sleep_for(std::chrono::milliseconds(5));

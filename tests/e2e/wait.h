@@ -23,6 +23,10 @@ inline bool Eventually(const std::function<bool()>& condition,
   return true;
 }
 
+// For a thread that asks one thing after the other until it is told to stop: without a pause the
+// few of one test keep a machine busy, on which other tests run.
+inline void LetOthersRun() { std::this_thread::sleep_for(std::chrono::microseconds(300)); }
+
 }  // namespace gemel::e2e
 
 #endif  // GEMEL_TESTS_E2E_WAIT_H_

@@ -4,14 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <random>
-#include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config_load.h"
@@ -241,19 +242,28 @@ class RandomEdits {
     return shown.at(option.name);
   }
 
-  static std::multiset<std::string> Lines(const std::string& text) {
-    std::multiset<std::string> lines;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) lines.insert(line);
+  // Sorted. They live as long as the text.
+  static std::vector<std::string_view> Lines(std::string_view text) {
+    std::vector<std::string_view> lines;
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      lines.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+    std::sort(lines.begin(), lines.end());
     return lines;
   }
 
   // All lines but those of one value, which may have been an array of some lines, are there yet.
   static void ExpectOthersStay(const std::string& before, const std::string& after) {
-    const std::multiset<std::string> now = Lines(after);
+    const std::vector<std::string_view> old = Lines(before);
+    const std::vector<std::string_view> now = Lines(after);
     size_t gone = 0;
-    for (const std::string& line : Lines(before)) {
-      gone += now.count(line) < Lines(before).count(line);
+    for (auto first = old.begin(); first != old.end();) {
+      const auto last = std::upper_bound(first, old.end(), *first);
+      const auto [now_first, now_last] = std::equal_range(now.begin(), now.end(), *first);
+      if (now_last - now_first < last - first) gone += static_cast<size_t>(last - first);
+      first = last;
     }
     EXPECT_LE(gone, 4u) << before << "\n->\n" << after;
     EXPECT_EQ(after.find('\r') == std::string::npos, before.find('\r') == std::string::npos);

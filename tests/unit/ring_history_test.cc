@@ -211,23 +211,25 @@ class Model {
     }
     std::erase_if(specs_, [&](const RingSpec& ring) { return ring.id < needed; });
     history_ = std::make_shared<const RingHistory>(specs_, history_.get());
-    for (uint64_t k = 0; k < kKeys; ++k) {
-      const std::string key = "k" + std::to_string(k);
-      for (const std::string& name : names_) {
-        if (!Rings(name).Owned(key)) lost_at_[name][key] = ++clock_;
+    for (const std::string& name : names_) {
+      const ShardRings rings = Rings(name);
+      for (uint64_t k = 0; k < kKeys; ++k) {
+        const std::string key = "k" + std::to_string(k);
+        if (!rings.Owned(key)) lost_at_[name][key] = ++clock_;
       }
     }
   }
 
   ShardRings Rings(const std::string& name) const { return {history_, name}; }
 
-  ShardRings::Standing StandingOf(const std::string& name, const std::string& key) {
-    Shard& shard = shards_[name];
+  // On `shard`, whose rings are `rings`.
+  static ShardRings::Standing StandingOf(const ShardRings& rings, const Shard& shard,
+                                         const std::string& key) {
     const auto it = shard.deleted_in.find(key);
     const HeldSince since = it != shard.deleted_in.end() && it->second >= shard.swept
                                 ? HeldSince{it->second, true}
                                 : HeldSince::Sweep(shard.swept);
-    return Rings(name).Of(key, since);
+    return rings.Of(key, since);
   }
 
   // Before there was a ring anything may have come to lie anywhere.
@@ -239,9 +241,9 @@ class Model {
 
   void Use(const std::string& key) {
     for (const std::string& name : names_) {
-      const ShardRings::Standing standing = StandingOf(name, key);
-      if (!standing.owned) continue;
       Shard& shard = shards_[name];
+      const ShardRings::Standing standing = StandingOf(Rings(name), shard, key);
+      if (!standing.owned) continue;
       if (standing.suspect) {
         shard.values.erase(key);
         shard.deleted_in[key] = last_id_;
@@ -253,10 +255,11 @@ class Model {
   void Sweep(const std::string& name) {
     Shard& shard = shards_[name];
     if (specs_.size() == 1) return;  // nothing is known to be old
-    if (Rings(name).MayHoldForeign(shard.swept)) {
+    const ShardRings rings = Rings(name);
+    if (rings.MayHoldForeign(shard.swept)) {
       for (uint64_t k = 0; k < kKeys; ++k) {
         const std::string key = "k" + std::to_string(k);
-        const ShardRings::Standing standing = StandingOf(name, key);
+        const ShardRings::Standing standing = StandingOf(rings, shard, key);
         if (!standing.owned || standing.suspect) shard.values.erase(key);
       }
     }
@@ -267,25 +270,27 @@ class Model {
   void Check() {
     for (const std::string& name : names_) {
       const Shard& shard = shards_[name];
+      const ShardRings rings = Rings(name);
+      std::map<std::string, uint64_t>& lost_at = lost_at_[name];
       for (const auto& [key, written] : shard.values) {
-        const ShardRings::Standing standing = StandingOf(name, key);
-        const bool old = written < lost_at_[name][key];
+        const ShardRings::Standing standing = StandingOf(rings, shard, key);
+        const bool old = written < lost_at[key];
         if (standing.owned && old) {
           ASSERT_TRUE(standing.suspect) << name << " " << key;
         }
         if (standing.owned && standing.suspect) {
-          ASSERT_TRUE(Rings(name).MayHaveSuspects(shard.swept)) << name << " " << key;
+          ASSERT_TRUE(rings.MayHaveSuspects(shard.swept)) << name << " " << key;
         }
         if (!standing.owned || standing.suspect) {
-          ASSERT_TRUE(specs_.size() == 1 || Rings(name).MayHoldForeign(shard.swept))
+          ASSERT_TRUE(specs_.size() == 1 || rings.MayHoldForeign(shard.swept))
               << name << " " << key;
         }
       }
       // It is not all thrown away: what never left is believed.
       for (uint64_t k = 0; k < kKeys; ++k) {
         const std::string key = "k" + std::to_string(k);
-        if (lost_at_[name][key] == 0) {
-          ASSERT_FALSE(StandingOf(name, key).suspect);
+        if (lost_at[key] == 0) {
+          ASSERT_FALSE(StandingOf(rings, shard, key).suspect);
         }
       }
     }
