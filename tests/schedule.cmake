@@ -12,8 +12,8 @@ function(schedule regex)
   endforeach()
 endfunction()
 
-# CPU time alone; all its seeds take about as long as everything else does on the other core.
-schedule("^sim\\." COST 100 RESOURCE_LOCK core)
+# CPU time alone, as the simulator's seeds, the unit tests and the fuzz targets, which say so where they are added.
+schedule("^sim\\." COST 100)
 schedule("^e2e\\.LargeValue\\.|HostileRequests\\.MemoryOfClients|^e2e\\.Memory(Faults)?\\." COST 60 RESOURCE_LOCK memory)
 schedule("^e2e\\.(Soak|.*/ReloadMany)\\." COST 60)
 schedule("^e2e\\.Soak\\.Hostile" COST 70 PROCESSORS 4)
@@ -22,5 +22,4 @@ schedule("^e2e\\.(RemovalsAndFaults|Evictions)\\." COST 50)
 # 8 to 20 seconds, mostly of waiting.
 schedule("^e2e\\.(CopyByKeys|NodeRights|HungFiles|OddConfigFile|TwoProxies|BusyPair|MixedVersions)\\." COST 40)
 schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Names\\." COST 40)
-schedule("^unit\\.(Topology\\.Random|.*NoOldValueEscapes|ConfigEdit\\.Random)" COST 30)
 schedule("^e2e\\.(Hang|Pause|Control|Adoption|ProxyRestart)|/Reload" COST 20)
