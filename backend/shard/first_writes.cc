@@ -7,6 +7,7 @@
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/node_watch.h"
+#include "backend/shard/read_path.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
@@ -57,6 +58,7 @@ void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
   frame_.Split(frame);
   frame_.Find(&row);
   parts_->shard->LeaveShortWay();
+  if (copy != parts_->copies->primary()) parts_->reads->NoteElsewhere();
   write->sent = write->pending = Bit(copy);
   keys_.clear();
   for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));

@@ -10,6 +10,7 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/journals.h"
+#include "backend/shard/read_path.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
@@ -46,12 +47,13 @@ void KeyDoubts::Add(std::vector<std::string> keys, const Cause& cause) {
       doubt.cause.told |= cause.told;
       doubt.cause.evicted |= cause.evicted;
       doubt.cause.overwritten |= cause.overwritten;
+      doubt.cause.differed |= cause.differed;
     }
   }
 }
 
 void KeyDoubts::Ask(std::string_view key) {
-  if (!Has(key)) parts_->removals->Doubt(key, {kPrimary, 0, false, false});
+  parts_->removals->Doubt(key, {.source = kPrimary, .differed = true});
 }
 
 void KeyDoubts::Wait() { retry_ms_ = parts_->env->NowMs() + kDoubtRetryMs; }
@@ -88,6 +90,12 @@ void KeyDoubts::OnNoneInDoubt() {
   parts_->shard->Refresh();
 }
 
+// What the others removed is gone a moment earlier than it would be, and that nobody has seen.
+bool KeyDoubts::IsThePrimarys(const Cause& cause) const {
+  const bool replaced = cause.overwritten && (cause.told & Bit(parts_->copies->primary())) != 0;
+  return cause.differed && !replaced && !parts_->reads->SeenElsewhere();
+}
+
 // See above. If a copy was lost that removed it, what is left on the others is as if its state had
 // been replaced.
 KeyDoubts::Verdict KeyDoubts::Decide(Doubt* doubt) const {
@@ -95,6 +103,10 @@ KeyDoubts::Verdict KeyDoubts::Decide(Doubt* doubt) const {
   const CopyMask in_sync = copies.in_sync();
   Cause& cause = doubt->cause;
   if (doubt->gone) return Verdict::kDelete;
+  if (IsThePrimarys(cause)) {
+    cause.source = kPrimary;
+    return copies.Is(copies.primary(), CopyStage::kInSync) ? Verdict::kRepair : Verdict::kWait;
+  }
   const bool lost = cause.told != 0 ? (cause.told & ~in_sync) != 0
                                     : cause.source == lost_primary_ && cause.source != kPrimary &&
                                           !copies.InSync(cause.source);
@@ -303,9 +315,9 @@ bool KeyDoubts::OnNotRepaired(const std::string& key, std::string_view why) {
 
 void KeyDoubts::OnRoles() {
   const uint32_t primary = parts_->copies->primary();
-  if (const uint32_t before = std::exchange(was_primary_, primary);
-      before != primary && !parts_->copies->InSync(before)) {
-    lost_primary_ = before;
+  if (const uint32_t before = std::exchange(was_primary_, primary); before != primary) {
+    parts_->reads->NoteElsewhere();
+    if (!parts_->copies->InSync(before)) lost_primary_ = before;
   }
 }
 

@@ -6,6 +6,9 @@
 // nobody can have seen, since nobody reads the key.
 //   No copy told:   the caller's word, mostly the primary.
 //   One did:        that one. It has what was written since, and nothing of before.
+//   The copies' replies to a write of it differed, and clients have been answered by the primary
+//                   alone: the primary, whoever else told. They may have read behind that write
+//                   what it had done there.
 //   Several did:    the one that did so last has the least: where one has nothing, it is deleted
 //                   on all; else that of the shortest DUMP counts.
 //   One did whose state another's has replaced since, or is not to be had:
@@ -52,6 +55,7 @@ class KeyDoubts {
     CopyMask told = 0;         // copies that did, or that have what follows from such a one's
     bool evicted = false;      // it was removed to make room, or else it expired
     bool overwritten = false;  // the state of a copy that told has been replaced since
+    bool differed = false;     // replies to a write of it did
   };
   // All of them for one cause. One that is in doubt already stays so for that one, too.
   void Add(std::vector<std::string> keys, const Cause& cause);
@@ -107,6 +111,7 @@ class KeyDoubts {
     kWeigh,   // depends on who has the least
   };
   Verdict Decide(Doubt* doubt) const;
+  bool IsThePrimarys(const Cause& cause) const;
   uint32_t SourceOf(const Cause& cause) const;
   CopyMask UpAmong(CopyMask copies) const;
   bool AllUp(CopyMask copies) const { return UpAmong(copies) == copies; }

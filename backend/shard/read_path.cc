@@ -10,6 +10,18 @@
 
 namespace gemel {
 
+namespace {
+
+// Longer than what was read matters to a key that is in doubt now.
+constexpr uint64_t kElsewhereMs = 10'000;
+
+}  // namespace
+
+bool ReadPath::SeenElsewhere() const {
+  return parts_->options.ack == Ack::kAny ||
+         (elsewhere_ms_ && parts_->env->NowMs() < *elsewhere_ms_ + kElsewhereMs);
+}
+
 void ReadPath::Refuse(Request* request) {
   parts_->hold->AnswerError(request, parts_->hold->DownText());
 }

@@ -4,6 +4,7 @@
 #define GEMEL_BACKEND_SHARD_READ_PATH_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,13 +54,19 @@ class ReadPath {
     ++reads_;
     sample_.OnRead(request, /*from_primary=*/true);
   }
+  // A client may learn of another copy than the primary now what that one has.
+  void NoteElsewhere() { elsewhere_ms_ = parts_->env->NowMs(); }
+  // One may have done so lately: within 10 s.
+  bool SeenElsewhere() const;
   ReadSample& sample() { return sample_; }
   uint64_t reads() const { return reads_.value(); }
 
   // The copy of these that is asked, -1 if none can be. `also_silent`: even one whose line does not
   // move.
   int Pick(CopyMask among, bool primary_only, bool also_silent = false) {
-    return Look(among, primary_only, also_silent, turn_++);
+    const int copy = Look(among, primary_only, also_silent, turn_++);
+    if (copy >= 0 && static_cast<uint32_t>(copy) != parts_->copies->primary()) NoteElsewhere();
+    return copy;
   }
   int PickFirst(const Request& request);
   // The copy that the next read would go to, -1 if none can be asked, and why.
@@ -91,6 +98,7 @@ class ReadPath {
   ShardParts* parts_;
   const ReadPolicy* policy_;
   uint32_t turn_ = 0;
+  std::optional<uint64_t> elsewhere_ms_;
   ReadSample sample_;
   Figure reads_{parts_->figures, "reads", "Reads that were sent to a copy"};
   Figure fallbacks_{parts_->figures, "fallbacks",

@@ -4,6 +4,7 @@
 
 #include "backend/shard/aside.h"
 #include "backend/shard/hold.h"
+#include "backend/shard/read_path.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/same_reply.h"
 #include "backend/shard/shard_roles.h"
@@ -15,6 +16,7 @@ namespace {
 
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
+
 // The copies that joined were quicker to answer than one that is in sync.
 void CompareWithJoining(Op* op, std::string_view bytes) {
   if (op->kept == Op::Kept::kJoining && op->reply() != bytes &&
@@ -218,6 +220,7 @@ void WritePath::Finish(Op* op, std::string_view frame) {
   if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
     const CopyMask equal = MakeJoiningEqual(*parts_, *op, frame, &frame_);
     parts_->journals->RecordKeys(op->sent & ~equal, frame);
+    if ((op->applied & Bit(parts_->copies->primary())) == 0) parts_->reads->NoteElsewhere();
     ForEachCopy(op->refused & parts_->copies->joining(),
                 [this](uint32_t copy) { parts_->way_back->Leave(copy, "it refused a write"); });
     if (EndIfNobodyApplied(op, frame)) return;

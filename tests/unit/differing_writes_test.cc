@@ -124,8 +124,7 @@ class DifferingWritesTest : public RemovalsWorld {
 TEST_F(DifferingWritesTest, TheClientGetsTheAnswerOfTheCopyThatHadRemovedTheKey) {
   for (const bool primary_first : {true, false}) {
     Anew();
-    Begin(2);
-    Record();
+    BeginSeenElsewhere(2);
     Asked* write = nullptr;
     if (primary_first) {
       write = Ask({"SADD", "a", "m"});
@@ -143,8 +142,8 @@ TEST_F(DifferingWritesTest, TheClientGetsTheAnswerOfTheCopyThatHadRemovedTheKey)
     EXPECT_EQ(write->told, "") << "until the copies are equal";
     MakeEqual(1);
     EXPECT_EQ(write->told, ":1\r\n");
-    EXPECT_EQ(Sent(0), Command({"SCARD", "a"}));
-    Reply(0, ":1\r\n");
+    EXPECT_EQ(Sent(1), Command({"SCARD", "a"}));
+    Reply(1, ":1\r\n");
     EXPECT_EQ(read->told, ":1\r\n");
     EXPECT_TRUE(shard_->Idle());
     EXPECT_EQ(edits_, "");
@@ -174,8 +173,7 @@ TEST_F(DifferingWritesTest, ThePrimarysIfThatHas) {
 }
 
 TEST_F(DifferingWritesTest, ThePrimarysIfItIsDeletedOnAll) {
-  Begin(2);
-  Record();
+  BeginSeenElsewhere(2);
   Asked* write = Differ({0, 1});
   Tell(0, {"a"}, "evicted");
   Tell(1, {"a"}, "evicted");
@@ -191,8 +189,7 @@ TEST_F(DifferingWritesTest, ThePrimarysIfItIsDeletedOnAll) {
 TEST_F(DifferingWritesTest, EachOfSeveralCopiesHasAnAnswerOfItsOwn) {
   for (uint32_t source = 0; source < 3; ++source) {
     Anew();
-    Begin(3);
-    Record();
+    BeginSeenElsewhere(3);
     Asked* write = Differ({5, 6, 7});
     Tell(source, {"a"});
     ExpectRepairOnceHeard(source, "a");
@@ -200,8 +197,7 @@ TEST_F(DifferingWritesTest, EachOfSeveralCopiesHasAnAnswerOfItsOwn) {
     EXPECT_EQ(write->told, ":" + std::to_string(5 + source) + "\r\n");
   }
   Anew();
-  Begin(3);
-  Record();
+  BeginSeenElsewhere(3);
   Asked* write = Differ({5, 5, 7});
   Tell(1, {"a"});
   ExpectRepairOnceHeard(1, "a");
@@ -249,8 +245,7 @@ TEST_F(DifferingWritesTest, OneOfTwoKeysWaitsForBoth) {
 }
 
 TEST_F(DifferingWritesTest, OneThatWasAnsweredAlreadyIsNotAnsweredAgain) {
-  Begin(2, Ack::kPrimary);
-  Record();
+  BeginSeenElsewhere(2, Ack::kPrimary);
   Asked* write = Ask({"SADD", "a", "m"});
   Sent(0);
   Sent(1);

@@ -87,12 +87,60 @@ TEST_F(KeyDoubtsTest, NothingIsDecidedBeforeTheNodesHaveAnsweredWhatWasSent) {
   ExpectMadeEqual(0, "a");
 }
 
-TEST_F(KeyDoubtsTest, OneThatTellsWhileThisIsWaitedForHasItRight) {
-  Begin(3);
+// What was read behind such a write may be what it did on the primary.
+TEST_F(KeyDoubtsTest, WhereRepliesDifferWhatClientsHaveSeenOfThePrimaryStands) {
+  for (const std::vector<uint32_t>& told : {std::vector<uint32_t>{2}, {0, 2}, {0}}) {
+    for (const char* event : {"expired", "evicted"}) {
+      Anew();
+      Begin(3);
+      Record();
+      Add("a");
+      if (told.size() == 1) Tell(told[0], {"a"}, event);
+      shard_->removals().doubts().Ask("a");
+      EXPECT_TRUE(shard_->removals().doubts().Has("a"));
+      if (told.size() > 1) Tell(told[0], {"a"}, event);
+      if (told.size() > 1) Tell(told[1], {"a"}, event);
+      EndBarrier();
+      ExpectMadeEqual(0, "a");
+    }
+  }
+}
+
+TEST_F(KeyDoubtsTest, WhereRepliesDifferTheAnswerIsWhatThePrimaryDid) {
+  Begin(2);
+  Record();
+  Asked* write = Ask({"SADD", "a", "m"});
+  Asked* read = Ask({"SCARD", "a"});
+  EXPECT_EQ(Sent(0), Command({"SADD", "a", "m"}) + Command({"SCARD", "a"}));
+  Sent(1);
+  Reply(0, ":0\r\n:7\r\n");
+  EXPECT_EQ(read->told, ":7\r\n");
+  Reply(1, ":1\r\n");
+  Tell(1, {"a"});
+  EndBarrier();
+  ExpectMadeEqual(0, "a");
+  EXPECT_EQ(write->told, ":0\r\n");
+}
+
+TEST_F(KeyDoubtsTest, OneThatTellsWhileThisIsWaitedForHasItRightIfItMayHaveBeenRead) {
+  for (const bool long_ago : {false, true}) {
+    Anew();
+    BeginSeenElsewhere(3);
+    if (long_ago) shard_->Tick(now_ms_ += 10'000, 0);
+    PassBarriers();
+    Add("a");
+    shard_->removals().doubts().Ask("a");
+    Tell(2, {"a"}, "evicted");
+    EndBarrier();
+    ExpectMadeEqual(long_ago ? 0 : 2, "a");
+  }
+}
+
+TEST_F(KeyDoubtsTest, OneThatTellsHasItRightWhereAnyCopyAnswers) {
+  Begin(3, Ack::kAny);
   Record();
   Add("a");
   shard_->removals().doubts().Ask("a");
-  EXPECT_TRUE(shard_->removals().doubts().Has("a"));
   Tell(2, {"a"}, "evicted");
   EndBarrier();
   ExpectMadeEqual(2, "a");
@@ -342,8 +390,7 @@ TEST_F(KeyDoubtsTest, WhatExpiredOnAReplicaThatIsLostIsJudged) {
 // What it had removed may not be told yet.
 TEST_F(KeyDoubtsTest, WhatACopyThatIsAwayForAMomentTellsIsWaitedFor) {
   base_.grace_ms = 400;
-  Begin(2);
-  Record();
+  BeginSeenElsewhere(2);
   Add("a");
   shard_->removals().doubts().Ask("a");
   shard_->Tick(now_ms_ += 5, 0);

@@ -13,14 +13,28 @@ namespace gemel {
 
 class RemovalsWorld : public ShardWorld {
  protected:
-  void Begin(uint32_t copies, Ack ack = Ack::kAll) {
-    Make(copies, ack);
+  void Begin(uint32_t copies, Ack ack = Ack::kAll, ReadFrom from = ReadFrom::kPrimary) {
+    Make(copies, ack, from);
     feeds_.resize(copies);
     for (uint32_t i = 0; i < copies; ++i) shard_->feed_link(i)->set_transport(&feeds_[i]);
     for (uint32_t i = 0; i < copies; ++i) Up(i, "r" + std::to_string(i));
     for (uint32_t i = 0; i < copies; ++i) Follow(i);
     shard_->Tick(now_ms_ += 2000, 0);
     AnswerPings();
+  }
+  // Where clients have been answered by another copy than the primary.
+  void BeginSeenElsewhere(uint32_t copies, Ack ack = Ack::kAll) {
+    Begin(copies, ack, ReadFrom::kReplica);
+    Record();
+    ReadElsewhere();
+  }
+  void ReadElsewhere() {
+    Ask({"GET", "any"});
+    for (uint32_t i = 0; i < feeds_.size(); ++i) {
+      if (Sent(i).empty()) continue;
+      EXPECT_NE(i, 0u);
+      Reply(i, "$-1\r\n");
+    }
   }
   // As before Begin: for another round of the same test.
   void Anew() {
