@@ -267,10 +267,11 @@ MemoryView NodeSettings::View() const {
   for (uint32_t i = 0; i < view.count; ++i) {
     const Seen& seen = seen_[i];
     const uint64_t own = Bytes(seen.limit.own());
+    const bool in_sync = shard_.info().copies[i].state == CopyState::kInSync;
     view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(),
                       seen.limit.known(),
                       own,
-                      refuses ? seen.counted.value_or(own) : own,
+                      refuses ? seen.counted.value_or(in_sync ? own : 0) : own,
                       Bytes(seen.limit.now()),
                       seen.policy != kNoEviction};
   }

@@ -179,6 +179,23 @@ TEST_F(NodeSettingsTest, WhereNothingIsEvictedALimitSetSinceACopyLeftCountsOnceI
   EXPECT_EQ(nodes_[1].maxmemory, "1") << "and it keeps it";
 }
 
+// Nor by the next gemel, which hears it for the first time.
+TEST_F(NodeSettingsTest, WhereNothingIsEvictedTheLimitOfAStaleCopyDoesNotCount) {
+  nodes_.resize(2);
+  for (ModelNode& node : nodes_) node.maxmemory = "0", node.policy = "noeviction";
+  Begin();
+  Settle();
+  Lose(1);
+  Back(1, "another");
+  Settle();
+  ASSERT_EQ(Durable().copies[1].state, CopyState::kStale);
+  nodes_[1].maxmemory = "1";
+  NewGemel();
+  Settle();
+  EXPECT_EQ(nodes_[0].maxmemory, "0");
+  EXPECT_FALSE(settings_->RefusesWhenFull(0));
+}
+
 TEST_F(NodeSettingsTest, WhereNothingIsEvictedALowerLimitCountsOnceItWasReadTwice) {
   nodes_.resize(2);
   for (ModelNode& node : nodes_) node.maxmemory = "0", node.policy = "noeviction";
