@@ -12,11 +12,12 @@ function(schedule regex)
   endforeach()
 endfunction()
 
-# CPU time alone, as the simulator's seeds, the unit tests and the fuzz targets, which say so where they are added.
-schedule("^sim\\." COST 100)
+# CPU time alone, as what is added with compute().
+schedule("^sim\\." COST 100 RESOURCE_LOCK core0)
 schedule("^e2e\\.LargeValue\\.|HostileRequests\\.MemoryOfClients|^e2e\\.Memory(Faults)?\\." COST 60 RESOURCE_LOCK memory)
 schedule("^e2e\\.(Soak|.*/ReloadMany)\\." COST 60)
-schedule("^e2e\\.Soak\\.Hostile" COST 70 PROCESSORS 4)
+# As soon as nothing else runs, or it would wait until nothing else is left.
+schedule("^e2e\\.Soak\\.Hostile" COST 200 PROCESSORS 4)
 # They write as fast as they can.
 schedule("^e2e\\.(RemovalsAndFaults|Evictions)\\." COST 50)
 # 8 to 20 seconds, mostly of waiting.

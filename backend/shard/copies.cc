@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "backend/shard/shard_parts.h"
+
 namespace gemel {
 
 namespace {
@@ -78,6 +80,14 @@ void Copies::SetInfo(const ShardInfo& info, CopyMask journals) {
                     : (journals & Bit(i)) != 0 ? CopyStage::kBehind
                                                : CopyStage::kUnknown);
   }
+}
+
+CopyMask Copies::Reachable(CopyMask copies) const {
+  CopyMask up = 0;
+  ForEachCopy(copies, [&](uint32_t copy) {
+    if (link(copy).up()) up |= Bit(copy);
+  });
+  return up;
 }
 
 std::string Copies::Broken() const {

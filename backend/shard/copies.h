@@ -71,6 +71,8 @@ class Copies {
   // The link is up, and the node is the process that it should be.
   CopyMask up() const { return connected_ & ~stages_.replaced(); }
   bool IsUp(uint32_t copy) const { return (up() & Bit(copy)) != 0; }
+  // Those of them to which something can be sent, whatever process each is.
+  CopyMask Reachable(CopyMask copies) const;
   // In sync, up and in no doubt: see ShardRoles::Derive, which alone sets it.
   CopyMask readable() const { return readable_; }
   bool Serves(uint32_t copy) const { return (readable_ & Bit(copy)) != 0; }

@@ -158,7 +158,7 @@ bool KeyDoubts::ResolveOne(const std::string& key, Doubt* doubt, bool* done) {
 bool KeyDoubts::Repair(const std::string& key, Doubt* doubt, bool* done) {
   const Copies& copies = *parts_->copies;
   const uint32_t source = SourceOf(doubt->cause);
-  const CopyMask targets = (copies.in_sync() | UpAmong(copies.joining())) & ~Bit(source);
+  const CopyMask targets = (copies.in_sync() | copies.Reachable(copies.joining())) & ~Bit(source);
   // Whoever left since it was in doubt may have it wrong.
   parts_->removals->Miss(parts_->journals->recording() & ~targets, key);
   if (targets == 0) {
@@ -174,13 +174,7 @@ bool KeyDoubts::Repair(const std::string& key, Doubt* doubt, bool* done) {
   return true;
 }
 
-CopyMask KeyDoubts::UpAmong(CopyMask copies) const {
-  CopyMask up = 0;
-  ForEachCopy(copies, [&](uint32_t copy) {
-    if (parts_->copies->link(copy).up()) up |= Bit(copy);
-  });
-  return up;
-}
+bool KeyDoubts::AllUp(CopyMask copies) const { return parts_->copies->Reachable(copies) == copies; }
 
 void KeyDoubts::Question(uint32_t copy, uint8_t step, std::string_view command,
                          const std::string& key) {

@@ -113,8 +113,7 @@ class KeyDoubts {
   Verdict Decide(Doubt* doubt) const;
   bool IsThePrimarys(const Cause& cause) const;
   uint32_t SourceOf(const Cause& cause) const;
-  CopyMask UpAmong(CopyMask copies) const;
-  bool AllUp(CopyMask copies) const { return UpAmong(copies) == copies; }
+  bool AllUp(CopyMask copies) const;
   // *done: it is in doubt no more, or its repair has begun. False: no further one can begin now.
   bool ResolveOne(const std::string& key, Doubt* doubt, bool* done);
   bool Repair(const std::string& key, Doubt* doubt, bool* done);

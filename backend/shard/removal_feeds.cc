@@ -95,10 +95,7 @@ void RemovalFeeds::OnRemoved(uint32_t copy, std::string_view key, bool evicted) 
   parts_->removals->OnRemoved(copy, key, evicted);
 }
 
-void RemovalFeeds::OnRemovedEnd(uint32_t) {
-  StepBarrier();
-  parts_->removals->OnRemovedEnd();
-}
+void RemovalFeeds::OnRemovedEnd(uint32_t) { GoOn(); }
 
 void RemovalFeeds::OnFollowing(uint32_t copy, bool missed) {
   if (missed) parts_->removals->OnMissed(copy);
@@ -174,12 +171,12 @@ uint64_t RemovalFeeds::AskBarrier() {
 
 void RemovalFeeds::OnPong(uint32_t copy) {
   barrier_.feed &= ~Bit(copy);
-  if (!barrier_.under_way || (barrier_.line | barrier_.feed) != 0) return;
-  StepBarrier();
-  parts_->removals->OnRemovedEnd();
+  if (barrier_.under_way && (barrier_.line | barrier_.feed) == 0) GoOn();
 }
 
-void RemovalFeeds::OnMainHeard() {
+void RemovalFeeds::OnMainHeard() { GoOn(); }
+
+void RemovalFeeds::GoOn() {
   StepBarrier();
   parts_->removals->OnRemovedEnd();
 }

@@ -52,6 +52,8 @@ class RemovalFeeds : private RemovalFeed::Host {
   // --- barriers: Removals::OnBarrier, OnBarrierEnd ---
   // One goes on, or begins if there is reason to.
   void StepBarrier();
+  // What waits for a barrier may go on once that is over.
+  void GoOn();
   // The number of one that begins from now on; whether that one has ended, or a later one if it was
   // given up; and whether it is over, also if it was.
   uint64_t AskBarrier();

@@ -277,10 +277,7 @@ void Removals::DoubtAll(uint32_t copy, std::string_view frame) {
 }
 
 void Removals::DeleteEverywhere(const std::string& key) {
-  CopyMask up = 0;
-  ForEachCopy(parts_->copies->targets(), [&](uint32_t copy) {
-    if (parts_->copies->link(copy).up()) up |= Bit(copy);
-  });
+  const CopyMask up = parts_->copies->Reachable(parts_->copies->targets());
   Delete(up, {key});
   Miss(parts_->journals->known() & ~up, key);
   recent_.Add(key);

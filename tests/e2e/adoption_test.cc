@@ -83,7 +83,7 @@ TEST_F(Adoption, LiveReplicaIsTakenOverWithoutACopy) {
   EXPECT_EQ(FullSyncs(primary), 1) << proxy_.Log();
   EXPECT_EQ(Client(proxy_.port())("GET", "k999"), "v");
   EXPECT_EQ(replica.Connect()("DBSIZE"), ":1001");
-  EXPECT_TRUE(Logged("it is taken over without a new copy")) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs("it is taken over without a new copy")) << proxy_.Log();
 }
 
 TEST_F(Adoption, LiveReplicaByAnotherName) {
@@ -171,7 +171,7 @@ TEST_F(Adoption, NodeThatRefusesReplicaOf) {
   Fill(replica.Connect(), 5, "old");
   StartProxy(primary, replica);
   ExpectEqual(primary, replica);
-  EXPECT_TRUE(Logged(replica.address() + " refuses REPLICAOF (ERR unknown")) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs(replica.address() + " refuses REPLICAOF (ERR unknown")) << proxy_.Log();
   EXPECT_EQ(FullSyncs(primary), 0);  // it was copied key by key
   EXPECT_EQ(replica.Connect()("DBSIZE"), ":11");
 }

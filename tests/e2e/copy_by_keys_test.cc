@@ -83,8 +83,8 @@ TEST_F(CopyByKeys, ReplicasThatCannotReachTheirPrimariesKeepNobodyWaiting) {
   EXPECT_TRUE(WaitUntilInSync(2)) << NodeOf(2, 1);
   for (size_t shard = 0; shard < 2; ++shard) {
     EXPECT_TRUE(WaitUntilInSync(shard)) << NodeOf(shard, 1) << proxy_.Log();
-    EXPECT_TRUE(Logged(pairs_[shard].replica->address() + " does not begin to copy from " +
-                       pairs_[shard].primary->address()));
+    EXPECT_TRUE(proxy_.Logs(pairs_[shard].replica->address() + " does not begin to copy from " +
+                            pairs_[shard].primary->address()));
   }
   EXPECT_TRUE(load.WaitForMore(300));
   load.Stop();
@@ -104,7 +104,7 @@ TEST_F(CopyByKeys, APrimaryWithoutATcpPort) {
   Fill(pairs_[0].primary.get());
   Start();
   ExpectEqual(0);
-  EXPECT_TRUE(Logged("listens on its Unix socket only")) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs("listens on its Unix socket only")) << proxy_.Log();
 }
 
 TEST_F(CopyByKeys, AnAddressThatIsAnotherServerThere) {
@@ -118,7 +118,7 @@ TEST_F(CopyByKeys, AnAddressThatIsAnotherServerThere) {
   Start();
   ExpectEqual(0);
   EXPECT_EQ(Connect()("EXISTS", "wrong"), ":0");
-  EXPECT_TRUE(Logged("to another server than the primary")) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs("to another server than the primary")) << proxy_.Log();
 }
 
 TEST_F(CopyByKeys, AWrongMasterauth) {
@@ -256,8 +256,8 @@ TEST_F(NodeRights, AUserWithoutDangerousCommandsIsWarnedOfAndItsCopyComesBack) {
     EXPECT_TRUE(Warns(copy, "+replicaof")) << NodeOf(0, copy);
     EXPECT_FALSE(Warns(copy, "+restore")) << NodeOf(0, copy);
   }
-  EXPECT_TRUE(Logged("warn")) << proxy_.Log();
-  EXPECT_TRUE(Logged("does not let gemel's user 'gemel' use INFO"));
+  EXPECT_TRUE(proxy_.Logs("warn")) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs("does not let gemel's user 'gemel' use INFO"));
   EXPECT_NE(Connect()("PROXY", "EVENTS").Text().find("does not let gemel's user"),
             std::string::npos);
   Load load(proxy_.port(), {.threads = 3, .pipeline = 4});

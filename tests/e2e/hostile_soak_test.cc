@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/e2e/asan_option.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/hostile_clients.h"
 #include "tests/e2e/load.h"
@@ -39,6 +40,7 @@ TEST(Soak, HostileClientsBesidePoliteOnesThreaded) {
   const std::chrono::seconds length(NumberFromEnvironment("GEMEL_SOAK_SECONDS", 20));
   const unsigned seed = NumberFromEnvironment("GEMEL_SOAK_SEED", std::random_device{}());
   SCOPED_TRACE("seed " + std::to_string(seed));
+  const AsanOption keep_little("quarantine_size_mb=32");
   Cluster cluster(
       {.shards = 2,
        .workers = 2,

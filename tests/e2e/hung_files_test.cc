@@ -9,6 +9,7 @@
 
 #include <filesystem>
 
+#include "tests/e2e/asan_option.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/look.h"
 
@@ -54,16 +55,6 @@ int64_t LongestTurn(Client* client) {
   return std::stoll(text.substr(text.find("longest_turn_ms:") + 16));
 }
 
-// A thread that is stopped cannot be looked through for pointers: what it alone holds would count
-// as leaked.
-struct NoLeakCheck {
-  NoLeakCheck() {
-    const char* before = std::getenv("ASAN_OPTIONS");
-    const std::string options = before == nullptr ? "" : std::string(before) + ":";
-    ::setenv("ASAN_OPTIONS", (options + "detect_leaks=0").c_str(), 1);
-  }
-};
-
 class HungFiles : public testing::Test {
  protected:
   HungFiles() : cluster_({.shards = 2, .sections = {{"health", kImpatientProbes}}}) {}
@@ -81,7 +72,9 @@ class HungFiles : public testing::Test {
   }
   void SetUp() override { EXPECT_EQ(cluster_.Connect()("SET", cluster_.KeyOn(0), "v"), "OK"); }
 
-  NoLeakCheck no_leak_check_;
+  // A thread that is stopped cannot be looked through for pointers: what it alone holds would count
+  // as leaked.
+  AsanOption no_leak_check_{"detect_leaks=0"};
 
   Cluster cluster_;
 };

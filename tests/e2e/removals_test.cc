@@ -39,6 +39,27 @@ ClusterOptions Full(ClusterOptions options, const std::string& policy = "allkeys
   return options;
 }
 
+int64_t Limit(const RedisNode& node) {
+  return std::stoll(node.Connect()("CONFIG", "GET", "maxmemory").items.at(1).bytes);
+}
+
+// What its nodes remove is followed, and the primary has the least limit. Who fills a cache before
+// that may have copies that differ, until they have been compared.
+class Followed : public Cluster {
+ public:
+  explicit Followed(ClusterOptions options) : Cluster(std::move(options)) {
+    EXPECT_TRUE(Eventually([this] { return IsFollowed(); })) << Connect()("PROXY", "SHARDS");
+  }
+
+ private:
+  bool IsFollowed() {
+    for (const Reply& node : Connect()("PROXY", "SHARDS").items.at(0).Field("nodes").items) {
+      if (node.Field("notifications") != "on") return false;
+    }
+    return Limit(node(0, 0)) == 0 || Limit(node(0, 1)) > Limit(node(0, 0));
+  }
+};
+
 int64_t NodeFigure(const RedisNode& node, const std::string& name) {
   const std::string text = node.Connect()("INFO", "stats").bytes;
   return std::stoll(text.substr(text.find("\r\n" + name + ":") + name.size() + 3));
@@ -102,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(Removals, Evictions) {
-  Cluster cluster(Full(Options()));
+  Followed cluster(Full(Options()));
   CacheLoad load(cluster.proxy().port(), Load(kFull));
   EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
   load.Stop();
@@ -112,7 +133,7 @@ TEST_P(Removals, Evictions) {
 }
 
 TEST_P(Removals, Expiries) {
-  Cluster cluster(Options());
+  Followed cluster(Options());
   CacheLoad load(cluster.proxy().port(), Load(kExpiries));
   EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
   load.Stop();
@@ -122,7 +143,7 @@ TEST_P(Removals, Expiries) {
 }
 
 TEST_P(Removals, EvictionsWithPromotions) {
-  Cluster cluster(Full(Options()));
+  Followed cluster(Full(Options()));
   CacheLoad load(cluster.proxy().port(), Load(kFull, false, true));
   for (const int copy : {1, 0, 1}) {
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
@@ -133,7 +154,7 @@ TEST_P(Removals, EvictionsWithPromotions) {
 }
 
 TEST_P(Removals, ExpiriesWithPromotions) {
-  Cluster cluster(Options());
+  Followed cluster(Options());
   CacheLoad load(cluster.proxy().port(), Load(kExpiries, false, true));
   for (const int copy : {1, 0, 1}) {
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
@@ -144,14 +165,14 @@ TEST_P(Removals, ExpiriesWithPromotions) {
 }
 
 TEST_P(Removals, MovesAmongEvictions) {
-  Cluster cluster(Full(Options()));
+  Followed cluster(Full(Options()));
   CacheLoad load(cluster.proxy().port(), Load(kFull, true));
   EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
   ExpectOneCache(&cluster, &load);
 }
 
 TEST_P(Removals, MovesAmongExpiries) {
-  Cluster cluster(Options());
+  Followed cluster(Options());
   CacheLoad load(cluster.proxy().port(), Load(kExpiries, true));
   EXPECT_TRUE(load.WaitForMore(2 * kSome)) << load.Errors();
   ExpectOneCache(&cluster, &load);
@@ -176,7 +197,7 @@ TEST(RemovalsOfOneRedis, NothingComesBack) {
 
 TEST(RemovalsAndFaults, AReplicaThatIsKilledComesBackEqual) {
   for (const CacheLoad::Kind kind : {kFull, kExpiries}) {
-    Cluster cluster(kind == kFull ? Full(Options()) : Options());
+    Followed cluster(kind == kFull ? Full(Options()) : Options());
     CacheLoad load(cluster.proxy().port(), {.kind = kind});
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
     cluster.node(0, 1).Kill();
@@ -190,7 +211,7 @@ TEST(RemovalsAndFaults, AReplicaThatIsKilledComesBackEqual) {
 
 TEST(RemovalsAndFaults, AReplicaThatHangsComesBackEqual) {
   for (const CacheLoad::Kind kind : {kFull, kExpiries}) {
-    Cluster cluster(kind == kFull ? Full(Options()) : Options());
+    Followed cluster(kind == kFull ? Full(Options()) : Options());
     CacheLoad load(cluster.proxy().port(), {.kind = kind});
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
     RedisNode& replica = cluster.node(0, 1);
@@ -208,7 +229,7 @@ TEST(RemovalsAndFaults, AReplicaThatHangsComesBackEqual) {
 TEST(RemovalsAndFaults, APrimaryThatIsKilled) {
   // What it removed in its last moment it told nobody: only that the copies get equal is asked.
   for (const CacheLoad::Kind kind : {kFull, kExpiries}) {
-    Cluster cluster(kind == kFull ? Full(Options()) : Options());
+    Followed cluster(kind == kFull ? Full(Options()) : Options());
     CacheLoad load(cluster.proxy().port(), {.kind = kind});
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
     cluster.node(0, 0).Kill();
@@ -230,7 +251,7 @@ TEST(Evictions, UnderEveryPolicy) {
   for (const char* policy : {"allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
                              "volatile-random", "volatile-ttl"}) {
     SCOPED_TRACE(policy);
-    Cluster cluster(Full(Options(), policy));
+    Followed cluster(Full(Options(), policy));
     CacheLoad load(cluster.proxy().port(), {.ttls = true});
     EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
     // What is used least goes first, and that is what nobody looks at.
@@ -242,7 +263,7 @@ TEST(Evictions, UnderEveryPolicy) {
 }
 
 TEST(Evictions, KeysWithoutATtlStayUnderAVolatilePolicy) {
-  Cluster cluster(Full(Options(), "volatile-lru"));
+  Followed cluster(Full(Options(), "volatile-lru"));
   Load kept(cluster.proxy().port(), {.threads = 2});
   CacheLoad load(cluster.proxy().port(), {.ttls = true});
   EXPECT_TRUE(load.WaitForMore(kSome)) << load.Errors();
@@ -253,17 +274,8 @@ TEST(Evictions, KeysWithoutATtlStayUnderAVolatilePolicy) {
   kept.Verify(cluster.proxy().port());
 }
 
-void WaitForLimit(Cluster& cluster, int copy, const std::function<bool(int64_t mb)>& right) {
-  Client node = cluster.node(0, copy).Connect();
-  EXPECT_TRUE(Eventually([&] {
-    return right(std::stoll(node("CONFIG", "GET", "maxmemory").items.at(1).bytes) >> 20);
-  }));
-}
-
 TEST(Evictions, WhereNothingMayBeEvictedNobodyLeaves) {
-  Cluster cluster(Full(Options(), "noeviction"));
-  // So that the primary is the one who refuses.
-  WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 4; });
+  Followed cluster(Full(Options(), "noeviction"));
   CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
   EXPECT_TRUE(load.WaitForMore(kSome / 4)) << load.Errors();
   load.Stop();
@@ -286,8 +298,7 @@ INSTANTIATE_TEST_SUITE_P(Smaller, UnequalMemory, testing::Values(0, 1), [](const
 });
 
 TEST_P(UnequalMemory, TheSmallerOneDecides) {
-  ClusterOptions options = Full(Options());
-  Cluster cluster(std::move(options));
+  Followed cluster(Full(Options()));
   RedisNode& smaller = cluster.node(0, GetParam());
   EXPECT_EQ(smaller.Connect()("CONFIG", "SET", "maxmemory", "3mb"), "OK");
   CacheLoad load(cluster.proxy().port(), {});
@@ -300,12 +311,11 @@ TEST_P(UnequalMemory, TheSmallerOneDecides) {
 
 TEST_P(UnequalMemory, WritesDoNotFailWhereNothingMayBeEvicted) {
   // Who fills the memory is told so; nobody leaves for it, and the copies stay equal.
-  Cluster cluster(Full(Options(), "noeviction"));
-  WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 4; });  // else that may come behind it
+  Followed cluster(Full(Options(), "noeviction"));
   RedisNode& smaller = cluster.node(0, GetParam());
   EXPECT_EQ(smaller.Connect()("CONFIG", "SET", "maxmemory", "3mb"), "OK");
-  WaitForLimit(cluster, 0, [](int64_t mb) { return mb == 3; });
-  WaitForLimit(cluster, 1, [](int64_t mb) { return mb > 3; });
+  EXPECT_TRUE(Eventually([&] { return Limit(cluster.node(0, 0)) == 3 << 20; }));
+  EXPECT_TRUE(Eventually([&] { return Limit(cluster.node(0, 1)) > 3 << 20; }));
   CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
   EXPECT_TRUE(load.WaitForMore(kSome / 4)) << load.Errors();
   load.Stop();

@@ -44,11 +44,12 @@ class TwoProxies : public ::testing::Test {
     WriteFile(second.config_path(), config);
     return RunProgram({GemelBinary(), "-c", second.config_path()}, "", std::chrono::seconds(20));
   }
+  static std::string NameOf(pid_t pid, uint16_t port) {
+    return "(pid " + std::to_string(pid) + ", listening on 127.0.0.1:" + std::to_string(port) +
+           ", started 2";
+  }
   void ExpectNames(const std::string& text, pid_t pid, uint16_t port) {
-    EXPECT_NE(text.find("(pid " + std::to_string(pid) +
-                        ", listening on 127.0.0.1:" + std::to_string(port) + ", started 2"),
-              std::string::npos)
-        << text;
+    EXPECT_NE(text.find(NameOf(pid, port)), std::string::npos) << text;
   }
 
   std::array<RedisNode, 4> nodes_;
@@ -133,12 +134,12 @@ TEST_F(TwoProxies, TakeOver) {
   ProxyProcess second;
   second.set_prefix({"/bin/sh", "-c", "exec \"$@\" --take-over", "sh"});
   second.Start(ConfigOf(second.port()));
-  ExpectNames(second.Log(), first_pid, first.port());
+  EXPECT_TRUE(second.Logs(NameOf(first_pid, first.port()))) << second.Log();
   // It ends by itself, and says whose the nodes are now.
   EXPECT_EQ(first.Wait(), 1) << first.Log();
   first.Kill();
   EXPECT_TRUE(first.Logs("another gemel serves node ")) << first.Log();
-  ExpectNames(first.Log(), second.pid(), second.port());
+  EXPECT_TRUE(first.Logs(NameOf(second.pid(), second.port()))) << first.Log();
   EXPECT_EQ(Client(second.port())("GET", "k"), "v");
   EXPECT_EQ(Client(second.port())("SET", "k", "w"), "OK");
   EXPECT_TRUE(InSync(second));
@@ -180,7 +181,7 @@ TEST_F(TwoProxies, TheFirstNoticesASecondThatCameWhileItWasCutOff) {
   first.Signal(SIGCONT);
   EXPECT_EQ(first.Wait(), 1) << first.Log();
   first.Kill();
-  ExpectNames(first.Log(), second.pid(), second.port());
+  EXPECT_TRUE(first.Logs(NameOf(second.pid(), second.port()))) << first.Log();
   EXPECT_EQ(Client(second.port())("GET", "k"), "second");
   EXPECT_TRUE(InSync(second));
   ExpectCopiesEqual();
