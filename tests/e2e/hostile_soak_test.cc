@@ -35,9 +35,9 @@ uint64_t MostBeside() {
 // slower.
 int Some() { return ProxySanitizer() == Sanitizer::kThread ? 50 : 500; }
 
-// GEMEL_SOAK_SECONDS: how long (10); GEMEL_SOAK_SEED: as in a failure that is to be seen again.
+// GEMEL_SOAK_SECONDS: how long (14); GEMEL_SOAK_SEED: as in a failure that is to be seen again.
 TEST(Soak, HostileClientsBesidePoliteOnesThreaded) {
-  const std::chrono::seconds length(NumberFromEnvironment("GEMEL_SOAK_SECONDS", 20));
+  const std::chrono::seconds length(NumberFromEnvironment("GEMEL_SOAK_SECONDS", 14));
   const unsigned seed = NumberFromEnvironment("GEMEL_SOAK_SEED", std::random_device{}());
   SCOPED_TRACE("seed " + std::to_string(seed));
   const AsanOption keep_little("quarantine_size_mb=32");

@@ -11,7 +11,7 @@
 namespace gemel::e2e::removals_test {
 namespace {
 
-constexpr uint64_t kSome = 15000;  // requests
+constexpr uint64_t kSome = 10000;  // requests
 constexpr CacheLoad::Kind kFull = CacheLoad::Kind::kFull;
 constexpr CacheLoad::Kind kExpiries = CacheLoad::Kind::kExpiries;
 
@@ -82,7 +82,9 @@ void ExpectNobodyLeft(const Cluster& cluster) {
 }
 
 void Promote(const Cluster& cluster, const RedisNode& node) {
-  EXPECT_EQ(cluster.Connect()("PROXY", "PROMOTE", "a", node.address()), "OK");
+  const std::string told = cluster.Connect()("PROXY", "PROMOTE", "a", node.address()).Text();
+  // A disk may be slow.
+  EXPECT_TRUE(told == "OK" || told.find("it may still take effect") != std::string::npos) << told;
   EXPECT_TRUE(cluster.WaitUntilPrimary(0, node));
 }
 
