@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kReadIntervalMs = 100;
 constexpr uint64_t kReadMs = 1000;
+constexpr uint64_t kReadAgainMs = 200;
 constexpr char kMaxmemory[] = "maxmemory";
 constexpr char kPolicy[] = "maxmemory-policy";
 constexpr char kEvents[] = "notify-keyspace-events";
@@ -196,6 +197,8 @@ void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
     seen.latency.Forget();
   }
   Count(copy);
+  if (seen.read_before && seen.counted != seen.read_before)
+    seen.next_ms = env_->NowMs() + kReadAgainMs;
   const bool notifies = seen.flags.known() && TellsRemovals(seen.flags.now());
   if (!notifies) {
     seen.notifying = 0;
@@ -207,15 +210,20 @@ void NodeSettings::OnRead(uint32_t copy, uint64_t connection) {
   Work(copy);
 }
 
-// What it has while it is in sync counts, and less than before once it was read twice: it may be a
-// moment's mistake, for which the copy leaves, and the primary must not refuse writes for it.
+// What it has while it is in sync counts, but a limit where there was none, or less of one, only
+// once it was read again a while later: it may be a moment's mistake, for which the copy leaves,
+// and the primary must not refuse writes for it.
 void NodeSettings::Count(uint32_t copy) {
   Seen& seen = seen_[copy];
   if (!seen.limit.known()) return;
   const uint64_t own = Bytes(seen.limit.own());
   const bool in_sync = shard_.info().copies[copy].state == CopyState::kInSync;
-  const bool less = seen.counted && own != 0 && (*seen.counted == 0 || own < *seen.counted);
-  const bool again = seen.read_before == own;
+  const uint64_t before = seen.counted.value_or(0);
+  const bool its_own = !seen.counted && copy == shard_.info().primary;
+  const bool less = own != 0 && (before == 0 || own < before) && !its_own;
+  const uint64_t now_ms = env_->NowMs();
+  if (seen.read_before != own) seen.read_since_ms = now_ms;
+  const bool again = seen.read_before == own && now_ms >= seen.read_since_ms + kReadAgainMs;
   seen.read_before = in_sync ? std::optional<uint64_t>(own) : std::nullopt;
   if (less ? in_sync && again : in_sync || seen.counted.has_value()) seen.counted = own;
 }
@@ -257,8 +265,9 @@ bool NodeSettings::RefusesWhenFull(uint32_t copy) const {
          (by_gemel || seen.counted.value_or(0) > 0);
 }
 
-// Of a copy that is stale what it had in sync counts where the primary would refuse writes for it:
-// with what was set since it has to come back first.
+// Where the primary would refuse writes for another copy's limit it is what that had in sync: with
+// what was set since, or with all that is heard of it for the first time, it has to come back
+// first.
 MemoryView NodeSettings::View() const {
   MemoryView view;
   view.count = shard_.copy_count();
@@ -267,11 +276,11 @@ MemoryView NodeSettings::View() const {
   for (uint32_t i = 0; i < view.count; ++i) {
     const Seen& seen = seen_[i];
     const uint64_t own = Bytes(seen.limit.own());
-    const bool in_sync = shard_.info().copies[i].state == CopyState::kInSync;
+    const bool counts = !refuses || i == view.primary || seen.counted.has_value();
     view.copies[i] = {shard_.IsMember(i) && !shard_.info().copies[i].drained(),
-                      seen.limit.known(),
+                      seen.limit.known() && counts,
                       own,
-                      refuses ? seen.counted.value_or(in_sync ? own : 0) : own,
+                      refuses ? seen.counted.value_or(i == view.primary ? own : 0) : own,
                       Bytes(seen.limit.now()),
                       seen.policy != kNoEviction};
   }

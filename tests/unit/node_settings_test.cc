@@ -196,6 +196,39 @@ TEST_F(NodeSettingsTest, WhereNothingIsEvictedTheLimitOfAStaleCopyDoesNotCount) 
   EXPECT_FALSE(settings_->RefusesWhenFull(0));
 }
 
+// As little, if that was a moment's mistake while the first gemel came.
+TEST_F(NodeSettingsTest, WhereNothingIsEvictedTheFirstLimitOfACopyCountsOnceItWasReadTwice) {
+  for (const bool mistake : {true, false}) {
+    nodes_.assign(2, {});
+    for (ModelNode& node : nodes_) node.maxmemory = kSixteen, node.policy = "noeviction";
+    nodes_[1].maxmemory = kEight;
+    settings_.reset();
+    shard_.reset();
+    transports_.clear();
+    Begin();
+    for (int i = 0; i < 200 && Report(1, "maxmemory_own") != kEight; ++i) Turn();
+    EXPECT_EQ(nodes_[0].maxmemory, kSixteen);
+    EXPECT_TRUE(settings_->RefusesWhenFull(0)) << "its own";
+    if (mistake) nodes_[1].maxmemory = kSixteen;
+    Turn(15);
+    EXPECT_EQ(nodes_[0].maxmemory, mistake ? kSixteen : kEight);
+  }
+}
+
+// What the last gemel had made of it stays as it is meanwhile.
+TEST_F(NodeSettingsTest, TheNextGemelDoesNotRaiseALimitThatItHasNotReadTwice) {
+  nodes_.assign(2, {});
+  for (ModelNode& node : nodes_) node.maxmemory = kSixteen, node.policy = "noeviction";
+  nodes_[1].maxmemory = kEight;
+  Begin();
+  Settle();
+  EXPECT_EQ(nodes_[0].maxmemory, kEight);
+  Sets();
+  NewGemel();
+  Settle();
+  EXPECT_EQ(Sets(), "");
+}
+
 TEST_F(NodeSettingsTest, WhereNothingIsEvictedALowerLimitCountsOnceItWasReadTwice) {
   nodes_.resize(2);
   for (ModelNode& node : nodes_) node.maxmemory = "0", node.policy = "noeviction";
