@@ -62,7 +62,8 @@ TEST(Soak, HostileClientsBesidePoliteOnesThreaded) {
     }
     // Under ThreadSanitizer the proxy is too slow to serve all of them beside the polite ones.
     if (ProxySanitizer() != Sanitizer::kThread) {
-      EXPECT_TRUE(Eventually([&] { return hostile.Unseen().empty(); })) << hostile.Unseen();
+      EXPECT_TRUE(Eventually([&] { return hostile.Unseen().empty(); }, 3 * kPatience))
+          << hostile.Unseen();
     }
     EXPECT_TRUE(load.WaitForMore(Some())) << cluster.Connect()("PROXY", "SHARDS");
   }
