@@ -71,6 +71,7 @@ TEST_P(Control, DrainedPrimaryIsStoppedUnderLoad) {
   EXPECT_EQ(client("PROXY", "DRAIN", node.address()), "OK");
   EXPECT_EQ(cluster.Status(0).primary, cluster.node(0, 1).address());
   EXPECT_EQ(StateOf(cluster, 0, node), "drained");
+  EXPECT_TRUE(cluster.proxy().Logs(node.address() + " is drained (epoch "));
   const std::string log = cluster.proxy().Log();
   node.Kill();
   EXPECT_TRUE(load.WaitForMore(500));

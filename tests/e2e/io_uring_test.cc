@@ -39,6 +39,7 @@ TEST_P(IoUring, ServesWithoutIt) {
 
 TEST_P(IoUring, ChangesUnderLoad) {
   Cluster cluster({.workers = GetParam()});
+  EXPECT_TRUE(cluster.proxy().Logs(" serves "));
   const bool there = cluster.proxy().Log().find("io_uring is not used") == std::string::npos;
   Client client = cluster.Connect();
   Load load(cluster.proxy().port(), {.threads = 4, .pipeline = 8});

@@ -82,8 +82,7 @@ TEST_F(LargeRequests, VeryManyKeysWhileLinksBreak) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_TRUE(
-      Has(cluster_.proxy().Log(), "lost the connection to " + cluster_.node(0, 1).address()));
+  EXPECT_TRUE(cluster_.proxy().Logs("lost the connection to " + cluster_.node(0, 1).address()));
   ExpectNothingElse(300 * kMb);
 }
 

@@ -176,8 +176,9 @@ TEST_F(FewFiles, TheSoftLimitIsRaised) {
 
 TEST_F(FewFiles, TheHardLimitCapsTheClients) {
   Start("-n 200", 150);
-  const std::string log = proxy_.Log();
   const std::string begin = " room for ";
+  EXPECT_TRUE(proxy_.Logs(begin));
+  const std::string log = proxy_.Log();
   const size_t at = log.find(begin);
   ASSERT_NE(at, std::string::npos) << log;
   const size_t room = std::stoul(log.substr(at + begin.size()));

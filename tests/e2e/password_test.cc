@@ -138,6 +138,7 @@ TEST_P(Password, GuessesAreCountedAndTold) {
   }
   EXPECT_EQ(world_.Connect()("AUTH", "secret"), "OK");
   EXPECT_EQ(Denied(), guesses);
+  EXPECT_TRUE(world_.proxy().Logs(" gave a wrong user or password"));
   const std::string log = world_.proxy().Log();
   const size_t lines = Count(log, " gave a wrong user or password");
   EXPECT_GE(Count(log, "the client 127.0.0.1:"), 1u);

@@ -64,9 +64,9 @@ TEST_P(ProtectedModeTest, ServesThisMachineAlone) {
   EXPECT_EQ(Client::OnUnixSocket(socket)("GET", "k"), "v");
   EXPECT_EQ(world_.Connect()("GET", "k"), "v");
   EXPECT_EQ(Denials(), 8);
-  const std::string log = world_.proxy().Log();
-  EXPECT_TRUE(Has(log, "protected mode: there is no password, so on " + At("0.0.0.0") + " only"));
-  EXPECT_TRUE(Has(log, "the client " + own_ + ":")) << "who was turned away is told";
+  EXPECT_TRUE(world_.proxy().Logs("protected mode: there is no password, so on " + At("0.0.0.0") +
+                                  " only"));
+  EXPECT_TRUE(world_.proxy().Logs("the client " + own_ + ":")) << "who was turned away is told";
   // At a start it is said, too, and is so.
   world_.proxy().Stop();
   world_.proxy().Restart();

@@ -54,6 +54,7 @@ TEST_P(Reload, ReplicaRemoved) {
     }
     return lines;
   };
+  EXPECT_TRUE(world().proxy().Logs("shard a: node " + removed + " removed"));
   const std::string log = lines_of_it();
   world().node(removed).Kill();
   EXPECT_TRUE(load().WaitForMore(500));
