@@ -79,7 +79,7 @@ class NodeSettings {
     SeenSetting latency;
     std::optional<uint64_t> counted;      // its own limit, see Count
     std::optional<uint64_t> read_before;  // the same, if it was in sync then
-    uint64_t read_since_ms = 0;           // all that time
+    uint64_t read_since_ms = 0;           // since then each time
     std::vector<NodeSetting> kept;        // what is durable
     std::string said;                     // what was said of it last
 

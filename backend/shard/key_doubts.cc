@@ -90,7 +90,7 @@ void KeyDoubts::OnNoneInDoubt() {
   parts_->shard->Refresh();
 }
 
-// What the others removed is gone a moment earlier than it would be, and that nobody has seen.
+// Nobody has seen what the others removed: the key is gone once the primary removes it.
 bool KeyDoubts::IsThePrimarys(const Cause& cause) const {
   const bool replaced = cause.overwritten && (cause.told & Bit(parts_->copies->primary())) != 0;
   return cause.differed && !replaced && !parts_->reads->SeenElsewhere();
