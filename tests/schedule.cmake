@@ -1,7 +1,7 @@
 # When ctest starts what, if several tests run at once (included when it begins): the long ones first, so that
 # none is left for the end, and of those that take a whole core, or much memory, one at a time.
 
-set(all ${unit_tests_TESTS} ${sim_tests_TESTS} ${io_tests_TESTS} ${e2e_tests_TESTS} ${many_reloads})
+set(all ${sim_tests_TESTS} ${io_tests_TESTS} ${e2e_tests_TESTS} ${many_reloads})
 
 # schedule(REGEX PROPERTIES...): those properties for the tests whose names match.
 function(schedule regex)

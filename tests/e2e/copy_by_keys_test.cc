@@ -299,7 +299,7 @@ TEST_F(NodeRights, ARightThatIsTakenAwayOnTheWay) {
   EXPECT_TRUE(Eventually([&] {
     return NodeOf(0, 1).Field("resync").bytes.find("NOPERM") != std::string::npos;
   })) << NodeOf(0, 1);
-  EXPECT_TRUE(Eventually([&] { return Logged("'restore'"); })) << proxy_.Log();
+  EXPECT_TRUE(proxy_.Logs("'restore'")) << proxy_.Log();
   pairs_[0].replica->Connect()("ACL", "SETUSER", "gemel", "+restore");
   ExpectEqual(0);
 }

@@ -94,9 +94,6 @@ class Names : public testing::Test {
     }
     return false;
   }
-  bool Logged(const std::string& text) const {
-    return Eventually([&] { return proxy_.Log().find(text) != std::string::npos; });
-  }
 
   NameServer names_;
   std::vector<std::unique_ptr<RedisNode>> nodes_;
@@ -212,7 +209,7 @@ TEST_F(Names, ANameWithoutARecordIsANodeThatDoesNotAnswer) {
   const RedisNode& other = AddNode("b.gemel.test");
   const std::string shards = Shard("a", At("a1.gemel.test", primary), At("a2.gemel.test", replica));
   proxy_.Start(Config(shards));
-  EXPECT_TRUE(Logged("the host name a2.gemel.test cannot be resolved: "));
+  EXPECT_TRUE(proxy_.Logs("the host name a2.gemel.test cannot be resolved: "));
   Client client = Connect();
   EXPECT_TRUE(Eventually([&] { return client("SET", "k", "v") == "OK"; }));
   ExpectServed(&client);
@@ -226,7 +223,7 @@ TEST_F(Names, ANameWithoutARecordIsANodeThatDoesNotAnswer) {
   EXPECT_NE(answer.find("gemel.toml:"), std::string::npos) << answer;
   EXPECT_NE(answer.find(warning), std::string::npos) << answer;
   EXPECT_EQ(answer.find("a2.gemel.test"), std::string::npos) << answer;
-  EXPECT_TRUE(Logged(warning));
+  EXPECT_TRUE(proxy_.Logs(warning));
   EXPECT_EQ(ReadShards(Connect()).size(), 3u);
   EXPECT_EQ(proxy_.Stop(), 0);
   const int asked = names_.asked("a2.gemel.test");
@@ -235,7 +232,7 @@ TEST_F(Names, ANameWithoutARecordIsANodeThatDoesNotAnswer) {
   // It comes to be.
   names_.Set("a2.gemel.test", {kAlive});
   EXPECT_TRUE(Eventually([this] { return ReadShards(Connect())[0].AllInSync(); }));
-  EXPECT_TRUE(Logged("the host name a2.gemel.test is resolved again: 127.0.0.9"));
+  EXPECT_TRUE(proxy_.Logs("the host name a2.gemel.test is resolved again: 127.0.0.9"));
 }
 
 TEST_F(Names, ATestOfTheConfigWarns) {
@@ -269,8 +266,8 @@ TEST_F(Names, OneLookupANameAtATime) {
   proxy_.Start(Config(shards, "", "workers = 2\n"));
   // Eight links and eight probes ask, again and again.
   EXPECT_TRUE(
-      Logged("the host name node.gemel.test cannot be resolved: the resolver has not answered "
-             "yet"));
+      proxy_.Logs("the host name node.gemel.test cannot be resolved: the resolver has not answered "
+                  "yet"));
   EXPECT_EQ(names_.asked("node.gemel.test"), 1);
   names_.SetSilent(false);
   Client client = Connect();

@@ -20,9 +20,7 @@ TEST(SameServer, UnderTwoAddressesAppliesAWriteOnce) {
   Client client(proxy.port());
   EXPECT_TRUE(Eventually([&] { return client("SET", "k", "v") == "OK"; })) << proxy.Log();
   for (int i = 1; i <= 5; ++i) EXPECT_EQ(client("INCR", "n"), ":" + std::to_string(i));
-  EXPECT_TRUE(Eventually([&] {
-    return proxy.Log().find("is not used: it is the same server as ") != std::string::npos;
-  })) << proxy.Log();
+  EXPECT_TRUE(proxy.Logs("is not used: it is the same server as ")) << proxy.Log();
 }
 
 TEST(SameServer, AGemelIsNoNode) {
@@ -162,10 +160,8 @@ TEST(SameServer, FoundOutOnceItAnswers) {
   Client direct = node.Connect();
   ASSERT_EQ(direct("CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2"), "OK");
   const std::string why = "it is the same server as " + node.address() + " of shard 'a'";
-  EXPECT_TRUE(Eventually([&] {
-    return world.proxy().Log().find("shard 'b': " + alias + " is not used: " + why) !=
-           std::string::npos;
-  })) << world.proxy().Log();
+  EXPECT_TRUE(world.proxy().Logs("shard 'b': " + alias + " is not used: " + why))
+      << world.proxy().Log();
   EXPECT_TRUE(Eventually([&] { return world.Shard("b").Node(alias).reason == "not used: " + why; }))
       << world.Connect()("PROXY", "SHARDS");
   // The sweep of the keys that are another shard's now has ended, and left the others alone.
@@ -198,10 +194,8 @@ TEST(SameServer, ANodeThatIsAnotherShardsServerLaterIsNotUsed) {
   const std::string digest = one.Digest();
   point_to("one");
   two.Kill();
-  EXPECT_TRUE(Eventually([&] {
-    return proxy.Log().find("it is the same server as " + one.address() + " of shard 'a'") !=
-           std::string::npos;
-  })) << proxy.Log();
+  EXPECT_TRUE(proxy.Logs("it is the same server as " + one.address() + " of shard 'a'"))
+      << proxy.Log();
   int down = 0;
   for (int i = 0; i < 200; ++i) {
     const std::string value = client("GET", "key:" + std::to_string(i)).Text();
