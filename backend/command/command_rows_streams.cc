@@ -27,11 +27,11 @@ constexpr CommandRow kStreamRows[] = {
     Row("xinfo|help", 2, kHelp, kNoKeys).AnyShard(),
     Read("xinfo|stream", -3, kPlain, Key(2)),
     Read("xlen", 2, kFast, Key(1)),
-    Read("xpending", -3, kPlain, Key(1)),
-    Read("xrange", -4, kPlain, Key(1)),
-    Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread),
-    Write("xreadgroup", -7, kBlocking, kStreams).StateCopy().By(ArgRule::kXread),
-    Read("xrevrange", -4, kPlain, Key(1)),
+    Read("xpending", -3, kPlain, Key(1)).InResp2(Resp2Form::kLastNullArray),
+    Read("xrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
+    Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
+    Write("xreadgroup", -7, kBlocking, kStreams).StateCopy().By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
+    Read("xrevrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),
     Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim),
 
@@ -39,7 +39,7 @@ constexpr CommandRow kStreamRows[] = {
     Write("geoadd", -5, kDenyOom, Key(1)),
     Read("geodist", -4, kPlain, Key(1)),
     Read("geohash", -2, kPlain, Key(1)),
-    Read("geopos", -2, kPlain, Key(1)),
+    Read("geopos", -2, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Write("georadius", -6, kDenyOom, GeoRadius(6)).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite).By(ArgRule::kStoreOption),
     Read("georadius_ro", -6, kPlain, Key(1)),
     Write("georadiusbymember", -5, kDenyOom, GeoRadius(5)).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite)
@@ -93,7 +93,7 @@ constexpr CommandRow kStreamRows[] = {
 
     // transactions
     Refused("discard", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
-    Refused("exec", 1, kConn | kCmdSkipSlowlog, kNoMultiExec),
+    Refused("exec", 1, kConn | kCmdSkipSlowlog, kNoMultiExec).InResp2(Resp2Form::kNullArray),
     Refused("multi", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
     Refused("unwatch", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
     Refused("watch", -2, kConn | kFast | kAllowBusy, kNoMultiExec, KeyRange(1, -1)),

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/command/local_command.h"
+#include "backend/resp/resp2_form.h"
 #include "config/config.h"
 
 namespace gemel {
@@ -127,6 +128,7 @@ struct CommandRow {
   WrittenKeys written = WrittenKeys::kAll;
   // Not of SET, which stores the key whatever the time: it expires then like any other.
   ExpiryRule expiry = ExpiryRule::kNone;
+  Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
   Confine confine = nullptr;      // for kStateCopy; null: its keys are all that it can change
@@ -139,6 +141,11 @@ struct CommandRow {
   bool MayTakeLong() const;
   // A script or function of the client's, which may never end.
   bool RunsCode() const;
+  // How a reply of RESP3 to so many arguments, the name counted, reads in RESP2.
+  Resp2Form FormIn2(size_t args) const {
+    if (resp2 != Resp2Form::kNullOfCount) return resp2;
+    return args > 2 ? Resp2Form::kNullArray : Resp2Form::kPlain;
+  }
   // Exactly one key, at args[1]: the planner's short way.
   bool HasOneKey() const { return key_rule == KeyRule::kRange && first_key == 1 && last_key == 1; }
 };

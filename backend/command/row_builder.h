@@ -130,6 +130,11 @@ struct Row : CommandRow {
     row.expiry = rule;
     return row;
   }
+  constexpr Row InResp2(Resp2Form form) const {
+    Row row = *this;
+    row.resp2 = form;
+    return row;
+  }
   // The arguments decide. `why` is for those invocations that are kNotYet or refused.
   constexpr Row By(ArgRule rule, std::string_view why = {}) const {
     Row row = *this;
