@@ -25,6 +25,10 @@ constexpr uint32_t kMaxTries = 5;
 constexpr uint64_t kStuckMs = 30 * 1000;
 // After a round that ended early.
 constexpr uint64_t kRetryMs = 10 * 1000;
+// How often a wanted round is repeated for keys that it left open, and how soon: twice as late each
+// time.
+constexpr uint32_t kMostRepeats = 10;
+constexpr uint64_t kFirstRepeatMs = 100;
 constexpr size_t kMaxWaiting = 64;
 constexpr size_t kMaxKeyName = 64 * 1024;
 constexpr uint32_t kMaxNotes = 20;
@@ -111,7 +115,7 @@ void Audit::TryBegin(uint64_t now_ms) {
     }
     return;
   }
-  if (wanted_ && several && shard_.CanCompare() && shard_.CopyToResync() < 0) {
+  if (wanted_ && now_ms >= wanted_from_ms_ && several && shard_.CanCompare() && shard_.CopyToResync() < 0) {
     wanted_ = false;
     urgent_ = true;
     Begin({});
@@ -131,7 +135,7 @@ void Audit::Begin(std::vector<Request*> requests) {
   tally_.Begin(round_.progress_ms);
   round_.epoch = shard_.info().epoch;
   round_.copies = shard_.in_sync();
-  round_.notes = 0;
+  round_.notes = round_.open = 0;
   round_.scan.Begin(shard_.info().primary, round_.copies);
   round_.batch.Begin();
   comparison_.Reset();
@@ -159,7 +163,12 @@ void Audit::End(const std::string& early) {
     shard_.DropCompare();
   }
   if (early.empty()) tally_.Complete();
-  wanted_ |= urgent_ && !early.empty();
+  if (urgent_ && !early.empty()) {
+    wanted_ = true;
+  } else if (urgent_ && round_.open > 0 && repeats_ < kMostRepeats) {
+    wanted_ = true;
+    wanted_from_ms_ = now_ms + (kFirstRepeatMs << repeats_++);
+  }
   urgent_ = false;
   const uint64_t interval_ms = uint64_t{config_.interval_s} * 1000;
   next_ms_ = now_ms + (early.empty() ? interval_ms : std::min(interval_ms, kRetryMs));
@@ -315,6 +324,7 @@ void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
       if (round_.batch.stage == Stage::kCompare || shard_.IsKeyLocked(key)) {
         round_.batch.suspects.push_back(key);
       } else if (recheck) {
+        ++round_.open;
         NoteKey(NoteLevel::kError, key, "still differs after its repair: " + verdict.why);
       } else {
         Repair(key, verdict);
@@ -325,6 +335,7 @@ void Audit::OnKeyCompared(const std::string& key, const KeyVerdict& verdict) {
         round_.batch.suspects.push_back(key);
         return;
       }
+      round_.open += verdict.passing ? 1 : 0;
       break;
     case KeyVerdict::Kind::kEqual:
     case KeyVerdict::Kind::kSkipped:
@@ -348,7 +359,11 @@ void Audit::Repair(const std::string& key, const KeyVerdict& verdict) {
       NoteLevel::kWarn, key,
       "differs: " + verdict.why +
           (begun ? "; it is being made equal to the primary's" : "; it cannot be repaired now"));
-  if (begun) round_.batch.repaired.push_back(key);
+  if (begun) {
+    round_.batch.repaired.push_back(key);
+  } else {
+    ++round_.open;
+  }
 }
 
 // After a comparison that was lost. Obstacle ends the round if that goes on.

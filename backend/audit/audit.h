@@ -37,8 +37,12 @@ class Audit : private CompareSink {
   // In effect at once; the background's next round is due an interval from now.
   void set_config(const AuditConfig& config);
   // Keys may differ that nothing else will repair: a round over all of them begins as soon as it
-  // can, at full speed, and again until one has come to its end.
-  void Want() { wanted_ = true; }
+  // can, at full speed, and again until one has come to its end; a few times more while there are
+  // keys of which a copy does not say what it has.
+  void Want() {
+    wanted_ = true;
+    repeats_ = 0;
+  }
   // That has still to come.
   bool wanted() const { return wanted_ || (urgent_ && round_.running); }
   // A round is under way.
@@ -79,6 +83,8 @@ class Audit : private CompareSink {
   bool stopped_ = false;
   bool wanted_ = false;
   bool urgent_ = false;  // the round under way was wanted
+  uint32_t repeats_ = 0;         // of wanted rounds, for what the last one left open
+  uint64_t wanted_from_ms_ = 0;  // not before
   AuditWaiters waiters_;
   uint64_t next_ms_ = 0;  // when the background's next round is due
   uint64_t ticked_ms_ = 0;

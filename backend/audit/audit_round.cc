@@ -123,7 +123,7 @@ std::string AuditTally::Text(uint64_t now_ms) const {
 std::string AuditTally::Reply(std::string_view shard, uint64_t now_ms,
                               const std::string& early) const {
   std::string out;
-  AppendArrayHeader(&out, 14);
+  AppendMapHeader(&out, 7);
   AppendBulk(&out, "shard");
   AppendBulk(&out, shard);
   const auto number = [&out](std::string_view name, uint64_t value) {

@@ -62,6 +62,8 @@ struct AuditRound {
   CopyMask copies = 0;
   uint64_t progress_ms = 0;
   uint32_t notes = 0;
+  // Keys that may differ still, of which more may be known later.
+  uint32_t open = 0;
   AuditScan scan;
   AuditBatch batch;
 };

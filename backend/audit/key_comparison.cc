@@ -195,6 +195,7 @@ void KeyComparison::Judge() {
 void KeyComparison::JudgeKey(const Key& key, KeyVerdict* verdict) const {
   if (key.count == 0) {
     verdict->kind = key.error.empty() ? KeyVerdict::Kind::kEqual : KeyVerdict::Kind::kUnknown;
+    verdict->passing = true;
     verdict->why = key.error;
     return;
   }
@@ -211,11 +212,13 @@ void KeyComparison::JudgeKey(const Key& key, KeyVerdict* verdict) const {
   if (verdict->differ != 0 && key.locked) {
     verdict->differ = 0;
     verdict->kind = KeyVerdict::Kind::kUnknown;
+    verdict->passing = true;
     verdict->why = "it was being written";
   } else if (verdict->differ != 0) {
     verdict->kind = KeyVerdict::Kind::kDiffers;
   } else if (unknown) {
     verdict->kind = KeyVerdict::Kind::kUnknown;
+    verdict->passing = !key.error.empty();
     verdict->why = key.error.empty() ? "its type's DUMP may differ for equal values" : key.error;
   } else if (key.partly) {
     verdict->kind = KeyVerdict::Kind::kSkipped;

@@ -26,7 +26,8 @@ struct KeyVerdict {
     kUnknown,  // a copy did not say, or the key changed meanwhile: ask again
   };
   Kind kind = Kind::kUnknown;
-  CopyMask differ = 0;  // the copies that differ
+  bool passing = false;  // of kUnknown: what is in the way may be over later
+  CopyMask differ = 0;   // the copies that differ
   std::string why;      // for people
 };
 

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "backend/resp/reply_reader.h"
+#include "backend/resp/resp2_form.h"
 
 namespace gemel {
 
@@ -141,6 +142,13 @@ ValueDigest DigestOf(ValuePart part, std::string_view reply) {
   ValueDigest digest;
   bool made = false;
   std::string text;
+  // Links may speak two protocols. The elements of sets and hashes read the same in both.
+  std::string in_resp2;
+  if (part != ValuePart::kMembers && part != ValuePart::kPairs && !ReadsSameInResp2(reply)) {
+    AppendInResp2(reply, part == ValuePart::kScores ? Resp2Form::kFlatPairs : Resp2Form::kPlain,
+                  &in_resp2);
+    reply = in_resp2;
+  }
   switch (part) {
     case ValuePart::kBytes:
       break;

@@ -44,6 +44,12 @@ class OutQueue {
     Queue(chunk, 0, chunk->size);
   }
 
+  // Queues a part of a chunk that is held elsewhere meanwhile, without copying it.
+  void AppendPart(Chunk* chunk, size_t begin, size_t end) {
+    tail_ = ChunkRef();
+    Queue(chunk, begin, end);
+  }
+
   bool empty() const { return bytes_ == 0; }
   size_t bytes() const { return bytes_; }
 

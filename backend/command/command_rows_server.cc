@@ -56,7 +56,7 @@ constexpr CommandRow kServerRows[] = {
     Local("command|getkeys", -4, kHelp, LocalCommand::kCommandGetKeys),
     Local("command|getkeysandflags", -4, kHelp, LocalCommand::kCommandGetKeysAndFlags),
     Local("command|help", 2, kHelp, LocalCommand::kCommandHelp),
-    Local("command|info", -2, kHelp, LocalCommand::kCommandInfo),
+    Local("command|info", -2, kHelp, LocalCommand::kCommandInfo).InResp2(Resp2Form::kNullArray),
     Local("command|list", -2, kHelp, LocalCommand::kCommandList),
     Container("config"),
     Local("config|get", -3, kAdmin | kConn, LocalCommand::kConfigGet),

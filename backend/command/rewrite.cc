@@ -16,13 +16,14 @@ constexpr size_t kMostArguments = 1000000;
 
 bool RewriteSpop(std::span<const std::string_view> args, std::string_view reply,
                  std::string* frame) {
-  if (reply == "$-1\r\n" || reply == "*0\r\n" || reply == "*-1\r\n") return true;
+  if (IsNullReply(reply)) return true;
   std::vector<std::string_view> srem = {"SREM", args[1]};
   if (reply[0] == '$') {
     srem.push_back(ReplyText(reply));
   } else {
     std::vector<std::string_view> members;
     if (!SplitArray(reply, &members) || members.size() > kMostArguments) return false;
+    if (members.empty()) return true;
     for (const std::string_view member : members) srem.push_back(ReplyText(member));
   }
   *frame = CommandFrame(srem);

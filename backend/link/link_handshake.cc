@@ -23,6 +23,7 @@ const LinkHandshake::Row LinkHandshake::kRows[] = {
     {Step::kKillOrphan, &LinkHandshake::OnNoMatter},
     {Step::kRole, &LinkHandshake::OnRole},
     {Step::kSize, &LinkHandshake::OnSize},
+    {Step::kHello, &LinkHandshake::OnHello},
 };
 
 void LinkHandshake::Ask(Step step, const std::vector<std::string_view>& args) {
@@ -152,6 +153,12 @@ std::string LinkHandshake::OnSize(std::string_view reply) {
   return {};
 }
 
+// Nodes before 6.0 do not know it, and a user may not be allowed it.
+std::string LinkHandshake::OnHello(std::string_view reply) {
+  identity_.speaks_resp3 = reply[0] == '%';
+  return {};
+}
+
 // A process that hung, or that the network lost, may still have commands of the last connection to
 // read, and would apply them after what comes on this one. Only of the same process is the ID
 // right.
@@ -208,6 +215,8 @@ void LinkHandshake::AskForState() {
   }
   Ask(Step::kRole, {"ROLE"});
   Ask(Step::kSize, {"DBSIZE"});
+  // Last: what comes before it is answered in RESP2.
+  if (!options_->subscriber) Ask(Step::kHello, {"HELLO", "3"});
 }
 
 }  // namespace gemel

@@ -57,6 +57,7 @@ class LinkHandshake {
     kKillOrphan,
     kRole,
     kSize,
+    kHello,
   };
   using Answer = std::string (LinkHandshake::*)(std::string_view reply);
   struct Row {
@@ -86,6 +87,7 @@ class LinkHandshake {
   std::string OnClientList(std::string_view reply);
   std::string OnRole(std::string_view reply);
   std::string OnSize(std::string_view reply);
+  std::string OnHello(std::string_view reply);
 
   const LinkOptions* options_;
   bool first_ = true;

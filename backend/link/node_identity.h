@@ -36,6 +36,8 @@ struct NodeIdentity {
   // comes back with is all of it.
   bool keeps_writes = false;
   uint64_t evicted = 0;  // keys, since the process began; before any request of the connection
+  // This connection speaks RESP3, else RESP2.
+  bool speaks_resp3 = false;
   NodeLimits limits;
   std::string version;   // "Redis 7.0.15", "Valkey 8.0.1"; empty: it does not tell
   int dump_version = 0;  // of what DUMP and replication give; 0: not known of that version

@@ -1,5 +1,6 @@
 #include "backend/resp/reply_reader.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "backend/resp/request_reader.h"
@@ -113,12 +114,13 @@ ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
 }
 
 bool SplitArray(std::string_view reply, std::vector<std::string_view>* elements) {
-  if (reply.size() < 4 || reply[0] != '*') return false;
+  if (reply.size() < 4 || !IsAggregate(reply[0]) || reply[0] == '|') return false;
   const size_t cr = reply.find('\r');
   int64_t count = 0;
   if (cr == std::string_view::npos || !ParseInteger(reply.substr(1, cr - 1), &count) || count < 0) {
     return false;
   }
+  if (reply[0] == '%') count *= 2;
   ReplyLimits limits;
   limits.max_bulk = reply.size();
   ReplyReader reader;
@@ -138,13 +140,18 @@ std::string_view ReplyText(std::string_view reply) {
   if (reply.size() < 3) return {};
   const size_t cr = reply.find('\r');
   if (cr == std::string_view::npos) return {};
-  if (reply[0] == '+' || reply[0] == '-' || reply[0] == ':') return reply.substr(1, cr - 1);
+  if (reply[0] == '+' || reply[0] == '-' || reply[0] == ':' || reply[0] == ',') {
+    return reply.substr(1, cr - 1);
+  }
   int64_t length = 0;
-  if (reply[0] != '$' || !ParseInteger(reply.substr(1, cr - 1), &length) || length < 0 ||
-      cr + 2 + static_cast<size_t>(length) > reply.size()) {
+  const bool verbatim = reply[0] == '=';
+  if ((reply[0] != '$' && !verbatim) || !ParseInteger(reply.substr(1, cr - 1), &length) ||
+      length < 0 || cr + 2 + static_cast<size_t>(length) > reply.size()) {
     return {};
   }
-  return reply.substr(cr + 2, static_cast<size_t>(length));
+  const std::string_view text = reply.substr(cr + 2, static_cast<size_t>(length));
+  constexpr size_t kFormat = 4;  // "txt:"
+  return verbatim ? text.substr(std::min(kFormat, text.size())) : text;
 }
 
 }  // namespace gemel

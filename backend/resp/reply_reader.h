@@ -53,12 +53,18 @@ class ReplyReader {
   std::string error_;
 };
 
-// Of a whole array reply: the span of each element, whole frames, appended to *elements. False if
-// the reply is not an array (or is a null array).
+// Of a whole array reply, or a set, push or map (its names and values in turn): the span of each
+// element, whole frames, appended to *elements. False if it is none (or is a null array).
 bool SplitArray(std::string_view reply, std::vector<std::string_view>* elements);
 
-// The text of a simple string, error, integer or bulk string reply; nothing of others or of nulls.
+// The text of a simple string, error, integer, bulk or verbatim string (without its format) or
+// double; nothing of others or of nulls.
 std::string_view ReplyText(std::string_view reply);
+
+// Whether it is a null, in any of the three forms.
+inline bool IsNullReply(std::string_view reply) {
+  return reply.starts_with('_') || reply.starts_with("$-1") || reply.starts_with("*-1");
+}
 
 }  // namespace gemel
 

@@ -1,8 +1,8 @@
 #include "backend/resp/resp2_form.h"
 
+#include <algorithm>
 #include <charconv>
-
-#include "backend/resp/resp_writer.h"
+#include <cstring>
 
 namespace gemel {
 
@@ -65,8 +65,9 @@ class Tokens {
 
 class Converter {
  public:
-  Converter(std::string_view reply, Resp2Form form, std::string* out)
-      : tokens_(reply),
+  Converter(std::string_view reply, Resp2Form form, Resp2Out* out)
+      : reply_(reply),
+        tokens_(reply),
         out_(out),
         null_array_(form == Resp2Form::kNullArray || form == Resp2Form::kPairs) {}
 
@@ -75,19 +76,19 @@ class Converter {
     const size_t begin = tokens_.at();
     const Token first = tokens_.Next();
     if (form == Resp2Form::kPairs && first.type == '%') {
-      AppendArrayHeader(out_, first.count);
+      Header('*', first.count);
       for (int64_t i = 0; i < first.count; ++i) {
-        AppendArrayHeader(out_, 2);
+        Header('*', 2);
         Values(2);
       }
     } else if (form == Resp2Form::kFlatPairs && first.type == '*' && IsPairs(first.count)) {
-      AppendArrayHeader(out_, 2 * first.count);
+      Header('*', 2 * first.count);
       for (int64_t i = 0; i < first.count; ++i) {
         tokens_.Next();
         Values(2);
       }
     } else if (form == Resp2Form::kLastNullArray && first.type == '*' && first.count > 0) {
-      AppendArrayHeader(out_, first.count);
+      Header('*', first.count);
       Values(first.count - 1);
       null_array_ = true;
       Values(1);
@@ -95,18 +96,15 @@ class Converter {
       tokens_.set_at(begin);
       Values(1);
     }
+    FlushSame();
   }
 
  private:
   void DropAttributes() {
     for (;;) {
       const size_t begin = tokens_.at();
-      const Token token = tokens_.Next();
-      if (token.type != '|') {
-        tokens_.set_at(begin);
-        return;
-      }
-      for (int64_t i = ValuesIn(token); i > 0; --i) tokens_.Skip();
+      if (begin >= reply_.size() || reply_[begin] != '|') return;
+      for (int64_t i = ValuesIn(tokens_.Next()); i > 0; --i) tokens_.Skip();
     }
   }
 
@@ -123,43 +121,90 @@ class Converter {
   void Values(int64_t left) {
     for (; left > 0; --left) {
       DropAttributes();
+      const size_t begin = tokens_.at();
       const Token token = tokens_.Next();
       left += ValuesIn(token);
-      One(token);
+      One(token, begin);
     }
   }
 
-  void One(const Token& token) {
+  void One(const Token& token, size_t begin) {
     switch (token.type) {
       case '_':
-        null_array_ ? AppendNullArray(out_) : AppendNullBulk(out_);
-        return;
+        return Made(null_array_ ? "*-1\r\n" : "$-1\r\n");
       case '%':
       case '~':
       case '>':
-        AppendArrayHeader(out_, ValuesIn(token));
-        return;
+        return Header('*', ValuesIn(token));
       case ',':
       case '(':
-        AppendBulk(out_, token.text);
-        return;
+        return Bulk(token.text);
       case '#':
-        AppendInteger(out_, token.text == "t");
-        return;
+        return Made(token.text == "t" ? ":1\r\n" : ":0\r\n");
       case '=':
-        AppendBulk(out_, token.text.substr(4));  // "txt:"
-        return;
+        return Bulk(token.text.substr(std::min<size_t>(4, token.text.size())));  // "txt:"
       case '!':
-        AppendError(out_, token.text);
-        return;
+        return Error(token.text);
       default:
-        out_->append(token.frame);
+        if (same_end_ != begin) {
+          FlushSame();
+          same_begin_ = begin;
+        }
+        same_end_ = tokens_.at();
     }
   }
 
+  void FlushSame() {
+    if (same_end_ > same_begin_) out_->Same(reply_.substr(same_begin_, same_end_ - same_begin_));
+    same_begin_ = same_end_ = 0;
+  }
+  void Made(std::string_view bytes) {
+    FlushSame();
+    out_->Made(bytes);
+  }
+  void Header(char type, int64_t count) {
+    char text[24];
+    text[0] = type;
+    char* end = std::to_chars(text + 1, text + sizeof(text) - 2, count).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    Made({text, static_cast<size_t>(end - text)});
+  }
+  // Its bytes are a part of the reply, and may be many.
+  void Bulk(std::string_view bytes) {
+    Header('$', static_cast<int64_t>(bytes.size()));
+    out_->Same(bytes);
+    out_->Made("\r\n");
+  }
+  // A line, in RESP2: no break may be in it.
+  void Error(std::string_view bytes) {
+    Made("-");
+    while (!bytes.empty()) {
+      const size_t line = std::min(bytes.find_first_of("\r\n"), bytes.size());
+      if (line > 0) out_->Same(bytes.substr(0, line));
+      if (line < bytes.size()) out_->Made(" ");
+      bytes.remove_prefix(std::min(line + 1, bytes.size()));
+    }
+    out_->Made("\r\n");
+  }
+
+  std::string_view reply_;
   Tokens tokens_;
-  std::string* out_;
+  Resp2Out* out_;
   bool null_array_;
+  // Of the reply, what goes out as it is with the next piece that does not.
+  size_t same_begin_ = 0;
+  size_t same_end_ = 0;
+};
+
+class StringOut : public Resp2Out {
+ public:
+  explicit StringOut(std::string* out) : out_(out) {}
+  void Same(std::string_view part) override { out_->append(part); }
+  void Made(std::string_view bytes) override { out_->append(bytes); }
+
+ private:
+  std::string* out_;
 };
 
 bool IsOfResp2(char type) {
@@ -169,16 +214,38 @@ bool IsOfResp2(char type) {
 }  // namespace
 
 bool ReadsSameInResp2(std::string_view reply) {
-  if (!IsOfResp2(reply[0])) return false;
-  if (reply[0] != '*') return true;
-  for (Tokens tokens(reply); !tokens.empty();) {
-    if (!IsOfResp2(tokens.Next().type)) return false;
+  if (reply[0] != '*') return IsOfResp2(reply[0]);
+  const char* at = reply.data();
+  const char* const end = at + reply.size();
+  while (at < end) {
+    const char type = *at;
+    if (!IsOfResp2(type)) return false;
+    size_t length = 0;
+    const char* digit = at + 1;
+    if (type == '$') {
+      for (; static_cast<unsigned char>(*digit - '0') < 10; ++digit) {
+        length = length * 10 + static_cast<size_t>(*digit - '0');
+      }
+      // A null has no bytes, and no end of them.
+      if (digit > at + 1) {
+        at = digit + 2 + length + 2;
+        continue;
+      }
+    }
+    at = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at)));
+    if (at == nullptr) return true;
+    ++at;
   }
   return true;
 }
 
-void AppendInResp2(std::string_view reply, Resp2Form form, std::string* out) {
+void WriteInResp2(std::string_view reply, Resp2Form form, Resp2Out* out) {
   Converter(reply, form, out).Convert(form);
+}
+
+void AppendInResp2(std::string_view reply, Resp2Form form, std::string* out) {
+  StringOut to(out);
+  WriteInResp2(reply, form, &to);
 }
 
 }  // namespace gemel

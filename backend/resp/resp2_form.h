@@ -17,6 +17,7 @@
 namespace gemel {
 
 enum class Resp2Form : uint8_t {
+  kAsItIs,         // not at all: who asked speaks RESP3
   kPlain,          // type by type; nulls are $-1
   kNullArray,      // nulls, on any level, are *-1
   kLastNullArray,  // the last element, if it is a null, is *-1, other nulls are $-1: XPENDING
@@ -29,8 +30,20 @@ enum class Resp2Form : uint8_t {
 // functions below. Costs one look at most replies, and one at each value of an array.
 bool ReadsSameInResp2(std::string_view reply);
 
-// Appends what a client of RESP2 gets for the reply to *out. Frames of RESP2 stay what they are;
-// attributes are left out, for Redis does not send them to such a client.
+// Takes a reply of RESP2 piece by piece, in order.
+class Resp2Out {
+ public:
+  virtual ~Resp2Out() = default;
+  // A part of the reply of RESP3 itself, as long as can be.
+  virtual void Same(std::string_view part) = 0;
+  // Bytes that are not; good during the call.
+  virtual void Made(std::string_view bytes) = 0;
+};
+
+// Gives `out` what a client of RESP2 gets for the reply. Frames of RESP2 stay what they are;
+// attributes are left out, for Redis does not send them to such a client. Allocates nothing.
+void WriteInResp2(std::string_view reply, Resp2Form form, Resp2Out* out);
+// The same, appended to a string.
 void AppendInResp2(std::string_view reply, Resp2Form form, std::string* out);
 
 }  // namespace gemel

@@ -42,6 +42,20 @@ void AppendNullArray(std::string* out) { out->append("*-1\r\n"); }
 
 void AppendArrayHeader(std::string* out, int64_t count) { AppendHeader(out, '*', count); }
 
+void AppendNull(std::string* out) { out->append("_\r\n"); }
+
+void AppendMapHeader(std::string* out, int64_t pairs) { AppendHeader(out, '%', pairs); }
+
+void AppendSetHeader(std::string* out, int64_t count) { AppendHeader(out, '~', count); }
+
+void AppendVerbatim(std::string* out, std::string_view text) {
+  constexpr std::string_view kFormat = "txt:";
+  AppendHeader(out, '=', static_cast<int64_t>(kFormat.size() + text.size()));
+  out->append(kFormat);
+  out->append(text);
+  out->append("\r\n");
+}
+
 void AppendCommand(std::string* out, std::span<const std::string_view> args) {
   AppendArrayHeader(out, static_cast<int64_t>(args.size()));
   for (std::string_view arg : args) AppendBulk(out, arg);

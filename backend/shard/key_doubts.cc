@@ -220,7 +220,7 @@ void KeyDoubts::Weigh(const std::string& key, Doubt* doubt) {
 
 void KeyDoubts::OnWeighed(uint32_t copy, Doubt* doubt, std::string_view reply) {
   doubt->weighing &= ~Bit(copy);
-  if (reply.starts_with("$-1")) {
+  if (IsNullReply(reply)) {
     doubt->gone = true;
   } else if (reply[0] == '$') {
     const std::string_view dump = ReplyText(reply);

@@ -11,6 +11,7 @@
 #include "backend/bytes/budget.h"
 #include "backend/bytes/byte_buffer.h"
 #include "backend/link/link_item.h"
+#include "backend/resp/resp2_form.h"
 #include "backend/shard/shard_order.h"
 
 namespace gemel {
@@ -80,6 +81,8 @@ struct Request : LinkItem {
   bool answered = false;   // its reply waits in the extra for its turn
   // The reply is expected to take less than 2^this bytes; 0: nothing is known.
   uint8_t reply_log2 = 0;
+  // Its maker's: how the reply reads for who asked.
+  Resp2Form form = Resp2Form::kAsItIs;
   uint32_t session = 0;  // requests of one session keep their order
   uint16_t shard = 0;    // index in the pool
   // The shard's: the copies that this read was sent to; or, of a write that is held again, may have

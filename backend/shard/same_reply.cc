@@ -2,9 +2,11 @@
 
 #include <charconv>
 #include <cstdio>
+#include <string>
 #include <vector>
 
 #include "backend/resp/reply_reader.h"
+#include "backend/resp/resp2_form.h"
 
 namespace gemel {
 
@@ -25,10 +27,10 @@ bool SameScore(std::string_view a, std::string_view b) {
   return a.size() != b.size() && (a.size() > b.size() ? a : b) == text;
 }
 
-}  // namespace
-
-bool DifferInFormatAlone(std::string_view a, std::string_view b) {
-  if (a.empty() || b.empty() || a[0] != b[0]) return false;
+// Both of RESP2.
+bool Same(std::string_view a, std::string_view b) {
+  if (a == b || (IsNullReply(a) && IsNullReply(b))) return true;
+  if (a[0] != b[0]) return false;
   if (a[0] == '$') return SameScore(ReplyText(a), ReplyText(b));
   std::vector<std::string_view> ours;
   std::vector<std::string_view> theirs;
@@ -36,9 +38,20 @@ bool DifferInFormatAlone(std::string_view a, std::string_view b) {
     return false;
   }
   for (size_t i = 0; i < ours.size(); ++i) {
-    if (ours[i] != theirs[i] && !DifferInFormatAlone(ours[i], theirs[i])) return false;
+    if (!Same(ours[i], theirs[i])) return false;
   }
   return true;
+}
+
+}  // namespace
+
+bool DifferInFormatAlone(std::string_view a, std::string_view b) {
+  if (a.empty() || b.empty()) return false;
+  std::string ours;
+  std::string theirs;
+  AppendInResp2(a, Resp2Form::kFlatPairs, &ours);
+  AppendInResp2(b, Resp2Form::kFlatPairs, &theirs);
+  return Same(ours, theirs);
 }
 
 }  // namespace gemel

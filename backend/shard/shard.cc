@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/shard/node_abilities.h"
 #include "backend/shard/server_claims.h"
 #include "backend/shard/shard_report.h"
 
@@ -156,6 +157,9 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   nodes_.OnLinkUp(link->index());
   roles_.OnLinkUp(*link, identity);
   removals_.OnMainUp(link->index());
+  if (NodeAbilities* abilities = parts_.env->abilities(); abilities != nullptr) {
+    abilities->Note({parts_.options.name, link->name()}, identity.speaks_resp3);
+  }
 }
 
 void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) {
@@ -296,6 +300,9 @@ void Shard::RemoveCopy(uint32_t copy) {
   removals_.feeds().RemoveCopy(copy);
   if (ServerClaims* claims = parts_.env->claims(); claims != nullptr) {
     claims->Release({parts_.options.name, copies_.link(copy).name()});
+  }
+  if (NodeAbilities* abilities = parts_.env->abilities(); abilities != nullptr) {
+    abilities->Forget({parts_.options.name, copies_.link(copy).name()});
   }
   Refresh();
 }

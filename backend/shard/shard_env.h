@@ -11,6 +11,7 @@
 
 namespace gemel {
 
+class NodeAbilities;
 class ServerClaims;
 
 class ShardEnv {
@@ -32,6 +33,8 @@ class ShardEnv {
   }
   // Which servers the shards of the process have; null: nobody keeps account.
   virtual ServerClaims* claims() { return nullptr; }
+  // What their nodes can do; null likewise.
+  virtual NodeAbilities* abilities() { return nullptr; }
 };
 
 }  // namespace gemel

@@ -19,27 +19,27 @@ namespace gemel {
 
 namespace {
 
-// Names and values in turn, whose number is written in front of them.
+// A map, whose size is written in front of it.
 class FieldList {
  public:
   void Add(std::string_view name, std::string_view value) {
     AppendBulk(&fields_, name);
     AppendBulk(&fields_, value);
-    count_ += 2;
+    ++count_;
   }
   void Add(std::string_view name, uint64_t value) {
     AppendBulk(&fields_, name);
     AppendInteger(&fields_, static_cast<int64_t>(value));
-    count_ += 2;
+    ++count_;
   }
   // `value` is RESP already.
   void AddRaw(std::string_view name, std::string_view value) {
     AppendBulk(&fields_, name);
     fields_ += value;
-    count_ += 2;
+    ++count_;
   }
   void AppendTo(std::string* out) const {
-    AppendArrayHeader(out, count_);
+    AppendMapHeader(out, count_);
     *out += fields_;
   }
   const std::string& fields() const { return fields_; }

@@ -44,12 +44,6 @@ std::string Describe(Session& session, uint64_t now_ms) {
   return line;
 }
 
-void Bulk(Session& session, std::string_view text) {
-  std::string out;
-  AppendBulk(&out, text);
-  session.ReplyNow(out);
-}
-
 void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
   AppendInteger(&out, static_cast<int64_t>(session.facts().id));
@@ -57,16 +51,16 @@ void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
 }
 
 void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  Bulk(session, Describe(session, session.context().now_ms) + "\n");
+  std::string out;
+  AppendVerbatim(&out, Describe(session, session.context().now_ms) + "\n");
+  session.ReplyNow(out);
 }
 
 void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   const std::string_view name = session.state().client_name.view();
-  if (name.empty()) {
-    session.ReplyNow("$-1\r\n");
-  } else {
-    Bulk(session, name);
-  }
+  std::string out;
+  name.empty() ? AppendNull(&out) : AppendBulk(&out, name);
+  session.ReplyNow(out);
 }
 
 void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
@@ -127,7 +121,7 @@ void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalAr
              [](const std::vector<PartReply>& parts, std::string* out) {
                std::string text;
                for (const PartReply& part : parts) text += part.reply;
-               AppendBulk(out, text);
+               AppendVerbatim(out, text);
              });
 }
 

@@ -77,7 +77,7 @@ constexpr FlagName kFlagNames[] = {
 void AppendFlags(const CommandRow& row, std::string* out) {
   int64_t count = 0;
   for (const FlagName& f : kFlagNames) count += (row.flags & f.flag) != 0;
-  AppendArrayHeader(out, count);
+  AppendSetHeader(out, count);
   for (const FlagName& f : kFlagNames) {
     if ((row.flags & f.flag) != 0) AppendSimple(out, f.name);
   }
@@ -126,12 +126,13 @@ void AppendInfo(const CommandTable& table, const CommandRow& row, std::string* o
   AppendInteger(out, row.last_key);
   AppendInteger(out, row.key_step);
   const std::vector<std::string_view> categories = Categories(row);
-  AppendArrayHeader(out, static_cast<int64_t>(categories.size()));
+  AppendSetHeader(out, static_cast<int64_t>(categories.size()));
   for (std::string_view name : categories) AppendSimple(out, name);
-  AppendArrayHeader(out, 0);  // tips
-  AppendArrayHeader(out, 0);  // key specifications: COMMAND GETKEYS answers for movable keys
+  AppendSetHeader(out, 0);  // tips
+  AppendSetHeader(out, 0);  // key specifications: COMMAND GETKEYS answers for movable keys
   const Rows subcommands = AvailableSubcommands(table, row);
-  AppendArrayHeader(out, static_cast<int64_t>(subcommands.size()));
+  const int64_t count = static_cast<int64_t>(subcommands.size());
+  count == 0 ? AppendSetHeader(out, 0) : AppendArrayHeader(out, count);
   for (const CommandRow* subcommand : subcommands) AppendInfo(table, *subcommand, out);
 }
 
@@ -146,7 +147,7 @@ void AppendInfoOf(const CommandTable& table, Args names, std::string* out) {
   for (std::string_view name : names) {
     const CommandRow* row = table.FindByName(name);
     if (row == nullptr || !IsAvailable(table, *row)) {
-      AppendNullArray(out);
+      AppendNull(out);
     } else {
       AppendInfo(table, *row, out);
     }
@@ -159,7 +160,7 @@ void AppendDoc(const CommandTable& table, const CommandRow& row, std::string* ou
   const CommandDoc* doc = FindCommandDoc(row.name);
   const Rows subcommands = AvailableSubcommands(table, row);
   AppendBulk(out, row.name);
-  AppendArrayHeader(out, subcommands.empty() ? 6 : 8);
+  AppendMapHeader(out, subcommands.empty() ? 3 : 4);
   AppendBulk(out, "summary");
   AppendBulk(out, doc == nullptr ? "A command of gemel's config" : doc->summary);
   AppendBulk(out, "since");
@@ -168,7 +169,7 @@ void AppendDoc(const CommandTable& table, const CommandRow& row, std::string* ou
   AppendBulk(out, doc == nullptr ? "module" : doc->group);
   if (subcommands.empty()) return;
   AppendBulk(out, "subcommands");
-  AppendArrayHeader(out, static_cast<int64_t>(2 * subcommands.size()));
+  AppendMapHeader(out, static_cast<int64_t>(subcommands.size()));
   for (const CommandRow* subcommand : subcommands) AppendDoc(table, *subcommand, out);
 }
 
@@ -180,7 +181,7 @@ void AppendDocsOf(const CommandTable& table, Args names, std::string* out) {
     const CommandRow* row = table.FindByName(name);
     if (row != nullptr && IsAvailable(table, *row)) rows.push_back(row);
   }
-  AppendArrayHeader(out, static_cast<int64_t>(2 * rows.size()));
+  AppendMapHeader(out, static_cast<int64_t>(rows.size()));
   for (const CommandRow* row : rows) AppendDoc(table, *row, out);
 }
 
@@ -298,7 +299,7 @@ void AppendKeys(const CommandTable& table, Args command, bool with_flags, std::s
       AppendBulk(out, command[key]);
       if (!with_flags) continue;
       // The whole command's access: rows do not tell the keys of one command apart.
-      AppendArrayHeader(out, row->IsWrite() ? 3 : 2);
+      AppendSetHeader(out, row->IsWrite() ? 3 : 2);
       AppendSimple(out, row->IsWrite() ? "RW" : "RO");
       AppendSimple(out, "access");
       if (row->IsWrite()) AppendSimple(out, "update");

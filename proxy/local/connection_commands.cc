@@ -102,7 +102,22 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (Authenticate(session, user, args.back()) == Verdict::kRight) Ok(session);
 }
 
-void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+// Whether the client may speak it from now on; else it has been told why not.
+bool CheckProtocol(LocalCommands& local, Session& session, int64_t version) {
+  if (!Protocol::IsSpoken(version)) {
+    session.ReplyError("NOPROTO unsupported protocol version");
+    return false;
+  }
+  const NodeAbilities* abilities = local.process().abilities;
+  if (version == Protocol::kFirst || abilities == nullptr) return true;
+  const std::optional<ServerUser> old = abilities->WithoutResp3();
+  if (!old) return true;
+  session.ReplyError("NOPROTO unsupported protocol version: " + old->node + " of shard '" +
+                     old->shard + "' speaks RESP2 alone, or does not allow HELLO");
+  return false;
+}
+
+void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
   size_t at = 1;
   int64_t version = session.state().protocol.version();
   if (args.size() > 1) {
@@ -110,10 +125,7 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
       session.ReplyError("ERR Protocol version is not an integer or out of range");
       return;
     }
-    if (!Protocol::IsSpoken(version)) {
-      session.ReplyError("NOPROTO unsupported protocol version");
-      return;
-    }
+    if (!CheckProtocol(local, session, version)) return;
     at = 2;
   }
   std::string_view name = session.state().client_name.view();
@@ -147,7 +159,7 @@ void Hello(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) 
   session.state().client_name.Set(name);
   session.state().protocol.Choose(version);
   std::string out;
-  AppendArrayHeader(&out, 14);
+  AppendMapHeader(&out, 7);
   AppendBulk(&out, "server");
   AppendBulk(&out, "redis");
   AppendBulk(&out, "version");

@@ -40,7 +40,7 @@ void ProxyEvents(LocalCommands& local, Session& session, const CommandRow& row, 
   std::string out;
   AppendArrayHeader(&out, static_cast<int64_t>(events.size()));
   for (const Event& event : events) {
-    AppendArrayHeader(&out, 8);
+    AppendMapHeader(&out, 4);
     const std::string time = IsoTime(event.unix_us);
     for (const std::string_view text :
          {std::string_view("time"), std::string_view(time), std::string_view("level"),

@@ -12,6 +12,7 @@
 
 #include "backend/command/command_table.h"
 #include "backend/resync/resync_board.h"
+#include "backend/shard/node_abilities.h"
 #include "config/config.h"
 #include "proxy/dispatch/stats.h"
 #include "proxy/reload/reload_order.h"
@@ -37,6 +38,7 @@ struct ProcessInfo {
   AccessGuard* access = nullptr;             // of all workers; may be null
   const ReloadStatus* reloads = nullptr;     // may be null
   const ResyncBoard* resyncs = nullptr;      // may be null
+  const NodeAbilities* abilities = nullptr;  // may be null
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
   std::function<uint64_t()> resident_bytes;  // of the process

@@ -48,7 +48,7 @@ std::string DescribeKey(const Pool& pool, std::string_view key) {
   const std::string_view hashed = HashedPart(key, pool.config().ring.hash_tag);
   const uint64_t hash = HashKey(hashed);
   std::string head;
-  AppendArrayHeader(&head, 16);
+  AppendMapHeader(&head, 8);
   AppendFields(&head, {{"key", key},
                        {"hashed", hashed},
                        {"hash", Hex(hash)},

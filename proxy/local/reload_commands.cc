@@ -152,7 +152,7 @@ void ProxyStatus(LocalCommands& local, Session& session, const CommandRow&, Loca
       {"last_reload_error", Printable(reloads.error)},
   };
   std::string out;
-  AppendArrayHeader(&out, static_cast<int64_t>(2 * std::size(fields)));
+  AppendMapHeader(&out, static_cast<int64_t>(std::size(fields)));
   for (const auto& [name, value] : fields) {
     AppendBulk(&out, name);
     AppendBulk(&out, value);

@@ -28,7 +28,8 @@ void Time(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) 
 
 void Lolwut(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendBulk(&out, "  ( )( )\n\nTwo rings made as one. gemel " + local.process().version + "\n");
+  AppendVerbatim(&out,
+                 "  ( )( )\n\nTwo rings made as one. gemel " + local.process().version + "\n");
   session.ReplyNow(out);
 }
 
@@ -44,7 +45,7 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   std::string text = InfoText({local.process(), *seen.config, seen.pool->config()}, wanted);
   if (!keyspace) {
     std::string out;
-    AppendBulk(&out, text);
+    AppendVerbatim(&out, text);
     session.ReplyNow(out);
     return;
   }
@@ -63,7 +64,7 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
                      whole += "# Keyspace\r\n";
                      if (keys > 0)
                        whole += "db0:keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
-                     AppendBulk(out, whole);
+                     AppendVerbatim(out, whole);
                    });
   const CommandRow* dbsize = context.pool->table().FindByName("dbsize");
   for (const PoolShard& shard : context.pool->shards()) {
@@ -85,7 +86,7 @@ void ConfigGet(LocalCommands&, Session& session, const CommandRow&, LocalArgs ar
     }
   }
   std::string out;
-  AppendArrayHeader(&out, static_cast<int64_t>(chosen.size() * 2));
+  AppendMapHeader(&out, static_cast<int64_t>(chosen.size()));
   for (const ConfigValue* value : chosen) {
     AppendBulk(&out, value->name);
     AppendBulk(&out, value->value);

@@ -102,6 +102,7 @@ class Server {
     };
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
+    process_.abilities = &abilities_;
     process_.reloads = &reloads_;
     process_.lost_log_lines = LostLogLines;
     process_.log_error = LogError;
@@ -206,6 +207,7 @@ class Server {
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
     shared_.claims = &claims_;
+    shared_.abilities = &abilities_;
     shared_.others = presence_.get();
     UvWorker::Serving serving{std::make_shared<const Config>(config_),
                               std::make_shared<const Pool>(config_.pool(), config_.workers),
@@ -421,6 +423,7 @@ class Server {
   ResyncBoard resyncs_;
   ProcessInfo process_;
   ServerClaims claims_;
+  NodeAbilities abilities_;
   std::unique_ptr<UvPresence> presence_;
   std::unique_ptr<UvStartCheck> start_check_;  // null after a while
   std::unique_ptr<UvTimer> start_check_end_;

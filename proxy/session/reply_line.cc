@@ -15,8 +15,9 @@ constexpr size_t kLargeReply = ChunkPool::kStandard;
 
 }  // namespace
 
-ReplyLine::ReplyLine(SessionContext* context, uint64_t id)
+ReplyLine::ReplyLine(SessionContext* context, const Protocol* protocol, uint64_t id)
     : context_(context),
+      protocol_(protocol),
       id_(static_cast<uint32_t>(id)),
       out_(context->chunks),
       forecast_(context->pool->config().limits.client_output, context->reply_bytes) {}
@@ -30,7 +31,7 @@ void ReplyLine::PushMarks() {
   context_->marks.clear();
 }
 
-void ReplyLine::Append(const Reply& reply) {
+void ReplyLine::Append(const Reply& reply, Resp2Form form) {
   if (silent_) return;  // behind a gap no reply would be in its place
   const size_t size = reply.bytes.size();
   // An error says nothing of what else may come: it may stand for a reply that was not kept.
@@ -43,12 +44,40 @@ void ReplyLine::Append(const Reply& reply) {
     Overrun();  // the socket may never be writable again: the transport looks now
     return;
   }
-  if (reply.buffer != nullptr && size >= kLargeReply) {
+  if (form != Resp2Form::kAsItIs && !ReadsSameInResp2(reply.bytes)) {
+    AppendInResp2(reply, form);
+  } else if (reply.buffer != nullptr && size >= kLargeReply) {
     out_.AppendChunk(context_->chunks->Adopt(std::move(*reply.buffer)));
   } else {
     out_.Append(reply.bytes);
   }
   WantFlush();
+}
+
+// A large one is not copied: what is the same in both protocols goes out as it lies.
+void ReplyLine::AppendInResp2(const Reply& reply, Resp2Form form) {
+  class Out : public Resp2Out {
+   public:
+    Out(OutQueue* out, Chunk* chunk) : out_(out), chunk_(chunk) {}
+    void Same(std::string_view part) override {
+      if (chunk_ == nullptr || part.size() < kLargeReply) return Made(part);
+      const size_t begin = static_cast<size_t>(part.data() - chunk_->data);
+      out_->AppendPart(chunk_, begin, begin + part.size());
+    }
+    void Made(std::string_view bytes) override { out_->Append(bytes); }
+
+   private:
+    OutQueue* out_;
+    Chunk* chunk_;
+  };
+  if (reply.buffer == nullptr || reply.bytes.size() < kLargeReply) {
+    Out out(&out_, nullptr);
+    WriteInResp2(reply.bytes, form, &out);
+    return;
+  }
+  const ChunkRef held(context_->chunks->Adopt(std::move(*reply.buffer)));
+  Out out(&out_, held.get());
+  WriteInResp2({held->data, held->size}, form, &out);
 }
 
 void ReplyLine::Overrun() {
@@ -60,7 +89,7 @@ void ReplyLine::Overrun() {
 void ReplyLine::AppendKept(Request* request) {
   ByteBuffer& kept = request->extra->reply;
   kept_ -= kept.capacity();
-  if (!closed_) Append(Reply{kept.view(), &kept});
+  if (!closed_) Append(Reply{kept.view(), &kept}, request->form);
 }
 
 void ReplyLine::OnReply(Request* request, const Reply& reply) {
@@ -77,7 +106,7 @@ void ReplyLine::OnReply(Request* request, const Reply& reply) {
     kept_ += request->extra->reply.capacity();
     return;
   }
-  Append(reply);
+  Append(reply, request->form);
   Pop();
   while (head_ != nullptr && head_->answered) {
     AppendKept(head_);
@@ -85,13 +114,13 @@ void ReplyLine::OnReply(Request* request, const Reply& reply) {
   }
 }
 
-void ReplyLine::Answer(std::string_view frame) {
+void ReplyLine::Answer(std::string_view frame, const CommandRow* row) {
   context_->marks.clear();  // of a read that is not sent
   if (head_ == nullptr) {
-    Append(Reply{frame, nullptr});
+    Append(Reply{frame, nullptr}, FormFor(row));
     return;
   }
-  Request* request = Reserve(nullptr);
+  Request* request = Reserve(row);
   OnReply(request, Reply{frame, nullptr});
 }
 

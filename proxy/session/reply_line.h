@@ -14,13 +14,14 @@
 #include "proxy/session/read_fence.h"
 #include "proxy/session/reply_forecast.h"
 #include "proxy/session/session_context.h"
+#include "proxy/session/state/protocol.h"
 
 namespace gemel {
 
 class ReplyLine : public RequestSink {
  public:
-  // `context` outlives it. `id` is the session's.
-  ReplyLine(SessionContext* context, uint64_t id);
+  // `context` and `protocol`, which the client speaks now, outlive it. `id` is the session's.
+  ReplyLine(SessionContext* context, const Protocol* protocol, uint64_t id);
   ~ReplyLine() override;
   ReplyLine(const ReplyLine&) = delete;
   ReplyLine& operator=(const ReplyLine&) = delete;
@@ -43,6 +44,7 @@ class ReplyLine : public RequestSink {
     request->sink = this;
     request->row = row;
     request->session = id_;
+    request->form = FormFor(row);
     request->reply_log2 = forecast_.expected_log2();
     if (tail_ == nullptr) {
       head_ = request;
@@ -53,8 +55,9 @@ class ReplyLine : public RequestSink {
     ++pending_;
     return request;
   }
-  // A whole reply frame, in its turn.
-  void Answer(std::string_view frame);
+  // A whole reply frame, of RESP3 where that has a type for it, in its turn. `row`: what it
+  // answers; null: no command, or none that matters.
+  void Answer(std::string_view frame, const CommandRow* row = nullptr);
   // To a request in line for which there is no memory.
   void AnswerNoMemory(Request* request);
   uint32_t pending() const { return pending_; }
@@ -111,8 +114,14 @@ class ReplyLine : public RequestSink {
   void ReleaseMemory();
 
  private:
+  // How the reply to a command is to read that comes now: a later HELLO is none of its.
+  Resp2Form FormFor(const CommandRow* row) const {
+    if (protocol_->is_resp3()) return Resp2Form::kAsItIs;
+    return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
+  }
   [[gnu::noinline]] void PushMarks();
-  void Append(const Reply& reply);
+  void Append(const Reply& reply, Resp2Form form);
+  [[gnu::noinline]] void AppendInResp2(const Reply& reply, Resp2Form form);
   void AppendKept(Request* request);
   void Pop() {
     Request* request = head_;
@@ -125,6 +134,7 @@ class ReplyLine : public RequestSink {
   }
 
   SessionContext* context_;
+  const Protocol* protocol_;
   SessionTransport* transport_ = nullptr;
   Request* head_ = nullptr;
   Request* tail_ = nullptr;

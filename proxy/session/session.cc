@@ -30,7 +30,7 @@ SessionFacts FactsOf(uint64_t now_ms, uint64_t id, std::string peer, std::string
 
 Session::Session(SessionContext* context, uint64_t id, std::string peer, std::string local)
     : context_(context),
-      replies_(context, id),
+      replies_(context, &state_.protocol, id),
       facts_(FactsOf(context->now_ms, id, std::move(peer), std::move(local))),
       state_(context, &facts_.peer) {}
 
@@ -216,7 +216,7 @@ bool Session::MayGoOn(const CommandRow& row) {
 
 void Session::ReplyNow(std::string_view frame) {
   pace_.Made(frame.size());
-  replies_.Answer(frame);
+  replies_.Answer(frame, facts_.last_command);
 }
 
 void Session::ReplyError(std::string_view text) {

@@ -80,7 +80,8 @@ class Session {
   const SessionInput& input() const { return input_; }
 
   // --- for the local commands ---
-  // A whole reply frame, in its turn.
+  // A whole reply frame, in its turn; of RESP3 where that has a type for it: a client of RESP2 gets
+  // what it is there.
   void ReplyNow(std::string_view frame);
   void ReplyError(std::string_view text);
   // See ReplyLine.

@@ -38,6 +38,7 @@ class UvWorker::Env : public ShardEnv {
   }
   bool IsGone(uint32_t session) override { return worker_->shared_->gone_sessions.Has(session); }
   ServerClaims* claims() override { return worker_->shared_->claims; }
+  NodeAbilities* abilities() override { return worker_->shared_->abilities; }
 
   std::unique_ptr<Coordinator> coordinator;
   std::shared_ptr<const Topology> topology;  // that the shards know
@@ -215,7 +216,9 @@ void UvWorker::Retire(uint64_t now_ms) {
     shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
     owned->served().Stop();
     dispatcher_.SetShard(owned->slot(), nullptr);
-    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(owned->served().name());
+    const std::string& name = owned->served().name();
+    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(name);
+    if (shared_->abilities != nullptr) shared_->abilities->ForgetShard(name);
     shared_->retired(owned->served().name());
   }
 }

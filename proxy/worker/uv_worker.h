@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/shard/node_abilities.h"
 #include "backend/shard/server_claims.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
@@ -40,6 +41,7 @@ class UvWorker : private WorkerRequestHandler {
     std::function<void(const std::string& shard)> retired;
     ResyncBoard* resyncs = nullptr;
     ServerClaims* claims = nullptr;
+    NodeAbilities* abilities = nullptr;
     OtherProxies* others = nullptr;
     bool after_crash = false;  // the last process did not stop in order
     std::vector<std::unique_ptr<UvWorker>> workers;

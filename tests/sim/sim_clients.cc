@@ -120,7 +120,10 @@ void World::OnReply(Request* request, const Reply& reply) {
     Problem("answered twice: " + op->key + " " + op->token);
     return;
   }
-  if (reply.buffer != nullptr && loop_.Chance(50)) {
+  if (!ReadsSameInResp2(reply.bytes)) {
+    op->told.clear();
+    AppendInResp2(reply.bytes, Resp2Form::kPlain, &op->told);
+  } else if (reply.buffer != nullptr && loop_.Chance(50)) {
     const ByteBuffer taken = std::move(*reply.buffer);
     op->told = taken.view();
   } else {

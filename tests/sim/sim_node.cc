@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel::sim {
@@ -32,6 +33,19 @@ bool CutCommand(std::string* in, std::vector<std::string>* args) {
   }
   in->erase(0, at);
   return true;
+}
+
+// What the node says is of RESP2; of it only nulls read otherwise.
+void AppendInResp3(std::string_view reply, std::string* out) {
+  std::vector<std::string_view> elements;
+  if (IsNullReply(reply)) {
+    AppendNull(out);
+  } else if (reply[0] == '*' && SplitArray(reply, &elements)) {
+    AppendArrayHeader(out, static_cast<int64_t>(elements.size()));
+    for (const std::string_view element : elements) AppendInResp3(element, out);
+  } else {
+    out->append(reply);
+  }
 }
 
 }  // namespace
@@ -122,12 +136,21 @@ void Node::Process(const ConnectionPtr& connection) {
   std::string replies;
   while (CutCommand(&connection->in, &args)) {
     const bool here = args[0] == "CLIENT" && !Refuses(args[0]);
+    std::string reply;
     if (connection->multi || args[0] == "MULTI") {
-      replies += InMulti(connection, args);
+      reply = InMulti(connection, args);
     } else if (!connection->patterns.empty() || args[0] == "PSUBSCRIBE") {
-      replies += AsSubscriber(connection, args);
+      reply = AsSubscriber(connection, args);
+    } else if (args[0] == "HELLO" && knows_hello_) {
+      connection->resp3 = true;
+      reply = "%0\r\n";
     } else {
-      replies += here ? ClientCommand(connection, args) : Execute(args);
+      reply = here ? ClientCommand(connection, args) : Execute(args);
+    }
+    if (connection->resp3) {
+      AppendInResp3(reply, &replies);
+    } else {
+      replies += reply;
     }
   }
   if (replies.empty()) return;

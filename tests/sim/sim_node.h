@@ -26,6 +26,7 @@ struct Connection {
   bool node_open = true;
   uint64_t id = 0;               // the node's number for it
   std::string name;              // and what the client calls it
+  bool resp3 = false;            // what it is answered in
   uint64_t last_arrival_us = 0;  // at the node
   std::string in;                // at the node: a command that is not whole yet
   bool multi = false;            // between MULTI and EXEC,
@@ -100,6 +101,7 @@ class Node {
   void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
   void Load(uint64_t for_us);  // answers LOADING for a while
   void AllowDebug(bool allow) { debug_allowed_ = allow; }
+  void KnowHello(bool know) { knows_hello_ = know; }
   void AllowReplicaOf(bool allow) { replicaof_allowed_ = allow; }
 
   bool alive() const { return alive_; }
@@ -176,6 +178,7 @@ class Node {
   bool refusing_ = false;  // connections
   std::string refusal_;    // of writes
   bool debug_allowed_ = true;
+  bool knows_hello_ = true;
   bool replicaof_allowed_ = true;
   uint64_t extra_us_ = 0;
   uint64_t loading_until_us_ = 0;

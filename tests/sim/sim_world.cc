@@ -91,6 +91,8 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   faults_left_ = loop_.Between(1, mode_ == Mode::kOneFault ? 4 : 8);
   audit_pause_us_ = loop_.Between(2000, 500000);
   for (auto& node : nodes_) node->AllowDebug(loop_.Chance(70));
+  Loop hello(seed ^ 0x4e110);
+  for (auto& node : nodes_) node->KnowHello(hello.Chance(70));
   if (loop_.Chance(25)) {
     for (auto& node : nodes_) {
       const bool allowed = loop_.Chance(30);

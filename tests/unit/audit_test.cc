@@ -392,6 +392,34 @@ TEST(Audit, OneThatIsWantedBeginsAgainIfItCouldNotEnd) {
   EXPECT_TRUE(world.Equal());
 }
 
+TEST(Audit, OneThatIsWantedLeavesNoKeyOpenThatACopySaidNothingOf) {
+  World world({.keys_per_s = 1, .interval_s = 0});
+  Fill(&world, 500);
+  world.nodes[1].data["key:400"] = String("other");
+  world.audit->Want();
+  world.on_command = [&](uint32_t copy, const Words& words) {
+    // Whatever it is asked but to scan.
+    world.nodes[1].error = words[0] == "SCAN" || copy == 0 ? "" : "BUSY a script runs";
+    return true;
+  };
+  for (int i = 0; i < 1000 && world.shard->figures().Get("audits") == 0; ++i) world.Step();
+  EXPECT_EQ(world.shard->figures().Get("audits"), 1u);
+  EXPECT_FALSE(world.Equal());
+  EXPECT_TRUE(world.audit->wanted());
+  world.on_command = nullptr;
+  world.nodes[1].error.clear();
+  for (int i = 0; i < 1000 && world.audit->wanted(); ++i) world.Step();
+  EXPECT_TRUE(world.Equal());
+  // Where it never says anything, it is not asked for ever.
+  world.audit->Want();
+  world.on_command = [&](uint32_t copy, const Words& words) {
+    world.nodes[1].error = words[0] == "SCAN" || copy == 0 ? "" : "BUSY a script runs";
+    return true;
+  };
+  for (int i = 0; i < 100000 && world.audit->wanted(); ++i) world.Step();
+  EXPECT_FALSE(world.audit->wanted());
+}
+
 TEST(Audit, ARequestEndsABackgroundRound) {
   World world({.keys_per_s = 10, .interval_s = 1});
   Fill(&world, 300);

@@ -10,16 +10,22 @@ namespace {
 
 using Args = std::vector<std::string_view>;
 
-std::string Reply(const Args& args) {
+// How it reads for a client of RESP2, or (`form` kAsItIs) of RESP3.
+std::string Reply(const Args& args, Resp2Form form = Resp2Form::kPlain) {
   ExtraCommand extra;
   extra.name = "json.get";
   const CommandTable table({extra});
   const CommandRow* row = table.Find(args);
   EXPECT_TRUE(ArityFits(*row, args.size()));
+  std::string reply;
+  EXPECT_TRUE(AppendCommandReply(table, row->local, args, &reply));
+  if (form == Resp2Form::kAsItIs) return reply;
   std::string out;
-  EXPECT_TRUE(AppendCommandReply(table, row->local, args, &out));
+  AppendInResp2(reply, row->FormIn2(args.size()), &out);
   return out;
 }
+
+std::string Resp3Reply(const Args& args) { return Reply(args, Resp2Form::kAsItIs); }
 
 // The number of values at the top of the reply that `*p` stands at; moves it behind the whole
 // reply.
@@ -77,6 +83,18 @@ TEST(CommandReplies, Docs) {
   EXPECT_TRUE(Has(all, "proxy|explain"));
   EXPECT_TRUE(Has(all, "json.get"));
   EXPECT_TRUE(WellFormed(Reply({"command", "docs", "config"})));
+}
+
+// As Redis 7.0 writes them: src/server.c, addReplyCommandInfo and addReplyCommandDocs.
+TEST(CommandReplies, InResp3) {
+  EXPECT_EQ(Resp3Reply({"command", "info", "get", "nope"}),
+            "*2\r\n*10\r\n$3\r\nget\r\n:2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
+            "~3\r\n+@read\r\n+@string\r\n+@fast\r\n~0\r\n~0\r\n~0\r\n_\r\n");
+  EXPECT_EQ(Resp3Reply({"command", "docs", "get"}),
+            "%1\r\n$3\r\nget\r\n%3\r\n$7\r\nsummary\r\n$22\r\nGet the value of a key\r\n"
+            "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n");
+  EXPECT_EQ(Resp3Reply({"command", "getkeysandflags", "get", "a"}),
+            "*1\r\n*2\r\n$1\r\na\r\n~2\r\n+RO\r\n+access\r\n");
 }
 
 TEST(CommandReplies, List) {

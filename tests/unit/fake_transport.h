@@ -42,12 +42,12 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
   link->OnData(bytes.data(), bytes.size(), now_ms);
 }
 
-// The replies to PING, INFO server, CLIENT ID, CONFIG GET of limits, ROLE and DBSIZE. `fsync`: it
-// writes an AOF, and that is what CONFIG GET appendfsync says, and `on_rewrite` what
-// no-appendfsync-on-rewrite is.
+// The replies to PING, INFO server, CLIENT ID, CONFIG GET of limits, ROLE and DBSIZE, and to HELLO
+// 3, which the node does not know, and a subscriber does not say. `fsync`: it writes an AOF, and
+// that is what CONFIG GET appendfsync says, and `on_rewrite` what no-appendfsync-on-rewrite is.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
                                     bool is_replica = false, const std::string& fsync = "",
-                                    const std::string& on_rewrite = "no") {
+                                    const std::string& on_rewrite = "no", bool subscriber = false) {
   std::string out = "+PONG\r\n";
   AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n" +
                        (fsync.empty() ? "" : "aof_enabled:1\r\n"));
@@ -63,7 +63,11 @@ inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0
   out += "*0\r\n*0\r\n*0\r\n";  // limits
   out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   AppendInteger(&out, static_cast<int64_t>(keys));
+  if (!subscriber) out += "-ERR unknown command 'HELLO'\r\n";
   return out;
+}
+inline std::string SubscriberHandshake(const std::string& run_id) {
+  return HandshakeReplies(run_id, 0, false, "", "no", /*subscriber=*/true);
 }
 
 // Makes the connection and answers the handshake, also where the link ends an older connection

@@ -28,7 +28,7 @@ class RemovalFeedTest : public ::testing::Test, public RemovalFeed::Host {
   // The node of that process says how many keys it has evicted, and is subscribed to.
   void Subscribe(const std::string& run_id, uint64_t evicted) {
     Link* link = &feed_.link();
-    MakeUp(link, &transport_, HandshakeReplies(run_id));
+    MakeUp(link, &transport_, SubscriberHandshake(run_id));
     ASSERT_TRUE(link->up());
     std::string stats;
     AppendBulk(&stats, "# Stats\r\nevicted_keys:" + std::to_string(evicted) + "\r\n");

@@ -46,7 +46,7 @@ TEST_F(RemovalFeedsTest, OneThatRefusesTheSubscriptionIsNamed) {
   shard_->Tick(now_ms_ += 100, 0);
   Link* link = shard_->feed_link(1);
   link->OnConnected(now_ms_);
-  Answer(link, HandshakeReplies("r1"), now_ms_);
+  Answer(link, SubscriberHandshake("r1"), now_ms_);
   if (!link->up()) Answer(link, ":1\r\n", now_ms_);
   Answer(link, "+OK\r\n+QUEUED\r\n-NOPERM no channel\r\n", now_ms_);
   EXPECT_EQ(shard_->removals().feeds().Note(1), "it refuses PSUBSCRIBE: NOPERM no channel");

@@ -49,7 +49,8 @@ class RemovalsWorld : public ShardWorld {
     if (link->state() == Link::State::kDown) shard_->Tick(now_ms_ += 100, 0);
     ASSERT_EQ(link->state(), Link::State::kConnecting);
     link->OnConnected(now_ms_);
-    Answer(link, HandshakeReplies(run_id.empty() ? "r" + std::to_string(copy) : run_id), now_ms_);
+    Answer(link, SubscriberHandshake(run_id.empty() ? "r" + std::to_string(copy) : run_id),
+           now_ms_);
     if (!link->up()) Answer(link, ":1\r\n", now_ms_);  // it ended the connection before
     ASSERT_TRUE(link->up());
     std::string stats;

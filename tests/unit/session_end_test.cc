@@ -70,7 +70,7 @@ TEST(SessionAuthTest, NamedUser) {
 TEST(SessionAuthTest, Hello) {
   World world(1, kPassword);
   FakeClient& client = world.Connect();
-  EXPECT_EQ(world.Ask(client, {"HELLO", "3"}), "-NOPROTO unsupported protocol version\r\n");
+  EXPECT_EQ(world.Ask(client, {"HELLO", "1"}), "-NOPROTO unsupported protocol version\r\n");
   EXPECT_EQ(world.Ask(client, {"HELLO", "2", "AUTH", "default", "wrong"}), kWrongPass);
   EXPECT_EQ(world.Ask(client, {"GET", "k"}), kNoAuth);
   EXPECT_EQ(

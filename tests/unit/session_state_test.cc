@@ -67,13 +67,55 @@ TEST(SessionState, ResetMakesAllAsItWas) {
   EXPECT_EQ(world.Ask(client, {"GET", "k"}), "-NOAUTH Authentication required.\r\n");
 }
 
+// What was asked before HELLO is answered as it was asked, whenever the answer comes.
+TEST(SessionState, AProtocolIsThatOfEachRequest) {
+  World world;
+  FakeClient& client = world.Connect();
+  client.Command({"GET", "k"});
+  client.Command({"HELLO", "3"});
+  client.Command({"GET", "k"});
+  client.Command({"CLIENT", "GETNAME"});
+  client.Command({"RESET"});
+  client.Command({"GET", "k"});
+  client.Command({"CLIENT", "GETNAME"});
+  world.Run();
+  const std::string told = client.Take();
+  EXPECT_TRUE(told.starts_with("$-1\r\n%7\r\n$6\r\nserver\r\n")) << told;
+  EXPECT_NE(told.find("$5\r\nproto\r\n:3\r\n"), std::string::npos);
+    // The node speaks RESP2 alone.
+  EXPECT_TRUE(told.ends_with("*0\r\n$-1\r\n_\r\n+RESET\r\n$-1\r\n$-1\r\n")) << told;
+}
+
+TEST(SessionState, RepliesOfTheProxyItselfAreOfTheClientsProtocol) {
+  World world;
+  FakeClient& client = world.Connect();
+  EXPECT_TRUE(world.Ask(client, {"HELLO", "3"}).starts_with("%7\r\n"));
+  EXPECT_EQ(Field(world.Ask(client, {"CLIENT", "INFO"}), "resp"), "3");
+  EXPECT_TRUE(world.Ask(client, {"CLIENT", "INFO"}).starts_with("="));
+  EXPECT_TRUE(world.Ask(client, {"CLIENT", "LIST"}).starts_with("="));
+  EXPECT_TRUE(world.Ask(client, {"INFO"}).starts_with("="));
+  EXPECT_TRUE(world.Ask(client, {"CONFIG", "GET", "*"}).starts_with("%"));
+  EXPECT_TRUE(world.Ask(client, {"PROXY", "STATUS"}).starts_with("%"));
+  EXPECT_TRUE(world.Ask(client, {"PROXY", "SHARDS"}).starts_with("*2\r\n%"));
+  EXPECT_TRUE(world.Ask(client, {"PROXY", "EXPLAIN", "GET", "k"}).starts_with("*1\r\n%8\r\n"));
+  EXPECT_EQ(world.Ask(client, {"COMMAND", "INFO", "nope"}), "*1\r\n_\r\n");
+  EXPECT_TRUE(world.Ask(client, {"HELLO", "2"}).starts_with("*14\r\n"));
+  EXPECT_TRUE(world.Ask(client, {"CLIENT", "INFO"}).starts_with("$"));
+  EXPECT_TRUE(world.Ask(client, {"CLIENT", "LIST"}).starts_with("$"));
+  EXPECT_TRUE(world.Ask(client, {"INFO"}).starts_with("$"));
+  EXPECT_TRUE(world.Ask(client, {"CONFIG", "GET", "*"}).starts_with("*"));
+  EXPECT_TRUE(world.Ask(client, {"PROXY", "SHARDS"}).starts_with("*2\r\n*"));
+  EXPECT_TRUE(world.Ask(client, {"PROXY", "EXPLAIN", "GET", "k"}).starts_with("*1\r\n*16\r\n"));
+  EXPECT_EQ(world.Ask(client, {"COMMAND", "INFO", "nope"}), "*1\r\n*-1\r\n");
+}
+
 TEST(SessionState, OnlyWhatIsThereIsChosen) {
   World world;
   FakeClient& client = world.Connect();
   EXPECT_EQ(world.Ask(client, {"SELECT", "0"}), "+OK\r\n");
   EXPECT_EQ(world.Ask(client, {"SELECT", "1"}), "-ERR DB index is out of range\r\n");
   EXPECT_EQ(world.Ask(client, {"SELECT", "-1"}), "-ERR DB index is out of range\r\n");
-  EXPECT_EQ(world.Ask(client, {"HELLO", "3"}), "-NOPROTO unsupported protocol version\r\n");
+  EXPECT_EQ(world.Ask(client, {"HELLO", "4"}), "-NOPROTO unsupported protocol version\r\n");
   EXPECT_EQ(world.Ask(client, {"HELLO", "2", "SETNAME", "you"}).rfind("*14\r\n", 0), 0u);
   EXPECT_EQ(client.session.state().protocol.version(), 2);
   EXPECT_EQ(world.Ask(client, {"CLIENT", "GETNAME"}), Bulk("you"));

@@ -9,16 +9,18 @@ namespace gemel {
 
 class Protocol {
  public:
+  static constexpr uint8_t kFirst = 2;
+  static constexpr uint8_t kLast = 3;
+
   // Of RESP.
   int64_t version() const { return version_; }
-  // The links to the nodes are shared by all clients, and speak RESP2.
-  static bool IsSpoken(int64_t version) { return version == kFirst; }
-  // One that is spoken.
+  bool is_resp3() const { return version_ == kLast; }
+  static bool IsSpoken(int64_t version) { return version == kFirst || version == kLast; }
+  // One that is spoken; of what is asked from now on.
   void Choose(int64_t version) { version_ = static_cast<uint8_t>(version); }
   void Reset() { version_ = kFirst; }
 
  private:
-  static constexpr uint8_t kFirst = 2;
   uint8_t version_ = kFirst;
 };
 

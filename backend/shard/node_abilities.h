@@ -1,0 +1,39 @@
+// What the nodes of all shards of the process can do, as they said when they were last connected:
+// what a client may ask for depends on it. Any thread.
+
+#ifndef GEMEL_BACKEND_SHARD_NODE_ABILITIES_H_
+#define GEMEL_BACKEND_SHARD_NODE_ABILITIES_H_
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string_view>
+
+#include "backend/shard/server_claims.h"
+
+namespace gemel {
+
+class NodeAbilities {
+ public:
+  // A node is connected.
+  void Note(const ServerUser& node, bool speaks_resp3);
+  // It is no member of its shard any more, or the shard is gone.
+  void Forget(const ServerUser& node);
+  void ForgetShard(std::string_view shard);
+
+  // A node that speaks RESP2 alone, if there is one. Those that were never connected are hoped to
+  // be of today.
+  std::optional<ServerUser> WithoutResp3() const;
+
+ private:
+  void Count();
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::map<ServerUser, bool> speaks_resp3_;
+  std::atomic<bool> all_speak_resp3_{true};  // of it
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_SHARD_NODE_ABILITIES_H_

@@ -1,0 +1,28 @@
+#include "backend/shard/node_abilities.h"
+
+#include <gtest/gtest.h>
+
+namespace gemel::node_abilities_test {
+namespace {
+
+TEST(NodeAbilities, WhoSpeaksRESP2Alone) {
+  NodeAbilities abilities;
+  EXPECT_EQ(abilities.WithoutResp3(), std::nullopt);
+  abilities.Note({"a", "one:1"}, true);
+  EXPECT_EQ(abilities.WithoutResp3(), std::nullopt);
+  abilities.Note({"a", "two:1"}, false);
+  abilities.Note({"b", "two:1"}, false);
+  EXPECT_EQ(abilities.WithoutResp3(), (ServerUser{"a", "two:1"}));
+  // It came back, and is another.
+  abilities.Note({"a", "two:1"}, true);
+  EXPECT_EQ(abilities.WithoutResp3(), (ServerUser{"b", "two:1"}));
+  abilities.Forget({"b", "two:1"});
+  EXPECT_EQ(abilities.WithoutResp3(), std::nullopt);
+  abilities.Note({"b", "two:1"}, false);
+  abilities.Note({"b", "one:1"}, false);
+  abilities.ForgetShard("b");
+  EXPECT_EQ(abilities.WithoutResp3(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace gemel::node_abilities_test
