@@ -115,7 +115,8 @@ void Audit::TryBegin(uint64_t now_ms) {
     }
     return;
   }
-  if (wanted_ && now_ms >= wanted_from_ms_ && several && shard_.CanCompare() && shard_.CopyToResync() < 0) {
+  if (wanted_ && now_ms >= wanted_from_ms_ && several && shard_.CanCompare() &&
+      shard_.CopyToResync() < 0) {
     wanted_ = false;
     urgent_ = true;
     Begin({});

@@ -82,7 +82,7 @@ class Audit : private CompareSink {
   KeyComparison comparison_;
   bool stopped_ = false;
   bool wanted_ = false;
-  bool urgent_ = false;  // the round under way was wanted
+  bool urgent_ = false;          // the round under way was wanted
   uint32_t repeats_ = 0;         // of wanted rounds, for what the last one left open
   uint64_t wanted_from_ms_ = 0;  // not before
   AuditWaiters waiters_;

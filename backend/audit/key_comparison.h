@@ -28,7 +28,7 @@ struct KeyVerdict {
   Kind kind = Kind::kUnknown;
   bool passing = false;  // of kUnknown: what is in the way may be over later
   CopyMask differ = 0;   // the copies that differ
-  std::string why;      // for people
+  std::string why;       // for people
 };
 
 class KeyComparison : private CompareSink {

@@ -144,9 +144,9 @@ ValueDigest DigestOf(ValuePart part, std::string_view reply) {
   std::string text;
   // Links may speak two protocols. The elements of sets and hashes read the same in both.
   std::string in_resp2;
-  if (part != ValuePart::kMembers && part != ValuePart::kPairs && !ReadsSameInResp2(reply)) {
-    AppendInResp2(reply, part == ValuePart::kScores ? Resp2Form::kFlatPairs : Resp2Form::kPlain,
-                  &in_resp2);
+  const Resp2Form form = part == ValuePart::kScores ? Resp2Form::kFlatPairs : Resp2Form::kPlain;
+  if (part != ValuePart::kMembers && part != ValuePart::kPairs && !ReadsSameInResp2(reply, form)) {
+    AppendInResp2(reply, form, &in_resp2);
     reply = in_resp2;
   }
   switch (part) {

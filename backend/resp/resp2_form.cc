@@ -213,8 +213,13 @@ bool IsOfResp2(char type) {
 
 }  // namespace
 
-bool ReadsSameInResp2(std::string_view reply) {
+bool ReadsSameInResp2(std::string_view reply, Resp2Form form) {
+  if (form == Resp2Form::kAsItIs) return true;
   if (reply[0] != '*') return IsOfResp2(reply[0]);
+  if (form == Resp2Form::kFlatPairs) {
+    const size_t first = reply.find('\n') + 1;
+    if (reply.substr(first, 2) == "*2") return false;
+  }
   const char* at = reply.data();
   const char* const end = at + reply.size();
   while (at < end) {

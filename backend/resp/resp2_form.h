@@ -26,9 +26,10 @@ enum class Resp2Form : uint8_t {
   kNullOfCount,    // kNullArray if the command was given a count, else kPlain: LPOP (Resp2FormOf)
 };
 
-// Whether the reply is the same bytes in both protocols. `reply`: one whole valid frame, as of the
-// functions below. Costs one look at most replies, and one at each value of an array.
-bool ReadsSameInResp2(std::string_view reply);
+// Whether the reply is the same bytes in both protocols, or (where that is not told at a glance)
+// may not be. `reply`: one whole valid frame, as of the functions below. Costs one look at most
+// replies, and one at each value of an array.
+bool ReadsSameInResp2(std::string_view reply, Resp2Form form);
 
 // Takes a reply of RESP2 piece by piece, in order.
 class Resp2Out {

@@ -44,7 +44,7 @@ void ReplyLine::Append(const Reply& reply, Resp2Form form) {
     Overrun();  // the socket may never be writable again: the transport looks now
     return;
   }
-  if (form != Resp2Form::kAsItIs && !ReadsSameInResp2(reply.bytes)) {
+  if (!ReadsSameInResp2(reply.bytes, form)) {
     AppendInResp2(reply, form);
   } else if (reply.buffer != nullptr && size >= kLargeReply) {
     out_.AppendChunk(context_->chunks->Adopt(std::move(*reply.buffer)));

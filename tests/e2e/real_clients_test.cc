@@ -104,15 +104,27 @@ TEST_F(RealClients, RedisPy) {
   EXPECT_EQ(finished.output, "redis-py: ok\n");
 }
 
-TEST_F(RealClients, Ioredis) {
+// So that node finds that client.
+void UseModule(const std::string& name) {
   const char* given = getenv("GEMEL_NODE_MODULES");
   const std::string modules =
       given != nullptr ? given : std::string(GEMEL_SOURCE) + "/build/clients/node_modules";
-  ASSERT_TRUE(std::filesystem::exists(modules + "/ioredis"))
-      << "ioredis is not in " << modules
+  ASSERT_TRUE(std::filesystem::exists(modules + "/" + name))
+      << name << " is not in " << modules
       << ": scripts/test installs it there from the npm registry, or "
       << "set GEMEL_NODE_MODULES to a node_modules folder that has it";
   ASSERT_EQ(setenv("NODE_PATH", modules.c_str(), 1), 0);
+}
+
+TEST_F(RealClients, NodeRedisInBothProtocols) {
+  ASSERT_NO_FATAL_FAILURE(UseModule("@redis/client"));
+  const Finished finished = RunClient("node", "node_redis_client.js");
+  EXPECT_EQ(finished.exit_code, 0) << finished.output;
+  EXPECT_EQ(finished.output, "node-redis: ok\n");
+}
+
+TEST_F(RealClients, Ioredis) {
+  ASSERT_NO_FATAL_FAILURE(UseModule("ioredis"));
   const Finished finished = RunClient("node", "ioredis_client.js");
   EXPECT_EQ(finished.exit_code, 0) << finished.output;
   EXPECT_EQ(finished.output, "ioredis: ok\n");

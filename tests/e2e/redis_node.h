@@ -25,6 +25,7 @@ class RedisNode {
   }
   // What the next Start runs.
   void set_program(std::string program) { program_ = std::move(program); }
+  void set_options(Words options) { options_ = std::move(options); }
 
   // `with_dump`: with what it saved by SAVE.
   void Start(bool with_dump = false);  // after Stop or Kill: a new, empty process on the same port

@@ -1,6 +1,6 @@
 // Every command's reply of RESP3, as it reads in RESP2, against what the installed redis-server
 // says to a client of RESP2: the same commands run in two databases, over a connection of each
-// protocol.
+// protocol. And what gemel says to a client of each protocol, against what redis-server says to it.
 
 #include <gtest/gtest.h>
 
@@ -8,11 +8,13 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "backend/command/command_table.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp2_form.h"
+#include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 #include "tests/e2e/redis_node.h"
 
@@ -41,7 +43,6 @@ class Wire {
   RawSocket socket_;
 };
 // Words are apart by spaces; "" is an empty one, and \_ is a space in one.
-// Words are apart by spaces; "" is an empty one.
 Words WordsOf(const std::string& line) {
   std::istringstream stream(line);
   Words words;
@@ -414,8 +415,7 @@ TEST(Resp2Oracle, RepliesOfResp3ReadAsThoseOfResp2) {
       got = WithoutDigits(got);
     }
     EXPECT_EQ(got, expected) << line;
-    EXPECT_TRUE(!ReadsSameInResp2(reply) || row->FormIn2(args.size()) == Resp2Form::kFlatPairs ||
-                masked || reply == expected)
+    EXPECT_TRUE(!ReadsSameInResp2(reply, row->FormIn2(args.size())) || masked || reply == expected)
         << line;
   }
   // FLUSHALL reaches the other database; MIGRATE another node.
@@ -426,6 +426,45 @@ TEST(Resp2Oracle, RepliesOfResp3ReadAsThoseOfResp2) {
     }
   }
 }
+
+// Copies, workers.
+class ThroughTheProxy : public ::testing::TestWithParam<std::tuple<int, int>> {};
+
+TEST_P(ThroughTheProxy, ClientsGetWhatRedisSays) {
+  const auto [copies, workers] = GetParam();
+  Cluster cluster({.shards = 1, .copies = copies, .workers = workers});
+  RedisNode alone;
+  for (const char* protocol : {"2", "3"}) {
+    Wire gemel(cluster.proxy().port());
+    Wire redis(alone.port());
+    gemel.Ask({"HELLO", protocol});
+    redis.Ask({"HELLO", protocol});
+    // The other protocol is spoken at the same time, about the same keys.
+    Wire other(cluster.proxy().port());
+    other.Ask({"HELLO", protocol[0] == '2' ? "3" : "2"});
+    for (std::string line : kCommands) {
+      const bool masked = line[0] == '~';
+      if (masked) line.erase(0, 1);
+      const Words words = WordsOf(line);
+      std::string got = gemel.Ask(words);
+      std::string expected = redis.Ask(words);
+      // Of several copies, what is refused.
+      if (copies > 1 && got.find("not supported by gemel yet") != std::string::npos) continue;
+      if (masked) {
+        got = WithoutDigits(got);
+        expected = WithoutDigits(expected);
+      }
+      EXPECT_EQ(got, expected) << line << " in RESP" << protocol;
+      if (line[0] == 'H') other.Ask({"HGETALL", "h"});
+    }
+    EXPECT_EQ(gemel.Ask({"FLUSHALL"}), redis.Ask({"FLUSHALL"}));
+  }
+  cluster.ExpectCopiesEqual();
+  EXPECT_EQ(Client(cluster.proxy().port())("PROXY", "SHARDS").items.at(0).Field("diverged"), ":0");
+}
+
+INSTANTIATE_TEST_SUITE_P(Resp2Oracle, ThroughTheProxy,
+                         ::testing::Values(std::tuple(1, 1), std::tuple(2, 1), std::tuple(2, 2)));
 
 }  // namespace
 }  // namespace gemel::e2e::resp2_oracle_test

@@ -120,7 +120,7 @@ void World::OnReply(Request* request, const Reply& reply) {
     Problem("answered twice: " + op->key + " " + op->token);
     return;
   }
-  if (!ReadsSameInResp2(reply.bytes)) {
+  if (!ReadsSameInResp2(reply.bytes, Resp2Form::kPlain)) {
     op->told.clear();
     AppendInResp2(reply.bytes, Resp2Form::kPlain, &op->told);
   } else if (reply.buffer != nullptr && loop_.Chance(50)) {

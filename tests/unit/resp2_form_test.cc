@@ -22,12 +22,22 @@ TEST(Resp2Form, WhatIsTheSameStays) {
   for (const char* reply :
        {"+OK\r\n", "-ERR no\r\n", ":5\r\n", "$3\r\nabc\r\n", "$0\r\n\r\n", "$-1\r\n", "*-1\r\n",
         "*0\r\n", "*2\r\n$1\r\na\r\n*1\r\n:1\r\n", "$7\r\n_\r\n,1\r\n\r\n"}) {
-    EXPECT_TRUE(ReadsSameInResp2(reply)) << reply;
+    EXPECT_TRUE(ReadsSameInResp2(reply, Resp2Form::kPlain)) << reply;
     for (const Resp2Form form :
          {Resp2Form::kPlain, Resp2Form::kNullArray, Resp2Form::kLastNullArray, Resp2Form::kPairs}) {
       EXPECT_EQ(InResp2(reply, form), reply);
     }
   }
+}
+
+// Pairs of strings are flat in RESP2 though no type in them is another: HRANDFIELD WITHVALUES.
+TEST(Resp2Form, PairsOfStringsAreFlat) {
+  const std::string pairs = "*1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n";
+  EXPECT_TRUE(ReadsSameInResp2(pairs, Resp2Form::kPlain));
+  EXPECT_FALSE(ReadsSameInResp2(pairs, Resp2Form::kFlatPairs));
+  EXPECT_EQ(InResp2(pairs, Resp2Form::kFlatPairs), "*2\r\n$1\r\nf\r\n$1\r\nv\r\n");
+  EXPECT_TRUE(ReadsSameInResp2("*2\r\n$1\r\nf\r\n$1\r\nv\r\n", Resp2Form::kFlatPairs));
+  EXPECT_TRUE(ReadsSameInResp2("*0\r\n", Resp2Form::kFlatPairs));
 }
 
 TEST(Resp2Form, EachTypeOfRESP3) {
@@ -53,7 +63,8 @@ TEST(Resp2Form, EachTypeOfRESP3) {
        "*2\r\n*2\r\n$1\r\n1\r\n*1\r\n$-1\r\n$1\r\nx\r\n"},
   };
   for (const auto& [resp3, resp2] : kPairs) {
-    EXPECT_FALSE(ReadsSameInResp2(resp3)) << resp3;
+    EXPECT_FALSE(ReadsSameInResp2(resp3, Resp2Form::kPlain)) << resp3;
+    EXPECT_TRUE(ReadsSameInResp2(resp3, Resp2Form::kAsItIs)) << resp3;
     EXPECT_EQ(InResp2(resp3), resp2);
   }
 }

@@ -82,7 +82,7 @@ TEST(SessionState, AProtocolIsThatOfEachRequest) {
   const std::string told = client.Take();
   EXPECT_TRUE(told.starts_with("$-1\r\n%7\r\n$6\r\nserver\r\n")) << told;
   EXPECT_NE(told.find("$5\r\nproto\r\n:3\r\n"), std::string::npos);
-    // The node speaks RESP2 alone.
+  // The node speaks RESP2 alone.
   EXPECT_TRUE(told.ends_with("*0\r\n$-1\r\n_\r\n+RESET\r\n$-1\r\n$-1\r\n")) << told;
 }
 
