@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import against, evict, handover, load, memory, reload
+from . import against, evict, handover, load, memory, protocols, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -54,6 +54,8 @@ def parse_arguments() -> argparse.Namespace:
                              f"evictions and expiries cost (default {','.join(evict.POLICIES)})")
     parser.add_argument("--against", type=Path, metavar="PATH",
                         help="with --evict, of two builds: what writes cost that evict nothing, in turns with this one")
+    parser.add_argument("--protocols", action="store_true",
+                        help="instead: what clients of RESP3, and of both protocols at once, cost beside those of RESP2")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -166,6 +168,13 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
             missed = reload.missed(reloads)
         elif arguments.evict:
             text, facts, missed = measure_evict(arguments, Path(folder))
+        elif arguments.protocols:
+            lab = Lab(Path(folder), arguments.gemel)
+            try:
+                turns = protocols.measure(lab, arguments.reps, arguments.seconds)
+            finally:
+                lab.close()
+            text, facts, missed = protocols.table(turns), protocols.as_json(turns), protocols.missed(turns)
         else:
             pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
             text, facts = handover.table(pauses), handover.as_json(pauses)
@@ -184,7 +193,7 @@ def main() -> int:
             if not os.access(arguments.gemel, os.X_OK):
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
-        if arguments.reload or arguments.handover or arguments.evict:
+        if arguments.reload or arguments.handover or arguments.evict or arguments.protocols:
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

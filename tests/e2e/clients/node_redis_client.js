@@ -46,7 +46,7 @@ async function everydayUse(client, prefix) {
 }
 
 async function connect(RESP) {
-  const client = createClient({ RESP, url: `redis://127.0.0.1:${process.argv[2]}` });
+  const client = createClient({ RESP, unstableResp3: true, url: `redis://127.0.0.1:${process.argv[2]}` });
   client.on('error', (error) => {
     console.error(error);
     process.exit(1);
