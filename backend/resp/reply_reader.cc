@@ -58,6 +58,45 @@ ReplyReader::Status ReplyReader::Read(const char* data, size_t size, const Reply
   return ReadSlow(data, size, limits);
 }
 
+// Most values of an array: a string or array whose header and bytes are here and have nothing odd,
+// a short line.
+inline bool ReplyReader::SkipShort(char type, const char* data, size_t size,
+                                   const ReplyLimits& limits) {
+  constexpr size_t kMostDigits = 9;
+  constexpr size_t kShortLine = 24;
+  size_t i = at_ + 1;
+  if (type == '$' || type == '*') {
+    const size_t stop = std::min(size, i + kMostDigits);
+    uint64_t number = 0;
+    size_t digit = 0;
+    for (; i < stop && (digit = DecimalDigit(data[i])) < 10; ++i) number = number * 10 + digit;
+    const size_t digits = i - at_ - 1;
+    // A 0 stands alone.
+    if (digits == 0 || i + 1 >= size || data[i] != '\r' || (data[at_ + 1] == '0' && digits > 1)) {
+      return false;
+    }
+    if (type == '*') {
+      if (left_ > kMaxValues) return false;
+      at_ = i + 2;
+      left_ += number;
+      left_ -= 1;
+      return true;
+    }
+    const size_t end = i + 2 + number + 2;
+    if (end > size || number > limits.max_bulk) return false;
+    at_ = end;
+  } else if (IsLine(type)) {
+    const size_t stop = std::min(size, i + kShortLine);
+    while (i < stop && data[i] != '\r') ++i;
+    if (i == stop || i + 1 >= size || i - at_ - 1 > limits.max_bulk) return false;
+    at_ = i + 2;
+  } else {
+    return false;
+  }
+  --left_;
+  return true;
+}
+
 ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
                                           const ReplyLimits& limits) {
   while (true) {
@@ -67,6 +106,7 @@ ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
       return Status::kNeedMore;
     }
     const char type = data[at_];
+    if (SkipShort(type, data, size, limits)) continue;
     const bool line = IsLine(type);
     if (!line && !IsString(type) && !IsAggregate(type)) {
       return Fail("a reply of unknown type");

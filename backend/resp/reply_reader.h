@@ -44,6 +44,7 @@ class ReplyReader {
   }
 
  private:
+  bool SkipShort(char type, const char* data, size_t size, const ReplyLimits& limits);
   [[gnu::noinline]] Status ReadSlow(const char* data, size_t size, const ReplyLimits& limits);
   Status Fail(std::string_view text);
 

@@ -8,6 +8,9 @@ namespace gemel {
 
 namespace {
 
+// Lines are mostly shorter than this: numbers, OK.
+constexpr size_t kShortLine = 24;
+
 // One value's first line, and with it the bytes of a string. What an aggregate has in it follows.
 struct Token {
   char type = 0;
@@ -35,20 +38,24 @@ class Tokens {
   Token Next() {
     Token token;
     const size_t begin = at_;
-    const size_t end = frames_.find("\r\n", at_);
+    const size_t end = EndOfLine();
     token.type = frames_[at_];
     token.text = frames_.substr(at_ + 1, end - at_ - 1);
     at_ = end + 2;
     const bool is_string = token.type == '$' || token.type == '=' || token.type == '!';
-    if (is_string || IsAggregate(token.type)) {
-      std::from_chars(token.text.data(), token.text.data() + token.text.size(), token.count);
-    }
+    if (is_string || IsAggregate(token.type)) token.count = NumberOf(token.text);
     if (is_string && token.count >= 0) {
       token.text = frames_.substr(at_, static_cast<size_t>(token.count));
       at_ += token.text.size() + 2;
     }
     token.frame = frames_.substr(begin, at_ - begin);
     return token;
+  }
+  // Goes past "*2", if it is that.
+  bool SkipPair() {
+    if (frames_.substr(at_, 4) != "*2\r\n") return false;
+    at_ += 4;
+    return true;
   }
   // A whole value, with all that is in it.
   void Skip() {
@@ -59,13 +66,64 @@ class Tokens {
   }
 
  private:
+  // Lines are short, but for errors.
+  size_t EndOfLine() const {
+    const char* const data = frames_.data();
+    for (size_t end = at_; end < at_ + kShortLine; ++end) {
+      if (data[end] == '\r') return end;
+    }
+    return frames_.find('\r', at_ + kShortLine);
+  }
+  static int64_t NumberOf(std::string_view text) {
+    if (text[0] == '-') return -1;
+    int64_t number = 0;
+    for (const char c : text) number = number * 10 + (c - '0');
+    return number;
+  }
+
   std::string_view frames_;
   size_t at_ = 0;
 };
 
+bool IsOfResp2(char type) {
+  return type == '$' || type == '+' || type == ':' || type == '-' || type == '*';
+}
+
+// From `at` on, where values begin of which *left are still to come: the end of those that are of
+// RESP2, each with what is in it until something is not. The way of most bytes.
+size_t EndOfSame(std::string_view frames, size_t at, int64_t* left) {
+  const char* const begin = frames.data();
+  const char* const end = begin + frames.size();
+  const char* p = begin + at;
+  int64_t values = *left;
+  while (values > 0 && p < end && IsOfResp2(*p)) {
+    uint64_t number = 0;
+    const char* digit = p + 1;
+    for (; static_cast<unsigned char>(*digit - '0') < 10; ++digit) {
+      number = number * 10 + static_cast<uint64_t>(*digit - '0');
+    }
+    --values;
+    if (*p == '$' && digit > p + 1) {  // a null has no bytes, and no end of them
+      p = digit + 2 + number + 2;
+      continue;
+    }
+    if (*p == '*') values += static_cast<int64_t>(number);
+    const char* cr = digit;
+    while (cr < end && cr < digit + kShortLine && *cr != '\r') ++cr;
+    if (cr < end && *cr != '\r') {
+      cr = static_cast<const char*>(std::memchr(cr, '\r', static_cast<size_t>(end - cr)));
+    }
+    p = cr + 2;
+  }
+  *left = values;
+  return static_cast<size_t>(p - begin);
+}
+
+// `Out` takes pieces as a Resp2Out does.
+template <typename Out>
 class Converter {
  public:
-  Converter(std::string_view reply, Resp2Form form, Resp2Out* out)
+  Converter(std::string_view reply, Resp2Form form, Out* out)
       : reply_(reply),
         tokens_(reply),
         out_(out),
@@ -84,7 +142,7 @@ class Converter {
     } else if (form == Resp2Form::kFlatPairs && first.type == '*' && IsPairs(first.count)) {
       Header('*', 2 * first.count);
       for (int64_t i = 0; i < first.count; ++i) {
-        tokens_.Next();
+        if (!tokens_.SkipPair()) tokens_.Next();
         Values(2);
       }
     } else if (form == Resp2Form::kLastNullArray && first.type == '*' && first.count > 0) {
@@ -119,16 +177,30 @@ class Converter {
 
   // So many values, each with all that is in it.
   void Values(int64_t left) {
-    for (; left > 0; --left) {
+    for (;;) {
+      Same(EndOfSame(reply_, tokens_.at(), &left));
+      if (left == 0) return;
       DropAttributes();
-      const size_t begin = tokens_.at();
+      if (IsOfResp2(reply_[tokens_.at()])) continue;  // what an attribute was about
       const Token token = tokens_.Next();
-      left += ValuesIn(token);
-      One(token, begin);
+      left += ValuesIn(token) - 1;
+      One(token);
     }
   }
 
-  void One(const Token& token, size_t begin) {
+  // What is up to there goes out as it is.
+  void Same(size_t end) {
+    if (end == tokens_.at()) return;
+    if (same_end_ != tokens_.at()) {
+      FlushSame();
+      same_begin_ = tokens_.at();
+    }
+    same_end_ = end;
+    tokens_.set_at(end);
+  }
+
+  // One that is not of RESP2.
+  void One(const Token& token) {
     switch (token.type) {
       case '_':
         return Made(null_array_ ? "*-1\r\n" : "$-1\r\n");
@@ -146,11 +218,7 @@ class Converter {
       case '!':
         return Error(token.text);
       default:
-        if (same_end_ != begin) {
-          FlushSame();
-          same_begin_ = begin;
-        }
-        same_end_ = tokens_.at();
+        return;
     }
   }
 
@@ -190,26 +258,31 @@ class Converter {
 
   std::string_view reply_;
   Tokens tokens_;
-  Resp2Out* out_;
+  Out* out_;
   bool null_array_;
   // Of the reply, what goes out as it is with the next piece that does not.
   size_t same_begin_ = 0;
   size_t same_end_ = 0;
 };
 
-class StringOut : public Resp2Out {
+// Into memory of enough room.
+class MemoryOut {
  public:
-  explicit StringOut(std::string* out) : out_(out) {}
-  void Same(std::string_view part) override { out_->append(part); }
-  void Made(std::string_view bytes) override { out_->append(bytes); }
+  explicit MemoryOut(char* to) : at_(to) {}
+  void Same(std::string_view part) { Made(part); }
+  void Made(std::string_view bytes) {
+    std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  char* at() const { return at_; }
 
  private:
-  std::string* out_;
+  char* at_;
 };
 
-bool IsOfResp2(char type) {
-  return type == '$' || type == '+' || type == ':' || type == '-' || type == '*';
-}
+// What a reply of so many bytes takes at most: a pair of two nulls of a map grows most, from 6
+// bytes to 14.
+size_t RoomFor(size_t bytes) { return 3 * bytes; }
 
 }  // namespace
 
@@ -220,28 +293,9 @@ bool ReadsSameInResp2(std::string_view reply, Resp2Form form) {
     const size_t first = reply.find('\n') + 1;
     if (reply.substr(first, 2) == "*2") return false;
   }
-  const char* at = reply.data();
-  const char* const end = at + reply.size();
-  while (at < end) {
-    const char type = *at;
-    if (!IsOfResp2(type)) return false;
-    size_t length = 0;
-    const char* digit = at + 1;
-    if (type == '$') {
-      for (; static_cast<unsigned char>(*digit - '0') < 10; ++digit) {
-        length = length * 10 + static_cast<size_t>(*digit - '0');
-      }
-      // A null has no bytes, and no end of them.
-      if (digit > at + 1) {
-        at = digit + 2 + length + 2;
-        continue;
-      }
-    }
-    at = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at)));
-    if (at == nullptr) return true;
-    ++at;
-  }
-  return true;
+  int64_t left = 1;
+  EndOfSame(reply, 0, &left);
+  return left == 0;
 }
 
 void WriteInResp2(std::string_view reply, Resp2Form form, Resp2Out* out) {
@@ -249,8 +303,11 @@ void WriteInResp2(std::string_view reply, Resp2Form form, Resp2Out* out) {
 }
 
 void AppendInResp2(std::string_view reply, Resp2Form form, std::string* out) {
-  StringOut to(out);
-  WriteInResp2(reply, form, &to);
+  const size_t before = out->size();
+  out->resize(before + RoomFor(reply.size()));
+  MemoryOut to(out->data() + before);
+  Converter(reply, form, &to).Convert(form);
+  out->resize(static_cast<size_t>(to.at() - out->data()));
 }
 
 }  // namespace gemel

@@ -45,7 +45,7 @@ void ReplyLine::Append(const Reply& reply, Resp2Form form) {
     return;
   }
   if (!ReadsSameInResp2(reply.bytes, form)) {
-    AppendInResp2(reply, form);
+    AppendConverted(reply, form);
   } else if (reply.buffer != nullptr && size >= kLargeReply) {
     out_.AppendChunk(context_->chunks->Adopt(std::move(*reply.buffer)));
   } else {
@@ -55,7 +55,7 @@ void ReplyLine::Append(const Reply& reply, Resp2Form form) {
 }
 
 // A large one is not copied: what is the same in both protocols goes out as it lies.
-void ReplyLine::AppendInResp2(const Reply& reply, Resp2Form form) {
+void ReplyLine::AppendConverted(const Reply& reply, Resp2Form form) {
   class Out : public Resp2Out {
    public:
     Out(OutQueue* out, Chunk* chunk) : out_(out), chunk_(chunk) {}
@@ -70,14 +70,21 @@ void ReplyLine::AppendInResp2(const Reply& reply, Resp2Form form) {
     OutQueue* out_;
     Chunk* chunk_;
   };
-  if (reply.buffer == nullptr || reply.bytes.size() < kLargeReply) {
+  if (reply.bytes == "_\r\n" && form == Resp2Form::kPlain) {
+    out_.Append("$-1\r\n");  // what a cache says most of that is not the same
+  } else if (reply.bytes.size() < kLargeReply) {
+    std::string& text = context_->text;
+    text.clear();
+    AppendInResp2(reply.bytes, form, &text);
+    out_.Append(text);
+  } else if (reply.buffer == nullptr) {
     Out out(&out_, nullptr);
     WriteInResp2(reply.bytes, form, &out);
-    return;
+  } else {
+    const ChunkRef held(context_->chunks->Adopt(std::move(*reply.buffer)));
+    Out out(&out_, held.get());
+    WriteInResp2({held->data, held->size}, form, &out);
   }
-  const ChunkRef held(context_->chunks->Adopt(std::move(*reply.buffer)));
-  Out out(&out_, held.get());
-  WriteInResp2({held->data, held->size}, form, &out);
 }
 
 void ReplyLine::Overrun() {

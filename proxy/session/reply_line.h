@@ -121,7 +121,7 @@ class ReplyLine : public RequestSink {
   }
   [[gnu::noinline]] void PushMarks();
   void Append(const Reply& reply, Resp2Form form);
-  [[gnu::noinline]] void AppendInResp2(const Reply& reply, Resp2Form form);
+  [[gnu::noinline]] void AppendConverted(const Reply& reply, Resp2Form form);
   void AppendKept(Request* request);
   void Pop() {
     Request* request = head_;

@@ -1,5 +1,5 @@
-// Any bytes from a node: no crash, and bytes that come in pieces give the same replies as bytes
-// that come at once.
+// Any bytes from a node: no crash, bytes that come in pieces give the same replies as bytes that
+// come at once, and each of them can be told to a client of RESP2.
 
 #include <algorithm>
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/resp/reply_reader.h"
+#include "backend/resp/resp2_form.h"
 
 namespace {
 
@@ -19,6 +20,21 @@ constexpr gemel::ReplyLimits kLimits = {.max_bulk = 600};
 
 void Check(bool holds) {
   if (!holds) std::abort();
+}
+
+void CheckInResp2(std::string_view reply) {
+  using gemel::Resp2Form;
+  for (const Resp2Form form : {Resp2Form::kPlain, Resp2Form::kNullArray, Resp2Form::kLastNullArray,
+                               Resp2Form::kFlatPairs, Resp2Form::kPairs, Resp2Form::kNullOfCount}) {
+    std::string out;
+    gemel::AppendInResp2(reply, form, &out);
+    Check(!gemel::ReadsSameInResp2(reply, form) || out == reply);
+    // One whole reply, of which nothing else is to be made any more.
+    ReplyReader reader;
+    Check(reader.Read(out.data(), out.size(), {}) == ReplyReader::Status::kReply);
+    Check(reader.size() == out.size());
+    Check(gemel::ReadsSameInResp2(out, Resp2Form::kPlain));
+  }
 }
 
 struct Outcome {
@@ -51,6 +67,7 @@ Outcome Read(std::string_view stream, size_t step) {
       }
       Check(reader.size() > 0 && reader.size() <= memory.size());
       const std::string_view reply(memory.data(), reader.size());
+      CheckInResp2(reply);
       std::vector<std::string_view> elements;
       size_t total = 0;
       if (gemel::SplitArray(reply, &elements)) {
