@@ -30,9 +30,9 @@ SessionFacts FactsOf(uint64_t now_ms, uint64_t id, std::string peer, std::string
 
 Session::Session(SessionContext* context, uint64_t id, std::string peer, std::string local)
     : context_(context),
-      replies_(context, &state_.protocol, id),
       facts_(FactsOf(context->now_ms, id, std::move(peer), std::move(local))),
-      state_(context, &facts_.peer) {}
+      state_(context, &facts_.peer),
+      replies_(context, &state_.protocol, id) {}
 
 void Session::set_transport(SessionTransport* transport) {
   transport_ = transport;

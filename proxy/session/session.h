@@ -106,13 +106,13 @@ class Session {
   SessionContext* context_;
   SessionTransport* transport_ = nullptr;
   SessionInput input_;
+  SessionFacts facts_;
+  SessionState state_;
   ReplyLine replies_;
   Pace pace_;
   bool paused_ = false;
   bool closing_ = false;
   bool cut_off_ = false;
-  SessionFacts facts_;
-  SessionState state_;
 };
 
 }  // namespace gemel
