@@ -142,8 +142,12 @@ class Converter {
     } else if (form == Resp2Form::kFlatPairs && first.type == '*' && IsPairs(first.count)) {
       Header('*', 2 * first.count);
       for (int64_t i = 0; i < first.count; ++i) {
-        if (!tokens_.SkipPair()) tokens_.Next();
-        Values(2);
+        if (tokens_.SkipPair()) {
+          Values(2);
+        } else {  // of no node that we know: the reply stays whole all the same
+          Values(1);
+          Made("$-1\r\n");
+        }
       }
     } else if (form == Resp2Form::kLastNullArray && first.type == '*' && first.count > 0) {
       Header('*', first.count);
@@ -166,7 +170,7 @@ class Converter {
     }
   }
 
-  // The next values are arrays of two each. Where one is they all are.
+  // The next values are arrays of two each. Where the first is they all are.
   bool IsPairs(int64_t count) {
     if (count <= 0) return false;
     const size_t begin = tokens_.at();

@@ -40,6 +40,12 @@ TEST(Resp2Form, PairsOfStringsAreFlat) {
   EXPECT_TRUE(ReadsSameInResp2("*0\r\n", Resp2Form::kFlatPairs));
 }
 
+// From a node that is none of ours: what follows the reply must not be taken for a part of it.
+TEST(Resp2Form, WhatIsNoPairAmongPairs) {
+  EXPECT_EQ(InResp2("*2\r\n*2\r\n:1\r\n:2\r\n*1\r\n:3\r\n", Resp2Form::kFlatPairs),
+            "*4\r\n:1\r\n:2\r\n*1\r\n:3\r\n$-1\r\n");
+}
+
 TEST(Resp2Form, EachTypeOfRESP3) {
   const struct {
     const char* resp3;
