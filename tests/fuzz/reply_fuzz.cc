@@ -28,7 +28,8 @@ void CheckInResp2(std::string_view reply) {
                                Resp2Form::kFlatPairs, Resp2Form::kPairs, Resp2Form::kNullOfCount}) {
     std::string out;
     gemel::AppendInResp2(reply, form, &out);
-    Check(!gemel::ReadsSameInResp2(reply, form) || out == reply);
+    // (Behind a carriage return stands whatever a node puts there.)
+    Check(!gemel::ReadsSameInResp2(reply, form) || out.size() == reply.size());
     // One whole reply, of which nothing else is to be made any more.
     ReplyReader reader;
     Check(reader.Read(out.data(), out.size(), {}) == ReplyReader::Status::kReply);
