@@ -20,15 +20,16 @@ void World::ExpectStall(const char* fault, FaultKind kind) {
     stall_.write_us = stall_.read_us = 50000;
     return;
   }
-  // A copy leaves durably.
-  stall_.write_us = stall_.read_us = 100000 + disk_.max_write_us;
+  // A copy leaves durably, maybe behind a write of something else that is under way.
+  const uint64_t durable_us = 2 * disk_.max_write_us;
+  stall_.write_us = stall_.read_us = 100000 + durable_us;
   if (kind != FaultKind::kSilent) return;
   const uint64_t timeout_us = std::max(options_.hang.least_ms, options_.hang.most_ms) * 1000;
   stall_.write_us += timeout_us;
   stall_.read_us += timeout_us;
   // It may be held behind a write of its session while the copy that hangs leaves.
   if (options_.hedge_ms > 0) {
-    stall_.hedged_us = options_.hedge_ms * 1000 + kSlackUs + disk_.max_write_us;
+    stall_.hedged_us = options_.hedge_ms * 1000 + kSlackUs + durable_us;
   }
 }
 
