@@ -187,6 +187,7 @@ struct PoolConfig {
   std::string user;             // clients must AUTH with these when password is not empty
   std::string password;
   bool protected_mode = true;  // without a password only clients on this machine are served
+  uint32_t databases = 16;     // that clients may SELECT; see Databases
   RingConfig ring;
   std::vector<ShardConfig> shards;
   WriteConfig write;
@@ -198,6 +199,16 @@ struct PoolConfig {
   AuditConfig audit;
   RemovalsConfig removals;
   std::vector<ExtraCommand> commands;
+
+  // A shard that has one database of its nodes for itself; null: none has.
+  const ShardConfig* ShardWithDatabase() const {
+    for (const ShardConfig& shard : shards) {
+      if (shard.database != 0) return &shard;
+    }
+    return nullptr;
+  }
+  // How many databases clients have: one, if there is such a shard.
+  uint32_t Databases() const { return ShardWithDatabase() != nullptr ? 1 : databases; }
 
   bool operator==(const PoolConfig&) const = default;
 };

@@ -49,7 +49,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   values.push_back({"port", std::to_string(first.port)});
   values.push_back({"bind", first.host});
   // What gemel has no notion of has the value that says so.
-  values.push_back({"databases", "1"});
+  values.push_back({"databases", std::to_string(pool.Databases())});
   values.push_back({"save", ""});
   values.push_back({"appendonly", "no"});
   values.push_back({"maxmemory", "0"});

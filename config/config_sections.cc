@@ -119,6 +119,7 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
   table.Bool("io_uring", &config->io_uring);
   ReadPath(table, "state_dir", false, &config->state_dir);
   table.Bool("watch_config", &config->watch_config);
+  table.Integer("databases", 1, 256, &pool.databases);
   table.Bool("protected_mode", &pool.protected_mode);
   table.Protect("protected_mode");
   table.Choice<ProtectedConfigs>("protected_configs",

@@ -137,7 +137,7 @@ void Audit::Begin(std::vector<Request*> requests) {
   round_.epoch = shard_.info().epoch;
   round_.copies = shard_.in_sync();
   round_.notes = round_.open = 0;
-  round_.scan.Begin(shard_.info().primary, round_.copies);
+  round_.scan.Begin(shard_.info().primary, round_.copies, shard_.databases());
   round_.batch.Begin();
   comparison_.Reset();
   Advance();
@@ -250,22 +250,23 @@ bool Audit::NextBatch() {
 
 bool Audit::Scan() {
   const std::string_view args[] = {"SCAN", round_.scan.walk.cursor(), "COUNT", kScanCount};
-  std::string frame;
-  AppendCommand(&frame, args);
+  CompareRead read{{}, round_.scan.walk.database()};
+  AppendCommand(&read.frame, args);
   round_.scan.error.clear();
-  round_.busy = shard_.Compare({&frame, 1}, Bit(round_.scan.copy), this);
+  round_.busy = shard_.Compare({&read, 1}, Bit(round_.scan.copy), this);
   return false;
 }
 
 // Most of what another copy has was compared when the primary was scanned.
 bool Audit::Filter() {
-  std::vector<std::string> frames(round_.batch.keys.size());
+  std::vector<CompareRead> reads(round_.batch.keys.size());
   for (size_t i = 0; i < round_.batch.keys.size(); ++i) {
-    const std::string_view args[] = {"EXISTS", round_.batch.keys[i]};
-    AppendCommand(&frames[i], args);
+    const std::string_view args[] = {"EXISTS", KeyOf(round_.batch.keys[i])};
+    AppendCommand(&reads[i].frame, args);
+    reads[i].database = DatabaseOf(round_.batch.keys[i]);
   }
   round_.batch.everywhere.assign(round_.batch.keys.size(), true);
-  round_.busy = shard_.Compare(frames, round_.copies, this);
+  round_.busy = shard_.Compare(reads, round_.copies, this);
   return false;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <iterator>
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
@@ -19,10 +20,11 @@ std::string Seconds(uint64_t ms) {
 
 }  // namespace
 
-void AuditScan::Begin(uint32_t primary, CopyMask copies) {
+void AuditScan::Begin(uint32_t primary, CopyMask copies, uint32_t all_databases) {
+  databases = all_databases;
   copy = primary;
   to_come = copies & ~Bit(primary);
-  walk.Begin();
+  walk.Begin(databases);
   keys.clear();
 }
 
@@ -30,12 +32,12 @@ bool AuditScan::NextCopy() {
   if (to_come == 0) return false;
   copy = static_cast<uint32_t>(std::countr_zero(to_come));
   to_come &= to_come - 1;
-  walk.Begin();
+  walk.Begin(databases);
   return true;
 }
 
 void AuditScan::Take(std::string_view reply) {
-  std::vector<std::string_view> named;
+  std::vector<std::string> named;
   std::string wrong = walk.OnReply(reply, &named);
   if (!wrong.empty()) {
     error = std::move(wrong);
@@ -44,7 +46,7 @@ void AuditScan::Take(std::string_view reply) {
   // A table that is growing may name a key twice.
   std::sort(named.begin(), named.end());
   named.erase(std::unique(named.begin(), named.end()), named.end());
-  keys.assign(named.begin(), named.end());
+  keys.assign(std::make_move_iterator(named.begin()), std::make_move_iterator(named.end()));
 }
 
 void AuditBatch::Begin() {

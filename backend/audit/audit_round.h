@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "backend/figures/figures.h"
-#include "backend/resp/scan_walk.h"
+#include "backend/keys/scan_walk.h"
 #include "backend/shard/shard_ports.h"
 
 namespace gemel {
@@ -19,12 +19,13 @@ namespace gemel {
 struct AuditScan {
   uint32_t copy = 0;     // being scanned
   CopyMask to_come = 0;  // those after it
+  uint32_t databases = 1;
   ScanWalk walk;
   std::string error;             // of the last SCAN
   std::deque<std::string> keys;  // that SCAN named
 
   // Of the primary, then of the others of `copies`. The last error stays known.
-  void Begin(uint32_t primary, CopyMask copies);
+  void Begin(uint32_t primary, CopyMask copies, uint32_t all_databases);
   // Turns to the next copy; false if there is none.
   bool NextCopy();
   // The reply to a SCAN: its keys, or the error.

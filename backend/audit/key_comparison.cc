@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -23,8 +24,8 @@ constexpr uint32_t kLookQuestions = 3;
 // Asked for at once, or one value that is larger.
 constexpr uint64_t kBytesAtOnce = 256 * 1024;
 
-std::string QuestionFrame(const std::vector<std::string>& args) {
-  return CommandFrame({args.begin(), args.end()});
+CompareRead ReadOf(const std::string& name, const std::vector<std::string>& args) {
+  return {CommandFrame({args.begin(), args.end()}), DatabaseOf(name)};
 }
 
 // It is no more, or will be before long: when exactly is a matter of each copy's clock.
@@ -37,15 +38,16 @@ bool IsNear(int64_t a, int64_t b) { return (a > b ? a - b : b - a) <= kTtlTolera
 }  // namespace
 
 bool KeyComparison::Begin(std::span<const std::string> keys, bool thorough, Done done) {
-  frames_.clear();
-  for (const std::string& key : keys) {
-    frames_.push_back(QuestionFrame({"TYPE", key}));
-    frames_.push_back(QuestionFrame({"PTTL", key}));
-    frames_.push_back(QuestionFrame({"MEMORY", "USAGE", key}));
+  reads_.clear();
+  for (const std::string& name : keys) {
+    const std::string key(KeyOf(name));
+    reads_.push_back(ReadOf(name, {"TYPE", key}));
+    reads_.push_back(ReadOf(name, {"PTTL", key}));
+    reads_.push_back(ReadOf(name, {"MEMORY", "USAGE", key}));
   }
   copies_ = shard_.in_sync();
   primary_ = shard_.info().primary;
-  if (!shard_.Compare(frames_, copies_, this)) return false;
+  if (!shard_.Compare(reads_, copies_, this)) return false;
   stage_ = Stage::kLook;
   thorough_ = thorough;
   mixed_ = false;
@@ -138,7 +140,7 @@ void KeyComparison::Finish(bool known) {
 
 // Of the next keys, or says that there are no more.
 void KeyComparison::AskValues() {
-  frames_.clear();
+  reads_.clear();
   questions_.clear();
   begin_ = end_;
   for (uint64_t bytes = 0; end_ < keys_.size() && bytes < kBytesAtOnce; ++end_) {
@@ -161,7 +163,7 @@ void KeyComparison::AskValues() {
   stage_ = Stage::kValue;
   // Who is in sync may have changed meanwhile.
   if (shard_.in_sync() != copies_ || shard_.info().primary != primary_ ||
-      !shard_.Compare(frames_, copies_, this)) {
+      !shard_.Compare(reads_, copies_, this)) {
     Finish(false);
   }
 }
@@ -169,7 +171,7 @@ void KeyComparison::AskValues() {
 void KeyComparison::AskValue(size_t index, Key* key) {
   const auto ask = [this, index](Ask what, const ValueQuestion& question) {
     questions_.push_back({what, question.part, question.args[0] == "DEBUG", index});
-    frames_.push_back(QuestionFrame(question.args));
+    reads_.push_back(ReadOf(keys_[index].name, question.args));
   };
   key->first = questions_.size();
   if (key->kind == ValueKind::kNone) return;
@@ -180,9 +182,10 @@ void KeyComparison::AskValue(size_t index, Key* key) {
   if (mixed_ && key->kind == ValueKind::kZset) look = ValueLook::kContent;
   if (key->partly) look = ValueLook::kLength;
   // First: a key that has expired is deleted by it, and DEBUG would still see it.
-  ask(Ask::kTtl, {{"PTTL", key->name}, ValuePart::kBytes});
-  if (key->expires) ask(Ask::kExpireTime, {{"PEXPIRETIME", key->name}, ValuePart::kBytes});
-  for (const ValueQuestion& question : ValueQuestions(key->kind, look, key->name)) {
+  const std::string bare(KeyOf(key->name));
+  ask(Ask::kTtl, {{"PTTL", bare}, ValuePart::kBytes});
+  if (key->expires) ask(Ask::kExpireTime, {{"PEXPIRETIME", bare}, ValuePart::kBytes});
+  for (const ValueQuestion& question : ValueQuestions(key->kind, look, bare)) {
     ask(Ask::kValue, question);
   }
   key->count = questions_.size() - key->first;

@@ -110,7 +110,7 @@ class KeyComparison : private CompareSink {
   size_t end_ = 0;
   std::vector<Question> questions_;
   std::vector<Answer> answers_;
-  std::vector<std::string> frames_;  // scratch
+  std::vector<CompareRead> reads_;  // scratch
   std::vector<KeyVerdict> verdicts_;
   Done done_;
 };

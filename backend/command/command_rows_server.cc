@@ -112,7 +112,7 @@ constexpr CommandRow kServerRows[] = {
     Refused("slowlog|help", 2, kHelp, kNoSlowlog),
     Refused("slowlog|len", 2, kAdmin | kLoading | kStale, kNoSlowlog),
     Refused("slowlog|reset", 2, kAdmin | kLoading | kStale, kNoSlowlog),
-    Refused("swapdb", 3, kCmdWrite | kFast, kNoDatabases),
+    Write("swapdb", 3, kFast, kNoKeys).EachShard(Merge::kAllOk).By(ArgRule::kSwapDb),
     Refused("sync", 1, kAdmin | kNoScript | kNoAsync | kNoMulti, kNoReplication),
     Local("time", 1, kLoading | kStale | kFast, LocalCommand::kTime),
 

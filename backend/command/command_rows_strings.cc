@@ -8,7 +8,7 @@ namespace {
 // clang-format off
 constexpr CommandRow kStringRows[] = {
     // generic
-    Write("copy", -3, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kLast).By(ArgRule::kCopy, kNoDatabases),
+    Write("copy", -3, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kLast).By(ArgRule::kCopy),
     Write("del", -2, kPlain, KeyRange(1, -1)).EachKey(Merge::kSum),
     Read("dump", 2, kPlain, Key(1)),
     Read("exists", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
@@ -18,7 +18,7 @@ constexpr CommandRow kStringRows[] = {
     Read("keys", 2, kPlain, kNoKeys).EachShard(Merge::kConcat),
     Refused("migrate", -6, kCmdWrite,
         "MIGRATE is not supported by gemel: it would change one copy only", kMigrateKeys),
-    Refused("move", 3, kCmdWrite | kFast, kNoDatabases, Key(1)),
+    Write("move", 3, kFast, Key(1)).By(ArgRule::kMove),
     Container("object"),
     Read("object|encoding", 3, kPlain, Key(2)).Short(),
     Read("object|freq", 3, kPlain, Key(2)).Short(),

@@ -90,7 +90,9 @@ enum class ArgRule : uint8_t {
   kStoreOption,  // a write only with STORE or STOREDIST: GEORADIUS, GEORADIUSBYMEMBER
   kBitfield,     // a write only with SET or INCRBY
   kPfcount,      // with one key it writes its cache into the value
-  kCopy,         // refused with DB
+  kCopy,         // DB: its last key is in another database (see other_database.h)
+  kMove,         // its key is in another database, too
+  kSwapDb,       // names two databases
   kScript,       // a state copy of the keys that it declares; without any, not yet
 };
 

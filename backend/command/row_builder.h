@@ -207,8 +207,6 @@ inline constexpr std::string_view kNoReplication =
     "replication commands are not supported by gemel: the proxy itself keeps the copies equal";
 inline constexpr std::string_view kNoSaving =
     "saving is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
-inline constexpr std::string_view kNoDatabases =
-    "gemel has one database: MOVE, SWAPDB and COPY with DB are not supported";
 inline constexpr std::string_view kNoTracking = "client-side caching is not supported by gemel yet";
 
 }  // namespace gemel::rows

@@ -116,6 +116,8 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
     case ArgRule::kXread:
     case ArgRule::kSortRo:
     case ArgRule::kCopy:
+    case ArgRule::kMove:
+    case ArgRule::kSwapDb:
       break;
   }
   return row.second_copy;
@@ -123,7 +125,6 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
 
 std::string_view RefusalByArgs(const CommandRow& row, Args args) {
   if (row.arg_rule == ArgRule::kXread && HasBlock(args)) return kNoBlock;
-  if (row.arg_rule == ArgRule::kCopy && Contains(args, 3, "db")) return row.refusal;
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include "backend/command/key_finder.h"
 #include "backend/command/second_copy.h"
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 
@@ -65,24 +66,30 @@ bool Forget::MarksFull(size_t times) const {
 
 ShardGate::Verdict Forget::Before(const Request& request) {
   if (request.row == nullptr || request.frame.empty()) return Verdict::kPass;
-  SplitFrame(request.frame, &args_);
-  if (ReadsUnnamedKeys(*request.row, args_)) {
+  frame_.Split(request.frame);
+  if (SwapsDatabases(*request.row)) {
+    refusal_ = "TRYAGAIN shard '" + shard_.info().name +
+               "' is deleting old keys after a change of the ring, and knows them by their "
+               "database; try again when PROXY SHARDS shows no sweep";
+    return Verdict::kRefuse;
+  }
+  if (ReadsUnnamedKeys(*request.row, frame_.args())) {
     refusal_ = "TRYAGAIN shard '" + shard_.info().name +
                "' is deleting old keys after a change of the ring, and BY or GET may read some of "
                "them; try again when PROXY SHARDS shows no sweep";
     return Verdict::kRefuse;
   }
-  if (!FindKeys(*request.row, args_, &places_)) return Verdict::kPass;
+  if (!frame_.Find(request.row, request.database)) return Verdict::kPass;
   Verdict verdict = Verdict::kPass;
   std::vector<std::string_view> suspects;
-  for (const uint32_t place : places_) {
-    const std::string_view key = args_[place];
+  for (size_t i = 0; i < frame_.size(); ++i) {
+    const std::string_view key = frame_.key(i);
     const KeyMark* mark = marks_.Find(key);
     if (mark != nullptr && mark->pending != 0) {
       verdict = Verdict::kHold;
       continue;
     }
-    if (!rings_->Of(key, SinceFor(mark)).suspect) continue;
+    if (!rings_->Of(KeyOf(key), SinceFor(mark)).suspect) continue;
     verdict = Verdict::kHold;
     if (mark == nullptr && MarksFull(2)) {
       refusal_ = "TRYAGAIN shard '" + shard_.info().name +
@@ -95,23 +102,28 @@ ShardGate::Verdict Forget::Before(const Request& request) {
   }
   std::sort(suspects.begin(), suspects.end());
   suspects.erase(std::unique(suspects.begin(), suspects.end()), suspects.end());
-  for (size_t at = 0; at < suspects.size(); at += kKeysAtOnce) {
-    const std::vector<std::string_view> some(
-        suspects.begin() + static_cast<std::ptrdiff_t>(at),
-        suspects.begin() +
-            static_cast<std::ptrdiff_t>(std::min(at + kKeysAtOnce, suspects.size())));
+  // In their order, those of a database stand together.
+  for (size_t at = 0; at < suspects.size();) {
+    const size_t first = at;
+    while (at < suspects.size() && at < first + kKeysAtOnce &&
+           DatabaseOf(suspects[at]) == DatabaseOf(suspects[first])) {
+      ++at;
+    }
+    const std::vector<std::string_view> some(suspects.begin() + static_cast<std::ptrdiff_t>(first),
+                                             suspects.begin() + static_cast<std::ptrdiff_t>(at));
     if (!Delete(some, some, Ask::What::kAccessDelete)) break;
   }
   return verdict;
 }
 
-// Sends UNLINK of the keys, of which those `marked` are new from then on. False if no write can be
-// sent now.
+// Sends UNLINK of the keys, all of one database, of which those `marked` are new from then on.
+// False if no write can be sent now.
 bool Forget::Delete(const std::vector<std::string_view>& keys,
                     const std::vector<std::string_view>& marked, Ask::What what) {
   std::vector<std::string_view> args = {"UNLINK"};
-  args.insert(args.end(), keys.begin(), keys.end());
+  for (const std::string_view key : keys) args.push_back(KeyOf(key));
   Ask* ask = asks_.New(what, round_.number, args);
+  ask->database = DatabaseOf(keys[0]);
   if (!shard_.SendAhead(ask)) {
     asks_.Free(ask);
     return false;

@@ -22,6 +22,7 @@
 #include "backend/life/alive.h"
 #include "backend/pace/token_bucket.h"
 #include "backend/ring/ring_history.h"
+#include "backend/shard/frame_keys.h"
 #include "backend/shard/shard_ports.h"
 
 namespace gemel {
@@ -132,8 +133,7 @@ class Forget : private ShardGate, private RequestSink {
 
   SweepProgress progress_{shard_.figures()};
   ForgetAsks asks_{this};
-  std::vector<std::string_view> args_;  // scratch
-  std::vector<uint32_t> places_;        // scratch
+  FrameKeys frame_;  // scratch
   Alive alive_;
 };
 

@@ -47,6 +47,7 @@ ForgetAsk* ForgetAsks::New(ForgetAsk::What what, uint64_t round,
   ask->round = round;
   ask->row = RowOf(what);
   ask->kind = ask->row == unlink_ ? RequestKind::kWrite : RequestKind::kRead;
+  ask->database = 0;
   ask->primary_only = true;
   ask->session = kNoSession;
   ask->sink = sink_;

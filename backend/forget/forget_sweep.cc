@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backend/forget/forget.h"
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 
 namespace gemel {
@@ -94,7 +95,7 @@ void Forget::BeginRound() {
                                " gives to other shards, or that may be old, are being deleted");
   }
   const uint32_t primary = shard_.info().primary;
-  round_.Begin(primary, shard_.ConnectionOf(primary));
+  round_.Begin(primary, shard_.ConnectionOf(primary), shard_.databases());
   stage_ = Stage::kScan;
 }
 
@@ -124,6 +125,7 @@ bool Forget::Scan() {
   if ((Limited() && !tokens_.Has(1)) || !shard_.InSyncAndUp(round_.primary)) return false;
   Ask* ask = asks_.New(Ask::What::kScan, round_.number,
                        {"SCAN", round_.scan.cursor(), "COUNT", kSweepScanCount});
+  ask->database = round_.scan.database();
   ask->copy = round_.primary;
   round_.waiting = true;
   shard_.SendTo(round_.primary, ask);
@@ -140,7 +142,7 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
     Restart("the primary or its connection changed", 0);
     return;
   }
-  std::vector<std::string_view> keys;
+  std::vector<std::string> keys;
   const std::string error = round_.scan.OnReply(reply.bytes, &keys);
   if (!error.empty()) {
     Restart(error, kSweepRetryMs);
@@ -148,9 +150,9 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
   }
   progress_.LookedAt(keys.size());
   tokens_.Take(kLookCost * static_cast<double>(keys.size()));
-  for (const std::string_view key : keys) {
-    const ShardRings::Standing standing = rings_->Of(key, HeldSince::Sweep(swept_));
-    if (!standing.owned || standing.suspect) round_.keys.emplace_back(key);
+  for (std::string& key : keys) {
+    const ShardRings::Standing standing = rings_->Of(KeyOf(key), HeldSince::Sweep(swept_));
+    if (!standing.owned || standing.suspect) round_.keys.push_back(std::move(key));
   }
   Advance();
 }
@@ -177,8 +179,12 @@ bool Forget::DeleteBatch() {
       continue;
     }
     const KeyMark* mark = marks_.Find(key);
-    const ShardRings::Standing standing = rings_->Of(key, SinceFor(mark));
+    const ShardRings::Standing standing = rings_->Of(KeyOf(key), SinceFor(mark));
     if (standing.owned && (!standing.suspect || (mark != nullptr && mark->pending != 0))) {
+      continue;
+    }
+    if (!batch.empty() && DatabaseOf(batch[0]) != DatabaseOf(key)) {
+      round_.keys.push_back(std::move(key));  // of the next command
       continue;
     }
     batch.push_back(std::move(key));

@@ -2,12 +2,12 @@
 
 namespace gemel {
 
-void SweepRound::Begin(uint32_t primary_copy, uint64_t its_connection) {
+void SweepRound::Begin(uint32_t primary_copy, uint64_t its_connection, uint32_t databases) {
   Abandon();
   failed = proven = false;
   primary = primary_copy;
   connection = its_connection;
-  scan.Begin();
+  scan.Begin(databases);
   keys.clear();
   last_number = 0;
 }

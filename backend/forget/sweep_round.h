@@ -8,7 +8,7 @@
 #include <string>
 
 #include "backend/figures/figures.h"
-#include "backend/resp/scan_walk.h"
+#include "backend/keys/scan_walk.h"
 
 namespace gemel {
 
@@ -27,7 +27,7 @@ struct SweepRound {
   bool proven = false;
 
   // A SCAN of `primary_copy`, over that connection only.
-  void Begin(uint32_t primary_copy, uint64_t its_connection);
+  void Begin(uint32_t primary_copy, uint64_t its_connection, uint32_t databases);
   // What was asked is of no use any more.
   void Abandon();
 };

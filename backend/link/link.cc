@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
@@ -67,12 +68,21 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   }
 }
 
+void Link::Select(uint8_t database) {
+  database_ = database;
+  const std::string frame = CommandFrame({"SELECT", std::to_string(database)});
+  const OutQueue::Placement placement = out_.Append(frame);
+  Push(nullptr, placement.chunk, placement.offset, frame.size());
+}
+
 void Link::Send(LinkItem* item, std::string_view frame) {
+  SelectFor(item);
   OutQueue::Placement placement = out_.Append(frame);
   Push(item, placement.chunk, placement.offset, frame.size());
 }
 
 void Link::SendShared(LinkItem* item, Chunk* chunk) {
+  SelectFor(item);
   out_.AppendChunk(chunk);
   Push(item, chunk, 0, chunk->size);
 }
@@ -80,11 +90,17 @@ void Link::SendShared(LinkItem* item, Chunk* chunk) {
 void Link::OnConnected(uint64_t now_ms) {
   times_.Pass(now_ms);
   state_ = State::kHandshake;
+  database_ = 0;
   handshake_.Begin(/*first=*/times_.connects() == 0);
   SendAsks(&handshake_, this);
 }
 
-void Link::OnHandshakeReply(std::string_view reply) {
+void Link::OnOwnReply(std::string_view reply) {
+  if (up()) {
+    // What stands behind it has gone to another database. (It was allowed when the link came up.)
+    if (reply[0] == '-') Fail("the node refuses SELECT: " + std::string(ReplyText(reply)));
+    return;
+  }
   std::string why = handshake_.OnReply(reply);
   if (why.empty()) {
     SendAsks(&handshake_, this);
@@ -128,7 +144,7 @@ void Link::Consume(const Reply& reply) {
   }
   LinkLine::Entry entry = line_.Pop();
   if (entry.item == nullptr) {
-    OnHandshakeReply(reply.bytes);
+    OnOwnReply(reply.bytes);
     return;
   }
   if (reply.bytes[0] == '-' && IsProtocolError(reply.bytes)) [[unlikely]]

@@ -147,6 +147,7 @@ class Link {
   bool has_transport() const { return transport_ != nullptr; }
   uint32_t index() const { return index_; }
   const std::string& name() const { return options_.name; }
+  const LinkOptions& options() const { return options_; }
   const std::string& last_error() const { return last_error_; }
   // What waits for an answer, and the places in line.
   const LinkLine& line() const { return line_; }
@@ -169,6 +170,12 @@ class Link {
   void Consume(const Reply& reply);
   void FailReply(const std::string& reason);
 
+  // What is sent next is about that one. Its answer stands in line like one of the handshake.
+  [[gnu::noinline]] void Select(uint8_t database);
+  void SelectFor(const LinkItem* item) {
+    if (item != nullptr && item->database != database_) [[unlikely]]
+      Select(item->database);
+  }
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
     if (line_.empty()) times_.BeginWaiting();
     line_.Push(item, chunk, offset, size);
@@ -178,7 +185,7 @@ class Link {
     }
   }
   // No part of Consume: the registers are for that.
-  [[gnu::noinline]] void OnHandshakeReply(std::string_view reply);
+  [[gnu::noinline]] void OnOwnReply(std::string_view reply);
   void Down(const std::string& reason, bool refused);
 
   LinkOwner* owner_;
@@ -189,6 +196,7 @@ class Link {
   bool started_ = false;
   bool flush_wanted_ = false;
   bool tells_when_heard_ = false;
+  uint8_t database_ = 0;  // that the node has selected once it has read all that was sent
   LinkEnd end_;
   std::string last_error_;
 

@@ -23,6 +23,9 @@ const LinkHandshake::Row LinkHandshake::kRows[] = {
     {Step::kKillOrphan, &LinkHandshake::OnNoMatter},
     {Step::kRole, &LinkHandshake::OnRole},
     {Step::kSize, &LinkHandshake::OnSize},
+    {Step::kKeyspace, &LinkHandshake::OnKeyspace},
+    {Step::kSelectLast, &LinkHandshake::OnSelectLast},
+    {Step::kSelectFirst, &LinkHandshake::OnNoMatter},
     {Step::kHello, &LinkHandshake::OnHello},
 };
 
@@ -153,6 +156,21 @@ std::string LinkHandshake::OnSize(std::string_view reply) {
   return {};
 }
 
+// Of all databases.
+std::string LinkHandshake::OnKeyspace(std::string_view reply) {
+  if (reply[0] == '-') return {};
+  uint64_t keys = 0;
+  ForEachDatabase(ReplyText(reply),
+                  [&](uint32_t, const KeyspaceCount& count) { keys += count.keys; });
+  identity_.keys = keys;
+  return {};
+}
+
+std::string LinkHandshake::OnSelectLast(std::string_view reply) {
+  identity_.has_databases = reply[0] == '+';
+  return {};
+}
+
 // Nodes before 6.0 do not know it, and a user may not be allowed it.
 std::string LinkHandshake::OnHello(std::string_view reply) {
   identity_.speaks_resp3 = reply[0] == '%';
@@ -182,7 +200,8 @@ void LinkHandshake::KillOrphans(std::string_view client_list) {
   ForEachClient(client_list, [&](std::string_view line) {
     const std::string_view id = ClientField(line, "id");
     if (id.empty() || id == std::to_string(client_id_) || ClientField(line, "name") != name ||
-        ClientField(line, "db") != std::to_string(options_->database)) {
+        (options_->databases == 1 &&
+         ClientField(line, "db") != std::to_string(options_->database))) {
       return;
     }
     Ask(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});
@@ -215,6 +234,11 @@ void LinkHandshake::AskForState() {
   }
   Ask(Step::kRole, {"ROLE"});
   Ask(Step::kSize, {"DBSIZE"});
+  if (options_->database == 0 && options_->databases > 1) {
+    Ask(Step::kKeyspace, {"INFO", "keyspace"});
+    Ask(Step::kSelectLast, {"SELECT", std::to_string(options_->databases - 1)});
+    Ask(Step::kSelectFirst, {"SELECT", "0"});
+  }
   // Last: what comes before it is answered in RESP2.
   if (!options_->subscriber) Ask(Step::kHello, {"HELLO", "3"});
 }

@@ -57,6 +57,9 @@ class LinkHandshake {
     kKillOrphan,
     kRole,
     kSize,
+    kKeyspace,
+    kSelectLast,
+    kSelectFirst,
     kHello,
   };
   using Answer = std::string (LinkHandshake::*)(std::string_view reply);
@@ -87,6 +90,8 @@ class LinkHandshake {
   std::string OnClientList(std::string_view reply);
   std::string OnRole(std::string_view reply);
   std::string OnSize(std::string_view reply);
+  std::string OnKeyspace(std::string_view reply);
+  std::string OnSelectLast(std::string_view reply);
   std::string OnHello(std::string_view reply);
 
   const LinkOptions* options_;

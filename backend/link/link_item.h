@@ -31,6 +31,8 @@ struct LinkItem {
   };
   explicit LinkItem(Kind kind) : item_kind(kind) {}
   Kind item_kind;
+  // The database that it is about: see LinkOptions.
+  uint8_t database = 0;
 };
 
 }  // namespace gemel

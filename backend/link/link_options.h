@@ -16,7 +16,10 @@ struct LinkOptions {
   std::string name;  // the node's address
   std::string user;
   std::string password;
+  // All items are about this one; 0: each about its own, and the link selects that.
   uint32_t database = 0;
+  // How many databases clients may choose from; a node may have fewer.
+  uint32_t databases = 1;
   ReplyLimits limits;
   uint64_t max_reply = uint64_t{1} << 30;  // a larger one is not kept, twice as large ends the link
   uint32_t connect_timeout_ms = 1000;

@@ -1,5 +1,6 @@
 #include "backend/link/node_identity.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace gemel {
@@ -51,6 +52,45 @@ std::string_view NumberOf(std::string_view info) {
 }
 
 }  // namespace
+
+namespace {
+
+// The number of "name=" in a list apart by commas; 0 if there is none.
+uint64_t NumberIn(std::string_view list, std::string_view name) {
+  for (size_t begin = 0; begin < list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    std::string_view field = list.substr(begin, end - begin);
+    begin = end + 1;
+    if (!field.starts_with(name) || field.size() <= name.size() || field[name.size()] != '=') {
+      continue;
+    }
+    field.remove_prefix(name.size() + 1);
+    uint64_t number = 0;
+    std::from_chars(field.data(), field.data() + field.size(), number);
+    return number;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// "db0:keys=1,expires=0,avg_ttl=0"
+void ForEachDatabase(std::string_view info,
+                     const std::function<void(uint32_t index, const KeyspaceCount&)>& visit) {
+  while (!info.empty()) {
+    const size_t end = std::min(info.find('\n'), info.size());
+    std::string_view line = info.substr(0, end);
+    info.remove_prefix(std::min(end + 1, info.size()));
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    const size_t colon = line.find(':');
+    if (!line.starts_with("db") || colon == std::string_view::npos) continue;
+    uint32_t index = 0;
+    const auto [stop, error] = std::from_chars(line.data() + 2, line.data() + colon, index);
+    if (error != std::errc() || stop != line.data() + colon) continue;
+    const std::string_view list = line.substr(colon + 1);
+    visit(index, {NumberIn(list, "keys"), NumberIn(list, "expires"), NumberIn(list, "avg_ttl")});
+  }
+}
 
 std::string VersionFrom(std::string_view info) {
   const std::string_view program = ProgramOf(info);

@@ -13,6 +13,7 @@
 #define GEMEL_BACKEND_LINK_NODE_IDENTITY_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -28,7 +29,7 @@ inline constexpr std::string_view kHiddenRunId = "unknown";
 struct NodeIdentity {
   std::string run_id;  // an id as above
   bool is_replica = false;
-  uint64_t keys = 0;  // DBSIZE of the link's database
+  uint64_t keys = 0;  // of the link's database, or of all
   // The last connection to this process could not be ended for sure: what was sent on it may still
   // be applied, at any time.
   bool unsettled = false;
@@ -36,6 +37,8 @@ struct NodeIdentity {
   // comes back with is all of it.
   bool keeps_writes = false;
   uint64_t evicted = 0;  // keys, since the process began; before any request of the connection
+  // It may select any of LinkOptions::databases.
+  bool has_databases = false;
   // This connection speaks RESP3, else RESP2.
   bool speaks_resp3 = false;
   NodeLimits limits;
@@ -45,6 +48,16 @@ struct NodeIdentity {
 
 // The value of "name:" in the text of an INFO reply; empty if there is none.
 std::string_view InfoField(std::string_view info, std::string_view name);
+
+// What INFO's section keyspace says of a database.
+struct KeyspaceCount {
+  uint64_t keys = 0;
+  uint64_t expires = 0;
+  uint64_t avg_ttl = 0;  // milliseconds
+};
+// Calls visit(index, count) for each database that is named there.
+void ForEachDatabase(std::string_view info,
+                     const std::function<void(uint32_t index, const KeyspaceCount&)>& visit);
 
 // What INFO says of the program: "Redis 7.0.15"; empty if nothing.
 std::string VersionFrom(std::string_view info);

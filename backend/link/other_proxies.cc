@@ -71,14 +71,18 @@ std::string ConnectionName(const ProxyInstance& self, std::string_view shard, bo
          Clean(self.host) + ";" + Clean(self.listen);
 }
 
+// A connection that serves several databases is at any of them, but those of probes stay at the
+// first.
 std::vector<SeenProxy> ProxiesIn(std::string_view client_list, uint32_t database,
                                  std::string_view but_id) {
   std::vector<SeenProxy> proxies;
+  std::vector<std::string> there;  // the ids of those that have a connection to the database
   const std::string wanted = std::to_string(database);
   ForEachClient(client_list, [&](std::string_view line) {
     bool serves = false;
     std::optional<ProxyInstance> proxy = Parse(ClientField(line, "name"), &serves);
-    if (!proxy || proxy->id == but_id || ClientField(line, "db") != wanted) return;
+    if (!proxy || proxy->id == but_id) return;
+    if (ClientField(line, "db") == wanted) there.push_back(proxy->id);
     uint64_t idle_s = 0;
     ParseNumber(ClientField(line, "idle"), &idle_s);
     auto known = std::find_if(proxies.begin(), proxies.end(), [&](const SeenProxy& seen) {
@@ -90,6 +94,9 @@ std::vector<SeenProxy> ProxiesIn(std::string_view client_list, uint32_t database
     }
     known->idle_s = std::min(known->idle_s, idle_s);
     known->client_ids.emplace_back(ClientField(line, "id"));
+  });
+  std::erase_if(proxies, [&](const SeenProxy& seen) {
+    return std::find(there.begin(), there.end(), seen.proxy.id) == there.end();
   });
   return proxies;
 }

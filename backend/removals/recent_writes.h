@@ -28,6 +28,8 @@ class RecentWrites {
   void End();
   bool recording() const { return recording_; }
 
+  // Something that may have changed any key.
+  void AddAll() { open_.all |= recording_; }
   // A write of that key, or what makes it equal by state.
   void Add(std::string_view key);
   // A write whose effect on keys [first, last) of these may depend on all of them. Recorded always,

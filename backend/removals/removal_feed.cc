@@ -1,5 +1,9 @@
 #include "backend/removals/removal_feed.h"
 
+#include <algorithm>
+#include <charconv>
+
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -36,7 +40,7 @@ RemovalFeed::RemovalFeed(Host* host, uint32_t copy, ChunkPool* pool, const LinkO
 
 void RemovalFeed::SetOptions(const LinkOptions& node) {
   link_.set_options(FeedOptions(node));
-  channels_ = "__keyevent@" + std::to_string(node.database) + "__:";
+  database_ = node.database;
 }
 
 void RemovalFeed::Start(uint64_t now_ms, const NodeIdentity& known) {
@@ -135,6 +139,16 @@ void RemovalFeed::OnLinkDown(Link*, const std::string&, bool) {
   host_->OnFeedEnd(copy_);
 }
 
+// Of "__keyevent@3__:expired", as the shard counts them; -1: it is not the shard's.
+int64_t RemovalFeed::DatabaseOfChannel(std::string_view channel) const {
+  channel.remove_prefix(std::min(channel.find('@') + 1, channel.size()));
+  uint32_t index = 0;
+  const auto [end, error] = std::from_chars(channel.data(), channel.data() + channel.size(), index);
+  if (error != std::errc()) return -1;
+  if (database_ != 0) return index == database_ ? 0 : -1;
+  return index < link_.options().databases ? index : -1;
+}
+
 // pmessage, the pattern, the channel, the key.
 void RemovalFeed::OnLinkPush(Link*, std::string_view push) {
   parts_.clear();
@@ -142,9 +156,16 @@ void RemovalFeed::OnLinkPush(Link*, std::string_view push) {
   const std::string_view channel = ReplyText(parts_[2]);
   const bool evicted = channel.ends_with(":evicted");
   if (evicted) ++evicted_;
-  if (!channel.starts_with(channels_)) return;
+  const int64_t database = DatabaseOfChannel(channel);
+  if (database < 0) return;
   told_ = true;
-  host_->OnRemoved(copy_, ReplyText(parts_[3]), evicted);
+  const std::string_view key = ReplyText(parts_[3]);
+  const auto index = static_cast<uint8_t>(database);
+  if (IsItsOwnName(index, key)) {
+    host_->OnRemoved(copy_, key, evicted);
+  } else {
+    host_->OnRemoved(copy_, MakeKeyName(index, key), evicted);
+  }
 }
 
 void RemovalFeed::OnLinkHeard(Link*) {

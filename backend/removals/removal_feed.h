@@ -73,6 +73,7 @@ class RemovalFeed : private LinkOwner {
   // The counter, and the subscriptions, as the reply to EXEC has them.
   void OnSubscribed(std::string_view reply);
   void Refuse(std::string_view why);
+  int64_t DatabaseOfChannel(std::string_view channel) const;
 
   // LinkOwner
   void OnLinkUp(Link* link, const NodeIdentity& identity) override;
@@ -86,7 +87,7 @@ class RemovalFeed : private LinkOwner {
   Host* host_;
   const uint32_t copy_;
   Link link_;
-  std::string channels_;  // that the channels of its database begin with
+  uint32_t database_ = 0;  // the only one; 0: any
   std::array<Item, kSteps> items_;
   std::vector<std::string_view> parts_;  // scratch
   bool started_ = false;

@@ -17,20 +17,22 @@ bool Comparison::CanBegin() const {
          !copies.losing() && copies.readable() != 0 && copies.in_sync() == copies.readable();
 }
 
-bool Comparison::Begin(std::span<const std::string> frames, CopyMask copies, CompareSink* sink) {
-  if (under_way() || frames.empty() || !CanBegin() || copies == 0 ||
+bool Comparison::Begin(std::span<const CompareRead> reads, CopyMask copies, CompareSink* sink) {
+  if (under_way() || reads.empty() || !CanBegin() || copies == 0 ||
       (copies & ~parts_->copies->in_sync()) != 0) {
     return false;
   }
   sink_ = sink;
-  left_ = frames.size();
+  left_ = reads.size();
   lost_ = false;
-  for (uint32_t index = 0; index < frames.size(); ++index) {
+  for (uint32_t index = 0; index < reads.size(); ++index) {
     Op* op = parts_->ops->New();
     op->item_kind = LinkItem::Kind::kCompare;
     op->pending = copies;
     op->repair_job = index;
-    ForEachCopy(copies, [&](uint32_t copy) { parts_->copies->link(copy).Send(op, frames[index]); });
+    op->database = reads[index].database;
+    ForEachCopy(copies,
+                [&](uint32_t copy) { parts_->copies->link(copy).Send(op, reads[index].frame); });
   }
   return true;
 }

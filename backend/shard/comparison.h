@@ -24,6 +24,12 @@ class CompareSink {
   virtual void OnCompareEnd(bool known) = 0;
 };
 
+// A command that only reads.
+struct CompareRead {
+  std::string frame;
+  uint8_t database = 0;
+};
+
 // Logic only, the shard's thread.
 class Comparison {
  public:
@@ -35,7 +41,7 @@ class Comparison {
   // point of the shard's order: what they answer differs only if the copies do, or by the clock.
   // False if that cannot be done now, or while an earlier one has not ended. `sink` is not called
   // before it returns.
-  bool Begin(std::span<const std::string> frames, CopyMask copies, CompareSink* sink);
+  bool Begin(std::span<const CompareRead> reads, CopyMask copies, CompareSink* sink);
   bool under_way() const { return left_ > 0; }
   // The sink of the comparison under way gets nothing any more.
   void Drop() { sink_ = nullptr; }

@@ -1,7 +1,9 @@
 #include "backend/shard/copies.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "backend/command/other_database.h"
 #include "backend/shard/shard_parts.h"
 
 namespace gemel {
@@ -11,6 +13,19 @@ namespace {
 constexpr std::string_view kNoNode = "(removed)";
 
 }  // namespace
+
+void Copies::CountDatabases() {
+  uint32_t most = kMostDatabases;
+  bool any = false;
+  for (uint32_t i = 0; i < count(); ++i) {
+    if (!IsMember(i)) continue;
+    const Link& node = link(i);
+    const bool one = node.options().database != 0 || (node.up() && !node.identity().has_databases);
+    most = std::min(most, one ? 1 : std::max(node.options().databases, 1u));
+    any = true;
+  }
+  last_database_ = static_cast<uint8_t>(any ? most - 1 : 0);
+}
 
 int Copies::Add(const LinkOptions& node) {
   uint32_t index = 0;

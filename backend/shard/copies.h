@@ -41,6 +41,13 @@ class Copies {
   Link& link(uint32_t copy) { return *places_[copy].link; }
   const Link& link(uint32_t copy) const { return *places_[copy].link; }
 
+  // How many databases there are of which anything may be asked: all that clients may choose from,
+  // or one, if the shard has its own database of its nodes, or a node that is up has fewer.
+  uint32_t databases() const { return uint32_t{last_database_} + 1; }
+  uint8_t last_database() const { return last_database_; }
+  // A node came, or what is configured changed.
+  void CountDatabases();
+
   // --- what the topology says ---
   // An edit is in effect. `journals`: of these copies it is known what they miss, should they be
   // stale now.
@@ -109,6 +116,7 @@ class Copies {
   CopyStages stages_;
   ShardInfo info_;
   uint32_t primary_ = 0;
+  uint8_t last_database_ = 0;
   CopyMask connected_ = 0;
   CopyMask readable_ = 0;
   bool losing_ = false;

@@ -30,7 +30,7 @@ void FirstWrites::Send(Request* request) {
   frame_.Split(request->frame);
   const CommandRow& row = *request->row;
   const uint32_t primary = parts_->copies->primary();
-  if (!frame_.Find(&row)) {
+  if (!frame_.Find(&row, request->database)) {
     parts_->hold->AnswerError(request, "ERR " + std::string(row.refusal));
   } else if (frame_.size() > StateCopy::kMaxKeys) {
     parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
@@ -56,14 +56,14 @@ bool FirstWrites::MayRun(const CommandRow& row, uint32_t copy) const {
 void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
   const CommandRow& row = *write->request->row;
   frame_.Split(frame);
-  frame_.Find(&row);
+  frame_.Find(&row, write->database);
   parts_->shard->LeaveShortWay();
   if (copy != parts_->copies->primary()) parts_->reads->NoteElsewhere();
   write->sent = write->pending = Bit(copy);
   keys_.clear();
   for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));
   const std::string first = row.confine != nullptr ? row.confine(frame_.args()) : std::string();
-  jobs_.Begin({write, write->session, frame, first, keys_, row.rewrite}, copy);
+  jobs_.Begin({write, write->session, write->database, frame, first, keys_, row.rewrite}, copy);
 }
 
 void FirstWrites::OnReply(const Link& link, Op* op, const Reply& reply) {
@@ -80,7 +80,7 @@ bool FirstWrites::MustWait(const Request& request, uint32_t* lock) {
   if (request.kind == RequestKind::kFirstWrite && (barrier_ || jobs_.full())) return true;
   if (jobs_.idle()) return false;
   frame_.Split(request.frame);
-  if (!frame_.Find(request.row)) {
+  if (!frame_.Find(request.row, request.database)) {
     // The copies have what is under way at different places in the order: it comes before or after.
     if (request.kind == RequestKind::kRead) return jobs_.HasSession(request.session);
     return barrier_ = true;
@@ -161,7 +161,8 @@ void FirstWrites::OnFirstLost(Op* write, uint32_t copy, std::string_view frame, 
   }
   // Whoever of them turns out to be the truth.
   const Copies& copies = *parts_->copies;
-  parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy), frame);
+  parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy), frame,
+                               write->database);
   parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
   // Another copy must have been in sync, or nobody's data would count without the write; and once
   // is enough: it may be why the node ended. A script that does not end would not end elsewhere.
@@ -187,7 +188,7 @@ CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view fram
       copies.Is(copy, CopyStage::kUnsure)) {
     // It does not count any more what this copy has, or soon will not.
     parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy),
-                                 frame);
+                                 frame, write->database);
     HoldInFront(write, Bit(copy) & copies.in_sync(), frame);
     return 0;
   }
@@ -198,7 +199,7 @@ CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view fram
   const bool by_state = request->row->rewrite == nullptr;
   if (by_state) {
     frame_.Split(frame);
-    if (frame_.Find(request->row)) parts_->removals->OnStateSent(frame_);
+    if (frame_.Find(request->row, request->database)) parts_->removals->OnStateSent(frame_);
   }
   const CopyMask pending = ShareOut(write, copy, by_state, known);
   parts_->writes->OnExecuted(copy, write, frame);

@@ -67,6 +67,7 @@ LinkItem* Hedger::HedgeRead(Request* request, std::string_view frame, uint32_t f
   Hedge* hedge = hedges_.New();
   hedge->first = static_cast<uint8_t>(from);
   hedge->request = request;
+  hedge->database = request->database;
   hedge->pending = Bit(from) | Bit(to);
   parts_->copies->link(to).Send(hedge, frame);
   return hedge;

@@ -61,9 +61,9 @@ bool Journals::Holds(uint32_t copy) const {
          HoldsSameData(journal.keys->run_id(), link.identity().run_id);
 }
 
-void Journals::RecordKeys(CopyMask copies, std::string_view frame) {
+void Journals::RecordKeys(CopyMask copies, std::string_view frame, uint8_t database) {
   if (parts_->copies->members() == 1) return;
-  const bool found = frame_.Find(frame_.Split(frame, *parts_->table));
+  const bool found = frame_.Find(frame_.Split(frame, *parts_->table), database);
   ForEachCopy(copies, [&](uint32_t copy) {
     Need(copy);
     DirtyKeys* keys = journals_[copy].keys.get();
@@ -89,7 +89,7 @@ void Journals::Miss(uint32_t copy, std::string_view key) {
 
 void Journals::RecordWrite(const Request& request) {
   frame_.Split(request.frame);
-  const bool found = frame_.Find(request.row);
+  const bool found = frame_.Find(request.row, request.database);
   ForEachCopy(recording(), [&](uint32_t copy) { RecordFor(copy, request, found); });
 }
 
@@ -98,7 +98,9 @@ void Journals::RecordFor(uint32_t copy, const Request& request, bool found) {
   DirtyKeys* keys = journals_[copy].keys.get();
   if (!found) {
     // FLUSHALL and the like. (Not while a key is being repaired: such a one waits for that.)
-    const bool same_everywhere = request.row != nullptr && request.row->split == Split::kEachShard;
+    const bool same_everywhere = request.row != nullptr &&
+                                 request.row->split == Split::kEachShard &&
+                                 !SwapsDatabases(*request.row);
     const bool joins = stage == CopyStage::kJoining || stage == CopyStage::kScanned;
     if (!joins || !same_everywhere) Forget(copy);
     return;

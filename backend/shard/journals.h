@@ -34,7 +34,8 @@ class Journals {
 
   // The keys of a write that did not come to the same everywhere. Also for copies in sync: it is
   // not known yet who of them will be the truth.
-  void RecordKeys(CopyMask copies, std::string_view frame);
+  // `database`: what the frame is about.
+  void RecordKeys(CopyMask copies, std::string_view frame, uint8_t database);
   // A write that is about to be sent to the targets, while others have journals.
   void RecordWrite(const Request& request);
   void Add(uint32_t copy, std::string_view key) {

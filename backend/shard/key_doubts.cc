@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -180,8 +181,9 @@ void KeyDoubts::Question(uint32_t copy, uint8_t step, std::string_view command,
                          const std::string& key) {
   Op* op = parts_->ops->New();
   op->item_kind = LinkItem::Kind::kRemoval;
+  op->database = DatabaseOf(key);
   op->repair_step = step;
-  parts_->copies->link(copy).Send(op, CommandFrame({command, key}));
+  parts_->copies->link(copy).Send(op, CommandFrame({command, KeyOf(key)}));
 }
 
 // How long does the key live where it may be what it was before it expired elsewhere?
@@ -242,12 +244,12 @@ void KeyDoubts::OnWeighed(uint32_t copy, Doubt* doubt, std::string_view reply) {
   doubt->least.clear();
 }
 
-void KeyDoubts::OnReply(uint32_t copy, uint8_t step, std::string_view reply,
+void KeyDoubts::OnReply(uint32_t copy, const Op& op, std::string_view reply,
                         std::string_view frame) {
   frame_.Split(frame);
-  const auto doubt = doubts_.find(frame_.args()[1]);
+  const auto doubt = doubts_.find(MakeKeyName(op.database, frame_.args()[1]));
   if (doubt == doubts_.end()) return;
-  if (step == kJudge) {
+  if (op.repair_step == kJudge) {
     OnJudged(&doubt->second, reply);
   } else {
     OnWeighed(copy, &doubt->second, reply);
@@ -255,11 +257,11 @@ void KeyDoubts::OnReply(uint32_t copy, uint8_t step, std::string_view reply,
   Resolve();
 }
 
-void KeyDoubts::OnLost(uint32_t copy, uint8_t step, std::string_view frame) {
+void KeyDoubts::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
   frame_.Split(frame);
-  const auto doubt = doubts_.find(frame_.args()[1]);
+  const auto doubt = doubts_.find(MakeKeyName(op.database, frame_.args()[1]));
   if (doubt == doubts_.end()) return;
-  if (step == kJudge) {
+  if (op.repair_step == kJudge) {
     doubt->second.judging = false;
   } else {
     doubt->second.weighing &= ~Bit(copy);

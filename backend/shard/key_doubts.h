@@ -77,8 +77,8 @@ class KeyDoubts {
   // node said.
   bool OnNotRepaired(const std::string& key, std::string_view why);
   // The answer to a question of these kinds (repair_step); or it was lost.
-  void OnReply(uint32_t copy, uint8_t step, std::string_view reply, std::string_view frame);
-  void OnLost(uint32_t copy, uint8_t step, std::string_view frame);
+  void OnReply(uint32_t copy, const Op& op, std::string_view reply, std::string_view frame);
+  void OnLost(uint32_t copy, const Op& op, std::string_view frame);
   // An edit is in effect.
   void OnRoles();
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <vector>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -41,16 +42,16 @@ bool KeyRepair::Begin(std::string_view key, uint32_t source, CopyMask targets) {
   job.source = source;
   job.connection = host_->ConnectionOf(source);
   // First how large it is: a DUMP of gigabytes would stop the node, and be read for nothing.
-  Send(&job, id, source, kSize, CommandFrame({"MEMORY", "USAGE", key}));
+  Send(&job, id, source, kSize, CommandFrame({"MEMORY", "USAGE", KeyOf(key)}));
   return true;
 }
 
 void KeyRepair::Ask(Job* job, uint32_t id) {
-  Send(job, id, job->source, kDump, CommandFrame({"DUMP", job->key}));
+  Send(job, id, job->source, kDump, CommandFrame({"DUMP", KeyOf(job->key)}));
   if (relative_) {
-    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", job->key}));
+    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", KeyOf(job->key)}));
   } else {
-    Send(job, id, job->source, kExpiry, CommandFrame({"PEXPIRETIME", job->key}));
+    Send(job, id, job->source, kExpiry, CommandFrame({"PEXPIRETIME", KeyOf(job->key)}));
   }
 }
 
@@ -63,6 +64,7 @@ bool KeyRepair::IsShort(const Op& op) const {
 
 void KeyRepair::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
   Op* op = host_->NewRepairOp();
+  op->database = DatabaseOf(job->key);
   op->repair_job = id;
   op->repair_step = step;
   ++job->in_flight;
@@ -168,7 +170,7 @@ void KeyRepair::OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view r
     return;
   }
   if (step == kExpiry && ExpiresSoon(expiry_ms) && host_->CanSendRepair(job->source)) {
-    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", job->key}));
+    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", KeyOf(job->key)}));
     return;
   }
   Apply(job, id, expiry_ms, step == kExpiry);
@@ -186,9 +188,10 @@ void KeyRepair::Apply(Job* job, uint32_t id, int64_t expiry_ms, bool absolute) {
   const bool gone = job->payload.empty() || expiry_ms == -2;
   std::string expiry = "0";
   if (expiry_ms >= 0) expiry = std::to_string(expiry_ms == 0 ? 1 : expiry_ms);
-  std::vector<std::string_view> restore = {"RESTORE", job->key, expiry, job->payload, "REPLACE"};
+  std::vector<std::string_view> restore = {"RESTORE", KeyOf(job->key), expiry, job->payload,
+                                           "REPLACE"};
   if (absolute && expiry_ms >= 0) restore.push_back("ABSTTL");
-  const std::string frame = gone ? CommandFrame({"DEL", job->key}) : CommandFrame(restore);
+  const std::string frame = gone ? CommandFrame({"DEL", KeyOf(job->key)}) : CommandFrame(restore);
   for (CopyMask rest = job->targets; rest != 0; rest &= rest - 1) {
     const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
     if (host_->CanSendRepair(copy)) {

@@ -3,6 +3,7 @@
 #include <bit>
 #include <utility>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/shard/key_repair.h"
 
@@ -36,7 +37,7 @@ void KeyRepair::BeginRebuild(Job* job, uint32_t id) {
     const int version = host_->IdentityOf(copy).dump_version;
     options.plain_streams |= version != 0 && version < kStreamCounters;
   }
-  job->rebuild = std::make_unique<KeyRebuild>(job->key, options);
+  job->rebuild = std::make_unique<KeyRebuild>(std::string(KeyOf(job->key)), options);
   StepRebuild(job, id);
 }
 

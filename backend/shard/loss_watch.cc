@@ -1,9 +1,12 @@
 #include "backend/shard/loss_watch.h"
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
@@ -95,32 +98,36 @@ void LossWatch::NoteLoss(uint32_t copy, bool known) const {
 }
 
 void LossWatch::DeleteDoubtful(uint32_t copy) {
-  std::vector<std::string> frames;
-  std::vector<std::string_view> args;
-  auto cut = [&] {
-    if (args.size() > 1) AppendCommand(&frames.emplace_back(), args);
-    args.assign(1, "UNLINK");
-  };
+  std::vector<std::pair<uint8_t, std::string>> frames;  // and the database that each is about
   const bool known = parts_->way_back->Mendable(copy);
   if (known) {
-    cut();
-    parts_->journals->of(copy)->ForEach([&](const std::string& key) {
-      args.push_back(key);
-      if (args.size() > kDeletedAtOnce) cut();
+    std::map<uint8_t, std::vector<std::string_view>> args;
+    const auto cut = [&](uint8_t database) {
+      std::vector<std::string_view>& some = args[database];
+      if (some.size() > 1) frames.emplace_back(database, CommandFrame(some));
+      some.assign(1, "UNLINK");
+    };
+    parts_->journals->of(copy)->ForEach([&](const std::string& name) {
+      const uint8_t database = DatabaseOf(name);
+      if (args[database].empty()) cut(database);
+      args[database].push_back(KeyOf(name));
+      if (args[database].size() > kDeletedAtOnce) cut(database);
       return true;
     });
-    cut();
+    for (const auto& [database, some] : args) cut(database);
   } else {
-    args.assign(1, "FLUSHDB");
-    AppendCommand(&frames.emplace_back(), args);
+    for (uint32_t i = 0; i < parts_->copies->databases(); ++i) {
+      frames.emplace_back(static_cast<uint8_t>(i), CommandFrame({"FLUSHDB"}));
+    }
   }
   if (copy != parts_->copies->primary()) NoteLoss(copy, known);
   pending_ = static_cast<uint32_t>(frames.size()) + 1;
   failed_ = false;
   parts_->roles->OnOverwritten(copy);
-  for (const std::string& frame : frames) {
+  for (const auto& [database, frame] : frames) {
     Op* op = parts_->ops->New();
     op->item_kind = LinkItem::Kind::kRepair;
+    op->database = database;
     op->repair_job = KeyRepair::kNoJob;
     parts_->copies->link(copy).Send(op, frame);
   }

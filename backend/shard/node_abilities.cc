@@ -4,36 +4,45 @@
 
 namespace gemel {
 
-void NodeAbilities::Note(const ServerUser& node, bool speaks_resp3) {
+void NodeAbilities::Note(const ServerUser& node, const Abilities& abilities) {
   const std::lock_guard lock(mutex_);
-  speaks_resp3_[node] = speaks_resp3;
+  nodes_[node] = abilities;
   Count();
 }
 
 void NodeAbilities::Forget(const ServerUser& node) {
   const std::lock_guard lock(mutex_);
-  speaks_resp3_.erase(node);
+  nodes_.erase(node);
   Count();
 }
 
 void NodeAbilities::ForgetShard(std::string_view shard) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(speaks_resp3_, [&](const auto& node) { return node.first.shard == shard; });
+  std::erase_if(nodes_, [&](const auto& node) { return node.first.shard == shard; });
   Count();
 }
 
 void NodeAbilities::Count() {
-  all_speak_resp3_ = std::all_of(speaks_resp3_.begin(), speaks_resp3_.end(),
-                                 [](const auto& node) { return node.second; });
+  all_can_all_ = std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node.second.speaks_resp3 && node.second.has_databases;
+  });
+}
+
+std::optional<ServerUser> NodeAbilities::Without(bool Abilities::*what) const {
+  if (all_can_all_) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [node, abilities] : nodes_) {
+    if (!(abilities.*what)) return node;
+  }
+  return std::nullopt;
 }
 
 std::optional<ServerUser> NodeAbilities::WithoutResp3() const {
-  if (all_speak_resp3_) return std::nullopt;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [node, speaks] : speaks_resp3_) {
-    if (!speaks) return node;
-  }
-  return std::nullopt;
+  return Without(&Abilities::speaks_resp3);
+}
+
+std::optional<ServerUser> NodeAbilities::WithoutDatabases() const {
+  return Without(&Abilities::has_databases);
 }
 
 }  // namespace gemel

@@ -16,8 +16,12 @@ namespace gemel {
 
 class NodeAbilities {
  public:
+  struct Abilities {
+    bool speaks_resp3 = false;
+    bool has_databases = false;  // all that clients may choose from
+  };
   // A node is connected.
-  void Note(const ServerUser& node, bool speaks_resp3);
+  void Note(const ServerUser& node, const Abilities& abilities);
   // It is no member of its shard any more, or the shard is gone.
   void Forget(const ServerUser& node);
   void ForgetShard(std::string_view shard);
@@ -25,13 +29,16 @@ class NodeAbilities {
   // A node that speaks RESP2 alone, if there is one. Those that were never connected are hoped to
   // be of today.
   std::optional<ServerUser> WithoutResp3() const;
+  // Likewise, one of fewer databases.
+  std::optional<ServerUser> WithoutDatabases() const;
 
  private:
   void Count();
+  std::optional<ServerUser> Without(bool Abilities::*what) const;
 
   mutable std::mutex mutex_;  // guards what follows
-  std::map<ServerUser, bool> speaks_resp3_;
-  std::atomic<bool> all_speak_resp3_{true};  // of it
+  std::map<ServerUser, Abilities> nodes_;
+  std::atomic<bool> all_can_all_{true};  // of it
 };
 
 }  // namespace gemel

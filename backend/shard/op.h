@@ -62,6 +62,7 @@ struct alignas(64) Op : LinkItem {
     if (refused != 0) refusal.reset();
     reply_size_ = 0;
     item_kind = LinkItem::Kind::kWrite;
+    database = 0;
     request = nullptr;
     kept = Kept::kNothing;
     unread = false;

@@ -32,8 +32,12 @@ void ReadSample::Take(const Request& request) {
   left_ = 1 + static_cast<int64_t>((random_ >> 16) % (2 * kEvery - 1));
   if (request.frame.size() > kLongestKey) return;
   keys_of_.Split(request.frame);
-  if (!keys_of_.Find(request.row)) return;
-  AppendBulk(&keys_, keys_of_.key(0));
+  if (!keys_of_.Find(request.row, request.database)) return;
+  if (request.database != item_.database) {
+    if (count_ > 0) Flush();
+    item_.database = request.database;
+  }
+  AppendBulk(&keys_, KeyOf(keys_of_.key(0)));
   read_from_ |= request.tried;
   if (++count_ == kTouchBatch || keys_.size() >= kBatchBytes) Flush();
 }

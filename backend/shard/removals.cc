@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/command/expiry_time.h"
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
@@ -84,7 +85,8 @@ void Removals::OnWrite(const Request& request) {
   } else {
     row = frame_.Split(request.frame, *parts_->table);
   }
-  if (!frame_.Find(row)) return;  // of all keys or of none: it leaves the copies alike
+  if (row != nullptr && SwapsDatabases(*row)) recent_.AddAll();
+  if (!frame_.Find(row, request.database)) return;  // of all keys or of none: the copies stay alike
   if (row->expiry != ExpiryRule::kNone) {
     OnExpiryTime(frame_.key(0), ExpiryTimeMs(*row, frame_.args()), parts_->copies->primary());
   }
@@ -210,15 +212,20 @@ void Removals::Flush() {
 // On the links of these copies, which are up.
 void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys) {
   std::vector<std::string_view> args;
-  for (size_t first = 0; first < keys.size(); first += kDeleteBatch) {
+  for (size_t first = 0; first < keys.size();) {
+    // A command is about one database.
+    const uint8_t database = DatabaseOf(keys[first]);
     args.assign({"DEL"});
-    const size_t last = std::min(first + kDeleteBatch, keys.size());
-    args.insert(args.end(), keys.begin() + static_cast<ptrdiff_t>(first),
-                keys.begin() + static_cast<ptrdiff_t>(last));
+    for (;
+         first < keys.size() && args.size() <= kDeleteBatch && DatabaseOf(keys[first]) == database;
+         ++first) {
+      args.push_back(KeyOf(keys[first]));
+    }
     const std::string frame = CommandFrame(args);
     ForEachCopy(copies, [&](uint32_t copy) {
       Op* op = parts_->ops->New();
       op->item_kind = LinkItem::Kind::kRemoval;
+      op->database = database;
       op->repair_step = 0;
       parts_->roles->OnOverwritten(copy);
       parts_->copies->link(copy).Send(op, frame);
@@ -229,15 +236,15 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
 void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
                        std::string_view frame) {
   if (op.repair_step != 0) {
-    doubts_.OnReply(copy, op.repair_step, reply, frame);
+    doubts_.OnReply(copy, op, reply, frame);
     return;
   }
   if (reply[0] != '-') return;
-  parts_->journals->RecordKeys(Bit(copy), frame);
+  parts_->journals->RecordKeys(Bit(copy), frame, op.database);
   const CopyMask others = parts_->copies->in_sync() & ~Bit(copy);
   if (!parts_->copies->InSync(copy) || others == 0) return;
   if (IsUnfitToWrite(reply)) {
-    DoubtAll(copy, frame);
+    DoubtAll(copy, op.database, frame);
     doubts_.Wait();
     return;
   }
@@ -249,11 +256,11 @@ void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
 // Whether it deleted them is not known.
 void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
   if (op.repair_step != 0) {
-    doubts_.OnLost(copy, op.repair_step, frame);
+    doubts_.OnLost(copy, op, frame);
     return;
   }
-  parts_->journals->RecordKeys(Bit(copy), frame);
-  if (parts_->copies->InSync(copy)) DoubtAll(copy, frame);
+  parts_->journals->RecordKeys(Bit(copy), frame, op.database);
+  if (parts_->copies->InSync(copy)) DoubtAll(copy, op.database, frame);
 }
 
 void Removals::Doubt(std::string_view key, const KeyDoubts::Cause& cause) {
@@ -266,14 +273,16 @@ void Removals::Doubt(std::string_view key, const KeyDoubts::Cause& cause) {
 }
 
 // The keys of a deletion that did not come to pass on that copy, as far as is known.
-void Removals::DoubtAll(uint32_t copy, std::string_view frame) {
+void Removals::DoubtAll(uint32_t copy, uint8_t database, std::string_view frame) {
   const CopyMask others = parts_->copies->in_sync() & ~Bit(copy);
   if (others == 0) return;
   const uint32_t primary = parts_->copies->primary();
   const uint32_t source = primary != copy ? primary : static_cast<uint32_t>(__builtin_ctz(others));
   frame_.Split(frame);
   const std::vector<std::string_view> args = frame_.args();
-  for (size_t i = 1; i < args.size(); ++i) Doubt(args[i], {source, 0, true, false});
+  for (size_t i = 1; i < args.size(); ++i) {
+    Doubt(MakeKeyName(database, args[i]), {source, 0, true, false});
+  }
 }
 
 void Removals::DeleteEverywhere(const std::string& key) {

@@ -124,7 +124,7 @@ class Removals {
   };
 
   bool IsOverwritten(std::string_view key, uint32_t copy) const;
-  void DoubtAll(uint32_t copy, std::string_view frame);
+  void DoubtAll(uint32_t copy, uint8_t database, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
   void Audit(const std::string& why);

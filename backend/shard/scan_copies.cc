@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/events/printable_key.h"
+#include "backend/keys/key_name.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
@@ -57,7 +58,11 @@ bool ScanCopies::Begin(uint32_t copy, std::string* why, bool calm) {
   state.scan->connection = parts_->copies->link(primary).times().connects();
   state.end.clear();
   parts_->copies->Move(copy, CopyStage::kScanned);
-  Ask(copy, primary, ScanCopy::kSize, 0, CommandFrame({"DBSIZE"}));
+  state.scan->walk.Begin(parts_->copies->databases());
+  state.scan->total = 0;
+  for (uint32_t i = 0; i < parts_->copies->databases(); ++i) {
+    Ask(copy, primary, ScanCopy::kSize, 0, static_cast<uint8_t>(i), CommandFrame({"DBSIZE"}));
+  }
   return true;
 }
 
@@ -94,11 +99,12 @@ void ScanCopies::DropDone() {
 }
 
 // Sends a command for the copying to `copy`.
-void ScanCopies::Ask(uint32_t copy, uint32_t to, uint8_t what, size_t item,
+void ScanCopies::Ask(uint32_t copy, uint32_t to, uint8_t what, size_t item, uint8_t database,
                      std::string_view frame) {
   ScanCopy& scan = *copies_[copy].scan;
   Op* op = parts_->ops->New();
   op->item_kind = LinkItem::Kind::kRepair;
+  op->database = database;
   op->repair_job = KeyRepair::kScanJob;
   op->repair_step = what;
   op->session = scan.number;
@@ -119,7 +125,7 @@ ScanCopy* ScanCopies::ScanOf(const Op& op, uint32_t* copy) {
 void ScanCopies::NextPhase(uint32_t copy) {
   ScanCopy& scan = *copies_[copy].scan;
   scan.phase = static_cast<ScanCopy::Phase>(static_cast<uint8_t>(scan.phase) + 1);
-  scan.walk.Begin();
+  scan.walk.Begin(parts_->copies->databases());
   if (scan.phase == ScanCopy::Phase::kDone) parts_->copies->Move(copy, CopyStage::kJoining);
 }
 
@@ -138,7 +144,9 @@ void ScanCopies::Step(uint32_t copy) {
     scan.asked = true;
     parts_->way_back->Spend(kCostOfExists * static_cast<double>(scan.found.size()));
     for (size_t i = 0; i < scan.found.size(); ++i) {
-      Ask(copy, primary, ScanCopy::kExists, i, CommandFrame({"EXISTS", scan.found[i]}));
+      const std::string& name = scan.found[i];
+      Ask(copy, primary, ScanCopy::kExists, i, DatabaseOf(name),
+          CommandFrame({"EXISTS", KeyOf(name)}));
     }
     return;
   }
@@ -149,17 +157,17 @@ void ScanCopies::Step(uint32_t copy) {
     if (scan.phase == ScanCopy::Phase::kDone) return;
   }
   const uint32_t from = scan.phase == ScanCopy::Phase::kAll ? primary : copy;
-  Ask(copy, from, ScanCopy::kScan, 0,
+  Ask(copy, from, ScanCopy::kScan, 0, scan.walk.database(),
       CommandFrame({"SCAN", scan.walk.cursor(), "COUNT", kCopyScanCount}));
 }
 
 // What the reply says. An error's text, or nothing.
 std::string ScanCopies::Take(uint32_t copy, ScanCopy* scan, const Op& op, std::string_view reply) {
   if (op.repair_step == ScanCopy::kScan) {
-    std::vector<std::string_view> named;
+    std::vector<std::string> named;
     std::string error = scan->walk.OnReply(reply, &named);
     if (!error.empty()) return error;
-    for (const std::string_view key : named) {
+    for (const std::string& key : named) {
       if (scan->phase == ScanCopy::Phase::kAll) {
         ToRepairNext(copy, key);
       } else {
@@ -174,7 +182,7 @@ std::string ScanCopies::Take(uint32_t copy, ScanCopy* scan, const Op& op, std::s
            std::string(ReplyText(reply));
   }
   if (op.repair_step == ScanCopy::kSize) {
-    scan->total = number;
+    scan->total += number;
   } else if (number == 0) {
     ToRepairNext(copy, scan->found[op.waiting_since_ms]);
   }

@@ -69,7 +69,8 @@ class ScanCopies {
     std::unique_ptr<ScanCopy> scan;
     std::string end;  // why the last one ended
   };
-  void Ask(uint32_t copy, uint32_t to, uint8_t what, size_t item, std::string_view frame);
+  void Ask(uint32_t copy, uint32_t to, uint8_t what, size_t item, uint8_t database,
+           std::string_view frame);
   ScanCopy* ScanOf(const Op& op, uint32_t* copy);
   std::string Take(uint32_t copy, ScanCopy* scan, const Op& op, std::string_view reply);
   void ToRepairNext(uint32_t copy, std::string_view key);

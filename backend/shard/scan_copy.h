@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/resp/scan_walk.h"
+#include "backend/keys/scan_walk.h"
 
 namespace gemel {
 

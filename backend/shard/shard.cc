@@ -134,6 +134,12 @@ void Shard::SubmitSlow(Request* request) {
       }
       return;
     default:
+      if (request->database > copies_.last_database()) {
+        hold_.AnswerError(request, "ERR DB index is out of range: a node of shard '" +
+                                       parts_.options.name +
+                                       "' has fewer databases than [proxy] databases");
+        return;
+      }
       hold_.Submit(request);
   }
 }
@@ -154,11 +160,14 @@ std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
 }
 
 void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
+  copies_.CountDatabases();
   nodes_.OnLinkUp(link->index());
   roles_.OnLinkUp(*link, identity);
   removals_.OnMainUp(link->index());
   if (NodeAbilities* abilities = parts_.env->abilities(); abilities != nullptr) {
-    abilities->Note({parts_.options.name, link->name()}, identity.speaks_resp3);
+    abilities->Note(
+        {parts_.options.name, link->name()},
+        {identity.speaks_resp3, identity.has_databases || link->options().databases == 1});
   }
 }
 
@@ -275,6 +284,7 @@ int Shard::TakePlace(const LinkOptions& node) {
   hedger_.AddCopy(copy);
   aside_.AddCopy(copy, node);
   removals_.feeds().AddCopy(copy, node);
+  copies_.CountDatabases();
   return index;
 }
 
@@ -298,6 +308,7 @@ void Shard::RemoveCopy(uint32_t copy) {
   copies_.link(copy).Stop();
   aside_.RemoveCopy(copy);
   removals_.feeds().RemoveCopy(copy);
+  copies_.CountDatabases();
   if (ServerClaims* claims = parts_.env->claims(); claims != nullptr) {
     claims->Release({parts_.options.name, copies_.link(copy).name()});
   }

@@ -66,7 +66,8 @@ class Shard : public LinkOwner, private ShardCenter {
   // Takes a request, whose frame must be valid during the call, and answers it through its sink,
   // once, maybe before it returns.
   void Submit(Request* request) {
-    if (open_ && request->frame.size() < aside_.plain_bytes()) [[likely]] {
+    if (open_ && request->frame.size() < aside_.plain_bytes() &&
+        request->database <= copies_.last_database()) [[likely]] {
       if (request->kind == RequestKind::kRead) {
         if (aside_.IsPlain(*request)) [[likely]] {
           reads_.Send(request);

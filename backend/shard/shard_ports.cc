@@ -52,13 +52,15 @@ bool ResyncPort::CopyByScan(uint32_t copy, std::string* why, bool calm) const {
 }
 ScanStatus ResyncPort::StatusOfScan(uint32_t copy) const { return parts_->scans->StatusOf(copy); }
 
+uint32_t ShardView::databases() const { return parts_->copies->databases(); }
+
 void AuditPort::set_handler(std::function<void(Request*)> handler) const {
   parts_->comparison->set_audit(std::move(handler));
 }
 bool AuditPort::CanCompare() const { return parts_->comparison->CanBegin(); }
-bool AuditPort::Compare(std::span<const std::string> frames, CopyMask copies,
+bool AuditPort::Compare(std::span<const CompareRead> reads, CopyMask copies,
                         CompareSink* sink) const {
-  return parts_->comparison->Begin(frames, copies, sink);
+  return parts_->comparison->Begin(reads, copies, sink);
 }
 bool AuditPort::comparing() const { return parts_->comparison->under_way(); }
 void AuditPort::DropCompare() const { parts_->comparison->Drop(); }

@@ -34,6 +34,8 @@ class ShardView {
   bool IsMember(uint32_t copy) const;
   uint32_t member_count() const;
   CopyMask in_sync() const;
+  // See Copies::databases.
+  uint32_t databases() const;
   // In sync, and its link is up.
   bool InSyncAndUp(uint32_t copy) const;
   // Reads and writes go to that copy now: it is in sync, up and in no doubt.
@@ -86,7 +88,7 @@ class AuditPort : public ShardView {
   void set_handler(std::function<void(Request*)> handler) const;
   // See Comparison.
   bool CanCompare() const;
-  bool Compare(std::span<const std::string> frames, CopyMask copies, CompareSink* sink) const;
+  bool Compare(std::span<const CompareRead> reads, CopyMask copies, CompareSink* sink) const;
   bool comparing() const;
   void DropCompare() const;
   bool IsKeyLocked(std::string_view key) const;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -29,6 +30,7 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   Job& job = jobs_[id];
   job.write = write.op;
   job.session = write.session;
+  job.database = write.database;
   job.frame = write.frame;
   job.first = write.first;
   job.rewrite = write.rewrite;
@@ -45,12 +47,13 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   // here on.
   const std::vector<std::string> keys = job.keys;
   for (const std::string& key : keys) {
-    Send(&job, id, copy, kSize, CommandFrame({"MEMORY", "USAGE", key}));
+    Send(&job, id, copy, kSize, CommandFrame({"MEMORY", "USAGE", KeyOf(key)}));
   }
 }
 
 void StateCopy::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
   Op* op = host_->NewStateOp();
+  op->database = job->database;
   op->repair_job = id;
   op->repair_step = step;
   if (step < kFollow) ++job->in_flight;
@@ -181,8 +184,9 @@ void StateCopy::Execute(Job* job, uint32_t id) {
   Send(job, id, job->copy, kCommand, command);
   const bool relative = (relative_ & Bit(job->copy)) != 0;
   for (const std::string& key : job->keys) {
-    Send(job, id, job->copy, kQueued, CommandFrame({"DUMP", key}));
-    Send(job, id, job->copy, kQueued, CommandFrame({relative ? "PTTL" : "PEXPIRETIME", key}));
+    Send(job, id, job->copy, kQueued, CommandFrame({"DUMP", KeyOf(key)}));
+    Send(job, id, job->copy, kQueued,
+         CommandFrame({relative ? "PTTL" : "PEXPIRETIME", KeyOf(key)}));
   }
   Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
 }
@@ -249,12 +253,13 @@ std::vector<std::string> StateCopy::FramesOfState(const Job& job,
       return {};
     }
     if (payload.empty() || expiry_ms == -2) {
-      frames.push_back(CommandFrame({"DEL", job.keys[i]}));
+      frames.push_back(CommandFrame({"DEL", KeyOf(job.keys[i])}));
       continue;
     }
     std::string expiry = "0";
     if (expiry_ms >= 0) expiry = std::to_string(std::max<int64_t>(expiry_ms, 1));
-    std::vector<std::string_view> restore = {"RESTORE", job.keys[i], expiry, payload, "REPLACE"};
+    std::vector<std::string_view> restore = {"RESTORE", KeyOf(job.keys[i]), expiry, payload,
+                                             "REPLACE"};
     if (!relative && expiry_ms >= 0) {
       restore.push_back("ABSTTL");
       host_->OnExpiryTime(job.keys[i], expiry_ms);

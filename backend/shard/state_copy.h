@@ -101,9 +101,10 @@ class StateCopy {
   struct Write {
     Op* op = nullptr;  // the host's record of it
     uint32_t session = 0;
+    uint8_t database = 0;                    // of all its keys
     std::string_view frame;                  // as the client sent it
     std::string_view first;                  // what the first copy is sent; empty: the frame
-    std::span<const std::string_view> keys;  // 1 to kMaxKeys, none locked; may repeat
+    std::span<const std::string_view> keys;  // their names, 1 to kMaxKeys; may repeat; none locked
     Rewrite rewrite = nullptr;               // null: the keys' state is copied
   };
   // Not while full(). `copy` executes it, as MayExecute allows. May end it before it returns.
@@ -124,9 +125,10 @@ class StateCopy {
   struct Job {
     Op* write = nullptr;
     uint32_t session = 0;
+    uint8_t database = 0;
     std::string frame;
-    std::string first;  // empty: the frame
-    std::vector<std::string> keys;
+    std::string first;              // empty: the frame
+    std::vector<std::string> keys;  // their names
     Rewrite rewrite = nullptr;
     uint32_t copy = 0;
     uint32_t in_flight = 0;  // to the first copy

@@ -39,7 +39,7 @@ CopyMask MakeJoiningEqual(const ShardParts& parts, const Op& op, std::string_vie
                           FrameKeys* keys) {
   const CopyMask joining = op.differ & ~(op.lost | op.refused) & parts.copies->joining();
   if (joining == 0 || parts.removals->feeds().none() ||
-      !keys->Find(keys->Split(frame, *parts.table)) || keys->size() > kMaxRepairKeys) {
+      !keys->Find(keys->Split(frame, *parts.table), op.database) || keys->size() > kMaxRepairKeys) {
     return 0;
   }
   for (size_t i = 0; i < keys->size(); ++i) parts.removals->doubts().Ask(keys->key(i));
@@ -219,7 +219,7 @@ void WritePath::Finish(Op* op, std::string_view frame) {
   op->differ &= ~parts_->copies->scanned();  // they may, and its keys are in their journals
   if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
     const CopyMask equal = MakeJoiningEqual(*parts_, *op, frame, &frame_);
-    parts_->journals->RecordKeys(op->sent & ~equal, frame);
+    parts_->journals->RecordKeys(op->sent & ~equal, frame, op->database);
     if ((op->applied & Bit(parts_->copies->primary())) == 0) parts_->reads->NoteElsewhere();
     ForEachCopy(op->refused & parts_->copies->joining(),
                 [this](uint32_t copy) { parts_->way_back->Leave(copy, "it refused a write"); });
@@ -250,7 +250,7 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   ++diverged_;
   const uint32_t primary = parts_->copies->primary();
   // Against the primary's reply; without one (it was lost) the copies left are compared later.
-  const bool found = frame_.Find(frame_.Split(frame, *parts_->table)) &&
+  const bool found = frame_.Find(frame_.Split(frame, *parts_->table), op->database) &&
                      frame_.size() <= kMaxRepairKeys && (op->applied & Bit(primary)) != 0;
   const std::string name(frame_.args().empty() ? std::string_view() : frame_.args()[0]);
   bool begun = found;
@@ -295,7 +295,7 @@ void WritePath::OnLost(const Link& link, Op* op, std::string_view frame) {
 void WritePath::OnLost(uint32_t copy, Op* op, std::string_view frame) {
   op->pending &= ~Bit(copy);
   op->lost |= Bit(copy);
-  if (parts_->copies->count() > 1) parts_->journals->RecordKeys(op->sent, frame);
+  if (parts_->copies->count() > 1) parts_->journals->RecordKeys(op->sent, frame, op->database);
   parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
   if (op->pending == 0) Finish(op, frame);
 }

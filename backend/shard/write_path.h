@@ -55,6 +55,7 @@ class WritePath {
     if (parts_->removals->Watches(*request)) [[unlikely]]
       parts_->removals->OnWrite(*request);
     Op* op = parts_->ops->New();
+    op->database = request->database;
     op->request = request;
     op->session = request->session;
     return op;

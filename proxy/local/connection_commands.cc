@@ -53,14 +53,38 @@ void Reset(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.ReplyNow("+RESET\r\n");
 }
 
-void Select(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+// Why there is no database but the first, though Redis would have it; empty: there are more.
+std::string WhyNoDatabases(LocalCommands& local, const PoolConfig& config) {
+  if (const ShardConfig* shard = config.ShardWithDatabase(); shard != nullptr) {
+    return "shard '" + shard->name +
+           "' has one database of its nodes for itself ([[shard]] database): there is no other";
+  }
+  const NodeAbilities* abilities = local.process().abilities;
+  const std::optional<ServerUser> poor =
+      abilities == nullptr ? std::nullopt : abilities->WithoutDatabases();
+  if (!poor) return {};
+  return poor->node + " of shard '" + poor->shard +
+         "' has fewer than [proxy] databases = " + std::to_string(config.databases) +
+         ", or does not allow SELECT";
+}
+
+void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
   int64_t database = 0;
   if (!ParseInteger(args[1], &database)) {
     session.ReplyError("ERR value is not an integer or out of range");
-  } else if (!session.state().database.Select(database)) {
-    session.ReplyError("ERR DB index is out of range");
-  } else {
+    return;
+  }
+  const PoolConfig& config = session.context().pool->config();
+  if (database > 0 && database < config.databases) {
+    if (const std::string why = WhyNoDatabases(local, config); !why.empty()) {
+      session.ReplyError("ERR DB index is out of range: " + why);
+      return;
+    }
+  }
+  if (session.state().database.Select(database, config.Databases())) {
     Ok(session);
+  } else {
+    session.ReplyError("ERR DB index is out of range");
   }
 }
 

@@ -1,8 +1,10 @@
 // INFO, CONFIG, TIME, LOLWUT.
 
 #include <algorithm>
+#include <map>
 
 #include "backend/command/ascii.h"
+#include "backend/link/node_identity.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -33,6 +35,31 @@ void Lolwut(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
   session.ReplyNow(out);
 }
 
+// INFO's section keyspace, of what the shards say of theirs.
+std::string KeyspaceText(const std::vector<PartReply>& parts, const std::vector<uint32_t>& own) {
+  std::map<uint32_t, KeyspaceCount> databases;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    ForEachDatabase(ReplyText(parts[i].reply), [&](uint32_t index, const KeyspaceCount& count) {
+      if (own[i] != 0 && index != own[i]) return;
+      KeyspaceCount& all = databases[own[i] != 0 ? 0 : index];
+      // The mean of those that expire.
+      const uint64_t expires = all.expires + count.expires;
+      if (expires > 0) {
+        all.avg_ttl = (all.avg_ttl * all.expires + count.avg_ttl * count.expires) / expires;
+      }
+      all.keys += count.keys;
+      all.expires = expires;
+    });
+  }
+  std::string text = "# Keyspace\r\n";
+  for (const auto& [index, count] : databases) {
+    text += "db" + std::to_string(index) + ":keys=" + std::to_string(count.keys) +
+            ",expires=" + std::to_string(count.expires) +
+            ",avg_ttl=" + std::to_string(count.avg_ttl) + "\r\n";
+  }
+  return text;
+}
+
 void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
   std::vector<std::string> wanted;
   for (std::string_view arg : args.subspan(1)) {
@@ -49,26 +76,19 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
     session.ReplyNow(out);
     return;
   }
-  // The number of keys is the nodes' to tell.
+  // What is in the databases is the nodes' to tell.
   const SessionContext& context = session.context();
-  GatherPtr gather =
-      Gather::Make(context.dispatcher, session.Reserve(&row),
-                   [text](const std::vector<PartReply>& parts, std::string* out) {
-                     int64_t keys = 0;
-                     for (const PartReply& part : parts) {
-                       int64_t here = 0;
-                       if (ParseInteger(ReplyText(part.reply), &here)) keys += here;
-                     }
-                     std::string whole = text;
-                     if (!whole.empty()) whole += "\r\n";
-                     whole += "# Keyspace\r\n";
-                     if (keys > 0)
-                       whole += "db0:keys=" + std::to_string(keys) + ",expires=0,avg_ttl=0\r\n";
-                     AppendVerbatim(out, whole);
-                   });
+  std::vector<uint32_t> own;  // of each shard: the database that it has for itself; 0: none
+  for (const ShardConfig& shard : context.pool->config().shards) own.push_back(shard.database);
+  GatherPtr gather = Gather::Make(
+      context.dispatcher, session.Reserve(&row),
+      [text, own = std::move(own)](const std::vector<PartReply>& parts, std::string* out) {
+        AppendVerbatim(out, text + (text.empty() ? "" : "\r\n") + KeyspaceText(parts, own));
+      });
   const CommandRow* dbsize = context.pool->table().FindByName("dbsize");
   for (const PoolShard& shard : context.pool->shards()) {
-    gather->AddShard(shard.slot, RequestKind::kRead, dbsize, "*1\r\n$6\r\nDBSIZE\r\n");
+    gather->AddShard(shard.slot, RequestKind::kRead, dbsize,
+                     "*2\r\n$4\r\nINFO\r\n$8\r\nkeyspace\r\n");
   }
   Gather::Launch(std::move(gather));
 }

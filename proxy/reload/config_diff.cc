@@ -40,7 +40,8 @@ void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
     if (old_value == old_values.end() || old_value->second == value.value) continue;
     const bool only_order = diff->listeners_added.empty() && diff->listeners_removed.empty();
     if (value.name == kListen && !only_order) continue;
-    if (value.name == "proxy.workers" || value.name == "proxy.state_dir") {
+    if (value.name == "proxy.workers" || value.name == "proxy.state_dir" ||
+        value.name == "proxy.databases") {
       diff->needs_restart.push_back(value.name + " cannot change from " + old_value->second +
                                     " to " + value.value + " while gemel runs: it needs a restart");
       continue;

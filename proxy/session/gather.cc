@@ -33,6 +33,7 @@ Request* Gather::NewPart(std::string_view frame) {
   Request* request = dispatcher_->New();
   request->sink = this;
   request->session = parent_->session;
+  request->database = parent_->database;
   request->reply_log2 = parent_->reply_log2;
   request->frame = frame;
   parts_.push_back({request, 0, false, {}, {}});  // it is kept, whatever fails from here on

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/command/key_finder.h"
+#include "backend/command/other_database.h"
 #include "backend/command/second_copy.h"
 #include "proxy/session/errors.h"
 #include "proxy/session/merge.h"
@@ -99,6 +100,12 @@ void PlanCursor(const Pool& pool, Args args, Plan* plan) {
   plan->last_shard = plan->next_shard == pool.slot_count();
 }
 
+// The other databases that a command names, if any, are the clients' to use.
+bool MayName(const PoolConfig& config, const CommandRow& row, Args args) {
+  const int64_t highest = HighestDatabase(row, args);
+  return highest < 0 || (highest < config.databases && config.ShardWithDatabase() == nullptr);
+}
+
 }  // namespace
 
 std::string RefusalAsWrite(const CommandRow& row) { return "ERR " + std::string(row.refusal); }
@@ -145,6 +152,9 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
     return Refuse("ERR " + std::string(never), plan);
   }
   if (!well_formed) return Refuse(MalformedKeysError(row, args), plan);
+  if (!MayName(pool.config(), row, args)) {
+    return Refuse("ERR DB index is out of range", plan);
+  }
   if (pool.shards().size() > 1 && !plan->names_all_keys) {
     return Refuse("ERR " + std::string(kUnnamedKeysRefusal), plan);
   }

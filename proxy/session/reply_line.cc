@@ -15,9 +15,9 @@ constexpr size_t kLargeReply = ChunkPool::kStandard;
 
 }  // namespace
 
-ReplyLine::ReplyLine(SessionContext* context, const Protocol* protocol, uint64_t id)
+ReplyLine::ReplyLine(SessionContext* context, const SessionState* state, uint64_t id)
     : context_(context),
-      protocol_(protocol),
+      state_(state),
       id_(static_cast<uint32_t>(id)),
       out_(context->chunks),
       forecast_(context->pool->config().limits.client_output, context->reply_bytes) {}

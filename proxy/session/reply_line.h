@@ -14,14 +14,14 @@
 #include "proxy/session/read_fence.h"
 #include "proxy/session/reply_forecast.h"
 #include "proxy/session/session_context.h"
-#include "proxy/session/state/protocol.h"
+#include "proxy/session/state/session_state.h"
 
 namespace gemel {
 
 class ReplyLine : public RequestSink {
  public:
-  // `context` and `protocol`, which the client speaks now, outlive it. `id` is the session's.
-  ReplyLine(SessionContext* context, const Protocol* protocol, uint64_t id);
+  // `context` and `state`, the client's, outlive it. `id` is the session's.
+  ReplyLine(SessionContext* context, const SessionState* state, uint64_t id);
   ~ReplyLine() override;
   ReplyLine(const ReplyLine&) = delete;
   ReplyLine& operator=(const ReplyLine&) = delete;
@@ -45,6 +45,7 @@ class ReplyLine : public RequestSink {
     request->row = row;
     request->session = id_;
     request->form = FormFor(row);
+    request->database = state_->database.index();
     request->reply_log2 = forecast_.expected_log2();
     if (tail_ == nullptr) {
       head_ = request;
@@ -116,7 +117,7 @@ class ReplyLine : public RequestSink {
  private:
   // How the reply to a command is to read that comes now: a later HELLO is none of its.
   Resp2Form FormFor(const CommandRow* row) const {
-    if (protocol_->is_resp3()) return Resp2Form::kAsItIs;
+    if (state_->protocol.is_resp3()) return Resp2Form::kAsItIs;
     return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
   }
   [[gnu::noinline]] void PushMarks();
@@ -134,7 +135,7 @@ class ReplyLine : public RequestSink {
   }
 
   SessionContext* context_;
-  const Protocol* protocol_;
+  const SessionState* state_;
   SessionTransport* transport_ = nullptr;
   Request* head_ = nullptr;
   Request* tail_ = nullptr;

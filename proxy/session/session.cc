@@ -32,7 +32,7 @@ Session::Session(SessionContext* context, uint64_t id, std::string peer, std::st
     : context_(context),
       facts_(FactsOf(context->now_ms, id, std::move(peer), std::move(local))),
       state_(context, &facts_.peer),
-      replies_(context, &state_.protocol, id) {}
+      replies_(context, &state_, id) {}
 
 void Session::set_transport(SessionTransport* transport) {
   transport_ = transport;

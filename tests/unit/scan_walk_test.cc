@@ -1,9 +1,10 @@
 // A walk through a node's keys with SCAN.
 
-#include "backend/resp/scan_walk.h"
+#include "backend/keys/scan_walk.h"
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +12,7 @@
 namespace gemel::scan_walk_test {
 namespace {
 
-using Keys = std::vector<std::string_view>;
+using Keys = std::vector<std::string>;
 
 TEST(ScanWalk, GoesFromCursorToCursorUntilItHasComeRound) {
   ScanWalk walk;
@@ -25,9 +26,54 @@ TEST(ScanWalk, GoesFromCursorToCursorUntilItHasComeRound) {
   EXPECT_EQ(walk.OnReply("*2\r\n$1\r\n0\r\n*0\r\n", &keys), "");
   EXPECT_EQ(keys, Keys{});
   EXPECT_TRUE(walk.done());
-  walk.Begin();
+  walk.Begin(1);
   EXPECT_FALSE(walk.done());
   EXPECT_EQ(walk.cursor(), "0");
+}
+
+TEST(ScanWalk, GoesFromDatabaseToDatabase) {
+  ScanWalk walk;
+  Keys keys;
+  walk.Begin(3);
+  EXPECT_EQ(walk.OnReply("*2\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n", &keys), "");
+  EXPECT_EQ(keys, Keys{"a"});
+  EXPECT_FALSE(walk.done());
+  EXPECT_EQ(walk.database(), 1);
+  EXPECT_EQ(walk.cursor(), "0");
+  EXPECT_EQ(walk.OnReply("*2\r\n$1\r\n5\r\n*1\r\n$1\r\na\r\n", &keys), "");
+  EXPECT_EQ(keys, Keys{MakeKeyName(1, "a")});
+  EXPECT_EQ(walk.database(), 1);
+  EXPECT_EQ(walk.OnReply("*2\r\n$1\r\n0\r\n*0\r\n", &keys), "");
+  EXPECT_EQ(walk.database(), 2);
+  EXPECT_FALSE(walk.done());
+  EXPECT_EQ(walk.OnReply("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nb\r\n", &keys), "");
+  EXPECT_EQ(keys, Keys{MakeKeyName(2, "b")});
+  EXPECT_TRUE(walk.done());
+  walk.Begin(256);
+  for (int i = 0; i < 256; ++i) {
+    EXPECT_FALSE(walk.done());
+    EXPECT_EQ(walk.database(), i);
+    EXPECT_EQ(walk.OnReply("*2\r\n$1\r\n0\r\n*0\r\n", &keys), "");
+  }
+  EXPECT_TRUE(walk.done());
+}
+
+TEST(KeyName, SaysWhichDatabaseAndWhichKey) {
+  const std::string nul(1, '\0');
+  for (const std::string& key : {std::string(), std::string("a"), nul, nul + nul, nul + "\1a",
+                                 std::string("a") + nul}) {
+    std::set<std::string> names;
+    for (const int database : {0, 1, 2, 97, 255}) {
+      const auto index = static_cast<uint8_t>(database);
+      const std::string name = MakeKeyName(index, key);
+      EXPECT_EQ(DatabaseOf(name), index);
+      EXPECT_EQ(KeyOf(name), key);
+      names.insert(name);
+    }
+    EXPECT_EQ(names.size(), 5u);
+  }
+  EXPECT_EQ(MakeKeyName(0, "a"), "a");
+  EXPECT_NE(MakeKeyName(0, nul + "\1a"), MakeKeyName(1, "a"));
 }
 
 TEST(ScanWalk, AnEmptyReplyInTheMiddleIsNotTheEnd) {

@@ -22,10 +22,12 @@ struct Sink : CompareSink {
   }
 };
 
-Words Frames(std::vector<std::vector<std::string_view>> commands) {
-  Words frames;
-  for (const auto& command : commands) frames.push_back(Command(command));
-  return frames;
+using Reads = std::vector<CompareRead>;
+
+Reads Frames(std::vector<std::vector<std::string_view>> commands) {
+  Reads reads;
+  for (const auto& command : commands) reads.push_back({Command(command), 0});
+  return reads;
 }
 
 TEST(ShardCompare, StandsAtOnePointOfTheOrder) {
@@ -36,7 +38,7 @@ TEST(ShardCompare, StandsAtOnePointOfTheOrder) {
     return true;
   };
   Sink sink(2);
-  const Words frames = Frames({{"TYPE", "a"}, {"GET", "a"}});
+  const Reads frames = Frames({{"TYPE", "a"}, {"GET", "a"}});
   world.Write("a", "1");
   EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(0) | Bit(1), &sink));
   world.Write("a", "2");
@@ -53,7 +55,7 @@ TEST(ShardCompare, StandsAtOnePointOfTheOrder) {
 TEST(ShardCompare, AsksThoseThatAreNamed) {
   World world;
   Sink sink(1);
-  const Words frames = Frames({{"EXISTS", "a"}});
+  const Reads frames = Frames({{"EXISTS", "a"}});
   EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(1), &sink));
   world.Settle();
   EXPECT_EQ(sink.replies[0], (Words{"", ":0\r\n"}));
@@ -91,7 +93,7 @@ TEST(ShardCompare, OneAtATime) {
   bool mute = true;
   world.on_command = [&](uint32_t, const Words& words) { return !mute || words[0] != "GET"; };
   Sink first(1), second(1);
-  const Words frames = Frames({{"GET", "a"}});
+  const Reads frames = Frames({{"GET", "a"}});
   EXPECT_TRUE(world.shard->ports().audit.Compare(frames, Bit(0) | Bit(1), &first));
   world.Settle();
   EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(0), &second));
@@ -109,7 +111,7 @@ TEST(ShardCompare, OneAtATime) {
 TEST(ShardCompare, NotWhileTheRolesChangeOrWritesArePaused) {
   World world;
   Sink sink(1);
-  const Words frames = Frames({{"GET", "a"}});
+  const Reads frames = Frames({{"GET", "a"}});
   world.shard->ports().resync.Pause([] {});
   EXPECT_FALSE(world.shard->ports().audit.CanCompare());
   EXPECT_FALSE(world.shard->ports().audit.Compare(frames, Bit(0), &sink));

@@ -9,18 +9,17 @@ namespace gemel {
 
 class Database {
  public:
-  int64_t index() const { return index_; }
-  // False, and it stays as it is: there is no such database.
-  bool Select(int64_t index) {
-    if (index < 0 || index >= kDatabases) return false;
-    index_ = static_cast<uint16_t>(index);
+  uint8_t index() const { return index_; }
+  // False, and it stays as it is: of so many databases there is none of that index.
+  bool Select(int64_t index, uint32_t databases) {
+    if (index < 0 || index >= databases) return false;
+    index_ = static_cast<uint8_t>(index);
     return true;
   }
   void Reset() { index_ = 0; }
 
  private:
-  static constexpr int64_t kDatabases = 1;
-  uint16_t index_ = 0;
+  uint8_t index_ = 0;
 };
 
 }  // namespace gemel
