@@ -145,8 +145,9 @@ int64_t RemovalFeed::DatabaseOfChannel(std::string_view channel) const {
   uint32_t index = 0;
   const auto [end, error] = std::from_chars(channel.data(), channel.data() + channel.size(), index);
   if (error != std::errc()) return -1;
-  if (database_ != 0) return index == database_ ? 0 : -1;
-  return index < link_.options().databases ? index : -1;
+  const bool ours = database_ != 0 ? index == database_ : index < link_.options().databases;
+  if (!ours) return -1;
+  return database_ != 0 ? 0 : index;
 }
 
 // pmessage, the pattern, the channel, the key.

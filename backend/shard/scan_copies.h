@@ -48,6 +48,11 @@ class ScanCopies {
   bool IsCopying(uint32_t copy) const { return copies_[copy].scan != nullptr; }
   // Goes on with the scans as far as there is room for what they find. It may end the copying.
   void Step(uint32_t copy);
+  // Keys that the scan has named wait to be repaired, unless they are by now.
+  bool HasBatch(uint32_t copy) const {
+    const ScanCopy* scan = copies_[copy].scan.get();
+    return scan != nullptr && !scan->batch.empty();
+  }
   // Calls take(key) for keys of the copy's journal, in the order in which they are to be repaired,
   // until it returns false.
   void ForEachToRepair(uint32_t copy, const std::function<bool(const std::string&)>& take);

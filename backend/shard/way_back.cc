@@ -158,7 +158,8 @@ void WayBack::StartRepairs() {
     if ((parts_->copies->joining() & Bit(i)) == 0) continue;
     if (parts_->scans->IsCopying(i)) parts_->scans->Step(i);
     if ((parts_->copies->joining() & Bit(i)) == 0) continue;
-    if (!parts_->journals->empty(i)) {
+    // What waits to be repaired may be equal by now: then it is no more than taken out.
+    if (!parts_->journals->empty(i) || parts_->scans->HasBatch(i)) {
       RepairKeysOf(i);
     } else if (parts_->copies->Is(i, CopyStage::kJoining) && !IsRepaired(i) &&
                parts_->edits->MayPropose()) {

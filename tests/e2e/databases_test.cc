@@ -32,8 +32,7 @@ class Databases : public ::testing::TestWithParam<std::tuple<int, int>> {
   Cluster cluster_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Ways, Databases,
-                         ::testing::Values(std::tuple(1, 1), std::tuple(2, 2)),
+INSTANTIATE_TEST_SUITE_P(Ways, Databases, ::testing::Values(std::tuple(1, 1), std::tuple(2, 2)),
                          [](const auto& info) {
                            return std::string(std::get<1>(info.param) == 1 ? "One" : "TwoThreaded");
                          });
@@ -187,16 +186,15 @@ TEST(DatabasesAndFaults, AReplicaThatHangsIsRepairedKeyByKey) {
   client("MOVE", "string:7", "9");
   client("COPY", "string:8", "string:8", "DB", "9");
   client("DEL", "string:9");
-  ASSERT_TRUE(Eventually([&] {
-    return cluster.Status(0).Node(cluster.node(0, 1).address()).state != "in-sync";
-  }));
+  ASSERT_TRUE(Eventually(
+      [&] { return cluster.Status(0).Node(cluster.node(0, 1).address()).state != "in-sync"; }));
   cluster.node(0, 1).Resume();
   EXPECT_TRUE(cluster.WaitUntilInSync());
   cluster.ExpectCopiesEqual();
   // Not copied whole.
-  EXPECT_EQ(cluster.node(0, 0).Connect()("INFO", "stats").bytes.find("sync_full:0") !=
-                std::string::npos,
-            true);
+  EXPECT_EQ(
+      cluster.node(0, 0).Connect()("INFO", "stats").bytes.find("sync_full:0") != std::string::npos,
+      true);
   EXPECT_EQ(client("EXISTS", "string:7"), ":0");
   client("SELECT", "9");
   EXPECT_EQ(client("MGET", "string:7", "string:8"), "[new2 new2]");
@@ -221,10 +219,10 @@ TEST(DatabasesAndFaults, AReplicaThatIsKilledAndAPrimaryThatIsLost) {
 }
 
 TEST(DatabasesAndFaults, ACopyKeyByKeyIsOfAllDatabases) {
-  Cluster cluster({.shards = 1,
-                   .sections = {{"health", kImpatientProbes}},
-                   .redis_options = {"--rename-command", "REPLICAOF", "", "--rename-command",
-                                     "SLAVEOF", ""}});
+  Cluster cluster(
+      {.shards = 1,
+       .sections = {{"health", kImpatientProbes}},
+       .redis_options = {"--rename-command", "REPLICAOF", "", "--rename-command", "SLAVEOF", ""}});
   Fill(cluster, "old");
   cluster.node(0, 1).Kill();
   cluster.node(0, 1).Start();
@@ -252,8 +250,9 @@ TEST(DatabasesAndFaults, TheAuditLooksIntoAllOfThem) {
 }
 
 TEST(DatabasesAndFaults, OldKeysOfTheOnlyCopyAreDeletedInAllOfThem) {
-  Cluster cluster({.shards = 1,
-                   .sections = {{"health", kImpatientProbes}, {"write", "on_data_loss = \"miss\""}}});
+  Cluster cluster(
+      {.shards = 1,
+       .sections = {{"health", kImpatientProbes}, {"write", "on_data_loss = \"miss\""}}});
   cluster.node(0, 1).Kill();
   Fill(cluster, "old", 10);
   EXPECT_EQ(cluster.node(0, 0).Connect()("SAVE"), "OK");

@@ -89,7 +89,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"lisen\" in [proxy], did you mean listen?"},
       {Sharded("[proxy]\n@@tls = true"),
        "unknown key \"tls\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, protected_mode, protected_configs, user, password"},
+       "io_uring, state_dir, watch_config, databases, protected_mode, protected_configs, user, "
+       "password"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
       {Sharded("[ring]\n@@seed = 1"),
@@ -131,7 +132,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "key_step, deterministic"},
       {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
        "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, protected_mode, protected_configs, user, password"},
+       "io_uring, state_dir, watch_config, databases, protected_mode, protected_configs, user, "
+       "password"},
   });
 }
 

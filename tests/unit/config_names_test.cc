@@ -138,6 +138,7 @@ scheduling = "normal"
 io_uring = false
 state_dir = "/var/lib/gemel"
 watch_config = false
+databases = 7
 protected_mode = false
 protected_configs = "local"
 user = "clerk"
@@ -233,7 +234,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 61);
+  EXPECT_EQ(options, 62);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -252,7 +253,7 @@ TEST(ConfigNamesTest, RedisNames) {
   EXPECT_EQ(shown.at("proto-max-bulk-len"), "20200");
   EXPECT_EQ(shown.at("port"), "7000");
   EXPECT_EQ(shown.at("bind"), "127.0.0.1");
-  EXPECT_EQ(shown.at("databases"), "1");
+  EXPECT_EQ(shown.at("databases"), "7");
   EXPECT_EQ(shown.at("save"), "");
   EXPECT_EQ(shown.at("appendonly"), "no");
   EXPECT_EQ(shown.at("dir"), "/var/lib/gemel");
@@ -292,7 +293,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 61u);
+  EXPECT_EQ(options, 62u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected

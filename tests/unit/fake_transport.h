@@ -43,11 +43,13 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
 }
 
 // The replies to PING, INFO server, CLIENT ID, CONFIG GET of limits, ROLE and DBSIZE, and to HELLO
-// 3, which the node does not know, and a subscriber does not say. `fsync`: it writes an AOF, and
-// that is what CONFIG GET appendfsync says, and `on_rewrite` what no-appendfsync-on-rewrite is.
+// 3, which the node does not know, and a subscriber does not say. `databases`: the link has
+// several. `fsync`: it writes an AOF, and that is what CONFIG GET appendfsync says, and
+// `on_rewrite` what no-appendfsync-on-rewrite is.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
                                     bool is_replica = false, const std::string& fsync = "",
-                                    const std::string& on_rewrite = "no", bool subscriber = false) {
+                                    const std::string& on_rewrite = "no", bool subscriber = false,
+                                    bool databases = false) {
   std::string out = "+PONG\r\n";
   AppendBulk(&out, "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id + "\r\n" +
                        (fsync.empty() ? "" : "aof_enabled:1\r\n"));
@@ -63,6 +65,10 @@ inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0
   out += "*0\r\n*0\r\n*0\r\n";  // limits
   out += is_replica ? "*3\r\n$5\r\nslave\r\n:0\r\n*0\r\n" : "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
   AppendInteger(&out, static_cast<int64_t>(keys));
+  if (databases) {  // INFO keyspace, SELECT of the last one and back
+    AppendBulk(&out, "# Keyspace\r\ndb0:keys=" + std::to_string(keys) + ",expires=0\r\n");
+    out += "+OK\r\n+OK\r\n";
+  }
   if (!subscriber) out += "-ERR unknown command 'HELLO'\r\n";
   return out;
 }

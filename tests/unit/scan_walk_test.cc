@@ -60,8 +60,8 @@ TEST(ScanWalk, GoesFromDatabaseToDatabase) {
 
 TEST(KeyName, SaysWhichDatabaseAndWhichKey) {
   const std::string nul(1, '\0');
-  for (const std::string& key : {std::string(), std::string("a"), nul, nul + nul, nul + "\1a",
-                                 std::string("a") + nul}) {
+  for (const std::string& key :
+       {std::string(), std::string("a"), nul, nul + nul, nul + "\1a", std::string("a") + nul}) {
     std::set<std::string> names;
     for (const int database : {0, 1, 2, 97, 255}) {
       const auto index = static_cast<uint8_t>(database);

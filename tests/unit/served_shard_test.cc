@@ -66,7 +66,8 @@ class ServedShardTest : public ::testing::Test,
   void Up(uint32_t copy) {
     Link* link = served_->shard()->link(copy);
     ASSERT_EQ(link->state(), Link::State::kConnecting);
-    std::string replies = HandshakeReplies("r" + std::to_string(copy), 5);
+    std::string replies = HandshakeReplies("r" + std::to_string(copy), 5, false, "", "no",
+                                           /*subscriber=*/false, /*databases=*/true);
     replies.insert(replies.find(":7\r\n") + 4, "+OK\r\n");  // it gives its name
     gemel::MakeUp(link, &transports_[copy], replies, now_ms_);
     ASSERT_TRUE(link->up());

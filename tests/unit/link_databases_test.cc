@@ -1,0 +1,96 @@
+// A link whose items are about several databases.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/unit/link_world.h"
+
+namespace gemel::link_test::link_databases_test {
+namespace {
+
+class LinkDatabases : public LinkTest {
+ protected:
+  void Begin(uint32_t database = 0, uint32_t databases = 16) {
+    LinkOptions options;
+    options.name = "node";
+    options.database = database;
+    options.databases = databases;
+    link_->set_options(options);
+  }
+  void Up() {
+    Begin();
+    MakeUp(link_.get(), &transport_,
+           HandshakeReplies("abc", 7, false, "", "no", /*subscriber=*/false, /*databases=*/true),
+           now_ms_);
+    ASSERT_TRUE(link_->up());
+    transport_.Sent(link_.get());
+    log_.clear();
+  }
+  static Item Of(int number, uint8_t database) {
+    Item item(number);
+    item.database = database;
+    return item;
+  }
+  static std::string Select(const std::string& index) { return Command({"SELECT", index}); }
+};
+
+TEST_F(LinkDatabases, AreSelectedWhereTheyChange) {
+  Up();
+  Item one = Of(1, 0), two = Of(2, 3), three = Of(3, 3), four = Of(4, 12), five = Of(5, 0);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  link_->Send(&three, "third");
+  link_->Send(&four, "fourth");
+  link_->Send(&five, "fifth");
+  EXPECT_EQ(transport_.Sent(link_.get()), "first" + Select("3") + "secondthird" + Select("12") +
+                                              "fourth" + Select("0") + "fifth");
+  Answer(link_.get(), "+1\r\n+OK\r\n+2\r\n+3\r\n+OK\r\n+4\r\n+OK\r\n+5\r\n");
+  EXPECT_EQ(log_, (Log{"reply 1 +1. to first", "reply 2 +2. to second", "reply 3 +3. to third",
+                       "reply 4 +4. to fourth", "reply 5 +5. to fifth"}));
+  EXPECT_EQ(link_->pending(), 0u);
+}
+
+TEST_F(LinkDatabases, OfANewConnectionIsTheFirst) {
+  Up();
+  Item one = Of(1, 3), two = Of(2, 3);
+  link_->Send(&one, "first");
+  link_->OnClosed("reset", false, now_ms_);
+  EXPECT_EQ(log_, (Log{"lost 1 first", "down reset"}));
+  link_->Tick(now_ms_ += 1000, 0);
+  Up();
+  link_->Send(&two, "second");
+  EXPECT_EQ(transport_.Sent(link_.get()), Select("3") + "second");
+}
+
+TEST_F(LinkDatabases, OneThatIsRefusedEndsTheConnection) {
+  Up();
+  Item one = Of(1, 3);
+  link_->Send(&one, "first");
+  Answer(link_.get(), "-NOPERM no\r\n+1\r\n");
+  EXPECT_EQ(log_, (Log{"lost 1 first", "down the node refuses SELECT: NOPERM no"}));
+}
+
+TEST_F(LinkDatabases, WhetherTheNodeHasThemIsAsked) {
+  Begin();
+  link_->OnConnected(now_ms_);
+  transport_.Sent(link_.get());
+  std::string info;
+  AppendBulk(&info, "run_id:abc\r\n");
+  Answer(link_.get(), "+PONG\r\n" + info + ":7\r\n");
+  const std::string asked = transport_.Sent(link_.get());
+  EXPECT_TRUE(asked.ends_with(Command({"DBSIZE"}) + Command({"INFO", "keyspace"}) + Select("15") +
+                              Select("0") + Command({"HELLO", "3"})))
+      << asked;
+  std::string keyspace;
+  AppendBulk(&keyspace,
+             "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=5\r\ndb3:keys=40,expires=0\r\n");
+  Answer(link_.get(), "*0\r\n*0\r\n*0\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:2\r\n" + keyspace +
+                          "-ERR DB index is out of range\r\n+OK\r\n%0\r\n");
+  EXPECT_TRUE(link_->up());
+  EXPECT_EQ(link_->identity().keys, 42u);
+  EXPECT_FALSE(link_->identity().has_databases);
+}
+
+}  // namespace
+}  // namespace gemel::link_test::link_databases_test
