@@ -51,7 +51,7 @@ TEST_P(Databases, AreRediss) {
       {"GET", "{t}k"},
       {"DBSIZE"},
       {"KEYS", "*"},
-      {"SCAN", "0", "COUNT", "1000"},
+      {"TYPE", "{t}k"},
       {"RANDOMKEY"},
       {"SELECT", "16"},
       {"SELECT", "-1"},
@@ -110,6 +110,10 @@ TEST_P(Databases, AreRediss) {
     EXPECT_EQ(got, expected) << words[0] << " " << (words.size() > 1 ? words[1] : "");
     EXPECT_EQ(Keyspace(gemel), Keyspace(redis)) << words[0];
   }
+  const Reply found =
+      gemel("SCAN", cluster_.shards() == 1 ? "0" : std::to_string(cluster_.ShardOf("{t}last")),
+            "COUNT", "1000");
+  EXPECT_EQ(found.items.at(1), "[{t}last]") << found;
   EXPECT_NE(gemel("CLIENT", "INFO").bytes.find(" db=15 "), std::string::npos);
   EXPECT_EQ(gemel("CONFIG", "GET", "databases"), "[databases 16]");
   EXPECT_EQ(gemel("FLUSHALL"), "OK");

@@ -22,7 +22,7 @@ void CompareConnectionCommands(uint16_t actual_port, uint16_t expected_port,
 }
 
 TEST(LocalCommands, AnswerAsRedis) {
-  RedisNode oracle({"--databases", "1"});
+  RedisNode oracle;
   Cluster cluster({.shards = 1});
   CompareConnectionCommands(cluster.proxy().port(), oracle.port(),
                             {
@@ -33,6 +33,8 @@ TEST(LocalCommands, AnswerAsRedis) {
                                 {"ECHO"},
                                 {"SELECT", "0"},
                                 {"SELECT", "1"},
+                                {"SELECT", "15"},
+                                {"SELECT", "16"},
                                 {"SELECT", "-1"},
                                 {"SELECT", "abc"},
                                 {"AUTH", "secret"},
@@ -105,7 +107,7 @@ TEST(LocalCommands, Hello) {
     EXPECT_EQ(hello.Field("role"), "master");
     EXPECT_EQ(hello.Field("modules"), "[]");
   }
-  EXPECT_EQ(client("HELLO", "3"), "-NOPROTO unsupported protocol version");
+  EXPECT_EQ(client("HELLO", "4"), "-NOPROTO unsupported protocol version");
   EXPECT_EQ(client("PING"), "PONG");
 }
 

@@ -71,8 +71,10 @@ TEST_F(OldNodes, AnswerClientsOfResp2AndHello3IsRefused) {
   RedisNode replica(kNoHello);
   StartProxy(primary, replica);
   Client client = Connect();
-  EXPECT_EQ(client("HELLO", "3"), "-NOPROTO unsupported protocol version: " + primary.address() +
-                                      " of shard 'a' speaks RESP2 alone, or does not allow HELLO");
+  const std::string refusal = client("HELLO", "3").Text();
+  EXPECT_TRUE(refusal.starts_with("-NOPROTO unsupported protocol version: 127.0.0.1:")) << refusal;
+  EXPECT_TRUE(refusal.ends_with(" of shard 'a' speaks RESP2 alone, or does not allow HELLO"))
+      << refusal;
   EXPECT_EQ(client("HELLO", "2").Field("proto"), ":2");
   EXPECT_EQ(client("HELLO", "4"), "-NOPROTO unsupported protocol version");
   ExpectRepliesOfResp2(Connect());
