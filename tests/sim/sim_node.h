@@ -101,6 +101,8 @@ class Node {
   void Slow(uint64_t extra_us) { extra_us_ = extra_us; }
   void Load(uint64_t for_us);  // answers LOADING for a while
   void AllowDebug(bool allow) { debug_allowed_ = allow; }
+  // Who wants to be told of what it removes has time again to listen.
+  void ListenedJustNow() { listened_us_ = loop_->now_us(); }
   void KnowHello(bool know) { knows_hello_ = know; }
   void AllowReplicaOf(bool allow) { replicaof_allowed_ = allow; }
 

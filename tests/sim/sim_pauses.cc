@@ -42,6 +42,8 @@ void World::PauseProxy() {
   ExpectPeace("a pause of the proxy", while_us);
   proxy_->Pause();
   EndLater(while_us, 0, [this] {
+    // Meanwhile nobody could ask them to be told of anything.
+    for (auto& node : nodes_) node->ListenedJustNow();
     if (proxy_ != nullptr && proxy_->paused()) proxy_->Unpause();
   });
 }
