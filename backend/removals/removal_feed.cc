@@ -43,15 +43,19 @@ void RemovalFeed::SetOptions(const LinkOptions& node) {
   database_ = node.database;
 }
 
+void RemovalFeed::OnMainUp(const NodeIdentity& known) {
+  const std::string_view process = ProcessOf(known.run_id);
+  if (process == came_) return;
+  came_ = process;
+  // What it evicted before this process of gemel came is not known, if it ever did.
+  came_evicted_ = process_.empty() ? 0 : known.evicted;
+}
+
 void RemovalFeed::Start(uint64_t now_ms, const NodeIdentity& known) {
   now_ms_ = now_ms;
+  OnMainUp(known);
   if (started_ || !link_.has_transport() || now_ms < retry_ms_) return;
   started_ = true;
-  if (ProcessOf(known.run_id) != process_) {
-    // What it evicted before this process of gemel came is not known, if it ever did.
-    evicted_ = process_.empty() ? 0 : known.evicted;
-    process_ = ProcessOf(known.run_id);
-  }
   if (link_.state() == Link::State::kDown) link_.Start(now_ms);
 }
 
@@ -116,7 +120,9 @@ void RemovalFeed::OnSubscribed(std::string_view reply) {
   ParseInteger(InfoField(ReplyText(parts_[0]), "evicted_keys"), &counter);
   const auto evicted = static_cast<uint64_t>(counter);
   const std::string_view process = ProcessOf(link_.identity().run_id);
-  const bool missed = process_ == process && evicted != evicted_;
+  // It may be another process than the feed's last, to which this link came by itself.
+  const bool missed =
+      process == process_ ? evicted != evicted_ : process == came_ && evicted != came_evicted_;
   process_ = process;
   evicted_ = evicted;
   following_ = true;

@@ -46,6 +46,8 @@ class RemovalFeed : private LinkOwner {
   // `known`: what the node was when its main link was connected.
   void Start(uint64_t now_ms, const NodeIdentity& known);
   void Stop();
+  // The node's main link is connected: what it is. The feed may come to that process by itself.
+  void OnMainUp(const NodeIdentity& known);
   // What it told so far may not have been all: it is made anew, and its counter compared.
   void Restart(uint64_t now_ms, const NodeIdentity& known);
   void Tick(uint64_t now_ms, uint32_t random);
@@ -99,6 +101,9 @@ class RemovalFeed : private LinkOwner {
   uint64_t now_ms_ = 0;
   std::string process_;  // whose counter it is
   uint64_t evicted_ = 0;
+  // The process that the main link met last, and its counter then.
+  std::string came_;
+  uint64_t came_evicted_ = 0;
 };
 
 }  // namespace gemel

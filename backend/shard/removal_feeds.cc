@@ -56,6 +56,7 @@ void RemovalFeeds::Stop() {
 void RemovalFeeds::OnMainUp(uint32_t copy) {
   const uint64_t now_ms = parts_->env->NowMs();
   RemovalFeed& feed = *feeds_[copy];
+  feed.OnMainUp(parts_->copies->link(copy).identity());
   // Of the process that is gone, whose end nobody has told yet.
   if (feed.following() && ProcessOf(feed.link().identity().run_id) !=
                               ProcessOf(parts_->copies->link(copy).identity().run_id)) {

@@ -89,6 +89,27 @@ TEST_F(RemovalFeedTest, ANewProcessIsComparedWithWhatItWasWhenItCame) {
   EXPECT_EQ(Said(), (Words{"over", "following, missed some"}));
 }
 
+// The feed's own link is made anew by itself, maybe long after the main one.
+TEST_F(RemovalFeedTest, ANewProcessThatItComesToByItselfIsComparedLikewise) {
+  feed_.Start(0, Known("r", 0));
+  Subscribe("r", 2);
+  feed_.link().OnClosed("reset", false, 0);
+  feed_.OnMainUp(Known("s", 1));
+  feed_.Tick(1000, 0);
+  Subscribe("s", 2);
+  EXPECT_EQ(Said(), (Words{"following, missed some", "over", "following, missed some"}));
+  feed_.link().OnClosed("reset", false, 0);
+  feed_.OnMainUp(Known("t", 1));
+  feed_.Tick(2000, 0);
+  Subscribe("t", 1);
+  EXPECT_EQ(Said(), (Words{"over", "following"}));
+  // The main link has not come to that one yet: all that it has will be looked at.
+  feed_.link().OnClosed("reset", false, 0);
+  feed_.Tick(3000, 0);
+  Subscribe("u", 5);
+  EXPECT_EQ(Said(), (Words{"over", "following"}));
+}
+
 TEST_F(RemovalFeedTest, APongIsThatOfTheLastPing) {
   feed_.Start(0, Known("r", 0));
   Subscribe("r", 0);
