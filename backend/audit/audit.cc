@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "backend/events/printable_key.h"
+#include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 
@@ -373,7 +373,7 @@ void Audit::TryAgain() { round_.batch.wait_until_ms = env_->NowMs() + kTryAgainM
 
 void Audit::NoteKey(NoteLevel level, const std::string& key, const std::string& text) {
   if (++round_.notes > kMaxNotes) return;  // the end of the round says how many there were
-  Note(level, "key " + PrintableKey(key) + " " + text);
+  Note(level, "key " + PrintableName(key) + " " + text);
 }
 
 void Audit::Note(NoteLevel level, const std::string& text) {

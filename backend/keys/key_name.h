@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "backend/events/printable_key.h"
+
 namespace gemel {
 
 // Begins the names of keys of other databases, whose index is the byte behind it; and those of
@@ -36,6 +38,13 @@ inline uint8_t DatabaseOf(std::string_view name) {
 // A part of the name.
 inline std::string_view KeyOf(std::string_view name) {
   return IsMarkedName(name) ? name.substr(2) : name;
+}
+
+// For people: "key" of database 2.
+inline std::string PrintableName(std::string_view name) {
+  const uint8_t database = DatabaseOf(name);
+  return PrintableKey(KeyOf(name)) +
+         (database == 0 ? "" : " of database " + std::to_string(database));
 }
 
 }  // namespace gemel

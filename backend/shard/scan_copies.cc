@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/events/printable_key.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -81,7 +80,7 @@ ScanStatus ScanCopies::StatusOf(uint32_t copy) const {
     status.stuck = "all is copied but " + std::to_string(too_big.size()) +
                    " key(s) too big to be copied alone, which are tried again every " +
                    std::to_string(kRetryTooBigMs / 60000) +
-                   " minutes: " + PrintableKey(too_big.begin()->first) + ", " +
+                   " minutes: " + PrintableName(too_big.begin()->first) + ", " +
                    too_big.begin()->second;
   }
   return status;
@@ -235,7 +234,7 @@ void ScanCopies::ForEachToRepair(uint32_t copy,
 
 void ScanCopies::OnKeyTooBig(uint32_t copy, const std::string& key, const std::string& why) {
   State& state = copies_[copy];
-  const std::string what = "key " + PrintableKey(key) + " cannot be copied to " +
+  const std::string what = "key " + PrintableName(key) + " cannot be copied to " +
                            parts_->copies->info(copy).node + " alone (" + why + "): ";
   if (state.scan == nullptr) {
     parts_->journals->Forget(copy);

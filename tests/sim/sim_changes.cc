@@ -50,6 +50,7 @@ void World::PrepareReloads() {
   for (uint64_t more = loop_.Between(2, 5), i = 1; i <= more; ++i) {
     nodes_.push_back(std::make_unique<Node>(&loop_, "10.9.0." + std::to_string(i) + ":6379"));
     nodes_.back()->set_find([this](const std::string& address) { return Find(address); });
+    GiveDatabases(nodes_.back().get());
   }
   prefixes_ = loop_.Between(prefixes_, 3);
   options_.routed = loop_.Chance(85);

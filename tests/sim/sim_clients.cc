@@ -32,8 +32,14 @@ void World::Submit(Client* client) {
         : removals_ != nullptr && loop_.Chance(50)
             ? removals_->Source(shard)
             : shard + ":" + "rcl"[loop_.Random(3)] + std::to_string(loop_.Random(keys_));
-    if (from != copy->key && proxy_->Owner(from) == proxy_->Owner(copy->key))
-      SubmitOp(copy, {"COPY", from, copy->key, "REPLACE"});
+    if (from != copy->key && proxy_->Owner(from) == proxy_->Owner(copy->key)) {
+      std::vector<std::string> args = {"COPY", from, copy->key, "REPLACE"};
+      copy->database = DatabaseOf(from);
+      if (const uint8_t other = DatabaseOf(copy->key); other != copy->database) {
+        args.insert(args.end(), {"DB", std::to_string(other)});
+      }
+      SubmitOp(copy, args);
+    }
   }
   ++client->outstanding;
   SimOp* op = history_.Add();
@@ -93,9 +99,17 @@ void World::Submit(Client* client) {
   }
 }
 
+// One kind of a shard's keys is in another database than the others: some are copied there.
+uint8_t World::DatabaseOf(std::string_view key) const {
+  if (options_.databases == 1 || key.size() < 4 || key[0] != 's' || key[2] != ':') return 0;
+  const auto shard = static_cast<uint32_t>(key[1] - '0');
+  return static_cast<uint8_t>((1 + shard + (key[3] == 'e' ? 1 : 0)) % options_.databases);
+}
+
 void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
   op->sink = this;
   op->session = static_cast<uint32_t>(op->client);
+  if (args[0] != "COPY") op->database = DatabaseOf(op->key);
   op->invoked_us = loop_.now_us();
   std::vector<std::string_view> views(args.begin(), args.end());
   op->row = Table().Find(views);

@@ -56,7 +56,7 @@ ShardConfig ShardOf(const ShardSetup& setup, uint32_t password) {
 
 PoolConfig PoolOf(const ProxyOptions& config) {
   PoolConfig pool;
-  pool.databases = 1;  // the nodes here have no others
+  pool.databases = config.databases;
   pool.ring.points = config.points;
   pool.ring.hash_tag = config.hash_tag;
   pool.ring.forget_keys_per_s = config.forget_keys_per_s;

@@ -41,6 +41,7 @@ struct ProxyOptions {
   uint32_t audit_keys_per_s = 1000;
   uint32_t audit_interval_s = 1;
   uint32_t password = 0;  // a number of it
+  uint32_t databases = 1;
 
   // Keys go by a ring, which may change; else by what their names begin with.
   bool routed = false;

@@ -74,7 +74,7 @@ std::optional<std::string> Keyspace::Execute(const Args& args) {
 }
 
 std::vector<Keyspace::Args> Keyspace::EffectOf(const Args& args) const {
-  if (args[0] == "FLUSHDB") return {args};
+  if (args[0] == "FLUSHDB") return {{"FLUSHDB", std::to_string(selected_)}};
   std::vector<Args> effect;
   const bool many = args[0] == "DEL" || args[0] == "UNLINK";
   const size_t first = args[0] == "COPY" ? 2 : 1;
@@ -186,6 +186,7 @@ std::string Keyspace::Scan(const Args& args) {
   const uint64_t cursor = std::stoull(args[1]);
   std::map<uint64_t, std::string> rest;
   for (const auto& [key, value] : values_) {
+    if (DatabaseOf(key) != selected_) continue;
     const uint64_t hash = 1 + (std::hash<std::string>()(key) >> 1);
     if (hash > cursor) rest[hash] = key;
   }
@@ -303,14 +304,21 @@ std::string Keyspace::Persist(const Args& args) {
   return Integer(expires ? 1 : 0);
 }
 
-std::string Keyspace::Flush(const Args&) {
-  Clear();
+// As an effect it names the database.
+std::string Keyspace::Flush(const Args& args) {
+  const int database = args.size() > 1 ? std::stoi(args[1]) : selected_;
+  std::erase_if(expiries_, [&](const auto& key) { return DatabaseOf(key.first) == database; });
+  std::erase_if(values_, [&](const auto& key) { return DatabaseOf(key.first) == database; });
   return Simple("OK");
 }
 
 std::string Keyspace::Other(const Args& args) {
   const std::string& name = args[0];
-  if (name == "DBSIZE") return Integer(static_cast<int64_t>(values_.size()));
+  if (name == "DBSIZE") {
+    return Integer(std::count_if(values_.begin(), values_.end(), [&](const auto& key) {
+      return DatabaseOf(key.first) == selected_;
+    }));
+  }
   if (name == "MEMORY") return Look(args[2]) != nullptr ? Integer(100) : kNil;
   if (name == "TYPE") return Simple(Look(args[1]) != nullptr ? "string" : "none");
   int64_t count = 0;  // EXISTS, TOUCH

@@ -47,6 +47,13 @@ class Keyspace {
 
   // Of a node whose clock is so much ahead of the world's.
   void set_clock_ahead_ms(int64_t ahead_ms) { ahead_ms_ = ahead_ms; }
+  // Which database a key is in, where that is not the first.
+  void set_database_of(std::function<uint8_t(std::string_view key)> database_of) {
+    database_of_ = std::move(database_of);
+  }
+  uint8_t DatabaseOf(std::string_view key) const { return database_of_ ? database_of_(key) : 0; }
+  // What SCAN, DBSIZE and FLUSHDB are about.
+  void Select(uint8_t database) { selected_ = database; }
   // A replica removes nothing by itself, however late it is.
   void set_is_replica(bool is_replica) { is_replica_ = is_replica; }
   uint64_t UnixMs() const;
@@ -58,6 +65,7 @@ class Keyspace {
 
   // What is there, expired or not. A key that is taken out of it takes its expiry along.
   std::map<std::string, std::string>& values() { return values_; }
+  const std::map<std::string, std::string>& values() const { return values_; }
   bool Expires(const std::string& key) const { return ExpiryOf(key) != 0; }
 
   struct Snapshot {
@@ -104,6 +112,8 @@ class Keyspace {
   std::map<std::string, uint64_t> expiries_;  // by this node's clock
   int64_t ahead_ms_ = 0;
   bool is_replica_ = false;
+  std::function<uint8_t(std::string_view key)> database_of_;
+  uint8_t selected_ = 0;
 };
 
 }  // namespace gemel::sim

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/command/command_table.h"
+#include "backend/command/key_finder.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 
@@ -145,7 +147,10 @@ void Node::Process(const ConnectionPtr& connection) {
       connection->resp3 = true;
       reply = "%0\r\n";
     } else {
-      reply = here ? ClientCommand(connection, args) : Execute(args);
+      if (args[0] == "SELECT" && std::stoul(args[1]) < databases_ && !Refuses(args[0])) {
+        connection->database = static_cast<uint8_t>(std::stoul(args[1]));
+      }
+      reply = here ? ClientCommand(connection, args) : Execute(args, connection->database);
     }
     if (connection->resp3) {
       AppendInResp3(reply, &replies);
@@ -184,7 +189,8 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
   MayEvict(true);
   in_exec_ = true;
   for (const std::vector<std::string>& queued : connection->queued) {
-    replies += queued[0] == "PSUBSCRIBE" ? AsSubscriber(connection, queued) : Execute(queued);
+    replies += queued[0] == "PSUBSCRIBE" ? AsSubscriber(connection, queued)
+                                         : Execute(queued, connection->database);
   }
   in_exec_ = false;
   return replies;
@@ -314,6 +320,12 @@ std::string Node::Info() const {
   text += "maxmemory_policy:" + config_.at("maxmemory-policy") + "\r\n";
   text += "# Stats\r\nexpired_keys:" + std::to_string(expired_) + "\r\n";
   text += "evicted_keys:" + std::to_string(evicted_) + "\r\n";
+  text += "# Keyspace\r\n";
+  std::map<uint8_t, size_t> counts;
+  for (const auto& [key, value] : keys_.values()) ++counts[keys_.DatabaseOf(key)];
+  for (const auto& [database, keys] : counts) {
+    text += "db" + std::to_string(database) + ":keys=" + std::to_string(keys) + ",expires=0\r\n";
+  }
   text += "# Replication\r\n";
   text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";
   if (master_ != nullptr) {
@@ -361,7 +373,23 @@ bool Node::Refuses(const std::string& name) const {
   return Keyspace::IsWrite(name) && !(frees && refusal_.starts_with("-OOM"));
 }
 
-std::string Node::Execute(const std::vector<std::string>& args) {
+void Node::CheckDatabase(const std::vector<std::string>& args, uint8_t database) {
+  static const CommandTable table;
+  const std::vector<std::string_view> words(args.begin(), args.end());
+  const CommandRow* row = table.Find(words);
+  std::vector<uint32_t> keys;
+  if (args[0] == "DEBUG") keys = {2};
+  if (args[0] != "DEBUG" && (row == nullptr || !FindKeys(*row, words, &keys))) return;
+  for (const uint32_t key : keys) {
+    // COPY source destination REPLACE DB index
+    const bool there = args[0] == "COPY" && key == 2 && args.size() > 5;
+    const size_t in = there ? std::stoul(args[5]) : database;
+    if (keys_.DatabaseOf(args[key]) == in) continue;
+    wrong_(args[0] + " of " + args[key] + " came to database " + std::to_string(database));
+  }
+}
+
+std::string Node::Execute(const std::vector<std::string>& args, uint8_t database) {
   const std::string& name = args[0];
   if (Refuses(name)) return refusal_;
   if (name == "INFO") return Bulk(Info());
@@ -373,6 +401,9 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     return "-NOTBUSY No scripts in execution right now.\r\n";
   }
   if (name == "REPLCONF") return "-ERR Unrecognized REPLCONF option: " + args[1] + "\r\n";
+  if (name == "SELECT" && std::stoul(args[1]) >= databases_) {
+    return "-ERR DB index is out of range\r\n";
+  }
   if (name == "AUTH" || name == "SELECT") return Simple("OK");
   if (name == "ROLE") {
     std::string out = "*3\r\n" + Bulk(master_ != nullptr ? "slave" : "master");
@@ -398,6 +429,8 @@ std::string Node::Execute(const std::vector<std::string>& args) {
     return "-READONLY You can't write against a read only replica.\r\n";
   }
   MayEvict(write);
+  if (wrong_) CheckDatabase(args, database);
+  keys_.Select(database);
   const std::optional<std::string> reply = keys_.Execute(args);
   TraceKey(args, reply ? *reply : std::string());
   if (!reply) return "-ERR unknown command '" + name + "'\r\n";

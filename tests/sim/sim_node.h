@@ -27,6 +27,7 @@ struct Connection {
   uint64_t id = 0;               // the node's number for it
   std::string name;              // and what the client calls it
   bool resp3 = false;            // what it is answered in
+  uint8_t database = 0;          // that it has selected
   uint64_t last_arrival_us = 0;  // at the node
   std::string in;                // at the node: a command that is not whole yet
   bool multi = false;            // between MULTI and EXEC,
@@ -103,6 +104,14 @@ class Node {
   void AllowDebug(bool allow) { debug_allowed_ = allow; }
   // Who wants to be told of what it removes has time again to listen.
   void ListenedJustNow() { listened_us_ = loop_->now_us(); }
+  // So many; `database_of` says where a key is, and `wrong` is told of commands that look for it
+  // elsewhere.
+  void SetDatabases(uint32_t databases, std::function<uint8_t(std::string_view key)> database_of,
+                    std::function<void(const std::string&)> wrong) {
+    databases_ = databases;
+    keys_.set_database_of(std::move(database_of));
+    wrong_ = std::move(wrong);
+  }
   void KnowHello(bool know) { knows_hello_ = know; }
   void AllowReplicaOf(bool allow) { replicaof_allowed_ = allow; }
 
@@ -146,7 +155,9 @@ class Node {
              std::function<void()> arrived = {});
   void End(const ConnectionPtr& connection);  // tells the client that it ended
   void Drop(const ConnectionPtr& connection, uint64_t after_us);
-  std::string Execute(const std::vector<std::string>& args);
+  std::string Execute(const std::vector<std::string>& args, uint8_t database = 0);
+  // A command about a key must come to the database that the key is in.
+  void CheckDatabase(const std::vector<std::string>& args, uint8_t database);
   // `connection`: that it comes on; null: one that nobody else sees.
   std::string ClientCommand(const ConnectionPtr& connection, const std::vector<std::string>& args);
   std::string InMulti(const ConnectionPtr& connection, const std::vector<std::string>& args);
@@ -181,6 +192,8 @@ class Node {
   std::string refusal_;    // of writes
   bool debug_allowed_ = true;
   bool knows_hello_ = true;
+  uint32_t databases_ = 1;
+  std::function<void(const std::string&)> wrong_;
   bool replicaof_allowed_ = true;
   uint64_t extra_us_ = 0;
   uint64_t loading_until_us_ = 0;

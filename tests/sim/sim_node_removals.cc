@@ -101,7 +101,7 @@ void Node::OnRemoved(Gone how, const std::string& key) {
 }
 
 void Node::Publish(const std::string& event, const std::string& key, Removal* removal) {
-  const std::string channel = "__keyevent@0__:" + event;
+  const std::string channel = "__keyevent@" + std::to_string(keys_.DatabaseOf(key)) + "__:" + event;
   for (const ConnectionPtr& connection : connections_) {
     for (const std::string& pattern : connection->patterns) {
       if (!Matches(pattern, channel)) continue;

@@ -73,6 +73,10 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
   options_.noted = [this](const std::string& text) { OnNote(text); };
   if (loop_.Chance(30)) options_.on_data_loss = OnDataLoss::kMiss;
   saves_ = copies > 1 && loop_.Chance(30);
+  if (Loop(seed ^ 0xdb).Chance(25)) {
+    options_.databases = 4;
+    for (auto& node : nodes_) GiveDatabases(node.get());
+  }
   keeps_ = copies > 1 && Loop(seed ^ 0xd15c5).Chance(10);
   if (keeps_) {
     saves_ = false;
@@ -103,6 +107,13 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
     if (loop_.Chance(80)) options_.repair_keys_per_s = static_cast<uint32_t>(loop_.Between(5, 200));
   }
   if (Removals::IsOn(seed)) PrepareRemovals();
+}
+
+void World::GiveDatabases(Node* node) {
+  if (options_.databases == 1) return;
+  node->SetDatabases(
+      options_.databases, [this](std::string_view key) { return DatabaseOf(key); },
+      [this](const std::string& what) { Problem(what); });
 }
 
 void World::PrepareRemovals() {
@@ -145,6 +156,7 @@ std::string World::Describe() const {
                                                      : "balanced";
   if (options_.failback) text += ", failback";
   text += ", hedged after " + std::to_string(options_.hedge_ms) + " ms";
+  if (options_.databases > 1) text += ", several databases";
   if (disk_.failing_percent > 0) text += ", a failing disk";
   if (options_.on_data_loss == OnDataLoss::kMiss) text += ", on_data_loss miss";
   if (saves_) text += ", nodes that save";

@@ -76,6 +76,8 @@ class World : public RequestSink {
   // Clients.
   void ClientTurn(size_t client);
   void Submit(Client* client);
+  uint8_t DatabaseOf(std::string_view key) const;
+  void GiveDatabases(Node* node);
   void SubmitOp(SimOp* op, const std::vector<std::string>& args);
   void CheckBounds();
   void AuditTurn();
