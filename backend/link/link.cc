@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
@@ -11,6 +11,15 @@ namespace {
 
 void SendAsks(LinkHandshake* handshake, Link* link) {
   for (const std::string& frame : handshake->TakeAsks()) link->Send(nullptr, frame);
+}
+
+// The index in a SELECT's frame.
+uint8_t SelectedBy(std::string_view frame) {
+  std::vector<std::string_view> args;
+  SplitFrame(frame, &args);
+  int64_t index = 0;
+  ParseInteger(args[1], &index);
+  return static_cast<uint8_t>(index);
 }
 
 bool IsPush(std::string_view bytes) {
@@ -91,14 +100,21 @@ void Link::OnConnected(uint64_t now_ms) {
   times_.Pass(now_ms);
   state_ = State::kHandshake;
   database_ = 0;
+  selected_ = 0;
+  select_refused_ = false;
   handshake_.Begin(/*first=*/times_.connects() == 0);
   SendAsks(&handshake_, this);
 }
 
-void Link::OnOwnReply(std::string_view reply) {
+void Link::OnOwnReply(const LinkLine::Entry& entry, std::string_view reply) {
   if (up()) {
-    // What stands behind it has gone to another database. (It was allowed when the link came up.)
-    if (reply[0] == '-') Fail("the node refuses SELECT: " + std::string(ReplyText(reply)));
+    // A node that is busy refuses what stands behind it, too, unless that comes a moment later.
+    select_refused_ = reply[0] == '-';
+    if (select_refused_) {
+      database_ = -1;
+    } else {
+      selected_ = SelectedBy(entry.frame());
+    }
     return;
   }
   std::string why = handshake_.OnReply(reply);
@@ -142,14 +158,25 @@ void Link::Consume(const Reply& reply) {
     Fail("the node sent a reply that nothing was asked for");
     return;
   }
+  if (select_refused_ && IsMisplaced(reply.bytes)) [[unlikely]] {
+    end_.misplaced = true;
+    end_.database = selected_;
+    Fail("a command came to another database: the node had refused SELECT");
+    return;
+  }
   LinkLine::Entry entry = line_.Pop();
   if (entry.item == nullptr) {
-    OnOwnReply(reply.bytes);
+    OnOwnReply(entry, reply.bytes);
     return;
   }
   if (reply.bytes[0] == '-' && IsProtocolError(reply.bytes)) [[unlikely]]
     end_.rest_unread = true;
   owner_->OnLinkReply(this, entry.item, reply, entry.frame());
+}
+
+bool Link::IsMisplaced(std::string_view reply) const {
+  const LinkItem* item = line_.oldest().item;
+  return item != nullptr && item->database != selected_ && !reply.starts_with("-BUSY");
 }
 
 // The node says what cannot be an answer, or has no end. Who reads gets that as the reply, or it

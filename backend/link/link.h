@@ -85,6 +85,10 @@ struct LinkEnd {
   bool overdue = false;
   // It was given up for what a request brought that has been answered with an error.
   bool told_culprit = false;
+  // A SELECT was refused (BUSY), and something behind it was carried out all the same: what is lost
+  // may have been carried out in `database` instead of its own.
+  bool misplaced = false;
+  uint8_t database = 0;
 };
 
 class Link {
@@ -185,7 +189,9 @@ class Link {
     }
   }
   // No part of Consume: the registers are for that.
-  [[gnu::noinline]] void OnOwnReply(std::string_view reply);
+  [[gnu::noinline]] void OnOwnReply(const LinkLine::Entry& entry, std::string_view reply);
+  // A SELECT was refused, and this is no refusal: whoever it was for was not where it should.
+  bool IsMisplaced(std::string_view reply) const;
   void Down(const std::string& reason, bool refused);
 
   LinkOwner* owner_;
@@ -196,7 +202,10 @@ class Link {
   bool started_ = false;
   bool flush_wanted_ = false;
   bool tells_when_heard_ = false;
-  uint8_t database_ = 0;  // that the node has selected once it has read all that was sent
+  // That the node has selected once it has read all that was sent; -1: not known.
+  int16_t database_ = 0;
+  uint8_t selected_ = 0;         // and as far as it has answered
+  bool select_refused_ = false;  // since then
   LinkEnd end_;
   std::string last_error_;
 

@@ -225,6 +225,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kState &&
       item->item_kind != LinkItem::Kind::kRemoval && item->item_kind != LinkItem::Kind::kTouch;
   if (suspect && link->end().by_node && read) aside_.BeCareful();
+  if (link->end().misplaced) [[unlikely]]
+    OnMisplaced(*link, *item, frame);
   switch (item->item_kind) {
     case LinkItem::Kind::kRequest:
       reads_.OnLost(*link, static_cast<Request*>(item), frame, suspect);
@@ -252,6 +254,23 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
       reads_.sample().OnLost(copy);
       return;
   }
+}
+
+// What is lost may have been carried out in another database than its own: there the copy has wrong
+// what the others have right.
+void Shard::OnMisplaced(const Link& link, const LinkItem& item, std::string_view frame) {
+  const uint8_t database = link.end().database;
+  std::vector<std::string_view> args;
+  SplitFrame(frame, &args);
+  const CommandRow* row = args.empty() ? nullptr : parts_.table->Find(args);
+  if (row == nullptr || !row->IsWrite() || item.database == database) return;
+  parts_.Note(NoteLevel::kError, link.name() + " refused SELECT " + std::to_string(item.database) +
+                                     ", and " + std::string(row->name) +
+                                     " may have been carried out in database " +
+                                     std::to_string(database) +
+                                     " there: the keys are made equal with the other copies'");
+  journals_.RecordKeys(copies_.targets() | journals_.recording(), frame, database);
+  roles_.MarkUnsure(link.index(), "a write may have come to another database");
 }
 
 void Shard::OnLinkDown(Link* link, const std::string& reason, bool refused) {

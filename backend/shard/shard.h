@@ -127,6 +127,7 @@ class Shard : public LinkOwner, private ShardCenter {
  private:
   void SubmitSlow(Request* request);
   // `reply`: null if it was lost.
+  void OnMisplaced(const Link& link, const LinkItem& item, std::string_view frame);
   void OnRepair(uint32_t copy, Op* op, const Reply* reply);
   int TakePlace(const LinkOptions& node);
   // ShardCenter

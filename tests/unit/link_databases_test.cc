@@ -63,12 +63,45 @@ TEST_F(LinkDatabases, OfANewConnectionIsTheFirst) {
   EXPECT_EQ(transport_.Sent(link_.get()), Select("3") + "second");
 }
 
-TEST_F(LinkDatabases, OneThatIsRefusedEndsTheConnection) {
+// A node that is busy refuses all.
+TEST_F(LinkDatabases, OneThatIsRefusedWithWhatStandsBehindItIsSelectedAgain) {
   Up();
-  Item one = Of(1, 3);
+  Item one = Of(1, 3), two = Of(2, 3), three = Of(3, 3);
   link_->Send(&one, "first");
-  Answer(link_.get(), "-NOPERM no\r\n+1\r\n");
-  EXPECT_EQ(log_, (Log{"lost 1 first", "down the node refuses SELECT: NOPERM no"}));
+  link_->Send(&two, "second");
+  transport_.Sent(link_.get());
+  Answer(link_.get(), "-BUSY a script\r\n-BUSY a script\r\n-BUSY a script\r\n");
+  EXPECT_EQ(log_, (Log{"reply 1 -BUSY a script. to first", "reply 2 -BUSY a script. to second"}));
+  link_->Send(&three, "third");
+  EXPECT_EQ(transport_.Sent(link_.get()), Select("3") + "third");
+  Answer(link_.get(), "+OK\r\n+3\r\n");
+  EXPECT_EQ(log_.back(), "reply 3 +3. to third");
+}
+
+TEST_F(LinkDatabases, WhatIsCarriedOutBehindARefusedOneIsInTheWrongPlace) {
+  Up();
+  Item one = Of(1, 2), two = Of(2, 3), three = Of(3, 3), four = Of(4, 5);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  link_->Send(&three, "third");
+  link_->Send(&four, "fourth");
+  // The script ends between the second and the third.
+  Answer(link_.get(), "+OK\r\n+1\r\n-BUSY a script\r\n-BUSY a script\r\n+3\r\n+OK\r\n+4\r\n");
+  EXPECT_EQ(log_, (Log{"reply 1 +1. to first", "reply 2 -BUSY a script. to second", "lost 3 third",
+                       "lost 4 fourth",
+                       "down a command came to another database: the node had refused SELECT"}));
+  EXPECT_TRUE(misplaced_);
+  EXPECT_EQ(instead_of_, 2);
+}
+
+// One of the database that is selected has not been misplaced.
+TEST_F(LinkDatabases, WhatIsWhereItShouldBeIsAnswered) {
+  Up();
+  Item one = Of(1, 3), two = Of(2, 0);
+  link_->Send(&one, "first");
+  link_->Send(&two, "second");
+  Answer(link_.get(), "-BUSY a script\r\n-BUSY a script\r\n-BUSY a script\r\n+2\r\n");
+  EXPECT_EQ(log_, (Log{"reply 1 -BUSY a script. to first", "reply 2 +2. to second"}));
 }
 
 TEST_F(LinkDatabases, WhetherTheNodeHasThemIsAsked) {

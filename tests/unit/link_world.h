@@ -59,6 +59,8 @@ class LinkTest : public ::testing::Test, public LinkOwner {
   }
   void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override {
     EXPECT_EQ(link->state(), Link::State::kDown);
+    misplaced_ = link->end().misplaced;
+    instead_of_ = link->end().database;
     log_.push_back("lost " + std::to_string(static_cast<Item*>(item)->number) + " " +
                    std::string(frame));
   }
@@ -73,6 +75,8 @@ class LinkTest : public ::testing::Test, public LinkOwner {
   std::unique_ptr<Link> link_;
   uint64_t now_ms_ = 1000;
   Log log_;
+  bool misplaced_ = false;  // of what was lost last
+  int instead_of_ = 0;
   int buffers_ = 0;
   bool take_buffers_ = false;
   bool fail_on_reply_ = false;
