@@ -19,12 +19,12 @@ struct Token {
   int64_t count = 0;       // of an aggregate; -1: a null of RESP2
 };
 
-bool IsAggregate(char type) {
+bool HoldsValues(char type) {
   return type == '*' || type == '%' || type == '~' || type == '>' || type == '|';
 }
 // Of a map, and of an attribute, a name and a value each.
 int64_t ValuesIn(const Token& token) {
-  if (!IsAggregate(token.type) || token.count < 0) return 0;
+  if (!HoldsValues(token.type) || token.count < 0) return 0;
   return token.type == '%' || token.type == '|' ? 2 * token.count : token.count;
 }
 
@@ -43,7 +43,7 @@ class Tokens {
     token.text = frames_.substr(at_ + 1, end - at_ - 1);
     at_ = end + 2;
     const bool is_string = token.type == '$' || token.type == '=' || token.type == '!';
-    if (is_string || IsAggregate(token.type)) token.count = NumberOf(token.text);
+    if (is_string || HoldsValues(token.type)) token.count = NumberOf(token.text);
     if (is_string && token.count >= 0) {
       token.text = frames_.substr(at_, static_cast<size_t>(token.count));
       at_ += token.text.size() + 2;

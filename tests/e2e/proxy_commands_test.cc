@@ -78,7 +78,7 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
       {"BLPOP", a, "0"},
       {"XREAD", "BLOCK", "0", "STREAMS", a, "0"},
       {"SORT", a, "BY", "w_*"},
-      {"COPY", a, a, "DB", "1"},
+      {"COPY", a, a, "DB", "16"},
   };
   for (const Words& words : with_keys) {
     const Reply refused = client.Run(words);

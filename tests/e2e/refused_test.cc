@@ -39,8 +39,6 @@ TEST(Refused, CommandsWithAnOutcomeOfTheirOwnOnAPair) {
       {"REPLICAOF", "NO", "ONE"},
       {"SAVE"},
       {"MIGRATE", "127.0.0.1", "1", "k", "0", "10"},
-      {"SWAPDB", "0", "1"},
-      {"MOVE", "set", "1"},
       {"WAIT", "1", "0"},
       {"CLIENT", "TRACKING", "ON"},
   };

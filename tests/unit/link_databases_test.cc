@@ -11,15 +11,13 @@ namespace {
 
 class LinkDatabases : public LinkTest {
  protected:
-  void Begin(uint32_t database = 0, uint32_t databases = 16) {
+  static LinkOptions Several() {
     LinkOptions options;
-    options.name = "node";
-    options.database = database;
-    options.databases = databases;
-    link_->set_options(options);
+    options.databases = 16;
+    return options;
   }
   void Up() {
-    Begin();
+    if (link_ == nullptr) Make(Several());
     MakeUp(link_.get(), &transport_,
            HandshakeReplies("abc", 7, false, "", "no", /*subscriber=*/false, /*databases=*/true),
            now_ms_);
@@ -105,7 +103,7 @@ TEST_F(LinkDatabases, WhatIsWhereItShouldBeIsAnswered) {
 }
 
 TEST_F(LinkDatabases, WhetherTheNodeHasThemIsAsked) {
-  Begin();
+  Make(Several());
   link_->OnConnected(now_ms_);
   transport_.Sent(link_.get());
   std::string info;

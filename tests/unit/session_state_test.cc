@@ -113,7 +113,9 @@ TEST(SessionState, OnlyWhatIsThereIsChosen) {
   World world;
   FakeClient& client = world.Connect();
   EXPECT_EQ(world.Ask(client, {"SELECT", "0"}), "+OK\r\n");
-  EXPECT_EQ(world.Ask(client, {"SELECT", "1"}), "-ERR DB index is out of range\r\n");
+  EXPECT_EQ(world.Ask(client, {"SELECT", "15"}), "+OK\r\n");
+  EXPECT_EQ(Field(world.Ask(client, {"CLIENT", "INFO"}), "db"), "15");
+  EXPECT_EQ(world.Ask(client, {"SELECT", "16"}), "-ERR DB index is out of range\r\n");
   EXPECT_EQ(world.Ask(client, {"SELECT", "-1"}), "-ERR DB index is out of range\r\n");
   EXPECT_EQ(world.Ask(client, {"HELLO", "4"}), "-NOPROTO unsupported protocol version\r\n");
   EXPECT_EQ(world.Ask(client, {"HELLO", "2", "SETNAME", "you"}).rfind("*14\r\n", 0), 0u);
