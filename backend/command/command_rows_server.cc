@@ -68,7 +68,7 @@ constexpr CommandRow kServerRows[] = {
     Refused("debug", -2, kAdmin | kConn,
         "DEBUG is not supported by gemel: ask the nodes (PROXY SHARDS names them)"),
     Refused("failover", -1, kAdmin | kNoScript | kStale, kNoReplication),
-    Write("flushall", -1, kPlain, kNoKeys).EachShard(Merge::kAllOk),
+    Write("flushall", -1, kPlain, kNoKeys).EachShard(Merge::kAllOk).By(ArgRule::kFlushAll),
     Write("flushdb", -1, kPlain, kNoKeys).EachShard(Merge::kAllOk),
     Local("info", -1, kHelp, LocalCommand::kInfo),
     Refused("lastsave", 1, kLoading | kStale | kFast, kNoSaving),

@@ -93,7 +93,8 @@ enum class ArgRule : uint8_t {
   kCopy,         // DB: its last key is in another database (see other_database.h)
   kMove,         // its key is in another database, too
   kSwapDb,       // names two databases
-  kScript,       // a state copy of the keys that it declares; without any, not yet
+  kFlushAll,  // where shards have a database of their nodes for themselves, they empty that alone
+  kScript,    // a state copy of the keys that it declares; without any, not yet
 };
 
 // Whether and where a command names a time of the clock at which its key expires.

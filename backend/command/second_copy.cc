@@ -118,6 +118,7 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
     case ArgRule::kCopy:
     case ArgRule::kMove:
     case ArgRule::kSwapDb:
+    case ArgRule::kFlushAll:
       break;
   }
   return row.second_copy;

@@ -1,6 +1,9 @@
 // One command: looked up, let in, planned, and carried out.
 
+#include <string>
+
 #include "backend/command/ascii.h"
+#include "backend/resp/resp_writer.h"
 #include "proxy/session/plan_runner.h"
 #include "proxy/session/session.h"
 
@@ -96,7 +99,16 @@ bool Session::HandleByPlan(const CommandRow& row, std::string_view frame) {
     case Plan::Kind::kCursor:
       break;
   }
-  PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
+  const CommandRow* sent = &row;
+  std::string other;  // a frame
+  if (row.arg_rule == ArgRule::kFlushAll && context.pool->config().ShardWithDatabase() != nullptr) {
+    // The other databases are somebody else's.
+    context.args[0] = "FLUSHDB";
+    other = CommandFrame(context.args);
+    frame = other;
+    sent = context.pool->table().FindByName("flushdb");
+  }
+  PlanRunner runner(context_, &replies_, &pace_, &input_, *sent, frame);
   if (runner.StopsAtFence(plan)) {
     replies_.StopAtFence();
     return false;

@@ -319,8 +319,15 @@ TEST(DatabasesOfNodes, AShardThatHasOneOfItsOwn) {
   EXPECT_EQ(client("INFO", "keyspace").bytes, "# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n");
   Client beside = cluster.node(0, 0).Connect();
   EXPECT_EQ(beside("DBSIZE"), ":0");
+  EXPECT_EQ(beside("SET", "k", "of somebody else"), "OK");
   beside("SELECT", "3");
   EXPECT_EQ(beside("GET", "k"), "v");
+  // What it empties is its own.
+  EXPECT_EQ(client("FLUSHALL", "SYNC"), "OK");
+  EXPECT_EQ(beside("GET", "k"), "(nil)");
+  beside("SELECT", "0");
+  EXPECT_EQ(beside("GET", "k"), "of somebody else");
+  EXPECT_TRUE(client("FLUSHALL", "NOW").IsError());
 }
 
 TEST(DatabasesOfNodes, ThatHaveFewer) {

@@ -54,12 +54,15 @@ Words WordsOf(const std::string& line) {
   return words;
 }
 
-// What is another number each time.
-std::string WithoutDigits(std::string text) {
-  for (char& c : text) {
-    if (c >= '0' && c <= '9') c = '0';
+// What is another number each time, of more digits or fewer.
+std::string WithoutDigits(const std::string& text) {
+  std::string without;
+  for (const char c : text) {
+    const bool digit = c >= '0' && c <= '9';
+    if (digit && !without.empty() && without.back() == '0') continue;
+    without += digit ? '0' : c;
   }
-  return text;
+  return without;
 }
 
 // In their order: what one leaves the next finds. "~" before one: its numbers are others each time.
