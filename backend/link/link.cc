@@ -176,7 +176,13 @@ void Link::Consume(const Reply& reply) {
 
 bool Link::IsMisplaced(std::string_view reply) const {
   const LinkItem* item = line_.oldest().item;
-  return item != nullptr && item->database != selected_ && !reply.starts_with("-BUSY");
+  if (item == nullptr || item->database == selected_) return false;
+  // What says that nothing was carried out at all. A busy node takes MULTI.
+  for (const std::string_view nothing :
+       {"-BUSY", "-LOADING", "-NOAUTH", "-NOPERM", "-EXECABORT", "+QUEUED"}) {
+    if (reply.starts_with(nothing)) return false;
+  }
+  return line_.oldest().frame() != "*1\r\n$5\r\nMULTI\r\n";
 }
 
 // The node says what cannot be an answer, or has no end. Who reads gets that as the reply, or it

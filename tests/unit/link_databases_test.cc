@@ -92,6 +92,18 @@ TEST_F(LinkDatabases, WhatIsCarriedOutBehindARefusedOneIsInTheWrongPlace) {
   EXPECT_EQ(instead_of_, 2);
 }
 
+TEST_F(LinkDatabases, ATransactionThatIsNotExecutedIsNowhere) {
+  Up();
+  Item one = Of(1, 3), two = Of(2, 3), three = Of(3, 3), four = Of(4, 3);
+  link_->Send(&one, Command({"MULTI"}));
+  link_->Send(&two, "second");
+  link_->Send(&three, "third");
+  link_->Send(&four, "fourth");
+  Answer(link_.get(), "-BUSY a script\r\n+OK\r\n-BUSY a script\r\n+QUEUED\r\n-EXECABORT no\r\n");
+  EXPECT_TRUE(link_->up());
+  EXPECT_EQ(log_.size(), 4u);
+}
+
 // One of the database that is selected has not been misplaced.
 TEST_F(LinkDatabases, WhatIsWhereItShouldBeIsAnswered) {
   Up();
