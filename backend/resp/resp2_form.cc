@@ -294,8 +294,9 @@ bool ReadsSameInResp2(std::string_view reply, Resp2Form form) {
   if (form == Resp2Form::kAsItIs) return true;
   if (reply[0] != '*') return IsOfResp2(reply[0]);
   if (form == Resp2Form::kFlatPairs) {
-    const size_t first = reply.find('\n') + 1;
-    if (reply.substr(first, 2) == "*2") return false;
+    // Whatever stands behind a carriage return, as for all who read replies here.
+    const size_t first = reply.find('\r') + 2;
+    if (first < reply.size() && reply.substr(first, 2) == "*2") return false;
   }
   int64_t left = 1;
   EndOfSame(reply, 0, &left);
