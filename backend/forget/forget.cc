@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/command/key_finder.h"
 #include "backend/command/second_copy.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
-#include "backend/resp/request_reader.h"
 
 namespace gemel {
 

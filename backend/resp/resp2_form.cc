@@ -14,9 +14,8 @@ constexpr size_t kShortLine = 24;
 // One value's first line, and with it the bytes of a string. What an aggregate has in it follows.
 struct Token {
   char type = 0;
-  std::string_view text;   // of the line, without its type and end; of a bulk, its bytes
-  std::string_view frame;  // all of it
-  int64_t count = 0;       // of an aggregate; -1: a null of RESP2
+  std::string_view text;  // of the line, without its type and end; of a bulk, its bytes
+  int64_t count = 0;      // of an aggregate; -1: a null of RESP2
 };
 
 bool HoldsValues(char type) {
@@ -32,12 +31,10 @@ class Tokens {
  public:
   explicit Tokens(std::string_view frames) : frames_(frames) {}
 
-  bool empty() const { return at_ >= frames_.size(); }
   size_t at() const { return at_; }
   void set_at(size_t at) { at_ = at; }
   Token Next() {
     Token token;
-    const size_t begin = at_;
     const size_t end = EndOfLine();
     token.type = frames_[at_];
     token.text = frames_.substr(at_ + 1, end - at_ - 1);
@@ -48,7 +45,6 @@ class Tokens {
       token.text = frames_.substr(at_, static_cast<size_t>(token.count));
       at_ += token.text.size() + 2;
     }
-    token.frame = frames_.substr(begin, at_ - begin);
     return token;
   }
   // Goes past "*2", if it is that.

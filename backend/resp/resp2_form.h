@@ -23,12 +23,12 @@ enum class Resp2Form : uint8_t {
   kLastNullArray,  // the last element, if it is a null, is *-1, other nulls are $-1: XPENDING
   kFlatPairs,      // an array of arrays of two is one of twice as many: ZRANGE ... WITHSCORES
   kPairs,          // a map is an array of arrays of two, and nulls are *-1: XREAD
-  kNullOfCount,    // kNullArray if the command was given a count, else kPlain: LPOP (Resp2FormOf)
+  kNullOfCount,    // kNullArray if the command was given a count, else kPlain: LPOP (FormIn2)
 };
 
-// Whether the reply is the same bytes in both protocols, or (where that is not told at a glance)
-// may not be. `reply`: one whole valid frame, as of the functions below. Costs one look at most
-// replies, and one at each value of an array.
+// True only if the reply is the same bytes in both protocols; false also where that would take more
+// than a glance to tell. `reply`: one whole valid frame, as of the functions below. Costs one look
+// at most replies, and one at each value of an array.
 bool ReadsSameInResp2(std::string_view reply, Resp2Form form);
 
 // Takes a reply of RESP2 piece by piece, in order.
