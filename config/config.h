@@ -107,6 +107,7 @@ struct LimitsConfig {
   uint64_t max_reply = 1024ull << 20;           // one whole reply; a larger one is not kept
   uint32_t client_pending = 16 * 1024;          // requests of one client not answered yet; above it
                                                 // the client is not read from
+  uint32_t client_watched = 16 * 1024;          // keys that one client watches (WATCH)
   uint64_t client_output = 512ull << 20;        // replies a slow client has not taken; above it the
                                                 // client is not read from
   uint64_t client_output_hard = 2048ull << 20;  // above it the client is closed

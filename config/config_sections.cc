@@ -224,6 +224,7 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   auto max_request = table.Size("max_request", kKb, 64 * kGb, &limits->max_request);
   table.Size("max_reply", kKb, 64 * kGb, &limits->max_reply);
   table.Integer("client_pending", 1, 16 * 1024 * 1024, &limits->client_pending);
+  table.Integer("client_watched", 1, 16 * 1024 * 1024, &limits->client_watched);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
   auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
   table.Size("buffered", kKb, 1024 * kGb, &limits->buffered);

@@ -29,8 +29,8 @@ constexpr CommandRow kServerRows[] = {
     Local("echo", 2, kLoading | kStale | kFast, LocalCommand::kEcho),
     Local("hello", -1, kConn | kFast | kNoAuth | kAllowBusy, LocalCommand::kHello),
     Local("ping", -1, kFast, LocalCommand::kPing),
-    Local("quit", -1, kConn | kFast | kNoAuth | kAllowBusy, LocalCommand::kQuit),
-    Local("reset", 1, kConn | kFast | kNoAuth | kAllowBusy, LocalCommand::kReset),
+    Local("quit", -1, kConn | kFast | kNoAuth | kAllowBusy | kNotQueued, LocalCommand::kQuit),
+    Local("reset", 1, kConn | kFast | kNoAuth | kAllowBusy | kNotQueued, LocalCommand::kReset),
     Local("select", 2, kLoading | kStale | kFast, LocalCommand::kSelect),
 
     // server

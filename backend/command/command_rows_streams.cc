@@ -9,16 +9,16 @@ namespace {
 // clang-format off
 constexpr CommandRow kStreamRows[] = {
     // stream
-    Write("xack", -4, kFast, Key(1)),
-    Write("xadd", -5, kDenyOom | kFast, Key(1)).By(ArgRule::kXadd),
+    Write("xack", -4, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
+    Write("xadd", -5, kDenyOom | kFast, Key(1)).By(ArgRule::kXadd).NoEffectIf(NoEffect::kEmpty),
     Write("xautoclaim", -6, kFast, Key(1)).StateCopy(),
     Write("xclaim", -6, kFast, Key(1)).StateCopy(),
-    Write("xdel", -3, kFast, Key(1)),
+    Write("xdel", -3, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
     Container("xgroup"),
     Write("xgroup|create", -5, kDenyOom, Key(2)),
     Write("xgroup|createconsumer", 5, kDenyOom, Key(2)),
     Write("xgroup|delconsumer", 5, kPlain, Key(2)),
-    Write("xgroup|destroy", 4, kPlain, Key(2)),
+    Write("xgroup|destroy", 4, kPlain, Key(2)).NoEffectIf(NoEffect::kZero),
     Row("xgroup|help", 2, kHelp, kNoKeys).AnyShard(),
     Write("xgroup|setid", -5, kPlain, Key(2)),
     Container("xinfo"),
@@ -30,10 +30,10 @@ constexpr CommandRow kStreamRows[] = {
     Read("xpending", -3, kPlain, Key(1)).InResp2(Resp2Form::kLastNullArray),
     Read("xrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
-    Write("xreadgroup", -7, kBlocking, kStreams).StateCopy().By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
+    Write("xreadgroup", -7, kBlocking, kStreams).StateCopy().By(ArgRule::kXread).InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty),
     Read("xrevrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),
-    Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim),
+    Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim).NoEffectIf(NoEffect::kZero),
 
     // geo
     Write("geoadd", -5, kDenyOom, Key(1)),
@@ -92,11 +92,11 @@ constexpr CommandRow kStreamRows[] = {
     Refused("unsubscribe", -1, kPubSub | kConn, kNoPubSub),
 
     // transactions
-    Refused("discard", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
-    Refused("exec", 1, kConn | kCmdSkipSlowlog, kNoMultiExec).InResp2(Resp2Form::kNullArray),
-    Refused("multi", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
-    Refused("unwatch", 1, kConn | kFast | kAllowBusy, kNoMultiExec),
-    Refused("watch", -2, kConn | kFast | kAllowBusy, kNoMultiExec, KeyRange(1, -1)),
+    Local("discard", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kDiscard),
+    Local("exec", 1, kConn | kCmdSkipSlowlog | kNotQueued, LocalCommand::kExec),
+    Local("multi", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kMulti),
+    Local("unwatch", 1, kConn | kFast | kAllowBusy, LocalCommand::kUnwatch),
+    Local("watch", -2, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kWatch, KeyRange(1, -1)),
 };
 // clang-format on
 

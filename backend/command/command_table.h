@@ -60,6 +60,16 @@ using Rewrite = bool (*)(std::span<const std::string_view> args, std::string_vie
 // the keys that it names: a whole frame.
 using Confine = std::string (*)(std::span<const std::string_view> args);
 
+// What a write answers if it has changed nothing; an error says so of each. Where a reply tells too
+// little, it is taken to have changed what it could.
+enum class NoEffect : uint8_t {
+  kNever,
+  kZero,           // 0
+  kNotPositive,    // 0 or less: LINSERT
+  kEmpty,          // a null, or an array of nothing
+  kNullUnlessGet,  // a null, unless GET is an option: SET
+};
+
 // Where a command's keys are. Names follow Redis's key specifications.
 enum class KeyRule : uint8_t {
   kNone,     // no keys
@@ -131,6 +141,7 @@ struct CommandRow {
   WrittenKeys written = WrittenKeys::kAll;
   // Not of SET, which stores the key whatever the time: it expires then like any other.
   ExpiryRule expiry = ExpiryRule::kNone;
+  NoEffect no_effect = NoEffect::kNever;
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
@@ -179,6 +190,7 @@ enum : uint32_t {
   kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
                                // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
+  kCmdNotQueued = 1u << 28,    // carried out at once within a transaction, too: EXEC, QUIT, ...
   kCmdShort = 1u << 27,        // not "fast" in Redis's words, and soon done all the same: SET
 };
 

@@ -30,6 +30,7 @@ inline constexpr uint32_t kNoAuth = kCmdNoAuth;
 inline constexpr uint32_t kNoMulti = kCmdNoMulti;
 inline constexpr uint32_t kAllowBusy = kCmdAllowBusy;
 inline constexpr uint32_t kNoAsync = kCmdNoAsyncLoading;
+inline constexpr uint32_t kNotQueued = kCmdNotQueued;
 inline constexpr uint32_t kHelp = kCmdLoading | kCmdStale;  // every HELP subcommand's
 inline constexpr uint32_t kConn = kCmdNoScript | kCmdLoading | kCmdStale;
 inline constexpr uint32_t kScript =
@@ -130,6 +131,11 @@ struct Row : CommandRow {
     row.expiry = rule;
     return row;
   }
+  constexpr Row NoEffectIf(NoEffect reply) const {
+    Row row = *this;
+    row.no_effect = reply;
+    return row;
+  }
   constexpr Row InResp2(Resp2Form form) const {
     Row row = *this;
     row.resp2 = form;
@@ -152,8 +158,9 @@ constexpr Row Write(std::string_view name, int arity, uint32_t flags, Keys keys)
   row.second_copy = SecondCopy::kSameBytes;
   return row;
 }
-constexpr Row Local(std::string_view name, int arity, uint32_t flags, LocalCommand local) {
-  Row row(name, arity, flags, kNoKeys);
+constexpr Row Local(std::string_view name, int arity, uint32_t flags, LocalCommand local,
+                    Keys keys = kNoKeys) {
+  Row row(name, arity, flags, keys);
   row.split = Split::kLocal;
   row.local = local;
   return row;
@@ -176,8 +183,6 @@ inline constexpr std::string_view kNoBlocking =
     "blocking commands are not supported by gemel yet: one would hold up a connection that all "
     "clients share";
 inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
-inline constexpr std::string_view kNoMultiExec =
-    "transactions (MULTI, EXEC, DISCARD, WATCH, UNWATCH) are not supported by gemel yet";
 inline constexpr std::string_view kNoKeysScript =
     "scripts that declare no keys are not supported by gemel yet on a shard of several copies: "
     "what "

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/command/other_database.h"
 #include "backend/command/second_copy.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
@@ -65,19 +66,26 @@ bool Forget::MarksFull(size_t times) const {
 ShardGate::Verdict Forget::Before(const Request& request) {
   if (request.row == nullptr || request.frame.empty()) return Verdict::kPass;
   frame_.Split(request.frame);
-  if (SwapsDatabases(*request.row)) {
+  frame_.Find(request.row, request.database);
+  bool swaps = false;
+  bool unnamed = false;
+  frame_.ForEachCommand(request.row, request.database, [&](const FrameKeys::Command& command) {
+    if (command.row == nullptr) return;
+    swaps |= SwapsDatabases(*command.row);
+    unnamed |= ReadsUnnamedKeys(*command.row, command.args);
+  });
+  if (swaps) {
     refusal_ = "TRYAGAIN shard '" + shard_.info().name +
                "' is deleting old keys after a change of the ring, and knows them by their "
                "database; try again when PROXY SHARDS shows no sweep";
     return Verdict::kRefuse;
   }
-  if (ReadsUnnamedKeys(*request.row, frame_.args())) {
+  if (unnamed) {
     refusal_ = "TRYAGAIN shard '" + shard_.info().name +
                "' is deleting old keys after a change of the ring, and BY or GET may read some of "
                "them; try again when PROXY SHARDS shows no sweep";
     return Verdict::kRefuse;
   }
-  if (!frame_.Find(request.row, request.database)) return Verdict::kPass;
   Verdict verdict = Verdict::kPass;
   std::vector<std::string_view> suspects;
   for (size_t i = 0; i < frame_.size(); ++i) {

@@ -133,7 +133,7 @@ class Forget : private ShardGate, private RequestSink {
 
   SweepProgress progress_{shard_.figures()};
   ForgetAsks asks_{this};
-  FrameKeys frame_;  // scratch
+  FrameKeys frame_{&shard_.table()};  // scratch
   Alive alive_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backend/resp/request_reader.h"
+#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
@@ -11,15 +11,6 @@ namespace {
 
 void SendAsks(LinkHandshake* handshake, Link* link) {
   for (const std::string& frame : handshake->TakeAsks()) link->Send(nullptr, frame);
-}
-
-// The index in a SELECT's frame.
-uint8_t SelectedBy(std::string_view frame) {
-  std::vector<std::string_view> args;
-  SplitFrame(frame, &args);
-  int64_t index = 0;
-  ParseInteger(args[1], &index);
-  return static_cast<uint8_t>(index);
 }
 
 bool IsPush(std::string_view bytes) {
@@ -77,44 +68,47 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   }
 }
 
-void Link::Select(uint8_t database) {
-  database_ = database;
-  const std::string frame = CommandFrame({"SELECT", std::to_string(database)});
+void Link::PushParts(Chunk* chunk, std::string_view block) {
+  if (line_.empty()) times_.BeginWaiting();
+  line_.PushParts(chunk, LinkBlock::PartsOf(block));
+}
+
+void Link::SendSpecial(LinkItem* item, std::string_view frame) {
+  if (database_.Differs(item->database)) Send(nullptr, database_.Select(item->database));
   const OutQueue::Placement placement = out_.Append(frame);
-  Push(nullptr, placement.chunk, placement.offset, frame.size());
+  if (item->block) PushParts(placement.chunk, frame);
+  Push(item, placement.chunk, placement.offset, frame.size());
 }
 
 void Link::Send(LinkItem* item, std::string_view frame) {
-  SelectFor(item);
+  if (NeedsMore(item)) [[unlikely]]
+    return SendSpecial(item, frame);
   OutQueue::Placement placement = out_.Append(frame);
   Push(item, placement.chunk, placement.offset, frame.size());
 }
 
 void Link::SendShared(LinkItem* item, Chunk* chunk) {
-  SelectFor(item);
+  if (database_.Differs(item->database)) Send(nullptr, database_.Select(item->database));
   out_.AppendChunk(chunk);
+  if (item->block) PushParts(chunk, {chunk->data, chunk->size});
   Push(item, chunk, 0, chunk->size);
 }
 
 void Link::OnConnected(uint64_t now_ms) {
   times_.Pass(now_ms);
   state_ = State::kHandshake;
-  database_ = 0;
-  selected_ = 0;
-  select_refused_ = false;
+  database_.Reset();
   handshake_.Begin(/*first=*/times_.connects() == 0);
   SendAsks(&handshake_, this);
 }
 
 void Link::OnOwnReply(const LinkLine::Entry& entry, std::string_view reply) {
+  if (up() && entry.size == 0) {
+    if (const std::string why = block_.OnPart(entry.offset == 0, reply); !why.empty()) Fail(why);
+    return;
+  }
   if (up()) {
-    // A node that is busy refuses what stands behind it, too, unless that comes a moment later.
-    select_refused_ = reply[0] == '-';
-    if (select_refused_) {
-      database_ = -1;
-    } else {
-      selected_ = SelectedBy(entry.frame());
-    }
+    database_.OnReply(entry.frame(), reply);
     return;
   }
   std::string why = handshake_.OnReply(reply);
@@ -158,10 +152,14 @@ void Link::Consume(const Reply& reply) {
     Fail("the node sent a reply that nothing was asked for");
     return;
   }
-  if (select_refused_ && IsMisplaced(reply.bytes)) [[unlikely]] {
+  if (database_.refused() && database_.IsMisplaced(line_.oldest(), reply.bytes)) [[unlikely]] {
     end_.misplaced = true;
-    end_.database = selected_;
+    end_.database = database_.selected();
     Fail("a command came to another database: the node had refused SELECT");
+    return;
+  }
+  if (reply.bytes[0] == '-') [[unlikely]] {
+    ConsumeError(reply.bytes);
     return;
   }
   LinkLine::Entry entry = line_.Pop();
@@ -169,20 +167,28 @@ void Link::Consume(const Reply& reply) {
     OnOwnReply(entry, reply.bytes);
     return;
   }
-  if (reply.bytes[0] == '-' && IsProtocolError(reply.bytes)) [[unlikely]]
-    end_.rest_unread = true;
   owner_->OnLinkReply(this, entry.item, reply, entry.frame());
 }
 
-bool Link::IsMisplaced(std::string_view reply) const {
-  const LinkItem* item = line_.oldest().item;
-  if (item == nullptr || item->database == selected_) return false;
-  // What says that nothing was carried out at all. A busy node takes MULTI.
-  for (const std::string_view nothing :
-       {"-BUSY", "-LOADING", "-NOAUTH", "-NOPERM", "-EXECABORT", "+QUEUED"}) {
-    if (reply.starts_with(nothing)) return false;
+void Link::ConsumeError(std::string_view error) {
+  if (up() && IsProtocolError(error)) {
+    // The node reads no further: of a block this is the answer to the whole of it.
+    while (line_.oldest().item == nullptr && line_.oldest().size == 0) line_.Pop();
+    end_.rest_unread = line_.oldest().item != nullptr;
+  } else if (line_.oldest().item != nullptr && line_.oldest().item->block) {
+    const std::string_view why = block_.OnExecError(error);
+    if (why.empty()) {
+      Fail("the node does not execute EXEC: " + std::string(ReplyText(error)));
+      return;
+    }
+    error = why;
   }
-  return line_.oldest().frame() != "*1\r\n$5\r\nMULTI\r\n";
+  LinkLine::Entry entry = line_.Pop();
+  if (entry.item == nullptr) {
+    OnOwnReply(entry, error);
+  } else {
+    owner_->OnLinkReply(this, entry.item, Reply{error, nullptr}, entry.frame());
+  }
 }
 
 // The node says what cannot be an answer, or has no end. Who reads gets that as the reply, or it
@@ -203,7 +209,7 @@ void Link::OnTaken(size_t bytes, uint64_t now_ms) {
   if (line_.empty()) return;
   const size_t waited = out_.bytes() + bytes;  // before they were taken
   const size_t gone = line_.bytes() > waited ? line_.bytes() - waited : 0;
-  if (gone < line_.oldest().size) times_.Taken(now_ms);
+  if (gone < line_.oldest_bytes()) times_.Taken(now_ms);
 }
 
 void Link::OnClosed(const std::string& reason, bool refused, uint64_t now_ms) {

@@ -15,6 +15,8 @@
 #include <utility>
 
 #include "backend/bytes/out_queue.h"
+#include "backend/link/link_block.h"
+#include "backend/link/link_database.h"
 #include "backend/link/link_handshake.h"
 #include "backend/link/link_item.h"
 #include "backend/link/link_line.h"
@@ -174,12 +176,13 @@ class Link {
   void Consume(const Reply& reply);
   void FailReply(const std::string& reason);
 
-  // What is sent next is about that one. Its answer stands in line like one of the handshake.
-  [[gnu::noinline]] void Select(uint8_t database);
-  void SelectFor(const LinkItem* item) {
-    if (item != nullptr && item->database != database_) [[unlikely]]
-      Select(item->database);
+  // What the item's frame needs to stand behind; false: nothing.
+  bool NeedsMore(const LinkItem* item) const {
+    return item != nullptr && (database_.Differs(item->database) || item->block);
   }
+  void PushParts(Chunk* chunk, std::string_view block);
+  // SELECT, whose answer stands in line like one of the handshake, and the places of a block.
+  [[gnu::noinline]] void SendSpecial(LinkItem* item, std::string_view frame);
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
     if (line_.empty()) times_.BeginWaiting();
     line_.Push(item, chunk, offset, size);
@@ -190,8 +193,7 @@ class Link {
   }
   // No part of Consume: the registers are for that.
   [[gnu::noinline]] void OnOwnReply(const LinkLine::Entry& entry, std::string_view reply);
-  // A SELECT was refused, and this is no refusal: whoever it was for was not where it should.
-  bool IsMisplaced(std::string_view reply) const;
+  [[gnu::noinline]] void ConsumeError(std::string_view error);
   void Down(const std::string& reason, bool refused);
 
   LinkOwner* owner_;
@@ -202,10 +204,8 @@ class Link {
   bool started_ = false;
   bool flush_wanted_ = false;
   bool tells_when_heard_ = false;
-  // That the node has selected once it has read all that was sent; -1: not known.
-  int16_t database_ = 0;
-  uint8_t selected_ = 0;         // and as far as it has answered
-  bool select_refused_ = false;  // since then
+  LinkDatabase database_;
+  LinkBlock block_;
   LinkEnd end_;
   std::string last_error_;
 

@@ -26,6 +26,8 @@ const LinkHandshake::Row LinkHandshake::kRows[] = {
     {Step::kKeyspace, &LinkHandshake::OnKeyspace},
     {Step::kSelectLast, &LinkHandshake::OnSelectLast},
     {Step::kSelectFirst, &LinkHandshake::OnNoMatter},
+    {Step::kMulti, &LinkHandshake::OnNoMatter},
+    {Step::kExec, &LinkHandshake::OnExec},
     {Step::kHello, &LinkHandshake::OnHello},
 };
 
@@ -171,6 +173,12 @@ std::string LinkHandshake::OnSelectLast(std::string_view reply) {
   return {};
 }
 
+// Of an empty transaction: whether the user is allowed both.
+std::string LinkHandshake::OnExec(std::string_view reply) {
+  identity_.takes_blocks = reply == "*0\r\n";
+  return {};
+}
+
 // Nodes before 6.0 do not know it, and a user may not be allowed it.
 std::string LinkHandshake::OnHello(std::string_view reply) {
   identity_.speaks_resp3 = reply[0] == '%';
@@ -239,8 +247,11 @@ void LinkHandshake::AskForState() {
     Ask(Step::kSelectLast, {"SELECT", std::to_string(options_->databases - 1)});
     Ask(Step::kSelectFirst, {"SELECT", "0"});
   }
+  if (options_->subscriber) return;
+  Ask(Step::kMulti, {"MULTI"});
+  Ask(Step::kExec, {"EXEC"});
   // Last: what comes before it is answered in RESP2.
-  if (!options_->subscriber) Ask(Step::kHello, {"HELLO", "3"});
+  Ask(Step::kHello, {"HELLO", "3"});
 }
 
 }  // namespace gemel

@@ -60,6 +60,8 @@ class LinkHandshake {
     kKeyspace,
     kSelectLast,
     kSelectFirst,
+    kMulti,
+    kExec,
     kHello,
   };
   using Answer = std::string (LinkHandshake::*)(std::string_view reply);
@@ -92,6 +94,7 @@ class LinkHandshake {
   std::string OnSize(std::string_view reply);
   std::string OnKeyspace(std::string_view reply);
   std::string OnSelectLast(std::string_view reply);
+  std::string OnExec(std::string_view reply);
   std::string OnHello(std::string_view reply);
 
   const LinkOptions* options_;

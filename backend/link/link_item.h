@@ -33,6 +33,8 @@ struct LinkItem {
   Kind item_kind;
   // The database that it is about: see LinkOptions.
   uint8_t database = 0;
+  // Its frame is a block (backend/command/block.h): see link_block.h.
+  bool block = false;
 };
 
 }  // namespace gemel

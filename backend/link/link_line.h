@@ -19,7 +19,9 @@ class LinkLine {
  public:
   // One request in line.
   struct Entry {
-    LinkItem* item = nullptr;  // null: a question of the link's own (its handshake)
+    // Null: a question of the link's own (its handshake, SELECT); if its size is 0, the command of
+    // that number (`offset`) in the block that stands behind it.
+    LinkItem* item = nullptr;
     ChunkRef chunk;
     size_t offset = 0;
     size_t size = 0;
@@ -41,6 +43,9 @@ class LinkLine {
     entry.size = size;
     bytes_ += size;
   }
+  void PushParts(Chunk* chunk, size_t count) {
+    for (size_t i = 0; i < count; ++i) Push(nullptr, chunk, i, 0);
+  }
   // The oldest, which there must be.
   Entry Pop() {
     const size_t mask = ring_.size() - 1;
@@ -61,6 +66,12 @@ class LinkLine {
   size_t bytes() const { return bytes_; }
   // The next one that is to be answered, which there must be.
   const Entry& oldest() const { return ring_[head_ & (ring_.size() - 1)]; }
+  // The bytes of the first in line that has any: of a block's commands, those of all of it.
+  size_t oldest_bytes() const {
+    size_t at = head_;
+    while (at + 1 != tail_ && ring_[at & (ring_.size() - 1)].size == 0) ++at;
+    return ring_[at & (ring_.size() - 1)].size;
+  }
   // Places in line, counted over all connections: of the last that was answered (or lost), and of
   // the last that was sent.
   uint64_t answered_place() const { return popped_; }

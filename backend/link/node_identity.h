@@ -39,6 +39,8 @@ struct NodeIdentity {
   uint64_t evicted = 0;  // keys, since the process began; before any request of the connection
   // It may select any of LinkOptions::databases.
   bool has_databases = false;
+  // It takes transactions (MULTI and EXEC).
+  bool takes_blocks = false;
   // This connection speaks RESP3, else RESP2.
   bool speaks_resp3 = false;
   NodeLimits limits;

@@ -217,20 +217,25 @@ RequestReader::Status RequestReader::ReadInline(const char* data, size_t size,
   return Status::kCommand;
 }
 
-void SplitFrame(std::string_view frame, std::vector<std::string_view>* args) {
-  args->clear();
+size_t SplitNext(std::string_view frames, std::vector<std::string_view>* args) {
   size_t at = 0;
-  auto number = [&frame, &at] {
+  auto number = [&frames, &at] {
     int64_t value = 0;
-    for (++at; frame[at] != '\r'; ++at) value = value * 10 + (frame[at] - '0');
+    for (++at; frames[at] != '\r'; ++at) value = value * 10 + (frames[at] - '0');
     at += 2;
     return value;
   };
   for (int64_t left = number(); left > 0; --left) {
     const size_t length = static_cast<size_t>(number());
-    args->push_back(frame.substr(at, length));
+    args->push_back(frames.substr(at, length));
     at += length + 2;
   }
+  return at;
+}
+
+void SplitFrame(std::string_view frame, std::vector<std::string_view>* args) {
+  args->clear();
+  SplitNext(frame, args);
 }
 
 namespace {

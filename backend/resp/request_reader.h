@@ -86,6 +86,9 @@ class RequestReader {
 
 // The arguments of a frame that RequestReader made (whole, multibulk, correct): its second reading.
 void SplitFrame(std::string_view frame, std::vector<std::string_view>* args);
+// The same of the first of several such frames that stand one behind the other: appends its
+// arguments, and returns its size.
+size_t SplitNext(std::string_view frames, std::vector<std::string_view>* args);
 
 // Splits a line as redis-cli and inline commands do (sdssplitargs): blanks separate, "..." with
 // \n \r \t \b \a \xHH and \", '...' with \'. False for unbalanced quotes.

@@ -45,7 +45,7 @@ void Aside::Stop() {
 
 // A value is known by its key, whatever is asked of it.
 std::string_view Aside::HeavyName(const CommandRow* row, std::string_view frame) {
-  if (row == nullptr || !row->HasOneKey()) return frame;
+  if (row == nullptr || !row->HasOneKey() || IsBlock(frame)) return frame;
   frame_.Split(frame);
   return frame_.args().size() > 1 ? frame_.args()[1] : frame;
 }

@@ -104,7 +104,7 @@ class Aside : private SideReads::Host {
   ShardParts* parts_;
   SideReads side_;
   HeavyReads heavy_;
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   uint64_t careful_until_ms_ = 0;
   uint16_t plain_log2_ = kAnyLog2;
   uint64_t plain_bytes_ = HeavyReads::kLarge;

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "backend/command/block.h"
 #include "backend/command/second_copy.h"
+#include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
@@ -32,7 +34,7 @@ void FirstWrites::Send(Request* request) {
   const uint32_t primary = parts_->copies->primary();
   if (!frame_.Find(&row, request->database)) {
     parts_->hold->AnswerError(request, "ERR " + std::string(row.refusal));
-  } else if (frame_.size() > StateCopy::kMaxKeys) {
+  } else if (CollectKeys(row) > StateCopy::kMaxKeys) {
     parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
   } else if (!MayRun(row, primary)) {
     parts_->hold->AnswerError(
@@ -47,10 +49,45 @@ void FirstWrites::Send(Request* request) {
   }
 }
 
-// Scripts can be confined there, if it is one.
 bool FirstWrites::MayRun(const CommandRow& row, uint32_t copy) const {
-  return row.confine == nullptr ||
-         parts_->copies->link(copy).identity().dump_version >= kConfinable;
+  return parts_->copies->link(copy).identity().dump_version >= kConfinable || !Confines(row);
+}
+
+bool FirstWrites::Confines(const CommandRow& row) const {
+  bool confines = false;
+  frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
+    confines |= command.row != nullptr && command.row->confine != nullptr;
+  });
+  return confines;
+}
+
+std::string FirstWrites::Confined(const CommandRow& row) const {
+  if (!Confines(row)) return {};
+  if (!frame_.is_block()) return row.confine(frame_.args());
+  std::string block(kMultiFrame);
+  frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
+    const bool script = command.row != nullptr && command.row->confine != nullptr;
+    if (script) {
+      block += command.row->confine(command.args);
+    } else {
+      AppendCommand(&block, command.args);
+    }
+  });
+  block += kExecFrame;
+  return block;
+}
+
+size_t FirstWrites::CollectKeys(const CommandRow& row) {
+  keys_.clear();
+  size_t written = 0;
+  for (const bool writes : {true, false}) {
+    frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
+      if (command.row == nullptr || IsWriteFor(*command.row, command.args) != writes) return;
+      for (uint32_t i = command.begin; i < command.end; ++i) keys_.push_back(frame_.key(i));
+    });
+    if (writes) written = keys_.size();
+  }
+  return written;
 }
 
 void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
@@ -60,10 +97,11 @@ void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
   parts_->shard->LeaveShortWay();
   if (copy != parts_->copies->primary()) parts_->reads->NoteElsewhere();
   write->sent = write->pending = Bit(copy);
-  keys_.clear();
-  for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));
-  const std::string first = row.confine != nullptr ? row.confine(frame_.args()) : std::string();
-  jobs_.Begin({write, write->session, write->database, frame, first, keys_, row.rewrite}, copy);
+  const size_t written = CollectKeys(row);
+  const std::string first = Confined(row);
+  jobs_.Begin({write, write->session, write->database, frame, first, keys_, written,
+               frame_.is_block() ? nullptr : row.rewrite},
+              copy);
 }
 
 void FirstWrites::OnReply(const Link& link, Op* op, const Reply& reply) {
@@ -142,6 +180,7 @@ void FirstWrites::OnNotExecuted(Op* write, uint32_t copy, std::string_view frame
       !(copy == parts_->copies->primary() && parts_->writes->oom().Has(copy, error))) {
     write->refused |= Bit(copy);
     const CopyMask others = parts_->copies->readable() & ~write->refused;
+    frame_.Find(frame_.SplitWithRow(frame), write->database);
     for (uint32_t other = 0; other < parts_->copies->count(); ++other) {
       if ((others & Bit(other)) == 0 || !MayRun(*write->request->row, other)) continue;
       BeginOn(other, write, frame);
@@ -196,7 +235,7 @@ CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view fram
   write->KeepReply(Reply{reply, nullptr});
   write->kept = Op::Kept::kReal;
   if (parts_->removals->Watches(*request)) parts_->removals->OnWrite(*request);
-  const bool by_state = request->row->rewrite == nullptr;
+  const bool by_state = request->block || request->row->rewrite == nullptr;
   if (by_state) {
     frame_.Split(frame);
     if (frame_.Find(request->row, request->database)) parts_->removals->OnStateSent(frame_);

@@ -57,7 +57,13 @@ class FirstWrites : private StateCopy::Host {
   void Trim() { frame_.Trim(); }
 
  private:
+  // What was split has a script, and that can be confined on that copy; or it has none.
   bool MayRun(const CommandRow& row, uint32_t copy) const;
+  bool Confines(const CommandRow& row) const;
+  // What the first copy is sent in place of what was split; empty: that.
+  std::string Confined(const CommandRow& row) const;
+  // The keys of what was split, those that it writes before the others; returns how many those are.
+  size_t CollectKeys(const CommandRow& row);
   void BeginOn(uint32_t copy, Op* write, std::string_view frame);
   void HoldInFront(Op* write, CopyMask executed_by, std::string_view frame);
   CopyMask ShareOut(Op* write, uint32_t first, bool by_state, bool known);
@@ -83,7 +89,7 @@ class FirstWrites : private StateCopy::Host {
   StateCopy jobs_;
   // A write without keys waits until nothing is under way here, and those that come wait for it.
   bool barrier_ = false;
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   std::vector<std::string_view> keys_;  // scratch
   Figure begun_{parts_->figures, "first_writes",
                 "Writes that one copy executed before the others got what came of it"};

@@ -68,6 +68,7 @@ LinkItem* Hedger::HedgeRead(Request* request, std::string_view frame, uint32_t f
   hedge->first = static_cast<uint8_t>(from);
   hedge->request = request;
   hedge->database = request->database;
+  hedge->block = request->block;
   hedge->pending = Bit(from) | Bit(to);
   parts_->copies->link(to).Send(hedge, frame);
   return hedge;

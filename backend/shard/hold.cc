@@ -11,6 +11,7 @@
 #include "backend/shard/read_path.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
@@ -32,7 +33,8 @@ void Hold::Submit(Request* request) {
     return;
   }
   if (held_.HasSession(request->session) || parts_->aside->MustWaitFor(*request) ||
-      parts_->way_back->TouchesLockedKey(*request) || parts_->first->MustWait(*request)) {
+      parts_->way_back->TouchesLockedKey(*request) || parts_->first->MustWait(*request) ||
+      (request->guarded && parts_->watches->MustWait(*request))) {
     Add(request);
     return;
   }
@@ -54,6 +56,10 @@ void Hold::Send(Request* request) {
   uint32_t room_mb = 0;
   if (parts_->aside->NeedsRoom(*request, &room_mb)) {
     Add(request);
+    return;
+  }
+  if (request->guarded && parts_->watches->IsTouched(*request)) {
+    request->sink->OnReply(request, Reply{"_\r\n", nullptr});
     return;
   }
   parts_->aside->OnSent(*request);
@@ -103,7 +109,8 @@ ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
   if (parts_->way_back->repairs().IsUnderWay(held->lock) || parts_->first->IsLocking(held->lock) ||
       parts_->way_back->TouchesLockedKey(request, &held->lock) ||
       parts_->first->MustWait(request, &held->lock) || parts_->aside->MustWaitFor(request) ||
-      !(read ? CanRead() : CanWrite()) || (!read && parts_->aside->NeedsRoom(request, &room_mb))) {
+      (request.guarded && parts_->watches->MustWait(request)) || !(read ? CanRead() : CanWrite()) ||
+      (!read && parts_->aside->NeedsRoom(request, &room_mb))) {
     return ShardGate::Verdict::kHold;
   }
   return AskGate(request);

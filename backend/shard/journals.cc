@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backend/command/other_database.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/way_back.h"
 
@@ -63,7 +64,7 @@ bool Journals::Holds(uint32_t copy) const {
 
 void Journals::RecordKeys(CopyMask copies, std::string_view frame, uint8_t database) {
   if (parts_->copies->members() == 1) return;
-  const bool found = frame_.Find(frame_.Split(frame, *parts_->table), database);
+  const bool found = frame_.Find(frame_.SplitWithRow(frame), database);
   ForEachCopy(copies, [&](uint32_t copy) {
     Need(copy);
     DirtyKeys* keys = journals_[copy].keys.get();
@@ -98,7 +99,7 @@ void Journals::RecordFor(uint32_t copy, const Request& request, bool found) {
   DirtyKeys* keys = journals_[copy].keys.get();
   if (!found) {
     // FLUSHALL and the like. (Not while a key is being repaired: such a one waits for that.)
-    const bool same_everywhere = request.row != nullptr &&
+    const bool same_everywhere = request.row != nullptr && !request.block &&
                                  request.row->split == Split::kEachShard &&
                                  !SwapsDatabases(*request.row);
     const bool joins = stage == CopyStage::kJoining || stage == CopyStage::kScanned;

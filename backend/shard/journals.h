@@ -76,7 +76,7 @@ class Journals {
   ShardParts* parts_;
   std::vector<Journal> journals_;
   CopyMask known_ = 0;
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
 };
 
 }  // namespace gemel

@@ -131,7 +131,7 @@ class KeyDoubts {
   uint64_t retry_ms_ = 0;  // nothing is resolved before
   uint32_t was_primary_ = 0;
   uint32_t lost_primary_ = ~0u;  // whose place another took last
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   Figure doubted_{parts_->figures, "removals_in_doubt",
                   "Keys made equal by state since they were written while one copy removed them"};
 };

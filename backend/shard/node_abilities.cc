@@ -24,7 +24,7 @@ void NodeAbilities::ForgetShard(std::string_view shard) {
 
 void NodeAbilities::Count() {
   all_can_all_ = std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
-    return node.second.speaks_resp3 && node.second.has_databases;
+    return node.second.speaks_resp3 && node.second.has_databases && node.second.takes_blocks;
   });
 }
 
@@ -43,6 +43,10 @@ std::optional<ServerUser> NodeAbilities::WithoutResp3() const {
 
 std::optional<ServerUser> NodeAbilities::WithoutDatabases() const {
   return Without(&Abilities::has_databases);
+}
+
+std::optional<ServerUser> NodeAbilities::WithoutBlocks() const {
+  return Without(&Abilities::takes_blocks);
 }
 
 }  // namespace gemel

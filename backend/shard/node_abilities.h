@@ -19,6 +19,7 @@ class NodeAbilities {
   struct Abilities {
     bool speaks_resp3 = false;
     bool has_databases = false;  // all that clients may choose from
+    bool takes_blocks = false;   // transactions
   };
   // A node is connected.
   void Note(const ServerUser& node, const Abilities& abilities);
@@ -31,6 +32,8 @@ class NodeAbilities {
   std::optional<ServerUser> WithoutResp3() const;
   // Likewise, one of fewer databases.
   std::optional<ServerUser> WithoutDatabases() const;
+  // Likewise, one that takes no transactions.
+  std::optional<ServerUser> WithoutBlocks() const;
 
  private:
   void Count();

@@ -145,7 +145,7 @@ bool NodeWatch::HasScript(const Link& link) {
     const bool first = item->item_kind == LinkItem::Kind::kState;
     const std::string_view work =
         first ? parts_->first->WorkOf(*static_cast<Op*>(item)) : std::string_view();
-    const CommandRow* row = frame_.Split(work.empty() ? sent : work, *parts_->table);
+    const CommandRow* row = frame_.SplitWithRow(work.empty() ? sent : work);
     found = row != nullptr && row->RunsCode();
     return !found;
   });
@@ -268,7 +268,7 @@ NodeWatch::Work NodeWatch::WorkOfFirst(const Op& op) {
   const std::string_view frame = parts_->first->WorkOf(op);
   const Work usual = parts_->first->IsLarge(op) ? Work::kLong : Work::kShort;
   if (frame.empty()) return usual;
-  const CommandRow* row = frame_.Split(frame, *parts_->table);
+  const CommandRow* row = frame_.SplitWithRow(frame);
   if (row != nullptr && row->RunsCode()) return Work::kScript;
   return row == nullptr || Hedger::MayTakeLong(*row, frame) ? Work::kLongAlone : usual;
 }
@@ -287,7 +287,7 @@ NodeWatch::Work NodeWatch::WorkIn(const Link& link, size_t first) {
         parts_->way_back->repairs().IsShort(*static_cast<Op*>(item))) {
       return true;
     }
-    const CommandRow* row = frame_.Split(frame, *parts_->table);
+    const CommandRow* row = frame_.SplitWithRow(frame);
     if (row != nullptr && !Hedger::MayTakeLong(*row, frame) && !parts_->aside->IsGiant(row, frame))
       return true;
     const bool alone =

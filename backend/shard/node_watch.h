@@ -93,7 +93,7 @@ class NodeWatch {
   ShardParts* parts_;
   std::vector<std::unique_ptr<Node>> nodes_;  // by copy
   bool lost_script_ = false;  // of what is handed back the first script, given up because of that
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   Figure ended_scripts_{parts_->figures,
                         "ended_scripts",
                         "Scripts ended on the nodes, for they took too long",

@@ -63,6 +63,7 @@ struct alignas(64) Op : LinkItem {
     reply_size_ = 0;
     item_kind = LinkItem::Kind::kWrite;
     database = 0;
+    block = false;
     request = nullptr;
     kept = Kept::kNothing;
     unread = false;

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "backend/keys/key_name.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
@@ -30,7 +31,7 @@ void ReadSample::set_told(CopyMask copies) {
 void ReadSample::Take(const Request& request) {
   random_ = random_ * 1664525u + 1013904223u;
   left_ = 1 + static_cast<int64_t>((random_ >> 16) % (2 * kEvery - 1));
-  if (request.frame.size() > kLongestKey) return;
+  if (request.frame.size() > kLongestKey || request.block) return;
   keys_of_.Split(request.frame);
   if (!keys_of_.Find(request.row, request.database)) return;
   if (request.database != item_.database) {

@@ -57,7 +57,7 @@ class ReadSample {
   uint32_t count_ = 0;
   std::string keys_;                       // of TOUCH, as RESP
   std::string frame_;                      // scratch
-  FrameKeys keys_of_;                      // scratch
+  FrameKeys keys_of_{parts_->table};       // scratch
   LinkItem item_{LinkItem::Kind::kTouch};  // in as many lines as it is sent to
   Figure touched_{parts_->figures, "touched_keys",
                   "Keys read on one copy of which the others were told, for their evictions"};

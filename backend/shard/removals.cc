@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/command/expiry_time.h"
+#include "backend/command/other_database.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -13,6 +14,7 @@
 #include "backend/shard/refusals.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 
 namespace gemel {
@@ -83,15 +85,24 @@ void Removals::OnWrite(const Request& request) {
   if (row != nullptr) {
     frame_.Split(request.frame);
   } else {
-    row = frame_.Split(request.frame, *parts_->table);
+    row = frame_.SplitWithRow(request.frame);
   }
+  frame_.Find(row, request.database);
+  frame_.ForEachCommand(row, request.database,
+                        [this](const FrameKeys::Command& command) { OnWrite(command); });
+}
+
+// Of a command of all keys or of none the copies stay alike.
+void Removals::OnWrite(const FrameKeys::Command& command) {
+  const CommandRow* row = command.row;
   if (row != nullptr && SwapsDatabases(*row)) recent_.AddAll();
-  if (!frame_.Find(row, request.database)) return;  // of all keys or of none: the copies stay alike
+  if (command.begin == command.end) return;
   if (row->expiry != ExpiryRule::kNone) {
-    OnExpiryTime(frame_.key(0), ExpiryTimeMs(*row, frame_.args()), parts_->copies->primary());
+    OnExpiryTime(frame_.key(command.begin), ExpiryTimeMs(*row, command.args),
+                 parts_->copies->primary());
   }
   keys_.clear();
-  for (size_t i = 0; i < frame_.size(); ++i) keys_.push_back(frame_.key(i));
+  for (uint32_t i = command.begin; i < command.end; ++i) keys_.push_back(frame_.key(i));
   if (const size_t count = keys_.size(); count > 1 && row->split != Split::kEachKey) {
     recent_.AddTogether(keys_, row->written == WrittenKeys::kLast ? count - 1 : 0,
                         row->written == WrittenKeys::kFirst ? 1 : count);
@@ -127,6 +138,7 @@ void Removals::Miss(CopyMask copies, std::string_view key) {
 void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   ++removed_;
   heard_ms_ = parts_->env->NowMs();
+  if (evicted) parts_->watches->OnEvicted(key);
   // One that joins has all that is not in its journal: what it removes of that is gone, as with a
   // copy in sync, unless it may have been written since. Then it is that copy which is wrong.
   const bool joins =

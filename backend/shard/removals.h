@@ -70,8 +70,9 @@ class Removals {
   // The write is to be told to OnWrite.
   bool Watches(const Request& request) const {
     const CommandRow* row = request.row;
-    return recent_.recording() || (!feeds_.none() && (row == nullptr || !row->HasOneKey() ||
-                                                      row->expiry != ExpiryRule::kNone));
+    return recent_.recording() ||
+           (!feeds_.none() && (row == nullptr || request.block || !row->HasOneKey() ||
+                               row->expiry != ExpiryRule::kNone));
   }
   // It is being sent; or, of one that a copy executes first, its outcome to the others.
   void OnWrite(const Request& request);
@@ -123,6 +124,7 @@ class Removals {
     size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
   };
 
+  void OnWrite(const FrameKeys::Command& command);
   bool IsOverwritten(std::string_view key, uint32_t copy) const;
   void DoubtAll(uint32_t copy, uint8_t database, std::string_view frame);
   void Flush();
@@ -143,7 +145,7 @@ class Removals {
   CopyMask was_in_sync_ = 0;
   std::function<void(const std::string&)> audit_;
   std::function<bool()> audit_due_;
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   std::vector<std::string_view> keys_;  // scratch
   Figure removed_{parts_->figures,
                   "removed_by_nodes",

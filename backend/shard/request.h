@@ -35,6 +35,7 @@ enum class RequestKind : uint8_t {
   kRead,
   kWrite,
   kFirstWrite,  // a write that one copy executes before the others get what came of it
+  kWatch,       // a read that begins a WATCH of its keys, too: the extra's cargo is a WatchCargo
   kReport,      // asks the shard itself: its part of PROXY SHARDS; nothing is sent
   kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
              // frame is kExplainWrite or kExplainFirstWrite for a command that writes, else empty
@@ -76,9 +77,12 @@ struct Request : LinkItem {
   Request() : LinkItem(LinkItem::Kind::kRequest) {}
 
   RequestKind kind = RequestKind::kRead;
-  bool primary_only = false;
-  bool submitted = false;  // to a shard: its answer must be counted off
-  bool answered = false;   // its reply waits in the extra for its turn
+  bool primary_only : 1 = false;
+  bool submitted : 1 = false;  // to a shard: its answer must be counted off
+  bool answered : 1 = false;   // its reply waits in the extra for its turn
+  // A transaction that goes on only if none of the keys was touched that its session watches (the
+  // extra's cargo is a WatchCargo, see watches.h); its answer is a null else.
+  bool guarded : 1 = false;
   // The reply is expected to take less than 2^this bytes; 0: nothing is known.
   uint8_t reply_log2 = 0;
   // Its maker's: how the reply reads for who asked.
@@ -89,9 +93,10 @@ struct Request : LinkItem {
   // executed it, as far as is not undone.
   uint16_t tried = 0;
   RequestSink* sink = nullptr;
-  Request* next = nullptr;  // for its maker, while it waits in a queue
-  const CommandRow* row = nullptr;
-  // What is to be sent: one multibulk command. Set for Submit, which copies or takes it.
+  Request* next = nullptr;          // for its maker, while it waits in a queue
+  const CommandRow* row = nullptr;  // of a block that of its commands which may take longest
+  // What is to be sent: one multibulk command, or a block of them (LinkItem::block). Set for
+  // Submit, which copies or takes it.
   std::string_view frame;
   std::unique_ptr<RequestExtra> extra;
 

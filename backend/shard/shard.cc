@@ -45,7 +45,8 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       nodes_(&parts_),
       loss_(&parts_),
       comparison_(&parts_),
-      control_(&parts_) {
+      control_(&parts_),
+      watches_(&parts_) {
   parts_.copies = &copies_;
   parts_.hedger = &hedger_;
   parts_.reads = &reads_;
@@ -63,6 +64,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
   parts_.loss = &loss_;
   parts_.comparison = &comparison_;
   parts_.control = &control_;
+  parts_.watches = &watches_;
   for (const LinkOptions& node : parts_.options.nodes) TakePlace(node);
   std::string& home = parts_.options.home;
   if (home.empty() && !parts_.options.nodes.empty()) home = parts_.options.nodes[0].name;
@@ -102,6 +104,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   if (!roles_.stopped()) way_back_.Tick(now_ms);
   loss_.Tick(now_ms);
   control_.Tick(now_ms);
+  watches_.Tick(now_ms);
 }
 
 void Shard::Trim() {
@@ -127,6 +130,11 @@ void Shard::SubmitSlow(Request* request) {
       return;
     case RequestKind::kControl:
       control_.Submit(request);
+      return;
+    case RequestKind::kWatch:
+      watches_.Begin(*request);
+      request->kind = RequestKind::kRead;
+      Submit(request);
       return;
     case RequestKind::kAudit:
       if (!comparison_.PassToAudit(request)) {
@@ -167,7 +175,8 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   if (NodeAbilities* abilities = parts_.env->abilities(); abilities != nullptr) {
     abilities->Note(
         {parts_.options.name, link->name()},
-        {identity.speaks_resp3, identity.has_databases || link->options().databases == 1});
+        {identity.speaks_resp3, identity.has_databases || link->options().databases == 1,
+         identity.takes_blocks});
   }
 }
 
@@ -260,10 +269,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
 // what the others have right.
 void Shard::OnMisplaced(const Link& link, const LinkItem& item, std::string_view frame) {
   const uint8_t database = link.end().database;
-  std::vector<std::string_view> args;
-  SplitFrame(frame, &args);
-  const CommandRow* row = args.empty() ? nullptr : parts_.table->Find(args);
-  if (row == nullptr || !row->IsWrite() || item.database == database) return;
+  const CommandRow* row = FrameKeys(parts_.table).SplitWithRow(frame);
+  if (row == nullptr || (!row->IsWrite() && !item.block) || item.database == database) return;
   parts_.Note(NoteLevel::kError, link.name() + " refused SELECT " + std::to_string(item.database) +
                                      ", and " + std::string(row->name) +
                                      " may have been carried out in database " +

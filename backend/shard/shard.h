@@ -37,6 +37,7 @@
 #include "backend/shard/shard_notes.h"
 #include "backend/shard/shard_ports.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
@@ -73,7 +74,7 @@ class Shard : public LinkOwner, private ShardCenter {
           reads_.Send(request);
           return;
         }
-      } else if (request->kind == RequestKind::kWrite) {
+      } else if (request->kind == RequestKind::kWrite && !request->guarded) {
         writes_.Send(request);
         return;
       }
@@ -154,6 +155,7 @@ class Shard : public LinkOwner, private ShardCenter {
   LossWatch loss_;
   Comparison comparison_;
   ShardControl control_;
+  Watches watches_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.
   bool open_ = false;

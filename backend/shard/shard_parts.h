@@ -34,6 +34,7 @@ class ScanCopies;
 class ShardControl;
 class RoleEdits;
 class ShardRoles;
+class Watches;
 class WayBack;
 class WritePath;
 
@@ -74,6 +75,7 @@ struct ShardParts {
   Hold* hold = nullptr;
   Comparison* comparison = nullptr;
   ShardControl* control = nullptr;
+  Watches* watches = nullptr;
 
   // "shard 'NAME': ", with which every line for the log begins.
   std::string Prefix() const { return "shard '" + options.name + "': "; }

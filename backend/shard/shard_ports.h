@@ -29,6 +29,7 @@ class ShardView {
 
   const ShardInfo& info() const;
   const std::string& name() const { return parts_->options.name; }
+  const CommandTable& table() const { return *parts_->table; }
   const LinkOptions& node(uint32_t copy) const { return parts_->options.nodes[copy]; }
   uint32_t copy_count() const;
   bool IsMember(uint32_t copy) const;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "backend/command/block.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -18,6 +19,21 @@ namespace {
 constexpr int64_t kMaxMemory = int64_t{256} << 20;
 
 bool IsError(std::string_view reply) { return reply[0] == '-'; }
+
+std::string SelectFrame(uint8_t database) {
+  return CommandFrame({"SELECT", std::to_string(database)});
+}
+
+// What the client gets of EXEC's reply: the answer to its command, or those to a block's.
+std::string AnswerOf(const std::string& frame, size_t commands, std::string_view reply,
+                     std::span<const std::string_view> elements) {
+  if (elements.size() < commands) return std::string(reply);
+  if (!IsBlock(frame)) return std::string(elements[0]);
+  std::string answer;
+  AppendArrayHeader(&answer, static_cast<int64_t>(commands));
+  for (const std::string_view element : elements.first(commands)) answer += element;
+  return answer;
+}
 
 // Keys of so much take a server more than a moment.
 constexpr int64_t kLarge = int64_t{1} << 20;
@@ -36,8 +52,10 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   job.rewrite = write.rewrite;
   job.copy = copy;
   ++sessions_[job.session];
-  for (const std::string_view key : write.keys) {
+  for (size_t i = 0; i < write.keys.size(); ++i) {
+    const std::string_view key = write.keys[i];
     if (keys_.try_emplace(std::string(key), id).second) job.keys.emplace_back(key);
+    if (i < write.written) job.written = job.keys.size();
   }
   if (job.rewrite != nullptr) {
     Execute(&job, id);
@@ -45,15 +63,17 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   }
   // First how large they are: a DUMP of gigabytes would stop the node. Nobody changes them from
   // here on.
-  const std::vector<std::string> keys = job.keys;
+  const std::vector<std::string> keys(job.keys.begin(),
+                                      job.keys.begin() + static_cast<std::ptrdiff_t>(job.written));
   for (const std::string& key : keys) {
-    Send(&job, id, copy, kSize, CommandFrame({"MEMORY", "USAGE", KeyOf(key)}));
+    SendIn(DatabaseOf(key), &job, id, copy, kSize, CommandFrame({"MEMORY", "USAGE", KeyOf(key)}));
   }
 }
 
-void StateCopy::Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
+void StateCopy::SendIn(uint8_t database, Job* job, uint32_t id, uint32_t copy, Step step,
+                       std::string_view frame) {
   Op* op = host_->NewStateOp();
-  op->database = job->database;
+  op->database = database;
   op->repair_job = id;
   op->repair_step = step;
   if (step < kFollow) ++job->in_flight;
@@ -175,20 +195,52 @@ void StateCopy::Execute(Job* job, uint32_t id) {
     return;
   }
   job->sent = true;
-  const std::string& command = job->first.empty() ? job->frame : job->first;
   if (job->rewrite != nullptr) {
-    Send(job, id, job->copy, kCommand, command);
+    SendCommands(job, id);
     return;
   }
   Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
-  Send(job, id, job->copy, kCommand, command);
+  SendCommands(job, id);
   const bool relative = (relative_ & Bit(job->copy)) != 0;
-  for (const std::string& key : job->keys) {
+  size_t element = job->commands;
+  uint8_t database = job->database;
+  job->states.clear();
+  for (size_t i = 0; i < job->written; ++i) {
+    const std::string& key = job->keys[i];
+    if (DatabaseOf(key) != database) {
+      database = DatabaseOf(key);
+      Send(job, id, job->copy, kQueued, SelectFrame(database));
+      ++element;
+    }
     Send(job, id, job->copy, kQueued, CommandFrame({"DUMP", KeyOf(key)}));
     Send(job, id, job->copy, kQueued,
          CommandFrame({relative ? "PTTL" : "PEXPIRETIME", KeyOf(key)}));
+    job->states.push_back(element);
+    element += 2;
   }
+  if (database != job->database) {
+    Send(job, id, job->copy, kQueued, SelectFrame(job->database));
+    ++element;
+  }
+  job->elements = element;
   Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
+}
+
+void StateCopy::SendCommands(Job* job, uint32_t id) {
+  const std::string& frame = job->first.empty() ? job->frame : job->first;
+  job->commands = 1;
+  if (!IsBlock(frame)) {
+    Send(job, id, job->copy, kCommand, frame);
+    return;
+  }
+  job->commands = 0;
+  std::vector<std::string_view> args;
+  for (std::string_view rest = InsideOf(frame); !rest.empty(); ++job->commands) {
+    args.clear();
+    const size_t size = SplitNext(rest, &args);
+    Send(job, id, job->copy, kCommand, rest.substr(0, size));
+    rest.remove_prefix(size);
+  }
 }
 
 // The first copy's last word.
@@ -205,6 +257,12 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
     const bool known = job->rewrite(args, reply, &follow);
     if (!follow.empty()) frames.push_back(std::move(follow));
     Executed(job, id, reply, std::move(frames), known);
+    return;
+  }
+  if (job->no_multi && IsBlock(job->frame)) {
+    const uint32_t copy = job->copy;
+    OnFirstEnd(job, id);
+    host_->FailState(copy, "it does not take MULTI");
     return;
   }
   if (job->no_multi) {
@@ -232,26 +290,32 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
     return;
   }
   std::vector<std::string_view> elements;
-  const bool known = SplitArray(reply, &elements) && elements.size() == 1 + 2 * job->keys.size();
-  const std::string_view answer = elements.empty() ? reply : elements[0];
+  const bool known = SplitArray(reply, &elements) && elements.size() == job->elements;
+  const std::string answer = AnswerOf(job->frame, job->commands, reply, elements);
   std::vector<std::string> frames;
-  if (known) frames = FramesOfState(*job, std::span(elements).subspan(1));
+  if (known) frames = FramesOfState(*job, elements);
   const bool all = !frames.empty();
   Executed(job, id, answer, std::move(frames), all);
 }
 
 // DUMP and the expiry of each key, in turn. Empty if one of them failed.
-std::vector<std::string> StateCopy::FramesOfState(const Job& job,
-                                                  std::span<const std::string_view> states) const {
+std::vector<std::string> StateCopy::FramesOfState(
+    const Job& job, std::span<const std::string_view> elements) const {
   const bool relative = (relative_ & Bit(job.copy)) != 0;
   std::vector<std::string> frames = {CommandFrame({"MULTI"})};
-  for (size_t i = 0; i < job.keys.size(); ++i) {
-    const std::string_view payload = ReplyText(states[2 * i]);
+  uint8_t database = job.database;
+  const auto select = [&](uint8_t wanted) {
+    if (std::exchange(database, wanted) != wanted) frames.push_back(SelectFrame(wanted));
+  };
+  for (size_t i = 0; i < job.written; ++i) {
+    const std::string_view dump = elements[job.states[i]];
+    const std::string_view expires = elements[job.states[i] + 1];
+    const std::string_view payload = ReplyText(dump);
     int64_t expiry_ms = 0;
-    if (IsError(states[2 * i]) || IsError(states[2 * i + 1]) ||
-        !ParseInteger(ReplyText(states[2 * i + 1]), &expiry_ms)) {
+    if (IsError(dump) || IsError(expires) || !ParseInteger(ReplyText(expires), &expiry_ms)) {
       return {};
     }
+    select(DatabaseOf(job.keys[i]));
     if (payload.empty() || expiry_ms == -2) {
       frames.push_back(CommandFrame({"DEL", KeyOf(job.keys[i])}));
       continue;
@@ -266,6 +330,7 @@ std::vector<std::string> StateCopy::FramesOfState(const Job& job,
     }
     frames.push_back(CommandFrame(restore));
   }
+  select(job.database);
   frames.push_back(CommandFrame({"EXEC"}));
   return frames;
 }

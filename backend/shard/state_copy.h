@@ -4,6 +4,8 @@
 // as the write, and RESTORE of all of them in one MULTI on each other copy, so that who reads there
 // sees all of it or nothing.
 //
+// A block (backend/command/block.h) is such a write, too, and is executed in that same MULTI.
+//
 // The keys are locked from the beginning until the others are sent what follows (the shard holds
 // what touches them), which keeps the order for each key; writes of other keys pass.
 //
@@ -101,11 +103,12 @@ class StateCopy {
   struct Write {
     Op* op = nullptr;  // the host's record of it
     uint32_t session = 0;
-    uint8_t database = 0;                    // of all its keys
-    std::string_view frame;                  // as the client sent it
+    uint8_t database = 0;                    // in which it is executed
+    std::string_view frame;                  // as the client sent it; may be a block
     std::string_view first;                  // what the first copy is sent; empty: the frame
-    std::span<const std::string_view> keys;  // their names, 1 to kMaxKeys; may repeat; none locked
-    Rewrite rewrite = nullptr;               // null: the keys' state is copied
+    std::span<const std::string_view> keys;  // their names; may repeat; none locked
+    size_t written = 0;         // the first so many, 1 to kMaxKeys; the others it only reads
+    Rewrite rewrite = nullptr;  // null: the state of the keys that it writes is copied
   };
   // Not while full(). `copy` executes it, as MayExecute allows. May end it before it returns.
   void Begin(const Write& write, uint32_t copy);
@@ -129,6 +132,10 @@ class StateCopy {
     std::string frame;
     std::string first;              // empty: the frame
     std::vector<std::string> keys;  // their names
+    size_t written = 0;             // the first so many
+    size_t commands = 0;            // in the frame
+    std::vector<size_t> states;     // of these, where their DUMP is in what EXEC answers
+    size_t elements = 0;            // of which there are so many
     Rewrite rewrite = nullptr;
     uint32_t copy = 0;
     uint32_t in_flight = 0;  // to the first copy
@@ -146,7 +153,12 @@ class StateCopy {
     std::unordered_map<uint32_t, std::string> complaints;
   };
 
-  void Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame);
+  void Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
+    SendIn(job->database, job, id, copy, step, frame);
+  }
+  void SendIn(uint8_t database, Job* job, uint32_t id, uint32_t copy, Step step,
+              std::string_view frame);
+  void SendCommands(Job* job, uint32_t id);
   void OnSize(Job* job, uint32_t id, std::string_view reply);
   void Execute(Job* job, uint32_t id);
   void OnExec(Job* job, uint32_t id, std::string_view reply);
@@ -155,7 +167,7 @@ class StateCopy {
   void Executed(Job* job, uint32_t id, std::string_view reply, std::vector<std::string> frames,
                 bool known);
   std::vector<std::string> FramesOfState(const Job& job,
-                                         std::span<const std::string_view> states) const;
+                                         std::span<const std::string_view> elements) const;
   void OnFollow(Job* job, uint32_t id, uint32_t copy, const Op& op, std::string_view reply);
   void Unlock(Job* job);
   void Close(uint32_t id);

@@ -114,7 +114,7 @@ class WayBack : private KeyRepair::Host {
   TokenBucket budget_;           // keys
   bool mending_ = false;
   bool barred_ = false;
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   Figure repaired_{parts_->figures, "repaired",
                    "Keys made equal after the copies answered differently or one missed writes"};
 };

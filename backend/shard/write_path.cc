@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "backend/command/second_copy.h"
+#include "backend/resp/reply_reader.h"
 #include "backend/shard/aside.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/read_path.h"
@@ -17,14 +19,6 @@ namespace {
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
 
-// The copies that joined were quicker to answer than one that is in sync.
-void CompareWithJoining(Op* op, std::string_view bytes) {
-  if (op->kept == Op::Kept::kJoining && op->reply() != bytes &&
-      !DifferInFormatAlone(op->reply(), bytes)) {
-    op->differ |= op->applied & op->joining;
-  }
-}
-
 // What differed on these copies is equal by now.
 void TakeForApplied(const Copies& copies, Op* op) {
   ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
@@ -39,7 +33,7 @@ CopyMask MakeJoiningEqual(const ShardParts& parts, const Op& op, std::string_vie
                           FrameKeys* keys) {
   const CopyMask joining = op.differ & ~(op.lost | op.refused) & parts.copies->joining();
   if (joining == 0 || parts.removals->feeds().none() ||
-      !keys->Find(keys->Split(frame, *parts.table), op.database) || keys->size() > kMaxRepairKeys) {
+      !keys->Find(keys->SplitWithRow(frame), op.database) || keys->size() > kMaxRepairKeys) {
     return 0;
   }
   for (size_t i = 0; i < keys->size(); ++i) parts.removals->doubts().Ask(keys->key(i));
@@ -52,6 +46,8 @@ static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 void WritePath::Answer(Op* op, const Reply& reply) {
   Request* request = std::exchange(op->request, nullptr);
+  if (!parts_->watches->idle()) [[unlikely]]
+    parts_->watches->OnAnswer(op, reply.bytes);
   if (request != nullptr) request->sink->OnReply(request, reply);
 }
 
@@ -61,6 +57,7 @@ void WritePath::AnswerKept(Op* op) {
 
 void WritePath::AnswerUnknown(Op* op) {
   Request* request = std::exchange(op->request, nullptr);
+  parts_->watches->OnUnknown(op);
   if (request != nullptr) parts_->hold->AnswerError(request, UnknownText(op->lost));
 }
 
@@ -79,6 +76,9 @@ std::string WritePath::UnknownText(CopyMask lost) const {
 void WritePath::End(Op* op) {
   --in_flight_;
   differing_.Forget(op);
+  const bool watched = !parts_->watches->idle();
+  if (watched) [[unlikely]]
+    parts_->watches->OnEnd(op);
   const uint32_t room_mb = op->room_mb;
   parts_->ops->Free(op);
   if (room_mb != 0) [[unlikely]] {
@@ -137,13 +137,46 @@ void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::strin
     return;
   }
   if (parts_->options.ack != Ack::kAll && op->request != nullptr && op->pending != 0) {
-    AnswerEarly(copy, op, reply);
+    AnswerEarly(copy, op, reply, frame);
   }
-  KeepOrCompare(copy, op, reply);
+  KeepOrCompare(copy, op, reply, frame);
   if (op->pending == 0) Finish(op, frame);
 }
 
-void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply) {
+bool WritePath::Differ(const Op& op, std::string_view a, std::string_view b,
+                       std::string_view frame) {
+  if (a == b || (a[0] == '-' && b[0] == '-')) return false;  // two refusals are no difference
+  return op.block ? BlocksDiffer(a, b, frame) : !DifferInFormatAlone(a, b);
+}
+
+// What is read in a transaction may differ (a random member, the order of a set).
+bool WritePath::BlocksDiffer(std::string_view a, std::string_view b, std::string_view frame) {
+  std::vector<std::string_view> ours;
+  std::vector<std::string_view> theirs;
+  if (!SplitArray(a, &ours) || !SplitArray(b, &theirs) || ours.size() != theirs.size()) return true;
+  frame_.Split(frame);
+  frame_.Find(nullptr, 0);
+  size_t i = 0;
+  bool differ = false;
+  frame_.ForEachCommand(nullptr, 0, [&](const FrameKeys::Command& command) {
+    if (i >= ours.size()) return;
+    const std::string_view our = ours[i];
+    const std::string_view their = theirs[i++];
+    if (our == their || (our[0] == '-' && their[0] == '-')) return;
+    if (command.row != nullptr && !IsWriteFor(*command.row, command.args)) return;
+    differ |= !DifferInFormatAlone(our, their);
+  });
+  return differ || i != ours.size();
+}
+
+// The copies that joined were quicker to answer than one that is in sync.
+void WritePath::CompareWithJoining(Op* op, std::string_view bytes, std::string_view frame) {
+  if (op->kept == Op::Kept::kJoining && Differ(*op, op->reply(), bytes, frame)) {
+    op->differ |= op->applied & op->joining;
+  }
+}
+
+void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply, std::string_view frame) {
   // Where the primary may yet refuse it nobody else answers.
   const bool any = parts_->options.ack == Ack::kAny && oom_.none();
   if ((op->joining & Bit(copy)) != 0 || (!any && copy != parts_->copies->primary())) return;
@@ -152,18 +185,18 @@ void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply) {
               [&](uint32_t other) { lag += parts_->copies->link(other).line().bytes(); });
   if (lag >= parts_->options.lag_bytes) return;
   if (op->kept < Op::Kept::kReal) {
-    CompareWithJoining(op, reply.bytes);
+    CompareWithJoining(op, reply.bytes, frame);
     op->KeepReply(Reply{reply.bytes, nullptr});
     op->kept = Op::Kept::kReal;
   }
   Answer(op, Reply{reply.bytes, nullptr});
 }
 
-void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply) {
+void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply, std::string_view frame) {
   const bool joining = (op->joining & Bit(copy)) != 0;
   const Op::Kept worth = joining ? Op::Kept::kJoining : Op::Kept::kReal;
   if (op->kept < worth) {
-    CompareWithJoining(op, reply.bytes);
+    CompareWithJoining(op, reply.bytes, frame);
     op->KeepReply(reply);
     op->kept = worth;
     return;
@@ -172,10 +205,9 @@ void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply) {
     op->differ |= Bit(copy);  // nobody to compare with who is in sync
     return;
   }
-  if (op->reply() == reply.bytes || (op->reply()[0] == '-' && reply.bytes[0] == '-')) {
-    return;  // two refusals are no difference
-  }
-  const bool differs = !DifferInFormatAlone(op->reply(), reply.bytes);
+  if (op->reply() == reply.bytes) return;
+  if (op->reply()[0] == '-' && reply.bytes[0] == '-') return;  // the first is as good
+  const bool differs = Differ(*op, op->reply(), reply.bytes, frame);
   if (copy == parts_->copies->primary()) {
     if (differs) {
       differing_.Keep(op, op->applied & ~Bit(copy) & ~op->differ, op->reply());
@@ -250,9 +282,11 @@ void WritePath::RepairDiffering(Op* op, CopyMask differ, std::string_view frame)
   ++diverged_;
   const uint32_t primary = parts_->copies->primary();
   // Against the primary's reply; without one (it was lost) the copies left are compared later.
-  const bool found = frame_.Find(frame_.Split(frame, *parts_->table), op->database) &&
+  const bool found = frame_.Find(frame_.SplitWithRow(frame), op->database) &&
                      frame_.size() <= kMaxRepairKeys && (op->applied & Bit(primary)) != 0;
-  const std::string name(frame_.args().empty() ? std::string_view() : frame_.args()[0]);
+  const std::string name(frame_.is_block()       ? "EXEC"
+                         : frame_.args().empty() ? std::string_view()
+                                                 : frame_.args()[0]);
   bool begun = found;
   if (found) {
     const std::string note = differing_.NoteOf(name, frame_.size(), parts_->env->NowMs());
@@ -304,7 +338,7 @@ void WritePath::OnExecuted(uint32_t copy, Op* op, std::string_view frame) {
   if (op->pending == 0) {
     Finish(op, frame);
   } else if (parts_->options.ack != Ack::kAll) {
-    AnswerEarly(copy, op, Reply{op->reply(), nullptr});
+    AnswerEarly(copy, op, Reply{op->reply(), nullptr}, frame);
   }
 }
 

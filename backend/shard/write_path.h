@@ -21,6 +21,7 @@
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_parts.h"
 #include "backend/shard/transmit.h"
+#include "backend/shard/watches.h"
 
 namespace gemel {
 
@@ -56,8 +57,11 @@ class WritePath {
       parts_->removals->OnWrite(*request);
     Op* op = parts_->ops->New();
     op->database = request->database;
+    op->block = request->block;
     op->request = request;
     op->session = request->session;
+    if (!parts_->watches->idle()) [[unlikely]]
+      parts_->watches->OnWrite(op, *request);
     return op;
   }
   void End(Op* op);
@@ -107,8 +111,12 @@ class WritePath {
   bool TakeRefusal(uint32_t copy, Op* op, const Reply& reply);
   void NoteRefusal(uint32_t copy, Op* op, std::string_view error);
   // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
-  void AnswerEarly(uint32_t copy, Op* op, const Reply& reply);
-  void KeepOrCompare(uint32_t copy, Op* op, const Reply& reply);
+  void AnswerEarly(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
+  void KeepOrCompare(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
+  // Two copies' replies tell of different outcomes.
+  bool Differ(const Op& op, std::string_view a, std::string_view b, std::string_view frame);
+  bool BlocksDiffer(std::string_view a, std::string_view b, std::string_view frame);
+  void CompareWithJoining(Op* op, std::string_view bytes, std::string_view frame);
   void Finish(Op* op, std::string_view frame);
   bool EndIfNobodyApplied(Op* op, std::string_view frame);
   CopyMask Differing(const Op& op) const;
@@ -128,7 +136,7 @@ class WritePath {
   std::function<void()> drained_;
   DifferingWrites differing_;
   OomAnswers oom_;
-  FrameKeys frame_;
+  FrameKeys frame_{parts_->table};
   Figure writes_{parts_->figures, "writes", "Writes that were sent"};
   Figure diverged_{parts_->figures, "diverged", "Writes to which the copies' replies differed"};
 };

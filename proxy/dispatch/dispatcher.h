@@ -56,6 +56,8 @@ class Dispatcher : private RequestSink {
     request->primary_only = false;
     request->submitted = false;
     request->answered = false;
+    request->guarded = false;
+    request->block = false;
     request->next = nullptr;
     request->row = nullptr;
     requests_.Free(request);

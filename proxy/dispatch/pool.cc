@@ -23,7 +23,10 @@ Pool::Pool(const PoolConfig& config, uint32_t workers)
 }
 
 Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint32_t>& taken)
-    : config_(config), workers_(before.workers_), table_(before.table_) {
+    : config_(config),
+      workers_(before.workers_),
+      number_(before.number_ + 1),
+      table_(before.table_) {
   std::vector<bool> used(before.slot_count() + taken.size() + config.shards.size() + 1);
   for (const PoolShard& shard : before.shards_) used[shard.slot] = true;
   for (uint32_t slot : taken) {

@@ -57,6 +57,8 @@ class Pool {
   // All slots are below it.
   uint32_t slot_count() const { return static_cast<uint32_t>(by_slot_.size()); }
   uint32_t workers() const { return workers_; }
+  // Grows from pool to pool.
+  uint64_t number() const { return number_; }
 
   uint64_t Hash(std::string_view key) const {
     return HashKey(HashedPart(key, config_.ring.hash_tag));
@@ -71,6 +73,7 @@ class Pool {
 
   PoolConfig config_;
   uint32_t workers_;
+  uint64_t number_ = 1;
   std::shared_ptr<const CommandTable> table_;
   std::unique_ptr<const Ring> ring_;
   RequestLimits request_limits_;

@@ -70,22 +70,12 @@ std::string WhyNoDatabases(LocalCommands& local, const PoolConfig& config) {
 
 void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
   int64_t database = 0;
-  if (!ParseInteger(args[1], &database)) {
-    session.ReplyError("ERR value is not an integer or out of range");
+  if (const std::string why = WhyNotSelect(local, session, args[1], &database); !why.empty()) {
+    session.ReplyError(why);
     return;
   }
-  const PoolConfig& config = session.context().pool->config();
-  if (database > 0 && database < config.databases) {
-    if (const std::string why = WhyNoDatabases(local, config); !why.empty()) {
-      session.ReplyError("ERR DB index is out of range: " + why);
-      return;
-    }
-  }
-  if (session.state().database.Select(database, config.Databases())) {
-    Ok(session);
-  } else {
-    session.ReplyError("ERR DB index is out of range");
-  }
+  session.state().database.Select(database);
+  Ok(session);
 }
 
 enum class Verdict { kRight, kWrong, kLater };
@@ -206,6 +196,19 @@ void ReadonlyMode(LocalCommands&, Session& session, const CommandRow&, LocalArgs
 }
 
 }  // namespace
+
+std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,
+                         int64_t* database) {
+  if (!ParseInteger(index, database)) return "ERR value is not an integer or out of range";
+  const PoolConfig& config = session.context().pool->config();
+  if (*database > 0 && *database < config.databases) {
+    if (const std::string why = WhyNoDatabases(local, config); !why.empty()) {
+      return "ERR DB index is out of range: " + why;
+    }
+  }
+  if (*database < 0 || *database >= config.Databases()) return "ERR DB index is out of range";
+  return {};
+}
 
 LocalHandler ConnectionHandler(LocalCommand command) {
   switch (command) {

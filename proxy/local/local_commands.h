@@ -93,6 +93,11 @@ LocalHandler ProxyHandler(LocalCommand command);
 LocalHandler ControlHandler(LocalCommand command);
 LocalHandler AuditHandler(LocalCommand command);
 LocalHandler ReloadHandler(LocalCommand command);
+LocalHandler TransactionHandler(LocalCommand command);
+
+// Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
+std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,
+                         int64_t* database);
 
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);

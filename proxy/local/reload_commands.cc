@@ -58,7 +58,7 @@ bool IsTooLarge(Session& session, LocalArgs args) {
 void SendToProcess(Session& session, const CommandRow& row, ReloadOrder order,
                    std::string (*reply)(const ReloadOutcome&)) {
   Request* place = session.Reserve(&row);
-  session.replies().AwaitOrder(place);
+  session.Await(place);
   order.local = session.state().access.local_peer();
   order.gone = session.replies().Gone();
   GatherPtr gather = Gather::Make(session.context().dispatcher, place,

@@ -204,7 +204,7 @@ bool Session::MayGoOn(const CommandRow& row) {
     case Access::Verdict::kServed:
       return true;
     case Access::Verdict::kPasswordFirst:
-      ReplyError("NOAUTH Authentication required.");
+      Reject(&row, "NOAUTH Authentication required.");
       return false;
     case Access::Verdict::kTurnedAway:
       closing_ = true;
@@ -215,6 +215,10 @@ bool Session::MayGoOn(const CommandRow& row) {
 }
 
 void Session::ReplyNow(std::string_view frame) {
+  if (answers_ != nullptr) {
+    answers_->Answer(frame);
+    return;
+  }
   pace_.Made(frame.size());
   replies_.Answer(frame, facts_.last_command);
 }

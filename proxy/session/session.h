@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,15 @@
 #include "proxy/session/state/session_state.h"
 
 namespace gemel {
+
+// Who gets the answers of local commands that are part of a transaction.
+class LocalAnswers {
+ public:
+  virtual ~LocalAnswers() = default;
+  virtual void Answer(std::string_view frame) = 0;
+  // For an answer that comes later.
+  virtual Request* Reserve(const CommandRow* row) = 0;
+};
 
 class Session {
  public:
@@ -62,7 +72,7 @@ class Session {
   // --- for who sees to it that all together do not hold too much ---
   // Bytes that are held for it and would be free without it: what it sent that was not handled, and
   // what it has not taken.
-  uint64_t Held() const { return input_.capacity() + replies_.Held(); }
+  uint64_t Held() const { return input_.capacity() + replies_.Held() + state_.transaction.Held(); }
   // It holds more of its replies than [limits] client_output, and is not read from for that.
   bool OutputFull() const;
   // Of a large request that has not come whole, how many bytes are missing; 0: there is none.
@@ -85,7 +95,17 @@ class Session {
   void ReplyNow(std::string_view frame);
   void ReplyError(std::string_view text);
   // See ReplyLine.
-  Request* Reserve(const CommandRow* row) { return replies_.Reserve(row); }
+  Request* Reserve(const CommandRow* row) {
+    return answers_ != nullptr ? answers_->Reserve(row) : replies_.Reserve(row);
+  }
+  // Nothing more is handled before that one, which was reserved, is answered.
+  void Await(Request* place) {
+    if (answers_ == nullptr) replies_.AwaitOrder(place);
+  }
+  // A request of the session's went to that shard without PlanRunner.
+  void Sent(uint32_t shard) { pace_.Sent(shard); }
+  // Carries out a local command, whose answer goes there.
+  void RunFor(LocalAnswers* answers, const CommandRow& row, std::span<const std::string_view> args);
   // The connection ends once what was asked before is answered.
   void CloseAfterReplies() { closing_ = true; }
 
@@ -102,6 +122,9 @@ class Session {
   // it is time.
   bool Handle(std::string_view frame);
   bool HandleByPlan(const CommandRow& row, std::string_view frame);
+  void Queue(const CommandRow& row, std::string_view frame);
+  // An error of a command that is not carried out; the transaction, if there is one, fails.
+  void Reject(const CommandRow* row, std::string_view text);
 
   SessionContext* context_;
   SessionTransport* transport_ = nullptr;
@@ -110,6 +133,7 @@ class Session {
   SessionState state_;
   ReplyLine replies_;
   Pace pace_;
+  LocalAnswers* answers_ = nullptr;
   bool paused_ = false;
   bool closing_ = false;
   bool cut_off_ = false;

@@ -38,6 +38,19 @@ class Counted {
   WorkerStats* stats_;
 };
 
+// What a command is sent as where shards have a database of their nodes for themselves: FLUSHALL
+// empties that one, the others are somebody else's. Sets *frame if it is another.
+const CommandRow* InItsDatabase(SessionContext* context, const CommandRow& row,
+                                std::string* frame) {
+  if (row.arg_rule != ArgRule::kFlushAll ||
+      context->pool->config().ShardWithDatabase() == nullptr) {
+    return &row;
+  }
+  context->args[0] = "FLUSHDB";
+  *frame = CommandFrame(context->args);
+  return context->pool->table().FindByName("flushdb");
+}
+
 }  // namespace
 
 bool Session::Handle(std::string_view frame) {
@@ -50,17 +63,21 @@ bool Session::Handle(std::string_view frame) {
       closing_ = cut_off_ = true;
       replies_.Silence();
     } else {
-      ReplyError(context.pool->table().NotFoundError(context.args));
+      Reject(nullptr, context.pool->table().NotFoundError(context.args));
     }
     return true;
   }
   facts_.last_command = row;
   if (!ArityFits(*row, context.args.size())) [[unlikely]] {
-    ReplyError(ArityError(*row));
+    Reject(row, ArityError(*row));
     return true;
   }
   if (!state_.access.let_in() && !MayGoOn(*row)) [[unlikely]]
     return true;
+  if (state_.transaction.open() && (row->flags & kCmdNotQueued) == 0) [[unlikely]] {
+    Queue(*row, frame);
+    return true;
+  }
   if (!HasShortPlan(*row)) return HandleByPlan(*row, frame) || counted.NotYet();
   const std::string_view key = context.args[1];
   const ShortPlan plan = MakeShortPlan(*context.pool, *row, key);
@@ -86,7 +103,7 @@ bool Session::HandleByPlan(const CommandRow& row, std::string_view frame) {
   switch (plan.kind) {
     case Plan::Kind::kLocal:
       context.local->Run(*this, row, context.args);
-      return !state_.access.TakePutOff();
+      return !state_.access.TakePutOff() && !replies_.fenced();
     case Plan::Kind::kRefused:
       ReplyError(plan.error);
       return true;
@@ -99,15 +116,9 @@ bool Session::HandleByPlan(const CommandRow& row, std::string_view frame) {
     case Plan::Kind::kCursor:
       break;
   }
-  const CommandRow* sent = &row;
   std::string other;  // a frame
-  if (row.arg_rule == ArgRule::kFlushAll && context.pool->config().ShardWithDatabase() != nullptr) {
-    // The other databases are somebody else's.
-    context.args[0] = "FLUSHDB";
-    other = CommandFrame(context.args);
-    frame = other;
-    sent = context.pool->table().FindByName("flushdb");
-  }
+  const CommandRow* sent = InItsDatabase(&context, row, &other);
+  if (!other.empty()) frame = other;
   PlanRunner runner(context_, &replies_, &pace_, &input_, *sent, frame);
   if (runner.StopsAtFence(plan)) {
     replies_.StopAtFence();
@@ -115,6 +126,56 @@ bool Session::HandleByPlan(const CommandRow& row, std::string_view frame) {
   }
   runner.Send(plan, static_cast<uint32_t>(facts_.commands * 0x9e3779b97f4a7c15ull >> 40));
   return true;
+}
+
+void Session::Queue(const CommandRow& row, std::string_view frame) {
+  SessionContext& context = *context_;
+  QueuedBlock& block = state_.transaction.block();
+  if ((row.flags & kCmdNoMulti) != 0) {
+    Reject(&row, "ERR Command not allowed inside a transaction");
+    return;
+  }
+  MakePlan(*context.pool, row, context.args, &context.plan);
+  std::string error = block.plan.Add(*context.pool, row, context.args, context.plan);
+  const uint64_t most = context.pool->config().limits.max_request;
+  if (error.empty() && block.frames.size() + frame.size() > most) {
+    error = "ERR the transaction is larger than [limits] max_request: " + std::to_string(most) +
+            " bytes";
+  }
+  if (!error.empty()) {
+    Reject(&row, error);
+    return;
+  }
+  std::string other;
+  const CommandRow* sent = InItsDatabase(&context, row, &other);
+  // What will not be carried out is not kept.
+  const bool local = context.plan.kind == Plan::Kind::kLocal;
+  if (!block.aborted) block.Queue(*sent, local, other.empty() ? frame : other);
+  ReplyNow("+QUEUED\r\n");
+}
+
+void Session::Reject(const CommandRow* row, std::string_view text) {
+  if (!state_.transaction.open()) [[likely]] {
+    ReplyError(text);
+  } else if (row != nullptr && row->local == LocalCommand::kExec) {
+    state_.transaction.Reset();
+    state_.watched.Reset();
+    ReplyError("EXECABORT Transaction discarded because of: " +
+               std::string(text.substr(text.find(' ') + 1)));
+  } else {
+    state_.transaction.Abort();
+    ReplyError(text);
+  }
+}
+
+void Session::RunFor(LocalAnswers* answers, const CommandRow& row,
+                     std::span<const std::string_view> args) {
+  answers_ = answers;
+  context_->local->Run(*this, row, args);
+  if (state_.access.TakePutOff()) {
+    ReplyError("WRONGPASS too many wrong passwords of late: try again outside a transaction");
+  }
+  answers_ = nullptr;
 }
 
 }  // namespace gemel

@@ -67,6 +67,8 @@ struct ModelNode {
     const std::string& name = words[0];
     if (name == "PING") return "+PONG\r\n";
     if (name == "INFO") return Bulk("# Server\r\nrun_id:" + run_id + "\r\n");
+    if (name == "MULTI") return "+OK\r\n";
+    if (name == "EXEC") return "*0\r\n";
     if (name == "ROLE") return "*1\r\n$6\r\nmaster\r\n";
     if (name == "DBSIZE") return Integer(static_cast<int64_t>(data.size()) + 1);
     ++counts[name];

@@ -105,7 +105,7 @@ TEST(SecondCopy, ByArguments) {
 
 TEST(SecondCopy, Refusals) {
   for (const char* line :
-       {"monitor", "blpop k 0", "multi", "subscribe c", "xread block 0 streams s 0",
+       {"monitor", "blpop k 0", "subscribe c", "xread block 0 streams s 0",
         "XREAD COUNT 1 BLOCK 0 STREAMS s 0", "xreadgroup group g c block 5 streams s >"}) {
     EXPECT_FALSE(Refusal(line).empty()) << line;
   }

@@ -112,7 +112,7 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[limits]\n@@x = 1"),
        "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
        "max_inline, "
-       "max_request, max_reply, client_pending, client_output, "
+       "max_request, max_reply, client_pending, client_watched, client_output, "
        "client_output_hard, "
        "buffered, node_pending_bytes, node_pending, shard_held"},
       {Sharded("[timeouts]\n@@x = 1"),

@@ -176,6 +176,7 @@ max_inline = 2040
 max_request = 206000
 max_reply = 206500
 client_pending = 207
+client_watched = 2075
 client_output = 20800
 client_output_hard = 20900
 buffered = 21000
@@ -234,7 +235,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 62);
+  EXPECT_EQ(options, 63);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -293,7 +294,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 62u);
+  EXPECT_EQ(options, 63u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected

@@ -42,9 +42,9 @@ inline void Answer(Link* link, const std::string& bytes, uint64_t now_ms = 0) {
   link->OnData(bytes.data(), bytes.size(), now_ms);
 }
 
-// The replies to PING, INFO server, CLIENT ID, CONFIG GET of limits, ROLE and DBSIZE, and to HELLO
-// 3, which the node does not know, and a subscriber does not say. `databases`: the link has
-// several. `fsync`: it writes an AOF, and that is what CONFIG GET appendfsync says, and
+// The replies to PING, INFO server, CLIENT ID, CONFIG GET of limits, ROLE and DBSIZE, and to MULTI,
+// EXEC and HELLO 3, which the node does not know, and a subscriber does not say. `databases`: the
+// link has several. `fsync`: it writes an AOF, and that is what CONFIG GET appendfsync says, and
 // `on_rewrite` what no-appendfsync-on-rewrite is.
 inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0,
                                     bool is_replica = false, const std::string& fsync = "",
@@ -69,7 +69,7 @@ inline std::string HandshakeReplies(const std::string& run_id, uint64_t keys = 0
     AppendBulk(&out, "# Keyspace\r\ndb0:keys=" + std::to_string(keys) + ",expires=0\r\n");
     out += "+OK\r\n+OK\r\n";
   }
-  if (!subscriber) out += "-ERR unknown command 'HELLO'\r\n";
+  if (!subscriber) out += "+OK\r\n*0\r\n-ERR unknown command 'HELLO'\r\n";
   return out;
 }
 inline std::string SubscriberHandshake(const std::string& run_id) {

@@ -123,13 +123,14 @@ TEST_F(LinkDatabases, WhetherTheNodeHasThemIsAsked) {
   Answer(link_.get(), "+PONG\r\n" + info + ":7\r\n");
   const std::string asked = transport_.Sent(link_.get());
   EXPECT_TRUE(asked.ends_with(Command({"DBSIZE"}) + Command({"INFO", "keyspace"}) + Select("15") +
-                              Select("0") + Command({"HELLO", "3"})))
+                              Select("0") + Command({"MULTI"}) + Command({"EXEC"}) +
+                              Command({"HELLO", "3"})))
       << asked;
   std::string keyspace;
   AppendBulk(&keyspace,
              "# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=5\r\ndb3:keys=40,expires=0\r\n");
   Answer(link_.get(), "*0\r\n*0\r\n*0\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:2\r\n" + keyspace +
-                          "-ERR DB index is out of range\r\n+OK\r\n%0\r\n");
+                          "-ERR DB index is out of range\r\n+OK\r\n+OK\r\n*0\r\n%0\r\n");
   EXPECT_TRUE(link_->up());
   EXPECT_EQ(link_->identity().keys, 42u);
   EXPECT_FALSE(link_->identity().has_databases);

@@ -58,9 +58,10 @@ std::string Times(int count, const std::string& text) {
 TEST_F(LinkTest, KnowsNoRunIdWhereItIsHidden) {
   Make();
   link_->OnConnected(now_ms_);
-  Answer(link_.get(), "+PONG\r\n" + Times(8, "-NOPERM no\r\n"), now_ms_);
+  Answer(link_.get(), "+PONG\r\n" + Times(10, "-NOPERM no\r\n"), now_ms_);
   EXPECT_EQ(log_, Log{"up unknown 0"});
   EXPECT_FALSE(link_->identity().speaks_resp3);
+  EXPECT_FALSE(link_->identity().takes_blocks);
 }
 
 TEST_F(LinkTest, AnOldConnectionThatWasEndedIsNotEndedAgain) {
@@ -108,11 +109,13 @@ TEST_F(LinkTest, EndsTheConnectionsOfAProxyThatWasKilled) {
             Command({"CLIENT", "KILL", "ID", "3"}) + Command({"CONFIG", "GET", "*-buffer-limit"}) +
                 Command({"CONFIG", "GET", "proto-max-bulk-len"}) +
                 Command({"CONFIG", "GET", "maxmemory*"}) + Command({"ROLE"}) + Command({"DBSIZE"}) +
-                Command({"HELLO", "3"}));
+                Command({"MULTI"}) + Command({"EXEC"}) + Command({"HELLO", "3"}));
   Answer(link_.get(),
-         ":1\r\n*0\r\n-ERR no such option\r\n*0\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n%0\r\n");
+         ":1\r\n*0\r\n-ERR no such "
+         "option\r\n*0\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n+OK\r\n*0\r\n%0\r\n");
   EXPECT_TRUE(link_->up());
   EXPECT_TRUE(link_->identity().speaks_resp3);
+  EXPECT_TRUE(link_->identity().takes_blocks);
   // Only the first time, also with options that came later.
   options.name = "node";
   options.after_crash = false;
@@ -133,8 +136,8 @@ TEST_F(LinkTest, AListOfClientsThatIsNotGivenIsNoHindrance) {
   std::string info;
   AppendBulk(&info, "run_id:abc\r\n");
   Answer(link_.get(), "+PONG\r\n" + info + ":7\r\n-NOPERM no\r\n-NOPERM no\r\n");
-  Answer(link_.get(),
-         Times(3, "-NOPERM no\r\n") + "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n-NOPERM no\r\n");
+  Answer(link_.get(), Times(3, "-NOPERM no\r\n") + "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n" +
+                          Times(3, "-NOPERM no\r\n"));
   EXPECT_TRUE(link_->up());
 }
 
@@ -154,7 +157,7 @@ TEST_F(LinkTest, AsksForTheNodesLimits) {
                              "normal 9000000 8000000 60 slave 1 1 1 pubsub 1 1 1"}));
   Answer(link_.get(), pairs({"proto-max-bulk-len", "1048576"}));
   Answer(link_.get(), pairs({"maxmemory-clients", "5%", "maxmemory", "100000000"}));
-  Answer(link_.get(), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n-ERR no\r\n");
+  Answer(link_.get(), "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n:5\r\n+OK\r\n*0\r\n-ERR no\r\n");
   ASSERT_TRUE(link_->up());
   EXPECT_EQ(link_->identity().limits.argument, 1048576u);
   EXPECT_EQ(link_->identity().limits.output, 5000000u);

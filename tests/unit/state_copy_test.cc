@@ -43,6 +43,7 @@ class StateCopyTest : public ::testing::Test, public StateCopy::Host {
     write.session = 7;
     write.frame = frame_;
     write.keys = keys;
+    write.written = keys.size();
     write.rewrite = rewrite;
     copies_.Begin(write, 0);
   }

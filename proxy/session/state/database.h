@@ -10,12 +10,8 @@ namespace gemel {
 class Database {
  public:
   uint8_t index() const { return index_; }
-  // False, and it stays as it is: of so many databases there is none of that index.
-  bool Select(int64_t index, uint32_t databases) {
-    if (index < 0 || index >= databases) return false;
-    index_ = static_cast<uint8_t>(index);
-    return true;
-  }
+  // One that there is.
+  void Select(int64_t index) { index_ = static_cast<uint8_t>(index); }
   void Reset() { index_ = 0; }
 
  private:

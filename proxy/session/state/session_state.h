@@ -14,6 +14,7 @@
 #include "proxy/session/state/subscriptions.h"
 #include "proxy/session/state/tracking.h"
 #include "proxy/session/state/transaction.h"
+#include "proxy/session/state/watched_keys.h"
 
 namespace gemel {
 
@@ -30,13 +31,15 @@ struct SessionState {
     subscriptions.Reset();
     tracking.Reset();
     transaction.Reset();
+    watched.Reset();
   }
 
   Access access;
   ClientName client_name;
   [[no_unique_address]] Subscriptions subscriptions;
   [[no_unique_address]] Tracking tracking;
-  [[no_unique_address]] Transaction transaction;
+  Transaction transaction;
+  WatchedKeys watched;
   Database database;
   Protocol protocol;
 };

@@ -1,0 +1,233 @@
+#include "backend/shard/watches.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/command/ascii.h"
+#include "backend/command/second_copy.h"
+#include "backend/keys/key_name.h"
+#include "backend/resp/reply_reader.h"
+#include "backend/resp/request_reader.h"
+
+namespace gemel {
+
+namespace {
+
+// What is dropped is forgotten that late at most.
+constexpr uint64_t kSweepMs = 100;
+
+const WatchCargo& CargoOf(const Request& request) {
+  return static_cast<const WatchCargo&>(*request.extra->cargo);
+}
+
+bool HadNoEffect(NoEffect rule, std::string_view reply) {
+  if (reply[0] == '-') return true;
+  switch (rule) {
+    case NoEffect::kNever:
+    case NoEffect::kNullUnlessGet:
+      return false;
+    case NoEffect::kZero:
+      return reply == ":0\r\n";
+    case NoEffect::kNotPositive:
+      return reply == ":0\r\n" || reply.starts_with(":-");
+    case NoEffect::kEmpty:
+      return IsNullReply(reply) || (reply.size() == 4 && reply[1] == '0' && reply[0] != ':');
+  }
+  return false;
+}
+
+// Of SET a null says that nothing was done; with GET it says that there was nothing before.
+NoEffect RuleOf(const FrameKeys::Command& command) {
+  if (command.row->no_effect != NoEffect::kNullUnlessGet) return command.row->no_effect;
+  const bool get = std::any_of(command.args.begin() + 3, command.args.end(),
+                               [](std::string_view arg) { return EqualsLower(arg, "get"); });
+  return get ? NoEffect::kNever : NoEffect::kEmpty;
+}
+
+}  // namespace
+
+void Watches::Begin(const Request& request) {
+  const std::shared_ptr<WatchTicket>& ticket = CargoOf(request).ticket;
+  WatchPtr& watch = watches_[ticket.get()];
+  if (watch == nullptr) {
+    watch = std::make_shared<Watch>();
+    watch->ticket = ticket;
+  }
+  frame_.Split(request.frame);
+  frame_.Find(request.row, request.database);
+  for (size_t i = 0; i < frame_.size(); ++i) {
+    const std::string key(frame_.key(i));
+    if (std::find(watch->keys.begin(), watch->keys.end(), key) != watch->keys.end()) continue;
+    keys_[key].push_back(watch);
+    watch->keys.push_back(key);
+  }
+}
+
+Watches::WatchPtr Watches::Find(const Request& request) const {
+  const auto found = watches_.find(CargoOf(request).ticket.get());
+  return found != watches_.end() ? found->second : nullptr;
+}
+
+bool Watches::MustWait(const Request& request) {
+  const WatchPtr watch = Find(request);
+  const bool waits = watch != nullptr && !watch->touched && watch->undecided > 0;
+  waited_for_ |= waits;
+  return waits;
+}
+
+// One that is not known any more was forgotten with what had been touched.
+bool Watches::IsTouched(const Request& request) {
+  const WatchPtr watch = Find(request);
+  if (watch == nullptr) return true;
+  const std::vector<std::string>& existed = CargoOf(request).existed;
+  const bool touched =
+      watch->touched || std::any_of(existed.begin(), existed.end(), [&](const std::string& key) {
+        return watch->emptied[DatabaseOf(key)];
+      });
+  if (touched) {
+    ++touched_;
+    Forget(watch);
+  }
+  return touched;
+}
+
+void Watches::OnWrite(const Op* op, const Request& request) {
+  if (watches_.empty()) return;
+  frame_.Split(request.frame);
+  frame_.Find(request.row, request.database);
+  Write write;
+  write.block = request.block;
+  if (request.guarded) write.own = Find(request);
+  size_t element = 0;
+  frame_.ForEachCommand(request.row, request.database, [&](const FrameKeys::Command& command) {
+    OnCommand(command, element++, &write);
+  });
+  if (!write.touches.empty() || write.own != nullptr) undecided_[op] = std::move(write);
+}
+
+void Watches::OnCommand(const FrameKeys::Command& command, size_t element, Write* write) {
+  if (command.row == nullptr) {
+    TouchAll();
+    return;
+  }
+  if (!IsWriteFor(*command.row, command.args)) return;
+  if (command.begin == command.end) {
+    OnWholeDatabase(command);
+    return;
+  }
+  Touch touch;
+  const WrittenKeys written = command.row->written;
+  const uint32_t begin = written == WrittenKeys::kLast ? command.end - 1 : command.begin;
+  const uint32_t end = written == WrittenKeys::kFirst ? command.begin + 1 : command.end;
+  for (uint32_t i = begin; i < end; ++i) {
+    const auto found = keys_.find(frame_.key(i));
+    if (found == keys_.end()) continue;
+    for (const WatchPtr& watch : found->second) {
+      if (watch->touched || watch == write->own) continue;
+      ++watch->undecided;
+      touch.watches.push_back(watch);
+    }
+  }
+  if (touch.watches.empty()) return;
+  touch.element = element;
+  touch.no_effect = RuleOf(command);
+  write->touches.push_back(std::move(touch));
+}
+
+// FLUSHALL, FLUSHDB, SWAPDB; or a script that says nothing of what it writes.
+void Watches::OnWholeDatabase(const FrameKeys::Command& command) {
+  const CommandRow& row = *command.row;
+  std::bitset<kMostDatabases> databases;
+  if (SwapsDatabases(row)) {
+    for (const std::string_view arg : command.args.subspan(1)) {
+      int64_t index = 0;
+      if (ParseInteger(arg, &index) && index >= 0 && index < int64_t{kMostDatabases}) {
+        databases.set(static_cast<size_t>(index));
+      }
+    }
+  } else if (row.split != Split::kEachShard) {
+    return TouchAll();
+  } else if (row.arg_rule == ArgRule::kFlushAll) {
+    databases.set();
+  } else {
+    databases.set(command.database);
+  }
+  for (const auto& [ticket, watch] : watches_) {
+    if (!SwapsDatabases(row)) {
+      watch->emptied |= databases;
+    } else if (std::any_of(watch->keys.begin(), watch->keys.end(),
+                           [&](const std::string& key) { return databases[DatabaseOf(key)]; })) {
+      watch->touched = true;
+    }
+  }
+}
+
+void Watches::DecideOne(const Touch& touch, bool touched) {
+  for (const WatchPtr& watch : touch.watches) {
+    --watch->undecided;
+    watch->touched |= touched;
+  }
+}
+
+// An empty reply: it may have been carried out.
+void Watches::Decide(Write* write, std::string_view reply) {
+  write->answered = true;
+  std::vector<std::string_view> elements = {reply};
+  const bool error = reply.starts_with('-');
+  if (write->block && !error && !reply.empty() && !SplitArray(reply, &elements)) elements.clear();
+  for (const Touch& touch : write->touches) {
+    const std::string_view answer =
+        touch.element < elements.size() ? elements[touch.element] : std::string_view();
+    DecideOne(touch, !error && (answer.empty() || !HadNoEffect(touch.no_effect, answer)));
+  }
+  write->touches.clear();
+}
+
+void Watches::OnAnswer(const Op* op, std::string_view reply) {
+  if (const auto found = undecided_.find(op); found != undecided_.end()) {
+    Decide(&found->second, reply);
+  }
+}
+
+void Watches::OnUnknown(const Op* op) { OnAnswer(op, {}); }
+
+void Watches::OnEnd(const Op* op) {
+  if (auto found = undecided_.extract(op); !found.empty()) {
+    Write& write = found.mapped();
+    for (const Touch& touch : write.touches) DecideOne(touch, false);
+    if (write.answered && write.own != nullptr) Forget(write.own);
+  }
+  if (std::exchange(waited_for_, false)) parts_->shard->Refresh();
+}
+
+void Watches::OnEvicted(std::string_view key) {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return;
+  for (const WatchPtr& watch : found->second) watch->touched = true;
+}
+
+void Watches::TouchAll() {
+  for (const auto& [ticket, watch] : watches_) watch->touched = true;
+}
+
+void Watches::Forget(const WatchPtr& watch) {
+  const WatchPtr held = watch;
+  if (watches_.erase(held->ticket.get()) == 0) return;
+  for (const std::string& key : held->keys) {
+    const auto found = keys_.find(key);
+    std::erase(found->second, held);
+    if (found->second.empty()) keys_.erase(found);
+  }
+}
+
+void Watches::Tick(uint64_t now_ms) {
+  if (watches_.empty() || now_ms < swept_ms_ + kSweepMs) return;
+  swept_ms_ = now_ms;
+  std::vector<WatchPtr> dropped;
+  for (const auto& [ticket, watch] : watches_) {
+    if (ticket->dropped) dropped.push_back(watch);
+  }
+  for (const WatchPtr& watch : dropped) Forget(watch);
+}
+
+}  // namespace gemel
