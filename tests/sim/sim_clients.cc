@@ -64,6 +64,7 @@ void World::Submit(Client* client) {
   // Of its key, or its session waits for one that does.
   op->may_wait = op->key_kind == KeyKind::kList || op->key_kind == KeyKind::kFleeting ||
                  op->key_kind == KeyKind::kFleetingSet;
+  if (blocks_ && loop_.Chance(25)) ChooseBlock(op);
   for (const SimOp* before : client->line) {
     op->may_wait |= before->outcome == SimOp::Outcome::kPending && before->may_wait;
   }
@@ -99,11 +100,21 @@ void World::Submit(Client* client) {
   }
 }
 
+// With a write another key is written, which is locked when one copy executes the block first.
+void World::ChooseBlock(SimOp* op) {
+  op->block = true;
+  if (op->is_read) return;
+  const std::string side = ShardName(op->shard) + ":b" + std::to_string(loop_.Random(2));
+  if (proxy_->Owner(side) != proxy_->Owner(op->key)) return;
+  op->side = side;
+  op->may_wait = true;
+}
+
 // One kind of a shard's keys is in another database than the others: some are copied there.
 uint8_t World::DatabaseOf(std::string_view key) const {
   if (options_.databases == 1 || key.size() < 4 || key[0] != 's' || key[2] != ':') return 0;
   const auto shard = static_cast<uint32_t>(key[1] - '0');
-  return static_cast<uint8_t>((1 + shard + (key[3] == 'e' ? 1 : 0)) % options_.databases);
+  return static_cast<uint8_t>((1 + shard + (key[3] == 'e' || key[3] == 'b' ? 1 : 0)) % options_.databases);
 }
 
 void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
@@ -118,6 +129,10 @@ void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
                                                             : RequestKind::kWrite;
   std::string frame;
   AppendCommand(&frame, views);
+  if (op->block) {
+    op->wrapped = WrapInBlock(args, op->database, op->side, DatabaseOf(op->side), op->token);
+    frame = op->wrapped.frame;
+  }
   if (loop_.Chance(20)) {
     op->frame = frame;
     op->OwnFrame();
@@ -143,6 +158,7 @@ void World::OnReply(Request* request, const Reply& reply) {
   } else {
     op->told = reply.bytes;
   }
+  if (op->block) op->told = Unwrap(op->wrapped, op->told);
   op->ended_us = loop_.now_us();
   op->outcome = SimOp::Outcome::kOk;
   if (op->told.empty()) {

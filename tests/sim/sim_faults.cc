@@ -11,6 +11,7 @@ void World::StartProxy() {
   if (reloads_) ChooseConfig();
   proxy_ = std::make_unique<SimProxy>(&loop_, &disk_, options_,
                                       [this](const std::string& text) { Problem(text); });
+  if (watchers_ != nullptr) watchers_->OnStart();
 }
 
 void World::FaultTurn() {
@@ -368,6 +369,7 @@ void World::CrashProxy() {
   if (std::exchange(reload_active_, false)) --faults_active_;
   proxy_going_ = true;
   ignore_replies_ = true;
+  if (watchers_ != nullptr) watchers_->OnCrash();
   proxy_.reset();
   ignore_replies_ = false;
   for (SimOp& op : history_.ops()) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "backend/shard/request.h"
+#include "tests/sim/sim_blocks.h"
 #include "tests/sim/sim_node.h"
 
 namespace gemel::sim {
@@ -49,6 +50,8 @@ struct SimOp : Request {
   uint64_t ended_us = 0;
   Outcome outcome = Outcome::kPending;
   std::string told;  // the reply
+  std::string side;  // within a block: the key that is written beside
+  BlockOf wrapped;
 };
 
 // When a key may have begun again from nothing because the ring changed.

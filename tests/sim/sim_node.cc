@@ -189,6 +189,9 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
   MayEvict(true);
   in_exec_ = true;
   for (const std::vector<std::string>& queued : connection->queued) {
+    if (queued[0] == "SELECT" && std::stoul(queued[1]) < databases_) {
+      connection->database = static_cast<uint8_t>(std::stoul(queued[1]));
+    }
     replies += queued[0] == "PSUBSCRIBE" ? AsSubscriber(connection, queued)
                                          : Execute(queued, connection->database);
   }

@@ -56,6 +56,8 @@ TEST(Simulation, KeepsThePromises) {
     EXPECT_GT(ring_changes, 0u);
     EXPECT_GT(all["sweeps"], 0u);
     EXPECT_GT(all["forgotten"], 0u);
+    EXPECT_GT(all["raised by watchers"], 0u);
+    EXPECT_GT(all["touched for watchers"], 0u);
   }
   RecordProperty("requests", std::to_string(requests));
   std::printf(
@@ -103,6 +105,9 @@ TEST(Simulation, KeepsThePromises) {
       static_cast<unsigned long long>(removals.promotions),
       static_cast<unsigned long long>(removals.excused),
       static_cast<unsigned long long>(removals.audit_found));
+  std::printf("blocks: counters raised by watchers %llu, %llu times touched\n",
+              static_cast<unsigned long long>(all["raised by watchers"]),
+              static_cast<unsigned long long>(all["touched for watchers"]));
   for (const auto& [fault, longest] : stalls) {
     std::printf("longest waits, %s: reads %.0f ms (hedged %.0f), writes %.0f ms (virtual)\n",
                 fault.c_str(), static_cast<double>(longest.read_us) / 1000,

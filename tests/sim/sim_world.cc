@@ -77,6 +77,16 @@ World::World(uint64_t seed, bool trace) : loop_(seed), seed_(seed) {
     options_.databases = 4;
     for (auto& node : nodes_) GiveDatabases(node.get());
   }
+  blocks_ = Loop(seed ^ 0xb10c).Chance(35);
+  if (!reloads_ && Loop(seed ^ 0x3a7c4).Chance(35)) {
+    watchers_ = std::make_unique<Watchers>(
+        &loop_, &Table(), [this](std::string_view key) { return DatabaseOf(key); },
+        [this](Request* request, const std::string& key) {
+          if (proxy_ == nullptr || !proxy_->serving() || proxy_going_) return false;
+          proxy_->Submit(request, key);
+          return true;
+        });
+  }
   keeps_ = copies > 1 && Loop(seed ^ 0xd15c5).Chance(10);
   if (keeps_) {
     saves_ = false;
@@ -162,6 +172,8 @@ std::string World::Describe() const {
   if (saves_) text += ", nodes that save";
   if (keeps_) text += ", nodes that keep every write";
   if (reloads_) text += ", reloads";
+  if (blocks_) text += ", blocks";
+  if (watchers_ != nullptr) text += ", watchers";
   if (refuses_) text += ", nodes that refuse writes";
   if (pauses_) text += ", pauses and long commands";
   if (refusing_replicaof_ > 0) {
@@ -192,10 +204,14 @@ const std::vector<std::string>& World::Run() {
   loop_.After(loop_.Between(0, 200000), [this] { FaultTurn(); });
   loop_.After(loop_.Between(0, 200000), [this] { AuditTurn(); });
   if (saves_) SaveTurn();
+  if (watchers_ != nullptr) {
+    for (size_t shard = 0; shard < prefixes_; ++shard) watchers_->Begin(ShardName(shard) + ":w", 2);
+  }
   loop_.After(100000, [this] { CheckBounds(); });
   loop_.RunUntil(clients_end_us_);
   faults_left_ = 0;
   crashes_ = false;
+  if (watchers_ != nullptr) watchers_->Stop();
   Settle("after the faults");
   // Only a write shows that a key was tampered with.
   for (size_t shard = 0; shard < prefixes_ && !loop_.stopped(); ++shard) {
@@ -239,7 +255,7 @@ bool World::Idle() const {
   for (const SimOp& copy : copies_) {
     if (copy.row != nullptr && copy.outcome == SimOp::Outcome::kPending) return false;
   }
-  return true;
+  return watchers_ == nullptr || watchers_->Idle();
 }
 
 void World::Settle(const char* what) {
@@ -325,6 +341,12 @@ void World::CheckEnd() {
     }
   }
   if (removals_ != nullptr) check_.promotions = removals_->promotions();
+  if (watchers_ != nullptr && check_.all_acks && !check_.data_lost &&
+      check_.old_from_us == UINT64_MAX) {
+    watchers_->Check(content, [this](const std::string& text) { Problem(text); });
+    figures_["raised by watchers"] += watchers_->raised();
+    figures_["touched for watchers"] += watchers_->touched();
+  }
   if (options_.routed) {
     check_.resets = [this](const std::string& key) { return ring_log_.Of(key); };
   }

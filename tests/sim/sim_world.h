@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "proxy/session/read_fence.h"
+#include "tests/sim/sim_watchers.h"
 #include "tests/sim/sim_history.h"
 #include "tests/sim/sim_proxy.h"
 #include "tests/sim/sim_removals.h"
@@ -79,6 +80,7 @@ class World : public RequestSink {
   uint8_t DatabaseOf(std::string_view key) const;
   void GiveDatabases(Node* node);
   void SubmitOp(SimOp* op, const std::vector<std::string>& args);
+  void ChooseBlock(SimOp* op);
   void CheckBounds();
   void AuditTurn();
   bool Idle() const;
@@ -198,6 +200,8 @@ class World : public RequestSink {
   size_t copies_of_each_ = 2;  // at the beginning
   uint64_t changes_ = 0;
   RingLog ring_log_;
+  bool blocks_ = false;                 // some commands are sent within blocks
+  std::unique_ptr<Watchers> watchers_;  // null: nobody watches keys
   std::unique_ptr<Removals> removals_;  // null: nothing goes by itself
   bool saves_ = false;                  // nodes come back with old data
   bool keeps_ = false;                  // nodes come back with all that they had
