@@ -23,6 +23,7 @@ uint8_t Selected(std::span<const std::string_view> args, uint8_t before) {
 }  // namespace
 
 void FrameKeys::SplitBlock(std::string_view frame) {
+  block_ = true;
   args_.clear();
   commands_.clear();
   std::vector<size_t> ends;

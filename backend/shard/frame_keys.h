@@ -36,7 +36,7 @@ class FrameKeys {
     if (IsBlock(frame)) [[unlikely]] {
       SplitBlock(frame);
     } else {
-      commands_.clear();
+      block_ = false;
       SplitFrame(frame, &args_);
     }
   }
@@ -52,7 +52,7 @@ class FrameKeys {
   // not known which they all are: a command is unknown, or (in a block) one that writes names none.
   // `row`: the command's; of a block it does not matter.
   bool Find(const CommandRow* row, uint8_t database);
-  bool is_block() const { return !commands_.empty(); }
+  bool is_block() const { return block_; }
   // Of a block, those of all commands.
   const std::vector<std::string_view>& args() const { return args_; }
   size_t size() const { return names_.empty() ? keys_.size() : names_.size(); }
@@ -94,7 +94,8 @@ class FrameKeys {
   std::vector<std::string_view> args_;
   std::vector<uint32_t> keys_;      // indexes in the arguments of one command
   std::vector<std::string> names_;  // empty: each key is its own name
-  std::vector<Command> commands_;   // of a block
+  bool block_ = false;
+  std::vector<Command> commands_;  // of a block
 };
 
 }  // namespace gemel

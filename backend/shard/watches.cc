@@ -172,9 +172,13 @@ void Watches::DecideOne(const Touch& touch, bool touched) {
 // An empty reply: it may have been carried out.
 void Watches::Decide(Write* write, std::string_view reply) {
   write->answered = true;
-  std::vector<std::string_view> elements = {reply};
+  std::vector<std::string_view> elements;
   const bool error = reply.starts_with('-');
-  if (write->block && !error && !reply.empty() && !SplitArray(reply, &elements)) elements.clear();
+  if (!write->block) {
+    elements.push_back(reply);
+  } else if (!error && !SplitArray(reply, &elements)) {
+    elements.clear();
+  }
   for (const Touch& touch : write->touches) {
     const std::string_view answer =
         touch.element < elements.size() ? elements[touch.element] : std::string_view();

@@ -16,7 +16,8 @@ struct BlockOf {
   size_t element = 0;   // of the command, in EXEC's reply
   size_t elements = 0;  // of that
 };
-// The token is appended to `side` before the command, if there is a side key. A read is there twice.
+// The token is appended to `side` before the command, if there is a side key. A read is there
+// twice.
 BlockOf WrapInBlock(const std::vector<std::string>& args, uint8_t database, const std::string& side,
                     uint8_t side_database, const std::string& token);
 // The command's own part of EXEC's reply; an error stays one. Empty if it cannot be right.

@@ -114,7 +114,8 @@ void World::ChooseBlock(SimOp* op) {
 uint8_t World::DatabaseOf(std::string_view key) const {
   if (options_.databases == 1 || key.size() < 4 || key[0] != 's' || key[2] != ':') return 0;
   const auto shard = static_cast<uint32_t>(key[1] - '0');
-  return static_cast<uint8_t>((1 + shard + (key[3] == 'e' || key[3] == 'b' ? 1 : 0)) % options_.databases);
+  return static_cast<uint8_t>((1 + shard + (key[3] == 'e' || key[3] == 'b' ? 1 : 0)) %
+                              options_.databases);
 }
 
 void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "proxy/session/read_fence.h"
-#include "tests/sim/sim_watchers.h"
 #include "tests/sim/sim_history.h"
 #include "tests/sim/sim_proxy.h"
 #include "tests/sim/sim_removals.h"
 #include "tests/sim/sim_ring_log.h"
+#include "tests/sim/sim_watchers.h"
 
 namespace gemel::sim {
 
