@@ -3,17 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
-#include <thread>
 #include <tuple>
 #include <vector>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/crowd.h"
 #include "tests/e2e/wait.h"
 #include "tests/e2e/wire.h"
 
@@ -27,65 +24,33 @@ ClusterOptions Options(int shards, int workers) {
                        {"timeouts", "request_ms = 30000\nreconnect_max_ms = 100"}}};
 }
 
-// Threads that go on until they are told to stop; what they complain of, and how far they are.
-class Crowd {
- public:
-  ~Crowd() { Stop(); }
-  void Start(int threads, const std::function<void(int)>& work) {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this, work, i] {
-        try {
-          work(i);
-        } catch (const std::exception& e) {
-          Complain(e.what());
-        }
-      });
-    }
-  }
-  void Stop() {
-    stop_ = true;
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
-  bool stopped() const { return stop_; }
-  void Complain(const std::string& what) {
-    const std::lock_guard lock(mutex_);
-    if (complaints_.size() < 10) complaints_.push_back(what.substr(0, 1000));
-  }
-  void Done() { ++done_; }
-  int64_t done() const { return done_; }
-  // Returns once so many more are done, or there is a complaint, or patience ends.
-  bool WaitForMore(int64_t more) {
-    const int64_t goal = done_ + more;
-    return Eventually([&] { return done_ >= goal || HasComplaints(); }) && !HasComplaints();
-  }
-  void ExpectNoComplaints() {
-    const std::lock_guard lock(mutex_);
-    for (const std::string& complaint : complaints_) ADD_FAILURE() << complaint;
-  }
+enum class Fault { kKilled, kHangs, kDisconnected };
 
- private:
-  bool HasComplaints() {
-    const std::lock_guard lock(mutex_);
-    return !complaints_.empty();
-  }
-
-  std::atomic<bool> stop_{false};
-  std::atomic<int64_t> done_{0};
-  std::mutex mutex_;
-  std::vector<std::string> complaints_;
-  std::vector<std::thread> threads_;
-};
-
-// Each copy of the shard is killed once while the crowd is at work, and comes back.
-void KillOneAfterTheOther(Cluster* cluster, int shard, Crowd* crowd, int64_t between) {
+// It happens to one copy of the shard after the other while the crowd is at work.
+void StrikeBoth(Fault fault, Cluster* cluster, int shard, Crowd* crowd, int64_t between) {
   for (int copy = 0; copy < 2; ++copy) {
+    RedisNode& node = cluster->node(shard, copy);
+    const RedisNode& other = cluster->node(shard, 1 - copy);
     EXPECT_TRUE(crowd->WaitForMore(between));
-    cluster->node(shard, copy).Kill();
-    EXPECT_TRUE(cluster->WaitUntilPrimary(shard, cluster->node(shard, 1 - copy)));
-    EXPECT_TRUE(crowd->WaitForMore(between));
-    cluster->node(shard, copy).Start();
+    switch (fault) {
+      case Fault::kKilled:
+        node.Kill();
+        EXPECT_TRUE(cluster->WaitUntilPrimary(shard, other));
+        EXPECT_TRUE(crowd->WaitForMore(between));
+        node.Start();
+        break;
+      case Fault::kHangs:
+        node.Pause();
+        EXPECT_TRUE(cluster->WaitUntilPrimary(shard, other));
+        EXPECT_TRUE(crowd->WaitForMore(between));
+        node.Resume();
+        break;
+      case Fault::kDisconnected:
+        for (int i = 0; i < 3; ++i) {
+          node.Connect()("CLIENT", "KILL", "TYPE", "normal");
+          EXPECT_TRUE(crowd->WaitForMore(between / 4));
+        }
+    }
     ASSERT_TRUE(cluster->WaitUntilInSync());
   }
   EXPECT_TRUE(crowd->WaitForMore(between));
@@ -148,22 +113,35 @@ class Counting {
   std::vector<std::unique_ptr<Client>> clients_;
 };
 
-TEST_P(CounterFaults, AThousandClientsLoseNothing) {
-  const auto [workers, by_chance] = GetParam();
+void ExpectNothingIsLost(Fault fault, int workers, bool by_chance, int clients) {
   Cluster cluster(Options(1, workers));
   EXPECT_EQ(cluster.Connect()("SET", "n", "0"), "OK");
   constexpr int kThreads = 5;
   std::vector<std::unique_ptr<Counting>> parts;
   for (int i = 0; i < kThreads; ++i) {
-    parts.push_back(std::make_unique<Counting>(cluster.proxy().port(), 1000 / kThreads, by_chance));
+    parts.push_back(
+        std::make_unique<Counting>(cluster.proxy().port(), clients / kThreads, by_chance));
   }
   Crowd crowd;
   crowd.Start(kThreads, [&](int i) { parts[static_cast<size_t>(i)]->Work(&crowd); });
-  KillOneAfterTheOther(&cluster, 0, &crowd, 200);
+  StrikeBoth(fault, &cluster, 0, &crowd, 200);
   crowd.Stop();
   crowd.ExpectNoComplaints();
   EXPECT_EQ(cluster.Connect()("GET", "n"), std::to_string(crowd.done()));
   cluster.ExpectCopiesEqual();
+}
+
+TEST_P(CounterFaults, AThousandClientsWhileNodesAreKilled) {
+  const auto [workers, by_chance] = GetParam();
+  ExpectNothingIsLost(Fault::kKilled, workers, by_chance, 1000);
+}
+TEST_P(CounterFaults, ClientsWhileNodesHang) {
+  const auto [workers, by_chance] = GetParam();
+  ExpectNothingIsLost(Fault::kHangs, workers, by_chance, 100);
+}
+TEST_P(CounterFaults, ClientsWhileNodesCloseConnections) {
+  const auto [workers, by_chance] = GetParam();
+  ExpectNothingIsLost(Fault::kDisconnected, workers, by_chance, 100);
 }
 
 // --- Blocks of anything ---
@@ -171,7 +149,9 @@ TEST_P(CounterFaults, AThousandClientsLoseNothing) {
 // Random conversations over one connection, which knows how many elements each EXEC must have.
 class Blocks {
  public:
-  Blocks(uint16_t port, unsigned seed) : wire_(port), random_(seed) {
+  // `quick`: of commands alone that cannot keep a node busy.
+  Blocks(uint16_t port, unsigned seed, bool quick = false)
+      : quick_(quick), wire_(port), random_(seed) {
     wire_.Ask({"HELLO", seed % 2 == 0 ? "2" : "3"});
   }
 
@@ -207,7 +187,7 @@ class Blocks {
 
   Words Any() {
     const std::string n = std::to_string(Below(1000));
-    const std::vector<Words> all = {
+    const std::vector<Words> quick = {
         {"SET", Key("s"), n},
         {"SET", Key("s"), n, "EX", "1000"},
         {"SET", Key("s"), n, "NX"},
@@ -217,40 +197,43 @@ class Blocks {
         {"EXPIRE", Key("s"), "1000"},
         {"GET", Key("s")},
         {"MGET", Key("s"), Key("s")},
-        {"MSET", Key("s"), n, Key("s"), n},
-        {"DEL", Key("s"), Key("e")},
-        {"RENAME", Key("s"), Key("s")},
-        {"COPY", Key("s"), Key("s"), "DB", std::to_string(Below(4)), "REPLACE"},
         {"MOVE", Key("s"), std::to_string(Below(4))},
         {"RPUSH", Key("l"), n},
         {"LPOP", Key("l")},
-        {"LMOVE", Key("l"), Key("l"), "LEFT", "RIGHT"},
-        {"LTRIM", Key("l"), "0", "20"},
         {"SADD", Key("e"), n, "a" + n},
         {"SPOP", Key("e")},
         {"SPOP", Key("e"), "3"},
-        {"SRANDMEMBER", Key("e")},
-        {"SUNIONSTORE", Key("e"), Key("e"), Key("e")},
         {"HSET", Key("h"), n, n},
         {"HINCRBY", Key("h"), "f", "1"},
-        {"HGETALL", Key("h")},
         {"ZADD", Key("z"), n, n},
         {"ZPOPMIN", Key("z")},
         {"ZINCRBY", Key("z"), "0.1", n},
-        {"ZRANGE", Key("z"), "0", "3", "WITHSCORES"},
         {"XADD", Key("x"), "*", "f", n},
         {"XADD", Key("x"), "MAXLEN", "~", "50", "*", "f", n},
-        {"XTRIM", Key("x"), "MAXLEN", "10"},
         {"PFADD", Key("p"), n},
-        {"EVAL", "return redis.call('RPUSH', KEYS[1], ARGV[1])", "1", Key("l"), n},
-        {"EVAL", "return redis.call('SET', KEYS[1], math.random())", "1", Key("s")},
         {"LPUSH", Key("s"), "of the wrong type"},
         {"SELECT", std::to_string(Below(4))},
         {"SELECT", std::to_string(Below(4))},
         {"PING"},
         {"ECHO", n},
     };
-    return all[Below(all.size())];
+    const std::vector<Words> others = {
+        {"MSET", Key("s"), n, Key("s"), n},
+        {"DEL", Key("s"), Key("e")},
+        {"RENAME", Key("s"), Key("s")},
+        {"COPY", Key("s"), Key("s"), "DB", std::to_string(Below(4)), "REPLACE"},
+        {"LMOVE", Key("l"), Key("l"), "LEFT", "RIGHT"},
+        {"LTRIM", Key("l"), "0", "20"},
+        {"SRANDMEMBER", Key("e")},
+        {"SUNIONSTORE", Key("e"), Key("e"), Key("e")},
+        {"HGETALL", Key("h")},
+        {"ZRANGE", Key("z"), "0", "3", "WITHSCORES"},
+        {"XTRIM", Key("x"), "MAXLEN", "10"},
+        {"EVAL", "return redis.call('RPUSH', KEYS[1], ARGV[1])", "1", Key("l"), n},
+        {"EVAL", "return redis.call('SET', KEYS[1], math.random())", "1", Key("s")},
+    };
+    const size_t i = Below(quick_ ? quick.size() : quick.size() + others.size());
+    return i < quick.size() ? quick[i] : others[i - quick.size()];
   }
 
   void Send(const Words& words, Sent sent) {
@@ -272,6 +255,7 @@ class Blocks {
     Send({"APPEND", tag_ + "alone", "x"}, {.what = "", .expected = ":"});
   }
 
+  const bool quick_;
   Wire wire_;
   std::mt19937 random_;
   std::string tag_;
@@ -285,23 +269,34 @@ INSTANTIATE_TEST_SUITE_P(Shards, BlockFaults, testing::Values(1, 2), [](const au
   return std::string(info.param == 1 ? "OneThreaded" : "TwoThreaded");
 });
 
-TEST_P(BlockFaults, CopiesEndEqual) {
-  Cluster cluster(Options(GetParam(), 2));
+void ExpectCopiesEndEqual(Fault fault, int shards, bool quick = false) {
+  Cluster cluster(Options(shards, 2));
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   Crowd crowd;
   crowd.Start(12, [&](int i) {
-    Blocks blocks(cluster.proxy().port(), seed + static_cast<unsigned>(i));
+    Blocks blocks(cluster.proxy().port(), seed + static_cast<unsigned>(i), quick);
     while (!crowd.stopped()) {
       if (const std::string wrong = blocks.Round(); !wrong.empty()) crowd.Complain(wrong);
       crowd.Done();
       LetOthersRun();
     }
   });
-  KillOneAfterTheOther(&cluster, GetParam() - 1, &crowd, 200);
+  StrikeBoth(fault, &cluster, shards - 1, &crowd, 200);
   crowd.Stop();
   crowd.ExpectNoComplaints();
   cluster.ExpectCopiesEqual();
+}
+
+TEST_P(BlockFaults, CopiesThatAreKilledEndEqual) {
+  ExpectCopiesEndEqual(Fault::kKilled, GetParam());
+}
+// A node that might be busy with what it is asked has all the time of a request.
+TEST_P(BlockFaults, CopiesThatHangEndEqual) {
+  ExpectCopiesEndEqual(Fault::kHangs, GetParam(), /*quick=*/true);
+}
+TEST_P(BlockFaults, CopiesThatCloseConnectionsEndEqual) {
+  ExpectCopiesEndEqual(Fault::kDisconnected, GetParam());
 }
 
 TEST_P(BlockFaults, CopiesThatNobodyDisturbsAreEqualAllTheTime) {
