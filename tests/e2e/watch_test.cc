@@ -436,25 +436,6 @@ TEST_P(Watch, KeysThatExpire) {
   }
 }
 
-// What is watched stays watched when the config is read again and when a worker is told of it.
-TEST_P(Watch, WithReloads) {
-  Client client = cluster_.Connect();
-  Client other = cluster_.Connect();
-  for (const bool touched : {false, true}) {
-    EXPECT_EQ(client("SET", "{t}k", "1"), "OK");
-    EXPECT_EQ(client("WATCH", "{t}k"), "OK");
-    EXPECT_FALSE(other("PROXY", "RELOAD").IsError());
-    if (touched) {
-      EXPECT_EQ(other("SET", "{t}k", "2"), "OK");
-    }
-    EXPECT_EQ(client("MULTI"), "OK");
-    EXPECT_EQ(client("SET", "{t}k", "3"), "QUEUED");
-    EXPECT_FALSE(other("PROXY", "RELOAD").IsError());
-    EXPECT_EQ(client("INCR", "{t}k"), "QUEUED");
-    EXPECT_EQ(client("EXEC"), touched ? "(nil)" : "[OK :4]");
-  }
-}
-
 // Who is gone watches nothing, and takes nothing with it.
 TEST_P(Watch, ClientsThatLeave) {
   Client other = cluster_.Connect();
