@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <string>
@@ -317,6 +318,44 @@ TEST_P(BlockFaults, CopiesThatNobodyDisturbsAreEqualAllTheTime) {
     cluster.ExpectCopiesEqual();
   }
   EXPECT_EQ(cluster.Connect()("PROXY", "SHARDS").items.at(0).Field("diverged"), ":0");
+}
+
+// Keys that expire while blocks write and read them; of some blocks the others get the state.
+TEST_P(BlockFaults, KeysThatExpireLeaveCopiesEqual) {
+  Cluster cluster({.shards = GetParam(), .workers = 2});
+  Crowd crowd;
+  crowd.Start(8, [&](int thread) {
+    Client client = cluster.Connect();
+    std::mt19937 random(static_cast<unsigned>(thread));
+    for (int n = 0; n < 100; ++n) {
+      const std::string tag = "{" + std::to_string(random() % 4) + "}";
+      const std::string soon = std::to_string(1 + random() % 20);
+      std::vector<Words> block = {{"SET", tag + "s", "v", "PX", soon},
+                                  {"RPUSH", tag + "l", "v"},
+                                  {"PEXPIRE", tag + "l", soon},
+                                  {"APPEND", tag + "a", "x"},
+                                  {"INCR", tag + "n"},
+                                  {"PEXPIRE", tag + "n", soon},
+                                  {"GET", tag + "s"},
+                                  {"SETNX", tag + "s", "late"}};
+      if (n % 3 == 0) block.push_back({"XADD", tag + "x", "MAXLEN", "9", "*", "f", "v"});
+      if (n % 3 == 1) block.push_back({"SPOP", tag + "none"});
+      std::shuffle(block.begin(), block.end(), random);
+      client.Append({"MULTI"});
+      for (const Words& words : block) client.Append(words);
+      client.Append({"EXEC"});
+      for (size_t i = 0; i <= block.size(); ++i) client.Read();
+      const Reply reply = client.Read();
+      if (reply.items.size() != block.size()) crowd.Complain(reply.Text());
+    }
+  });
+  crowd.Join();
+  crowd.ExpectNoComplaints();
+  for (int shard = 0; shard < cluster.shards(); ++shard) {
+    EXPECT_TRUE(Eventually(
+        [&] { return cluster.node(shard, 0).Digest() == cluster.node(shard, 1).Digest(); }));
+  }
+  cluster.ExpectCopiesEqual();
 }
 
 }  // namespace
