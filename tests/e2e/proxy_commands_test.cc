@@ -95,7 +95,7 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
       EXPECT_EQ(key.items.size(), 16u);
     }
   }
-  const std::vector<Words> without = {{"MULTI"},
+  const std::vector<Words> without = {{"MONITOR"},
                                       {"SUBSCRIBE", "channel"},
                                       {"EVAL", "return 1", "0"},
                                       {"XREAD", "BLOCK", "0", "STREAMS", a},

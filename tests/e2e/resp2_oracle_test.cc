@@ -5,65 +5,19 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "backend/command/command_table.h"
-#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp2_form.h"
 #include "tests/e2e/cluster.h"
-#include "tests/e2e/raw_socket.h"
 #include "tests/e2e/redis_node.h"
+#include "tests/e2e/wire.h"
 
 namespace gemel::e2e::resp2_oracle_test {
 namespace {
-
-// A connection that gives whole replies.
-class Wire {
- public:
-  explicit Wire(uint16_t port) : socket_(port) {}
-
-  std::string Ask(const Words& words) {
-    socket_.Send(Encode(words));
-    std::string reply;
-    ReplyReader reader;
-    const ReplyLimits limits;
-    for (;;) {
-      reply += socket_.Read(1);
-      const auto status = reader.Read(reply.data(), reply.size(), limits);
-      if (status == ReplyReader::Status::kReply) return reply;
-      if (status == ReplyReader::Status::kError) throw std::runtime_error(reader.error());
-    }
-  }
-
- private:
-  RawSocket socket_;
-};
-// Words are apart by spaces; "" is an empty one, and \_ is a space in one.
-Words WordsOf(const std::string& line) {
-  std::istringstream stream(line);
-  Words words;
-  for (std::string word; stream >> word;) {
-    if (word == "\"\"") word.clear();
-    for (size_t at = 0; (at = word.find("\\_", at)) != std::string::npos;) word.replace(at, 2, " ");
-    words.push_back(word);
-  }
-  return words;
-}
-
-// What is another number each time, of more digits or fewer.
-std::string WithoutDigits(const std::string& text) {
-  std::string without;
-  for (const char c : text) {
-    const bool digit = c >= '0' && c <= '9';
-    if (digit && !without.empty() && without.back() == '0') continue;
-    without += digit ? '0' : c;
-  }
-  return without;
-}
 
 // In their order: what one leaves the next finds. "~" before one: its numbers are others each time.
 const char* const kCommands[] = {

@@ -30,6 +30,20 @@ async function main() {
     assert.strictEqual(error, null);
     assert.strictEqual(reply, 'OK');
   }
+  const results = await client.multi().set('js:m', 1).incr('js:m').hgetall('js:h').lpush('js:m', 1).get('js:m').exec();
+  assert.deepStrictEqual(results.map(([error]) => error && error.message.split(' ')[0]), [null, null, null, 'WRONGTYPE', null]);
+  assert.deepStrictEqual(results.map(([, reply]) => reply).slice(0, 3), ['OK', 2, { a: '1', b: '2' }]);
+  assert.strictEqual(results[4][1], '2');
+  assert.strictEqual(await client.multi({ pipeline: false }), 'OK');
+  assert.strictEqual(await client.incr('js:m'), 'QUEUED');
+  assert.deepStrictEqual(await client.exec(), [[null, 3]]);
+  const other = client.duplicate();
+  await client.watch('js:m');
+  assert.strictEqual(await other.incr('js:m'), 4);
+  assert.strictEqual(await client.multi().incr('js:m').exec(), null);
+  assert.deepStrictEqual(await client.multi().incr('js:m').exec(), [[null, 5]]);
+  await assert.rejects(client.multi().set('js:m').exec(), /EXECABORT/);
+  await other.quit();
   const replies = await Promise.all([...Array(100).keys()].map((i) => client.get(`js:p:${i}`)));
   assert.deepStrictEqual(replies, [...Array(100).keys()].map(String));
   let scanned = 0;

@@ -3,7 +3,7 @@
 'use strict';
 
 const assert = require('node:assert');
-const { createClient } = require('@redis/client');
+const { createClient, WatchError } = require('@redis/client');
 
 process.on('warning', (warning) => {
   console.error(warning);
@@ -45,6 +45,28 @@ async function everydayUse(client, prefix) {
   assert.ok((await client.info()).includes('gemel_version'));
 }
 
+async function transactions(client, other, prefix) {
+  const key = (name) => `${prefix}:{t}:${name}`;
+  assert.deepStrictEqual(
+    await client.multi().set(key('n'), 1).incr(key('n')).zAdd(key('z'), { score: 1.5, value: 'a' })
+      .zScore(key('z'), 'a').get(key('none')).sMembers(key('none')).exec(),
+    ['OK', 2, 1, 1.5, null, []]);
+  assert.deepStrictEqual(await client.multi().exec(), []);
+  const error = await client.multi().set(key('s'), 'x').incr(key('s')).get(key('s')).exec().catch((e) => e);
+  assert.deepStrictEqual([error.replies.length, error.errorIndexes], [3, [1]]);
+  assert.strictEqual(await client.watch([key('n'), key('none')]), 'OK');
+  assert.strictEqual(await other.incr(key('n')), 3);
+  await assert.rejects(client.multi().incr(key('n')).exec(), (e) => e instanceof WatchError);
+  assert.strictEqual(await client.watch(key('n')), 'OK');
+  assert.strictEqual(await client.unwatch(), 'OK');
+  assert.strictEqual(await other.incr(key('n')), 4);
+  assert.deepStrictEqual(await client.multi().incr(key('n')).exec(), [5]);
+  // Many at once, over one connection.
+  const many = await Promise.all(
+    [...Array(200).keys()].map(() => client.multi().incr(key('m')).incrBy(key('m'), 2).exec()));
+  assert.deepStrictEqual(many[199], [598, 600]);
+}
+
 async function connect(RESP) {
   const client = createClient({ RESP, unstableResp3: true, url: `redis://127.0.0.1:${process.argv[2]}` });
   client.on('error', (error) => {
@@ -58,6 +80,8 @@ async function connect(RESP) {
 async function main() {
   const clients = [await connect(3), await connect(2), await connect(3)];
   await Promise.all(clients.map((client, i) => everydayUse(client, `node:${i}`)));
+  await transactions(clients[0], clients[1], 'node:three');
+  await transactions(clients[1], clients[2], 'node:two');
   for (const client of clients) await client.close();
   console.log('node-redis: ok');
 }

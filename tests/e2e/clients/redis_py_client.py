@@ -30,6 +30,23 @@ assert client.config_get("maxmemory") is not None
 assert client.client_setname("tester") and client.client_getname() == "tester"
 assert client.command_count() > 100
 assert client.delete(*[f"py:p:{number}" for number in range(1000)]) == 1000
+with client.pipeline() as pipeline:  # a transaction
+    pipeline.watch("py:t", "py:t")
+    assert pipeline.get("py:t") is None
+    pipeline.multi()
+    pipeline.set("py:t", 1).incr("py:t").hget("{py:t}", "f")
+    assert pipeline.execute() == [True, 2, None]
+    pipeline.watch("py:t")
+    assert client.incr("py:t") == 3
+    pipeline.multi()
+    pipeline.incr("py:t")
+    try:
+        pipeline.execute()
+        raise SystemExit("a watched key was touched")
+    except redis.WatchError:
+        pass
+assert client.transaction(lambda p: p.multi() or p.incr("py:t"), "py:t") == [4]
+assert client.delete("py:t") == 1
 try:
     client.incr("py:h")
     raise SystemExit("no error for a wrong type")
