@@ -9,13 +9,6 @@
 
 namespace gemel {
 
-namespace {
-
-// From here on a command has so many keys, or members, that it may take long.
-constexpr size_t kManyBytes = ChunkPool::kStandard;
-
-}  // namespace
-
 bool Hedger::MayTakeLong(const CommandRow& row, std::string_view frame) {
   return row.MayTakeLong() || frame.size() >= kManyBytes;
 }

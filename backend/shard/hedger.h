@@ -17,6 +17,9 @@ namespace gemel {
 // Logic only, the shard's thread.
 class Hedger {
  public:
+  // From here on a command has so many keys, or members, that it may take long.
+  static constexpr size_t kManyBytes = ChunkPool::kStandard;
+
   explicit Hedger(ShardParts* parts) : parts_(parts) {}
 
   void AddCopy(uint32_t copy) {

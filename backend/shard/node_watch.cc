@@ -266,11 +266,15 @@ bool NodeWatch::MayNotRunAgain(uint32_t copy, const Request& request) {
 // The node alone has been sent the write, or another one has what follows behind it.
 NodeWatch::Work NodeWatch::WorkOfFirst(const Op& op) {
   const std::string_view frame = parts_->first->WorkOf(op);
-  const Work usual = parts_->first->IsLarge(op) ? Work::kLong : Work::kShort;
+  const bool large = parts_->first->IsLarge(op);
+  const Work usual = large ? Work::kLong : Work::kShort;
   if (frame.empty()) return usual;
   const CommandRow* row = frame_.SplitWithRow(frame);
   if (row != nullptr && row->RunsCode()) return Work::kScript;
-  return row == nullptr || Hedger::MayTakeLong(*row, frame) ? Work::kLongAlone : usual;
+  // Of small keys nothing takes long; what it brings along may.
+  const bool alone =
+      row == nullptr || frame.size() >= Hedger::kManyBytes || (large && row->MayTakeLong());
+  return alone ? Work::kLongAlone : usual;
 }
 
 // What may the node be working on, of the first in its line?

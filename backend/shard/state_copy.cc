@@ -63,10 +63,11 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   }
   // First how large they are: a DUMP of gigabytes would stop the node. Nobody changes them from
   // here on.
-  const std::vector<std::string> keys(job.keys.begin(),
-                                      job.keys.begin() + static_cast<std::ptrdiff_t>(job.written));
-  for (const std::string& key : keys) {
-    SendIn(DatabaseOf(key), &job, id, copy, kSize, CommandFrame({"MEMORY", "USAGE", KeyOf(key)}));
+  const std::vector<std::string> keys = job.keys;
+  const size_t written = job.written;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    SendIn(DatabaseOf(keys[i]), &job, id, copy, i < written ? kSize : kSizeOfRead,
+           CommandFrame({"MEMORY", "USAGE", KeyOf(keys[i])}));
   }
 }
 
@@ -87,7 +88,8 @@ void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
   Job& job = found->second;
   switch (op.repair_step) {
     case kSize:
-      OnSize(&job, id, reply);
+    case kSizeOfRead:
+      OnSize(&job, id, op.repair_step == kSize, reply);
       return;
     case kMulti:
       --job.in_flight;
@@ -157,10 +159,13 @@ void StateCopy::OnFirstEnd(Job* job, uint32_t id) {
 }
 
 // An estimate, which a server before 4.0 does not have.
-void StateCopy::OnSize(Job* job, uint32_t id, std::string_view reply) {
+void StateCopy::OnSize(Job* job, uint32_t id, bool written, std::string_view reply) {
   --job->in_flight;
   int64_t bytes = 0;
-  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) job->memory += bytes;
+  if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) {
+    job->looked_at += bytes;
+    if (written) job->memory += bytes;
+  }
   if (job->in_flight > 0) return;
   if (job->memory > kMaxMemory) {
     std::string error;
@@ -424,7 +429,7 @@ void StateCopy::Opened() {
 
 bool StateCopy::IsLarge(const Op& op) const {
   const auto found = jobs_.find(op.repair_job);
-  return found != jobs_.end() && found->second.memory >= kLarge;
+  return found != jobs_.end() && found->second.looked_at >= kLarge;
 }
 
 std::string_view StateCopy::WorkOf(const Op& op) const {

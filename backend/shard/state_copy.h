@@ -120,11 +120,20 @@ class StateCopy {
   // What a node does while that op is the first in its line: the write, where it is executed with
   // EXEC. Else empty: as its frame says.
   std::string_view WorkOf(const Op& op) const;
-  // The keys that it dumps or restores are so large that it takes its time.
+  // The keys that it looks at, dumps or restores are so large that it takes its time.
   bool IsLarge(const Op& op) const;
 
  private:
-  enum Step : uint8_t { kSize, kMulti, kCommand, kQueued, kExec, kFollow, kFollowExec };
+  enum Step : uint8_t {
+    kSize,
+    kSizeOfRead,
+    kMulti,
+    kCommand,
+    kQueued,
+    kExec,
+    kFollow,
+    kFollowExec
+  };
   struct Job {
     Op* write = nullptr;
     uint32_t session = 0;
@@ -139,7 +148,8 @@ class StateCopy {
     Rewrite rewrite = nullptr;
     uint32_t copy = 0;
     uint32_t in_flight = 0;  // to the first copy
-    int64_t memory = 0;      // that the keys take
+    int64_t memory = 0;      // that the keys take which it writes
+    int64_t looked_at = 0;   // and that all of them take
     bool locked = true;      // its keys
     bool has_room = false;   // the memory is counted
     bool sent = false;       // the write
@@ -159,7 +169,7 @@ class StateCopy {
   void SendIn(uint8_t database, Job* job, uint32_t id, uint32_t copy, Step step,
               std::string_view frame);
   void SendCommands(Job* job, uint32_t id);
-  void OnSize(Job* job, uint32_t id, std::string_view reply);
+  void OnSize(Job* job, uint32_t id, bool written, std::string_view reply);
   void Execute(Job* job, uint32_t id);
   void OnExec(Job* job, uint32_t id, std::string_view reply);
   void OnFirstEnd(Job* job, uint32_t id);

@@ -139,6 +139,7 @@ void Watches::OnWholeDatabase(const FrameKeys::Command& command) {
   const CommandRow& row = *command.row;
   std::bitset<kMostDatabases> databases;
   if (SwapsDatabases(row)) {
+    if (command.args[1] == command.args[2]) return;
     for (const std::string_view arg : command.args.subspan(1)) {
       int64_t index = 0;
       if (ParseInteger(arg, &index) && index >= 0 && index < int64_t{kMostDatabases}) {

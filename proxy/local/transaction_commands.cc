@@ -252,10 +252,12 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   }
   const Pool& pool = *context.pool;
   QueuedBlock& queued = state.transaction.block();
+  const bool over =
+      !queued.aborted && state.watched.any() && IsOver(pool, state.watched, context.now_ms);
   std::string error;
   if (queued.aborted) {
     error = "EXECABORT Transaction discarded because of previous errors.";
-  } else if (queued.pool_number != pool.number()) {
+  } else if (!over && queued.pool_number != pool.number()) {
     const std::string why = PlanAgain(pool, state, &queued);
     if (!why.empty()) error = "EXECABORT Transaction discarded because of: " + why;
   }
@@ -264,7 +266,7 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
     session.ReplyError(error);
     return;
   }
-  if (state.watched.any() && IsOver(pool, state.watched, context.now_ms)) {
+  if (over) {
     End(&state);
     session.ReplyNow(state.protocol.is_resp3() ? "_\r\n" : "*-1\r\n");
     return;

@@ -23,7 +23,8 @@ std::string BlockPlan::Add(const Pool& pool, const CommandRow& row,
       has_local_ = true;
       return {};
     case Plan::Kind::kRefused:
-      return plan.error;
+      has_local_ |= plan.refused_at_exec;
+      return plan.refused_at_exec ? std::string() : plan.error;
     case Plan::Kind::kAnswered:
     case Plan::Kind::kCursor:
       return NotInTransaction(row, "its cursor is gemel's own");

@@ -87,6 +87,10 @@ void ExecReply::GoOn() {
     if (!command.local) {
       const uint32_t element = element_of_[next_];
       if (element < elements_.size()) Append(elements_[element]);
+    } else if (!command.error.empty()) {
+      std::string error;
+      AppendError(&error, command.error);
+      Append(error);
     } else if (wanted && !RunLocal(command)) {
       return;
     }

@@ -119,6 +119,7 @@ void Plan::Clear() {
   node_cursor = 0;
   last_shard = false;
   error.clear();
+  refused_at_exec = false;
   answer = {};
   keys.clear();
   key_shards.clear();
@@ -153,6 +154,7 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
   }
   if (!well_formed) return Refuse(MalformedKeysError(row, args), plan);
   if (!MayName(pool.config(), row, args)) {
+    plan->refused_at_exec = true;
     return Refuse("ERR DB index is out of range", plan);
   }
   if (pool.shards().size() > 1 && !plan->names_all_keys) {

@@ -149,19 +149,16 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
   std::string other;
   const CommandRow* sent = InItsDatabase(&context, row, &other);
   // What will not be carried out is not kept.
-  const bool local = context.plan.kind == Plan::Kind::kLocal;
-  if (!block.aborted) block.Queue(*sent, local, other.empty() ? frame : other);
+  if (!block.aborted) block.Queue(*sent, context.plan, other.empty() ? frame : other);
   ReplyNow("+QUEUED\r\n");
 }
 
 void Session::Reject(const CommandRow* row, std::string_view text) {
-  if (!state_.transaction.open()) [[likely]] {
-    ReplyError(text);
-  } else if (row != nullptr && row->local == LocalCommand::kExec) {
+  if (row != nullptr && row->local == LocalCommand::kExec) {
     state_.transaction.Reset();
     state_.watched.Reset();
-    ReplyError("EXECABORT Transaction discarded because of: " +
-               std::string(text.substr(text.find(' ') + 1)));
+    const std::string_view why = text.starts_with("ERR ") ? text.substr(4) : text;
+    ReplyError("EXECABORT Transaction discarded because of: " + std::string(why));
   } else {
     state_.transaction.Abort();
     ReplyError(text);

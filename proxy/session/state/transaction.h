@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ struct QueuedBlock {
   struct Command {
     const CommandRow* row;  // of the pool's table
     bool local;             // the proxy answers it itself
+    std::string error;      // with this, if it is not empty (without "-")
     size_t begin;           // its frame's place in `frames`
     size_t end;
   };
@@ -34,10 +36,12 @@ struct QueuedBlock {
   std::string_view FrameOf(const Command& command) const {
     return frames.view().substr(command.begin, command.end - command.begin);
   }
-  void Queue(const CommandRow& row, bool local, std::string_view frame) {
+  void Queue(const CommandRow& row, const Plan& as, std::string_view frame) {
     const size_t begin = frames.size();
     frames.Append(frame);
-    commands.push_back({&row, local, begin, frames.size()});
+    const bool refused = as.kind == Plan::Kind::kRefused;
+    commands.push_back({&row, refused || as.kind == Plan::Kind::kLocal,
+                        refused ? as.error : std::string(), begin, frames.size()});
   }
 
   uint64_t pool_number;  // for which it is planned
