@@ -124,7 +124,7 @@ TEST_P(TransactionBytes, OfThousandsOfCommands) {
 }
 
 TEST_P(TransactionBytes, OfLargeValues) {
-  const std::string value(20 << 20, 'v');
+  const std::string value(4 << 20, 'v');
   const std::vector<Words> commands = {{"MULTI"},
                                        {"SET", "{t}large", value},
                                        {"STRLEN", "{t}large"},
