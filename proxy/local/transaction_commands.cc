@@ -18,19 +18,24 @@ namespace gemel {
 
 namespace {
 
+// All nodes take transactions; else the client has been told who does not.
+bool CheckNodes(LocalCommands& local, Session& session) {
+  const NodeAbilities* abilities = local.process().abilities;
+  const std::optional<ServerUser> poor =
+      abilities == nullptr ? std::nullopt : abilities->WithoutBlocks();
+  if (!poor) return true;
+  session.ReplyError("ERR transactions are not to be had: " + poor->node + " of shard '" +
+                     poor->shard + "' does not allow MULTI and EXEC");
+  return false;
+}
+
 void Multi(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   SessionState& state = session.state();
   if (state.transaction.open()) {
     session.ReplyError("ERR MULTI calls can not be nested");
     return;
   }
-  const NodeAbilities* abilities = local.process().abilities;
-  if (const std::optional<ServerUser> poor =
-          abilities == nullptr ? std::nullopt : abilities->WithoutBlocks()) {
-    session.ReplyError("ERR transactions are not to be had: " + poor->node + " of shard '" +
-                       poor->shard + "' does not allow MULTI and EXEC");
-    return;
-  }
+  if (!CheckNodes(local, session)) return;
   state.transaction.Begin(*session.context().pool, state.watched.shard());
   session.ReplyNow("+OK\r\n");
 }
@@ -94,13 +99,14 @@ class WatchReply : public RequestSink {
 };
 
 // The session goes on once it is known how long the keys live: an EXEC needs that.
-void Watch(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+void Watch(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
   SessionContext& context = session.context();
   SessionState& state = session.state();
   if (state.transaction.open()) {
     session.ReplyError("ERR WATCH inside MULTI is not allowed");
     return;
   }
+  if (!CheckNodes(local, session)) return;
   const LocalArgs keys = args.subspan(1);
   const Pool& pool = *context.pool;
   const uint32_t shard = state.watched.shard().value_or(pool.ShardOf(keys[0]));

@@ -23,7 +23,7 @@ class MemoryFaults : public testing::Test {
     }
     proxy_.Start("[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy_.port()) +
                  "\"]\n[health]\n" + kPatientProbes +
-                 "\n[timeouts]\nreconnect_max_ms = 100\n[limits]\n" + limits +
+                 "\n[timeouts]\nreconnect_max_ms = 100\nrequest_ms = 60000\n[limits]\n" + limits +
                  "\n[[shard]]\nname = \"a\"\nprimary = \"" + node + "\"\n");
     ASSERT_TRUE(Served());
   }

@@ -62,7 +62,7 @@ void StrikeBoth(Fault fault, Cluster* cluster, int shard, Crowd* crowd, int64_t 
 // Workers; whether the block has a command that one copy executes first.
 class CounterFaults : public testing::TestWithParam<std::tuple<int, bool>> {};
 INSTANTIATE_TEST_SUITE_P(Ways, CounterFaults,
-                         testing::Combine(testing::Values(1, 2), testing::Bool()),
+                         testing::Values(std::tuple(1, false), std::tuple(2, true)),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param) == 1 ? "One"
                                                                            : "TwoThreaded") +

@@ -387,5 +387,20 @@ TEST_P(Transactions, DatabasesThatAreNoneAreFoundOutByExec) {
   if (cluster_.shards() == 1) ExpectRediss(kSwapOutOfRange);
 }
 
+// A node whose user may not: the client is told which, and all else is served.
+TEST(TransactionsRefused, WhereANodeTakesNone) {
+  Cluster cluster({.shards = 1, .redis_options = {"--rename-command", "MULTI", ""}});
+  Client client = cluster.Connect();
+  for (const Words& words : {Words{"MULTI"}, Words{"WATCH", "k"}}) {
+    const std::string reply = client.Run(words).Text();
+    EXPECT_TRUE(reply.starts_with("-ERR transactions are not to be had: 127.0.0.1:")) << reply;
+    EXPECT_NE(reply.find("does not allow MULTI and EXEC"), std::string::npos) << reply;
+  }
+  EXPECT_EQ(client("EXEC"), "-ERR EXEC without MULTI");
+  EXPECT_EQ(client("SET", "k", "v"), "OK");
+  EXPECT_EQ(client("GET", "k"), "v");
+  cluster.ExpectCopiesEqual();
+}
+
 }  // namespace
 }  // namespace gemel::e2e::transactions_test
