@@ -151,9 +151,9 @@ void FirstWrites::HoldInFront(Op* write, CopyMask executed_by, std::string_view 
   ++again_;
   Request* request = std::exchange(write->request, nullptr);
   request->tried |= static_cast<uint16_t>(executed_by);
-  const uint64_t sent_ms = write->waiting_since_ms;
+  // Before anything lets those go on that wait behind it.
+  parts_->hold->TakeBack(request, frame, write->waiting_since_ms);
   parts_->writes->End(write);
-  parts_->hold->AddInFront(request, frame, sent_ms);
 }
 
 bool FirstWrites::MayExecute(uint32_t copy) { return parts_->copies->Serves(copy); }
@@ -202,17 +202,16 @@ void FirstWrites::OnFirstLost(Op* write, uint32_t copy, std::string_view frame, 
   const Copies& copies = *parts_->copies;
   parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy), frame,
                                write->database);
-  parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
   // Another copy must have been in sync, or nobody's data would count without the write; and once
   // is enough: it may be why the node ended. A script that does not end would not end elsewhere.
   const Request& request = *write->request;
   const bool again = (copies.in_sync() & ~Bit(copy)) != 0 && request.tried == 0;
   const bool script =
       copies.link(copy).end().overdue && parts_->nodes->MayNotRunAgain(copy, request);
-  if (again && !script && !parts_->roles->stopped()) {
-    HoldInFront(write, Bit(copy), frame);
-    return;
-  }
+  const bool held = again && !script && !parts_->roles->stopped();
+  if (held) HoldInFront(write, Bit(copy), frame);
+  parts_->roles->MarkUnsure(copy, "its connection was lost with writes in it");
+  if (held) return;
   write->lost = Bit(copy);
   parts_->writes->AnswerUnknown(write);
   parts_->writes->End(write);

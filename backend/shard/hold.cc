@@ -1,7 +1,6 @@
 #include "backend/shard/hold.h"
 
 #include <string>
-#include <unordered_set>
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
@@ -70,30 +69,29 @@ void Hold::Send(Request* request) {
   }
 }
 
+bool Hold::RefusedAsFull(Request* request) {
+  if (!held_.full()) return false;
+  AnswerError(request, "TRYAGAIN shard '" + parts_->options.name +
+                           "' is changing its roles and too many requests wait for it already");
+  return true;
+}
+
 void Hold::Add(Request* request) {
-  if (held_.full()) {
-    AnswerError(request, "TRYAGAIN shard '" + parts_->options.name +
-                             "' is changing its roles and too many requests wait for it already");
-    return;
-  }
+  if (RefusedAsFull(request)) return;
   ++held_count_;
   parts_->shard->LeaveShortWay();  // nothing overtakes it
   held_.Push(request, parts_->env->NowMs());
 }
 
-void Hold::AddAgain(Request* request, std::string_view frame) {
-  if (request->extra != nullptr) request->extra->owned.Clear();
-  request->frame = frame;
-  if (request->kind != RequestKind::kRead) request->tried = 0;
-  Add(request);
-}
-
-void Hold::AddInFront(Request* request, std::string_view frame, uint64_t sent_ms) {
+void Hold::TakeBack(Request* request, std::string_view frame, uint64_t sent_ms) {
+  const bool executed = request->kind != RequestKind::kRead && request->tried != 0;
+  if (!executed && RefusedAsFull(request)) return;
   if (request->extra != nullptr) request->extra->owned.Clear();
   request->frame = frame;
   ++held_count_;
   parts_->shard->LeaveShortWay();
-  held_.PushFront(request, parts_->env->NowMs(), sent_ms);
+  if (releasing_) blocked_.insert(request->session);
+  held_.PushReturned(request, parts_->env->NowMs(), sent_ms);
 }
 
 std::string Hold::WhyNotSent(const Request& request) const {
@@ -122,8 +120,8 @@ void Hold::Release() {
   releasing_ = true;
   parts_->first->BeginRound();
   parts_->way_back->BeginRound();
-  std::unordered_set<uint32_t> blocked;
-  for (size_t left = held_.size(); left > 0; --left) {
+  blocked_.clear();
+  for (held_.BeginRound(); held_.visiting();) {
     HeldQueue::Held held = held_.Pop();
     Request* request = held.request;
     if (request->kind == RequestKind::kRead && parts_->env->IsGone(request->session)) {
@@ -131,7 +129,7 @@ void Hold::Release() {
       continue;
     }
     const ShardGate::Verdict verdict =
-        blocked.contains(request->session) ? ShardGate::Verdict::kHold : MayGo(&held);
+        blocked_.contains(request->session) ? ShardGate::Verdict::kHold : MayGo(&held);
     if (verdict == ShardGate::Verdict::kPass && parts_->first->MayHaveBeenExecuted(*request)) {
       AnswerError(request, WhyNotSent(*request));
     } else if (verdict == ShardGate::Verdict::kPass) {
@@ -139,7 +137,7 @@ void Hold::Release() {
     } else if (verdict == ShardGate::Verdict::kRefuse) {
       AnswerError(request, gate_->Refusal());
     } else if (hopeful) {
-      blocked.insert(request->session);
+      blocked_.insert(request->session);
       held_.PushAgain(held);
     } else {
       AnswerError(request, WhyNotSent(*request));
@@ -149,8 +147,7 @@ void Hold::Release() {
 }
 
 void Hold::Tick(uint64_t now_ms) {
-  while (!held_.empty() && now_ms >= held_.front().since_ms + parts_->options.wait_ms) {
-    Request* request = held_.Pop().request;
+  while (Request* request = held_.PopDue(now_ms, parts_->options.wait_ms)) {
     AnswerError(request, WhyNotSent(*request));
   }
   if (!held_.empty()) parts_->shard->Refresh();

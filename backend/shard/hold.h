@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <string_view>
+#include <unordered_set>
 
 #include "backend/figures/figures.h"
 #include "backend/shard/held_queue.h"
@@ -26,11 +27,9 @@ class Hold {
   void Submit(Request* request);
   // Holds one that cannot be sent; refuses it if too many wait already.
   void Add(Request* request);
-  // The same for one whose frame is here again.
-  void AddAgain(Request* request, std::string_view frame);
-  // The same, in front of all, though too many wait: it was sent before them, at
-  // `sent_ms`.
-  void AddInFront(Request* request, std::string_view frame, uint64_t sent_ms);
+  // Holds one that was sent, at `sent_ms`, and has to be sent anew, with its frame: in front of all
+  // that have not been. It is refused only if too many wait and no copy may have executed it.
+  void TakeBack(Request* request, std::string_view frame, uint64_t sent_ms);
   template <typename Visit>
   void ForEach(Visit visit) const {
     held_.ForEach(visit);
@@ -69,6 +68,7 @@ class Hold {
   ShardGate::Verdict AskGate(const Request& request) {
     return gate_ == nullptr ? ShardGate::Verdict::kPass : gate_->Before(request);
   }
+  bool RefusedAsFull(Request* request);
   // What one that waited is told if it cannot be sent.
   std::string WhyNotSent(const Request& request) const;
   // On the slow way, or one that was held.
@@ -80,6 +80,7 @@ class Hold {
   HeldQueue held_;
   ShardGate* gate_ = nullptr;
   bool releasing_ = false;
+  std::unordered_set<uint32_t> blocked_;  // sessions of which one must wait, in this round
   bool paused_ = false;
   Figure held_count_{parts_->figures, "waited", "Requests that had to wait"};
   Figure errors_{parts_->figures, "errors",

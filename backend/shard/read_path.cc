@@ -124,7 +124,7 @@ void ReadPath::OnLost(const Link& link, Request* request, std::string_view frame
   if (Retry(request, frame)) return;
   // Nobody else now: it waits like one that has just come.
   if (parts_->roles->Hopeful()) {
-    parts_->hold->AddAgain(request, frame);
+    parts_->hold->TakeBack(request, frame, parts_->env->NowMs());
   } else {
     Refuse(request);
   }

@@ -229,7 +229,8 @@ bool WritePath::EndIfNobodyApplied(Op* op, std::string_view frame) {
   if (op->refusal != nullptr) {
     Answer(op, Reply{*op->refusal, nullptr});
   } else if (op->unread && op->applied == 0 && op->lost == 0 && op->request != nullptr) {
-    parts_->hold->AddAgain(std::exchange(op->request, nullptr), frame);
+    op->request->tried = 0;
+    parts_->hold->TakeBack(std::exchange(op->request, nullptr), frame, parts_->env->NowMs());
   } else {
     AnswerKept(op);
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace gemel::held_queue_test {
 namespace {
@@ -24,16 +25,58 @@ TEST(HeldQueue, KeepsOrderSessionsAndFrames) {
   EXPECT_EQ(first.request, &requests[0]);
   EXPECT_EQ(first.request->frame, "frame 0");  // the caller's is gone
   EXPECT_TRUE(queue.HasSession(0));
+  queue.BeginRound();
   queue.PushAgain(first);
   EXPECT_EQ(queue.Pop().request, &requests[1]);
   EXPECT_EQ(queue.Pop().request, &requests[2]);
   EXPECT_FALSE(queue.HasSession(1));
-  EXPECT_EQ(queue.front().since_ms, 100u);
+  EXPECT_EQ(queue.PopDue(149, 50), nullptr);
   EXPECT_TRUE(queue.HoldsFrom(100));
   EXPECT_FALSE(queue.HoldsFrom(99));
-  EXPECT_EQ(queue.Pop().request->frame, "frame 0");
+  EXPECT_EQ(queue.PopDue(150, 50)->frame, "frame 0");
   EXPECT_TRUE(queue.empty());
   EXPECT_FALSE(queue.HasSession(0));
+}
+
+// What was sent before goes before what was not, in the order in which it came back.
+TEST(HeldQueue, WhatComesBackGoesInFront) {
+  HeldQueue queue(1);
+  Request requests[3];
+  for (Request& request : requests) request.frame = "frame";
+  queue.Push(&requests[2], 100);
+  queue.PushReturned(&requests[0], 101, 50);
+  queue.PushReturned(&requests[1], 101, 50);
+  EXPECT_TRUE(queue.HoldsFrom(50));
+  EXPECT_EQ(queue.PopDue(150, 50), &requests[2]);  // it has waited for longer
+  queue.Push(&requests[2], 100);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(queue.Pop().request, &requests[i]);
+  EXPECT_TRUE(queue.empty());
+}
+
+// One that comes back while a round goes on was sent in it: what the round has not visited yet
+// comes after it, then what has come meanwhile, and the round ends with what was there when it
+// began.
+TEST(HeldQueue, WhatComesBackInARound) {
+  HeldQueue queue(9);
+  Request requests[4];
+  for (Request& request : requests) request.frame = "frame";
+  for (int i = 0; i < 3; ++i) queue.Push(&requests[i], 100);
+  std::vector<int> visited;
+  for (queue.BeginRound(); queue.visiting();) {
+    const HeldQueue::Held held = queue.Pop();
+    const int number = static_cast<int>(held.request - requests);
+    visited.push_back(number);
+    if (number == 0) {
+      queue.PushReturned(held.request, 101, 100);
+      queue.Push(&requests[3], 101);
+    } else {
+      queue.PushAgain(held);
+    }
+  }
+  EXPECT_EQ(visited, (std::vector<int>{0, 1, 2}));
+  std::vector<int> left;
+  while (!queue.empty()) left.push_back(static_cast<int>(queue.Pop().request - requests));
+  EXPECT_EQ(left, (std::vector<int>{0, 1, 2, 3}));
 }
 
 }  // namespace
