@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace gemel {
 
@@ -23,6 +24,7 @@ struct UvStream::Handle {
   uv_poll_t poll;
   std::unique_ptr<uv_timer_t> fail;  // tells of an error at the next turn
   int fail_code = 0;
+  bool rest = false;  // what came before the error is still to be read
   int open_handles = 0;
 
   static void OnClosed(uv_handle_t* handle) {
@@ -155,7 +157,18 @@ void UvStream::Watch() {
 void UvStream::OnFail(uv_timer_t* timer) {
   Handle* handle = static_cast<Handle*>(timer->data);
   UvStream* self = handle->owner;
-  if (self != nullptr) self->End(handle->fail_code);
+  if (self == nullptr) return;
+  if (!std::exchange(handle->rest, false) || !self->reading_) {
+    self->End(handle->fail_code);
+    return;
+  }
+  self->EnterReadable();
+  uv_timer_start(timer, OnFail, 0, 0);  // again, when that was read
+}
+
+void UvStream::EnterReadable() {
+  if (readable_at_ != UvStreamGroup::kNowhere) return;
+  UvStreamGroup::Enter(&group_->readable_, this, &readable_at_);
 }
 
 void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
@@ -263,7 +276,7 @@ void UvStream::OnPoll(uv_poll_t* poll, int status, int events) {
   if (((events & UV_READABLE) != 0 || status < 0) && self->reading_ &&
       self->readable_at_ == UvStreamGroup::kNowhere) {
     UvStreamGroup* group = self->group_;
-    UvStreamGroup::Enter(&group->readable_, self, &self->readable_at_);
+    self->EnterReadable();
     if (group->readable_.size() >= UvStreamGroup::kReadNow) group->ReceiveAll();
   }
 }
@@ -285,8 +298,9 @@ void UvStream::OnReceived(char* data, ssize_t result) {
       return;
     }
     if (handle_ == nullptr || handle_ != handle) return;
+    handle_->rest = handle_->fail != nullptr;
   } else if (result == 0) {
-    if (!events_->OnStreamInputEnd()) {
+    if (handle_->fail != nullptr || !events_->OnStreamInputEnd()) {
       End(UV_EOF);
     } else {
       StopReading();
@@ -327,6 +341,8 @@ void UvStream::OnSent(size_t bytes, ssize_t result) {
   out_->Consume(sent);
   if (result < 0 && result != -EAGAIN && result != -EINTR) {
     Fail(static_cast<int>(result));
+    // A peer that closes with bytes unread resets the connection, and may have said why before.
+    handle_->rest = result == -ECONNRESET || result == -EPIPE;
   } else if (sent < bytes) {
     full_ = true;
     Watch();

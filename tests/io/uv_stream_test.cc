@@ -134,13 +134,20 @@ class UvLinkTest : public UvStreamTest, public LinkOwner {
     streams_.SendAll();
   }
   void OnLinkUp(Link*, const NodeIdentity&) override {}
-  void OnLinkReply(Link*, LinkItem*, const Reply&, std::string_view) override {}
+  void OnLinkReply(Link*, LinkItem*, const Reply& reply, std::string_view) override {
+    told_ += reply.bytes;
+  }
   void OnLinkLost(Link*, LinkItem*, std::string_view) override {}
-  void OnLinkDown(Link*, const std::string& reason, bool) override { down_ = reason; }
+  void OnLinkDown(Link* link, const std::string& reason, bool) override {
+    down_ = reason;
+    rest_unread_ = link->end().rest_unread;
+  }
 
   UvLinkContext context_;
   ChunkPool pool_;
   std::string down_;
+  std::string told_;
+  bool rest_unread_ = false;
 };
 
 // The node's patience is asked in times of the test's own: nothing here waits for a timeout.
@@ -179,6 +186,34 @@ TEST_F(UvLinkTest, HearsThatBytesOfALargeRequestWereTaken) {
   EXPECT_TRUE(link.up()) << down_;
   link.Tick(taken_ms + 5000, 0);
   EXPECT_EQ(down_, "no answer within 5000 ms");
+  link.Stop();
+}
+
+// It says why, and closes with bytes unread, so that the connection is reset; and that is first
+// noticed by one who writes.
+TEST_F(UvLinkTest, ReadsWhatTheNodeSaidBeforeItClosed) {
+  Link link(this, 0, &pool_, {});
+  UvLink transport(&context_, &link, Address{"127.0.0.1", server_.port(), {}});
+  link.set_transport(&transport);
+  link.Start(uv_now(&loop_));
+  ASSERT_TRUE(RunUntil([&] { return server_.Accept() == 1; }));
+  server_.Send(HandshakeReplies("r"));
+  ASSERT_TRUE(RunUntil([&] { return link.up(); }));
+  while (!server_.Received().empty()) {
+  }
+  LinkItem first(LinkItem::Kind::kRequest);
+  LinkItem second(LinkItem::Kind::kRequest);
+  link.Send(&first, "*1\r\n$4\r\nPING\r\n");
+  RunFor(20);
+  const std::string why = "-ERR Protocol error: invalid bulk length\r\n";
+  server_.Send(why);
+  server_.CloseAll();
+  link.Send(&second, "*1\r\n$4\r\nPING\r\n");
+  transport.Flush();
+  streams_.SendAll();
+  ASSERT_TRUE(RunUntil([&] { return !down_.empty(); }));
+  EXPECT_EQ(told_, why);
+  EXPECT_TRUE(rest_unread_);
   link.Stop();
 }
 
