@@ -31,8 +31,8 @@ struct ShardOptions {
   size_t lag_bytes = 64u << 20;  // of unanswered writes on one copy: above it even ack = "primary"
                                  // and "any" wait for every copy
   OnDataLoss on_data_loss = OnDataLoss::kRefuse;
-  uint32_t grace_ms = 40;  // a copy whose connection was lost may come back so long: its keys in
-                           // flight are repaired, and nobody leaves
+  uint32_t grace_ms = 150;  // a copy whose connection was lost may come back so long: its keys in
+                            // flight are repaired, and nobody leaves
   size_t journal_keys = 1000000;       // dirty keys of one copy, above which it is copied whole
   size_t journal_bytes = 64u << 20;    // the same in bytes
   uint32_t repair_keys_per_s = 20000;  // of a copy that joins again
