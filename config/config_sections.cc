@@ -227,6 +227,7 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   table.Integer("client_watched", 1, 16 * 1024 * 1024, &limits->client_watched);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
   auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
+  table.Size("scripts", kKb, 64 * kGb, &limits->scripts);
   table.Size("buffered", kKb, 1024 * kGb, &limits->buffered);
   table.Size("node_pending_bytes", kKb, 64 * kGb, &limits->node_pending_bytes);
   table.Integer("node_pending", 1, 16 * 1024 * 1024, &limits->node_pending);

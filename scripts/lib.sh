@@ -4,7 +4,7 @@
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev libhiredis-dev
-  libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev)
+  libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev libssl-dev)
 packages_run=("${packages_build[@]}" redis-server redis-tools)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" ccache python3 python3-redis ca-certificates)

@@ -50,10 +50,11 @@ constexpr CommandRow kStreamRows[] = {
 
     // scripting
     Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
-        .Confined(ConfineScript),
-    Read("eval_ro", -3, kScript, Numkeys(2)),
-    Row("evalsha", -3, kScript, Numkeys(2)).NotYet(kNoText),
-    Read("evalsha_ro", -3, kScript, Numkeys(2)),
+        .Confined(ConfineScript).ShowsScript(),
+    Read("eval_ro", -3, kScript, Numkeys(2)).ShowsScript(),
+    Row("evalsha", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
+        .NamesScript("eval"),
+    Read("evalsha_ro", -3, kScript, Numkeys(2)).NamesScript("eval_ro"),
     Row("fcall", -3, kScript, Numkeys(2)).NotYet(kNoText),
     Read("fcall_ro", -3, kScript, Numkeys(2)),
     Container("function"),
@@ -67,12 +68,12 @@ constexpr CommandRow kStreamRows[] = {
     Refused("function|restore", -3, kCmdWrite | kDenyOom | kNoScript, kNoFunctions),
     Refused("function|stats", 2, kNoScript | kAllowBusy, kNoFunctions),
     Container("script"),
-    Refused("script|debug", 3, kNoScript, kNoScriptCache),
-    Refused("script|exists", -3, kNoScript, kNoScriptCache),
-    Refused("script|flush", -2, kNoScript, kNoScriptCache),
-    Refused("script|help", 2, kHelp, kNoScriptCache),
-    Refused("script|kill", 2, kNoScript | kAllowBusy, kNoScriptCache),
-    Refused("script|load", 3, kNoScript | kStale, kNoScriptCache),
+    Refused("script|debug", 3, kNoScript, kNoScriptDebug),
+    Local("script|exists", -3, kNoScript, LocalCommand::kScriptExists),
+    Local("script|flush", -2, kNoScript, LocalCommand::kScriptFlush),
+    Row("script|help", 2, kHelp, kNoKeys).AnyShard(),
+    Refused("script|kill", 2, kNoScript | kAllowBusy, kNoScriptKill),
+    Local("script|load", 3, kNoScript | kStale, LocalCommand::kScriptLoad),
 
     // pubsub
     Refused("psubscribe", -2, kPubSub | kConn, kNoPubSub),

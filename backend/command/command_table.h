@@ -107,6 +107,13 @@ enum class ArgRule : uint8_t {
   kScript,    // a state copy of the keys that it declares; without any, not yet
 };
 
+// A command that runs a script of the client's.
+enum class ScriptRule : uint8_t {
+  kNone,
+  kText,  // args[1] is its text: EVAL
+  kSha,   // args[1] is its SHA1; `by_text` names the row that has the text there: EVALSHA
+};
+
 // Whether and where a command names a time of the clock at which its key expires.
 enum class ExpiryRule : uint8_t {
   kNone,
@@ -142,6 +149,8 @@ struct CommandRow {
   // Not of SET, which stores the key whatever the time: it expires then like any other.
   ExpiryRule expiry = ExpiryRule::kNone;
   NoEffect no_effect = NoEffect::kNever;
+  ScriptRule script = ScriptRule::kNone;
+  std::string_view by_text = {};
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite

@@ -23,6 +23,9 @@ enum class LocalCommand : uint8_t {
   kAuth,
   kHello,
   kTime,
+  kScriptLoad,
+  kScriptExists,
+  kScriptFlush,
   kInfo,
   kLolwut,
   kReadonlyMode,  // READONLY, READWRITE, ASKING: answered as a server that is no cluster does

@@ -131,6 +131,18 @@ struct Row : CommandRow {
     row.expiry = rule;
     return row;
   }
+  constexpr Row ShowsScript() const {
+    Row row = *this;
+    row.script = ScriptRule::kText;
+    return row;
+  }
+  // The row that is given the script's text instead.
+  constexpr Row NamesScript(std::string_view by_text_row) const {
+    Row row = *this;
+    row.script = ScriptRule::kSha;
+    row.by_text = by_text_row;
+    return row;
+  }
   constexpr Row NoEffectIf(NoEffect reply) const {
     Row row = *this;
     row.no_effect = reply;
@@ -188,11 +200,14 @@ inline constexpr std::string_view kNoKeysScript =
     "what "
     "they change could not be copied";
 inline constexpr std::string_view kNoText =
-    "EVALSHA and FCALL are not supported by gemel yet on a shard of several copies, as the code "
-    "that "
-    "they run is not known: use EVAL";
-inline constexpr std::string_view kNoScriptCache =
-    "the script cache is not supported by gemel yet: use EVAL_RO, or EVAL on a shard of one copy";
+    "FCALL is not supported by gemel yet on a shard of several copies, as the code that it runs is "
+    "not known: use EVAL";
+inline constexpr std::string_view kNoScriptDebug =
+    "SCRIPT DEBUG is not supported by gemel: debug on a node";
+inline constexpr std::string_view kNoScriptKill =
+    "SCRIPT KILL is not supported by gemel: it ends scripts itself that take longer than "
+    "[timeouts] "
+    "request_ms";
 inline constexpr std::string_view kNoFunctions =
     "FUNCTION is not supported by gemel yet: load libraries on every node";
 inline constexpr std::string_view kNoCluster =

@@ -44,6 +44,11 @@ constexpr std::string_view kGuard =
     "local n,s=... "
     "if ty(n)~='string' then return end "
     "n=lo(n) "
+    "local a={...} "
+    "for i=2,se('#',...) do "
+    "local t=ty(a[i]) "
+    "if t~='string' and t~='number' then return end "  // the server has an error of its own
+    "end "
     "local f=info(n) "
     "if f.sub and ty(s)=='string' then f=info(n..'|'..lo(s)) end "
     "if f.err then return f.err end "

@@ -8,6 +8,7 @@
 #include "proxy/log/event_log.h"
 #include "proxy/log/printable.h"
 #include "proxy/reload/reload_status.h"
+#include "proxy/scripts/script_cache.h"
 
 namespace gemel {
 
@@ -49,6 +50,7 @@ std::string Port(const InfoSources& from) {
   return Number(from.pool.listen.empty() ? 0 : from.pool.listen[0].port);
 }
 bool Reloads(const InfoSources& from) { return from.process.reloads != nullptr; }
+bool Scripts(const InfoSources& from) { return from.process.scripts != nullptr; }
 std::string LastReload(const InfoSources& from) {
   const int64_t tried_us = from.process.reloads->Get().tried_unix_us;
   return tried_us == 0 ? std::string() : IsoTime(tried_us);
@@ -90,6 +92,10 @@ constexpr Row kRows[] = {
     // What is held for clients and nodes, and what may be.
     {"memory", "buffered_bytes", [](From) { return Number(Budget::Held()); }},
     {"memory", "buffered_limit", [](From) { return Number(Budget::limit()); }},
+    {"memory", "number_of_cached_scripts",
+     [](From from) { return Number(from.process.scripts->size()); }, Scripts},
+    {"memory", "used_memory_scripts",
+     [](From from) { return Number(from.process.scripts->bytes()); }, Scripts},
     {"memory", "maxmemory", Zero},
     {"memory", "maxmemory_human", [](From) { return std::string("0B"); }},
     {"memory", "mem_allocator", [](From) { return std::string("libc"); }},

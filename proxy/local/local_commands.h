@@ -26,6 +26,7 @@ inline constexpr std::string_view kRedisVersion = "7.0.15";
 class ClientFilter;
 class EventLog;
 class ReloadStatus;
+class ScriptCache;
 
 // What the handlers need to know of the process. Shared read-only by all workers.
 struct ProcessInfo {
@@ -39,6 +40,7 @@ struct ProcessInfo {
   const ReloadStatus* reloads = nullptr;     // may be null
   const ResyncBoard* resyncs = nullptr;      // may be null
   const NodeAbilities* abilities = nullptr;  // may be null
+  ScriptCache* scripts = nullptr;            // of all workers
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
   std::function<uint64_t()> resident_bytes;  // of the process
@@ -94,6 +96,7 @@ LocalHandler ControlHandler(LocalCommand command);
 LocalHandler AuditHandler(LocalCommand command);
 LocalHandler ReloadHandler(LocalCommand command);
 LocalHandler TransactionHandler(LocalCommand command);
+LocalHandler ScriptHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,

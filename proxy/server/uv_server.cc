@@ -22,9 +22,11 @@
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
+#include "proxy/scripts/script_cache.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/server/uv_room.h"
+#include "proxy/server/uv_script_keeper.h"
 #include "proxy/server/uv_signals.h"
 #include "proxy/server/uv_start_check.h"
 #include "proxy/worker/posix_socket_file.h"
@@ -103,6 +105,7 @@ class Server {
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
     process_.abilities = &abilities_;
+    process_.scripts = &scripts_;
     process_.reloads = &reloads_;
     process_.lost_log_lines = LostLogLines;
     process_.log_error = LogError;
@@ -156,6 +159,10 @@ class Server {
     for (auto& worker : shared_.workers) worker->set_coordinator(FrontFor(worker.get()));
     signals_.Watch(loop);
     if (!Open(error)) return false;
+    scripts_.SetLimit(config_.pool().limits.scripts);
+    script_keeper_ = std::make_unique<UvScriptKeeper>(
+        loop, config_.state_dir, &scripts_,
+        [this](const std::string& text) { Note(NoteLevel::kWarn, text); });
     AddShards(serving);
     AddListeners(&sockets);
     room_.WarnOfExposure(config_.pool());
@@ -259,6 +266,7 @@ class Server {
     });
     reloader_->set_on_loaded([this, loop] {
       MakeRoom();
+      scripts_.SetLimit(config().pool().limits.scripts);
       room_.WarnOfExposure(config().pool());
       WatchConfig(loop);
     });
@@ -398,6 +406,7 @@ class Server {
     coordinator_->Close(clean_, [this](const EditResult& result) {
       state_patience_.reset();
       if (!result.ok) exit_code_ = 1;
+      script_keeper_.reset();
       for (auto& worker : shared_.workers) {
         UvWorker* target = worker.get();
         target->Post([target] { target->Stop(); });
@@ -424,6 +433,8 @@ class Server {
   ProcessInfo process_;
   ServerClaims claims_;
   NodeAbilities abilities_;
+  ScriptCache scripts_;
+  std::unique_ptr<UvScriptKeeper> script_keeper_;
   std::unique_ptr<UvPresence> presence_;
   std::unique_ptr<UvStartCheck> start_check_;  // null after a while
   std::unique_ptr<UvTimer> start_check_end_;

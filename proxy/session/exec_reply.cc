@@ -51,6 +51,7 @@ void ExecReply::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) dispatcher->Answered(*request);
   if (request == request_) {
     from_shard_ = reply.bytes;
+    request_ = nullptr;  // the next may be made at the same place
     dispatcher->Free(request);
     OnBlock(from_shard_);
     return;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backend/command/ascii.h"
+#include "backend/command/key_finder.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/session/plan_runner.h"
 #include "proxy/session/session.h"
@@ -38,17 +39,44 @@ class Counted {
   WorkerStats* stats_;
 };
 
-// What a command is sent as where shards have a database of their nodes for themselves: FLUSHALL
-// empties that one, the others are somebody else's. Sets *frame if it is another.
-const CommandRow* InItsDatabase(SessionContext* context, const CommandRow& row,
-                                std::string* frame) {
-  if (row.arg_rule != ArgRule::kFlushAll ||
-      context->pool->config().ShardWithDatabase() == nullptr) {
-    return &row;
+// A command as it is sent, if that is not as the client has it.
+struct SentAs {
+  const CommandRow* row;
+  std::string frame;         // empty: the client's
+  ScriptCache::Text script;  // held, for the arguments have it
+  std::string error;         // not at all: the script is not known
+};
+
+constexpr std::string_view kNoSuchScript = "NOSCRIPT No matching script. Please use EVAL.";
+
+// FLUSHALL, where shards have a database of their nodes for themselves, empties that one: the
+// others are somebody else's. EVALSHA is sent as EVAL: a node need not know the script.
+SentAs Translate(SessionContext* context, const CommandRow& row) {
+  SentAs sent{&row, {}, nullptr, {}};
+  std::vector<std::string_view>& args = context->args;
+  const CommandTable& table = context->pool->table();
+  if (row.arg_rule == ArgRule::kFlushAll &&
+      context->pool->config().ShardWithDatabase() != nullptr) {
+    args[0] = "FLUSHDB";
+    sent.frame = CommandFrame(args);
+    sent.row = table.FindByName("flushdb");
+  } else if (row.script == ScriptRule::kText) {
+    context->scripts->Note(args[1]);
+  } else if (row.script == ScriptRule::kSha) {
+    sent.script = context->scripts->Find(args[1]);
+    if (sent.script == nullptr) {
+      const bool looked_for = args[1].size() == ScriptCache::kShaLength;
+      const bool well_formed = FindKeys(row, args, &context->plan.keys);
+      sent.error =
+          looked_for && !well_formed ? MalformedKeysError(row, args) : std::string(kNoSuchScript);
+      return sent;
+    }
+    args[0] = row.by_text;
+    args[1] = *sent.script;
+    sent.frame = CommandFrame(args);
+    sent.row = table.FindByName(row.by_text);
   }
-  context->args[0] = "FLUSHDB";
-  *frame = CommandFrame(context->args);
-  return context->pool->table().FindByName("flushdb");
+  return sent;
 }
 
 }  // namespace
@@ -96,8 +124,15 @@ bool Session::Handle(std::string_view frame) {
   return true;
 }
 
-bool Session::HandleByPlan(const CommandRow& row, std::string_view frame) {
+bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame) {
   SessionContext& context = *context_;
+  const SentAs sent = Translate(&context, client_row);
+  if (!sent.error.empty()) {
+    ReplyError(sent.error);
+    return true;
+  }
+  const CommandRow& row = *sent.row;
+  if (!sent.frame.empty()) frame = sent.frame;
   Plan& plan = context.plan;
   MakePlan(*context.pool, row, context.args, &plan);
   switch (plan.kind) {
@@ -116,10 +151,7 @@ bool Session::HandleByPlan(const CommandRow& row, std::string_view frame) {
     case Plan::Kind::kCursor:
       break;
   }
-  std::string other;  // a frame
-  const CommandRow* sent = InItsDatabase(&context, row, &other);
-  if (!other.empty()) frame = other;
-  PlanRunner runner(context_, &replies_, &pace_, &input_, *sent, frame);
+  PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
   if (runner.StopsAtFence(plan)) {
     replies_.StopAtFence();
     return false;
@@ -135,8 +167,14 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     Reject(&row, "ERR Command not allowed inside a transaction");
     return;
   }
-  MakePlan(*context.pool, row, context.args, &context.plan);
-  std::string error = block.plan.Add(*context.pool, row, context.args, context.plan);
+  const SentAs sent = Translate(&context, row);
+  MakePlan(*context.pool, *sent.row, context.args, &context.plan);
+  if (!sent.error.empty()) {
+    context.plan.kind = Plan::Kind::kRefused;
+    context.plan.error = sent.error;
+    context.plan.refused_at_exec = true;
+  }
+  std::string error = block.plan.Add(*context.pool, *sent.row, context.args, context.plan);
   const uint64_t most = context.pool->config().limits.max_request;
   if (error.empty() && block.frames.size() + frame.size() > most) {
     error = "ERR the transaction is larger than [limits] max_request: " + std::to_string(most) +
@@ -146,10 +184,10 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     Reject(&row, error);
     return;
   }
-  std::string other;
-  const CommandRow* sent = InItsDatabase(&context, row, &other);
   // What will not be carried out is not kept.
-  if (!block.aborted) block.Queue(*sent, context.plan, other.empty() ? frame : other);
+  if (!block.aborted) {
+    block.Queue(*sent.row, context.plan, sent.frame.empty() ? frame : sent.frame);
+  }
   ReplyNow("+QUEUED\r\n");
 }
 

@@ -14,6 +14,7 @@
 #include "backend/command/command_table.h"
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/dispatch/gone_sessions.h"
+#include "proxy/scripts/script_cache.h"
 #include "proxy/session/plan.h"
 #include "proxy/session/read_fence.h"
 #include "proxy/session/state/state_context.h"
@@ -49,6 +50,7 @@ struct SessionContext : StateContext {
   ChunkPool* chunks = nullptr;
   LocalRunner* local = nullptr;
   GoneSessions* gone = nullptr;
+  ScriptCache* scripts = nullptr;
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.
   uint32_t reply_bytes = 0;

@@ -80,6 +80,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   context.stats = &stats_;
   context.local = &local_;
   context.gone = &shared_->gone_sessions;
+  context.scripts = shared_->process->scripts;
   context.access = shared->process->access;
   SetNow();
   Use(serving_);

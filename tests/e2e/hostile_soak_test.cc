@@ -65,9 +65,9 @@ TEST(Soak, HostileClientsBesidePoliteOnesThreaded) {
       EXPECT_TRUE(Eventually([&] { return hostile.Unseen().empty(); }, 3 * kPatience))
           << hostile.Unseen();
     }
-    EXPECT_TRUE(load.WaitForMore(Some())) << cluster.Connect()("PROXY", "SHARDS");
+    EXPECT_TRUE(load.WaitForMore(Some(), 3 * kPatience));
   }
-  EXPECT_TRUE(load.WaitForMore(Some())) << cluster.Connect()("PROXY", "SHARDS");
+  EXPECT_TRUE(load.WaitForMore(Some(), 3 * kPatience));
   EXPECT_LE(highest, kBuffered + MostBeside());
   load.Stop();
   load.Verify(port);

@@ -29,9 +29,16 @@ void Load::Stop() {
   }
 }
 
-bool Load::WaitForMore(uint64_t requests) const {
+::testing::AssertionResult Load::WaitForMore(uint64_t requests,
+                                             std::chrono::milliseconds patience) const {
   const uint64_t goal = answered_ + requests;
-  return Eventually([&] { return answered_ >= goal || HasErrors(); }) && !HasErrors();
+  const bool answered =
+      Eventually([&] { return answered_ >= goal || HasErrors(); }, patience) && !HasErrors();
+  if (answered) return ::testing::AssertionSuccess();
+  std::lock_guard lock(mutex_);
+  return ::testing::AssertionFailure()
+         << (errors_.empty() ? std::to_string(goal - answered_) + " answers are still to come"
+                             : errors_.front());
 }
 
 bool Load::HasErrors() const {

@@ -3,12 +3,17 @@
 #ifndef GEMEL_TESTS_E2E_LOAD_H_
 #define GEMEL_TESTS_E2E_LOAD_H_
 
+#include <gtest/gtest.h>
+
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "tests/e2e/wait.h"
 
 namespace gemel::e2e {
 
@@ -30,7 +35,8 @@ class Load {
   void Stop();
   uint64_t answered() const { return answered_; }
   // Returns once so many more requests are answered, or an error is seen, or patience ends.
-  bool WaitForMore(uint64_t requests) const;
+  ::testing::AssertionResult WaitForMore(uint64_t requests,
+                                         std::chrono::milliseconds patience = kPatience) const;
   bool HasErrors() const;
   // Test failures for every error seen; and, read through `port`, for every value that is not the
   // last one acknowledged. After Stop.

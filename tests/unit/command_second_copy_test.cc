@@ -51,7 +51,7 @@ TEST(SecondCopy, ByRow) {
         Case{"zpopmin z", kSame}, Case{"eval x 0", kNotYet}, Case{"eval_ro x 0", kNone},
         Case{"xclaim s g c 0 1-1", kState}, Case{"xreadgroup group g c streams s >", kState},
         Case{"xautoclaim s g c 0 0", kState}, Case{"eval x 1 k", kState},
-        Case{"evalsha x 1 k", kNotYet}, Case{"fcall x 1 k", kNotYet},
+        Case{"evalsha x 1 k", kState}, Case{"fcall x 1 k", kNotYet},
         Case{"xread streams s 0", kNone}, Case{"copy a b", kSame}, Case{"flushall", kSame},
         Case{"xgroup create s g $", kSame}, Case{"getex k", kSame}, Case{"touch k", kNone}}) {
     EXPECT_EQ(For(c.line), c.expected) << c.line;

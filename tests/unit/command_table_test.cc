@@ -137,7 +137,7 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   EXPECT_EQ(row("spop").second_copy, SecondCopy::kRewrite);
   for (std::string_view name : {"subscribe", "publish", "blpop", "bzmpop", "wait", "monitor",
                                 "psync", "debug", "cluster|slots", "acl|whoami", "memory|doctor",
-                                "migrate", "script|load", "function|list", "client|tracking"}) {
+                                "migrate", "script|kill", "function|list", "client|tracking"}) {
     EXPECT_EQ(row(name).split, Split::kNotSupported) << name;
   }
   EXPECT_EQ(row("memory|usage").split, Split::kOneShard);

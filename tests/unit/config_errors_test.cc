@@ -113,7 +113,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
        "max_inline, "
        "max_request, max_reply, client_pending, client_watched, client_output, "
-       "client_output_hard, "
+       "client_output_hard, scripts, "
        "buffered, node_pending_bytes, node_pending, shard_held"},
       {Sharded("[timeouts]\n@@x = 1"),
        "unknown key \"x\" in [timeouts], expected one of connect_ms, request_ms, idle_s, drain_ms, "

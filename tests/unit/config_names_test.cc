@@ -179,6 +179,7 @@ client_pending = 207
 client_watched = 2075
 client_output = 20800
 client_output_hard = 20900
+scripts = 20950
 buffered = 21000
 node_pending_bytes = 21100
 node_pending = 212
@@ -235,7 +236,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 63);
+  EXPECT_EQ(options, 64);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -294,7 +295,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 63u);
+  EXPECT_EQ(options, 64u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected

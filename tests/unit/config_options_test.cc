@@ -76,6 +76,7 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.limits.max_request, 1u << 30);
   EXPECT_EQ(pool.limits.client_pending, 16384u);
   EXPECT_EQ(pool.limits.client_watched, 16384u);
+  EXPECT_EQ(pool.limits.scripts, 64u << 20);
   EXPECT_EQ(pool.limits.max_reply, 1u << 30);
   EXPECT_EQ(pool.limits.client_output, 512u << 20);
   EXPECT_EQ(pool.limits.client_output_hard, 2u << 30);
@@ -149,6 +150,7 @@ const std::vector<Number>& Numbers() {
        "max_bulk = 1024"},
       {"limits", "max_reply", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.max_reply)},
       {"limits", "client_pending", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.client_pending)},
+      {"limits", "scripts", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.scripts)},
       {"limits", "client_watched", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.client_watched)},
       {"limits", "client_output", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.client_output), "",
        "client_output_hard = \"64gb\""},

@@ -229,6 +229,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
     context.chunks = &chunks;
     context.stats = &stats;
     context.local = &local;
+    context.scripts = &scripts;
     dispatcher.set_handler(this);
   }
   uint64_t NowMs() override { return 0; }
@@ -250,6 +251,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
   WorkerStats stats;
   Dispatcher dispatcher;
   LocalCommands local;
+  ScriptCache scripts;
   SessionContext context;
   std::map<uint32_t, std::unique_ptr<Shard>> shards;
   std::vector<std::unique_ptr<FakeClient>> clients;

@@ -1,0 +1,67 @@
+// SCRIPT LOAD, EXISTS and FLUSH, on the scripts that gemel keeps.
+
+#include <utility>
+
+#include "backend/command/ascii.h"
+#include "backend/resp/resp_writer.h"
+#include "proxy/local/local_commands.h"
+#include "proxy/scripts/script_cache.h"
+#include "proxy/session/gather.h"
+#include "proxy/session/session.h"
+
+namespace gemel {
+
+namespace {
+
+// A node says whether it can be compiled.
+void ScriptLoad(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  SessionContext& context = session.context();
+  ScriptCache* scripts = context.scripts;
+  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
+                                  [scripts, text = std::string(args[2])](
+                                      const std::vector<PartReply>& parts, std::string* out) {
+                                    if (!parts[0].reply.starts_with('-')) scripts->Add(text);
+                                    out->append(parts[0].reply);
+                                  });
+  gather->AddShard(context.pool->shards()[0].slot, RequestKind::kRead, &row,
+                   CommandFrame({args.begin(), args.end()}));
+  Gather::Launch(std::move(gather));
+}
+
+void ScriptExists(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  std::string out;
+  AppendArrayHeader(&out, static_cast<int64_t>(args.size() - 2));
+  for (const std::string_view sha1 : args.subspan(2)) {
+    AppendInteger(&out, session.context().scripts->Has(sha1) ? 1 : 0);
+  }
+  session.ReplyNow(out);
+}
+
+void ScriptFlush(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  const bool known =
+      args.size() == 2 ||
+      (args.size() == 3 && (EqualsLower(args[2], "async") || EqualsLower(args[2], "sync")));
+  if (!known) {
+    session.ReplyError("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+    return;
+  }
+  session.context().scripts->Clear();
+  session.ReplyNow("+OK\r\n");
+}
+
+}  // namespace
+
+LocalHandler ScriptHandler(LocalCommand command) {
+  switch (command) {
+    case LocalCommand::kScriptLoad:
+      return ScriptLoad;
+    case LocalCommand::kScriptExists:
+      return ScriptExists;
+    case LocalCommand::kScriptFlush:
+      return ScriptFlush;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace gemel

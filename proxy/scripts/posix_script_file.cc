@@ -1,0 +1,108 @@
+#include "proxy/scripts/posix_script_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+
+#include "backend/files/posix_regular_file.h"
+
+namespace gemel {
+
+namespace {
+
+// Then the scripts' SHA1 together, and for each its length and its bytes, each on a line.
+constexpr std::string_view kHead = "gemel scripts 1\n";
+constexpr const char* kName = "/scripts";
+constexpr const char* kNext = "/scripts.next";
+
+std::string Why(const std::string& path, const std::string& what) {
+  return path + ": " + what + " (the scripts that clients have loaded)";
+}
+
+// Up to the next line's end, which is taken off, too; false if there is none.
+bool TakeLine(std::string_view* text, std::string_view* line) {
+  const size_t end = text->find('\n');
+  if (end == std::string_view::npos) return false;
+  *line = text->substr(0, end);
+  text->remove_prefix(end + 1);
+  return true;
+}
+
+bool Parse(std::string_view text, std::vector<std::string>* scripts) {
+  std::string_view line;
+  std::string_view sum;
+  if (!text.starts_with(kHead)) return false;
+  text.remove_prefix(kHead.size());
+  if (!TakeLine(&text, &sum) || ScriptCache::Sha1(text) != sum) return false;
+  while (!text.empty()) {
+    size_t size = 0;
+    if (!TakeLine(&text, &line)) return false;
+    const auto [end, wrong] = std::from_chars(line.data(), line.data() + line.size(), size);
+    if (wrong != std::errc() || end != line.data() + line.size() || text.size() <= size) {
+      return false;
+    }
+    scripts->emplace_back(text.substr(0, size));
+    text.remove_prefix(size + 1);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool ReadScripts(const std::string& folder, std::vector<std::string>* scripts, std::string* error) {
+  const std::string path = folder + kName;
+  std::string why;
+  const UniqueFd file = OpenRegular(AT_FDCWD, path.c_str(), O_RDONLY, &why);
+  if (!file.valid()) {
+    if (errno == ENOENT) return true;
+    *error = Why(path, why);
+    return false;
+  }
+  std::string text;
+  char buffer[64 * 1024];
+  ssize_t got = 0;
+  while ((got = ::read(file.get(), buffer, sizeof(buffer))) > 0) {
+    text.append(buffer, static_cast<size_t>(got));
+  }
+  if (got < 0) {
+    *error = Why(path, std::strerror(errno));
+    return false;
+  }
+  std::vector<std::string> read;
+  if (!Parse(text, &read)) {
+    *error = Why(path, "it is damaged and is not used");
+    return false;
+  }
+  for (std::string& script : read) scripts->push_back(std::move(script));
+  return true;
+}
+
+bool WriteScripts(const std::string& folder, const std::vector<ScriptCache::Text>& scripts,
+                  std::string* error) {
+  const std::string path = folder + kName;
+  const std::string next = folder + kNext;
+  std::string body;
+  for (const ScriptCache::Text& script : scripts) {
+    body += std::to_string(script->size()) + "\n" + *script + "\n";
+  }
+  const std::string text = std::string(kHead) + ScriptCache::Sha1(body) + "\n" + body;
+  std::string why;
+  const UniqueFd file = OpenRegular(AT_FDCWD, next.c_str(), O_WRONLY | O_CREAT | O_TRUNC, &why);
+  if (!file.valid()) {
+    *error = Why(next, why);
+    return false;
+  }
+  if (!WriteAll(file.get(), text) || ::fsync(file.get()) != 0 ||
+      std::rename(next.c_str(), path.c_str()) != 0) {
+    *error = Why(path, std::strerror(errno));
+    return false;
+  }
+  return true;
+}
+
+}  // namespace gemel
