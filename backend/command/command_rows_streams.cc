@@ -1,5 +1,6 @@
 // Streams, geo, scripts, publish/subscribe and transactions.
 
+#include "backend/command/rewrite.h"
 #include "backend/command/row_builder.h"
 #include "backend/command/script_guard.h"
 
@@ -10,9 +11,10 @@ namespace {
 constexpr CommandRow kStreamRows[] = {
     // stream
     Write("xack", -4, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
-    Write("xadd", -5, kDenyOom | kFast, Key(1)).By(ArgRule::kXadd).NoEffectIf(NoEffect::kEmpty),
-    Write("xautoclaim", -6, kFast, Key(1)).StateCopy(),
-    Write("xclaim", -6, kFast, Key(1)).StateCopy(),
+    Write("xadd", -5, kDenyOom | kFast, Key(1)).By(ArgRule::kXadd)
+        .RewrittenByArgs(RewriteXadd, AskXadd).NoEffectIf(NoEffect::kEmpty),
+    Write("xautoclaim", -6, kFast, Key(1)).Rewritten(RewriteXautoclaim),
+    Write("xclaim", -6, kFast, Key(1)).Rewritten(RewriteXclaim),
     Write("xdel", -3, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
     Container("xgroup"),
     Write("xgroup|create", -5, kDenyOom, Key(2)),
@@ -30,10 +32,12 @@ constexpr CommandRow kStreamRows[] = {
     Read("xpending", -3, kPlain, Key(1)).InResp2(Resp2Form::kLastNullArray),
     Read("xrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
-    Write("xreadgroup", -7, kBlocking, kStreams).StateCopy().By(ArgRule::kXread).InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty),
+    Write("xreadgroup", -7, kBlocking, kStreams).Rewritten(RewriteXreadgroup, AskXreadgroup)
+        .By(ArgRule::kXread).InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty),
     Read("xrevrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),
-    Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim).NoEffectIf(NoEffect::kZero),
+    Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim)
+        .RewrittenByArgs(RewriteXtrim, AskXtrim).NoEffectIf(NoEffect::kZero),
 
     // geo
     Write("geoadd", -5, kDenyOom, Key(1)),

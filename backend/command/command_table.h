@@ -50,11 +50,17 @@ enum class SecondCopy : uint8_t {
   kNotYet,     // nothing yet: refused on a shard of several copies, passed through on one of one
 };
 
-// For kRewrite: what the other copies are sent, from the arguments and the first copy's reply,
-// which is no error. *frame stays empty where there was no effect. False: it cannot be told, and
-// the keys' state is copied.
-using Rewrite = bool (*)(std::span<const std::string_view> args, std::string_view reply,
-                         std::string* frame);
+// For kRewrite: what the first copy said to the command (no error), and to the row's questions.
+struct FirstReply {
+  std::span<const std::string_view> args;
+  std::string_view reply;
+  std::span<const std::string> answers = {};
+};
+// Appends what the other copies are sent, whole frames; nothing where there was no effect. False:
+// it cannot be told, and the keys' state is copied.
+using Rewrite = bool (*)(const FirstReply& first, std::vector<std::string>* frames);
+// Appends the questions that the first copy is asked right behind the command, whole frames.
+using AskFirst = void (*)(std::span<const std::string_view> args, std::vector<std::string>* frames);
 
 // What the first copy is sent in place of the client's command, so that it can change nothing but
 // the keys that it names: a whole frame.
@@ -154,6 +160,7 @@ struct CommandRow {
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
+  AskFirst ask = nullptr;         // for kRewrite, if its reply does not tell all
   Confine confine = nullptr;      // for kStateCopy; null: its keys are all that it can change
 
   // Can it change data? Asks what the copies must be sent, not Redis's write flag: EVAL has no such

@@ -103,10 +103,16 @@ struct Row : CommandRow {
     return row;
   }
   // or a command that is made from the first one's reply.
-  constexpr Row Rewritten(Rewrite function) const {
-    Row row = *this;
+  constexpr Row Rewritten(Rewrite function, AskFirst ask_first = nullptr) const {
+    Row row = RewrittenByArgs(function, ask_first);
     row.second_copy = SecondCopy::kRewrite;
+    return row;
+  }
+  // Where the row's ArgRule says so.
+  constexpr Row RewrittenByArgs(Rewrite function, AskFirst ask_first = nullptr) const {
+    Row row = *this;
     row.rewrite = function;
+    row.ask = ask_first;
     return row;
   }
   constexpr Row Confined(Confine function) const {

@@ -1,6 +1,7 @@
 #include "backend/command/second_copy.h"
 
 #include "backend/command/ascii.h"
+#include "backend/command/stream_args.h"
 
 namespace gemel {
 
@@ -18,26 +19,11 @@ bool Contains(Args args, size_t from, std::string_view lower) {
   return false;
 }
 
-// XADD key [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT n]] *|id field value ...
 // An ID that the node makes up ("*", "ms-*") differs from copy to copy; "~" trims by node layout.
 SecondCopy ForXadd(Args args) {
-  size_t i = 2;
-  while (i < args.size()) {
-    const std::string_view arg = args[i];
-    if (EqualsLower(arg, "nomkstream")) {
-      ++i;
-    } else if (EqualsLower(arg, "limit")) {
-      i += 2;
-    } else if (EqualsLower(arg, "maxlen") || EqualsLower(arg, "minid")) {
-      ++i;
-      if (i < args.size() && args[i] == "~") return SecondCopy::kStateCopy;
-      if (i < args.size() && args[i] == "=") ++i;
-      ++i;
-    } else {
-      return arg.ends_with('*') ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
-    }
-  }
-  return SecondCopy::kStateCopy;  // malformed
+  const XaddArgs read = ReadXaddArgs(args);
+  if (read.about || read.id >= args.size()) return SecondCopy::kRewrite;
+  return args[read.id].ends_with('*') ? SecondCopy::kRewrite : SecondCopy::kSameBytes;
 }
 
 // The options of SORT, as Redis's own parser reads them.
@@ -76,21 +62,6 @@ SecondCopy ForSort(Args args) {
   return options.by_pattern && options.alpha ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
 }
 
-// XREAD [COUNT n] [BLOCK ms] STREAMS ..., XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms]
-// [NOACK] STREAMS ...: a group or stream may be named "block".
-bool HasBlock(Args args) {
-  for (size_t i = 1; i < args.size(); ++i) {
-    if (EqualsLower(args[i], "streams")) return false;
-    if (EqualsLower(args[i], "block")) return true;
-    if (EqualsLower(args[i], "count")) {
-      i += 1;
-    } else if (EqualsLower(args[i], "group")) {
-      i += 2;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
@@ -98,7 +69,7 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
     case ArgRule::kXadd:
       return ForXadd(args);
     case ArgRule::kXtrim:
-      return args.size() > 3 && args[3] == "~" ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
+      return args.size() > 3 && args[3] == "~" ? SecondCopy::kRewrite : SecondCopy::kSameBytes;
     case ArgRule::kSort:
       return ForSort(args);
     case ArgRule::kStoreOption:
@@ -125,7 +96,7 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
 }
 
 std::string_view RefusalByArgs(const CommandRow& row, Args args) {
-  if (row.arg_rule == ArgRule::kXread && HasBlock(args)) return kNoBlock;
+  if (row.arg_rule == ArgRule::kXread && ReadXreadgroupArgs(args).block) return kNoBlock;
   return {};
 }
 

@@ -50,6 +50,7 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   job.frame = write.frame;
   job.first = write.first;
   job.rewrite = write.rewrite;
+  job.ask = write.ask;
   job.copy = copy;
   ++sessions_[job.session];
   for (size_t i = 0; i < write.keys.size(); ++i) {
@@ -98,7 +99,8 @@ void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     case kCommand:
       --job.in_flight;
       if (job.rewrite != nullptr) {
-        OnExec(&job, id, reply);
+        job.reply = reply;
+        if (job.in_flight == 0) OnRewritable(&job, id);
       } else if (job.no_multi) {
         job.direct = reply;
       } else if (IsError(reply)) {
@@ -118,6 +120,10 @@ void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     case kExec:
       --job.in_flight;
       OnExec(&job, id, reply);
+      return;
+    case kAsked:
+      job.answers.emplace_back(reply);
+      if (--job.in_flight == 0) OnRewritable(&job, id);
       return;
     default:
       OnFollow(&job, id, copy, op, reply);
@@ -202,6 +208,7 @@ void StateCopy::Execute(Job* job, uint32_t id) {
   job->sent = true;
   if (job->rewrite != nullptr) {
     SendCommands(job, id);
+    SendQuestions(job, id);
     return;
   }
   Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
@@ -248,22 +255,38 @@ void StateCopy::SendCommands(Job* job, uint32_t id) {
   }
 }
 
-// The first copy's last word.
-void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
-  if (job->rewrite != nullptr) {
-    if (IsError(reply)) {  // a single command: it has done nothing
-      Refuse(id, reply);
-      return;
-    }
-    std::vector<std::string_view> args;
-    SplitFrame(job->frame, &args);
-    std::string follow;
-    std::vector<std::string> frames;
-    const bool known = job->rewrite(args, reply, &follow);
-    if (!follow.empty()) frames.push_back(std::move(follow));
-    Executed(job, id, reply, std::move(frames), known);
+// Right behind the command: nobody else reaches its keys in between.
+void StateCopy::SendQuestions(Job* job, uint32_t id) {
+  if (job->ask == nullptr) return;
+  std::vector<std::string_view> args;
+  SplitFrame(job->frame, &args);
+  std::vector<std::string> frames;
+  job->ask(args, &frames);
+  for (const std::string& frame : frames) Send(job, id, job->copy, kAsked, frame);
+}
+
+// All that the rewrite needs is there.
+void StateCopy::OnRewritable(Job* job, uint32_t id) {
+  const std::string reply = std::move(job->reply);
+  if (IsError(reply)) {  // a single command: it has done nothing
+    Refuse(id, reply);
     return;
   }
+  std::vector<std::string_view> args;
+  SplitFrame(job->frame, &args);
+  std::vector<std::string> frames;
+  const bool known = job->rewrite({args, reply, job->answers}, &frames);
+  if (!known) frames.clear();
+  job->in_multi = frames.size() > 1;
+  if (job->in_multi) {
+    frames.insert(frames.begin(), CommandFrame({"MULTI"}));
+    frames.push_back(CommandFrame({"EXEC"}));
+  }
+  Executed(job, id, reply, std::move(frames), known);
+}
+
+// The first copy's last word.
+void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
   if (job->no_multi && IsBlock(job->frame)) {
     const uint32_t copy = job->copy;
     OnFirstEnd(job, id);
@@ -300,6 +323,7 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
   std::vector<std::string> frames;
   if (known) frames = FramesOfState(*job, elements);
   const bool all = !frames.empty();
+  job->in_multi = true;
   Executed(job, id, answer, std::move(frames), all);
 }
 
@@ -372,13 +396,12 @@ void StateCopy::OnFollow(Job* job, uint32_t id, uint32_t copy, const Op& op,
     if (IsError(reply) && complaint.empty()) complaint = reply;
     return;
   }
-  const bool in_multi = job->rewrite == nullptr;
   std::vector<std::string_view> elements;
   bool stuck = false;
   if (IsError(reply)) {
-    stuck = in_multi && !reply.starts_with("-EXECABORT") && complaint.empty();
+    stuck = job->in_multi && !reply.starts_with("-EXECABORT") && complaint.empty();
     if (complaint.empty()) complaint = reply;
-  } else if (in_multi && SplitArray(reply, &elements)) {
+  } else if (job->in_multi && SplitArray(reply, &elements)) {
     for (const std::string_view element : elements) {
       if (IsError(element) && complaint.empty()) complaint = element;
     }

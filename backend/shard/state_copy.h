@@ -109,6 +109,7 @@ class StateCopy {
     std::span<const std::string_view> keys;  // their names; may repeat; none locked
     size_t written = 0;         // the first so many, 1 to kMaxKeys; the others it only reads
     Rewrite rewrite = nullptr;  // null: the state of the keys that it writes is copied
+    AskFirst ask = nullptr;     // what the rewrite needs to know beside the reply
   };
   // Not while full(). `copy` executes it, as MayExecute allows. May end it before it returns.
   void Begin(const Write& write, uint32_t copy);
@@ -131,6 +132,7 @@ class StateCopy {
     kCommand,
     kQueued,
     kExec,
+    kAsked,
     kFollow,
     kFollowExec
   };
@@ -146,6 +148,10 @@ class StateCopy {
     std::vector<size_t> states;     // of these, where their DUMP is in what EXEC answers
     size_t elements = 0;            // of which there are so many
     Rewrite rewrite = nullptr;
+    AskFirst ask = nullptr;
+    std::string reply;                 // to the command, until what was asked is answered
+    std::vector<std::string> answers;  // to that
+    bool in_multi = false;             // what follows is
     uint32_t copy = 0;
     uint32_t in_flight = 0;  // to the first copy
     int64_t memory = 0;      // that the keys take which it writes
@@ -169,6 +175,8 @@ class StateCopy {
   void SendIn(uint8_t database, Job* job, uint32_t id, uint32_t copy, Step step,
               std::string_view frame);
   void SendCommands(Job* job, uint32_t id);
+  void SendQuestions(Job* job, uint32_t id);
+  void OnRewritable(Job* job, uint32_t id);
   void OnSize(Job* job, uint32_t id, bool written, std::string_view reply);
   void Execute(Job* job, uint32_t id);
   void OnExec(Job* job, uint32_t id, std::string_view reply);

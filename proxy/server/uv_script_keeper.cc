@@ -70,19 +70,19 @@ void UvScriptKeeper::Save() {
   auto job = std::make_shared<Job>();
   job->version = cache_->version();
   job->scripts = cache_->All();
-  saving_ =
-      thread_.Run([job, folder = folder_, writing = writing_] {
-                    Write(folder, job->version, job->scripts, writing.get(), &job->error);
-                  },
-                  [this, job] {
-                    saving_ = false;
-                    if (job->error.empty()) {
-                      saved_ = job->version;
-                      warned_ = false;
-                    } else if (!std::exchange(warned_, true)) {
-                      warn_(job->error);
-                    }
-                  });
+  saving_ = thread_.Run(
+      [job, folder = folder_, writing = writing_] {
+        Write(folder, job->version, job->scripts, writing.get(), &job->error);
+      },
+      [this, job] {
+        saving_ = false;
+        if (job->error.empty()) {
+          saved_ = job->version;
+          warned_ = false;
+        } else if (!std::exchange(warned_, true)) {
+          warn_(job->error);
+        }
+      });
 }
 
 }  // namespace gemel

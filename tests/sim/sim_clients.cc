@@ -88,7 +88,8 @@ void World::Submit(Client* client) {
       return;
     case KeyKind::kList:
       if (loop_.Chance(25)) {
-        SubmitOp(op, {"XADD", op->key, "*", "f", op->token});
+        op->is_stream = loop_.Chance(50);
+        SubmitOp(op, {op->is_stream ? "XADD" : "MIX", op->key, "*", "f", op->token});
       } else {
         SubmitOp(op, {"APPEND", op->key, op->token});
       }
@@ -160,6 +161,11 @@ void World::OnReply(Request* request, const Reply& reply) {
     op->told = reply.bytes;
   }
   if (op->block) op->told = Unwrap(op->wrapped, op->told);
+  // An ID has the length in it: see Keyspace::AddToStream.
+  if (op->is_stream && op->told.starts_with('$')) {
+    const std::string_view id = ReplyText(op->told);
+    op->told = Integer(std::stoll(std::string(id.substr(0, id.find('-')))));
+  }
   op->ended_us = loop_.now_us();
   op->outcome = SimOp::Outcome::kOk;
   if (op->told.empty()) {

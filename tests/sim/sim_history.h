@@ -40,6 +40,7 @@ struct SimOp : Request {
   bool is_delete = false;
   bool is_touch = false;        // changes only when the key expires
   bool is_timed = false;        // and names a time of the clock
+  bool is_stream = false;       // an XADD, which is told an ID
   bool is_conditional = false;  // writes only if nothing is there: the reply says whether it did
   bool may_wait = false;        // a read for a write that one copy executes first
   std::string key;

@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kNil = "$-1\r\n";
 constexpr std::string_view kDumped = "dump:";
 
-// What an XADD has made up does not count.
+// What a MIX has made up does not count.
 int64_t PlainSize(const std::string& value) {
   return static_cast<int64_t>(value.size()) - std::count(value.begin(), value.end(), '!');
 }
@@ -42,8 +42,8 @@ std::string Bulk(std::string_view text) {
 
 bool Keyspace::IsWrite(const std::string& name) {
   static const std::string kWrites[] = {
-      "SET",    "DEL",     "INCR", "APPEND",  "RESTORE",   "COPY",    "XADD",
-      "UNLINK", "FLUSHDB", "SADD", "PEXPIRE", "PEXPIREAT", "PERSIST",
+      "SET", "DEL",    "INCR",    "APPEND", "RESTORE", "COPY",      "XADD",
+      "MIX", "UNLINK", "FLUSHDB", "SADD",   "PEXPIRE", "PEXPIREAT", "PERSIST",
   };
   return std::find(std::begin(kWrites), std::end(kWrites), name) != std::end(kWrites);
 }
@@ -55,18 +55,19 @@ uint64_t Keyspace::UnixMs() const {
 std::optional<std::string> Keyspace::Execute(const Args& args) {
   using Command = std::string (Keyspace::*)(const Args&);
   static const std::map<std::string, Command> kCommands = {
-      {"GET", &Keyspace::Get},         {"DUMP", &Keyspace::Dump},
-      {"PTTL", &Keyspace::Ttl},        {"PEXPIRETIME", &Keyspace::Ttl},
-      {"EXISTS", &Keyspace::Other},    {"TOUCH", &Keyspace::Other},
-      {"TYPE", &Keyspace::Other},      {"MEMORY", &Keyspace::Other},
-      {"DBSIZE", &Keyspace::Other},    {"DEBUG", &Keyspace::Debug},
-      {"SCAN", &Keyspace::Scan},       {"SET", &Keyspace::Set},
-      {"DEL", &Keyspace::Delete},      {"UNLINK", &Keyspace::Delete},
-      {"INCR", &Keyspace::Increment},  {"APPEND", &Keyspace::Append},
-      {"SADD", &Keyspace::AddToSet},   {"XADD", &Keyspace::AddToStream},
-      {"COPY", &Keyspace::Copy},       {"RESTORE", &Keyspace::Restore},
-      {"PEXPIRE", &Keyspace::Expire},  {"PEXPIREAT", &Keyspace::Expire},
-      {"PERSIST", &Keyspace::Persist}, {"FLUSHDB", &Keyspace::Flush},
+      {"GET", &Keyspace::Get},          {"DUMP", &Keyspace::Dump},
+      {"PTTL", &Keyspace::Ttl},         {"PEXPIRETIME", &Keyspace::Ttl},
+      {"EXISTS", &Keyspace::Other},     {"TOUCH", &Keyspace::Other},
+      {"TYPE", &Keyspace::Other},       {"MEMORY", &Keyspace::Other},
+      {"DBSIZE", &Keyspace::Other},     {"DEBUG", &Keyspace::Debug},
+      {"SCAN", &Keyspace::Scan},        {"SET", &Keyspace::Set},
+      {"DEL", &Keyspace::Delete},       {"UNLINK", &Keyspace::Delete},
+      {"INCR", &Keyspace::Increment},   {"APPEND", &Keyspace::Append},
+      {"SADD", &Keyspace::AddToSet},    {"XADD", &Keyspace::AddToStream},
+      {"MIX", &Keyspace::Mix},          {"COPY", &Keyspace::Copy},
+      {"RESTORE", &Keyspace::Restore},  {"PEXPIRE", &Keyspace::Expire},
+      {"PEXPIREAT", &Keyspace::Expire}, {"PERSIST", &Keyspace::Persist},
+      {"FLUSHDB", &Keyspace::Flush},
   };
   const auto found = kCommands.find(args[0]);
   if (found == kCommands.end()) return std::nullopt;
@@ -248,8 +249,23 @@ std::string Keyspace::AddToSet(const Args& args) {
   return Integer(1);
 }
 
-// XADD key * f token: each node makes up something of its own.
+// XADD key id f token. A node makes up the length as its ID, and takes no other that is not above
+// what is there.
 std::string Keyspace::AddToStream(const Args& args) {
+  std::string& value = Make(args[1]);
+  const int64_t before = PlainSize(value);
+  int64_t id = before + static_cast<int64_t>(args[4].size());
+  if (args[2] != "*") {
+    id = std::stoll(args[2]);
+    if (id <= before)
+      return "-ERR The ID specified in XADD is equal or smaller than the top item\r\n";
+  }
+  value += args[4];
+  return Bulk(std::to_string(id) + "-0");
+}
+
+// MIX key * f token: each node makes up something of its own.
+std::string Keyspace::Mix(const Args& args) {
   std::string& value = Make(args[1]);
   value += args[4];
   value.insert(value.size() - 1, loop_->Random(4), '!');

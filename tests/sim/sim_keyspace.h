@@ -99,6 +99,7 @@ class Keyspace {
   std::string Append(const Args& args);
   std::string AddToSet(const Args& args);
   std::string AddToStream(const Args& args);
+  std::string Mix(const Args& args);
   std::string Copy(const Args& args);
   std::string Restore(const Args& args);
   std::string Expire(const Args& args);

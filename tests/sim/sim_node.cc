@@ -1,3 +1,4 @@
+#include "tests/module_command.h"
 #include "tests/sim/sim_node.h"
 
 #include <algorithm>
@@ -377,7 +378,7 @@ bool Node::Refuses(const std::string& name) const {
 }
 
 void Node::CheckDatabase(const std::vector<std::string>& args, uint8_t database) {
-  static const CommandTable table;
+  static const CommandTable table(ModuleCommands());
   const std::vector<std::string_view> words(args.begin(), args.end());
   const CommandRow* row = table.Find(words);
   std::vector<uint32_t> keys;

@@ -1,3 +1,4 @@
+#include "tests/module_command.h"
 #include "tests/sim/sim_proxy.h"
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 namespace gemel::sim {
 
 const CommandTable& Table() {
-  static const CommandTable table;
+  static const CommandTable table(ModuleCommands());
   return table;
 }
 

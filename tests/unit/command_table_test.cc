@@ -102,7 +102,10 @@ TEST(CommandTable, RowsAreSortedOnceAndConsistent) {
       EXPECT_EQ(row.split, Split::kOneShard);
       EXPECT_NE(row.key_rule, KeyRule::kNone);
     }
-    EXPECT_EQ(row.rewrite != nullptr, row.second_copy == SecondCopy::kRewrite);
+    if (row.arg_rule == ArgRule::kNone) {
+      EXPECT_EQ(row.rewrite != nullptr, row.second_copy == SecondCopy::kRewrite);
+    }
+    EXPECT_TRUE(row.ask == nullptr || row.rewrite != nullptr);
     EXPECT_TRUE(row.confine == nullptr || row.second_copy == SecondCopy::kStateCopy);
     // Redis's write flag is never more than what the proxy does; EVAL and PFCOUNT are less.
     EXPECT_TRUE((row.flags & kCmdWrite) == 0 || row.IsWrite());

@@ -57,7 +57,7 @@ class KeyDoubtsTest : public RemovalsWorld {
   }
   // The primary executes a write of "k" first, and the others get the key's state.
   void SendState(int64_t expiry_ms = -1) {
-    Ask({"XADD", "k", "*", "f", "v"});
+    Ask({"MIX", "k", "*", "f", "v"});
     EXPECT_EQ(Sent(0), Command({"MEMORY", "USAGE", "k"}));
     Reply(0, ":100\r\n");
     Sent(0);

@@ -70,19 +70,19 @@ TEST_F(OomAnswersTest, AnotherCopyThatIsFullForAMomentGetsWhatItRefused) {
 
 TEST_F(OomAnswersTest, AWriteThatThePrimaryExecutesFirstIsAnsweredSo) {
   Begin(3);
-  const Asked* request = Ask({"XADD", "k", "*", "f", "v"});
+  const Asked* request = Ask({"MIX", "k", "*", "f", "v"});
   std::string sent = Sent(0);
-  for (int round = 0; round < 3 && sent.find("XADD") == std::string::npos; ++round) {
+  for (int round = 0; round < 3 && sent.find("MIX") == std::string::npos; ++round) {
     Reply(0, ":100\r\n");  // how large the key is
     sent += Sent(0);
   }
-  ASSERT_NE(sent.find("XADD"), std::string::npos) << sent;
+  ASSERT_NE(sent.find("MIX"), std::string::npos) << sent;
   Reply(
       0,
       std::string("+OK\r\n") + kOom +
           "+QUEUED\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n");
   EXPECT_EQ(request->told, kOom);
-  EXPECT_EQ(Sent(1).find("XADD"), std::string::npos);
+  EXPECT_EQ(Sent(1).find("MIX"), std::string::npos);
   EXPECT_EQ(edits_, "");
 }
 

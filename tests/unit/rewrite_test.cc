@@ -18,24 +18,164 @@ namespace {
 
 using Args = std::vector<std::string_view>;
 
-// The command in words, or "?" where it cannot be told.
-std::string Spop(const Args& args, std::string_view reply) {
-  std::string frame;
-  if (!RewriteSpop(args, reply, &frame)) return "?";
-  if (frame.empty()) return "";
+using Texts = std::vector<std::string>;
+
+Texts Lines(const Texts& frames) {
+  Texts lines;
+  for (const std::string& frame : frames) {
+    Args words;
+    SplitFrame(frame, &words);
+    std::string line;
+    for (const std::string_view word : words) line += (line.empty() ? "" : " ") + std::string(word);
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+Args Split(std::string_view line) {
   Args words;
-  SplitFrame(frame, &words);
-  std::string line;
-  for (const std::string_view word : words) line += std::string(word) + " ";
-  return line;
+  while (!line.empty()) {
+    const size_t end = std::min(line.find(' '), line.size());
+    words.push_back(line.substr(0, end));
+    line.remove_prefix(std::min(end + 1, line.size()));
+  }
+  return words;
+}
+
+// What follows, in words; "?" where it cannot be told.
+Texts Follow(Rewrite rewrite, std::string_view line, std::string_view reply,
+             const Texts& answers = {}) {
+  Texts frames;
+  const Args args = Split(line);
+  if (!rewrite({args, reply, answers}, &frames)) return {"?"};
+  return Lines(frames);
+}
+
+Texts Questions(AskFirst ask, std::string_view line) {
+  Texts frames;
+  const Args args = Split(line);
+  ask(args, &frames);
+  return Lines(frames);
+}
+
+std::string Bulk(std::string_view text) {
+  std::string out;
+  AppendBulk(&out, text);
+  return out;
+}
+
+std::string Array(const Texts& elements, char type = '*') {
+  const size_t count = type == '%' ? elements.size() / 2 : elements.size();
+  std::string out = type + std::to_string(count) + "\r\n";
+  for (const std::string& element : elements) out += element;
+  return out;
+}
+
+// An entry, and one that is gone.
+std::string Entry(std::string_view id) { return Array({Bulk(id), Array({Bulk("f"), Bulk("v")})}); }
+std::string Gone(std::string_view id) { return Array({Bulk(id), "_\r\n"}); }
+
+std::string Spop(const Args& args, std::string_view reply) {
+  Texts frames;
+  if (!RewriteSpop({args, reply}, &frames)) return "?";
+  return frames.empty() ? "" : Lines(frames)[0];
 }
 
 TEST(Rewrite, Spop) {
-  EXPECT_EQ(Spop({"spop", "k"}, "$1\r\na\r\n"), "SREM k a ");
-  EXPECT_EQ(Spop({"spop", "k"}, "$0\r\n\r\n"), "SREM k  ");
+  EXPECT_EQ(Spop({"spop", "k"}, "$1\r\na\r\n"), "SREM k a");
+  EXPECT_EQ(Spop({"spop", "k"}, "$0\r\n\r\n"), "SREM k ");
   EXPECT_EQ(Spop({"spop", "k"}, "$-1\r\n"), "");
-  EXPECT_EQ(Spop({"spop", "k", "2"}, "*2\r\n$1\r\na\r\n$1\r\nb\r\n"), "SREM k a b ");
+  EXPECT_EQ(Spop({"spop", "k", "2"}, "*2\r\n$1\r\na\r\n$1\r\nb\r\n"), "SREM k a b");
   EXPECT_EQ(Spop({"spop", "k", "2"}, "*0\r\n"), "");
+}
+
+TEST(Rewrite, Xadd) {
+  const std::string id = Bulk("7-1");
+  EXPECT_EQ(Follow(RewriteXadd, "xadd k * f v", id), Texts{"xadd k 7-1 f v"});
+  EXPECT_EQ(Follow(RewriteXadd, "xadd k 7-* f *", id), Texts{"xadd k 7-1 f *"});
+  EXPECT_EQ(Follow(RewriteXadd, "xadd k NOMKSTREAM MAXLEN = 5 * f v", id),
+            Texts{"xadd k NOMKSTREAM MAXLEN = 5 7-1 f v"});
+  EXPECT_EQ(Follow(RewriteXadd, "xadd k minid 5 * f v", id), Texts{"xadd k minid 5 7-1 f v"});
+  EXPECT_EQ(Follow(RewriteXadd, "xadd k nomkstream * f v", "_\r\n"), Texts{});
+  // Trimmed by layout: to the length that was left.
+  for (const char* line :
+       {"xadd k MAXLEN ~ 5 * f v", "xadd k nomkstream minid ~ 5 limit 3 9 f v"}) {
+    EXPECT_EQ(Questions(AskXadd, line), Texts{"XLEN k"});
+    EXPECT_EQ(Follow(RewriteXadd, line, id, {":99\r\n"}), Texts{"xadd k MAXLEN = 99 7-1 f v"});
+    EXPECT_EQ(Follow(RewriteXadd, line, id, {"-ERR\r\n"}), Texts{"?"});
+  }
+  EXPECT_EQ(Questions(AskXadd, "xadd k MAXLEN = 5 * f v"), Texts{});
+}
+
+TEST(Rewrite, Xtrim) {
+  EXPECT_EQ(Questions(AskXtrim, "xtrim k MAXLEN ~ 5"), Texts{"XLEN k"});
+  EXPECT_EQ(Follow(RewriteXtrim, "xtrim k MAXLEN ~ 5", ":3\r\n", {":40\r\n"}),
+            Texts{"XTRIM k MAXLEN = 40"});
+  EXPECT_EQ(Follow(RewriteXtrim, "xtrim k MAXLEN ~ 5", ":0\r\n", {":40\r\n"}), Texts{});
+}
+
+TEST(Rewrite, Xreadgroup) {
+  const std::string line = "xreadgroup group g c count 9 streams k l > 0";
+  EXPECT_EQ(Questions(AskXreadgroup, line), (Texts{"XINFO GROUPS k", "XINFO GROUPS l"}));
+  const auto groups = [](std::string_view read) {
+    const Texts other = {Bulk("name"), Bulk("other"),        Bulk("last-delivered-id"),
+                         Bulk("8-8"),  Bulk("entries-read"), ":88\r\n"};
+    const Texts fields = {
+        Bulk("name"),         Bulk("g"),        Bulk("last-delivered-id"), Bulk("2-0"),
+        Bulk("entries-read"), std::string(read)};
+    return Array({Array(other, '%'), Array(fields, '%')});
+  };
+  const Texts answers = {groups(":2\r\n"), groups("_\r\n")};
+  const Texts expected = {"XCLAIM k g c 0 1-0 2-0 RETRYCOUNT 1 FORCE JUSTID",
+                          "XGROUP SETID k g 2-0 ENTRIESREAD 2", "XCLAIM l g c 0 5-0"};
+  const std::string fresh = Array({Entry("1-0"), Entry("2-0")});
+  const std::string old = Array({Gone("4-0"), Entry("5-0")});
+  EXPECT_EQ(
+      Follow(RewriteXreadgroup, line, Array({Bulk("k"), fresh, Bulk("l"), old}, '%'), answers),
+      expected);
+  EXPECT_EQ(Follow(RewriteXreadgroup, line,
+                   Array({Array({Bulk("k"), fresh}), Array({Bulk("l"), old})}), answers),
+            expected);
+  // A stream of which nothing was new has no part; the consumer is there from now on.
+  EXPECT_EQ(Follow(RewriteXreadgroup, line, Array({Bulk("l"), Array({})}, '%'), answers),
+            (Texts{"XGROUP CREATECONSUMER k g c", "XGROUP CREATECONSUMER l g c"}));
+  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c streams k >", "_\r\n", {answers[0]}),
+            Texts{"XGROUP CREATECONSUMER k g c"});
+  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c noack streams k >",
+                   Array({Bulk("k"), fresh}, '%'), {answers[1]}),
+            (Texts{"XGROUP SETID k g 2-0", "XGROUP CREATECONSUMER k g c"}));
+  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c streams k >",
+                   Array({Bulk("x"), fresh}, '%'), {answers[0]}),
+            Texts{"?"});
+  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c streams k >",
+                   Array({Bulk("k"), fresh}, '%'), {"-ERR no\r\n"}),
+            Texts{"?"});
+}
+
+TEST(Rewrite, Xclaim) {
+  const std::string line = "xclaim k g c 5 1 02-0 3-1 IDLE 7 FORCE";
+  EXPECT_EQ(Follow(RewriteXclaim, line, Array({Entry("1-0"), Entry("2-0"), Entry("3-1")})),
+            Texts{"xclaim k g c 0 1 02-0 3-1 IDLE 7 FORCE"});
+  // The rest was busy, or is pending no more because its entry is gone.
+  const std::string rest = "xclaim k g c 9223372036854775807 1 3-1 JUSTID";
+  EXPECT_EQ(Follow(RewriteXclaim, line, Array({Bulk("2-0")})),
+            (Texts{"xclaim k g c 0 02-0 IDLE 7 FORCE", rest}));
+  EXPECT_EQ(Follow(RewriteXclaim, "xclaim k g c 5 1 3-1 LASTID 9", Array({})),
+            Texts{rest + " LASTID 9"});
+  EXPECT_EQ(Follow(RewriteXclaim, line, Array({Entry("9-0")})), Texts{"?"});
+}
+
+TEST(Rewrite, Xautoclaim) {
+  const auto reply = [](const Texts& claimed, const Texts& gone) {
+    return Array({Bulk("0-0"), Array(claimed), Array(gone)});
+  };
+  const std::string line = "xautoclaim k g c 5 0 count 3";
+  EXPECT_EQ(Follow(RewriteXautoclaim, line, reply({Entry("1-0"), Entry("2-0")}, {Bulk("3-0")})),
+            (Texts{"XCLAIM k g c 0 1-0 2-0", "XACK k g 3-0"}));
+  EXPECT_EQ(Follow(RewriteXautoclaim, line + " JustId", reply({Bulk("1-0")}, {})),
+            Texts{"XCLAIM k g c 0 1-0 JUSTID"});
+  EXPECT_EQ(Follow(RewriteXautoclaim, line, reply({}, {})), Texts{});
+  EXPECT_EQ(Follow(RewriteXautoclaim, line, Array({Bulk("0-0"), Array({})})), Texts{"?"});
 }
 
 // The second word: the script as the first copy gets it.

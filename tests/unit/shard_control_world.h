@@ -16,7 +16,7 @@ namespace gemel::shard_control_test {
 
 class ShardControlTest : public ShardWorld {
  protected:
-  ShardControlTest() { base_.grace_ms = ShardOptions().grace_ms; }
+  ShardControlTest() { base_.grace_ms = 40; }
 
   // A shard whose copies n0, n1, ... are all in sync and up, with run_ids r0, r1, ...
   void Make(uint32_t copies, bool failback = false) {

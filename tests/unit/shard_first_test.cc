@@ -15,9 +15,9 @@ class ShardFirstTest : public ShardWorld {
     MakeUp(copies, ack);
     for (uint32_t i = 0; i < copies; ++i) Sent(i);
   }
-  Asked* Add(uint32_t session = 1) { return Ask({"XADD", "k", "*", "f", "v"}, session); }
+  Asked* Add(uint32_t session = 1) { return Ask({"MIX", "k", "*", "f", "v"}, session); }
   static std::string Block() {
-    return Command({"MULTI"}) + Command({"XADD", "k", "*", "f", "v"}) + Command({"DUMP", "k"}) +
+    return Command({"MULTI"}) + Command({"MIX", "k", "*", "f", "v"}) + Command({"DUMP", "k"}) +
            Command({"PEXPIRETIME", "k"}) + Command({"EXEC"});
   }
   static std::string Follow() {
@@ -92,7 +92,7 @@ TEST_F(ShardFirstTest, LocksItsKeys) {
   Asked* dbsize = Ask({"DBSIZE"}, 4);
   Asked* own = Ask({"DBSIZE"}, 1);
   Asked* flush = Ask({"FLUSHALL"}, 5);
-  Asked* second = Ask({"XADD", "l", "*", "f", "v"}, 6);
+  Asked* second = Ask({"MIX", "l", "*", "f", "v"}, 6);
   EXPECT_EQ(Sent(0), Command({"MEMORY", "USAGE", "k"}) + Command({"SET", "other", "v"}) +
                          Command({"DBSIZE"}));
   EXPECT_EQ(Sent(1), Command({"SET", "other", "v"}));

@@ -14,6 +14,7 @@
 #include "backend/command/second_copy.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/edit_queue.h"
+#include "tests/module_command.h"
 #include "tests/unit/fake_transport.h"
 
 namespace gemel {
@@ -138,7 +139,7 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   std::vector<RingSpec> rings_;
   uint64_t swept_ = 0;
   bool fresh_ = false;  // nothing is known of the nodes, and the first counts
-  CommandTable table_;
+  CommandTable table_{ModuleCommands()};
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
   int64_t unix_ms_ = 0;     // the wall clock

@@ -36,7 +36,7 @@ class StateCopyTest : public ::testing::Test, public StateCopy::Host {
   };
 
   void Begin(const Args& keys, const Args& command = {"XADD", "k", "*", "f", "v"},
-             Rewrite rewrite = nullptr) {
+             Rewrite rewrite = nullptr, AskFirst ask = nullptr) {
     frame_ = CommandFrame(command);
     StateCopy::Write write;
     write.op = &write_;
@@ -45,6 +45,7 @@ class StateCopyTest : public ::testing::Test, public StateCopy::Host {
     write.keys = keys;
     write.written = keys.size();
     write.rewrite = rewrite;
+    write.ask = ask;
     copies_.Begin(write, 0);
   }
   // What that copy was sent and has not answered, one command a word or two.
@@ -401,6 +402,61 @@ TEST_F(StateCopyTest, RewrittenToNothing) {
   Begin({"k"}, {"SPOP", "k"}, RewriteSpop);
   Reply(0, {"$-1\r\n"});
   ExpectEnd("executed 0 known $-1; has 1; ");
+}
+
+// What the reply does not tell is asked right behind the command, and the keys stay locked so long.
+TEST_F(StateCopyTest, RewrittenByWhatIsAsked) {
+  const Args add = {"XADD", "k", "MAXLEN", "~", "5", "*", "f", "v"};
+  const auto begin = [&] {
+    events_.clear();
+    up_ = 7;
+    Begin({"k"}, add, RewriteXadd, AskXadd);
+    EXPECT_EQ(Line(0), frame_ + Frames({{"XLEN", "k"}}));
+  };
+  begin();
+  Reply(0, {Bulk("7-0")});
+  EXPECT_EQ(Line(1), "");
+  EXPECT_TRUE(Locked("k"));
+  Reply(0, {":6\r\n"});
+  EXPECT_FALSE(Locked("k"));
+  EXPECT_EQ(Line(1), Frames({{"XADD", "k", "MAXLEN", "=", "6", "7-0", "f", "v"}}));
+  Reply(1, {Bulk("7-0")});
+  ExpectEnd("executed 0 known $3 7-0; has 1; ");
+  begin();
+  Reply(0, {"-WRONGTYPE no\r\n", "-WRONGTYPE no\r\n"});
+  ExpectEnd("refused -WRONGTYPE no; ");
+  begin();
+  Reply(0, {Bulk("7-0"), "-ERR no\r\n"});
+  ExpectEnd("executed 0 unknown $3 7-0; ");
+  begin();
+  Reply(0, {Bulk("7-0")});
+  Lose(0);
+  ExpectEnd("lost 0 sent; ");
+}
+
+// Nobody sees one command of several without the others.
+TEST_F(StateCopyTest, RewrittenToSeveral) {
+  const auto begin = [&] {
+    events_.clear();
+    up_ = 7;
+    Begin({"k"}, {"XCLAIM", "k", "g", "c", "5", "1-0", "2-0"}, RewriteXclaim);
+    Reply(0, {Array({Bulk("1-0")})});
+    EXPECT_EQ(Line(1), Frames({{"MULTI"},
+                               {"XCLAIM", "k", "g", "c", "0", "1-0"},
+                               {"XCLAIM", "k", "g", "c", "9223372036854775807", "2-0", "JUSTID"},
+                               {"EXEC"}}));
+  };
+  const std::string executed = "executed 0 known *1 $3 1-0; ";
+  begin();
+  Reply(1, {"+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", Array({Array({Bulk("1-0")}), Array({})})});
+  ExpectEnd(executed + "has 1; ");
+  begin();
+  Reply(1, {"+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", Array({Array({}), "-NOGROUP no\r\n"})});
+  ExpectEnd(executed + "not 1 -NOGROUP no; ");
+  begin();
+  Reply(1, {"+OK\r\n"});
+  Lose(1);
+  ExpectEnd(executed + "lost 1; ");
 }
 
 TEST_F(StateCopyTest, RewrittenErrorsAndLosses) {
