@@ -33,7 +33,7 @@ void AskXtrim(std::span<const std::string_view> args, std::vector<std::string>* 
 bool RewriteXtrim(const FirstReply& first, std::vector<std::string>* frames);
 
 // XREADGROUP: XCLAIM of what was read, and the place that the group has come to, with how many
-// entries it has read (which XINFO GROUPS is asked for).
+// entries it has read (which XINFO is asked for, as well as whether the consumer is there).
 void AskXreadgroup(std::span<const std::string_view> args, std::vector<std::string>* frames);
 bool RewriteXreadgroup(const FirstReply& first, std::vector<std::string>* frames);
 

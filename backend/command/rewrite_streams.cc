@@ -116,10 +116,19 @@ void AskXreadgroup(std::span<const std::string_view> args, std::vector<std::stri
   const XreadgroupArgs read = ReadXreadgroupArgs(args);
   for (size_t i = 0; i < read.streams; ++i) {
     frames->push_back(CommandFrame({"XINFO", "GROUPS", args[read.first_key + i]}));
+    frames->push_back(CommandFrame({"XINFO", "CONSUMERS", args[read.first_key + i], args[2]}));
   }
 }
 
 namespace {
+
+// One of these (groups, consumers) has that name.
+bool HasNamed(std::string_view all, std::string_view name) {
+  Words each;
+  if (!SplitArray(all, &each)) return false;
+  return std::any_of(each.begin(), each.end(),
+                     [&](std::string_view one) { return FieldOf(one, "name") == name; });
+}
 
 // Where the group has come to on that stream, and how many entries it has read.
 std::string PlaceOf(std::string_view key, std::string_view group, std::string_view groups) {
@@ -141,7 +150,7 @@ std::string PlaceOf(std::string_view key, std::string_view group, std::string_vi
 
 bool RewriteXreadgroup(const FirstReply& first, std::vector<std::string>* frames) {
   const XreadgroupArgs read = ReadXreadgroupArgs(first.args);
-  if (read.streams == 0 || first.answers.size() != read.streams) return false;
+  if (read.streams == 0 || first.answers.size() != 2 * read.streams) return false;
   const std::string_view group = first.args[2];
   const std::string_view consumer = first.args[3];
   // What was read, by stream: in RESP3 names and values in turn, else pairs of them. Not all need
@@ -173,11 +182,12 @@ bool RewriteXreadgroup(const FirstReply& first, std::vector<std::string>* frames
       if (!read.noack) {
         frames->push_back(Claim(key, group, consumer, ids, {"RETRYCOUNT", "1", "FORCE", "JUSTID"}));
       }
-      std::string place = PlaceOf(key, group, first.answers[i]);
+      std::string place = PlaceOf(key, group, first.answers[2 * i]);
       if (place.empty()) return false;
       frames->push_back(std::move(place));
     }
-    if (ids.empty() || read.noack) {
+    // Whether reading nothing makes a consumer differs between versions.
+    if ((ids.empty() || read.noack) && HasNamed(first.answers[2 * i + 1], consumer)) {
       frames->push_back(CommandFrame({"XGROUP", "CREATECONSUMER", key, group, consumer}));
     }
   }

@@ -96,6 +96,7 @@ std::vector<Words> Session() {
       {"EVAL", "return redis.call('SADD', KEYS[1], math.random())", "1", "randoms"},
       {"EVAL", "return redis.call('SET', KEYS[1], redis.call('TIME')[1])", "1", "time"},
       {"EVAL", "return {1, 'two', {3, false}, redis.status_reply('FINE')}", "1", "k"},
+      {"EVALSHA", "b9d2d1510e51b9a8a50ec8635a8d630db795ebb8", "1", "k"},
       {"EVAL", "redis.call('SET', KEYS[1], 'written') error('and failed')", "1", "k"},
       {"EVAL", "redis.call('SET', KEYS[1], 'written') return redis.error_reply('MY ERR')", "1",
        "m"},

@@ -116,7 +116,8 @@ TEST(Rewrite, Xtrim) {
 
 TEST(Rewrite, Xreadgroup) {
   const std::string line = "xreadgroup group g c count 9 streams k l > 0";
-  EXPECT_EQ(Questions(AskXreadgroup, line), (Texts{"XINFO GROUPS k", "XINFO GROUPS l"}));
+  EXPECT_EQ(Questions(AskXreadgroup, line), (Texts{"XINFO GROUPS k", "XINFO CONSUMERS k g",
+                                                   "XINFO GROUPS l", "XINFO CONSUMERS l g"}));
   const auto groups = [](std::string_view read) {
     const Texts other = {Bulk("name"), Bulk("other"),        Bulk("last-delivered-id"),
                          Bulk("8-8"),  Bulk("entries-read"), ":88\r\n"};
@@ -125,7 +126,10 @@ TEST(Rewrite, Xreadgroup) {
         Bulk("entries-read"), std::string(read)};
     return Array({Array(other, '%'), Array(fields, '%')});
   };
-  const Texts answers = {groups(":2\r\n"), groups("_\r\n")};
+  const std::string there =
+      Array({Array({Bulk("name"), Bulk("d")}, '%'), Array({Bulk("name"), Bulk("c")}, '%')});
+  const std::string nobody = Array({});
+  const Texts answers = {groups(":2\r\n"), there, groups("_\r\n"), there};
   const Texts expected = {"XCLAIM k g c 0 1-0 2-0 RETRYCOUNT 1 FORCE JUSTID",
                           "XGROUP SETID k g 2-0 ENTRIESREAD 2", "XCLAIM l g c 0 5-0"};
   const std::string fresh = Array({Entry("1-0"), Entry("2-0")});
@@ -136,19 +140,19 @@ TEST(Rewrite, Xreadgroup) {
   EXPECT_EQ(Follow(RewriteXreadgroup, line,
                    Array({Array({Bulk("k"), fresh}), Array({Bulk("l"), old})}), answers),
             expected);
-  // A stream of which nothing was new has no part; the consumer is there from now on.
+  // A stream of which nothing was new has no part; the consumer is there from now on, or is not.
   EXPECT_EQ(Follow(RewriteXreadgroup, line, Array({Bulk("l"), Array({})}, '%'), answers),
             (Texts{"XGROUP CREATECONSUMER k g c", "XGROUP CREATECONSUMER l g c"}));
-  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c streams k >", "_\r\n", {answers[0]}),
+  const std::string one = "xreadgroup group g c streams k >";
+  EXPECT_EQ(Follow(RewriteXreadgroup, one, "_\r\n", {answers[0], there}),
             Texts{"XGROUP CREATECONSUMER k g c"});
+  EXPECT_EQ(Follow(RewriteXreadgroup, one, "_\r\n", {answers[0], nobody}), Texts{});
   EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c noack streams k >",
-                   Array({Bulk("k"), fresh}, '%'), {answers[1]}),
+                   Array({Bulk("k"), fresh}, '%'), {answers[2], there}),
             (Texts{"XGROUP SETID k g 2-0", "XGROUP CREATECONSUMER k g c"}));
-  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c streams k >",
-                   Array({Bulk("x"), fresh}, '%'), {answers[0]}),
+  EXPECT_EQ(Follow(RewriteXreadgroup, one, Array({Bulk("x"), fresh}, '%'), {answers[0], there}),
             Texts{"?"});
-  EXPECT_EQ(Follow(RewriteXreadgroup, "xreadgroup group g c streams k >",
-                   Array({Bulk("k"), fresh}, '%'), {"-ERR no\r\n"}),
+  EXPECT_EQ(Follow(RewriteXreadgroup, one, Array({Bulk("k"), fresh}, '%'), {"-ERR no\r\n", there}),
             Texts{"?"});
 }
 
