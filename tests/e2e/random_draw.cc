@@ -29,6 +29,10 @@ std::string Draw::AnyKey() {
   return tag_ + static_cast<char>(kKinds[Below(std::size(kKinds))]) + std::to_string(Below(3));
 }
 
+std::string Draw::LexKey() {
+  return kLexOfManyScores ? Key(ValueKind::kSorted) : tag_ + "lex" + std::to_string(Below(2));
+}
+
 Words Draw::Keys(ValueKind kind, size_t most) {
   Words keys;
   for (size_t i = Below(most) + 1; i > 0; --i) keys.push_back(Key(kind));
@@ -45,6 +49,8 @@ std::string Draw::Value() {
   return OneIn(6) ? std::string(Below(300), 'v') : OneIn(3) ? Member() : Number(1000);
 }
 std::string Draw::Member() { return (OneIn(2) ? "m" : "") + Number(30); }
+std::string Draw::RareMember() { return (OneIn(2) ? "m" : "") + Number(1000); }
+size_t Draw::Count() { return OneIn(12) ? 100 + Below(100) : 1 + Below(4); }
 std::string Draw::Index() { return std::to_string(static_cast<int>(Below(10)) - 5); }
 std::string Draw::Database() { return Number(4); }
 std::string Draw::ScoreBound() { return OneIn(5) ? Pick({"-inf", "+inf", "(0", "(1.1"}) : Float(); }
@@ -54,9 +60,10 @@ std::string Draw::Latitude() { return std::to_string(static_cast<int>(Below(20))
 
 std::string Draw::Id() {
   if (OneIn(8)) return Pick({"0", "0-0", "5-1"});
-  return std::to_string(Now() - static_cast<int64_t>(OneIn(2) ? 0 : Below(3000))) + "-" + Number(4);
+  return std::to_string(Moment() - kMoment * static_cast<int64_t>(OneIn(2) ? 0 : Below(8))) + "-" +
+         Number(4);
 }
-std::string Draw::PartOfId() { return OneIn(3) ? std::to_string(Now()) + "-*" : "*"; }
+std::string Draw::PartOfId() { return OneIn(3) ? std::to_string(Moment()) + "-*" : "*"; }
 std::string Draw::Group() { return "group" + Number(2); }
 std::string Draw::Consumer() { return "consumer" + Number(3); }
 std::string Draw::Dump() { return stock_.dumps[Below(stock_.dumps.size())]; }
@@ -67,6 +74,8 @@ int64_t Draw::Now() {
              std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
+
+int64_t Draw::Moment() { return Now() / kMoment * kMoment; }
 
 int64_t Draw::Life() {
   constexpr int64_t kLong = 3'600'000;

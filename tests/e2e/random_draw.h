@@ -33,6 +33,10 @@ enum class ValueKind : char {
   kStream = 'x',
 };
 
+// known: in a large sorted set with several scores (a skip list) what ZREMRANGEBYLEX and
+// ZRANGESTORE BYLEX find depends on the levels of its nodes, which each copy draws for itself.
+inline constexpr bool kLexOfManyScores = false;
+
 class Draw {
  public:
   // `expiries`: whether keys are given times at which they expire.
@@ -48,6 +52,8 @@ class Draw {
   // Mostly of that kind, sometimes of any.
   std::string Key(ValueKind kind);
   std::string AnyKey();
+  // Of a sorted set for ranges of members.
+  std::string LexKey();
   // `most` keys or fewer, at least one.
   Words Keys(ValueKind kind, size_t most = 3);
 
@@ -56,13 +62,15 @@ class Draw {
   std::string Float();
   std::string Value();
   std::string Member();
+  std::string RareMember();  // of many
+  size_t Count();       // of members that are added at once: few, or so many that encodings change
   std::string Index();  // of a list or a range, from either end
   std::string Database();
   std::string ScoreBound();
   std::string LexBound();
   std::string Longitude();
   std::string Latitude();
-  // Of streams. Every ID is of this moment or the last ones, as "*" makes them.
+  // Of streams. IDs are few, so that they are found, and of late, so that "*" may follow.
   std::string Id();
   std::string PartOfId();  // "*" or "ms-*"
   std::string Group();
@@ -77,9 +85,11 @@ class Draw {
   std::string UnixMilliseconds();
 
  private:
-  static constexpr size_t kTags = 6;
-  static int64_t Now();  // in milliseconds
-  int64_t Life();        // in milliseconds
+  static constexpr size_t kTags = 4;
+  static constexpr int64_t kMoment = 200;  // milliseconds
+  static int64_t Now();                    // in milliseconds
+  static int64_t Moment();                 // the same, in steps
+  int64_t Life();                          // in milliseconds
 
   const Stock& stock_;
   const bool expiries_;

@@ -160,8 +160,6 @@ Words RandomWrites::Read() {
       {"EXISTS", d.AnyKey(), d.AnyKey()},
       {"TYPE", d.AnyKey()},
       {"PTTL", d.AnyKey()},
-      {"DBSIZE"},
-      {"RANDOMKEY"},
       {"SRANDMEMBER", d.Key(ValueKind::kSet), "3"},
       {"SUNION", d.Key(ValueKind::kSet), d.Key(ValueKind::kSet)},
   };

@@ -7,19 +7,20 @@ namespace {
 
 Words Members(Draw& d, const char* name, ValueKind kind) {
   Words words = {name, d.Key(kind)};
-  for (size_t i = d.Below(4) + 1; i > 0; --i) words.push_back(d.Member());
+  const size_t count = d.Count();
+  for (size_t i = 0; i < count; ++i) words.push_back(count > 10 ? d.RareMember() : d.Member());
   return words;
 }
 
 Words Fields(Draw& d, const char* name) {
   Words words = {name, d.Key(ValueKind::kHash)};
-  for (size_t i = d.Below(3) + 1; i > 0; --i) Add(&words, {d.Member(), d.Value()});
+  for (size_t i = d.Count(); i > 0; --i) Add(&words, {d.Member(), d.Value()});
   return words;
 }
 
 Words PopElements(Draw& d, const char* name, ValueKind kind) {
   Words words = {name, d.Key(kind)};
-  if (d.OneIn(2)) words.push_back(d.Number(5));
+  if (d.OneIn(2)) words.push_back(d.OneIn(4) ? d.Number() : d.Number(5));
   return words;
 }
 

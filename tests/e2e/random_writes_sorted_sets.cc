@@ -6,14 +6,17 @@ namespace gemel::e2e {
 namespace {
 
 Words Zadd(Draw& d) {
+  if (d.OneIn(5)) return Words{"ZADD", d.LexKey(), "0", d.Member(), "0", d.Member()};
   Words words = {"ZADD", d.Key(ValueKind::kSorted)};
   if (d.OneIn(4)) words.push_back(d.Pick({"NX", "XX"}));
   if (d.OneIn(5)) words.push_back(d.Pick({"GT", "LT"}));  // with NX an error
   if (d.OneIn(4)) words.push_back("CH");
   const bool increment = d.OneIn(5);
   if (increment) words.push_back("INCR");
-  for (size_t i = increment ? 1 : d.Below(4) + 1; i > 0; --i) {
-    Add(&words, {d.OneIn(20) ? d.Pick({"inf", "-inf"}) : d.Float(), d.Member()});
+  const size_t count = increment ? 1 : d.Count();
+  for (size_t i = 0; i < count; ++i) {
+    Add(&words, {d.OneIn(20) ? d.Pick({"inf", "-inf"}) : d.Float(),
+                 count > 10 ? d.RareMember() : d.Member()});
   }
   return words;
 }
@@ -54,6 +57,7 @@ Words Zrangestore(Draw& d) {
   } else if (by == "BYSCORE") {
     Add(&words, {d.ScoreBound(), d.ScoreBound(), by});
   } else {
+    words[2] = d.LexKey();
     Add(&words, {d.LexBound(), d.LexBound(), by});
   }
   if (d.OneIn(3)) words.push_back("REV");
@@ -122,7 +126,7 @@ Makers SortedSetMakers() {
        }},
       {"zremrangebylex",
        [](Draw& d) {
-         return Words{"ZREMRANGEBYLEX", d.Key(ValueKind::kSorted), d.LexBound(), d.LexBound()};
+         return Words{"ZREMRANGEBYLEX", d.LexKey(), d.LexBound(), d.LexBound()};
        }},
       {"zremrangebyrank",
        [](Draw& d) {

@@ -20,7 +20,9 @@ Words Xadd(Draw& d) {
   Words words = {"XADD", d.Key(ValueKind::kStream)};
   if (d.OneIn(5)) words.push_back("NOMKSTREAM");
   if (d.OneIn(3)) Add(&words, Trim(d));
-  words.push_back(d.OneIn(4) ? d.Id() : d.PartOfId());
+  // Where IDs are made up, others are seldom above them.
+  const bool made_up = words[1].back() == '0' || d.OneIn(8);
+  words.push_back(made_up ? d.PartOfId() : d.Id());
   for (size_t i = d.Below(3) + 1; i > 0; --i) Add(&words, {d.Member(), d.Value()});
   return words;
 }
@@ -71,7 +73,7 @@ Words Ids(Draw& d, Words words) {
 Words XgroupCreate(Draw& d) {
   Words words = {"XGROUP", "CREATE", d.Key(ValueKind::kStream), d.Group(),
                  d.OneIn(2) ? d.Pick({"$", "0"}) : d.Id()};
-  if (!d.OneIn(3)) words.push_back("MKSTREAM");
+  if (!d.OneIn(5)) words.push_back("MKSTREAM");
   if (d.OneIn(4)) Add(&words, {"ENTRIESREAD", d.Number(20)});
   return words;
 }
@@ -105,6 +107,8 @@ constexpr const char* kScripts[] = {
     "return redis.call('HGETALL', KEYS[1])",
     "return redis.call('SET', 'not declared', ARGV[1])",
     "return redis.call('RENAME', KEYS[1], KEYS[2])",
+    "for i = 1, 130 do redis.call('XADD', KEYS[1], '*', 'f', i) end "
+    "redis.pcall('XGROUP', 'CREATE', KEYS[1], 'group0', '0')",
 };
 
 Words KeysAndArguments(Draw& d, Words words) {
