@@ -210,10 +210,15 @@ class Convergence : public testing::TestWithParam<Way> {
       const RedisNode& second = cluster_.node(shard, 1);
       EXPECT_TRUE(Eventually(
           [&] { return !ExpiresSoon(first, kDatabases) && !ExpiresSoon(second, kDatabases); }));
+      const Groups groups =
+          GetParam().mood == Mood::kFaults ? Groups::kAsReplicated : Groups::kWholly;
       // Of what has expired in the last moment the news is under way.
       std::string differences;
-      Eventually([&] { return (differences = DatabasesDiffer(first, second, kDatabases)).empty(); },
-                 kPatience / 3);
+      Eventually(
+          [&] {
+            return (differences = DatabasesDiffer(first, second, kDatabases, groups)).empty();
+          },
+          kPatience / 3);
       EXPECT_EQ(differences, "") << "shard " << shard;
     }
     cluster_.ExpectCopiesEqual();

@@ -12,16 +12,19 @@ constexpr size_t kMostExamples = 5;
 
 // All of it but when a consumer was seen, of which each copy has a clock, and how the entries lie
 // in memory.
-std::string StreamText(const Reply& reply) {
+std::string StreamText(const Reply& reply, Groups groups) {
   static const std::set<std::string> kLeftOut = {"seen-time", "radix-tree-keys",
                                                  "radix-tree-nodes"};
+  static const std::set<std::string> kNotReplicated = {"entries-read", "lag", "consumers"};
   if (reply.kind != Reply::Kind::kArray) return reply.Text();
   std::string text = "[";
   for (size_t i = 0; i < reply.items.size(); ++i) {
-    if (kLeftOut.contains(reply.items[i].bytes)) {
+    const std::string& name = reply.items[i].bytes;
+    if (kLeftOut.contains(name) ||
+        (groups == Groups::kAsReplicated && kNotReplicated.contains(name))) {
       ++i;
     } else {
-      text += StreamText(reply.items[i]) + " ";
+      text += StreamText(reply.items[i], groups) + " ";
     }
   }
   return text + "]";
@@ -32,7 +35,7 @@ Reply KeysOf(Client* client, int database) {
   return (*client)("KEYS", "*");
 }
 
-std::map<std::string, std::string> StateOf(const RedisNode& node, int databases) {
+std::map<std::string, std::string> StateOf(const RedisNode& node, int databases, Groups groups) {
   Client client = node.Connect();
   std::map<std::string, std::string> states;
   for (int database = 0; database < databases; ++database) {
@@ -40,7 +43,8 @@ std::map<std::string, std::string> StateOf(const RedisNode& node, int databases)
       const std::string type = client("TYPE", key.bytes).Text();
       std::string state = type + " " + client("DEBUG", "DIGEST-VALUE", key.bytes).Text();
       if (type == "stream") {
-        state += " " + StreamText(client("XINFO", "STREAM", key.bytes, "FULL", "COUNT", "0"));
+        state +=
+            " " + StreamText(client("XINFO", "STREAM", key.bytes, "FULL", "COUNT", "0"), groups);
       }
       if (client("PTTL", key.bytes).integer >= 0) state += " TTL";
       if (type != "none") states[std::to_string(database) + " " + key.bytes] = state;
@@ -58,10 +62,11 @@ std::string Shortened(const std::string& state, size_t differs_at) {
 
 }  // namespace
 
-std::string DatabasesDiffer(const RedisNode& first, const RedisNode& second, int databases) {
+std::string DatabasesDiffer(const RedisNode& first, const RedisNode& second, int databases,
+                            Groups groups) {
   std::map<std::string, std::pair<std::string, std::string>> both;
-  for (const auto& [key, state] : StateOf(first, databases)) both[key].first = state;
-  for (const auto& [key, state] : StateOf(second, databases)) both[key].second = state;
+  for (const auto& [key, state] : StateOf(first, databases, groups)) both[key].first = state;
+  for (const auto& [key, state] : StateOf(second, databases, groups)) both[key].second = state;
   std::string examples;
   size_t differ = 0;
   for (const auto& [key, states] : both) {
