@@ -67,8 +67,8 @@ class Coverage {
 // A connection that says anything, and expects no more of a reply than that it is one.
 class Conversation {
  public:
-  Conversation(uint16_t port, unsigned seed, const Stock& stock, bool expiries)
-      : wire_(port), writes_(seed, stock, expiries) {
+  Conversation(uint16_t port, unsigned seed, const Stock& stock, Circumstances circumstances)
+      : wire_(port), writes_(seed, stock, circumstances) {
     Ask({"HELLO", seed % 2 == 0 ? "2" : "3"});
     Talk();
   }
@@ -248,13 +248,15 @@ TEST_P(Convergence, OfCopiesWhateverIsWritten) {
   ASSERT_TRUE(WaitUntilFollowed()) << cluster_.Connect()("PROXY", "SHARDS");
   std::vector<int64_t> epochs;
   for (const ShardStatus& shard : cluster_.Status()) epochs.push_back(shard.epoch);
+  const Circumstances circumstances = {.expiries = GetParam().mood != Mood::kCalm,
+                                       .resyncs = GetParam().mood == Mood::kFaults};
   Coverage coverage;
   std::vector<std::unique_ptr<Conversation>> conversations;
   for (unsigned i = 0; i < kThreads; ++i) {
-    conversations.push_back(std::make_unique<Conversation>(cluster_.proxy().port(), seed + i,
-                                                           stock_, GetParam().mood != Mood::kCalm));
+    conversations.push_back(
+        std::make_unique<Conversation>(cluster_.proxy().port(), seed + i, stock_, circumstances));
   }
-  Draw draw(seed, stock_, false);
+  Draw draw(seed, stock_, circumstances);
   const auto end = std::chrono::steady_clock::now() + length;
   const auto goes_on = [&] {
     const auto now = std::chrono::steady_clock::now();

@@ -4,8 +4,8 @@
 
 namespace gemel::e2e {
 
-Draw::Draw(unsigned seed, const Stock& stock, bool expiries)
-    : stock_(stock), expiries_(expiries), random_(seed) {
+Draw::Draw(unsigned seed, const Stock& stock, Circumstances circumstances)
+    : stock_(stock), circumstances_(circumstances), random_(seed) {
   ChooseTag();
 }
 
@@ -79,14 +79,14 @@ int64_t Draw::Moment() { return Now() / kMoment * kMoment; }
 
 int64_t Draw::Life() {
   constexpr int64_t kLong = 3'600'000;
-  if (!expiries_ || OneIn(3)) return kLong;
+  if (!expiries() || OneIn(3)) return kLong;
   if (OneIn(10)) return -static_cast<int64_t>(Below(2000));
   return static_cast<int64_t>(OneIn(4) ? 1 + Below(1500) : 1 + Below(50));
 }
 
 std::string Draw::Milliseconds() { return std::to_string(Life()); }
 std::string Draw::Seconds() {
-  if (!expiries_ || OneIn(2)) return "3600";
+  if (!expiries() || OneIn(2)) return "3600";
   return OneIn(8) ? "-1" : "1";
 }
 std::string Draw::UnixMilliseconds() { return std::to_string(Now() + Life()); }

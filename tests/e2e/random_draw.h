@@ -37,15 +37,21 @@ enum class ValueKind : char {
 // ZRANGESTORE BYLEX find depends on the levels of its nodes, which each copy draws for itself.
 inline constexpr bool kLexOfManyScores = false;
 
+// What there is beside the commands themselves.
+struct Circumstances {
+  bool expiries = false;  // keys are given times at which they expire
+  bool resyncs = false;   // copies are made equal by the servers' own replication at times
+};
+
 class Draw {
  public:
-  // `expiries`: whether keys are given times at which they expire.
-  Draw(unsigned seed, const Stock& stock, bool expiries);
+  Draw(unsigned seed, const Stock& stock, Circumstances circumstances);
 
   size_t Below(size_t bound) { return random_() % bound; }
   bool OneIn(size_t n) { return Below(n) == 0; }
   std::string Pick(std::initializer_list<const char*> words);
-  bool expiries() const { return expiries_; }
+  bool expiries() const { return circumstances_.expiries; }
+  bool resyncs() const { return circumstances_.resyncs; }
 
   // All keys have this hash tag from now on, so that one shard has them.
   void ChooseTag();
@@ -92,7 +98,7 @@ class Draw {
   int64_t Life();                          // in milliseconds
 
   const Stock& stock_;
-  const bool expiries_;
+  const Circumstances circumstances_;
   std::mt19937 random_;
   std::string tag_;
 };

@@ -89,8 +89,8 @@ Stock MakeStock(Client client) {
   return stock;
 }
 
-RandomWrites::RandomWrites(unsigned seed, const Stock& stock, bool expiries)
-    : draw_(seed, stock, expiries) {
+RandomWrites::RandomWrites(unsigned seed, const Stock& stock, Circumstances circumstances)
+    : draw_(seed, stock, circumstances) {
   for (const auto& [row, maker] : AllMakers()) makers_.emplace_back(row, maker);
 }
 

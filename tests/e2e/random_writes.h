@@ -36,7 +36,7 @@ Stock MakeStock(Client client);
 
 class RandomWrites {
  public:
-  RandomWrites(unsigned seed, const Stock& stock, bool expiries);
+  RandomWrites(unsigned seed, const Stock& stock, Circumstances circumstances);
 
   struct Command {
     std::string_view row;

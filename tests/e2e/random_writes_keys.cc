@@ -43,12 +43,17 @@ Words Sort(Draw& d) {
                                       : ValueKind::kSorted;
   Words words = {"SORT", d.Key(kind)};
   // On several shards a pattern is refused.
-  if (d.OneIn(4)) Add(&words, {"BY", d.Pick({"nosort", "{1}h*->m1", "{2}n*", "none_*"})});
+  const bool by = d.OneIn(4);
+  if (by) Add(&words, {"BY", d.Pick({"nosort", "{1}h*->m1", "{2}n*", "none_*"})});
   if (d.OneIn(4)) Add(&words, {"LIMIT", d.Number(3), d.Number(10)});
   if (d.OneIn(6)) Add(&words, {"GET", d.Pick({"#", "{1}n*", "{3}h*->m2"})});
   if (d.OneIn(3)) Add(&words, {d.Pick({"ASC", "DESC"})});
-  if (!d.OneIn(3)) Add(&words, {"ALPHA"});
-  if (!d.OneIn(5)) Add(&words, {"STORE", d.Key(ValueKind::kList)});
+  const bool alpha = !d.OneIn(3);
+  if (alpha) Add(&words, {"ALPHA"});
+  // known: servers replicate it as it is, and elements of equal weight keep the order of the set,
+  // which is another on a replica.
+  const bool by_order = by && alpha && d.resyncs();
+  if (!by_order && !d.OneIn(5)) Add(&words, {"STORE", d.Key(ValueKind::kList)});
   return words;
 }
 
