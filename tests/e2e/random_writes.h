@@ -43,6 +43,7 @@ class RandomWrites {
     Words words;
   };
   Command Next();
+  Words Of(std::string_view row) { return AllMakers().at(row)(draw_); }
   // The same in a script that declares its keys, or with others in one; the row is that of EVAL.
   Command InScript();
   Words Read();
