@@ -15,7 +15,8 @@ constexpr size_t kMostExamples = 5;
 std::string StreamText(const Reply& reply, Groups groups) {
   static const std::set<std::string> kLeftOut = {"seen-time", "radix-tree-keys",
                                                  "radix-tree-nodes"};
-  static const std::set<std::string> kNotReplicated = {"entries-read", "lag", "consumers"};
+  static const std::set<std::string> kNotReplicated = {"entries-read", "lag", "pending",
+                                                       "consumers"};
   if (reply.kind != Reply::Kind::kArray) return reply.Text();
   std::string text = "[";
   for (size_t i = 0; i < reply.items.size(); ++i) {

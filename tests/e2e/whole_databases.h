@@ -12,9 +12,9 @@ namespace gemel::e2e {
 // What of the groups of streams is compared.
 enum class Groups {
   kWholly,
-  // known: to its replicas Redis 7.0 does not tell of a consumer who read nothing new, nor rightly
-  // how many entries a group has read. A copy that is resynced by REPLICAOF lacks what clients did
-  // of this kind meanwhile.
+  // known: to its replicas Redis 7.0 does not tell of a consumer who read nothing new, nor that
+  // what is pending was read again, nor rightly how many entries a group has read. A copy that is
+  // resynced by REPLICAOF lacks what clients did of this kind meanwhile.
   kAsReplicated,
 };
 
