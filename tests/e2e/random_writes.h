@@ -29,7 +29,7 @@ Makers AllMakers();
 // The rows that a maker is wanted for.
 std::vector<std::string_view> RowsThatWrite();
 
-// Scripts that EVAL and EVALSHA run: the last word of each says how many keys it wants at most.
+// Scripts that EVAL and EVALSHA run, with two keys and one argument.
 std::vector<std::string> ScriptTexts();
 // Makes it with what is written through this client, and leaves no key.
 Stock MakeStock(Client client);
