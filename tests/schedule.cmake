@@ -29,6 +29,6 @@ schedule("^e2e\\.(RemovalsAndFaults|Evictions)\\." COST 50)
 schedule("^e2e\\.(CopyByKeys|NodeRights|HungFiles|OddConfigFile|TwoProxies|BusyPair|MixedVersions)\\." COST 40)
 schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Names\\." COST 40)
 # Many clients that write as fast as they can, or large values under a sanitizer: one of them at a time.
-schedule("/(BlockFaults|CounterFaults|TransactionsAtomicity)\\.|OfLargeValues|OfManyClientsAtOnce" COST 30
+schedule("/(BlockFaults|CounterFaults|TransactionsAtomicity|Convergence)\\.|OfLargeValues|OfManyClientsAtOnce" COST 30
          RESOURCE_LOCK transactions)
 schedule("^e2e\\.(Hang|Pause|Control|Adoption|ProxyRestart)|/Reload" COST 20)

@@ -59,7 +59,8 @@ struct FirstReply {
 // Appends what the other copies are sent, whole frames; nothing where there was no effect. False:
 // it cannot be told, and the keys' state is copied.
 using Rewrite = bool (*)(const FirstReply& first, std::vector<std::string>* frames);
-// Appends the questions that the first copy is asked right behind the command, whole frames.
+// Appends the questions that the first copy is asked right behind the command, or before it, whole
+// frames.
 using AskFirst = void (*)(std::span<const std::string_view> args, std::vector<std::string>* frames);
 
 // What the first copy is sent in place of the client's command, so that it can change nothing but
@@ -101,6 +102,7 @@ enum class ArgRule : uint8_t {
   kXadd,         // a write of the same bytes only with a full ID and without "~"
   kXtrim,        // the same bytes only without "~"
   kXread,        // blocks with BLOCK: XREAD, XREADGROUP
+  kByLex,        // the same bytes only without BYLEX: ZRANGESTORE
   kSort,         // a write only with STORE; BY and GET read keys that are not named
   kSortRo,       // the same, without STORE
   kStoreOption,  // a write only with STORE or STOREDIST: GEORADIUS, GEORADIUSBYMEMBER
@@ -161,6 +163,7 @@ struct CommandRow {
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
   AskFirst ask = nullptr;         // for kRewrite, if its reply does not tell all
+  bool ask_before = false;        // what it asks is gone behind the command
   Confine confine = nullptr;      // for kStateCopy; null: its keys are all that it can change
 
   // Can it change data? Asks what the copies must be sent, not Redis's write flag: EVAL has no such

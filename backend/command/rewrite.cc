@@ -20,4 +20,21 @@ bool RewriteSpop(const FirstReply& first, std::vector<std::string>* frames) {
   return true;
 }
 
+void AskZremrangebylex(std::span<const std::string_view> args, std::vector<std::string>* frames) {
+  frames->push_back(CommandFrame({"ZRANGEBYLEX", args[1], args[2], args[3]}));
+}
+
+bool RewriteZremrangebylex(const FirstReply& first, std::vector<std::string>* frames) {
+  std::vector<std::string_view> members;
+  if (ReplyText(first.reply) == "0") return true;
+  if (first.answers.size() != 1 || !SplitArray(first.answers[0], &members) ||
+      members.size() > kMostRewritten || std::to_string(members.size()) != ReplyText(first.reply)) {
+    return false;
+  }
+  std::vector<std::string_view> zrem = {"ZREM", first.args[1]};
+  for (const std::string_view member : members) zrem.push_back(ReplyText(member));
+  frames->push_back(CommandFrame(zrem));
+  return true;
+}
+
 }  // namespace gemel

@@ -1,7 +1,7 @@
 // What the other copies are sent where the first one's reply tells what came of a write: a function
 // each, named in the row (CommandRow::rewrite), as Redis's own replication rewrites such commands.
 // Where the reply does not tell all, the row's `ask` names questions that the first copy is asked
-// right behind the command (nothing else reaches its keys in between).
+// right behind the command, or before it (nothing else reaches its keys in between).
 //
 // Of each `ask`: appends whole frames. Of each `rewrite`: see Rewrite in command_table.h.
 
@@ -22,6 +22,11 @@ inline constexpr size_t kMostRewritten = 1000000;
 
 // SPOP key [count]: SREM of what was popped.
 bool RewriteSpop(const FirstReply& first, std::vector<std::string>* frames);
+
+// ZREMRANGEBYLEX: ZREM of the members that ZRANGEBYLEX gives before. Among members of several scores
+// what such a range finds depends on the random levels of the node's skip list.
+void AskZremrangebylex(std::span<const std::string_view> args, std::vector<std::string>* frames);
+bool RewriteZremrangebylex(const FirstReply& first, std::vector<std::string>* frames);
 
 // XADD with an ID that the node makes up: with the one that it made. Where it trims by node layout
 // ("~"): to the length that it left, which it is asked for.

@@ -108,6 +108,11 @@ struct Row : CommandRow {
     row.second_copy = SecondCopy::kRewrite;
     return row;
   }
+  constexpr Row AsksBefore() const {
+    Row row = *this;
+    row.ask_before = true;
+    return row;
+  }
   // Where the row's ArgRule says so.
   constexpr Row RewrittenByArgs(Rewrite function, AskFirst ask_first = nullptr) const {
     Row row = *this;

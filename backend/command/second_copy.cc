@@ -70,6 +70,8 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
       return ForXadd(args);
     case ArgRule::kXtrim:
       return args.size() > 3 && args[3] == "~" ? SecondCopy::kRewrite : SecondCopy::kSameBytes;
+    case ArgRule::kByLex:
+      return Contains(args, 5, "bylex") ? SecondCopy::kStateCopy : SecondCopy::kSameBytes;
     case ArgRule::kSort:
       return ForSort(args);
     case ArgRule::kStoreOption:

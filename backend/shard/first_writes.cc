@@ -100,7 +100,8 @@ void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
   const size_t written = CollectKeys(row);
   const std::string first = Confined(row);
   jobs_.Begin({write, write->session, write->database, frame, first, keys_, written,
-               frame_.is_block() ? nullptr : row.rewrite, frame_.is_block() ? nullptr : row.ask},
+               frame_.is_block() ? nullptr : row.rewrite, frame_.is_block() ? nullptr : row.ask,
+               row.ask_before},
               copy);
 }
 

@@ -51,6 +51,7 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   job.first = write.first;
   job.rewrite = write.rewrite;
   job.ask = write.ask;
+  job.ask_before = write.ask_before;
   job.copy = copy;
   ++sessions_[job.session];
   for (size_t i = 0; i < write.keys.size(); ++i) {
@@ -207,8 +208,9 @@ void StateCopy::Execute(Job* job, uint32_t id) {
   }
   job->sent = true;
   if (job->rewrite != nullptr) {
+    if (job->ask_before) SendQuestions(job, id);
     SendCommands(job, id);
-    SendQuestions(job, id);
+    if (!job->ask_before) SendQuestions(job, id);
     return;
   }
   Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
@@ -255,7 +257,7 @@ void StateCopy::SendCommands(Job* job, uint32_t id) {
   }
 }
 
-// Right behind the command: nobody else reaches its keys in between.
+// Right behind the command, or before it: nobody else reaches its keys in between.
 void StateCopy::SendQuestions(Job* job, uint32_t id) {
   if (job->ask == nullptr) return;
   std::vector<std::string_view> args;

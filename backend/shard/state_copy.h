@@ -110,6 +110,7 @@ class StateCopy {
     size_t written = 0;         // the first so many, 1 to kMaxKeys; the others it only reads
     Rewrite rewrite = nullptr;  // null: the state of the keys that it writes is copied
     AskFirst ask = nullptr;     // what the rewrite needs to know beside the reply
+    bool ask_before = false;
   };
   // Not while full(). `copy` executes it, as MayExecute allows. May end it before it returns.
   void Begin(const Write& write, uint32_t copy);
@@ -149,6 +150,7 @@ class StateCopy {
     size_t elements = 0;            // of which there are so many
     Rewrite rewrite = nullptr;
     AskFirst ask = nullptr;
+    bool ask_before = false;
     std::string reply;                 // to the command, until what was asked is answered
     std::vector<std::string> answers;  // to that
     bool in_multi = false;             // what follows is

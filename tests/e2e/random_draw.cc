@@ -30,7 +30,7 @@ std::string Draw::AnyKey() {
 }
 
 std::string Draw::LexKey() {
-  return kLexOfManyScores ? Key(ValueKind::kSorted) : tag_ + "lex" + std::to_string(Below(2));
+  return tag_ + "lex" + std::to_string(Below(2));
 }
 
 Words Draw::Keys(ValueKind kind, size_t most) {

@@ -33,10 +33,6 @@ enum class ValueKind : char {
   kStream = 'x',
 };
 
-// known: in a large sorted set with several scores (a skip list) what ZREMRANGEBYLEX and
-// ZRANGESTORE BYLEX find depends on the levels of its nodes, which each copy draws for itself.
-inline constexpr bool kLexOfManyScores = false;
-
 // What there is beside the commands themselves.
 struct Circumstances {
   bool expiries = false;  // keys are given times at which they expire
@@ -58,7 +54,8 @@ class Draw {
   // Mostly of that kind, sometimes of any.
   std::string Key(ValueKind kind);
   std::string AnyKey();
-  // Of a sorted set for ranges of members.
+  // Of a sorted set for ranges of members: all have one score, or else even ZRANGEBYLEX and
+  // ZREMRANGEBYLEX of one server may find others.
   std::string LexKey();
   // `most` keys or fewer, at least one.
   Words Keys(ValueKind kind, size_t most = 3);

@@ -59,7 +59,7 @@ Words Zrangestore(Draw& d) {
   } else if (by == "BYSCORE") {
     Add(&words, {d.ScoreBound(), d.ScoreBound(), by});
   } else {
-    words[2] = d.LexKey();
+    if (d.OneIn(2)) words[2] = d.LexKey();
     Add(&words, {d.LexBound(), d.LexBound(), by});
   }
   if (d.OneIn(3)) words.push_back("REV");

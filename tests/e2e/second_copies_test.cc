@@ -80,6 +80,14 @@ std::vector<Words> Session() {
       {"XAUTOCLAIM", "y", "g", "e", "0", "0"},
       {"XPENDING", "y", "g"},
       {"XACK", "y", "g", "5-1"},
+      {"ZADD", "lex", "0", "a", "0", "b", "0", "c", "0", "d"},
+      {"ZREMRANGEBYLEX", "lex", "[b", "(d"},
+      {"ZREMRANGEBYLEX", "lex", "[x", "+"},
+      {"ZREMRANGEBYLEX", "lex", "x", "+"},
+      {"ZRANGESTORE", "range", "lex", "-", "+", "BYLEX"},
+      {"ZRANGE", "range", "0", "-1"},
+      {"ZREMRANGEBYLEX", "lex", "-", "+"},
+      {"EXISTS", "lex"},
       {"SADD", "tosort", "c", "b", "a"},
       {"MSET", "w_a", "x", "w_b", "x", "w_c", "x"},
       {"SORT", "tosort", "BY", "w_*", "ALPHA", "STORE", "sorted"},
@@ -145,7 +153,8 @@ TEST(SecondCopiesTable, EveryRowIsExercised) {
   }
   for (const CommandRow& row : BuiltinCommands()) {
     const bool may = OneCopyFirst(row.second_copy) || row.arg_rule == ArgRule::kXadd ||
-                     row.arg_rule == ArgRule::kXtrim || row.arg_rule == ArgRule::kSort;
+                     row.arg_rule == ArgRule::kXtrim || row.arg_rule == ArgRule::kSort ||
+                     row.arg_rule == ArgRule::kByLex;
     EXPECT_EQ(exercised.contains(row.name), may) << row.name;
   }
 }

@@ -89,6 +89,16 @@ TEST(Rewrite, Spop) {
   EXPECT_EQ(Spop({"spop", "k", "2"}, "*0\r\n"), "");
 }
 
+TEST(Rewrite, Zremrangebylex) {
+  const std::string line = "zremrangebylex k [a (c";
+  EXPECT_EQ(Questions(AskZremrangebylex, line), Texts{"ZRANGEBYLEX k [a (c"});
+  EXPECT_EQ(Follow(RewriteZremrangebylex, line, ":2\r\n", {Array({Bulk("a"), Bulk("b")})}),
+            Texts{"ZREM k a b"});
+  EXPECT_EQ(Follow(RewriteZremrangebylex, line, ":0\r\n", {Array({})}), Texts{});
+  EXPECT_EQ(Follow(RewriteZremrangebylex, line, ":3\r\n", {Array({Bulk("a"), Bulk("b")})}),
+            Texts{"?"});
+}
+
 TEST(Rewrite, Xadd) {
   const std::string id = Bulk("7-1");
   EXPECT_EQ(Follow(RewriteXadd, "xadd k * f v", id), Texts{"xadd k 7-1 f v"});
