@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,19 +14,25 @@ namespace gemel {
 namespace {
 
 constexpr uint64_t kLookMs = 500;
-constexpr std::chrono::seconds kPatience{5};  // with the disk, at the end
+// With the disk, at the end.
+constexpr std::chrono::milliseconds kPause{10};
+constexpr int kPauses = 500;
 
 }  // namespace
 
 struct UvScriptKeeper::Writing {
-  std::timed_mutex mutex;
+  std::mutex mutex;
   uint64_t newest = 0;  // version that was written
 };
 
 void UvScriptKeeper::Write(const std::string& folder, uint64_t version,
                            const std::vector<ScriptCache::Text>& scripts, Writing* writing,
                            std::string* error) {
-  const std::unique_lock lock(writing->mutex, kPatience);
+  std::unique_lock lock(writing->mutex, std::try_to_lock);
+  for (int i = 0; i < kPauses && !lock.owns_lock(); ++i) {
+    std::this_thread::sleep_for(kPause);
+    (void)lock.try_lock();
+  }
   if (!lock.owns_lock()) {
     *error = "the scripts are not saved: the disk of " + folder + " does not answer";
   } else if (version >= writing->newest && WriteScripts(folder, scripts, error)) {
