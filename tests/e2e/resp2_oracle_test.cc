@@ -82,6 +82,7 @@ const char* const kCommands[] = {
     "OBJECT IDLETIME s",
     "OBJECT FREQ s",
     "OBJECT HELP",
+    "SCRIPT HELP",
     "TOUCH s none",
     "DUMP none",
     "DUMP b",
