@@ -2,6 +2,7 @@
 
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
+#include "tests/sim/sim_streams.h"
 #include "tests/sim/sim_world.h"
 
 namespace gemel::sim {
@@ -88,7 +89,7 @@ void World::Submit(Client* client) {
       return;
     case KeyKind::kList:
       if (loop_.Chance(25)) {
-        op->is_stream = loop_.Chance(50);
+        op->is_stream = WritesStreams(seed_) && loop_.Chance(50);
         SubmitOp(op, {op->is_stream ? "XADD" : "MIX", op->key, "*", "f", op->token});
       } else {
         SubmitOp(op, {"APPEND", op->key, op->token});

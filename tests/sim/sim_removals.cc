@@ -155,10 +155,7 @@ std::vector<std::string> Removals::Command(SimOp* op) {
 
 std::vector<std::string> Removals::SetCommand(SimOp* op) {
   const uint64_t kind = dice_.Random(100);
-  if (kind < 12) {
-    op->is_stream = kind < 6;
-    return {op->is_stream ? "XADD" : "MIX", op->key, "*", "f", op->token};
-  }
+  if (kind < 12) return {"MIX", op->key, "*", "f", op->token};
   if (kind < 20) return {"APPEND", op->key, op->token};
   return {"SADD", op->key, op->token};
 }
