@@ -122,7 +122,7 @@ void ReadPath::OnLost(const Link& link, Request* request, std::string_view frame
     return;
   }
   if (Retry(request, frame)) return;
-  // Nobody else now: it waits like one that has just come.
+  // Nobody else now: it waits, before what was not sent yet.
   if (parts_->roles->Hopeful()) {
     parts_->hold->TakeBack(request, frame, parts_->env->NowMs());
   } else {

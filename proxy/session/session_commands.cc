@@ -175,6 +175,7 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     context.plan.refused_at_exec = true;
   }
   std::string error = block.plan.Add(*context.pool, *sent.row, context.args, context.plan);
+  if (!sent.frame.empty()) frame = sent.frame;
   const uint64_t most = context.pool->config().limits.max_request;
   if (error.empty() && block.frames.size() + frame.size() > most) {
     error = "ERR the transaction is larger than [limits] max_request: " + std::to_string(most) +
@@ -185,9 +186,7 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     return;
   }
   // What will not be carried out is not kept.
-  if (!block.aborted) {
-    block.Queue(*sent.row, context.plan, sent.frame.empty() ? frame : sent.frame);
-  }
+  if (!block.aborted) block.Queue(*sent.row, context.plan, frame);
   ReplyNow("+QUEUED\r\n");
 }
 

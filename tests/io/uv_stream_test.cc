@@ -133,6 +133,14 @@ class UvLinkTest : public UvStreamTest, public LinkOwner {
     for (UvLink* link : dirty) link->Flush();
     streams_.SendAll();
   }
+  // Connects to the server, which answers as a node does.
+  void BringUp(Link* link, UvLink* transport) {
+    link->set_transport(transport);
+    link->Start(uv_now(&loop_));
+    ASSERT_TRUE(RunUntil([&] { return server_.Accept() == 1; }));
+    server_.Send(HandshakeReplies("r"));
+    ASSERT_TRUE(RunUntil([&] { return link->up(); }));
+  }
   void OnLinkUp(Link*, const NodeIdentity&) override {}
   void OnLinkReply(Link*, LinkItem*, const Reply& reply, std::string_view) override {
     told_ += reply.bytes;
@@ -154,11 +162,7 @@ class UvLinkTest : public UvStreamTest, public LinkOwner {
 TEST_F(UvLinkTest, HearsThatBytesOfALargeRequestWereTaken) {
   Link link(this, 0, &pool_, {});
   UvLink transport(&context_, &link, Address{"127.0.0.1", server_.port(), {}});
-  link.set_transport(&transport);
-  link.Start(uv_now(&loop_));
-  ASSERT_TRUE(RunUntil([&] { return server_.Accept() == 1; }));
-  server_.Send(HandshakeReplies("r"));
-  ASSERT_TRUE(RunUntil([&] { return link.up(); }));
+  ASSERT_NO_FATAL_FAILURE(BringUp(&link, &transport));
 
   LinkItem item(LinkItem::Kind::kRequest);
   uv_update_time(&loop_);
@@ -194,11 +198,7 @@ TEST_F(UvLinkTest, HearsThatBytesOfALargeRequestWereTaken) {
 TEST_F(UvLinkTest, ReadsWhatTheNodeSaidBeforeItClosed) {
   Link link(this, 0, &pool_, {});
   UvLink transport(&context_, &link, Address{"127.0.0.1", server_.port(), {}});
-  link.set_transport(&transport);
-  link.Start(uv_now(&loop_));
-  ASSERT_TRUE(RunUntil([&] { return server_.Accept() == 1; }));
-  server_.Send(HandshakeReplies("r"));
-  ASSERT_TRUE(RunUntil([&] { return link.up(); }));
+  ASSERT_NO_FATAL_FAILURE(BringUp(&link, &transport));
   while (!server_.Received().empty()) {
   }
   LinkItem first(LinkItem::Kind::kRequest);
