@@ -12,9 +12,13 @@ namespace {
 
 // Who holds less is no offender.
 constexpr uint64_t kLittle = 64 * 1024;
-// A large request of which in its turn less than this comes lets others go first, for so long.
+// A large request that was let in lets others go first, for so long, if in such a time, and in so
+// many looks at it (a busy machine turns slowly), less of it comes than this and than this part of
+// what is missing.
 constexpr uint64_t kTurnMs = 500;
+constexpr uint32_t kTurnLooks = 8;
 constexpr size_t kLeastOfTurn = 256 * 1024;
+constexpr size_t kLeastPartOfTurn = 20;
 constexpr uint64_t kSlowMs = 5000;
 // Who holds much and does not get on for so long, while others wait for it, is closed.
 constexpr uint64_t kPatienceMs = 3000;
@@ -104,12 +108,15 @@ void UvRelief::Tick(uint64_t now_ms) {
     return;
   }
   tight_ = true;
-  AdmitOne(now_ms);
+  Admit(now_ms);
   const std::vector<Holder> holders = Holders();
   own_->worst_holder.Set(holders.empty() ? 0 : holders[0].bytes);
   for (const Holder& holder : holders) {
-    if (holder.session == nullptr || holder.session->session().waiting() ||
-        now_ms < holder.session->session().facts().moved_ms() + kPatienceMs) {
+    if (holder.session == nullptr) continue;
+    // Who has sent more waits for us.
+    const Session& session = holder.session->session();
+    if (now_ms < session.facts().moved_ms() + kPatienceMs ||
+        (session.waiting() && holder.session->HasInput())) {
       continue;
     }
     LetGo(holder, "it has not moved for " + std::to_string(kPatienceMs) +
@@ -123,71 +130,81 @@ void UvRelief::Tick(uint64_t now_ms) {
 // Between the ticks much may come.
 void UvRelief::Act(uint64_t now_ms) {
   tight_ = true;
-  if (Budget::Held() > looked_at_ + Budget::limit() / kStepOfAll) AdmitOne(now_ms);
+  if (Budget::Held() > looked_at_ + Budget::limit() / kStepOfAll) Admit(now_ms);
   if (Budget::Over()) Strike();
 }
 
-// A large request of which nothing more comes waits for its client, not for us.
-bool UvRelief::MayGoOn(UvSession* candidate, uint64_t now_ms) {
-  const size_t missing = candidate->ended() ? 0 : candidate->session().MissingInput();
-  if (missing == 0) return false;
-  bool moves = false;
-  if (candidate == admitted_) {
-    if (now_ms >= admitted_ms_ + kTurnMs && missing + kLeastOfTurn > admitted_missing_) {
-      candidate->slow_until_ms = now_ms + kSlowMs;
-    }
-    moves = missing < std::exchange(last_missing_, missing);
-  }
-  return now_ms >= candidate->slow_until_ms && (moves || candidate->HasInput());
+// False if the large request of this session is to wait.
+bool UvRelief::GoesOn(UvSession* session, uint64_t now_ms) {
+  InputTurn& turn = session->turn;
+  if (!turn.admitted) return false;
+  ++turn.looks;
+  if (now_ms < turn.since_ms + kTurnMs || turn.looks < kTurnLooks) return true;
+  const size_t missing = session->session().MissingInput();
+  const size_t least = std::max(kLeastOfTurn, turn.missing / kLeastPartOfTurn);
+  const bool slow = missing + least > turn.missing;
+  turn = {.admitted = !slow,
+          .since_ms = now_ms,
+          .missing = missing,
+          .slow_until_ms = slow ? now_ms + kSlowMs : 0};
+  return !slow;
 }
 
-// In turns the one that has the least to come, and the one that has waited for the longest, if
-// there is room for it: short ones that come again and again must not keep it waiting.
-const UvSession* UvRelief::Choose() const {
-  const uint64_t room = Budget::limit() - std::min(Budget::limit(), Budget::Held());
-  const auto least = [](const UvSession* a, const UvSession* b) {
-    return a->session().MissingInput() < b->session().MissingInput();
+// In turns the one that has the least to come, and the one that has waited for the longest: short
+// ones that come again and again must not keep it waiting. Null if there is no room for it.
+UvSession* UvRelief::Choose(uint64_t now_ms, size_t room) const {
+  const auto first = [this, now_ms](UvSession* a, UvSession* b) {
+    const bool a_slow = now_ms < a->turn.slow_until_ms;
+    const bool b_slow = now_ms < b->turn.slow_until_ms;
+    if (a_slow != b_slow) return b_slow;
+    return by_age_ ? a->session().facts().moved_ms() < b->session().facts().moved_ms()
+                   : a->session().MissingInput() < b->session().MissingInput();
   };
-  const auto longest = [](const UvSession* a, const UvSession* b) {
-    return a->session().facts().moved_ms() < b->session().facts().moved_ms();
-  };
-  if (large_.empty()) return nullptr;
-  if (by_age_) {
-    const UvSession* oldest = *std::min_element(large_.begin(), large_.end(), longest);
-    if (oldest->session().MissingInput() < room) return oldest;
-  }
-  return *std::min_element(large_.begin(), large_.end(), least);
+  UvSession* chosen = *std::min_element(waiting_.begin(), waiting_.end(), first);
+  return chosen->session().MissingInput() <= room ? chosen : nullptr;
 }
 
-// Of the large requests that are on their way in, one goes on, and the others wait: else none of
-// them might find room. One that hardly gets on in its turn lets the others go first for a while;
-// nothing much comes from it, so that it need not be told to wait.
-void UvRelief::AdmitOne(uint64_t now_ms) {
+// A large request goes on only if what is missing of it, and of those that went on before, finds
+// room: so each that was begun can be finished, in some order, whatever holds the rest. If there is
+// room for none, the first goes on all the same: what it is over, others have to let go of.
+void UvRelief::Admit(uint64_t now_ms) {
   looked_at_ = Budget::Held();
-  large_.clear();
-  for (const auto& candidate : *sessions_) {
-    if (MayGoOn(candidate.get(), now_ms)) {
-      large_.push_back(candidate.get());
-    } else if (!candidate->ended()) {
-      candidate->session().Wait(false);
+  // Each worker has its part of it.
+  size_t room = (Budget::limit() - std::min(Budget::limit(), looked_at_)) / all_->size();
+  bool any = false;
+  waiting_.clear();
+  for (const auto& session : *sessions_) {
+    const size_t missing = session->ended() ? 0 : session->session().MissingInput();
+    if (missing == 0) session->turn.admitted = false;
+    if (missing > 0 && GoesOn(session.get(), now_ms)) {
+      any = true;
+      room -= std::min(room, missing);
+    } else if (missing > 0 && session->HasInput()) {
+      waiting_.push_back(session.get());
     }
+    if (!session->ended()) session->session().Wait(missing > 0 && !session->turn.admitted);
   }
-  if (now_ms >= admitted_ms_ + kTurnMs ||
-      std::find(large_.begin(), large_.end(), admitted_) == large_.end()) {
+  while (!waiting_.empty()) {
+    UvSession* next = Choose(now_ms, any ? room : ~size_t{0});
+    if (next == nullptr) break;
+    const size_t missing = next->session().MissingInput();
+    room -= std::min(room, missing);
+    any = true;
     by_age_ = !by_age_;
-    admitted_ = Choose();
-    admitted_ms_ = now_ms;
-    admitted_missing_ = last_missing_ =
-        admitted_ != nullptr ? admitted_->session().MissingInput() : 0;
+    next->turn.admitted = true;
+    next->turn.since_ms = now_ms;
+    next->turn.missing = missing;
+    next->turn.looks = 0;
+    next->session().Wait(false);
+    std::erase(waiting_, next);
   }
-  for (UvSession* candidate : large_) candidate->session().Wait(candidate != admitted_);
 }
 
 void UvRelief::AdmitAll() {
   looked_at_ = 0;
-  admitted_ = nullptr;
   own_->worst_holder.Set(0);
   for (const auto& session : *sessions_) {
+    session->turn = {};
     if (!session->ended()) session->session().Wait(false);
   }
 }

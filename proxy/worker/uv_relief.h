@@ -1,6 +1,6 @@
 // Sees to it that clients and nodes together do not hold more than [limits] buffered: above half of
-// it large requests come in one after the other, and who stands still with much is closed; above
-// all of it who holds the most goes at once.
+// it only as many large requests come in at a time as there is room for to their ends, and who
+// stands still with much is closed; above all of it who holds the most goes at once.
 
 #ifndef GEMEL_PROXY_WORKER_UV_RELIEF_H_
 #define GEMEL_PROXY_WORKER_UV_RELIEF_H_
@@ -48,9 +48,9 @@ class UvRelief {
   std::vector<Holder> Holders() const;
   bool WorstOfAll(uint64_t bytes) const;
   void LetGo(const Holder& holder, const std::string& why);
-  void AdmitOne(uint64_t now_ms);
-  bool MayGoOn(UvSession* candidate, uint64_t now_ms);
-  const UvSession* Choose() const;
+  void Admit(uint64_t now_ms);
+  static bool GoesOn(UvSession* session, uint64_t now_ms);
+  UvSession* Choose(uint64_t now_ms, size_t room) const;
   void AdmitAll();
 
   const std::vector<std::unique_ptr<UvSession>>* sessions_;
@@ -58,14 +58,9 @@ class UvRelief {
   const std::vector<const WorkerStats*>* all_;
   WorkerStats* own_;
   bool tight_ = false;
-  // The large request that goes on, since when, and what was missing of it then.
-  const UvSession* admitted_ = nullptr;  // to compare with only
-  uint64_t admitted_ms_ = 0;
-  size_t admitted_missing_ = 0;
-  size_t last_missing_ = 0;        // of it, when it was last looked at
-  bool by_age_ = false;            // how it was chosen: see Choose
-  std::vector<UvSession*> large_;  // scratch: those whose large requests can go on
-  uint64_t looked_at_ = 0;         // what was held when it was last looked who may go on
+  bool by_age_ = false;              // how the next is chosen: see Choose
+  std::vector<UvSession*> waiting_;  // scratch: those of whose large requests more has come
+  uint64_t looked_at_ = 0;           // what was held when it was last looked who may go on
 };
 
 }  // namespace gemel

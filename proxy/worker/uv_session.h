@@ -28,6 +28,15 @@ struct UvSessionContext {
   uint32_t keepalive_s = 60;
 };
 
+// How a large request comes in while memory is tight.
+struct InputTurn {
+  bool admitted = false;
+  uint64_t since_ms = 0;  // admitted, or looked at with less missing
+  uint32_t looks = 0;     // since then
+  size_t missing = 0;     // then
+  uint64_t slow_until_ms = 0;
+};
+
 class UvSession : public SessionTransport, private UvStreamEvents {
  public:
   // `context` outlives it.
@@ -50,8 +59,8 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool HasInput() const { return stream_.HasInput(); }
   bool ended() const { return ended_; }
 
-  size_t index = 0;            // in the worker's list
-  uint64_t slow_until_ms = 0;  // see UvRelief: until then others go first
+  size_t index = 0;  // in the worker's list
+  InputTurn turn;    // UvRelief's
 
  private:
   void WantFlush() override;
