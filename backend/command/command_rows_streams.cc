@@ -53,10 +53,10 @@ constexpr CommandRow kStreamRows[] = {
     Write("geosearchstore", -8, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kFirst),
 
     // scripting
-    Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
+    Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript)
         .Confined(ConfineScript).ShowsScript(),
     Read("eval_ro", -3, kScript, Numkeys(2)).ShowsScript(),
-    Row("evalsha", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
+    Row("evalsha", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript)
         .NamesScript("eval"),
     Read("evalsha_ro", -3, kScript, Numkeys(2)).NamesScript("eval_ro"),
     Row("fcall", -3, kScript, Numkeys(2)).NotYet(kNoText),

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/command/block.h"
+#include "backend/command/script_guard.h"
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
@@ -21,8 +22,6 @@ namespace gemel {
 namespace {
 
 constexpr size_t kMaxAtOnce = 1024;
-// Of DUMP, as of Redis 7.0: before, scripts have other ways to redis.call than ConfineScript knows.
-constexpr int kConfinable = 10;
 
 }  // namespace
 
@@ -37,10 +36,7 @@ void FirstWrites::Send(Request* request) {
   } else if (CollectKeys(row) > StateCopy::kMaxKeys) {
     parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
   } else if (!MayRun(row, primary)) {
-    parts_->hold->AnswerError(
-        request,
-        "ERR scripts are not supported by gemel on a shard of several copies whose nodes are older "
-        "than Redis 7.0: what they change could not be told");
+    parts_->hold->AnswerError(request, kCannotConfine);
   } else {
     ++begun_;
     Op* write = parts_->writes->Open(request);
@@ -50,7 +46,7 @@ void FirstWrites::Send(Request* request) {
 }
 
 bool FirstWrites::MayRun(const CommandRow& row, uint32_t copy) const {
-  return parts_->copies->link(copy).identity().dump_version >= kConfinable || !Confines(row);
+  return CanConfine(parts_->copies->link(copy).identity().dump_version) || !Confines(row);
 }
 
 bool FirstWrites::Confines(const CommandRow& row) const {
