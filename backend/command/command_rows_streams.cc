@@ -98,7 +98,8 @@ constexpr CommandRow kStreamRows[] = {
 
     // transactions
     Local("discard", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kDiscard),
-    Local("exec", 1, kConn | kCmdSkipSlowlog | kNotQueued, LocalCommand::kExec),
+    Local("exec", 1, kConn | kCmdSkipSlowlog | kNotQueued, LocalCommand::kExec)
+        .InResp2(Resp2Form::kNullArray),
     Local("multi", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kMulti),
     Local("unwatch", 1, kConn | kFast | kAllowBusy, LocalCommand::kUnwatch),
     Local("watch", -2, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kWatch, KeyRange(1, -1)),
