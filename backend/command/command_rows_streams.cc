@@ -53,10 +53,10 @@ constexpr CommandRow kStreamRows[] = {
     Write("geosearchstore", -8, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kFirst),
 
     // scripting
-    Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
+    Row("eval", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript)
         .Confined(ConfineScript).ShowsScript(),
     Read("eval_ro", -3, kScript, Numkeys(2)).ShowsScript(),
-    Row("evalsha", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript, kNoKeysScript)
+    Row("evalsha", -3, kScript, Numkeys(2)).StateCopy().By(ArgRule::kScript)
         .NamesScript("eval"),
     Read("evalsha_ro", -3, kScript, Numkeys(2)).NamesScript("eval_ro"),
     Row("fcall", -3, kScript, Numkeys(2)).NotYet(kNoText),
@@ -98,7 +98,8 @@ constexpr CommandRow kStreamRows[] = {
 
     // transactions
     Local("discard", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kDiscard),
-    Local("exec", 1, kConn | kCmdSkipSlowlog | kNotQueued, LocalCommand::kExec),
+    Local("exec", 1, kConn | kCmdSkipSlowlog | kNotQueued, LocalCommand::kExec)
+        .InResp2(Resp2Form::kNullArray),
     Local("multi", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kMulti),
     Local("unwatch", 1, kConn | kFast | kAllowBusy, LocalCommand::kUnwatch),
     Local("watch", -2, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kWatch, KeyRange(1, -1)),

@@ -47,6 +47,9 @@ enum class SecondCopy : uint8_t {
   // them, and then the others get
   kRewrite,    // a command that the row's `rewrite` makes from its reply;
   kStateCopy,  // the state of the keys as it left them (DUMP and RESTORE);
+  // Nothing: on a shard of several copies it is a read of one, sent as the row's `confine` makes it,
+  // so that it can change nothing (EVAL without keys); passed through on one of one.
+  kConfined,
   kNotYet,     // nothing yet: refused on a shard of several copies, passed through on one of one
 };
 
@@ -112,7 +115,7 @@ enum class ArgRule : uint8_t {
   kMove,         // its key is in another database, too
   kSwapDb,       // names two databases
   kFlushAll,  // where shards have a database of their nodes for themselves, they empty that alone
-  kScript,    // a state copy of the keys that it declares; without any, not yet
+  kScript,    // a state copy of the keys that it declares; without any, confined
 };
 
 // A command that runs a script of the client's.

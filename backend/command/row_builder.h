@@ -206,10 +206,6 @@ inline constexpr std::string_view kNoBlocking =
     "blocking commands are not supported by gemel yet: one would hold up a connection that all "
     "clients share";
 inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
-inline constexpr std::string_view kNoKeysScript =
-    "scripts that declare no keys are not supported by gemel yet on a shard of several copies: "
-    "what "
-    "they change could not be copied";
 inline constexpr std::string_view kNoText =
     "FCALL is not supported by gemel yet on a shard of several copies, as the code that it runs is "
     "not known: use EVAL";

@@ -11,9 +11,15 @@
 namespace gemel {
 
 // EVAL script numkeys ...: the same with the guard in front of the script's first line (the second,
-// if the first is a "#!"), so that its line numbers stay. It needs a server of Redis 7.0 or later,
-// in whose Lua no other way leads to redis.call.
+// if the first is a "#!"), so that its line numbers stay. With no key it can change nothing. It needs
+// a server in whose Lua no other way leads to redis.call: CanConfine.
 std::string ConfineScript(std::span<const std::string_view> args);
+
+// Redis 7.0 or later, by the version of its DUMP.
+inline bool CanConfine(int dump_version) { return dump_version >= 10; }
+inline constexpr std::string_view kCannotConfine =
+    "ERR scripts are not supported by gemel on a shard of several copies whose nodes are older than "
+    "Redis 7.0: what they change could not be told";
 
 }  // namespace gemel
 

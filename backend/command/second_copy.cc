@@ -84,7 +84,7 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
     case ArgRule::kPfcount:
       return args.size() > 2 ? SecondCopy::kNone : SecondCopy::kSameBytes;
     case ArgRule::kScript:
-      return args.size() > 2 && args[2] == "0" ? SecondCopy::kNotYet : row.second_copy;
+      return args.size() > 2 && args[2] == "0" ? SecondCopy::kConfined : row.second_copy;
     case ArgRule::kNone:
     case ArgRule::kXread:
     case ArgRule::kSortRo:

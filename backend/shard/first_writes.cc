@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/command/block.h"
+#include "backend/command/script_guard.h"
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
@@ -21,26 +22,20 @@ namespace gemel {
 namespace {
 
 constexpr size_t kMaxAtOnce = 1024;
-// Of DUMP, as of Redis 7.0: before, scripts have other ways to redis.call than ConfineScript knows.
-constexpr int kConfinable = 10;
 
 }  // namespace
 
 FirstWrites::FirstWrites(ShardParts* parts) : parts_(parts), jobs_(this, kMaxAtOnce) {}
 
 void FirstWrites::Send(Request* request) {
-  frame_.Split(request->frame);
   const CommandRow& row = *request->row;
   const uint32_t primary = parts_->copies->primary();
-  if (!frame_.Find(&row, request->database)) {
+  if (!frame_.Look(*request)) {
     parts_->hold->AnswerError(request, "ERR " + std::string(row.refusal));
   } else if (CollectKeys(row) > StateCopy::kMaxKeys) {
     parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
   } else if (!MayRun(row, primary)) {
-    parts_->hold->AnswerError(
-        request,
-        "ERR scripts are not supported by gemel on a shard of several copies whose nodes are older "
-        "than Redis 7.0: what they change could not be told");
+    parts_->hold->AnswerError(request, kCannotConfine);
   } else {
     ++begun_;
     Op* write = parts_->writes->Open(request);
@@ -50,7 +45,7 @@ void FirstWrites::Send(Request* request) {
 }
 
 bool FirstWrites::MayRun(const CommandRow& row, uint32_t copy) const {
-  return parts_->copies->link(copy).identity().dump_version >= kConfinable || !Confines(row);
+  return CanConfine(parts_->copies->link(copy).identity().dump_version) || !Confines(row);
 }
 
 bool FirstWrites::Confines(const CommandRow& row) const {
@@ -118,8 +113,7 @@ void FirstWrites::OnLost(const Link& link, Op* op) {
 bool FirstWrites::MustWait(const Request& request, uint32_t* lock) {
   if (request.kind == RequestKind::kFirstWrite && (barrier_ || jobs_.full())) return true;
   if (jobs_.idle()) return false;
-  frame_.Split(request.frame);
-  if (!frame_.Find(request.row, request.database)) {
+  if (!frame_.Look(request)) {
     // The copies have what is under way at different places in the order: it comes before or after.
     if (request.kind == RequestKind::kRead) return jobs_.HasSession(request.session);
     return barrier_ = true;
@@ -181,7 +175,8 @@ void FirstWrites::OnNotExecuted(Op* write, uint32_t copy, std::string_view frame
       !(copy == parts_->copies->primary() && parts_->writes->oom().Has(copy, error))) {
     write->refused |= Bit(copy);
     const CopyMask others = parts_->copies->readable() & ~write->refused;
-    frame_.Find(frame_.SplitWithRow(frame), write->database);
+    frame_.Split(frame);
+    frame_.Find(write->request->row, write->database);
     for (uint32_t other = 0; other < parts_->copies->count(); ++other) {
       if ((others & Bit(other)) == 0 || !MayRun(*write->request->row, other)) continue;
       BeginOn(other, write, frame);

@@ -7,6 +7,7 @@
 #include "backend/command/other_database.h"
 #include "backend/command/second_copy.h"
 #include "backend/keys/key_name.h"
+#include "backend/shard/request.h"
 
 namespace gemel {
 
@@ -48,6 +49,11 @@ const CommandRow* FrameKeys::SlowestRow() const {
     slowest = SlowerOf(slowest, row);
   }
   return slowest;
+}
+
+bool FrameKeys::Look(const Request& request) {
+  Split(request.frame);
+  return Find(request.row, request.database);
 }
 
 bool FrameKeys::Find(const CommandRow* row, uint8_t database) {

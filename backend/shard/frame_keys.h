@@ -17,6 +17,8 @@
 
 namespace gemel {
 
+struct Request;
+
 class FrameKeys {
  public:
   // One command of the frame, after Find.
@@ -52,6 +54,8 @@ class FrameKeys {
   // not known which they all are: a command is unknown, or (in a block) one that writes names none.
   // `row`: the command's; of a block it does not matter.
   bool Find(const CommandRow* row, uint8_t database);
+  // Both, of a request.
+  bool Look(const Request& request);
   bool is_block() const { return block_; }
   // Of a block, those of all commands.
   const std::vector<std::string_view>& args() const { return args_; }

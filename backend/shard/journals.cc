@@ -89,8 +89,7 @@ void Journals::Miss(uint32_t copy, std::string_view key) {
 }
 
 void Journals::RecordWrite(const Request& request) {
-  frame_.Split(request.frame);
-  const bool found = frame_.Find(request.row, request.database);
+  const bool found = frame_.Look(request);
   ForEachCopy(recording(), [&](uint32_t copy) { RecordFor(copy, request, found); });
 }
 

@@ -24,7 +24,8 @@ void NodeAbilities::ForgetShard(std::string_view shard) {
 
 void NodeAbilities::Count() {
   all_can_all_ = std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
-    return node.second.speaks_resp3 && node.second.has_databases && node.second.takes_blocks;
+    return node.second.speaks_resp3 && node.second.has_databases && node.second.takes_blocks &&
+           node.second.confines_scripts;
   });
 }
 
@@ -47,6 +48,10 @@ std::optional<ServerUser> NodeAbilities::WithoutDatabases() const {
 
 std::optional<ServerUser> NodeAbilities::WithoutBlocks() const {
   return Without(&Abilities::takes_blocks);
+}
+
+std::optional<ServerUser> NodeAbilities::WithoutConfinement() const {
+  return Without(&Abilities::confines_scripts);
 }
 
 }  // namespace gemel

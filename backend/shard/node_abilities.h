@@ -18,8 +18,9 @@ class NodeAbilities {
  public:
   struct Abilities {
     bool speaks_resp3 = false;
-    bool has_databases = false;  // all that clients may choose from
-    bool takes_blocks = false;   // transactions
+    bool has_databases = false;     // all that clients may choose from
+    bool takes_blocks = false;      // transactions
+    bool confines_scripts = false;  // a script there cannot get around what is put before it
   };
   // A node is connected.
   void Note(const ServerUser& node, const Abilities& abilities);
@@ -34,6 +35,8 @@ class NodeAbilities {
   std::optional<ServerUser> WithoutDatabases() const;
   // Likewise, one that takes no transactions.
   std::optional<ServerUser> WithoutBlocks() const;
+  // Likewise, one whose scripts cannot be confined.
+  std::optional<ServerUser> WithoutConfinement() const;
 
  private:
   void Count();

@@ -32,8 +32,7 @@ void ReadSample::Take(const Request& request) {
   random_ = random_ * 1664525u + 1013904223u;
   left_ = 1 + static_cast<int64_t>((random_ >> 16) % (2 * kEvery - 1));
   if (request.frame.size() > kLongestKey || request.block) return;
-  keys_of_.Split(request.frame);
-  if (!keys_of_.Find(request.row, request.database)) return;
+  if (!keys_of_.Look(request)) return;
   if (request.database != item_.database) {
     if (count_ > 0) Flush();
     item_.database = request.database;

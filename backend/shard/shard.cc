@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/command/script_guard.h"
 #include "backend/shard/node_abilities.h"
 #include "backend/shard/server_claims.h"
 #include "backend/shard/shard_report.h"
@@ -176,7 +177,7 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
     abilities->Note(
         {parts_.options.name, link->name()},
         {identity.speaks_resp3, identity.has_databases || link->options().databases == 1,
-         identity.takes_blocks});
+         identity.takes_blocks, CanConfine(identity.dump_version)});
   }
 }
 

@@ -53,8 +53,7 @@ void Watches::Begin(const Request& request) {
     watch = std::make_shared<Watch>();
     watch->ticket = ticket;
   }
-  frame_.Split(request.frame);
-  frame_.Find(request.row, request.database);
+  frame_.Look(request);
   for (size_t i = 0; i < frame_.size(); ++i) {
     const std::string key(frame_.key(i));
     if (std::find(watch->keys.begin(), watch->keys.end(), key) != watch->keys.end()) continue;
@@ -93,8 +92,7 @@ bool Watches::IsTouched(const Request& request) {
 
 void Watches::OnWrite(const Op* op, const Request& request) {
   if (watches_.empty()) return;
-  frame_.Split(request.frame);
-  frame_.Find(request.row, request.database);
+  frame_.Look(request);
   Write write;
   write.block = request.block;
   if (request.guarded) write.own = Find(request);

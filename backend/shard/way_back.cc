@@ -206,8 +206,7 @@ std::string WayBack::Note(uint32_t copy) const {
 
 bool WayBack::TouchesLockedKey(const Request& request, uint32_t* lock) {
   if (NothingLocked()) return false;
-  frame_.Split(request.frame);
-  if (!frame_.Find(request.row, request.database)) {
+  if (!frame_.Look(request)) {
     // Of a key in doubt it does not matter: it is made equal behind it. One that is being repaired
     // must be before or behind it.
     if (repair_.idle()) return false;

@@ -76,8 +76,7 @@ std::string WritePath::UnknownText(CopyMask lost) const {
 void WritePath::End(Op* op) {
   --in_flight_;
   differing_.Forget(op);
-  const bool watched = !parts_->watches->idle();
-  if (watched) [[unlikely]]
+  if (!parts_->watches->idle()) [[unlikely]]
     parts_->watches->OnEnd(op);
   const uint32_t room_mb = op->room_mb;
   parts_->ops->Free(op);

@@ -274,7 +274,7 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   }
   if (over) {
     End(&state);
-    session.ReplyNow(state.protocol.is_resp3() ? "_\r\n" : "*-1\r\n");
+    session.ReplyNow("_\r\n");
     return;
   }
   const bool writes = queued.plan.request() != RequestKind::kRead || state.watched.any();

@@ -35,6 +35,9 @@ std::string BlockPlan::Add(const Pool& pool, const CommandRow& row,
     case Plan::Kind::kOneShard:
       break;
   }
+  if (plan.confined) {
+    return NotInTransaction(row, "on a shard of several copies, a script there declares its keys");
+  }
   if (!plan.keys.empty()) {
     if (shard_ && *shard_ != plan.shard) return std::string(kCrossSlot);
     shard_ = plan.shard;

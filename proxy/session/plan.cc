@@ -27,6 +27,10 @@ void PlanOneShard(const Pool& pool, const CommandRow& row, uint32_t shard, Plan*
   plan->kind = Plan::Kind::kOneShard;
   plan->shard = shard;
   if (RefusedAsWrite(pool, plan->second_copy, shard)) Refuse(RefusalAsWrite(row), plan);
+  if (plan->second_copy == SecondCopy::kConfined && pool.OfSlot(shard).copies > 1) {
+    plan->confined = true;
+    plan->request = RequestKind::kRead;
+  }
 }
 
 // The keys are sorted by shard, in the order in which the shards come first; those of one shard
@@ -119,6 +123,7 @@ void Plan::Clear() {
   node_cursor = 0;
   last_shard = false;
   error.clear();
+  confined = false;
   refused_at_exec = false;
   answer = {};
   keys.clear();

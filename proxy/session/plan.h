@@ -48,6 +48,7 @@ struct Plan {
   uint32_t next_shard = 0;                     // kCursor: the slot after it
   bool last_shard = false;                     // kCursor: there is none
   std::string error;                           // without "-"
+  bool confined = false;                       // sent as the row's `confine` makes it
   bool refused_at_exec = false;                // in a transaction it is queued: Redis says so then
   std::string_view answer;                     // a whole reply
   // The keys' indexes in the arguments and the slots of their shards. Of a command that is refused,

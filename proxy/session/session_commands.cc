@@ -4,7 +4,9 @@
 
 #include "backend/command/ascii.h"
 #include "backend/command/key_finder.h"
+#include "backend/command/script_guard.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/node_abilities.h"
 #include "proxy/session/plan_runner.h"
 #include "proxy/session/session.h"
 
@@ -150,6 +152,15 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
     case Plan::Kind::kEachShard:
     case Plan::Kind::kCursor:
       break;
+  }
+  std::string confined;
+  if (plan.confined) {
+    if (context.abilities != nullptr && context.abilities->WithoutConfinement()) {
+      ReplyError(kCannotConfine);
+      return true;
+    }
+    confined = row.confine(context.args);
+    frame = confined;
   }
   PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
   if (runner.StopsAtFence(plan)) {

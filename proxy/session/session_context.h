@@ -21,6 +21,7 @@
 
 namespace gemel {
 
+class NodeAbilities;
 class Session;
 
 // Answers the commands that are the proxy's own (proxy/local does).
@@ -51,6 +52,7 @@ struct SessionContext : StateContext {
   LocalRunner* local = nullptr;
   GoneSessions* gone = nullptr;
   ScriptCache* scripts = nullptr;
+  const NodeAbilities* abilities = nullptr;  // null: nothing is known
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.
   uint32_t reply_bytes = 0;

@@ -81,6 +81,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   context.local = &local_;
   context.gone = &shared_->gone_sessions;
   context.scripts = shared_->process->scripts;
+  context.abilities = shared_->process->abilities;
   context.access = shared->process->access;
   SetNow();
   Use(serving_);

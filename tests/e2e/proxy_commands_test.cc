@@ -96,7 +96,6 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
   }
   const std::vector<Words> without = {{"MONITOR"},
                                       {"SUBSCRIBE", "channel"},
-                                      {"EVAL", "return 1", "0"},
                                       {"XREAD", "BLOCK", "0", "STREAMS", a},
                                       {"XREAD", "STREAMS", a}};
   for (const Words& words : without) {

@@ -209,6 +209,35 @@ TEST(SecondCopiesScripts, ChangeNoKeysThatTheyDoNotDeclare) {
   cluster.ExpectCopiesEqual();
 }
 
+// Without keys it may read what it likes on one copy, as a Redis would let it, and write nothing.
+TEST(SecondCopiesScripts, WithoutKeysTheyRead) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  client("SET", "k", "v");
+  const std::string before = cluster.node(0, 0).Digest();
+  const std::string get = "return {redis.call('GET', 'k'), #KEYS, ARGV[1]}";
+  const std::string sha = client("SCRIPT", "LOAD", get).bytes;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(client("EVAL", get, "0", "a"), "[v :0 a]");
+    EXPECT_EQ(client("EVALSHA", sha, "0", "a"), "[v :0 a]");
+  }
+  EXPECT_TRUE(client("EVAL", "return (", "0").Text().starts_with("-ERR Error compiling script"));
+  for (const std::string script : {
+           "return redis.call('SET', 'k', 'w')",
+           "return redis.pcall('DEL', 'k')",
+           "return redis.call('FLUSHALL')",
+           "return _G.redis.call('SET', 'k', 'w')",
+           "return load('return 1')()",
+       }) {
+    EXPECT_TRUE(client("EVAL", script, "0").IsError()) << script;
+    EXPECT_EQ(cluster.node(0, 0).Digest(), before) << script;
+  }
+  client("MULTI");
+  EXPECT_TRUE(Has(client("EVAL", get, "0", "a").Text(), "a script there declares its keys"));
+  EXPECT_TRUE(client("EXEC").Text().starts_with("-EXECABORT"));
+  cluster.ExpectCopiesEqual();
+}
+
 TEST(SecondCopiesScripts, RefusedBeforehand) {
   Cluster cluster({.shards = 1});
   Client client = cluster.Connect();

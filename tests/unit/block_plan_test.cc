@@ -94,6 +94,15 @@ TEST_F(BlockPlanTest, WhatIsAboutAllShardsIsNoPartOfIt) {
 }
 
 // The copies could not be told what came of it.
+// Outside of a block it is a read on one copy.
+TEST_F(BlockPlanTest, AScriptWithoutKeysIsNotForSeveralCopies) {
+  Make(1);
+  EXPECT_NE(Add({"EVAL", "return 1", "0"}).find("declares its keys"), std::string::npos);
+  EXPECT_EQ(Add({"EVAL_RO", "return 1", "0"}), "");
+  Make(1, 1);
+  EXPECT_EQ(Add({"EVAL", "return 1", "0"}), "");
+}
+
 TEST_F(BlockPlanTest, AllKeysAndARandomEffectDoNotGoTogether) {
   for (const bool flush_first : {true, false}) {
     Make(1);

@@ -49,7 +49,7 @@ struct Case {
 TEST(SecondCopy, ByRow) {
   for (const Case& c :
        {Case{"get k", kNone}, Case{"SET k v EX 10", kSame}, Case{"spop s", kRewrite},
-        Case{"zpopmin z", kSame}, Case{"eval x 0", kNotYet}, Case{"eval_ro x 0", kNone},
+        Case{"zpopmin z", kSame}, Case{"eval x 0", SecondCopy::kConfined}, Case{"eval_ro x 0", kNone},
         Case{"xclaim s g c 0 1-1", kRewrite}, Case{"xreadgroup group g c streams s >", kRewrite},
         Case{"xautoclaim s g c 0 0", kRewrite}, Case{"eval x 1 k", kState},
         Case{"evalsha x 1 k", kState}, Case{"fcall x 1 k", kNotYet},

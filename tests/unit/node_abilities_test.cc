@@ -33,5 +33,14 @@ TEST(NodeAbilities, WhoHasFewerDatabases) {
   EXPECT_EQ(abilities.WithoutResp3(), std::nullopt);
 }
 
+TEST(NodeAbilities, WhoCannotConfineScripts) {
+  NodeAbilities abilities;
+  abilities.Note({"a", "one:1"}, {true, true, true, true});
+  EXPECT_EQ(abilities.WithoutConfinement(), std::nullopt);
+  abilities.Note({"a", "two:1"}, {true, true, true, false});
+  EXPECT_EQ(abilities.WithoutConfinement(), (ServerUser{"a", "two:1"}));
+  EXPECT_EQ(abilities.WithoutBlocks(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace gemel::node_abilities_test
