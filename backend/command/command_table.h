@@ -47,10 +47,10 @@ enum class SecondCopy : uint8_t {
   // them, and then the others get
   kRewrite,    // a command that the row's `rewrite` makes from its reply;
   kStateCopy,  // the state of the keys as it left them (DUMP and RESTORE);
-  // Nothing: on a shard of several copies it is a read of one, sent as the row's `confine` makes it,
-  // so that it can change nothing (EVAL without keys); passed through on one of one.
+  // Nothing: on a shard of several copies it is a read of one, sent as the row's `confine` makes
+  // it, so that it can change nothing (EVAL without keys); passed through on one of one.
   kConfined,
-  kNotYet,     // nothing yet: refused on a shard of several copies, passed through on one of one
+  kNotYet,  // nothing yet: refused on a shard of several copies, passed through on one of one
 };
 
 // For kRewrite: what the first copy said to the command (no error), and to the row's questions.
@@ -121,8 +121,9 @@ enum class ArgRule : uint8_t {
 // A command that runs a script of the client's.
 enum class ScriptRule : uint8_t {
   kNone,
-  kText,  // args[1] is its text: EVAL
-  kSha,   // args[1] is its SHA1; `by_text` names the row that has the text there: EVALSHA
+  kText,      // args[1] is its text: EVAL
+  kSha,       // args[1] is its SHA1; `by_text` names the row that has the text there: EVALSHA
+  kFunction,  // args[1] is the name of a function of a library: FCALL
 };
 
 // Whether and where a command names a time of the clock at which its key expires.

@@ -26,6 +26,12 @@ enum class LocalCommand : uint8_t {
   kScriptLoad,
   kScriptExists,
   kScriptFlush,
+  kFunctionLoad,
+  kFunctionDelete,
+  kFunctionFlush,
+  kFunctionList,
+  kFunctionDump,
+  kFunctionRestore,
   kInfo,
   kLolwut,
   kReadonlyMode,  // READONLY, READWRITE, ASKING: answered as a server that is no cluster does

@@ -154,6 +154,11 @@ struct Row : CommandRow {
     row.by_text = by_text_row;
     return row;
   }
+  constexpr Row CallsFunction() const {
+    Row row = *this;
+    row.script = ScriptRule::kFunction;
+    return row;
+  }
   constexpr Row NoEffectIf(NoEffect reply) const {
     Row row = *this;
     row.no_effect = reply;
@@ -206,17 +211,15 @@ inline constexpr std::string_view kNoBlocking =
     "blocking commands are not supported by gemel yet: one would hold up a connection that all "
     "clients share";
 inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
-inline constexpr std::string_view kNoText =
-    "FCALL is not supported by gemel yet on a shard of several copies, as the code that it runs is "
-    "not known: use EVAL";
 inline constexpr std::string_view kNoScriptDebug =
     "SCRIPT DEBUG is not supported by gemel: debug on a node";
 inline constexpr std::string_view kNoScriptKill =
     "SCRIPT KILL is not supported by gemel: it ends scripts itself that take longer than "
     "[timeouts] "
     "request_ms";
-inline constexpr std::string_view kNoFunctions =
-    "FUNCTION is not supported by gemel yet: load libraries on every node";
+inline constexpr std::string_view kNoFunctionKill =
+    "FUNCTION KILL is not supported by gemel: it ends functions itself that take longer than "
+    "[timeouts] request_ms";
 inline constexpr std::string_view kNoCluster =
     "gemel is not a Redis Cluster node: see PROXY SHARDS and PROXY EXPLAIN";
 inline constexpr std::string_view kNoAcl =

@@ -27,6 +27,7 @@ struct LinkItem {
     kCompare,  // an Op: a read on the links of several copies, for the audit
     kHedge,    // a Hedge: a read that stands in line on two links
     kRemoval,  // an Op: deletes keys that are gone on another copy
+    kLibrary,  // no more than this: of Libraries; nobody waits for it
     kTouch,    // no more than this: of a ReadSample; nobody waits for it
   };
   explicit LinkItem(Kind kind) : item_kind(kind) {}

@@ -37,11 +37,13 @@ enum class RequestKind : uint8_t {
   kFirstWrite,  // a write that one copy executes before the others get what came of it
   kWatch,       // a read that begins a WATCH of its keys, too: the extra's cargo is a WatchCargo
   kReport,      // asks the shard itself: its part of PROXY SHARDS; nothing is sent
-  kExplain,  // asks the shard itself: where a write and a read would go now; nothing is sent. The
-             // frame is kExplainWrite or kExplainFirstWrite for a command that writes, else empty
-  kControl,  // an order to the shard itself (OrderCargo), answered once it is carried out
-  kAudit,    // asks the shard's audit: answered when a round over all its keys has ended
-  kWorker,   // asks a worker, no shard: see RequestCargo
+  kExplain,    // asks the shard itself: where a write and a read would go now; nothing is sent. The
+               // frame is kExplainWrite or kExplainFirstWrite for a command that writes, else empty
+  kControl,    // an order to the shard itself (OrderCargo), answered once it is carried out
+  kLibraries,  // tells the shard that there are other libraries of functions; answered when every
+               // node has them in line
+  kAudit,      // asks the shard's audit: answered when a round over all its keys has ended
+  kWorker,     // asks a worker, no shard: see RequestCargo
 };
 
 inline constexpr std::string_view kExplainWrite = "write";

@@ -47,6 +47,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       loss_(&parts_),
       comparison_(&parts_),
       control_(&parts_),
+      libraries_(&parts_),
       watches_(&parts_) {
   parts_.copies = &copies_;
   parts_.hedger = &hedger_;
@@ -106,6 +107,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   loss_.Tick(now_ms);
   control_.Tick(now_ms);
   watches_.Tick(now_ms);
+  libraries_.Tick(now_ms);
 }
 
 void Shard::Trim() {
@@ -136,6 +138,10 @@ void Shard::SubmitSlow(Request* request) {
       watches_.Begin(*request);
       request->kind = RequestKind::kRead;
       Submit(request);
+      return;
+    case RequestKind::kLibraries:
+      libraries_.OnChange();
+      request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
       return;
     case RequestKind::kAudit:
       if (!comparison_.PassToAudit(request)) {
@@ -169,6 +175,7 @@ std::string Shard::WhyNot(const Link& link, const NodeIdentity& identity) {
 }
 
 void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
+  libraries_.OnUp(link->index());
   copies_.CountDatabases();
   nodes_.OnLinkUp(link->index());
   roles_.OnLinkUp(*link, identity);
@@ -205,6 +212,9 @@ void Shard::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::str
       removals_.OnReply(link->index(), *static_cast<Op*>(item), reply.bytes, frame);
       ops_.Free(static_cast<Op*>(item));
       return;
+    case LinkItem::Kind::kLibrary:
+      libraries_.OnReply(link->index(), reply.bytes, parts_.env->NowMs());
+      return;
     case LinkItem::Kind::kTouch:
       reads_.sample().OnReply(link->index(), reply.bytes);
       return;
@@ -233,7 +243,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
   open_ = false;
   const bool read =
       item->item_kind != LinkItem::Kind::kWrite && item->item_kind != LinkItem::Kind::kState &&
-      item->item_kind != LinkItem::Kind::kRemoval && item->item_kind != LinkItem::Kind::kTouch;
+      item->item_kind != LinkItem::Kind::kRemoval && item->item_kind != LinkItem::Kind::kTouch &&
+      item->item_kind != LinkItem::Kind::kLibrary;
   if (suspect && link->end().by_node && read) aside_.BeCareful();
   if (link->end().misplaced) [[unlikely]]
     OnMisplaced(*link, *item, frame);
@@ -263,6 +274,8 @@ void Shard::OnLinkLost(Link* link, LinkItem* item, std::string_view frame) {
     case LinkItem::Kind::kTouch:
       reads_.sample().OnLost(copy);
       return;
+    case LinkItem::Kind::kLibrary:
+      return;  // the next connection brings it
   }
 }
 

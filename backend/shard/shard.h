@@ -27,6 +27,7 @@
 #include "backend/shard/hedger.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
+#include "backend/shard/libraries.h"
 #include "backend/shard/loss_watch.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
@@ -155,6 +156,7 @@ class Shard : public LinkOwner, private ShardCenter {
   LossWatch loss_;
   Comparison comparison_;
   ShardControl control_;
+  Libraries libraries_;
   Watches watches_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.

@@ -11,6 +11,7 @@
 
 namespace gemel {
 
+class LibrarySource;
 class NodeAbilities;
 class ServerClaims;
 
@@ -35,6 +36,8 @@ class ShardEnv {
   virtual ServerClaims* claims() { return nullptr; }
   // What their nodes can do; null likewise.
   virtual NodeAbilities* abilities() { return nullptr; }
+  // The libraries of functions that they are to have; null: none.
+  virtual const LibrarySource* libraries() { return nullptr; }
 };
 
 }  // namespace gemel

@@ -25,6 +25,7 @@ inline constexpr std::string_view kRedisVersion = "7.0.15";
 
 class ClientFilter;
 class EventLog;
+class FunctionStore;
 class ReloadStatus;
 class ScriptCache;
 
@@ -41,6 +42,7 @@ struct ProcessInfo {
   const ResyncBoard* resyncs = nullptr;      // may be null
   const NodeAbilities* abilities = nullptr;  // may be null
   ScriptCache* scripts = nullptr;            // of all workers
+  FunctionStore* functions = nullptr;        // of all workers
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
   std::function<uint64_t()> resident_bytes;  // of the process
@@ -97,6 +99,7 @@ LocalHandler AuditHandler(LocalCommand command);
 LocalHandler ReloadHandler(LocalCommand command);
 LocalHandler TransactionHandler(LocalCommand command);
 LocalHandler ScriptHandler(LocalCommand command);
+LocalHandler FunctionHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,

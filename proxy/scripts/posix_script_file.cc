@@ -10,18 +10,18 @@
 #include <cstring>
 
 #include "backend/files/posix_regular_file.h"
+#include "proxy/scripts/script_cache.h"
 
 namespace gemel {
 
 namespace {
 
-// Then the scripts' SHA1 together, and for each its length and its bytes, each on a line.
-constexpr std::string_view kHead = "gemel scripts 1\n";
-constexpr const char* kName = "/scripts";
-constexpr const char* kNext = "/scripts.next";
+// Then the texts' SHA1 together, and for each its length and its bytes, each on a line.
+std::string HeadOf(const ScriptFile& file) { return "gemel " + file.name + " 1\n"; }
+std::string PathOf(const ScriptFile& file) { return file.folder + "/" + file.name; }
 
-std::string Why(const std::string& path, const std::string& what) {
-  return path + ": " + what + " (the scripts that clients have loaded)";
+std::string Why(const ScriptFile& file, const std::string& path, const std::string& what) {
+  return path + ": " + what + " (the " + file.name + " that clients have loaded)";
 }
 
 // Up to the next line's end, which is taken off, too; false if there is none.
@@ -33,11 +33,11 @@ bool TakeLine(std::string_view* text, std::string_view* line) {
   return true;
 }
 
-bool Parse(std::string_view text, std::vector<std::string>* scripts) {
+bool Parse(const std::string& head, std::string_view text, std::vector<std::string>* scripts) {
   std::string_view line;
   std::string_view sum;
-  if (!text.starts_with(kHead)) return false;
-  text.remove_prefix(kHead.size());
+  if (!text.starts_with(head)) return false;
+  text.remove_prefix(head.size());
   if (!TakeLine(&text, &sum) || ScriptCache::Sha1(text) != sum) return false;
   while (!text.empty()) {
     size_t size = 0;
@@ -54,13 +54,13 @@ bool Parse(std::string_view text, std::vector<std::string>* scripts) {
 
 }  // namespace
 
-bool ReadScripts(const std::string& folder, std::vector<std::string>* scripts, std::string* error) {
-  const std::string path = folder + kName;
+bool ReadScripts(const ScriptFile& from, std::vector<std::string>* scripts, std::string* error) {
+  const std::string path = PathOf(from);
   std::string why;
   const UniqueFd file = OpenRegular(AT_FDCWD, path.c_str(), O_RDONLY, &why);
   if (!file.valid()) {
     if (errno == ENOENT) return true;
-    *error = Why(path, why);
+    *error = Why(from, path, why);
     return false;
   }
   std::string text;
@@ -70,36 +70,36 @@ bool ReadScripts(const std::string& folder, std::vector<std::string>* scripts, s
     text.append(buffer, static_cast<size_t>(got));
   }
   if (got < 0) {
-    *error = Why(path, std::strerror(errno));
+    *error = Why(from, path, std::strerror(errno));
     return false;
   }
   std::vector<std::string> read;
-  if (!Parse(text, &read)) {
-    *error = Why(path, "it is damaged and is not used");
+  if (!Parse(HeadOf(from), text, &read)) {
+    *error = Why(from, path, "it is damaged and is not used");
     return false;
   }
   for (std::string& script : read) scripts->push_back(std::move(script));
   return true;
 }
 
-bool WriteScripts(const std::string& folder, const std::vector<ScriptCache::Text>& scripts,
+bool WriteScripts(const ScriptFile& to, const std::vector<TextStore::Text>& scripts,
                   std::string* error) {
-  const std::string path = folder + kName;
-  const std::string next = folder + kNext;
+  const std::string path = PathOf(to);
+  const std::string next = path + ".next";
   std::string body;
-  for (const ScriptCache::Text& script : scripts) {
+  for (const TextStore::Text& script : scripts) {
     body += std::to_string(script->size()) + "\n" + *script + "\n";
   }
-  const std::string text = std::string(kHead) + ScriptCache::Sha1(body) + "\n" + body;
+  const std::string text = HeadOf(to) + ScriptCache::Sha1(body) + "\n" + body;
   std::string why;
   const UniqueFd file = OpenRegular(AT_FDCWD, next.c_str(), O_WRONLY | O_CREAT | O_TRUNC, &why);
   if (!file.valid()) {
-    *error = Why(next, why);
+    *error = Why(to, next, why);
     return false;
   }
   if (!WriteAll(file.get(), text) || ::fsync(file.get()) != 0 ||
       std::rename(next.c_str(), path.c_str()) != 0) {
-    *error = Why(path, std::strerror(errno));
+    *error = Why(to, path, std::strerror(errno));
     return false;
   }
   return true;

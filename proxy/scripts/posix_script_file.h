@@ -1,4 +1,4 @@
-// The scripts on disk, in the state folder: a restart of gemel does not forget them.
+// The scripts and libraries on disk, in the state folder: a restart of gemel does not forget them.
 
 #ifndef GEMEL_PROXY_SCRIPTS_POSIX_SCRIPT_FILE_H_
 #define GEMEL_PROXY_SCRIPTS_POSIX_SCRIPT_FILE_H_
@@ -6,17 +6,23 @@
 #include <string>
 #include <vector>
 
-#include "proxy/scripts/script_cache.h"
+#include "proxy/scripts/text_store.h"
 
 namespace gemel {
 
-// Appends the scripts of the folder's file, oldest first. False and *error (a sentence) if there is
-// one that cannot be read, or is damaged; then none are. Blocks.
-bool ReadScripts(const std::string& folder, std::vector<std::string>* scripts, std::string* error);
+// One file of texts. A file that was written as another kind is damaged.
+struct ScriptFile {
+  std::string folder;
+  std::string name;  // "scripts"; what they are called in its first line, and in errors, too
+};
+
+// Appends the file's texts in their order. False and *error (a sentence) if there is one that
+// cannot be read, or is damaged; then none are. Blocks.
+bool ReadScripts(const ScriptFile& file, std::vector<std::string>* scripts, std::string* error);
 
 // Replaces the file by these: a crash leaves the old one or the new one. Blocks; any one thread at
 // a time.
-bool WriteScripts(const std::string& folder, const std::vector<ScriptCache::Text>& scripts,
+bool WriteScripts(const ScriptFile& file, const std::vector<TextStore::Text>& scripts,
                   std::string* error);
 
 }  // namespace gemel

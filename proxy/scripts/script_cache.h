@@ -7,19 +7,19 @@
 
 #include <cstdint>
 #include <list>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "proxy/scripts/text_store.h"
+
 namespace gemel {
 
 // Any thread.
-class ScriptCache {
+class ScriptCache : public TextStore {
  public:
-  using Text = std::shared_ptr<const std::string>;
   static constexpr size_t kShaLength = 40;
 
   // The SHA1 as 40 lower-case hex digits.
@@ -38,10 +38,13 @@ class ScriptCache {
 
   size_t size() const;
   uint64_t bytes() const;
-  // Grows with each change of what is kept.
-  uint64_t version() const;
-  // All, those that were asked for last at the end.
-  std::vector<Text> All() const;
+  // TextStore: those that were asked for last are at the end.
+  uint64_t version() const override;
+  std::vector<Text> All() const override;
+  bool Restore(std::string_view text) override {
+    Add(text);
+    return true;
+  }
 
  private:
   struct Entry {

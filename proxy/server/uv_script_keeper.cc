@@ -25,8 +25,8 @@ struct UvScriptKeeper::Writing {
   uint64_t newest = 0;  // version that was written
 };
 
-void UvScriptKeeper::Write(const std::string& folder, uint64_t version,
-                           const std::vector<ScriptCache::Text>& scripts, Writing* writing,
+void UvScriptKeeper::Write(const ScriptFile& file, uint64_t version,
+                           const std::vector<TextStore::Text>& scripts, Writing* writing,
                            std::string* error) {
   std::unique_lock lock(writing->mutex, std::try_to_lock);
   for (int i = 0; i < kPauses && !lock.owns_lock(); ++i) {
@@ -34,52 +34,52 @@ void UvScriptKeeper::Write(const std::string& folder, uint64_t version,
     (void)lock.try_lock();
   }
   if (!lock.owns_lock()) {
-    *error = "the scripts are not saved: the disk of " + folder + " does not answer";
-  } else if (version >= writing->newest && WriteScripts(folder, scripts, error)) {
+    *error = "the " + file.name + " are not saved: the disk of " + file.folder + " does not answer";
+  } else if (version >= writing->newest && WriteScripts(file, scripts, error)) {
     writing->newest = version;
   }
 }
 
-UvScriptKeeper::UvScriptKeeper(uv_loop_t* loop, std::string folder, ScriptCache* cache,
+UvScriptKeeper::UvScriptKeeper(uv_loop_t* loop, ScriptFile file, TextStore* store,
                                std::function<void(const std::string&)> warn)
-    : folder_(std::move(folder)),
-      cache_(cache),
+    : file_(std::move(file)),
+      store_(store),
       warn_(std::move(warn)),
       writing_(std::make_shared<Writing>()),
       thread_(loop, "gemel-scripts"),
       timer_(loop, [this] { Look(); }) {
   std::vector<std::string> scripts;
   std::string error;
-  if (!ReadScripts(folder_, &scripts, &error)) warn_(error);
-  for (const std::string& script : scripts) cache_->Add(script);
-  saved_ = cache_->version();
+  if (!ReadScripts(file_, &scripts, &error)) warn_(error);
+  for (const std::string& script : scripts) store_->Restore(script);
+  saved_ = store_->version();
   timer_.Set(kLookMs);
 }
 
 UvScriptKeeper::~UvScriptKeeper() {
-  if (cache_->version() == saved_) return;
+  if (store_->version() == saved_) return;
   std::string error;
-  Write(folder_, cache_->version(), cache_->All(), writing_.get(), &error);
+  Write(file_, store_->version(), store_->All(), writing_.get(), &error);
   if (!error.empty()) warn_(error);
 }
 
 void UvScriptKeeper::Look() {
   timer_.Set(kLookMs);
-  if (cache_->version() != saved_ && !saving_) Save();
+  if (store_->version() != saved_ && !saving_) Save();
 }
 
 void UvScriptKeeper::Save() {
   struct Job {
     uint64_t version;
-    std::vector<ScriptCache::Text> scripts;
+    std::vector<TextStore::Text> scripts;
     std::string error;
   };
   auto job = std::make_shared<Job>();
-  job->version = cache_->version();
-  job->scripts = cache_->All();
+  job->version = store_->version();
+  job->scripts = store_->All();
   saving_ = thread_.Run(
-      [job, folder = folder_, writing = writing_] {
-        Write(folder, job->version, job->scripts, writing.get(), &job->error);
+      [job, file = file_, writing = writing_] {
+        Write(file, job->version, job->scripts, writing.get(), &job->error);
       },
       [this, job] {
         saving_ = false;

@@ -1,5 +1,5 @@
-// Keeps the scripts that clients have shown on disk: reads them at the start, and writes them a
-// moment after they have changed, on a thread of its own.
+// Keeps the scripts, or the libraries, that clients have shown on disk: reads them at the start,
+// and writes them a moment after they have changed, on a thread of its own.
 
 #ifndef GEMEL_PROXY_SERVER_UV_SCRIPT_KEEPER_H_
 #define GEMEL_PROXY_SERVER_UV_SCRIPT_KEEPER_H_
@@ -14,16 +14,16 @@
 
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
-#include "proxy/scripts/script_cache.h"
+#include "proxy/scripts/posix_script_file.h"
 
 namespace gemel {
 
 // The loop's thread.
 class UvScriptKeeper {
  public:
-  // Reads what is there: `warn` hears if that cannot be done, now or later. `cache` outlives it,
+  // Reads what is there: `warn` hears if that cannot be done, now or later. `store` outlives it,
   // and the loop turns on until it has closed what this had.
-  UvScriptKeeper(uv_loop_t* loop, std::string folder, ScriptCache* cache,
+  UvScriptKeeper(uv_loop_t* loop, ScriptFile file, TextStore* store,
                  std::function<void(const std::string&)> warn);
   // What is not written yet is written meanwhile.
   ~UvScriptKeeper();
@@ -31,15 +31,15 @@ class UvScriptKeeper {
  private:
   // Of whoever writes the file: the side thread, which may be at it still when the keeper ends.
   struct Writing;
-  static void Write(const std::string& folder, uint64_t version,
-                    const std::vector<ScriptCache::Text>& scripts, Writing* writing,
+  static void Write(const ScriptFile& file, uint64_t version,
+                    const std::vector<TextStore::Text>& scripts, Writing* writing,
                     std::string* error);
 
   void Look();
   void Save();
 
-  std::string folder_;
-  ScriptCache* cache_;
+  ScriptFile file_;
+  TextStore* store_;
   std::function<void(const std::string&)> warn_;
   uint64_t saved_ = 0;  // the version
   bool saving_ = false;

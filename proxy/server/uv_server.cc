@@ -22,6 +22,7 @@
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
+#include "proxy/scripts/function_store.h"
 #include "proxy/scripts/script_cache.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
@@ -106,6 +107,7 @@ class Server {
     process_.resyncs = &resyncs_;
     process_.abilities = &abilities_;
     process_.scripts = &scripts_;
+    process_.functions = &functions_;
     process_.reloads = &reloads_;
     process_.lost_log_lines = LostLogLines;
     process_.log_error = LogError;
@@ -160,9 +162,12 @@ class Server {
     signals_.Watch(loop);
     if (!Open(error)) return false;
     scripts_.SetLimit(config_.pool().limits.scripts);
+    functions_.SetLimit(config_.pool().limits.scripts);
+    const auto warn = [this](const std::string& text) { Note(NoteLevel::kWarn, text); };
     script_keeper_ = std::make_unique<UvScriptKeeper>(
-        loop, config_.state_dir, &scripts_,
-        [this](const std::string& text) { Note(NoteLevel::kWarn, text); });
+        loop, ScriptFile{config_.state_dir, "scripts"}, &scripts_, warn);
+    function_keeper_ = std::make_unique<UvScriptKeeper>(
+        loop, ScriptFile{config_.state_dir, "functions"}, &functions_, warn);
     AddShards(serving);
     AddListeners(&sockets);
     room_.WarnOfExposure(config_.pool());
@@ -267,6 +272,7 @@ class Server {
     reloader_->set_on_loaded([this, loop] {
       MakeRoom();
       scripts_.SetLimit(config().pool().limits.scripts);
+      functions_.SetLimit(config().pool().limits.scripts);
       room_.WarnOfExposure(config().pool());
       WatchConfig(loop);
     });
@@ -407,6 +413,7 @@ class Server {
       state_patience_.reset();
       if (!result.ok) exit_code_ = 1;
       script_keeper_.reset();
+      function_keeper_.reset();
       for (auto& worker : shared_.workers) {
         UvWorker* target = worker.get();
         target->Post([target] { target->Stop(); });
@@ -434,7 +441,9 @@ class Server {
   ServerClaims claims_;
   NodeAbilities abilities_;
   ScriptCache scripts_;
+  FunctionStore functions_;
   std::unique_ptr<UvScriptKeeper> script_keeper_;
+  std::unique_ptr<UvScriptKeeper> function_keeper_;
   std::unique_ptr<UvPresence> presence_;
   std::unique_ptr<UvStartCheck> start_check_;  // null after a while
   std::unique_ptr<UvTimer> start_check_end_;

@@ -81,6 +81,19 @@ SentAs Translate(SessionContext* context, const CommandRow& row) {
   return sent;
 }
 
+// On a shard of several copies a function must be of a library that is kept here, and so confined
+// to its keys; one of another on a node would be free to change what is not copied.
+void RefuseUnknownFunction(const SessionContext& context, const CommandRow& row, Plan* plan) {
+  if (row.script != ScriptRule::kFunction || plan->kind != Plan::Kind::kOneShard ||
+      context.pool->OfSlot(plan->shard).copies < 2 ||
+      context.functions->HasFunction(context.args[1])) {
+    return;
+  }
+  plan->kind = Plan::Kind::kRefused;
+  plan->error = "ERR Function not found";
+  plan->refused_at_exec = true;
+}
+
 }  // namespace
 
 bool Session::Handle(std::string_view frame) {
@@ -137,6 +150,7 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
   if (!sent.frame.empty()) frame = sent.frame;
   Plan& plan = context.plan;
   MakePlan(*context.pool, row, context.args, &plan);
+  RefuseUnknownFunction(context, row, &plan);
   switch (plan.kind) {
     case Plan::Kind::kLocal:
       context.local->Run(*this, row, context.args);
@@ -154,7 +168,7 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
       break;
   }
   std::string confined;
-  if (plan.confined) {
+  if (plan.confined && row.confine != nullptr) {
     if (context.abilities != nullptr && context.abilities->WithoutConfinement()) {
       ReplyError(kCannotConfine);
       return true;
@@ -180,6 +194,7 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
   }
   const SentAs sent = Translate(&context, row);
   MakePlan(*context.pool, *sent.row, context.args, &context.plan);
+  RefuseUnknownFunction(context, *sent.row, &context.plan);
   if (!sent.error.empty()) {
     context.plan.kind = Plan::Kind::kRefused;
     context.plan.error = sent.error;

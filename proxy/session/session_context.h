@@ -14,6 +14,7 @@
 #include "backend/command/command_table.h"
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/dispatch/gone_sessions.h"
+#include "proxy/scripts/function_store.h"
 #include "proxy/scripts/script_cache.h"
 #include "proxy/session/plan.h"
 #include "proxy/session/read_fence.h"
@@ -52,6 +53,7 @@ struct SessionContext : StateContext {
   LocalRunner* local = nullptr;
   GoneSessions* gone = nullptr;
   ScriptCache* scripts = nullptr;
+  FunctionStore* functions = nullptr;
   const NodeAbilities* abilities = nullptr;  // null: nothing is known
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.

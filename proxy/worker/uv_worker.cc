@@ -9,6 +9,7 @@
 #include "backend/topology/changed_shards.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
+#include "proxy/scripts/function_store.h"
 
 namespace gemel {
 
@@ -39,6 +40,7 @@ class UvWorker::Env : public ShardEnv {
   bool IsGone(uint32_t session) override { return worker_->shared_->gone_sessions.Has(session); }
   ServerClaims* claims() override { return worker_->shared_->claims; }
   NodeAbilities* abilities() override { return worker_->shared_->abilities; }
+  const LibrarySource* libraries() override { return worker_->shared_->process->functions; }
 
   std::unique_ptr<Coordinator> coordinator;
   std::shared_ptr<const Topology> topology;  // that the shards know
@@ -81,6 +83,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   context.local = &local_;
   context.gone = &shared_->gone_sessions;
   context.scripts = shared_->process->scripts;
+  context.functions = shared_->process->functions;
   context.abilities = shared_->process->abilities;
   context.access = shared->process->access;
   SetNow();

@@ -14,31 +14,31 @@
 namespace gemel::posix_script_file_test {
 namespace {
 
-class ScriptFile : public ::testing::Test {
+class ScriptFiles : public ::testing::Test {
  protected:
-  ScriptFile() {
+  ScriptFiles() {
     std::string pattern = std::filesystem::temp_directory_path() / "gemel-scripts-XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
   }
-  ~ScriptFile() override { std::filesystem::remove_all(folder_); }
+  ~ScriptFiles() override { std::filesystem::remove_all(folder_); }
   std::string Write(const std::vector<std::string>& scripts) {
-    std::vector<ScriptCache::Text> texts;
+    std::vector<TextStore::Text> texts;
     for (const std::string& script : scripts) {
       texts.push_back(std::make_shared<const std::string>(script));
     }
     std::string error;
-    EXPECT_EQ(WriteScripts(folder_, texts, &error), error.empty());
+    EXPECT_EQ(WriteScripts({folder_, "scripts"}, texts, &error), error.empty());
     return error;
   }
   std::vector<std::string> Read(std::string* error) {
     std::vector<std::string> scripts;
-    EXPECT_EQ(ReadScripts(folder_, &scripts, error), error->empty());
+    EXPECT_EQ(ReadScripts({folder_, "scripts"}, &scripts, error), error->empty());
     return scripts;
   }
   std::string folder_;
 };
 
-TEST_F(ScriptFile, WhatWasWrittenIsRead) {
+TEST_F(ScriptFiles, WhatWasWrittenIsRead) {
   std::string error;
   EXPECT_TRUE(Read(&error).empty());
   EXPECT_EQ(error, "");
@@ -52,7 +52,7 @@ TEST_F(ScriptFile, WhatWasWrittenIsRead) {
   EXPECT_TRUE(Read(&error).empty());
 }
 
-TEST_F(ScriptFile, WhatIsDamagedIsNotUsed) {
+TEST_F(ScriptFiles, WhatIsDamagedIsNotUsed) {
   EXPECT_EQ(Write({"return 1", "return 2"}), "");
   std::string text;
   {
@@ -68,7 +68,7 @@ TEST_F(ScriptFile, WhatIsDamagedIsNotUsed) {
   }
 }
 
-TEST_F(ScriptFile, AFolderThatIsGoneIsSaid) {
+TEST_F(ScriptFiles, AFolderThatIsGoneIsSaid) {
   std::filesystem::remove_all(folder_);
   EXPECT_NE(Write({"return 1"}).find(folder_), std::string::npos);
 }

@@ -52,7 +52,7 @@ TEST(SecondCopy, ByRow) {
         Case{"zpopmin z", kSame}, Case{"eval x 0", SecondCopy::kConfined}, Case{"eval_ro x 0", kNone},
         Case{"xclaim s g c 0 1-1", kRewrite}, Case{"xreadgroup group g c streams s >", kRewrite},
         Case{"xautoclaim s g c 0 0", kRewrite}, Case{"eval x 1 k", kState},
-        Case{"evalsha x 1 k", kState}, Case{"fcall x 1 k", kNotYet},
+        Case{"evalsha x 1 k", kState}, Case{"fcall x 1 k", kState},
         Case{"xread streams s 0", kNone}, Case{"copy a b", kSame}, Case{"flushall", kSame},
         Case{"xgroup create s g $", kSame}, Case{"getex k", kSame}, Case{"touch k", kNone}}) {
     EXPECT_EQ(For(c.line), c.expected) << c.line;

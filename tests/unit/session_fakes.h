@@ -230,6 +230,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
     context.stats = &stats;
     context.local = &local;
     context.scripts = &scripts;
+    context.functions = &functions;
     dispatcher.set_handler(this);
   }
   uint64_t NowMs() override { return 0; }
@@ -252,6 +253,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
   Dispatcher dispatcher;
   LocalCommands local;
   ScriptCache scripts;
+  FunctionStore functions;
   SessionContext context;
   std::map<uint32_t, std::unique_ptr<Shard>> shards;
   std::vector<std::unique_ptr<FakeClient>> clients;

@@ -1,0 +1,72 @@
+#include "tests/e2e/reply_oracle_grammar.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace gemel::e2e::reply_oracle_test {
+namespace {
+
+// Null if there is none.
+const Reply* Find(const Reply& map, std::string_view name) {
+  for (size_t i = 0; i + 1 < map.items.size(); i += 2) {
+    if (map.items[i] == name) return &map.items[i + 1];
+  }
+  return nullptr;
+}
+
+std::string TextOf(const Reply& map, std::string_view name) {
+  const Reply* found = Find(map, name);
+  return found == nullptr ? "" : found->bytes;
+}
+
+bool HasFlag(const Reply& argument, std::string_view flag) {
+  const Reply* flags = Find(argument, "flags");
+  if (flags == nullptr) return false;
+  return std::any_of(flags->items.begin(), flags->items.end(),
+                     [&](const Reply& item) { return item == flag; });
+}
+
+std::vector<Argument> ReadArguments(const Reply& of) {
+  std::vector<Argument> arguments;
+  const Reply* list = Find(of, "arguments");
+  if (list == nullptr) return arguments;
+  for (const Reply& item : list->items) {
+    Argument argument;
+    argument.name = TextOf(item, "name");
+    argument.type = TextOf(item, "type");
+    argument.token = TextOf(item, "token");
+    argument.optional = HasFlag(item, "optional");
+    argument.multiple = HasFlag(item, "multiple");
+    argument.repeats_token = HasFlag(item, "multiple_token");
+    argument.parts = ReadArguments(item);
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+void ReadCommands(const Reply& docs, std::vector<Grammar>* grammars) {
+  for (size_t i = 0; i + 1 < docs.items.size(); i += 2) {
+    const Reply& doc = docs.items[i + 1];
+    if (const Reply* subcommands = Find(doc, "subcommands"); subcommands != nullptr) {
+      ReadCommands(*subcommands, grammars);
+    }
+    grammars->push_back({docs.items[i].bytes, TextOf(doc, "group"), ReadArguments(doc)});
+  }
+}
+
+}  // namespace
+
+Words Grammar::Name() const {
+  const size_t bar = row.find('|');
+  if (bar == std::string::npos) return {row};
+  return {row.substr(0, bar), row.substr(bar + 1)};
+}
+
+std::vector<Grammar> ReadGrammars(Client redis) {
+  std::vector<Grammar> grammars;
+  ReadCommands(redis("COMMAND", "DOCS"), &grammars);
+  if (grammars.empty()) throw std::runtime_error("COMMAND DOCS says nothing");
+  return grammars;
+}
+
+}  // namespace gemel::e2e::reply_oracle_test

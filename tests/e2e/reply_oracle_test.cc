@@ -1,0 +1,161 @@
+// Whatever a client says, gemel answers what a redis-server answers, byte for byte: random sessions
+// of every command that gemel serves, with arguments by the grammar of COMMAND DOCS.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <ostream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backend/command/command_table.h"
+#include "tests/e2e/cluster.h"
+#include "tests/e2e/random_writes.h"
+#include "tests/e2e/redis_node.h"
+#include "tests/e2e/reply_oracle_duel.h"
+#include "tests/e2e/reply_oracle_excuses.h"
+#include "tests/e2e/reply_oracle_grammar.h"
+#include "tests/e2e/reply_oracle_session.h"
+
+namespace gemel::e2e::reply_oracle_test {
+namespace {
+
+constexpr size_t kStepsOfSession = 400;
+constexpr size_t kMostComplaints = 20;
+
+unsigned NumberFromEnvironment(const char* name, unsigned otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : static_cast<unsigned>(std::stoul(text));
+}
+
+constexpr const char* kLibrary =
+    "#!lua name=oracle\n"
+    "redis.register_function{function_name='read',"
+    "callback=function(keys,args) return {#keys,args,redis.call('type',keys[1])} end,"
+    "flags={'no-writes'}}\n"
+    "redis.register_function('put',"
+    "function(keys,args) return redis.call('set',keys[1],args[1]) end)";
+
+struct Way {
+  const char* name;
+  int shards;
+  int copies;
+  int workers;
+  bool spread;  // sessions have keys of all shards
+};
+std::ostream& operator<<(std::ostream& out, const Way& way) { return out << way.name; }
+
+class ReplyOracle : public testing::TestWithParam<Way> {
+ protected:
+  ReplyOracle()
+      : cluster_({.shards = GetParam().shards,
+                  .copies = GetParam().copies,
+                  .workers = GetParam().workers,
+                  // A read that is slow on a busy machine stays with the primary.
+                  .sections = {{"read", "hedge_ms = 20000"}, {"audit", "interval_s = 0"}}}),
+        stock_(MakeStock(cluster_.Connect())) {
+    MakeStock(alone_.Connect());
+    LoadLibrary(&alone_);
+    for (int shard = 0; shard < GetParam().shards; ++shard) {
+      for (int copy = 0; copy < GetParam().copies; ++copy) {
+        LoadLibrary(&cluster_.node(shard, copy));
+      }
+    }
+    ReadRows();
+  }
+
+  static void LoadLibrary(RedisNode* node) {
+    ASSERT_FALSE(node->Connect()("FUNCTION", "LOAD", kLibrary).IsError());
+  }
+
+  // What gemel serves, with its subcommands.
+  void ReadRows() {
+    std::set<std::string> commands;
+    for (const Reply& name : cluster_.Connect()("COMMAND", "LIST").items) {
+      commands.insert(name.bytes);
+    }
+    for (const CommandRow& row : BuiltinCommands()) {
+      if (row.split == Split::kNotSupported) continue;
+      if (commands.contains(std::string(row.name.substr(0, row.name.find('|'))))) {
+        served_.insert(std::string(row.name));
+      }
+    }
+    for (const Grammar& grammar : ReadGrammars(alone_.Connect())) {
+      if (served_.contains(grammar.row) && IsSent(grammar.row)) rows_.push_back(grammar);
+    }
+  }
+
+  // Each row that was not answered with anything but an error.
+  void Insist(RandomSession* session, Duel* duel) {
+    constexpr int kTries = 60;
+    for (const Grammar& grammar : rows_) {
+      if (!WhyNeverAnswered(grammar.row, GetParam().copies).empty()) continue;
+      for (int i = 0; i < kTries && !duel->answered().contains(grammar.row); ++i) {
+        if (!duel->Play(session->Of(grammar.row))) {
+          duel->Begin("2");
+          duel->Play(session->Fill());
+        }
+      }
+      EXPECT_TRUE(duel->answered().contains(grammar.row))
+          << grammar.row << " was never answered but by an error";
+    }
+  }
+
+  Cluster cluster_;
+  RedisNode alone_;
+  const Stock stock_;
+  std::set<std::string> served_;
+  std::vector<Grammar> rows_;
+};
+
+// By hand: GEMEL_REPLY_ORACLE_SEED (1), GEMEL_REPLY_ORACLE_STEPS (of each way).
+TEST_P(ReplyOracle, RepliesAreThoseOfRedis) {
+  const unsigned first = NumberFromEnvironment("GEMEL_REPLY_ORACLE_SEED", 1);
+  const unsigned steps = NumberFromEnvironment("GEMEL_REPLY_ORACLE_STEPS", 6000);
+  for (const std::string& row : served_) {
+    if (!IsSent(row)) continue;
+    EXPECT_TRUE(std::any_of(rows_.begin(), rows_.end(),
+                            [&](const Grammar& grammar) { return grammar.row == row; }))
+        << row << " is not documented";
+  }
+  Duel duel(cluster_.proxy().port(), alone_.port());
+  unsigned seed = first;
+  for (; duel.steps() < steps && duel.complaints().size() < kMostComplaints; ++seed) {
+    const SessionKind kind = {.spread = GetParam().spread && seed % 2 == 0};
+    RandomSession session(rows_, seed, stock_, kind);
+    const size_t end = duel.steps() + kStepsOfSession;
+    const std::string protocol = seed % 4 < 2 ? "2" : "3";
+    const size_t before = duel.complaints().size();
+    duel.Begin(protocol);
+    duel.Play(session.Fill());
+    while (duel.steps() < end && duel.complaints().size() < kMostComplaints) {
+      if (duel.Play(session.Next())) continue;
+      duel.Begin(protocol);
+      duel.Play(session.Fill());
+    }
+    for (size_t i = before; i < duel.complaints().size(); ++i) {
+      ADD_FAILURE() << "seed " << seed << ", RESP" << protocol << ": " << duel.complaints()[i];
+    }
+  }
+  RandomSession session(rows_, seed, stock_, {});
+  duel.Begin("2");
+  duel.Play(session.Fill());
+  Insist(&session, &duel);
+  for (const auto& [excuse, count] : duel.excused()) {
+    std::cout << "excused " << count << " times: " << excuse->row << " " << excuse->why << "\n";
+  }
+  cluster_.ExpectCopiesEqual();
+}
+
+INSTANTIATE_TEST_SUITE_P(ReplyOracle, ReplyOracle,
+                         testing::Values(Way{"Pair", 1, 2, 1, false},
+                                         Way{"PairThreaded", 1, 2, 2, false},
+                                         Way{"TwoShards", 2, 1, 1, true},
+                                         Way{"TwoShardsThreaded", 2, 1, 2, true}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace gemel::e2e::reply_oracle_test
