@@ -66,7 +66,7 @@ constexpr CommandRow kStreamRows[] = {
     Local("function|dump", 2, kNoScript, LocalCommand::kFunctionDump),
     Local("function|flush", -2, kCmdWrite | kNoScript, LocalCommand::kFunctionFlush),
     Row("function|help", 2, kHelp, kNoKeys).AnyShard(),
-    Refused("function|kill", 2, kNoScript | kAllowBusy, kNoFunctionKill),
+    Local("function|kill", 2, kNoScript | kAllowBusy, LocalCommand::kScriptKill),
     Local("function|list", -2, kNoScript, LocalCommand::kFunctionList),
     Local("function|load", -3, kCmdWrite | kDenyOom | kNoScript, LocalCommand::kFunctionLoad),
     Local("function|restore", -3, kCmdWrite | kDenyOom | kNoScript, LocalCommand::kFunctionRestore),
@@ -76,7 +76,7 @@ constexpr CommandRow kStreamRows[] = {
     Local("script|exists", -3, kNoScript, LocalCommand::kScriptExists),
     Local("script|flush", -2, kNoScript, LocalCommand::kScriptFlush),
     Row("script|help", 2, kHelp, kNoKeys).AnyShard(),
-    Refused("script|kill", 2, kNoScript | kAllowBusy, kNoScriptKill),
+    Local("script|kill", 2, kNoScript | kAllowBusy, LocalCommand::kScriptKill),
     Local("script|load", 3, kNoScript | kStale, LocalCommand::kScriptLoad),
 
     // pubsub

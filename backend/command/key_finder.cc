@@ -166,8 +166,9 @@ std::string MalformedKeysError(const CommandRow& row, Args args) {
       return number && count > 0 ? "ERR syntax error" : "ERR numkeys should be greater than 0";
     }
     if (number) return "ERR Number of keys can't be greater than number of args";
-    return args[at].starts_with('-') ? "ERR Number of keys can't be negative"
-                                     : "ERR value is not an integer or out of range";
+    if (args[at].starts_with('-')) return "ERR Number of keys can't be negative";
+    return row.script == ScriptRule::kFunction ? "ERR Bad number of keys provided"
+                                               : "ERR value is not an integer or out of range";
   }
   if (row.movable == Movable::kStreams && StreamsBegin(args) != 0) {
     return "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "

@@ -26,6 +26,7 @@ enum class LocalCommand : uint8_t {
   kScriptLoad,
   kScriptExists,
   kScriptFlush,
+  kScriptKill,  // FUNCTION KILL, too
   kFunctionLoad,
   kFunctionDelete,
   kFunctionFlush,

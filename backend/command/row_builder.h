@@ -213,13 +213,6 @@ inline constexpr std::string_view kNoBlocking =
 inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
 inline constexpr std::string_view kNoScriptDebug =
     "SCRIPT DEBUG is not supported by gemel: debug on a node";
-inline constexpr std::string_view kNoScriptKill =
-    "SCRIPT KILL is not supported by gemel: it ends scripts itself that take longer than "
-    "[timeouts] "
-    "request_ms";
-inline constexpr std::string_view kNoFunctionKill =
-    "FUNCTION KILL is not supported by gemel: it ends functions itself that take longer than "
-    "[timeouts] request_ms";
 inline constexpr std::string_view kNoCluster =
     "gemel is not a Redis Cluster node: see PROXY SHARDS and PROXY EXPLAIN";
 inline constexpr std::string_view kNoAcl =

@@ -1,5 +1,9 @@
 #include "backend/served/script_end.h"
 
+#include <utility>
+
+#include "backend/resp/resp_writer.h"
+
 namespace gemel {
 
 namespace {
@@ -10,7 +14,70 @@ constexpr char kFunction[] = "FUNCTION";
 }  // namespace
 
 ScriptEnd::ScriptEnd(Shard* shard, ControlPort* port, ShardEnv* env)
-    : shard_(shard), port_(port), env_(env), asked_(kMaxCopies) {}
+    : shard_(shard), port_(port), env_(env), asked_(kMaxCopies) {
+  shard_->nodes().set_killer([this](Request* request) { Kill(request); });
+}
+
+void ScriptEnd::Stop() {
+  shard_->nodes().set_killer(nullptr);
+  while (!killings_.empty()) {
+    killings_.begin()->second.left = 0;
+    Settle(killings_.begin());
+  }
+}
+
+void ScriptEnd::ForgetCopy(uint32_t copy) {
+  ++asked_[copy].round;
+  asked_[copy].waits = false;
+  for (auto it = killings_.begin(); it != killings_.end();) {
+    const auto killing = it++;
+    killing->second.left &= ~Bit(copy);
+    Settle(killing);
+  }
+}
+
+void ScriptEnd::Kill(Request* request) {
+  const uint64_t id = next_killing_++;
+  const std::string kind(request->frame);
+  CopyMask asked = 0;
+  for (uint32_t copy = 0; copy < shard_->copy_count(); ++copy) {
+    if (shard_->copies().IsMember(copy)) asked |= Bit(copy);
+  }
+  Settle(killings_.try_emplace(id, Killing{request, asked, false, {}}).first);
+  ForEachCopy(asked, [&](uint32_t copy) {
+    port_->Command(copy, {kind, "KILL"}, alive_.Guard([this, id, copy](const ControlReply& reply) {
+      OnKilled(id, copy, reply);
+    }));
+  });
+}
+
+void ScriptEnd::OnKilled(uint64_t id, uint32_t copy, const ControlReply& reply) {
+  const auto found = killings_.find(id);
+  if (found == killings_.end() || (found->second.left & Bit(copy)) == 0) return;
+  Killing& killing = found->second;
+  killing.left &= ~Bit(copy);
+  if (reply.ok) {
+    killing.ended = true;
+    shard_->nodes().OnScriptEnded(copy);
+  } else if (reply.refused && !reply.error.starts_with("NOTBUSY")) {
+    killing.error = reply.error;
+  }
+  Settle(found);
+}
+
+void ScriptEnd::Settle(std::map<uint64_t, Killing>::iterator killing) {
+  if (killing->second.left != 0) return;
+  const Killing done = std::move(killing->second);
+  killings_.erase(killing);
+  std::string reply;
+  if (done.ended) {
+    AppendSimple(&reply, "OK");
+  } else {
+    AppendError(&reply,
+                done.error.empty() ? "NOTBUSY No scripts in execution right now." : done.error);
+  }
+  done.request->sink->OnReply(done.request, Reply{reply, nullptr});
+}
 
 void ScriptEnd::Tick(uint32_t copy) {
   if (shard_->nodes().TakeEndScriptWish(copy) && !asked_[copy].waits) Ask(copy, kScript);

@@ -237,6 +237,7 @@ void ServedShard::Stop() {
   }
   DropWatches();
   audit_->Stop();
+  scripts_->Stop();
   shard_->Stop();
 }
 

@@ -5,8 +5,10 @@
 #define GEMEL_BACKEND_SHARD_NODE_WATCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/figures/figures.h"
@@ -34,6 +36,12 @@ class NodeWatch {
   void OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms = ~uint64_t{0});
   // Must a probe of the copy go out now, out of turn? True once a wish.
   bool TakeProbeWish(uint32_t copy);
+  // Who takes requests of kind kKill; null: nobody does.
+  void set_killer(std::function<void(Request*)> killer) { killer_ = std::move(killer); }
+  bool PassToKiller(Request* request) const {
+    if (killer_) killer_(request);
+    return killer_ != nullptr;
+  }
   // Must a script be ended that the copy runs (SCRIPT KILL)? The same.
   bool TakeEndScriptWish(uint32_t copy);
   // It was, and its reply is on its way.
@@ -92,6 +100,7 @@ class NodeWatch {
 
   ShardParts* parts_;
   std::vector<std::unique_ptr<Node>> nodes_;  // by copy
+  std::function<void(Request*)> killer_;
   bool lost_script_ = false;  // of what is handed back the first script, given up because of that
   FrameKeys frame_{parts_->table};
   Figure ended_scripts_{parts_->figures,

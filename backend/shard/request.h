@@ -42,8 +42,10 @@ enum class RequestKind : uint8_t {
   kControl,    // an order to the shard itself (OrderCargo), answered once it is carried out
   kLibraries,  // tells the shard that there are other libraries of functions; answered when every
                // node has them in line
-  kAudit,      // asks the shard's audit: answered when a round over all its keys has ended
-  kWorker,     // asks a worker, no shard: see RequestCargo
+  kKill,  // ends a script that a node runs: the frame is SCRIPT or FUNCTION, what it was called by.
+          // Answered as Redis answers its KILL
+  kAudit,   // asks the shard's audit: answered when a round over all its keys has ended
+  kWorker,  // asks a worker, no shard: see RequestCargo
 };
 
 inline constexpr std::string_view kExplainWrite = "write";

@@ -143,6 +143,11 @@ void Shard::SubmitSlow(Request* request) {
       libraries_.OnChange();
       request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
       return;
+    case RequestKind::kKill:
+      if (!nodes_.PassToKiller(request)) {
+        hold_.AnswerError(request, "NOTBUSY No scripts in execution right now.");
+      }
+      return;
     case RequestKind::kAudit:
       if (!comparison_.PassToAudit(request)) {
         hold_.AnswerError(request, "ERR shard '" + parts_.options.name + "' has no audit");

@@ -287,7 +287,8 @@ void FunctionRestore(LocalCommands&, Session& session, const CommandRow& row, Lo
   const bool alone = EqualsLower(policy, "flush");
   const bool replace = EqualsLower(policy, "replace");
   if (args.size() > 4) {
-    session.ReplyError(ArityError(row));
+    session.ReplyError("ERR unknown subcommand or wrong number of arguments for '" +
+                       std::string(args[1]) + "'. Try FUNCTION HELP.");
     return;
   }
   if (!alone && !replace && !EqualsLower(policy, "append")) {

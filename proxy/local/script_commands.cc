@@ -1,4 +1,4 @@
-// SCRIPT LOAD, EXISTS and FLUSH, on the scripts that gemel keeps.
+// SCRIPT LOAD, EXISTS and FLUSH, on the scripts that gemel keeps; and SCRIPT KILL.
 
 #include <utility>
 
@@ -49,6 +49,29 @@ void ScriptFlush(LocalCommands&, Session& session, const CommandRow&, LocalArgs 
   session.ReplyNow("+OK\r\n");
 }
 
+// On whatever shard runs one. It is ended, or it cannot be, or there is none.
+void FinishKill(const std::vector<PartReply>& parts, std::string* out) {
+  std::string_view answer = parts[0].reply;
+  for (const PartReply& part : parts) {
+    const bool ended = part.reply.starts_with('+');
+    if (ended || (answer.starts_with("-NOTBUSY") && !part.reply.starts_with("-NOTBUSY"))) {
+      answer = part.reply;
+    }
+    if (ended) break;
+  }
+  out->append(answer);
+}
+
+// SCRIPT KILL and FUNCTION KILL.
+void ScriptKill(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  SessionContext& context = session.context();
+  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row), FinishKill);
+  for (const PoolShard& shard : context.pool->shards()) {
+    gather->AddShard(shard.slot, RequestKind::kKill, nullptr, args[0]);
+  }
+  Gather::Launch(std::move(gather));
+}
+
 }  // namespace
 
 LocalHandler ScriptHandler(LocalCommand command) {
@@ -59,6 +82,8 @@ LocalHandler ScriptHandler(LocalCommand command) {
       return ScriptExists;
     case LocalCommand::kScriptFlush:
       return ScriptFlush;
+    case LocalCommand::kScriptKill:
+      return ScriptKill;
     default:
       return nullptr;
   }

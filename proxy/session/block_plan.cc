@@ -35,15 +35,15 @@ std::string BlockPlan::Add(const Pool& pool, const CommandRow& row,
     case Plan::Kind::kOneShard:
       break;
   }
-  if (plan.confined) {
-    return NotInTransaction(row, "on a shard of several copies, a script there declares its keys");
-  }
   if (!plan.keys.empty()) {
     if (shard_ && *shard_ != plan.shard) return std::string(kCrossSlot);
     shard_ = plan.shard;
   }
   const bool of_all_keys = plan.write() && plan.keys.empty();
-  const RequestKind request = std::max(request_, plan.request);
+  // A script without keys may say something else on every copy.
+  const bool confined = confined_ || plan.confined;
+  RequestKind request = std::max(request_, plan.request);
+  if (confined && request == RequestKind::kWrite) request = RequestKind::kFirstWrite;
   static_assert(RequestKind::kRead < RequestKind::kWrite &&
                 RequestKind::kWrite < RequestKind::kFirstWrite);
   if (request == RequestKind::kFirstWrite && (of_all_keys_ || of_all_keys) &&
@@ -54,6 +54,7 @@ std::string BlockPlan::Add(const Pool& pool, const CommandRow& row,
   }
   of_all_keys_ |= of_all_keys;
   request_ = request;
+  confined_ = confined;
   row_ = SlowerOf(row_, &row);
   primary_only_ |= (row.flags & kCmdPrimaryOnly) != 0;
   AddMarks(args, plan);

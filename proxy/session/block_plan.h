@@ -49,6 +49,7 @@ class BlockPlan {
   const CommandRow* row_ = nullptr;
   bool primary_only_ = false;
   bool has_local_ = false;
+  bool confined_ = false;     // a script or function without keys is in it
   bool of_all_keys_ = false;  // a write that names no keys
   std::vector<ReadFence::Mark> marks_;
 };

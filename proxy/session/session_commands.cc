@@ -84,14 +84,23 @@ SentAs Translate(SessionContext* context, const CommandRow& row) {
 // On a shard of several copies a function must be of a library that is kept here, and so confined
 // to its keys; one of another on a node would be free to change what is not copied.
 void RefuseUnknownFunction(const SessionContext& context, const CommandRow& row, Plan* plan) {
-  if (row.script != ScriptRule::kFunction || plan->kind != Plan::Kind::kOneShard ||
-      context.pool->OfSlot(plan->shard).copies < 2 ||
-      context.functions->HasFunction(context.args[1])) {
+  if (row.script != ScriptRule::kFunction || context.functions->HasFunction(context.args[1])) {
     return;
   }
+  const bool one = plan->kind == Plan::Kind::kOneShard;
+  if (context.pool->OfSlot(one ? plan->shard : context.pool->shards()[0].slot).copies < 2) return;
   plan->kind = Plan::Kind::kRefused;
   plan->error = "ERR Function not found";
   plan->refused_at_exec = true;
+}
+
+// A script without keys, which is sent as what can change nothing; false: no node can be sent it.
+bool ConfineIfNeeded(const SessionContext& context, const CommandRow& row, const Plan& plan,
+                     std::string* frame) {
+  if (!plan.confined || row.confine == nullptr) return true;
+  if (context.abilities != nullptr && context.abilities->WithoutConfinement()) return false;
+  *frame = row.confine(context.args);
+  return true;
 }
 
 }  // namespace
@@ -168,14 +177,11 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
       break;
   }
   std::string confined;
-  if (plan.confined && row.confine != nullptr) {
-    if (context.abilities != nullptr && context.abilities->WithoutConfinement()) {
-      ReplyError(kCannotConfine);
-      return true;
-    }
-    confined = row.confine(context.args);
-    frame = confined;
+  if (!ConfineIfNeeded(context, row, plan, &confined)) {
+    ReplyError(kCannotConfine);
+    return true;
   }
+  if (!confined.empty()) frame = confined;
   PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
   if (runner.StopsAtFence(plan)) {
     replies_.StopAtFence();
@@ -202,6 +208,9 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
   }
   std::string error = block.plan.Add(*context.pool, *sent.row, context.args, context.plan);
   if (!sent.frame.empty()) frame = sent.frame;
+  std::string confined;
+  if (!ConfineIfNeeded(context, *sent.row, context.plan, &confined)) error = kCannotConfine;
+  if (!confined.empty()) frame = confined;
   const uint64_t most = context.pool->config().limits.max_request;
   if (error.empty() && block.frames.size() + frame.size() > most) {
     error = "ERR the transaction is larger than [limits] max_request: " + std::to_string(most) +

@@ -71,7 +71,6 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
   const std::string a = cluster.KeyOn(0);
   const std::string b = cluster.KeyOn(1);
   const std::vector<Words> with_keys = {
-      {"FCALL", "f", "1", a},
       {"RENAME", a, b},
       {"EVAL", "return 1", "2", a, b},
       {"BLPOP", a, "0"},

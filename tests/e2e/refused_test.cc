@@ -18,8 +18,6 @@ TEST(Refused, CommandsWithAnOutcomeOfTheirOwnOnAPair) {
   const std::string before = cluster.node(0, 0).Digest();
   const std::vector<Words> refused = {
       {"EVAL", "return redis.call('SET', 'k', ARGV[1])", "0", "v"},
-      {"FCALL", "f", "1", "k"},
-      {"SCRIPT", "KILL"},
       {"BLPOP", "list", "0"},
       {"BRPOP", "list", "0"},
       {"BLMOVE", "list", "list", "LEFT", "RIGHT", "0"},

@@ -5,8 +5,6 @@
 namespace gemel::e2e::reply_oracle_test {
 namespace {
 
-constexpr size_t kRecent = 8;
-
 std::string Line(const Words& words) {
   std::string line;
   for (const std::string& word : words)
@@ -27,8 +25,39 @@ void Duel::Begin(const std::string& protocol) {
   recent_.clear();
   for (Wire* wire : {gemel_.get(), redis_.get()}) {
     wire->Ask({"HELLO", protocol});
+    wire->Ask({"SCRIPT", "FLUSH"});
+    wire->Ask({"FUNCTION", "FLUSH"});
     if (wire->Ask({"FLUSHALL"}) != "+OK\r\n") throw std::runtime_error("FLUSHALL is refused");
   }
+}
+
+std::string Duel::WalkOn(Wire* wire, const Words& options) {
+  constexpr int kMostPages = 1000;
+  std::set<std::string> keys;
+  std::string cursor = "0";
+  for (int page = 0; page < kMostPages; ++page) {
+    Words words = {"SCAN", cursor};
+    Add(&words, options);
+    const std::string bytes = wire->Ask(words);
+    const Value reply = ParseReply(bytes);
+    if (reply.items.size() != 2) return bytes;
+    for (const Value& key : reply.items[1].items) keys.insert(key.text);
+    cursor = reply.items[0].text;
+    if (cursor == "0") break;
+  }
+  std::string all = cursor + ":";
+  for (const std::string& key : keys) all += " " + key;
+  return all;
+}
+
+bool Duel::Walk(const Words& options) {
+  if (!Play({{"DISCARD"}})) return false;
+  const std::string gemel = WalkOn(gemel_.get(), options);
+  const std::string redis = WalkOn(redis_.get(), options);
+  if (gemel == redis) return true;
+  recent_.push_back("SCAN 0 " + Line(options) + ", and on");
+  Complain("scan", gemel, redis);
+  return false;
 }
 
 bool Duel::Play(const Batch& batch) {
@@ -40,7 +69,7 @@ bool Duel::Play(const Batch& batch) {
   for (const Words& words : batch) {
     ++steps_;
     recent_.push_back(Line(words));
-    if (recent_.size() > kRecent) recent_.pop_front();
+    if (recent_.size() > most_recent_) recent_.pop_front();
     std::string replies[2];
     for (const bool of_redis : {true, false}) {
       try {
@@ -63,20 +92,21 @@ bool Duel::Judge(const Words& words, const std::string& gemel, const std::string
     return true;
   }
   const std::string_view row = RowOf(words);
-  if (row == "exec" && JudgeBlock(of_gemel, of_redis)) return true;
-  const bool agreed = JudgeOne(words, of_gemel, of_redis);
+  const bool agreed = row == "exec" && IsOfBlock(of_gemel) && IsOfBlock(of_redis)
+                          ? JudgeBlock(of_gemel, of_redis)
+                          : JudgeOne(words, of_gemel, of_redis);
   if (row == "exec" || row == "discard" || row == "reset") queued_.clear();
   return agreed;
+}
+
+bool Duel::IsOfBlock(const Value& reply) const {
+  return reply.type == '*' && reply.items.size() == queued_.size() && !reply.text.starts_with('-');
 }
 
 // Each reply of a block is that of its command.
 bool Duel::JudgeBlock(const Value& gemel, const Value& redis) {
   const Batch block = std::move(queued_);
   queued_.clear();
-  if (gemel.type != '*' || gemel.text != redis.text || gemel.items.size() != block.size() ||
-      redis.items.size() != block.size()) {
-    return false;
-  }
   for (size_t i = 0; i < block.size(); ++i) {
     if (!JudgeOne(block[i], gemel.items[i], redis.items[i])) return false;
   }
@@ -91,7 +121,8 @@ bool Duel::JudgeOne(const Words& words, const Value& gemel, const Value& redis) 
     return true;
   }
   if (const Excuse* excuse = FindExcuse(row, gemel.bytes, redis.bytes); excuse != nullptr) {
-    ++excused_[excuse];
+    if (!gemel.IsError() && !redis.IsError()) answered_.emplace(row);
+    ++excused_[std::string(row) + ": " + std::string(excuse->why)];
   } else {
     Complain(row, gemel.bytes, redis.bytes);
   }

@@ -20,7 +20,11 @@ namespace gemel::e2e::reply_oracle_test {
 
 class Duel {
  public:
-  Duel(uint16_t gemel, uint16_t redis) : gemel_port_(gemel), redis_port_(redis) { Connect(); }
+  // A complaint tells the last `recent` commands.
+  Duel(uint16_t gemel, uint16_t redis, size_t recent)
+      : gemel_port_(gemel), redis_port_(redis), most_recent_(recent) {
+    Connect();
+  }
 
   // New connections, of that protocol, to empty servers.
   void Begin(const std::string& protocol);
@@ -28,21 +32,28 @@ class Duel {
   // it was not compared, and Begin is next.
   bool Play(const Batch& batch);
 
+  // All keys of the database, or those that the options say, found by SCAN: the same ones.
+  bool Walk(const Words& options);
+
   size_t steps() const { return steps_; }
   // Rows that were answered with no error by both.
   const std::set<std::string, std::less<>>& answered() const { return answered_; }
   const std::vector<std::string>& complaints() const { return complaints_; }
-  const std::map<const Excuse*, size_t>& excused() const { return excused_; }
+  // How often each excuse was used, by its row and sentence.
+  const std::map<std::string, size_t>& excused() const { return excused_; }
 
  private:
   void Connect();
   bool Judge(const Words& words, const std::string& gemel, const std::string& redis);
   bool JudgeBlock(const Value& gemel, const Value& redis);
+  bool IsOfBlock(const Value& reply) const;
+  static std::string WalkOn(Wire* wire, const Words& options);
   bool JudgeOne(const Words& words, const Value& gemel, const Value& redis);
   void Complain(std::string_view row, std::string_view gemel, std::string_view redis);
 
   const uint16_t gemel_port_;
   const uint16_t redis_port_;
+  const size_t most_recent_;
   std::unique_ptr<Wire> gemel_;
   std::unique_ptr<Wire> redis_;
   Batch queued_;                    // of the block that is open
@@ -51,7 +62,7 @@ class Duel {
   std::set<std::string, std::less<>> answered_;
   std::vector<std::string> complaints_;
   std::set<std::string> complained_of_;
-  std::map<const Excuse*, size_t> excused_;
+  std::map<std::string, size_t> excused_;
 };
 
 }  // namespace gemel::e2e::reply_oracle_test

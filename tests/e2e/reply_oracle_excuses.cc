@@ -4,12 +4,63 @@ namespace gemel::e2e::reply_oracle_test {
 namespace {
 
 constexpr Excuse kByDesign[] = {
-    {"", "not supported by gemel", "", "refused, with a sentence that says why"},
     {"", "CROSSSLOT", "", "keys of one command lie on one shard, unless it is split"},
+    {"config|resetstat", "not supported by gemel", "", "gemel's counters only grow"},
+    {"client|reply", "not supported by gemel", "", "each request has its reply"},
+    {"sort", "SORT with BY or GET patterns", "", "patterns name keys that may be on other shards"},
+    {"sort_ro", "SORT with BY or GET patterns", "",
+     "patterns name keys that may be on other shards"},
+    {"dbsize", "it is about all shards", "", "a transaction goes to one shard"},
+    {"flushall", "it is about all shards", "", "a transaction goes to one shard"},
+    {"flushdb", "it is about all shards", "", "a transaction goes to one shard"},
+    {"keys", "it is about all shards", "", "a transaction goes to one shard"},
+    {"randomkey", "it is about all shards", "", "a transaction goes to one shard"},
+    {"swapdb", "it is about all shards", "", "a transaction goes to one shard"},
+    {"scan", "its cursor is gemel's own", "", "a transaction goes to one shard"},
+    {"", "a script there declares its keys", "", "what a script without keys writes is not known"},
+    {"", "cannot be in the same one", "+QUEUED", "it is written first on one copy, or on all"},
+    {"command|getkeys", "Invalid arguments", "*", "what Redis guesses of malformed keys is no key"},
 };
 
 constexpr Excuse kKnownDeviations[] = {
-    {"none", "", "", ""},
+    // In a transaction a command whose keys cannot be told fails the whole block, where Redis
+    // queues
+    // it and has its error in its place.
+    {"", "Number of keys can't be", "+QUEUED", "the block fails"},
+    {"", "numkeys should be", "+QUEUED", "the block fails"},
+    {"", "syntax error", "+QUEUED", "the block fails"},
+    {"", "wrong number of arguments", "+QUEUED", "the block fails"},
+    {"", "value is not an integer", "+QUEUED", "the block fails"},
+    {"", "Unbalanced XREAD", "+QUEUED", "the block fails"},
+    {"", "it is about all shards", "+QUEUED", "what any shard could answer is refused in a block"},
+    // Errors of a wrong number of keys.
+    {"", "numkeys should be greater", "value is not an integer", "another error"},
+    {"", "numkeys should be greater", "at least 1 input key is needed", "another error"},
+    {"sintercard", "syntax error", "Number of keys can't be greater", "another error"},
+    {"fcall", "-ERR", "Function not found", "another error comes first"},
+    {"fcall_ro", "-ERR", "Function not found", "another error comes first"},
+    {"function|restore", "wrong number of arguments", "unknown subcommand or", "another sentence"},
+    {"function|flush", "only supports", "unknown subcommand or", "another sentence"},
+    {"scan", "invalid cursor", "*2", "Redis takes a cursor below zero"},
+    {"scan", "invalid cursor", "QUEUED", "the block fails"},
+    {"flushall", "shard 'a': syntax error", "ERR syntax error", "the shard is named"},
+    {"flushdb", "shard 'a': syntax error", "ERR syntax error", "the shard is named"},
+    {"client|list", "syntax error", "Invalid client ID", "another sentence"},
+    {"select", "DB index is out of range", "value is out of range", "another sentence"},
+    {"swapdb", "DB index is out of range", "invalid", "another error comes first"},
+    {"xread", "Unbalanced XREAD", "syntax error", "another error"},
+    {"xreadgroup", "Unbalanced XREAD", "syntax error", "another error"},
+    {"lolwut", "gemel", "not an integer", "what is wrong in its arguments is not said"},
+    {"command|getkeysandflags", "Invalid arguments", "*", "what Redis guesses is no key"},
+    {"function|dump", "$", "$", "not compressed"},
+    {"command|getkeysandflags", "*", "*", "each key of a write is RW, access and update"},
+    {"config|set", "; CONFIG GET * names them", "Unknown option", "the sentence goes on"},
+    {"config|set", "wrong number of arguments", "syntax error", "another error"},
+    {"config|set", "expected an integer", "couldn't be parsed", "another sentence and name"},
+    {"config|set", "+OK", "duplicate parameter", "the last one counts"},
+    {"client|list", "client-id should be greater than 0", "Invalid client ID", "another sentence"},
+    {"client|kill", ":0", "No such user", "a user that is not there is not told"},
+    {"client|kill", ":0", "client-id should be greater than 0", "0 is taken"},
 };
 
 struct Silent {
@@ -21,8 +72,10 @@ struct Silent {
 
 constexpr Silent kSilent[] = {
     {"client|pause", false, 0, "gemel refuses it, and redis-server would pause"},
+    {"config|resetstat", true, 0, "refused: counters only grow"},
+    {"function|kill", true, 0, "no function runs"},
+    {"script|kill", true, 0, "no script runs"},
     {"config|rewrite", false, 0, "it writes gemel's file, and the redis-server has none"},
-    {"fcall", true, 2, "refused on a shard of several copies"},
     {"quit", false, 0, "it is played by the duel itself"},
     {"asking", true, 0, "an error where there is no cluster"},
     {"readonly", true, 0, "an error where there is no cluster"},

@@ -3,34 +3,37 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "tests/e2e/reply_oracle_value.h"
+#include "tests/e2e/wire.h"
+
 namespace gemel::e2e::reply_oracle_test {
 namespace {
 
 // Null if there is none.
-const Reply* Find(const Reply& map, std::string_view name) {
+const Value* Find(const Value& map, std::string_view name) {
   for (size_t i = 0; i + 1 < map.items.size(); i += 2) {
-    if (map.items[i] == name) return &map.items[i + 1];
+    if (map.items[i].text == name) return &map.items[i + 1];
   }
   return nullptr;
 }
 
-std::string TextOf(const Reply& map, std::string_view name) {
-  const Reply* found = Find(map, name);
-  return found == nullptr ? "" : found->bytes;
+std::string TextOf(const Value& map, std::string_view name) {
+  const Value* found = Find(map, name);
+  return found == nullptr ? "" : found->text;
 }
 
-bool HasFlag(const Reply& argument, std::string_view flag) {
-  const Reply* flags = Find(argument, "flags");
+bool HasFlag(const Value& argument, std::string_view flag) {
+  const Value* flags = Find(argument, "flags");
   if (flags == nullptr) return false;
   return std::any_of(flags->items.begin(), flags->items.end(),
-                     [&](const Reply& item) { return item == flag; });
+                     [&](const Value& item) { return item.text == flag; });
 }
 
-std::vector<Argument> ReadArguments(const Reply& of) {
+std::vector<Argument> ReadArguments(const Value& of) {
   std::vector<Argument> arguments;
-  const Reply* list = Find(of, "arguments");
+  const Value* list = Find(of, "arguments");
   if (list == nullptr) return arguments;
-  for (const Reply& item : list->items) {
+  for (const Value& item : list->items) {
     Argument argument;
     argument.name = TextOf(item, "name");
     argument.type = TextOf(item, "type");
@@ -44,13 +47,13 @@ std::vector<Argument> ReadArguments(const Reply& of) {
   return arguments;
 }
 
-void ReadCommands(const Reply& docs, std::vector<Grammar>* grammars) {
+void ReadCommands(const Value& docs, std::vector<Grammar>* grammars) {
   for (size_t i = 0; i + 1 < docs.items.size(); i += 2) {
-    const Reply& doc = docs.items[i + 1];
-    if (const Reply* subcommands = Find(doc, "subcommands"); subcommands != nullptr) {
+    const Value& doc = docs.items[i + 1];
+    if (const Value* subcommands = Find(doc, "subcommands"); subcommands != nullptr) {
       ReadCommands(*subcommands, grammars);
     }
-    grammars->push_back({docs.items[i].bytes, TextOf(doc, "group"), ReadArguments(doc)});
+    grammars->push_back({docs.items[i].text, TextOf(doc, "group"), ReadArguments(doc)});
   }
 }
 
@@ -62,9 +65,10 @@ Words Grammar::Name() const {
   return {row.substr(0, bar), row.substr(bar + 1)};
 }
 
-std::vector<Grammar> ReadGrammars(Client redis) {
+std::vector<Grammar> ReadGrammars(uint16_t redis) {
   std::vector<Grammar> grammars;
-  ReadCommands(redis("COMMAND", "DOCS"), &grammars);
+  const std::string reply = Wire(redis).Ask({"COMMAND", "DOCS"});
+  ReadCommands(ParseReply(reply), &grammars);
   if (grammars.empty()) throw std::runtime_error("COMMAND DOCS says nothing");
   return grammars;
 }

@@ -3,6 +3,7 @@
 #ifndef GEMEL_TESTS_E2E_REPLY_ORACLE_GRAMMAR_H_
 #define GEMEL_TESTS_E2E_REPLY_ORACLE_GRAMMAR_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,7 @@ struct Grammar {
 };
 
 // Of all commands and subcommands that redis-server documents.
-std::vector<Grammar> ReadGrammars(Client redis);
+std::vector<Grammar> ReadGrammars(uint16_t redis);
 
 }  // namespace gemel::e2e::reply_oracle_test
 

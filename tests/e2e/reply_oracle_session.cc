@@ -6,6 +6,7 @@
 
 #include "backend/command/ascii.h"
 #include "backend/command/command_table.h"
+#include "tests/e2e/reply_oracle_values.h"
 #include "tests/e2e/wire.h"
 
 namespace gemel::e2e::reply_oracle_test {
@@ -43,6 +44,12 @@ const char* const kFill[] = {
     "SET ~any0 5",
     "SADD ~any1 5",
 };
+constexpr const char* kLibrary =
+    "#!lua name=oracle\n"
+    "redis.register_function{function_name='read',flags={'no-writes'},"
+    "callback=function(keys,args) return {#keys,args,redis.call('type',keys[1])} end}\n"
+    "redis.register_function('put',"
+    "function(keys,args) return redis.call('set',keys[1],args[1]) end)";
 
 const CommandTable& Table() {
   static const CommandTable table;
@@ -92,7 +99,10 @@ std::string_view RowOf(const Words& words) {
 
 RandomSession::RandomSession(const std::vector<Grammar>& rows, unsigned seed, const Stock& stock,
                              SessionKind kind)
-    : rows_(rows), kind_(kind), draw_(seed, stock, {}), maker_(&draw_, kind.spread) {}
+    : rows_(rows),
+      kind_(kind),
+      draw_(seed, stock, {}),
+      maker_(&draw_, kind.spread, kind.libraries) {}
 
 void RandomSession::ChooseTag() {
   if (kind_.spread) draw_.ChooseTag();
@@ -115,6 +125,8 @@ Batch RandomSession::Fill() {
       batch.push_back(words);
     }
   }
+  batch.push_back({"FUNCTION", "LOAD", "REPLACE", kLibrary});
+  for (const std::string& text : OracleScripts()) batch.push_back({"SCRIPT", "LOAD", text});
   return batch;
 }
 
@@ -192,6 +204,14 @@ Batch RandomSession::Next() {
     for (size_t i = 1 + draw_.Below(6); i > 0; --i) AddCommand(/*in_block=*/false, &batch);
   }
   return batch;
+}
+
+Words RandomSession::ScanOptions() {
+  Words options;
+  if (draw_.OneIn(2)) Add(&options, {"COUNT", draw_.Pick({"1", "3", "7", "100"})});
+  if (draw_.OneIn(2)) Add(&options, {"MATCH", draw_.Pick({"*", "{?}s*", "*1", "nothing"})});
+  if (draw_.OneIn(2)) Add(&options, {"TYPE", draw_.Pick({"string", "zset", "stream", "hash"})});
+  return options;
 }
 
 Batch RandomSession::Of(std::string_view row) {

@@ -3,6 +3,7 @@
 #ifndef GEMEL_TESTS_E2E_REPLY_ORACLE_SESSION_H_
 #define GEMEL_TESTS_E2E_REPLY_ORACLE_SESSION_H_
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace gemel::e2e::reply_oracle_test {
 using Batch = std::vector<Words>;
 
 struct SessionKind {
-  bool spread = false;  // keys of several hash tags, which are on several shards
+  bool spread = false;         // keys of several hash tags, which are on several shards
+  std::string libraries = {};  // what FUNCTION DUMP says of some
 };
 
 class RandomSession {
@@ -27,6 +29,7 @@ class RandomSession {
   // Keys of all types.
   Batch Fill();
   Batch Next();
+  Words ScanOptions();
   // The same row, rightly.
   Batch Of(std::string_view row);
 

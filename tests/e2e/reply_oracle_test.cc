@@ -19,25 +19,18 @@
 #include "tests/e2e/reply_oracle_excuses.h"
 #include "tests/e2e/reply_oracle_grammar.h"
 #include "tests/e2e/reply_oracle_session.h"
+#include "tests/e2e/reply_oracle_values.h"
 
 namespace gemel::e2e::reply_oracle_test {
 namespace {
 
 constexpr size_t kStepsOfSession = 400;
-constexpr size_t kMostComplaints = 20;
+constexpr size_t kMostComplaints = 40;
 
 unsigned NumberFromEnvironment(const char* name, unsigned otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : static_cast<unsigned>(std::stoul(text));
 }
-
-constexpr const char* kLibrary =
-    "#!lua name=oracle\n"
-    "redis.register_function{function_name='read',"
-    "callback=function(keys,args) return {#keys,args,redis.call('type',keys[1])} end,"
-    "flags={'no-writes'}}\n"
-    "redis.register_function('put',"
-    "function(keys,args) return redis.call('set',keys[1],args[1]) end)";
 
 struct Way {
   const char* name;
@@ -56,19 +49,22 @@ class ReplyOracle : public testing::TestWithParam<Way> {
                   .workers = GetParam().workers,
                   // A read that is slow on a busy machine stays with the primary.
                   .sections = {{"read", "hedge_ms = 20000"}, {"audit", "interval_s = 0"}}}),
-        stock_(MakeStock(cluster_.Connect())) {
-    MakeStock(alone_.Connect());
-    LoadLibrary(&alone_);
-    for (int shard = 0; shard < GetParam().shards; ++shard) {
-      for (int copy = 0; copy < GetParam().copies; ++copy) {
-        LoadLibrary(&cluster_.node(shard, copy));
-      }
-    }
+        stock_(MakeStockOfOracle()) {
+    Client alone = alone_.Connect();
+    alone("FUNCTION", "LOAD", "#!lua name=restored\nredis.register_function('r',function() end)");
+    libraries_ = alone("FUNCTION", "DUMP").bytes;
     ReadRows();
   }
 
-  static void LoadLibrary(RedisNode* node) {
-    ASSERT_FALSE(node->Connect()("FUNCTION", "LOAD", kLibrary).IsError());
+  Stock MakeStockOfOracle() {
+    Client alone = alone_.Connect();
+    Stock stock = MakeStock(alone_.Connect());
+    stock.shas.clear();
+    for (const std::string& text : OracleScripts()) {
+      const Reply sha = alone("SCRIPT", "LOAD", text);
+      if (!sha.IsError()) stock.shas.push_back(sha.bytes);
+    }
+    return stock;
   }
 
   // What gemel serves, with its subcommands.
@@ -83,7 +79,7 @@ class ReplyOracle : public testing::TestWithParam<Way> {
         served_.insert(std::string(row.name));
       }
     }
-    for (const Grammar& grammar : ReadGrammars(alone_.Connect())) {
+    for (const Grammar& grammar : ReadGrammars(alone_.port())) {
       if (served_.contains(grammar.row) && IsSent(grammar.row)) rows_.push_back(grammar);
     }
   }
@@ -107,24 +103,28 @@ class ReplyOracle : public testing::TestWithParam<Way> {
   Cluster cluster_;
   RedisNode alone_;
   const Stock stock_;
+  std::string libraries_;
   std::set<std::string> served_;
   std::vector<Grammar> rows_;
 };
 
-// By hand: GEMEL_REPLY_ORACLE_SEED (1), GEMEL_REPLY_ORACLE_STEPS (of each way).
+// By hand: GEMEL_REPLY_ORACLE_SEED (1), GEMEL_REPLY_ORACLE_STEPS (of each way),
+// GEMEL_REPLY_ORACLE_RECENT: how many commands are told.
 TEST_P(ReplyOracle, RepliesAreThoseOfRedis) {
   const unsigned first = NumberFromEnvironment("GEMEL_REPLY_ORACLE_SEED", 1);
-  const unsigned steps = NumberFromEnvironment("GEMEL_REPLY_ORACLE_STEPS", 6000);
+  const unsigned steps = NumberFromEnvironment("GEMEL_REPLY_ORACLE_STEPS", 5000);
   for (const std::string& row : served_) {
     if (!IsSent(row)) continue;
     EXPECT_TRUE(std::any_of(rows_.begin(), rows_.end(),
                             [&](const Grammar& grammar) { return grammar.row == row; }))
         << row << " is not documented";
   }
-  Duel duel(cluster_.proxy().port(), alone_.port());
+  Duel duel(cluster_.proxy().port(), alone_.port(),
+            NumberFromEnvironment("GEMEL_REPLY_ORACLE_RECENT", 10));
   unsigned seed = first;
   for (; duel.steps() < steps && duel.complaints().size() < kMostComplaints; ++seed) {
-    const SessionKind kind = {.spread = GetParam().spread && seed % 2 == 0};
+    const SessionKind kind = {.spread = GetParam().spread && seed % 2 == 0,
+                              .libraries = libraries_};
     RandomSession session(rows_, seed, stock_, kind);
     const size_t end = duel.steps() + kStepsOfSession;
     const std::string protocol = seed % 4 < 2 ? "2" : "3";
@@ -136,16 +136,17 @@ TEST_P(ReplyOracle, RepliesAreThoseOfRedis) {
       duel.Begin(protocol);
       duel.Play(session.Fill());
     }
+    duel.Walk(session.ScanOptions());
     for (size_t i = before; i < duel.complaints().size(); ++i) {
       ADD_FAILURE() << "seed " << seed << ", RESP" << protocol << ": " << duel.complaints()[i];
     }
   }
-  RandomSession session(rows_, seed, stock_, {});
+  RandomSession session(rows_, seed, stock_, {.libraries = libraries_});
   duel.Begin("2");
   duel.Play(session.Fill());
   Insist(&session, &duel);
   for (const auto& [excuse, count] : duel.excused()) {
-    std::cout << "excused " << count << " times: " << excuse->row << " " << excuse->why << "\n";
+    std::cout << "excused " << count << " times: " << excuse << "\n";
   }
   cluster_.ExpectCopiesEqual();
 }

@@ -76,6 +76,16 @@ std::string Ordered(const Value& value, size_t group) {
   return all;
 }
 
+std::string DeepOrdered(const Value& value) {
+  if (!IsAggregate(value)) return std::string(value.bytes);
+  std::vector<std::string> parts;
+  for (const Value& item : value.items) parts.push_back(DeepOrdered(item));
+  std::sort(parts.begin(), parts.end());
+  std::string all = value.type + value.text;
+  for (const std::string& part : parts) all += part;
+  return all;
+}
+
 // Without the times of a stream's consumers and of what they have pending.
 std::string WithoutIdleTimes(const Value& value, bool masked = false) {
   if (!IsAggregate(value)) {
@@ -107,8 +117,7 @@ std::string DumpWithoutOrder(const Value& value) {
 std::string WithoutPlaceInScript(const Value& value) {
   std::string text(value.bytes);
   if (value.IsError()) {
-    const size_t at = text.find(" script: ");
-    if (at != std::string::npos) text.resize(at);
+    text.resize(std::min(text.find(" script: "), text.find('\r')));
   }
   return text;
 }
@@ -141,7 +150,10 @@ Value ParseReply(std::string_view bytes) { return Parse(&bytes); }
 Likeness LikenessOf(std::string_view row, const Words& words) {
   static const std::map<std::string_view, Likeness> kRows = {
       {"client|id", Likeness::kShape},
-      // gemel's own table, or names.
+      // gemel's own table, names and subcommands.
+      {"client|help", Likeness::kFirstByte},
+      {"command|help", Likeness::kFirstByte},
+      {"config|help", Likeness::kFirstByte},
       {"command", Likeness::kFirstByte},
       {"command|count", Likeness::kFirstByte},
       {"command|docs", Likeness::kFirstByte},
@@ -158,6 +170,7 @@ Likeness LikenessOf(std::string_view row, const Words& words) {
       {"expiretime", Likeness::kSeconds},
       {"fcall", Likeness::kScriptError},
       {"fcall_ro", Likeness::kScriptError},
+      {"function|list", Likeness::kDeepUnordered},
       {"hgetall", Likeness::kPairs},
       {"hkeys", Likeness::kUnordered},
       {"hrandfield", Likeness::kShape},
@@ -189,6 +202,11 @@ Likeness LikenessOf(std::string_view row, const Words& words) {
   };
   if (row == "xadd") return Has(words, "*") ? Likeness::kShape : Likeness::kBytes;
   // What has equal weights stands in the order of its source.
+  // A cursor that nobody gave.
+  if (row.ends_with("scan")) {
+    const size_t at = row == "scan" ? 1 : 2;
+    if (words.size() > at && words[at] != "0") return Likeness::kFirstByte;
+  }
   if (row == "sort" || row == "sort_ro") {
     if (!Has(words, "by")) return Likeness::kBytes;
     return Has(words, "limit") ? Likeness::kFirstByte : Likeness::kUnordered;
@@ -216,6 +234,8 @@ bool Alike(Likeness likeness, const Value& gemel, const Value& redis) {
       return Close(gemel, redis, kTolerance * 1000);
     case Likeness::kUnordered:
       return Ordered(gemel, 1) == Ordered(redis, 1);
+    case Likeness::kDeepUnordered:
+      return DeepOrdered(gemel) == DeepOrdered(redis);
     case Likeness::kPairs:
       return Ordered(gemel, 2) == Ordered(redis, 2);
     case Likeness::kCursor:

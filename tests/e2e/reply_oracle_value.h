@@ -27,16 +27,17 @@ Value ParseReply(std::string_view bytes);
 // How replies of a command are compared. Whatever it is: equal bytes are equal.
 enum class Likeness {
   kBytes,
-  kFirstByte,     // a text or a table about the server itself
-  kShape,         // types, lengths of arrays, which are null
-  kSeconds,       // within five seconds
-  kMilliseconds,  // the same
-  kUnordered,     // the order is that of a hash table, whose seed is the server's own
-  kPairs,         // the same of names and values
-  kCursor,        // a part of a hash table
-  kIdleTimes,     // how long ago something was
-  kDump,          // RDB of a value
-  kScriptError,   // where it was found is not told alike
+  kFirstByte,      // a text or a table about the server itself
+  kShape,          // types, lengths of arrays, which are null
+  kSeconds,        // within five seconds
+  kMilliseconds,   // the same
+  kUnordered,      // the order is that of a hash table, whose seed is the server's own
+  kDeepUnordered,  // the same at any depth
+  kPairs,          // the same of names and values
+  kCursor,         // a part of a hash table
+  kIdleTimes,      // how long ago something was
+  kDump,           // RDB of a value
+  kScriptError,    // where it was found is not told alike
 };
 
 // Of the command, by its row and its words.

@@ -1,6 +1,7 @@
 #include "tests/e2e/reply_oracle_values.h"
 
 #include <map>
+#include <vector>
 
 #include "tests/e2e/wire.h"
 
@@ -88,39 +89,7 @@ std::string Type(Draw& draw) {
 std::string Section(Draw& draw) { return draw.Pick({"server", "keyspace", "stats", "nothing"}); }
 std::string Message(Draw& draw) { return draw.Value(); }
 std::string LolwutVersion(Draw& draw) { return draw.Pick({"5", "6", "7"}); }
-std::string Script(Draw& draw) {
-  return draw.Pick({
-      "return {KEYS,ARGV}",
-      "return #KEYS",
-      "return redis.call('get',KEYS[1])",
-      "return redis.call('set',KEYS[1],ARGV[1])",
-      "return redis.pcall('incr',KEYS[1])",
-      "return redis.call('lrange',KEYS[1],0,-1)",
-      "return redis.call('type',KEYS[1])",
-      "return redis.call('sadd',KEYS[1],unpack(ARGV))",
-      "redis.setresp(3) return redis.call('zscore',KEYS[1],ARGV[1])",
-      "redis.setresp(3) return redis.call('exists',KEYS[1]) == 1",
-      "return {1,false,'x',{ok='fine'},{err='MY no'},nil,2}",
-      "return {double=3.5}",
-      "return {big_number='123456789012345678901234567890'}",
-      "return tonumber(ARGV[1])",
-      "return redis.error_reply('MY own')",
-      "return redis.status_reply('DONE')",
-      "error('no')",
-      "error({err='MY table'})",
-      "redis.call('nope')",
-      "return redis.pcall('nope')",
-      "return redis.call('get')",
-      "x x",
-      "#!lua flags=no-writes\nreturn redis.call('get',KEYS[1])",
-      "#!lua flags=nothing\nreturn 1",
-      "#!nolua\nreturn 1",
-      "return redis.sha1hex(ARGV[1] or '')",
-      "return cjson.encode({KEYS[1] or '',ARGV[1] or ''})",
-      "return nothing",
-      "nothing = 1",
-  });
-}
+std::string Script(Draw& draw) { return OracleScripts()[draw.Below(OracleScripts().size())]; }
 
 // By name, or by "row name" where that is another thing.
 ValueMaker Named(const std::string& name) {
@@ -186,6 +155,7 @@ ValueMaker Named(const std::string& name) {
       {"script", Script},
       {"seconds", Seconds},
       {"section", Section},
+      {"scan cursor", [](Draw&) -> std::string { return "0"; }},
       {"select index", Database},
       {"serialized-value", Dump},
       {"setbit offset", PlainBitOffset},
@@ -230,6 +200,41 @@ ValueMaker Named(const std::string& name) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& OracleScripts() {
+  static const std::vector<std::string> kScripts = {
+      "return {KEYS,ARGV}",
+      "return #KEYS",
+      "return redis.call('get',KEYS[1])",
+      "return redis.call('set',KEYS[1],ARGV[1])",
+      "return redis.pcall('incr',KEYS[1])",
+      "return redis.call('lrange',KEYS[1],0,-1)",
+      "return redis.call('type',KEYS[1])",
+      "return redis.call('sadd',KEYS[1],unpack(ARGV))",
+      "redis.setresp(3) return redis.call('zscore',KEYS[1],ARGV[1])",
+      "redis.setresp(3) return redis.call('exists',KEYS[1]) == 1",
+      "return {1,false,'x',{ok='fine'},{err='MY no'},nil,2}",
+      "return {double=3.5}",
+      "return {big_number='123456789012345678901234567890'}",
+      "return tonumber(ARGV[1])",
+      "return redis.error_reply('MY own')",
+      "return redis.status_reply('DONE')",
+      "error('no')",
+      "error({err='MY table'})",
+      "redis.call('nope')",
+      "return redis.pcall('nope')",
+      "return redis.call('get')",
+      "x x",
+      "#!lua flags=no-writes\nreturn redis.call('get',KEYS[1])",
+      "#!lua flags=nothing\nreturn 1",
+      "#!nolua\nreturn 1",
+      "return redis.sha1hex(ARGV[1] or '')",
+      "return cjson.encode({KEYS[1] or '',ARGV[1] or ''})",
+      "return nothing",
+      "nothing = 1",
+  };
+  return kScripts;
+}
 
 ValueMaker MakerOfValue(const std::string& row, const Argument& argument) {
   if (const ValueMaker maker = Named(row + " " + argument.name); maker != nullptr) return maker;
@@ -303,6 +308,32 @@ ValueMaker MakerOfArguments(std::string_view row) {
          return draw.Pick({"", "FILTERBY PATTERN hge*", "FILTERBY MODULE none", "FILTERBY",
                            "FILTERBY NOTHING x", "FILTERBY PATTERN", "FILTERBY PATTERN none"});
        }},
+      {"function|delete",
+       [](Draw& draw) {
+         return draw.Pick({"oracle", "other", "none"});
+       }},
+      {"function|list",
+       [](Draw& draw) {
+         return draw.Pick({"", "WITHCODE", "LIBRARYNAME *r*", "WITHCODE LIBRARYNAME other",
+                           "LIBRARYNAME", "NOTHING", "LIBRARYNAME none WITHCODE WITHCODE"});
+       }},
+      {"function|load",
+       [](Draw& draw) {
+         return draw.Pick({
+             "REPLACE "
+             "#!lua\\_name=other\\nredis.register_function('third',function()return\\_3\\_end)",
+             "#!lua\\_name=other\\nredis.register_function('third',function()return\\_3\\_end)",
+             "#!lua\\_name=clash\\nredis.register_function('read',function()return\\_3\\_end)",
+             "#!lua\\_name=empty\\nlocal\\_x=1",
+             "#!lua\\_name=bad\\nx\\_x",
+             "nothing",
+             "#!lua",
+             "#!nolua\\_name=other\\nreturn",
+             "#!lua\\_name=a-b\\nreturn",
+             "NOTHING x",
+             "REPLACE",
+         });
+       }},
       {"config|get",
        [](Draw& draw) {
          return draw.Pick({"nothing", "timeout", "no*thing a?b"});
@@ -317,6 +348,13 @@ ValueMaker MakerOfArguments(std::string_view row) {
   return found == kMakers.end() ? nullptr : found->second;
 }
 
-Words WordsOfValue(const std::string& value) { return WordsOf(value); }
+Words WordsOfValue(const std::string& value) {
+  Words words = WordsOf(value);
+  for (std::string& word : words) {
+    for (size_t at = 0; (at = word.find("\\n", at)) != std::string::npos;)
+      word.replace(at, 2, "\n");
+  }
+  return words;
+}
 
 }  // namespace gemel::e2e::reply_oracle_test

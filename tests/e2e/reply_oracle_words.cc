@@ -95,6 +95,7 @@ std::string WordMaker::Value(const Argument& argument) {
   }
   if (argument.type == "key") return KeyOfGroup();
   if (argument.type == "pattern" && grammar_->row.starts_with("sort")) return SortPattern();
+  if (grammar_->row == "function|restore" && !draw_.OneIn(4)) return libraries_;
   if (draw_.OneIn(40)) return Odd();
   return MakerOfValue(grammar_->row, argument)(draw_);
 }

@@ -14,8 +14,10 @@ namespace gemel::e2e::reply_oracle_test {
 // Mostly right.
 class WordMaker {
  public:
-  // `spread`: what is split over shards has keys of several tags.
-  WordMaker(Draw* draw, bool spread) : draw_(*draw), spread_(spread) {}
+  // `spread`: what is split over shards has keys of several tags. `libraries`: for FUNCTION
+  // RESTORE.
+  WordMaker(Draw* draw, bool spread, std::string libraries)
+      : draw_(*draw), spread_(spread), libraries_(std::move(libraries)) {}
 
   Words Make(const Grammar& grammar);
   // Something wrong with it.
@@ -36,6 +38,7 @@ class WordMaker {
 
   Draw& draw_;
   const bool spread_;
+  const std::string libraries_;
   const Grammar* grammar_ = nullptr;
   Words words_;         // so far
   size_t numkeys_ = 0;  // if the number of keys has been told, else 0

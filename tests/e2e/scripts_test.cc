@@ -124,5 +124,21 @@ TEST_P(Scripts, AreKnownAfterACrash) {
   EXPECT_EQ(cluster_.Connect()("EVALSHA", sha, "1", "k", "1"), ":1");
 }
 
+// What is queued is their texts.
+TEST(ScriptsInATransaction, CountAsWhatIsSent) {
+  Cluster cluster(
+      {.shards = 1, .sections = {{"limits", "max_bulk = \"64kb\"\nmax_request = \"64kb\""}}});
+  Client client = cluster.Connect();
+  const std::string sha =
+      client("SCRIPT", "LOAD", std::string(kIncrement) + " -- " + std::string(40000, 'x')).bytes;
+  EXPECT_EQ(client("MULTI"), "OK");
+  EXPECT_EQ(client("EVALSHA", sha, "1", "k", "1"), "QUEUED");
+  const std::string text = client("EVALSHA", sha, "1", "k", "1").Text();
+  EXPECT_NE(text.find("the transaction is larger than [limits] max_request"), std::string::npos)
+      << text;
+  EXPECT_TRUE(client("EXEC").Text().starts_with("-EXECABORT"));
+  EXPECT_EQ(client("EXISTS", "k"), ":0");
+}
+
 }  // namespace
 }  // namespace gemel::e2e::scripts_test

@@ -232,9 +232,19 @@ TEST(SecondCopiesScripts, WithoutKeysTheyRead) {
     EXPECT_TRUE(client("EVAL", script, "0").IsError()) << script;
     EXPECT_EQ(cluster.node(0, 0).Digest(), before) << script;
   }
-  client("MULTI");
-  EXPECT_TRUE(Has(client("EVAL", get, "0", "a").Text(), "a script there declares its keys"));
-  EXPECT_TRUE(client("EXEC").Text().starts_with("-EXECABORT"));
+  // In a transaction, of reads and with a write.
+  for (const bool writes : {false, true}) {
+    client("MULTI");
+    EXPECT_EQ(client("EVAL", get, "0", "a"), "QUEUED");
+    EXPECT_EQ(client("EVAL", "return redis.call('SET', 'k', 'w')", "0"), "QUEUED");
+    if (writes) EXPECT_EQ(client("SET", "{t}x", "2"), "QUEUED");
+    EXPECT_EQ(client("EVAL", "return math.random()", "0"), "QUEUED");
+    const Reply replies = client("EXEC");
+    ASSERT_EQ(replies.items.size(), writes ? 4u : 3u) << replies;
+    EXPECT_EQ(replies.items[0].Text(), "[v :0 a]");
+    EXPECT_TRUE(replies.items[1].IsError());
+    EXPECT_EQ(client("GET", "{t}x").Text(), writes ? "2" : "(nil)");
+  }
   cluster.ExpectCopiesEqual();
 }
 

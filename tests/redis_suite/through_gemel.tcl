@@ -22,6 +22,7 @@ namespace eval tg {
     variable last_test "none yet"
     variable differing 0
     variable in_test 0
+    variable server 0   ;# of this unit
     variable error      ;# by the number of servers below: what ended the code of a start_server
 }
 
@@ -105,13 +106,13 @@ if {$::env(GEMEL_BINARY) eq ""} return
 
 # The config that start_server has written is gemel's as far as address and password go, the nodes' in all else.
 proc tg::node_config {config_file port folder} {
+    # A node that is started again may have rewritten its own.
+    if {[file exists $config_file.$port]} {return $config_file.$port}
     set out [open $config_file.$port w]
     foreach line [split [exec cat $config_file] "\n"] {
         switch -- [string tolower [lindex [split $line " "] 0]] {
             port {puts $out "port $port"}
-            dir {
-                puts $out "dir $folder"
-            }
+            dir {puts $out "dir $folder"}
             unixsocket - requirepass {}
             default {puts $out $line}
         }
@@ -254,6 +255,7 @@ rename start_server tg::suite_start_server
 proc start_server {options {code undefined}} {
     if {$code eq "undefined"} {return [uplevel 1 [list tg::suite_start_server $options]]}
     set depth [llength $::servers]
+    if {!$depth} {incr tg::server}
     set tg::error($depth) ""
     uplevel 1 [list tg::suite_start_server $options \
         "if {\[catch {$code} tg_error\]} {set tg::error($depth) \$tg_error}"]
@@ -263,9 +265,9 @@ proc start_server {options {code undefined}} {
 }
 
 proc tg::failed_between {error} {
-    variable last_test
+    variable server
     variable listed
-    set name "(between its tests, after $last_test)"
+    set name "(between the tests of server $server)"
     if {[dict exists $listed "[unit]: $name"]} {
         result skipped $name
     } else {
@@ -281,11 +283,23 @@ proc tg::contents {port} {
     set both {}
     foreach node $nodes($port) {
         set client [redis 127.0.0.1 $node]
-        if {[catch {list [$client debug digest] [lsort [$client function list withcode]]} held]} {set held "error: $held"}
+        if {[catch {list [$client debug digest] [tg::libraries [$client function list withcode]]} held]} {
+            set held "error: $held"
+        }
         lappend both $held
         $client close
     }
     return $both
+}
+
+# A node's order of libraries and of their functions is its own.
+proc tg::libraries {list} {
+    set found {}
+    foreach library $list {
+        dict set library functions [lsort [dict get $library functions]]
+        lappend found $library
+    }
+    return [lsort $found]
 }
 
 # They have five seconds to become equal: what expires on one is deleted on the other a little later.
@@ -315,6 +329,8 @@ proc tg::differences {port} {
     set first [redis 127.0.0.1 $a]
     set second [redis 127.0.0.1 $b]
     set found {}
+    set lists [list [libraries [$first function list withcode]] [libraries [$second function list withcode]]]
+    if {[lindex $lists 0] ne [lindex $lists 1]} {lappend found "functions ([lindex $lists 0]; [lindex $lists 1])"}
     for {set db 0} {$db < 16 && [llength $found] < 5} {incr db} {
         $first select $db
         $second select $db
@@ -328,7 +344,20 @@ proc tg::differences {port} {
     }
     $first close
     $second close
-    return [join $found ", "]
+    return "[join $found ", "]; gemel holds them for [states $port]"
+}
+
+# A copy that gemel knows to be stale is not what it claims to be equal.
+proc tg::states {port} {
+    variable gemel
+    set found {}
+    catch {
+        set client [redis 127.0.0.1 $port]
+        if {[lindex $gemel($port) 3] ne ""} {$client auth [lindex $gemel($port) 3]}
+        foreach {- state} [regexp -all -inline {state (\S+) health} [$client proxy shards]] {lappend found $state}
+        $client close
+    }
+    return [join $found " and "]
 }
 
 # ---- commands of one node's operator, which go to the nodes beside gemel
@@ -353,8 +382,8 @@ proc tg::way {id method argv} {
             if {$sub eq "get"} {return primary}
             return both
         }
-        slowlog - latency - lastsave {return primary}
-        info - save - bgsave - bgrewriteaof - pfdebug - pfselftest {return both}
+        slowlog - latency - lastsave - bgsave {return primary}
+        info - save - bgrewriteaof - pfdebug - pfselftest {return both}
         memory {if {$sub ne "usage"} {return primary}}
     }
     return ""

@@ -93,12 +93,18 @@ TEST_F(BlockPlanTest, WhatIsAboutAllShardsIsNoPartOfIt) {
   EXPECT_EQ(Add({"FLUSHALL"}), "");
 }
 
-// The copies could not be told what came of it.
-// Outside of a block it is a read on one copy.
-TEST_F(BlockPlanTest, AScriptWithoutKeysIsNotForSeveralCopies) {
+// It can change nothing, but it may say something else on every copy.
+TEST_F(BlockPlanTest, AScriptWithoutKeysIsOneCopysToExecute) {
   Make(1);
-  EXPECT_NE(Add({"EVAL", "return 1", "0"}).find("declares its keys"), std::string::npos);
-  EXPECT_EQ(Add({"EVAL_RO", "return 1", "0"}), "");
+  EXPECT_EQ(Add({"EVAL", "return 1", "0"}), "");
+  EXPECT_EQ(plan_.request(), RequestKind::kRead);
+  EXPECT_EQ(Add({"SET", "k", "v"}), "");
+  EXPECT_EQ(plan_.request(), RequestKind::kFirstWrite);
+  EXPECT_NE(Add({"FLUSHALL"}), "");
+  Make(1);
+  EXPECT_EQ(Add({"SET", "k", "v"}), "");
+  EXPECT_EQ(Add({"EVAL", "return 1", "0"}), "");
+  EXPECT_EQ(plan_.request(), RequestKind::kFirstWrite);
   Make(1, 1);
   EXPECT_EQ(Add({"EVAL", "return 1", "0"}), "");
 }
