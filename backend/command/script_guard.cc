@@ -37,6 +37,7 @@ constexpr std::string_view kCore =
     "f[v]=true "
     "end "
     "f.sub=ty(i[10])=='table' and #i[10]>0 "
+    "f.arity=i[2] "
     "end "
     "infos[n]=f "
     "end "
@@ -54,6 +55,8 @@ constexpr std::string_view kCore =
     "local f=info(n) "
     "if f.sub and ty(s)=='string' then f=info(n..'|'..lo(s)) end "
     "if f.err then return f.err end "
+    "local c,w=se('#',...),f.arity "
+    "if w and (w>0 and c~=w or c<-w) then return end "  // nor is that one carried out
     "local no='ERR Script attempted to call '..n..' '"
     "if elsewhere[n] then return no..'which changes keys elsewhere'..why end "
     "if not(f.write or f.may_replicate) then return end "
@@ -65,7 +68,7 @@ constexpr std::string_view kCore =
     "end "
     "local ks=rp('COMMAND','GETKEYS',...) "
     "if ks.err then "
-    "if ma(ks.err,'umber of arg') or not f.write then return end "
+    "if ma(ks.err,'Invalid number of arguments') or not f.write then return end "
     "return no..'whose keys cannot be told'..why "
     "end "
     "for _,k in pa(ks) do "
@@ -172,6 +175,12 @@ std::string ConfineScript(std::span<const std::string_view> args) {
   std::vector<std::string_view> command(args.begin(), args.end());
   if (PutBefore(args[1], ScriptGuard(), &guarded)) command[1] = guarded;  // else it is no script
   return CommandFrame(command);
+}
+
+bool IsConfined(std::string_view script) {
+  const size_t line = script.starts_with("#!") ? script.find('\n') : std::string_view::npos;
+  if (line != std::string_view::npos) script.remove_prefix(line + 1);
+  return script.starts_with(ScriptGuard());
 }
 
 std::string ConfineLibrary(std::string_view code) {

@@ -15,6 +15,9 @@ namespace gemel {
 // needs a server in whose Lua no other way leads to redis.call: CanConfine.
 std::string ConfineScript(std::span<const std::string_view> args);
 
+// Is that script of EVAL guarded so?
+bool IsConfined(std::string_view script);
+
 // The code of FUNCTION LOAD, likewise: each function that it registers can change no keys but those
 // that it is called with. It must be code that a server loads as it is.
 std::string ConfineLibrary(std::string_view code);

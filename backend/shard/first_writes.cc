@@ -4,7 +4,6 @@
 
 #include "backend/command/block.h"
 #include "backend/command/script_guard.h"
-#include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
@@ -62,7 +61,7 @@ std::string FirstWrites::Confined(const CommandRow& row) const {
   std::string block(kMultiFrame);
   frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
     const bool script = command.row != nullptr && command.row->confine != nullptr;
-    if (script) {
+    if (script && !IsConfined(command.args[1])) {
       block += command.row->confine(command.args);
     } else {
       AppendCommand(&block, command.args);
@@ -77,7 +76,7 @@ size_t FirstWrites::CollectKeys(const CommandRow& row) {
   size_t written = 0;
   for (const bool writes : {true, false}) {
     frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
-      if (command.row == nullptr || IsWriteFor(*command.row, command.args) != writes) return;
+      if (command.row == nullptr || command.MayWrite() != writes) return;
       for (uint32_t i = command.begin; i < command.end; ++i) keys_.push_back(frame_.key(i));
     });
     if (writes) written = keys_.size();

@@ -5,6 +5,7 @@
 
 #include "backend/command/key_finder.h"
 #include "backend/command/other_database.h"
+#include "backend/command/script_guard.h"
 #include "backend/command/second_copy.h"
 #include "backend/keys/key_name.h"
 #include "backend/shard/request.h"
@@ -22,6 +23,12 @@ uint8_t Selected(std::span<const std::string_view> args, uint8_t before) {
 }
 
 }  // namespace
+
+bool FrameKeys::Command::MayWrite() const {
+  const SecondCopy second = SecondCopyFor(*row, args);
+  if (second != SecondCopy::kConfined) return second != SecondCopy::kNone;
+  return row->script != ScriptRule::kFunction && !IsConfined(args[1]);
+}
 
 void FrameKeys::SplitBlock(std::string_view frame) {
   block_ = true;
@@ -80,7 +87,7 @@ bool FrameKeys::FindInBlock(uint8_t database) {
     } else if (!FindKeys(*command.row, command.args, &keys_)) {
       all = false;
     } else {
-      all = all && (!keys_.empty() || !IsWriteFor(*command.row, command.args));
+      all = all && (!keys_.empty() || !command.MayWrite());
       AppendNames(*command.row, command.args, database);
       command.end = static_cast<uint32_t>(names_.size());
     }

@@ -28,6 +28,9 @@ class FrameKeys {
     uint8_t database = 0;
     uint32_t begin = 0;  // its keys are key(begin) to key(end - 1)
     uint32_t end = 0;
+
+    // Of a row. A function without keys can change nothing, nor can a script that is guarded.
+    bool MayWrite() const;
   };
 
   // `table` outlives it.

@@ -20,7 +20,7 @@ class HeldQueue {
     Request* request;
     uint64_t since_ms;
     uint64_t came_ms;
-    uint32_t lock = 0;  // the repair that it waits for, as far as is known
+    uint32_t lock = 0;      // the repair that it waits for, as far as is known
     bool returned = false;  // it had been sent before
   };
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "backend/command/ascii.h"
-#include "backend/command/second_copy.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -108,7 +107,7 @@ void Watches::OnCommand(const FrameKeys::Command& command, size_t element, Write
     TouchAll();
     return;
   }
-  if (!IsWriteFor(*command.row, command.args)) return;
+  if (!command.MayWrite()) return;
   if (command.begin == command.end) {
     OnWholeDatabase(command);
     return;

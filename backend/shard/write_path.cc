@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "backend/command/second_copy.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/shard/aside.h"
 #include "backend/shard/hold.h"
@@ -162,7 +161,7 @@ bool WritePath::BlocksDiffer(std::string_view a, std::string_view b, std::string
     const std::string_view our = ours[i];
     const std::string_view their = theirs[i++];
     if (our == their || (our[0] == '-' && their[0] == '-')) return;
-    if (command.row != nullptr && !IsWriteFor(*command.row, command.args)) return;
+    if (command.row != nullptr && !command.MayWrite()) return;
     differ |= !DifferInFormatAlone(our, their);
   });
   return differ || i != ours.size();

@@ -1,11 +1,15 @@
 #include "tests/e2e/reply_oracle_excuses.h"
 
+#include <span>
+
 namespace gemel::e2e::reply_oracle_test {
 namespace {
 
+// What README.md says of it.
 constexpr Excuse kByDesign[] = {
     {"", "CROSSSLOT", "", "keys of one command lie on one shard, unless it is split"},
     {"config|resetstat", "not supported by gemel", "", "gemel's counters only grow"},
+    {"config|get", "maxclients", "maxclients", "the options are gemel's own"},
     {"client|reply", "not supported by gemel", "", "each request has its reply"},
     {"sort", "SORT with BY or GET patterns", "", "patterns name keys that may be on other shards"},
     {"sort_ro", "SORT with BY or GET patterns", "",
@@ -22,7 +26,19 @@ constexpr Excuse kByDesign[] = {
     {"command|getkeys", "Invalid arguments", "*", "what Redis guesses of malformed keys is no key"},
 };
 
+// What is to be put right: this table is best empty.
 constexpr Excuse kKnownDeviations[] = {
+    // Of a pipeline: a script is known once a node has taken it, and not taken back by a SCRIPT
+    // FLUSH
+    // that came between; FUNCTION LIST shows what comes behind it.
+    {"evalsha", "NOSCRIPT", "", "SCRIPT LOAD before it is under way"},
+    {"evalsha_ro", "NOSCRIPT", "", "SCRIPT LOAD before it is under way"},
+    {"evalsha", "", "NOSCRIPT", "SCRIPT FLUSH did not reach what was under way"},
+    {"evalsha_ro", "", "NOSCRIPT", "SCRIPT FLUSH did not reach what was under way"},
+    {"script|exists", "*", "*", "SCRIPT LOAD before it is under way"},
+    {"function|list", "*", "*", "what comes behind it is in it"},
+    {"fcall", "Function not found", "", "FUNCTION LOAD before it in the block is not done yet"},
+    {"fcall_ro", "Function not found", "", "FUNCTION LOAD before it in the block is not done yet"},
     // In a transaction a command whose keys cannot be told fails the whole block, where Redis
     // queues
     // it and has its error in its place.
@@ -44,12 +60,20 @@ constexpr Excuse kKnownDeviations[] = {
     {"scan", "invalid cursor", "*2", "Redis takes a cursor below zero"},
     {"scan", "invalid cursor", "QUEUED", "the block fails"},
     {"flushall", "shard 'a': syntax error", "ERR syntax error", "the shard is named"},
+    {"swapdb", "shard 'a': invalid", "ERR invalid", "the shard is named"},
+    {"copy", "DB index is out of range", "value is out of range", "another sentence"},
+    {"move", "DB index is out of range", "value is out of range", "another sentence"},
+    {"config|set", "expected an integer", "Unknown option", "another error comes first"},
+    {"client|list", "Unknown client type", "syntax error", "another error comes first"},
+    {"client|kill", "Unknown client type", "syntax error", "another error comes first"},
     {"flushdb", "shard 'a': syntax error", "ERR syntax error", "the shard is named"},
     {"client|list", "syntax error", "Invalid client ID", "another sentence"},
     {"select", "DB index is out of range", "value is out of range", "another sentence"},
     {"swapdb", "DB index is out of range", "invalid", "another error comes first"},
     {"xread", "Unbalanced XREAD", "syntax error", "another error"},
     {"xreadgroup", "Unbalanced XREAD", "syntax error", "another error"},
+    {"xread", "Unbalanced XREAD", "not an integer", "another error comes first"},
+    {"xreadgroup", "Unbalanced XREAD", "not an integer", "another error comes first"},
     {"lolwut", "gemel", "not an integer", "what is wrong in its arguments is not said"},
     {"command|getkeysandflags", "Invalid arguments", "*", "what Redis guesses is no key"},
     {"function|dump", "$", "$", "not compressed"},
@@ -66,20 +90,19 @@ constexpr Excuse kKnownDeviations[] = {
 struct Silent {
   std::string_view row;
   bool sent;
-  int copies;  // of a shard that has so many; 0: always
   std::string_view why;
 };
 
 constexpr Silent kSilent[] = {
-    {"client|pause", false, 0, "gemel refuses it, and redis-server would pause"},
-    {"config|resetstat", true, 0, "refused: counters only grow"},
-    {"function|kill", true, 0, "no function runs"},
-    {"script|kill", true, 0, "no script runs"},
-    {"config|rewrite", false, 0, "it writes gemel's file, and the redis-server has none"},
-    {"quit", false, 0, "it is played by the duel itself"},
-    {"asking", true, 0, "an error where there is no cluster"},
-    {"readonly", true, 0, "an error where there is no cluster"},
-    {"readwrite", true, 0, "an error where there is no cluster"},
+    {"client|pause", false, "gemel refuses it, and redis-server would pause"},
+    {"config|resetstat", true, "refused: counters only grow"},
+    {"function|kill", true, "no function runs"},
+    {"script|kill", true, "no script runs"},
+    {"config|rewrite", false, "it writes gemel's file, and the redis-server has none"},
+    {"quit", false, "it is played by the duel itself"},
+    {"asking", true, "an error where there is no cluster"},
+    {"readonly", true, "an error where there is no cluster"},
+    {"readwrite", true, "an error where there is no cluster"},
 };
 
 const Excuse* FindIn(std::span<const Excuse> excuses, std::string_view row, std::string_view gemel,
@@ -96,18 +119,15 @@ const Excuse* FindIn(std::span<const Excuse> excuses, std::string_view row, std:
 
 }  // namespace
 
-std::span<const Excuse> ByDesign() { return kByDesign; }
-std::span<const Excuse> KnownDeviations() { return kKnownDeviations; }
-
 const Excuse* FindExcuse(std::string_view row, std::string_view gemel, std::string_view redis) {
   const Excuse* excuse = FindIn(kByDesign, row, gemel, redis);
   return excuse != nullptr ? excuse : FindIn(kKnownDeviations, row, gemel, redis);
 }
 
-std::string_view WhyNeverAnswered(std::string_view row, int copies) {
+std::string_view WhyNeverAnswered(std::string_view row) {
   if (row.starts_with("proxy|")) return "gemel's own";
   for (const Silent& silent : kSilent) {
-    if (silent.row == row && (silent.copies == 0 || silent.copies == copies)) return silent.why;
+    if (silent.row == row) return silent.why;
   }
   return {};
 }

@@ -340,6 +340,8 @@ const char* const kCommands[] = {
     "EVALSHA_RO 0123456789012345678901234567890123456789 0",
     "FCALL none 0",
     "FCALL_RO none 0",
+    "FUNCTION HELP",
+    "FUNCTION STATS",
     // Of the whole server.
     "MEMORY USAGE none",
     "MEMORY USAGE s",

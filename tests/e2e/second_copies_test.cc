@@ -134,6 +134,10 @@ std::vector<Words> Session() {
       {"EVAL", "return redis.sha1hex(KEYS[1])", "1", "k"},
       {"EVAL", "return redis.call('GET', 'undeclared')", "1", "k"},
       {"EVAL", "return _G.KEYS[1] .. type(_G.redis.call) .. tostring(next(KEYS))", "1", "k"},
+      {"FUNCTION", "LOAD",
+       "#!lua name=lib\nredis.register_function('f', function(keys, args)\n"
+       "return redis.call('SADD', keys[1], math.random()) end)"},
+      {"FCALL", "f", "1", "functions"},
   };
 }
 
@@ -237,7 +241,9 @@ TEST(SecondCopiesScripts, WithoutKeysTheyRead) {
     client("MULTI");
     EXPECT_EQ(client("EVAL", get, "0", "a"), "QUEUED");
     EXPECT_EQ(client("EVAL", "return redis.call('SET', 'k', 'w')", "0"), "QUEUED");
-    if (writes) EXPECT_EQ(client("SET", "{t}x", "2"), "QUEUED");
+    if (writes) {
+      EXPECT_EQ(client("SET", "{t}x", "2"), "QUEUED");
+    }
     EXPECT_EQ(client("EVAL", "return math.random()", "0"), "QUEUED");
     const Reply replies = client("EXEC");
     ASSERT_EQ(replies.items.size(), writes ? 4u : 3u) << replies;
