@@ -10,7 +10,7 @@ namespace {
 constexpr CommandRow kCollectionRows[] = {
     // list
     Refused("blmove", 6, kCmdWrite | kDenyOom | kNoScript | kBlocking, kNoBlocking, KeyRange(1, 2)),
-    Refused("blmpop", -5, kCmdWrite | kBlocking, kNoBlocking, Numkeys(2)).InResp2(Resp2Form::kNullArray),
+    Refused("blmpop", -5, kCmdWrite | kBlocking, kNoBlocking, NumkeysOfPop(2)).InResp2(Resp2Form::kNullArray),
     Refused("blpop", -3, kCmdWrite | kNoScript | kBlocking, kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
     Refused("brpop", -3, kCmdWrite | kNoScript | kBlocking, kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
     Refused("brpoplpush", 4, kCmdWrite | kDenyOom | kNoScript | kBlocking,
@@ -19,7 +19,7 @@ constexpr CommandRow kCollectionRows[] = {
     Write("linsert", 5, kDenyOom, Key(1)).NoEffectIf(NoEffect::kNotPositive),
     Read("llen", 2, kFast, Key(1)),
     Write("lmove", 5, kDenyOom, KeyRange(1, 2)).NoEffectIf(NoEffect::kEmpty),
-    Write("lmpop", -4, kPlain, Numkeys(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
+    Write("lmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
     Write("lpop", -2, kFast, Key(1)).InResp2(Resp2Form::kNullOfCount).NoEffectIf(NoEffect::kEmpty),
     Read("lpos", -3, kPlain, Key(1)),
     Write("lpush", -3, kDenyOom | kFast, Key(1)),
@@ -39,7 +39,7 @@ constexpr CommandRow kCollectionRows[] = {
     Read("sdiff", -2, kPlain, KeyRange(1, -1)),
     Write("sdiffstore", -3, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
     Read("sinter", -2, kPlain, KeyRange(1, -1)),
-    Read("sintercard", -3, kPlain, Numkeys(1)),
+    Read("sintercard", -3, kPlain, Numkeys(1, NumkeysError::kCardinality)),
     Write("sinterstore", -3, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
     Read("sismember", 3, kFast, Key(1)),
     Read("smembers", 2, kPlain, Key(1)),
@@ -53,7 +53,7 @@ constexpr CommandRow kCollectionRows[] = {
     Write("sunionstore", -3, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
 
     // sorted-set
-    Refused("bzmpop", -5, kCmdWrite | kBlocking, kNoBlocking, Numkeys(2)).InResp2(Resp2Form::kNullArray),
+    Refused("bzmpop", -5, kCmdWrite | kBlocking, kNoBlocking, NumkeysOfPop(2)).InResp2(Resp2Form::kNullArray),
     Refused("bzpopmax", -3, kCmdWrite | kNoScript | kBlocking | kFast,
         kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
     Refused("bzpopmin", -3, kCmdWrite | kNoScript | kBlocking | kFast,
@@ -61,14 +61,14 @@ constexpr CommandRow kCollectionRows[] = {
     Write("zadd", -4, kDenyOom | kFast, Key(1)),
     Read("zcard", 2, kFast, Key(1)),
     Read("zcount", 4, kFast, Key(1)),
-    Read("zdiff", -3, kPlain, Numkeys(1)).InResp2(Resp2Form::kFlatPairs),
+    Read("zdiff", -3, kPlain, kNumkeysOfUnion).InResp2(Resp2Form::kFlatPairs),
     Write("zdiffstore", -4, kDenyOom, kDestNumkeys).WritesOnly(WrittenKeys::kFirst),
     Write("zincrby", 4, kDenyOom | kFast, Key(1)),
-    Read("zinter", -3, kPlain, Numkeys(1)).InResp2(Resp2Form::kFlatPairs),
-    Read("zintercard", -3, kPlain, Numkeys(1)),
+    Read("zinter", -3, kPlain, kNumkeysOfUnion).InResp2(Resp2Form::kFlatPairs),
+    Read("zintercard", -3, kPlain, kNumkeysOfUnion),
     Write("zinterstore", -4, kDenyOom, kDestNumkeys).WritesOnly(WrittenKeys::kFirst),
     Read("zlexcount", 4, kFast, Key(1)),
-    Write("zmpop", -4, kPlain, Numkeys(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
+    Write("zmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
     Read("zmscore", -3, kFast, Key(1)),
     Write("zpopmax", -2, kFast, Key(1)).InResp2(Resp2Form::kFlatPairs).NoEffectIf(NoEffect::kEmpty),
     Write("zpopmin", -2, kFast, Key(1)).InResp2(Resp2Form::kFlatPairs).NoEffectIf(NoEffect::kEmpty),
@@ -91,7 +91,7 @@ constexpr CommandRow kCollectionRows[] = {
     Read("zrevrank", 3, kFast, Key(1)),
     Read("zscan", -3, kPlain, Key(1)).PrimaryOnly(),
     Read("zscore", 3, kFast, Key(1)),
-    Read("zunion", -3, kPlain, Numkeys(1)).InResp2(Resp2Form::kFlatPairs),
+    Read("zunion", -3, kPlain, kNumkeysOfUnion).InResp2(Resp2Form::kFlatPairs),
     Write("zunionstore", -4, kDenyOom, kDestNumkeys).WritesOnly(WrittenKeys::kFirst),
 
     // hash

@@ -22,7 +22,7 @@ constexpr CommandRow kStringRows[] = {
     Container("object"),
     Read("object|encoding", 3, kPlain, Key(2)).Short(),
     Read("object|freq", 3, kPlain, Key(2)).Short(),
-    Row("object|help", 2, kHelp, kNoKeys).AnyShard(),
+    Row("object|help", 2, kHelp, kNoKeys),
     Read("object|idletime", 3, kPlain, Key(2)).Short(),
     Read("object|refcount", 3, kPlain, Key(2)).Short(),
     Write("persist", 2, kFast, Key(1)).NoEffectIf(NoEffect::kZero),

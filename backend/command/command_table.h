@@ -98,6 +98,14 @@ enum class Movable : uint8_t {
   kMigrate,      // args[3], or what follows KEYS if args[3] is empty: MIGRATE
 };
 
+// What is said of a numkeys that is none, or none that fits.
+enum class NumkeysError : uint8_t {
+  kOfScripts,    // EVAL, FCALL
+  kGreater,      // LMPOP, ZMPOP
+  kAtLeastOne,   // ZUNION, ZINTERCARD, ...
+  kCardinality,  // SINTERCARD
+};
+
 // Where the answer depends on the arguments: the functions in second_copy.h look at them. Most rows
 // have none, and cost one branch.
 enum class ArgRule : uint8_t {
@@ -152,6 +160,7 @@ struct CommandRow {
   int16_t key_step = 0;
   Movable movable = Movable::kNone;
   uint8_t numkeys_at = 0;  // kNumkeys: where numkeys is; kGeoRadius: where the options begin
+  NumkeysError numkeys_error = NumkeysError::kOfScripts;
   Split split = Split::kOneShard;
   Merge merge = Merge::kNone;
   SecondCopy second_copy = SecondCopy::kNone;
@@ -163,6 +172,7 @@ struct CommandRow {
   NoEffect no_effect = NoEffect::kNever;
   ScriptRule script = ScriptRule::kNone;
   std::string_view by_text = {};
+  std::string_view if_reads = {};       // the row for one that says that it does not write: EVAL_RO
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite

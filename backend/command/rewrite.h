@@ -23,8 +23,8 @@ inline constexpr size_t kMostRewritten = 1000000;
 // SPOP key [count]: SREM of what was popped.
 bool RewriteSpop(const FirstReply& first, std::vector<std::string>* frames);
 
-// ZREMRANGEBYLEX: ZREM of the members that ZRANGEBYLEX gives before. Among members of several scores
-// what such a range finds depends on the random levels of the node's skip list.
+// ZREMRANGEBYLEX: ZREM of the members that ZRANGEBYLEX gives before. Among members of several
+// scores what such a range finds depends on the random levels of the node's skip list.
 void AskZremrangebylex(std::span<const std::string_view> args, std::vector<std::string>* frames);
 bool RewriteZremrangebylex(const FirstReply& first, std::vector<std::string>* frames);
 

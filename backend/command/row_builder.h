@@ -44,14 +44,21 @@ struct Keys {
   int16_t step = 0;
   Movable movable = Movable::kNone;
   uint8_t at = 0;
+  NumkeysError error = NumkeysError::kOfScripts;
 };
 inline constexpr Keys kNoKeys{};
 constexpr Keys Key(int16_t at) { return {KeyRule::kRange, at, at, 1}; }
 constexpr Keys KeyRange(int16_t first, int16_t last, int16_t step = 1) {
   return {KeyRule::kRange, first, last, step};
 }
-constexpr Keys Numkeys(uint8_t at) { return {KeyRule::kMovable, 0, 0, 0, Movable::kNumkeys, at}; }
-inline constexpr Keys kDestNumkeys{KeyRule::kMovable, 1, 1, 1, Movable::kDestNumkeys, 2};
+constexpr Keys Numkeys(uint8_t at, NumkeysError error) {
+  return {KeyRule::kMovable, 0, 0, 0, Movable::kNumkeys, at, error};
+}
+constexpr Keys NumkeysOfScript() { return Numkeys(2, NumkeysError::kOfScripts); }
+constexpr Keys NumkeysOfPop(uint8_t at) { return Numkeys(at, NumkeysError::kGreater); }
+inline constexpr Keys kNumkeysOfUnion = Numkeys(1, NumkeysError::kAtLeastOne);
+inline constexpr Keys kDestNumkeys{KeyRule::kMovable,        1, 1, 1, Movable::kDestNumkeys, 2,
+                                   NumkeysError::kAtLeastOne};
 inline constexpr Keys kStreams{KeyRule::kMovable, 0, 0, 0, Movable::kStreams};
 inline constexpr Keys kSortKeys{KeyRule::kMovable, 1, 1, 1, Movable::kSort};
 inline constexpr Keys kMigrateKeys{KeyRule::kMovable, 3, 3, 1, Movable::kMigrate};
@@ -72,6 +79,7 @@ struct Row : CommandRow {
     key_step = keys.step;
     movable = keys.movable;
     numkeys_at = keys.at;
+    numkeys_error = keys.error;
   }
 
   constexpr Row With(Split s, Merge m) const {
@@ -152,6 +160,11 @@ struct Row : CommandRow {
     Row row = *this;
     row.script = ScriptRule::kSha;
     row.by_text = by_text_row;
+    return row;
+  }
+  constexpr Row IfItReads(std::string_view row_name) const {
+    Row row = *this;
+    row.if_reads = row_name;
     return row;
   }
   constexpr Row CallsFunction() const {

@@ -55,6 +55,7 @@ constexpr std::string_view kCore =
     "local f=info(n) "
     "if f.sub and ty(s)=='string' then f=info(n..'|'..lo(s)) end "
     "if f.err then return f.err end "
+    "if f.noscript then return end "  // the server refuses it
     "local c,w=se('#',...),f.arity "
     "if w and (w>0 and c~=w or c<-w) then return end "  // nor is that one carried out
     "local no='ERR Script attempted to call '..n..' '"

@@ -1,5 +1,6 @@
 #include "backend/shard/first_writes.h"
 
+#include <set>
 #include <utility>
 
 #include "backend/command/block.h"
@@ -31,7 +32,7 @@ void FirstWrites::Send(Request* request) {
   const uint32_t primary = parts_->copies->primary();
   if (!frame_.Look(*request)) {
     parts_->hold->AnswerError(request, "ERR " + std::string(row.refusal));
-  } else if (CollectKeys(row) > StateCopy::kMaxKeys) {
+  } else if (CollectKeys(row) > StateCopy::kMaxKeys && DifferentKeys() > StateCopy::kMaxKeys) {
     parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
   } else if (!MayRun(row, primary)) {
     parts_->hold->AnswerError(request, kCannotConfine);
@@ -82,6 +83,10 @@ size_t FirstWrites::CollectKeys(const CommandRow& row) {
     if (writes) written = keys_.size();
   }
   return written;
+}
+
+size_t FirstWrites::DifferentKeys() const {
+  return std::set<std::string_view>(keys_.begin(), keys_.end()).size();
 }
 
 void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {

@@ -64,6 +64,8 @@ class FirstWrites : private StateCopy::Host {
   std::string Confined(const CommandRow& row) const;
   // The keys of what was split, those that it writes before the others; returns how many those are.
   size_t CollectKeys(const CommandRow& row);
+  // Of those that were collected.
+  size_t DifferentKeys() const;
   void BeginOn(uint32_t copy, Op* write, std::string_view frame);
   void HoldInFront(Op* write, CopyMask executed_by, std::string_view frame);
   CopyMask ShareOut(Op* write, uint32_t first, bool by_state, bool known);

@@ -95,8 +95,11 @@ void Hold::TakeBack(Request* request, std::string_view frame, uint64_t sent_ms) 
 }
 
 std::string Hold::WhyNotSent(const Request& request) const {
-  return parts_->first->MayHaveBeenExecuted(request) ? parts_->first->UnknownText(request)
-                                                     : DownText();
+  if (parts_->first->MayHaveBeenExecuted(request)) return parts_->first->UnknownText(request);
+  if (!CanRead() || !CanWrite()) return DownText();
+  return "TRYAGAIN shard '" + parts_->options.name +
+         "': others that came before it had its keys for " +
+         std::to_string(parts_->options.wait_ms) + " ms";
 }
 
 ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
@@ -121,7 +124,8 @@ void Hold::Release() {
   parts_->first->BeginRound();
   parts_->way_back->BeginRound();
   blocked_.clear();
-  for (held_.BeginRound(); held_.visiting();) {
+  // Once every session that has something here must wait, the rest need not be looked at.
+  for (held_.BeginRound(); held_.visiting() && blocked_.size() < held_.session_count();) {
     HeldQueue::Held held = held_.Pop();
     Request* request = held.request;
     if (request->kind == RequestKind::kRead && parts_->env->IsGone(request->session)) {
@@ -133,6 +137,7 @@ void Hold::Release() {
     if (verdict == ShardGate::Verdict::kPass && parts_->first->MayHaveBeenExecuted(*request)) {
       AnswerError(request, WhyNotSent(*request));
     } else if (verdict == ShardGate::Verdict::kPass) {
+      held_.NoteSent(request->session, parts_->env->NowMs());
       Send(request);
     } else if (verdict == ShardGate::Verdict::kRefuse) {
       AnswerError(request, gate_->Refusal());
@@ -143,6 +148,7 @@ void Hold::Release() {
       AnswerError(request, WhyNotSent(*request));
     }
   }
+  held_.EndRound();
   releasing_ = false;
 }
 

@@ -31,6 +31,13 @@ void Libraries::OnChange() {
   }
 }
 
+void Libraries::Tell(std::string_view frame) {
+  for (uint32_t copy = 0; copy < parts_->copies->count(); ++copy) {
+    Link& link = parts_->copies->link(copy);
+    if (link.up()) link.Send(&item_, frame);
+  }
+}
+
 void Libraries::Bring(uint32_t copy) {
   const LibrarySource* source = parts_->env->libraries();
   Node& node = nodes_[copy];

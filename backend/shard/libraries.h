@@ -25,6 +25,8 @@ class Libraries {
   void OnUp(uint32_t copy);
   // There are others than before: every node gets them that is up.
   void OnChange();
+  // Every node gets this command, whatever it answers.
+  void Tell(std::string_view frame);
   // What was refused for the moment is tried again.
   void Tick(uint64_t now_ms);
 

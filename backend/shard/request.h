@@ -41,7 +41,7 @@ enum class RequestKind : uint8_t {
                // frame is kExplainWrite or kExplainFirstWrite for a command that writes, else empty
   kControl,    // an order to the shard itself (OrderCargo), answered once it is carried out
   kLibraries,  // tells the shard that there are other libraries of functions; answered when every
-               // node has them in line
+               // node has them in line. The frame, if there is one, goes to every node as well
   kKill,  // ends a script that a node runs: the frame is SCRIPT or FUNCTION, what it was called by.
           // Answered as Redis answers its KILL
   kAudit,   // asks the shard's audit: answered when a round over all its keys has ended

@@ -141,6 +141,7 @@ void Shard::SubmitSlow(Request* request) {
       return;
     case RequestKind::kLibraries:
       libraries_.OnChange();
+      if (!request->frame.empty()) libraries_.Tell(request->frame);
       request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
       return;
     case RequestKind::kKill:

@@ -1,6 +1,7 @@
 // FUNCTION LOAD, DELETE, FLUSH, LIST, DUMP and RESTORE, on the libraries that gemel keeps. A node
 // says whether code can be loaded; then it is kept, and every node gets it before the client hears.
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,33 +38,36 @@ void Spread(SessionContext* context, Request* place, std::string answer) {
   Gather::Launch(std::move(gather));
 }
 
-// The names of a library's functions, from a reply to FUNCTION LIST.
-std::vector<std::string> FunctionsOf(const std::string& library, std::string_view list) {
-  std::vector<std::string> names;
-  std::vector<std::string_view> libraries;
+// One of a map's values; nothing if it has no such name.
+std::string_view FieldOf(std::string_view map, std::string_view name) {
   std::vector<std::string_view> fields;
-  std::vector<std::string_view> functions;
-  std::vector<std::string_view> function;
+  SplitArray(map, &fields);
+  for (size_t i = 0; i + 1 < fields.size(); i += 2) {
+    if (ReplyText(fields[i]) == name) return fields[i + 1];
+  }
+  return {};
+}
+
+// A library's functions, from a reply to FUNCTION LIST.
+std::vector<FunctionLibrary::Function> FunctionsOf(const std::string& library,
+                                                   std::string_view list) {
+  std::vector<FunctionLibrary::Function> found;
+  std::vector<std::string_view> libraries;
   SplitArray(list, &libraries);
   for (const std::string_view one : libraries) {
-    fields.clear();
-    SplitArray(one, &fields);
-    bool right = false;
-    functions.clear();
-    for (size_t i = 0; i + 1 < fields.size(); i += 2) {
-      const std::string_view field = ReplyText(fields[i]);
-      if (field == "library_name") right = ReplyText(fields[i + 1]) == library;
-      if (field == "functions") SplitArray(fields[i + 1], &functions);
-    }
-    for (const std::string_view each : right ? functions : std::vector<std::string_view>()) {
-      function.clear();
-      SplitArray(each, &function);
-      for (size_t i = 0; i + 1 < function.size(); i += 2) {
-        if (ReplyText(function[i]) == "name") names.emplace_back(ReplyText(function[i + 1]));
-      }
+    if (ReplyText(FieldOf(one, "library_name")) != library) continue;
+    std::vector<std::string_view> functions;
+    SplitArray(FieldOf(one, "functions"), &functions);
+    for (const std::string_view each : functions) {
+      std::vector<std::string_view> flags;
+      SplitArray(FieldOf(each, "flags"), &flags);
+      const bool reads = std::any_of(flags.begin(), flags.end(), [](std::string_view flag) {
+        return ReplyText(flag) == "no-writes";
+      });
+      found.push_back({std::string(ReplyText(FieldOf(each, "name"))), !reads});
     }
   }
-  return names;
+  return found;
 }
 
 // Libraries on their way in. A node loads each as it is, so that all that is wrong with it is said
@@ -141,7 +145,10 @@ class Loading : public RequestSink {
       for (const size_t at : {2 * i, 2 * i + 1}) {
         if (loaded[at][0] == '-') return std::string(loaded[at]);
       }
-      if (ReplyText(loaded[2 * i]) != libraries_[i].name) return std::string(kNotKept);
+      if (ReplyText(loaded[2 * i]) != libraries_[i].name) {
+        libraries_[i].name = ReplyText(loaded[2 * i]);
+        return std::string(kNotKept);
+      }
     }
     FunctionStore* store = session_->context().functions;
     if (!store->Fits(libraries_, alone_)) {
@@ -181,6 +188,11 @@ std::string AlreadyThere(const std::string& name) {
   return "ERR Library '" + name + "' already exists";
 }
 
+std::string WrongArguments(LocalArgs args) {
+  return "ERR unknown subcommand or wrong number of arguments for '" + std::string(args[1]) +
+         "'. Try FUNCTION HELP.";
+}
+
 void FunctionLoad(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   bool replace = false;
   for (const std::string_view option : args.subspan(2, args.size() - 3)) {
@@ -213,10 +225,11 @@ void FunctionDelete(LocalCommands&, Session& session, const CommandRow& row, Loc
 }
 
 void FunctionFlush(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  const bool known =
-      args.size() == 2 ||
-      (args.size() == 3 && (EqualsLower(args[2], "async") || EqualsLower(args[2], "sync")));
-  if (!known) {
+  if (args.size() > 3) {
+    session.ReplyError(WrongArguments(args));
+    return;
+  }
+  if (args.size() == 3 && !EqualsLower(args[2], "async") && !EqualsLower(args[2], "sync")) {
     session.ReplyError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     return;
   }
@@ -262,8 +275,10 @@ void FilterList(const FunctionStore& store, std::string_view reply, std::string*
 
 void FunctionList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   SessionContext& context = session.context();
+  Request* place = session.Reserve(&row);
+  session.Await(place);  // what comes behind it may change them
   GatherPtr gather = Gather::Make(
-      context.dispatcher, session.Reserve(&row),
+      context.dispatcher, place,
       [store = context.functions](const std::vector<PartReply>& parts, std::string* out) {
         FilterList(*store, parts[0].reply, out);
       });
@@ -287,8 +302,7 @@ void FunctionRestore(LocalCommands&, Session& session, const CommandRow& row, Lo
   const bool alone = EqualsLower(policy, "flush");
   const bool replace = EqualsLower(policy, "replace");
   if (args.size() > 4) {
-    session.ReplyError("ERR unknown subcommand or wrong number of arguments for '" +
-                       std::string(args[1]) + "'. Try FUNCTION HELP.");
+    session.ReplyError(WrongArguments(args));
     return;
   }
   if (!alone && !replace && !EqualsLower(policy, "append")) {

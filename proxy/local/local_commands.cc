@@ -20,8 +20,9 @@ void CommandReply(LocalCommands&, Session& session, const CommandRow& row, Local
 }
 
 LocalHandler HandlerOf(LocalCommand command) {
-  for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler,
-                     AuditHandler, ReloadHandler, TransactionHandler, ScriptHandler, FunctionHandler}) {
+  for (auto group :
+       {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler, AuditHandler,
+        ReloadHandler, TransactionHandler, ScriptHandler, FunctionHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

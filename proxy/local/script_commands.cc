@@ -17,7 +17,9 @@ namespace {
 void ScriptLoad(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   SessionContext& context = session.context();
   ScriptCache* scripts = context.scripts;
-  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row),
+  Request* place = session.Reserve(&row);
+  session.Await(place);  // what comes behind it may name it
+  GatherPtr gather = Gather::Make(context.dispatcher, place,
                                   [scripts, text = std::string(args[2])](
                                       const std::vector<PartReply>& parts, std::string* out) {
                                     if (!parts[0].reply.starts_with('-')) scripts->Add(text);
@@ -37,7 +39,8 @@ void ScriptExists(LocalCommands&, Session& session, const CommandRow&, LocalArgs
   session.ReplyNow(out);
 }
 
-void ScriptFlush(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+// The nodes forget what they were shown as well: each script takes memory there.
+void ScriptFlush(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   const bool known =
       args.size() == 2 ||
       (args.size() == 3 && (EqualsLower(args[2], "async") || EqualsLower(args[2], "sync")));
@@ -45,8 +48,16 @@ void ScriptFlush(LocalCommands&, Session& session, const CommandRow&, LocalArgs 
     session.ReplyError("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
     return;
   }
-  session.context().scripts->Clear();
-  session.ReplyNow("+OK\r\n");
+  SessionContext& context = session.context();
+  context.scripts->Clear();
+  GatherPtr gather =
+      Gather::Make(context.dispatcher, session.Reserve(&row),
+                   [](const std::vector<PartReply>&, std::string* out) { out->append("+OK\r\n"); });
+  for (const PoolShard& shard : context.pool->shards()) {
+    gather->AddShard(shard.slot, RequestKind::kLibraries, nullptr,
+                     CommandFrame({"SCRIPT", "FLUSH", "ASYNC"}));
+  }
+  Gather::Launch(std::move(gather));
 }
 
 // On whatever shard runs one. It is ended, or it cannot be, or there is none.

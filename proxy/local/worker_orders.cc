@@ -54,6 +54,7 @@ std::string ClientFilter::ReadIds(std::span<const std::string_view> args, bool k
   int64_t id = 0;
   for (++*at; *at < args.size() && ParseInteger(args[*at], &id); ++*at) {
     ids_.push_back(static_cast<uint64_t>(id));
+    if (kill && id < 1) return "ERR client-id should be greater than 0";
     if (kill) {
       ++*at;
       break;

@@ -23,20 +23,55 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+// The words of a first line that begins with "#!", without it: as Redis splits them, apart by
+// spaces, in quotes or not. Escapes are not for names.
+std::vector<std::string> HeadOf(std::string_view code) {
+  std::vector<std::string> words;
+  if (!code.starts_with("#!")) return words;
+  code =
+      code.substr(2, code.find('\n') == std::string_view::npos ? code.npos : code.find('\n') - 2);
+  char quote = 0;
+  bool inside = false;
+  for (const char c : code) {
+    const bool space = c == ' ' || (c >= '\t' && c <= '\r');
+    if (quote == 0 && space) {
+      inside = false;
+      continue;
+    }
+    if (!std::exchange(inside, true)) words.emplace_back();
+    if (quote == 0 && (c == '"' || c == '\'')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = 0;
+    } else {
+      words.back().push_back(c);
+    }
+  }
+  return words;
+}
+
+// What stands behind "name=" in the word that begins so; the last one counts.
+std::string ValueOf(const std::vector<std::string>& words, std::string_view name) {
+  std::string value;
+  for (const std::string& word : words) {
+    if (EqualsLower(std::string_view(word).substr(0, name.size()), name)) {
+      value = word.substr(name.size());
+    }
+  }
+  return value;
+}
+
 }  // namespace
 
 std::string FunctionStore::NameIn(std::string_view code) {
-  constexpr std::string_view kName = "name=";
-  std::string_view line = code.substr(0, code.find('\n'));
-  if (!line.starts_with("#!")) return {};
-  while (!line.empty()) {
-    const std::string_view word = line.substr(0, line.find(' '));
-    if (EqualsLower(word.substr(0, kName.size()), kName)) {
-      return std::string(word.substr(kName.size()));
-    }
-    line.remove_prefix(std::min(line.size(), word.size() + 1));
-  }
-  return {};
+  const std::vector<std::string> words = HeadOf(code);
+  if (words.empty() || !EqualsLower(words[0], "lua")) return {};
+  return ValueOf(words, "name=");
+}
+
+bool FunctionStore::SaysNoWrites(std::string_view script) {
+  const std::string flags = "," + ValueOf(HeadOf(script), "flags=") + ",";
+  return flags.find(",no-writes,") != std::string::npos;
 }
 
 void FunctionStore::SetLimit(uint64_t bytes) {
@@ -60,7 +95,9 @@ void FunctionStore::Put(FunctionLibrary library) {
   if (const auto known = libraries_.find(library.name); known != libraries_.end()) Forget(known);
   std::erase_if(gone_, [&](const Gone& gone) { return gone.name == library.name; });
   bytes_ += SizeOf(library);
-  for (const std::string& name : library.functions) library_of_[Lower(name)] = library.name;
+  for (const FunctionLibrary::Function& each : library.functions) {
+    functions_[Lower(each.name)] = {library.name, each.writes};
+  }
   std::string name = library.name;
   libraries_[std::move(name)] = {std::move(library), ++version_};
 }
@@ -94,9 +131,9 @@ void FunctionStore::Renew(std::string_view name) {
 void FunctionStore::Forget(ByName::iterator kept) {
   const FunctionLibrary& library = kept->second.library;
   bytes_ -= SizeOf(library);
-  for (const std::string& name : library.functions) {
-    const auto found = library_of_.find(Lower(name));
-    if (found != library_of_.end() && found->second == library.name) library_of_.erase(found);
+  for (const FunctionLibrary::Function& each : library.functions) {
+    const auto found = functions_.find(Lower(each.name));
+    if (found != functions_.end() && found->second.library == library.name) functions_.erase(found);
   }
   libraries_.erase(kept);
 }
@@ -114,7 +151,13 @@ bool FunctionStore::Has(std::string_view library) const {
 
 bool FunctionStore::HasFunction(std::string_view name) const {
   const std::lock_guard lock(mutex_);
-  return library_of_.contains(Lower(name));
+  return functions_.contains(Lower(name));
+}
+
+bool FunctionStore::OnlyReads(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = functions_.find(Lower(name));
+  return found != functions_.end() && !found->second.writes;
 }
 
 std::vector<FunctionLibrary> FunctionStore::Libraries() const {
@@ -150,7 +193,9 @@ std::vector<TextStore::Text> FunctionStore::All() const {
   std::vector<Text> all;
   for (const auto& [name, kept] : libraries_) {
     std::string text;
-    for (const std::string& function : kept.library.functions) text += function + " ";
+    for (const FunctionLibrary::Function& each : kept.library.functions) {
+      text += (each.writes ? "" : "!") + each.name + " ";
+    }
     all.push_back(std::make_shared<const std::string>(text + "\n" + kept.library.code));
   }
   return all;
@@ -163,7 +208,9 @@ bool FunctionStore::Restore(std::string_view text) {
   if (library.name.empty()) return false;
   std::string_view names = text.substr(0, end);
   for (size_t space = names.find(' '); space != std::string_view::npos; space = names.find(' ')) {
-    library.functions.emplace_back(names.substr(0, space));
+    const bool writes = !names.starts_with('!');
+    library.functions.push_back(
+        {std::string(names.substr(writes ? 0 : 1, space - (writes ? 0 : 1))), writes});
     names.remove_prefix(space + 1);
   }
   Put(std::move(library));

@@ -20,16 +20,24 @@
 namespace gemel {
 
 struct FunctionLibrary {
+  struct Function {
+    std::string name;
+    bool writes = true;  // false: it says that it does not
+    bool operator==(const Function&) const = default;
+  };
   std::string name;
-  std::string code;                    // as the client gave it
-  std::vector<std::string> functions;  // their names
+  std::string code;  // as the client gave it
+  std::vector<Function> functions;
 };
 
 // Any thread.
 class FunctionStore : public LibrarySource, public TextStore {
  public:
-  // The name that the code's first line gives it ("#!lua name=..."); empty: it gives none.
+  // What the code's first line says ("#!engine name=..."): the name of the library, quoted or not;
+  // empty: it gives none, or another engine than Lua.
   static std::string NameIn(std::string_view code);
+  // Of a script or function, from its flags: it says that it does not write.
+  static bool SaysNoWrites(std::string_view script);
 
   void SetLimit(uint64_t bytes);
   // Is there room for these, in the place of those of their names (`alone`: of all)?
@@ -45,6 +53,8 @@ class FunctionStore : public LibrarySource, public TextStore {
   bool Has(std::string_view library) const;
   // A function, whatever its letters' case.
   bool HasFunction(std::string_view name) const;
+  // It is known, and says that it does not write.
+  bool OnlyReads(std::string_view name) const;
   // Sorted by name.
   std::vector<FunctionLibrary> Libraries() const;
 
@@ -52,7 +62,8 @@ class FunctionStore : public LibrarySource, public TextStore {
   uint64_t version() const override;
   uint64_t Since(uint64_t version, std::vector<std::string>* frames) const override;
 
-  // TextStore: the functions' names on a line, and the code.
+  // TextStore: the functions' names on a line, with "!" before one that does not write, and the
+  // code.
   std::vector<Text> All() const override;
   bool Restore(std::string_view text) override;
 
@@ -75,7 +86,11 @@ class FunctionStore : public LibrarySource, public TextStore {
   uint64_t bytes_ = 0;
   uint64_t version_ = 0;
   ByName libraries_;
-  std::unordered_map<std::string, std::string> library_of_;  // by function, in lower case
+  struct Known {
+    std::string library;
+    bool writes;
+  };
+  std::unordered_map<std::string, Known> functions_;  // by name in lower case
   // Names that nodes may have and should not, the last of them at the end.
   std::deque<Gone> gone_;
 };

@@ -1,5 +1,6 @@
 #include "proxy/session/merge.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "backend/resp/reply_reader.h"
@@ -88,9 +89,14 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
     MergeByKey(parts, out);
     return;
   }
+  // What all of them say is not one shard's.
+  const bool same =
+      parts.size() > 1 && std::all_of(parts.begin(), parts.end(), [&parts](const PartReply& part) {
+        return part.reply == parts[0].reply;
+      });
   for (const PartReply& part : parts) {
     if (IsError(part.reply)) {
-      out->append(NameShard(part.shard, part.reply));
+      out->append(same ? std::string(part.reply) : NameShard(part.shard, part.reply));
       return;
     }
   }

@@ -157,7 +157,10 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
   if (const std::string_view never = RefusalFor(row, args); !never.empty()) {
     return Refuse("ERR " + std::string(never), plan);
   }
-  if (!well_formed) return Refuse(MalformedKeysError(row, args), plan);
+  if (!well_formed) {
+    plan->refused_at_exec = true;
+    return Refuse(MalformedKeysError(row, args), plan);
+  }
   if (!MayName(pool.config(), row, args)) {
     plan->refused_at_exec = true;
     return Refuse("ERR DB index is out of range", plan);

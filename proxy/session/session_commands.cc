@@ -52,7 +52,8 @@ struct SentAs {
 constexpr std::string_view kNoSuchScript = "NOSCRIPT No matching script. Please use EVAL.";
 
 // FLUSHALL, where shards have a database of their nodes for themselves, empties that one: the
-// others are somebody else's. EVALSHA is sent as EVAL: a node need not know the script.
+// others are somebody else's. EVALSHA is sent as EVAL: a node need not know the script. What says
+// that it does not write is a read.
 SentAs Translate(SessionContext* context, const CommandRow& row) {
   SentAs sent{&row, {}, nullptr, {}};
   std::vector<std::string_view>& args = context->args;
@@ -77,6 +78,15 @@ SentAs Translate(SessionContext* context, const CommandRow& row) {
     args[1] = *sent.script;
     sent.frame = CommandFrame(args);
     sent.row = table.FindByName(row.by_text);
+  }
+  const CommandRow& then = *sent.row;
+  const bool reads = then.if_reads.empty()                  ? false
+                     : then.script == ScriptRule::kFunction ? context->functions->OnlyReads(args[1])
+                                                            : FunctionStore::SaysNoWrites(args[1]);
+  if (reads) {
+    args[0] = then.if_reads;
+    sent.frame = CommandFrame(args);
+    sent.row = table.FindByName(then.if_reads);
   }
   return sent;
 }

@@ -20,7 +20,6 @@ constexpr Excuse kByDesign[] = {
     {"keys", "it is about all shards", "", "a transaction goes to one shard"},
     {"randomkey", "it is about all shards", "", "a transaction goes to one shard"},
     {"swapdb", "it is about all shards", "", "a transaction goes to one shard"},
-    {"scan", "its cursor is gemel's own", "", "a transaction goes to one shard"},
     {"", "a script there declares its keys", "", "what a script without keys writes is not known"},
     {"", "cannot be in the same one", "+QUEUED", "it is written first on one copy, or on all"},
     {"command|getkeys", "Invalid arguments", "*", "what Redis guesses of malformed keys is no key"},
@@ -28,9 +27,8 @@ constexpr Excuse kByDesign[] = {
 
 // What is to be put right: this table is best empty.
 constexpr Excuse kKnownDeviations[] = {
-    // Of a pipeline: a script is known once a node has taken it, and not taken back by a SCRIPT
-    // FLUSH
-    // that came between; FUNCTION LIST shows what comes behind it.
+    // Of a pipeline: a script is known once a node has taken it, whatever came between, and
+    // FUNCTION LIST shows what came of commands behind it.
     {"evalsha", "NOSCRIPT", "", "SCRIPT LOAD before it is under way"},
     {"evalsha_ro", "NOSCRIPT", "", "SCRIPT LOAD before it is under way"},
     {"evalsha", "", "NOSCRIPT", "SCRIPT FLUSH did not reach what was under way"},
@@ -39,9 +37,8 @@ constexpr Excuse kKnownDeviations[] = {
     {"function|list", "*", "*", "what comes behind it is in it"},
     {"fcall", "Function not found", "", "FUNCTION LOAD before it in the block is not done yet"},
     {"fcall_ro", "Function not found", "", "FUNCTION LOAD before it in the block is not done yet"},
-    // In a transaction a command whose keys cannot be told fails the whole block, where Redis
-    // queues
-    // it and has its error in its place.
+    // In a transaction a command whose keys cannot be told fails the whole block, where Redis has
+    // its error in its place.
     {"", "Number of keys can't be", "+QUEUED", "the block fails"},
     {"", "numkeys should be", "+QUEUED", "the block fails"},
     {"", "syntax error", "+QUEUED", "the block fails"},
@@ -49,6 +46,7 @@ constexpr Excuse kKnownDeviations[] = {
     {"", "value is not an integer", "+QUEUED", "the block fails"},
     {"", "Unbalanced XREAD", "+QUEUED", "the block fails"},
     {"", "it is about all shards", "+QUEUED", "what any shard could answer is refused in a block"},
+    {"scan", "its cursor is gemel's own", "", "refused in a block, also with one shard"},
     // Errors of a wrong number of keys.
     {"", "numkeys should be greater", "value is not an integer", "another error"},
     {"", "numkeys should be greater", "at least 1 input key is needed", "another error"},

@@ -385,7 +385,8 @@ proc tg::way {id method argv} {
             return both
         }
         config {
-            if {[string tolower [lindex $argv 1]] in {requirepass}} {return ""}
+            # Of gemel's own clients.
+            if {[string tolower [lindex $argv 1]] in {requirepass maxclients}} {return ""}
             if {$sub eq "get"} {return primary}
             return both
         }

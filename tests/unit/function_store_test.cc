@@ -12,7 +12,8 @@
 namespace gemel::function_store_test {
 namespace {
 
-FunctionLibrary Library(const std::string& name, std::vector<std::string> functions = {"f"}) {
+FunctionLibrary Library(const std::string& name,
+                        std::vector<FunctionLibrary::Function> functions = {{"f"}}) {
   return {name, "#!lua name=" + name + "\nreturn 1", std::move(functions)};
 }
 
@@ -40,20 +41,34 @@ TEST(FunctionStore, FindsTheLibrarysName) {
   EXPECT_EQ(FunctionStore::NameIn("#!lua name=lib\nreturn"), "lib");
   EXPECT_EQ(FunctionStore::NameIn("#!lua NAME=lib_1"), "lib_1");
   EXPECT_EQ(FunctionStore::NameIn("#!lua x  name=lib\n"), "lib");
-  for (const char* none : {"", "#!lua\nname=x", "name=x", "#!lua name=", "return 1"}) {
+  EXPECT_EQ(FunctionStore::NameIn("#!lua name=\"foo\"\n"), "foo");
+  EXPECT_EQ(FunctionStore::NameIn("#!LUA\t'name=foo'\n"), "foo");
+  for (const char* none :
+       {"", "#!js name=x\n", "#!\nname=x", "#!lua\nname=x", "name=x", "#!lua name=", "return 1"}) {
     EXPECT_EQ(FunctionStore::NameIn(none), "") << none;
+  }
+}
+
+TEST(FunctionStore, KnowsWhatSaysThatItDoesNotWrite) {
+  EXPECT_TRUE(FunctionStore::SaysNoWrites("#!lua flags=no-writes\nreturn 1"));
+  EXPECT_TRUE(FunctionStore::SaysNoWrites("#!lua flags=allow-stale,no-writes\nreturn 1"));
+  for (const char* writes : {"", "return 1", "#!lua\nreturn 'flags=no-writes'", "#!lua flags=x\n",
+                             "#!lua flags=no-writesx\n", "-- flags=no-writes"}) {
+    EXPECT_FALSE(FunctionStore::SaysNoWrites(writes)) << writes;
   }
 }
 
 TEST(FunctionStore, KnowsFunctionsWhateverTheirCase) {
   FunctionStore store;
-  store.Put(Library("lib", {"One", "two"}));
+  store.Put(Library("lib", {{"One"}, {"two", false}}));
   EXPECT_TRUE(store.Has("lib"));
   EXPECT_FALSE(store.Has("LIB"));
   EXPECT_TRUE(store.HasFunction("oNE"));
   EXPECT_TRUE(store.HasFunction("TWO"));
   EXPECT_FALSE(store.HasFunction("three"));
-  store.Put(Library("lib", {"three"}));
+  EXPECT_TRUE(store.OnlyReads("Two"));
+  for (const char* name : {"one", "three"}) EXPECT_FALSE(store.OnlyReads(name)) << name;
+  store.Put(Library("lib", {{"three"}}));
   EXPECT_FALSE(store.HasFunction("one"));
   EXPECT_TRUE(store.HasFunction("three"));
   EXPECT_FALSE(store.Delete("none"));
@@ -67,19 +82,19 @@ TEST(FunctionStore, TellsNodesWhatHasChangedSince) {
   uint64_t node = 0;
   EXPECT_EQ(store.version(), 0u);
   EXPECT_EQ(Told(store, &node), Words());
-  store.Put(Library("a", {"f"}));
-  store.Put(Library("b", {"g"}));
+  store.Put(Library("a", {{"f"}}));
+  store.Put(Library("b", {{"g"}}));
   EXPECT_EQ(Told(store, &node), (Words{"LOAD a", "LOAD b"}));
   EXPECT_EQ(Told(store, &node), Words());
-  store.Put(Library("a", {"f"}));
+  store.Put(Library("a", {{"f"}}));
   EXPECT_EQ(Told(store, &node), (Words{"LOAD a"}));
   // The function moves: the one that has it goes first.
-  store.Put(Library("c", {"g2"}));
+  store.Put(Library("c", {{"g2"}}));
   store.Delete("b");
   EXPECT_EQ(Told(store, &node), (Words{"DELETE b", "LOAD c"}));
   uint64_t fresh = 0;
   EXPECT_EQ(Told(store, &fresh), (Words{"DELETE b", "LOAD a", "LOAD c"})) << "it may have b still";
-  store.Put(Library("b", {"g"}));
+  store.Put(Library("b", {{"g"}}));
   store.Clear();
   EXPECT_EQ(Told(store, &node), (Words{"DELETE a", "DELETE b", "DELETE c"}));
   store.Renew("a");
@@ -107,7 +122,7 @@ TEST(FunctionStore, IsBounded) {
 
 TEST(FunctionStore, ComesBackFromItsTexts) {
   FunctionStore store;
-  store.Put(Library("b", {"One", "two"}));
+  store.Put(Library("b", {{"One"}, {"two", false}}));
   store.Put(Library("a", {}));
   FunctionStore again;
   for (const TextStore::Text& text : store.All()) EXPECT_TRUE(again.Restore(*text));

@@ -30,6 +30,7 @@ TEST(HeldQueue, KeepsOrderSessionsAndFrames) {
   EXPECT_EQ(queue.Pop().request, &requests[1]);
   EXPECT_EQ(queue.Pop().request, &requests[2]);
   EXPECT_FALSE(queue.HasSession(1));
+  queue.EndRound();
   EXPECT_EQ(queue.PopDue(149, 50), nullptr);
   EXPECT_TRUE(queue.HoldsFrom(100));
   EXPECT_FALSE(queue.HoldsFrom(99));
@@ -73,10 +74,51 @@ TEST(HeldQueue, WhatComesBackInARound) {
       queue.PushAgain(held);
     }
   }
+  queue.EndRound();
   EXPECT_EQ(visited, (std::vector<int>{0, 1, 2}));
   std::vector<int> left;
   while (!queue.empty()) left.push_back(static_cast<int>(queue.Pop().request - requests));
   EXPECT_EQ(left, (std::vector<int>{0, 1, 2, 3}));
+}
+
+// A round may end early: nothing has lost its place.
+TEST(HeldQueue, ARoundMayEndEarly) {
+  HeldQueue queue(9);
+  Request requests[6];
+  for (Request& request : requests) request.frame = "frame";
+  for (int i = 1; i < 5; ++i) queue.Push(&requests[i], 100);
+  queue.BeginRound();
+  queue.PushAgain(queue.Pop());
+  EXPECT_EQ(queue.size(), 4u);
+  queue.Pop();
+  queue.Push(&requests[5], 101);
+  queue.PushReturned(&requests[0], 101, 90);
+  EXPECT_TRUE(queue.visiting());
+  EXPECT_TRUE(queue.HoldsFrom(90));
+  queue.EndRound();
+  EXPECT_FALSE(queue.visiting());
+  std::vector<int> left;
+  while (!queue.empty()) left.push_back(static_cast<int>(queue.Pop().request - requests));
+  EXPECT_EQ(left, (std::vector<int>{0, 1, 3, 4, 5}));
+}
+
+// Who gets on waits for its turn, and no longer than that.
+TEST(HeldQueue, TimeBeginsAnewWithEachThatIsSent) {
+  HeldQueue queue(9);
+  Request requests[4];
+  for (uint32_t i = 0; i < 4; ++i) {
+    requests[i].frame = "frame";
+    requests[i].session = i % 2;
+    queue.Push(&requests[i], 100);
+  }
+  queue.Pop();
+  queue.NoteSent(0, 140);
+  EXPECT_EQ(queue.session_count(), 2u);
+  EXPECT_EQ(queue.PopDue(150, 50), &requests[1]);
+  EXPECT_EQ(queue.PopDue(150, 50), &requests[3]);
+  EXPECT_EQ(queue.PopDue(189, 50), nullptr);
+  EXPECT_EQ(queue.PopDue(190, 50), &requests[2]);
+  EXPECT_TRUE(queue.empty());
 }
 
 }  // namespace
