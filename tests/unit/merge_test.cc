@@ -75,6 +75,8 @@ TEST(MergeTest, AnErrorIsTheWholeReplyOutsideOfByKey) {
     // The first of several, by the parts' order.
     EXPECT_EQ(Merged(merge, {{"a", "-X y\r\n", {}}, {"b", "-OOM no memory\r\n", {}}}),
               "-X shard 'a': y\r\n");
+    // What all say is not one's.
+    EXPECT_EQ(Merged(merge, {{"a", "-X y\r\n", {}}, {"b", "-X y\r\n", {}}}), "-X y\r\n");
   }
 }
 
