@@ -13,9 +13,9 @@ namespace {
 
 constexpr size_t kMostGone = 1024;
 // What one takes beside its code.
-constexpr uint64_t kEach = 1024;
+constexpr uint64_t kEachLibrary = 1024;
 
-uint64_t SizeOf(const FunctionLibrary& library) { return library.code.size() + kEach; }
+uint64_t SizeOf(const FunctionLibrary& library) { return library.code.size() + kEachLibrary; }
 
 std::string Lower(std::string_view text) {
   std::string lower;
