@@ -97,8 +97,8 @@ void RefuseUnknownFunction(const SessionContext& context, const CommandRow& row,
   if (row.script != ScriptRule::kFunction || context.functions->HasFunction(context.args[1])) {
     return;
   }
-  const bool one = plan->kind == Plan::Kind::kOneShard;
-  if (context.pool->OfSlot(one ? plan->shard : context.pool->shards()[0].slot).copies < 2) return;
+  const bool well_formed = plan->kind == Plan::Kind::kOneShard;
+  if (well_formed && context.pool->OfSlot(plan->shard).copies < 2) return;
   plan->kind = Plan::Kind::kRefused;
   plan->error = "ERR Function not found";
   plan->refused_at_exec = true;

@@ -85,6 +85,9 @@ Stock MakeStock(Client client) {
   for (const std::string& text : ScriptTexts()) {
     stock.shas.push_back(client("SCRIPT", "LOAD", text).bytes);
   }
+  if (client("FUNCTION", "LOAD", "REPLACE", FunctionLibrary()).IsError()) {
+    throw std::runtime_error("the library of functions is refused");
+  }
   if (client("FLUSHALL").IsError()) throw std::runtime_error("FLUSHALL is refused");
   return stock;
 }

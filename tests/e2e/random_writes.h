@@ -5,6 +5,7 @@
 #define GEMEL_TESTS_E2E_RANDOM_WRITES_H_
 
 #include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,8 @@ std::vector<std::string_view> RowsThatWrite();
 
 // Scripts that EVAL and EVALSHA run, with two keys and one argument.
 std::vector<std::string> ScriptTexts();
+// The same as functions, f0 and so on, but for some.
+std::string FunctionLibrary();
 // Makes it with what is written through this client, and leaves no key.
 Stock MakeStock(Client client);
 

@@ -124,6 +124,16 @@ Words KeysAndArguments(Draw& d, Words words) {
 
 std::vector<std::string> ScriptTexts() { return {std::begin(kScripts), std::end(kScripts)}; }
 
+std::string FunctionLibrary() {
+  std::string code = "#!lua name=writes\nlocal calls = 0\n";
+  for (size_t i = 0; i < std::size(kScripts); ++i) {
+    if (std::string_view(kScripts[i]).starts_with("#!")) continue;
+    code += "redis.register_function('f" + std::to_string(i) +
+            "', function(KEYS, ARGV) calls = calls + 1 " + kScripts[i] + " end)\n";
+  }
+  return code;
+}
+
 Makers StreamMakers() {
   return {
       {"xack",
@@ -167,6 +177,10 @@ Makers ScriptMakers() {
       {"evalsha",
        [](Draw& d) {
          return KeysAndArguments(d, {"EVALSHA", d.Sha()});
+       }},
+      {"fcall",
+       [](Draw& d) {
+         return KeysAndArguments(d, {"FCALL", "f" + std::to_string(d.Below(std::size(kScripts)))});
        }},
   };
 }

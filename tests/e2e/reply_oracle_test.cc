@@ -58,6 +58,7 @@ class ReplyOracle : public testing::TestWithParam<Way> {
   Stock MakeStockOfOracle() {
     Client alone = alone_.Connect();
     Stock stock = MakeStock(alone_.Connect());
+    alone("FUNCTION", "FLUSH");  // it has libraries of its own
     stock.shas.clear();
     for (const std::string& text : OracleScripts()) {
       const Reply sha = alone("SCRIPT", "LOAD", text);

@@ -10,7 +10,7 @@
 namespace gemel::e2e {
 
 // Long enough for a busy machine under a sanitizer. No test depends on how long something takes.
-inline constexpr std::chrono::seconds kPatience{30};
+inline constexpr std::chrono::seconds kPatience{60};
 
 // Asks `condition` again and again until it is true or patience ends; returns what it last said.
 inline bool Eventually(const std::function<bool()>& condition,
