@@ -1,6 +1,7 @@
 #include "proxy/scripts/posix_script_file.h"
 
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,6 +92,7 @@ bool WriteScripts(const ScriptFile& to, const std::vector<TextStore::Text>& scri
     body += std::to_string(script->size()) + "\n" + *script + "\n";
   }
   const std::string text = HeadOf(to) + ScriptCache::Sha1(body) + "\n" + body;
+  OPENSSL_thread_stop();  // what it keeps for a thread, which may outlive the library's own end
   std::string why;
   const UniqueFd file = OpenRegular(AT_FDCWD, next.c_str(), O_WRONLY | O_CREAT | O_TRUNC, &why);
   if (!file.valid()) {
