@@ -54,6 +54,7 @@ constexpr Excuse kKnownDeviations[] = {
     {"config|set", "wrong number of arguments", "syntax error", "another error"},
     {"config|set", "expected an integer", "couldn't be parsed", "another sentence and name"},
     {"config|set", "+OK", "duplicate parameter", "the last one counts"},
+    {"config|set", "+OK", "couldn't be parsed", "01 is taken for a number"},
     {"client|list", "client-id should be greater than 0", "Invalid client ID", "another sentence"},
     {"client|kill", ":0", "No such user", "a user that is not there is not told"},
 };
