@@ -202,13 +202,13 @@ bool RewriteXclaim(const FirstReply& first, std::vector<std::string>* frames) {
   words.push_back("0");
   Words rest = words;
   rest[4] = kNeverIdle;
-  size_t found = 0;  // of what was claimed
+  // An ID may be there twice: the second time it is claimed only if it needs not be idle.
   for (size_t i = 5; i < options; ++i) {
     const auto at = std::find(claimed.begin(), claimed.end(), WholeId(first.args[i]));
     (at != claimed.end() ? words : rest).push_back(first.args[i]);
-    if (at != claimed.end()) ++found;
+    if (at != claimed.end()) claimed.erase(at);
   }
-  if (found < claimed.size()) return false;
+  if (!claimed.empty()) return false;
   const bool claims = words.size() > 5;
   const bool leaves = rest.size() > 5;
   words.insert(words.end(), first.args.begin() + static_cast<std::ptrdiff_t>(options),

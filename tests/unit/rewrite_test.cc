@@ -174,6 +174,12 @@ TEST(Rewrite, Xclaim) {
   const std::string rest = "xclaim k g c 9223372036854775807 1 3-1 JUSTID";
   EXPECT_EQ(Follow(RewriteXclaim, line, Array({Bulk("2-0")})),
             (Texts{"xclaim k g c 0 02-0 IDLE 7 FORCE", rest}));
+  // Twice, and claimed once: the second time it was not idle any more.
+  const std::string twice = "XCLAIM k g c 3 2-0 2-0";
+  EXPECT_EQ(Follow(RewriteXclaim, twice, Array({Bulk("2-0")})),
+            (Texts{"XCLAIM k g c 0 2-0", "XCLAIM k g c 9223372036854775807 2-0 JUSTID"}));
+  EXPECT_EQ(Follow(RewriteXclaim, twice, Array({Bulk("2-0"), Bulk("2-0")})),
+            (Texts{"XCLAIM k g c 0 2-0 2-0"}));
   EXPECT_EQ(Follow(RewriteXclaim, "xclaim k g c 5 1 3-1 LASTID 9", Array({})),
             Texts{rest + " LASTID 9"});
   EXPECT_EQ(Follow(RewriteXclaim, line, Array({Entry("9-0")})), Texts{"?"});
