@@ -110,6 +110,6 @@ configure_asan() {
 }
 
 build_release() {
-  configure "$root/build" -DCMAKE_BUILD_TYPE=Release >&2 &&
+  configure "$root/build" -DCMAKE_BUILD_TYPE=Release -DGEMEL_UNITY=all >&2 &&
     cmake --build "$root/build" --target gemel >&2
 }

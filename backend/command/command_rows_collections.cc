@@ -77,12 +77,12 @@ constexpr CommandRow kCollectionRows[] = {
     Read("zrangebylex", -4, kPlain, Key(1)),
     Read("zrangebyscore", -4, kPlain, Key(1)).InResp2(Resp2Form::kFlatPairs),
     Write("zrangestore", -5, kDenyOom, KeyRange(1, 2)).WritesOnly(WrittenKeys::kFirst)
-        .By(ArgRule::kByLex),
+        .By(ArgRule::kByLex).LooselyReplicated(),
     Read("zrank", 3, kFast, Key(1)),
     Write("zrem", -3, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
     Write("zremrangebylex", 4, kPlain, Key(1))
         .Rewritten(RewriteZremrangebylex, AskZremrangebylex).AsksBefore()
-        .NoEffectIf(NoEffect::kZero),
+        .NoEffectIf(NoEffect::kZero).LooselyReplicated(),
     Write("zremrangebyrank", 4, kPlain, Key(1)).NoEffectIf(NoEffect::kZero),
     Write("zremrangebyscore", 4, kPlain, Key(1)).NoEffectIf(NoEffect::kZero),
     Read("zrevrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kFlatPairs),

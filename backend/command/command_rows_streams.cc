@@ -33,7 +33,8 @@ constexpr CommandRow kStreamRows[] = {
     Read("xrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
     Write("xreadgroup", -7, kBlocking, kStreams).Rewritten(RewriteXreadgroup, AskXreadgroup)
-        .By(ArgRule::kXread).InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty),
+        .By(ArgRule::kXread).InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty)
+        .LooselyReplicated(),
     Read("xrevrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),
     Write("xtrim", -4, kPlain, Key(1)).By(ArgRule::kXtrim)

@@ -35,7 +35,8 @@ constexpr CommandRow kStringRows[] = {
     Write("renamenx", 3, kFast, KeyRange(1, 2)).NoEffectIf(NoEffect::kZero),
     Write("restore", -4, kDenyOom, Key(1)).Expires(ExpiryRule::kAbsTtl),
     Read("scan", -2, kPlain, kNoKeys).With(Split::kCursor, Merge::kCursor).PrimaryOnly(),
-    Write("sort", -2, kDenyOom, kSortKeys).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite).By(ArgRule::kSort),
+    Write("sort", -2, kDenyOom, kSortKeys).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite).By(ArgRule::kSort)
+        .LooselyReplicated(),
     Read("sort_ro", -2, kPlain, Key(1)).Flags(kCmdMovableKeys).By(ArgRule::kSortRo),
     Read("touch", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum),
     Read("ttl", 2, kFast, Key(1)),
@@ -71,7 +72,8 @@ constexpr CommandRow kStringRows[] = {
 
     // bitmap
     Read("bitcount", -2, kPlain, Key(1)),
-    Write("bitfield", -2, kDenyOom, Key(1)).Flags(kCmdArgWrite | kCmdShort).By(ArgRule::kBitfield),
+    Write("bitfield", -2, kDenyOom, Key(1)).Flags(kCmdArgWrite | kCmdShort).By(ArgRule::kBitfield)
+        .LooselyReplicated(),
     Read("bitfield_ro", -2, kFast, Key(1)),
     Write("bitop", -4, kDenyOom, KeyRange(2, -1)).WritesOnly(WrittenKeys::kFirst),
     Read("bitpos", -3, kPlain, Key(1)),

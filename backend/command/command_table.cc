@@ -126,6 +126,7 @@ CommandRow RowOf(const ExtraCommand& extra, std::string_view name) {
   row.arity = static_cast<int16_t>(extra.arity >= 0 ? std::max(extra.arity, least)
                                                     : std::min(extra.arity, -least));
   if (extra.write) {
+    if (!extra.deterministic) row.flags |= kCmdLooseReplication;
     row.second_copy = extra.deterministic               ? SecondCopy::kSameBytes
                       : row.key_rule == KeyRule::kRange ? SecondCopy::kStateCopy
                                                         : SecondCopy::kNotYet;

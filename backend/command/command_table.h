@@ -224,6 +224,8 @@ enum : uint32_t {
                                // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
   kCmdNotQueued = 1u << 28,    // carried out at once within a transaction, too: EXEC, QUIT, ...
+  kCmdLooseReplication = 1u << 29,  // what Redis's replication carries over of it may come to
+                                    // something else, or is nothing: BITFIELD, SORT with BY, ...
   kCmdShort = 1u << 27,        // not "fast" in Redis's words, and soon done all the same: SET
 };
 

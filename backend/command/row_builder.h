@@ -33,8 +33,8 @@ inline constexpr uint32_t kNoAsync = kCmdNoAsyncLoading;
 inline constexpr uint32_t kNotQueued = kCmdNotQueued;
 inline constexpr uint32_t kHelp = kCmdLoading | kCmdStale;  // every HELP subcommand's
 inline constexpr uint32_t kConn = kCmdNoScript | kCmdLoading | kCmdStale;
-inline constexpr uint32_t kScript =
-    kCmdNoScript | kCmdStale | kCmdSkipMonitor | kCmdNoMandatoryKeys;
+inline constexpr uint32_t kScript = kCmdNoScript | kCmdStale | kCmdSkipMonitor |
+                                    kCmdNoMandatoryKeys | kCmdLooseReplication;
 
 // Where the keys are.
 struct Keys {
@@ -97,6 +97,7 @@ struct Row : CommandRow {
     return row;
   }
   constexpr Row PrimaryOnly() const { return Flags(kCmdPrimaryOnly); }
+  constexpr Row LooselyReplicated() const { return Flags(kCmdLooseReplication); }
   constexpr Row Short() const { return Flags(kCmdShort); }
   // Redis calls it a read, yet every copy must be sent it.
   constexpr Row SameBytes() const {

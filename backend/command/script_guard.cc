@@ -142,7 +142,7 @@ constexpr std::string_view kLibraryStarted =
 constexpr std::string_view kLibraryVersion =
     "s.REDIS_VERSION,s.REDIS_VERSION_NUM=api.REDIS_VERSION,api.REDIS_VERSION_NUM ";
 constexpr std::string_view kLibraryEnd =
-    "local function none() return nil end "
+    "local function none() error('load'..why,2) end "
     "return s,s,h,none,none end)(redis);";
 
 // Before the first line, or behind a "#!" line; false if there is nothing behind that.

@@ -259,6 +259,7 @@ void ResyncPrepare::LeaveOtherMaster() {
 }
 
 void ResyncPrepare::SendReplicaOf() {
+  c_->shard.WillOverwrite(c_->at.copy);
   // To a copy that replicates from there already it changes nothing, and the copying goes on.
   c_->Command(
       c_->at.copy, {"REPLICAOF", c_->at.host, c_->at.port_text}, [this](const ControlReply& reply) {

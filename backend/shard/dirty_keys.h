@@ -23,13 +23,17 @@ class DirtyKeys {
   void Add(std::string_view key) {
     if (overflowed_ || keys_.find(key) != keys_.end()) return;
     if (keys_.size() >= max_keys_ || bytes_ + CostOf(key) > max_bytes_) {
-      overflowed_ = true;
-      keys_ = {};
-      bytes_ = 0;
+      Overflow();
       return;
     }
     keys_.emplace(key);
     bytes_ += CostOf(key);
+  }
+  // Which keys they are is not known any more.
+  void Overflow() {
+    overflowed_ = true;
+    keys_ = {};
+    bytes_ = 0;
   }
   void Remove(std::string_view key) {
     auto found = keys_.find(key);

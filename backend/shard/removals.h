@@ -112,6 +112,8 @@ class Removals {
   void DeleteEverywhere(const std::string& key);
   // Those of these copies that have a journal may have the key wrong.
   void Miss(CopyMask copies, std::string_view key);
+  // It cannot be known which keys are wrong: all are to be compared.
+  void Audit(const std::string& why);
   // The key is in doubt, and so is what that may have spread to.
   void Doubt(std::string_view key, const KeyDoubts::Cause& cause);
   // A repair of the key ended on these copies: on which of them, that are not in sync, it was
@@ -129,7 +131,6 @@ class Removals {
   void DoubtAll(uint32_t copy, uint8_t database, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
-  void Audit(const std::string& why);
   void CopyWhole(CopyMask copies);
 
   ShardParts* parts_;

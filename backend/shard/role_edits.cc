@@ -6,6 +6,7 @@
 #include "backend/shard/first_writes.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/removals.h"
+#include "backend/shard/replicated_writes.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
@@ -63,6 +64,7 @@ void RoleEdits::Take(const ShardInfo& info) {
   parts_->copies->SetInfo(info, parts_->journals->known());
   parts_->first->OnUndone(~parts_->copies->in_sync());
   parts_->scans->DropDone();
+  parts_->replicated->OnRoles();
   parts_->removals->OnRoles();
 }
 

@@ -41,6 +41,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       scans_(&parts_),
       way_back_(&parts_),
       removals_(&parts_),
+      replicated_(&parts_),
       edits_(&parts_),
       roles_(&parts_),
       nodes_(&parts_),
@@ -60,6 +61,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
   parts_.scans = &scans_;
   parts_.way_back = &way_back_;
   parts_.removals = &removals_;
+  parts_.replicated = &replicated_;
   parts_.edits = &edits_;
   parts_.roles = &roles_;
   parts_.nodes = &nodes_;
@@ -119,6 +121,7 @@ void Shard::Trim() {
   journals_.Trim();
   way_back_.Trim();
   removals_.Trim();
+  replicated_.Trim();
   nodes_.Trim();
   hedger_.Trim();
 }

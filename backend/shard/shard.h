@@ -32,6 +32,7 @@
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
 #include "backend/shard/removals.h"
+#include "backend/shard/replicated_writes.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_control.h"
@@ -150,6 +151,7 @@ class Shard : public LinkOwner, private ShardCenter {
   ScanCopies scans_;
   WayBack way_back_;
   Removals removals_;
+  ReplicatedWrites replicated_;
   RoleEdits edits_;
   ShardRoles roles_;
   NodeWatch nodes_;

@@ -30,6 +30,7 @@ class LossWatch;
 class NodeWatch;
 class ReadPath;
 class Removals;
+class ReplicatedWrites;
 class ScanCopies;
 class ShardControl;
 class RoleEdits;
@@ -64,6 +65,7 @@ struct ShardParts {
   ScanCopies* scans = nullptr;
   WayBack* way_back = nullptr;
   Removals* removals = nullptr;
+  ReplicatedWrites* replicated = nullptr;
   ShardRoles* roles = nullptr;
   RoleEdits* edits = nullptr;
   LossWatch* loss = nullptr;

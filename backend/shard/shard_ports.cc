@@ -7,6 +7,7 @@
 #include "backend/shard/journals.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
+#include "backend/shard/replicated_writes.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
@@ -38,7 +39,10 @@ Link* ResyncPort::link(uint32_t copy) const { return &parts_->copies->link(copy)
 NodeHealth ResyncPort::HealthOf(uint32_t copy) const { return parts_->nodes->HealthOf(copy); }
 bool ResyncPort::WantsResync(uint32_t copy) const { return parts_->way_back->WantsResync(copy); }
 void ResyncPort::ForgetJournal(uint32_t copy) const { parts_->journals->Forget(copy); }
-void ResyncPort::WillOverwrite(uint32_t copy) const { parts_->roles->OnOverwritten(copy); }
+void ResyncPort::WillOverwrite(uint32_t copy) const {
+  parts_->roles->OnOverwritten(copy);
+  parts_->replicated->OnOverwriting(copy);
+}
 void ResyncPort::Pause(std::function<void()> drained) const {
   parts_->hold->Pause(std::move(drained));
 }

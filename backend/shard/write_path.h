@@ -18,6 +18,7 @@
 #include "backend/shard/op.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/removals.h"
+#include "backend/shard/replicated_writes.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_parts.h"
 #include "backend/shard/transmit.h"
@@ -55,6 +56,8 @@ class WritePath {
       parts_->journals->RecordWrite(*request);
     if (parts_->removals->Watches(*request)) [[unlikely]]
       parts_->removals->OnWrite(*request);
+    if (parts_->replicated->watching()) [[unlikely]]
+      parts_->replicated->OnWrite(*request);
     Op* op = parts_->ops->New();
     op->database = request->database;
     op->block = request->block;

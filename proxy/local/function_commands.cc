@@ -32,9 +32,7 @@ void Spread(SessionContext* context, Request* place, std::string answer) {
                    [answer = std::move(answer)](const std::vector<PartReply>&, std::string* out) {
                      out->append(answer);
                    });
-  for (const PoolShard& shard : context->pool->shards()) {
-    gather->AddShard(shard.slot, RequestKind::kLibraries, nullptr, {});
-  }
+  gather->AddEachShard(*context->pool, RequestKind::kLibraries, nullptr, {});
   Gather::Launch(std::move(gather));
 }
 
@@ -229,7 +227,7 @@ void FunctionFlush(LocalCommands&, Session& session, const CommandRow& row, Loca
     session.ReplyError(WrongArguments(args));
     return;
   }
-  if (args.size() == 3 && !EqualsLower(args[2], "async") && !EqualsLower(args[2], "sync")) {
+  if (!SaysHowToFlush(args)) {
     session.ReplyError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
     return;
   }

@@ -105,6 +105,10 @@ LocalHandler FunctionHandler(LocalCommand command);
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,
                          int64_t* database);
 
+// SCRIPT FLUSH and FUNCTION FLUSH: the argument behind these, if any, is SYNC or ASYNC. Either way
+// it is done at once.
+bool SaysHowToFlush(LocalArgs args);
+
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);
 

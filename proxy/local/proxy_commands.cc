@@ -23,9 +23,7 @@ void ProxyShards(LocalCommands&, Session& session, const CommandRow& row, LocalA
                                     AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
                                     for (const PartReply& part : parts) out->append(part.reply);
                                   });
-  for (const PoolShard& shard : context.pool->shards()) {
-    gather->AddShard(shard.slot, RequestKind::kReport, nullptr, "");
-  }
+  gather->AddEachShard(*context.pool, RequestKind::kReport, nullptr, "");
   Gather::Launch(std::move(gather));
 }
 

@@ -41,10 +41,7 @@ void ScriptExists(LocalCommands&, Session& session, const CommandRow&, LocalArgs
 
 // The nodes forget what they were shown as well: each script takes memory there.
 void ScriptFlush(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  const bool known =
-      args.size() == 2 ||
-      (args.size() == 3 && (EqualsLower(args[2], "async") || EqualsLower(args[2], "sync")));
-  if (!known) {
+  if (args.size() > 3 || !SaysHowToFlush(args)) {
     session.ReplyError("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
     return;
   }
@@ -53,10 +50,8 @@ void ScriptFlush(LocalCommands&, Session& session, const CommandRow& row, LocalA
   GatherPtr gather =
       Gather::Make(context.dispatcher, session.Reserve(&row),
                    [](const std::vector<PartReply>&, std::string* out) { out->append("+OK\r\n"); });
-  for (const PoolShard& shard : context.pool->shards()) {
-    gather->AddShard(shard.slot, RequestKind::kLibraries, nullptr,
-                     CommandFrame({"SCRIPT", "FLUSH", "ASYNC"}));
-  }
+  gather->AddEachShard(*context.pool, RequestKind::kLibraries, nullptr,
+                       CommandFrame({"SCRIPT", "FLUSH", "ASYNC"}));
   Gather::Launch(std::move(gather));
 }
 
@@ -77,13 +72,15 @@ void FinishKill(const std::vector<PartReply>& parts, std::string* out) {
 void ScriptKill(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   SessionContext& context = session.context();
   GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row), FinishKill);
-  for (const PoolShard& shard : context.pool->shards()) {
-    gather->AddShard(shard.slot, RequestKind::kKill, nullptr, args[0]);
-  }
+  gather->AddEachShard(*context.pool, RequestKind::kKill, nullptr, args[0]);
   Gather::Launch(std::move(gather));
 }
 
 }  // namespace
+
+bool SaysHowToFlush(LocalArgs args) {
+  return args.size() < 3 || EqualsLower(args[2], "async") || EqualsLower(args[2], "sync");
+}
 
 LocalHandler ScriptHandler(LocalCommand command) {
   switch (command) {

@@ -86,10 +86,8 @@ void Info(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
         AppendVerbatim(out, text + (text.empty() ? "" : "\r\n") + KeyspaceText(parts, own));
       });
   const CommandRow* dbsize = context.pool->table().FindByName("dbsize");
-  for (const PoolShard& shard : context.pool->shards()) {
-    gather->AddShard(shard.slot, RequestKind::kRead, dbsize,
-                     "*2\r\n$4\r\nINFO\r\n$8\r\nkeyspace\r\n");
-  }
+  gather->AddEachShard(*context.pool, RequestKind::kRead, dbsize,
+                       CommandFrame({"INFO", "keyspace"}));
   Gather::Launch(std::move(gather));
 }
 

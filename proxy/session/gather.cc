@@ -53,6 +53,11 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   part.places = std::move(places);
 }
 
+void Gather::AddEachShard(const Pool& pool, RequestKind kind, const CommandRow* row,
+                          std::string_view frame) {
+  for (const PoolShard& shard : pool.shards()) AddShard(shard.slot, kind, row, frame);
+}
+
 void Gather::AddOrder(uint32_t shard, ShardOrder order) {
   AddShard(shard, RequestKind::kControl, nullptr, {});
   parts_.back().request->Extra().cargo = std::make_unique<OrderCargo>(std::move(order));

@@ -38,6 +38,9 @@ class Gather : public RequestSink {
   // Adds a part for a shard, with its frame. The places are those of its elements (kByKey).
   void AddShard(uint32_t shard, RequestKind kind, const CommandRow* row, std::string_view frame,
                 std::vector<uint32_t> places = {});
+  // The same for each shard of a pool.
+  void AddEachShard(const Pool& pool, RequestKind kind, const CommandRow* row,
+                    std::string_view frame);
   // Adds a part for a shard that is an order to it.
   void AddOrder(uint32_t shard, ShardOrder order);
   // Adds a part for a worker. Whoever carries the order out writes the answer into it.

@@ -211,6 +211,14 @@ TEST_P(Functions, LeaveTheCopiesEqual) {
       << text;
   EXPECT_EQ(client("EXISTS", "other"), ":0");
   EXPECT_NE(client("FCALL", "elsewhere", "0", "other").Text().find("KEYS"), std::string::npos);
+  // What would lead around that is refused by a sentence of its own.
+  client("FUNCTION", "LOAD",
+         "#!lua name=leads\nredis.register_function('leads', function()\n"
+         "  return load('return 1')()\nend)");
+  EXPECT_NE(client("FCALL", "leads", "1", "k")
+                .Text()
+                .find("load, which is not supported by gemel in functions"),
+            std::string::npos);
   cluster_.ExpectCopiesEqual();
 }
 

@@ -28,6 +28,14 @@ class ProtectedModeTest : public testing::TestWithParam<int> {
     ASSERT_FALSE(answer.IsError()) << answer;
   }
   Client FromAfar() const { return Client::OnAddress(own_, port_.number()); }
+  bool IsListening() const {
+    try {
+      FromAfar();
+      return true;
+    } catch (const std::runtime_error&) {
+      return false;
+    }
+  }
   // Several, so that each worker has some.
   void ExpectDenied() const {
     for (int i = 0; i < 8; ++i) {
@@ -70,6 +78,7 @@ TEST_P(ProtectedModeTest, ServesThisMachineAlone) {
   // At a start it is said, too, and is so.
   world_.proxy().Stop();
   world_.proxy().Restart();
+  EXPECT_TRUE(Eventually([this] { return IsListening(); }));  // behind the first address
   ExpectDenied();
   EXPECT_TRUE(world_.proxy().Logs("protected mode: there is no password, so on"));
 }
