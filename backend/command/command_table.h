@@ -226,7 +226,7 @@ enum : uint32_t {
   kCmdNotQueued = 1u << 28,    // carried out at once within a transaction, too: EXEC, QUIT, ...
   kCmdLooseReplication = 1u << 29,  // what Redis's replication carries over of it may come to
                                     // something else, or is nothing: BITFIELD, SORT with BY, ...
-  kCmdShort = 1u << 27,        // not "fast" in Redis's words, and soon done all the same: SET
+  kCmdShort = 1u << 27,             // not "fast" in Redis's words, and soon done all the same: SET
 };
 
 inline bool CommandRow::RunsCode() const { return (flags & kCmdNoMandatoryKeys) != 0; }

@@ -33,8 +33,8 @@ inline constexpr uint32_t kNoAsync = kCmdNoAsyncLoading;
 inline constexpr uint32_t kNotQueued = kCmdNotQueued;
 inline constexpr uint32_t kHelp = kCmdLoading | kCmdStale;  // every HELP subcommand's
 inline constexpr uint32_t kConn = kCmdNoScript | kCmdLoading | kCmdStale;
-inline constexpr uint32_t kScript = kCmdNoScript | kCmdStale | kCmdSkipMonitor |
-                                    kCmdNoMandatoryKeys | kCmdLooseReplication;
+inline constexpr uint32_t kScript =
+    kCmdNoScript | kCmdStale | kCmdSkipMonitor | kCmdNoMandatoryKeys | kCmdLooseReplication;
 
 // Where the keys are.
 struct Keys {

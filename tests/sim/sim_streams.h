@@ -7,13 +7,10 @@
 #include <cstdint>
 
 #include "tests/sim/sim_loop.h"
-#include "tests/sim/sim_removals.h"
 
 namespace gemel::sim {
 
-inline bool WritesStreams(uint64_t seed) {
-  return !Removals::IsOn(seed) && Loop(seed ^ 0x57ea6).Chance(50);
-}
+inline bool WritesStreams(uint64_t seed) { return Loop(seed ^ 0x57ea6).Chance(50); }
 
 }  // namespace gemel::sim
 
