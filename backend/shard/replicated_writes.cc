@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "backend/shard/copies.h"
-#include "backend/shard/journals.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/request.h"
 

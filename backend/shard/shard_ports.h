@@ -67,7 +67,8 @@ class ResyncPort : public ShardView {
   bool WantsResync(uint32_t copy) const;
   // Nothing is known any more of what is right on this copy, which is about to be overwritten.
   void ForgetJournal(uint32_t copy) const;
-  // It is about to be overwritten: what it held when it connected is of no matter any more.
+  // It is about to be overwritten, or is: what it held when it connected is of no matter any more,
+  // and what is written meanwhile may come to something else there (replicated_writes.h).
   void WillOverwrite(uint32_t copy) const;
   // Writes are held from now on; *drained runs once those in flight are answered by all copies.
   void Pause(std::function<void()> drained) const;

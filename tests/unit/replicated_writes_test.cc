@@ -83,7 +83,7 @@ TEST_F(ReplicatedWritesTest, ThoseOfNoMatterAreNotKept) {
   EXPECT_TRUE(shard_->removals().doubts().settled());
 }
 
-// Every row that says so, whatever way it takes; and a transaction that has one.
+// Every row that says so, whatever way it takes.
 TEST_F(ReplicatedWritesTest, WhicheverCommandItWas) {
   int rows = 0;
   for (const CommandRow& row : table_.rows()) {
