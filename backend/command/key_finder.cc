@@ -160,23 +160,22 @@ std::string MalformedKeysError(const CommandRow& row, Args args) {
   if (row.key_rule == KeyRule::kRange) return ArityError(row);
   if (row.movable == Movable::kNumkeys || row.movable == Movable::kDestNumkeys) {
     const size_t at = row.movable == Movable::kNumkeys ? row.numkeys_at : 2;
-    size_t count = 0;
     if (at >= args.size()) return ArityError(row);
-    const bool number = ParseCount(args[at], &count);
+    int64_t count = 0;
+    const bool number = ParseInteger(args[at], &count);
     const std::string_view too_many = "ERR Number of keys can't be greater than number of args";
     const std::string_view no_number = "ERR value is not an integer or out of range";
-    int64_t any = 0;
     switch (row.numkeys_error) {
       case NumkeysError::kOfScripts:
+        if (number && count < 0) return "ERR Number of keys can't be negative";
         if (number) return std::string(too_many);
-        if (args[at].starts_with('-')) return "ERR Number of keys can't be negative";
         return row.script == ScriptRule::kFunction ? "ERR Bad number of keys provided"
                                                    : std::string(no_number);
       case NumkeysError::kGreater:
         return number && count > 0 ? "ERR syntax error" : "ERR numkeys should be greater than 0";
       case NumkeysError::kAtLeastOne:
         if (number && count > 0) return "ERR syntax error";
-        if (!ParseInteger(args[at], &any)) return std::string(no_number);
+        if (!number) return std::string(no_number);
         return "ERR at least 1 input key is needed for '" + std::string(row.name) + "' command";
       case NumkeysError::kCardinality:
         return number && count > 0 ? std::string(too_many) : "ERR numkeys should be greater than 0";

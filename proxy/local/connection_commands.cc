@@ -142,26 +142,20 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
     if (!CheckProtocol(local, session, version)) return;
     at = 2;
   }
-  std::string_view name = session.state().client_name.view();
-  LocalArgs credentials;
   while (at < args.size()) {
     if (EqualsLower(args[at], "auth") && at + 2 < args.size()) {
-      credentials = args.subspan(at + 1, 2);
+      // As Redis: in their order, and what was set before an error stays.
+      if (Authenticate(session, args[at + 1], args[at + 2]) != Verdict::kRight) return;
       at += 3;
     } else if (EqualsLower(args[at], "setname") && at + 1 < args.size()) {
       if (!CheckClientName(session, args[at + 1])) return;
-      name = args[at + 1];
+      session.state().client_name.Set(args[at + 1]);
       at += 2;
     } else {
       session.ReplyError("ERR Syntax error in HELLO option '" +
                          std::string(args[at].substr(0, kMaxQuotedOption)) + "'");
       return;
     }
-  }
-  // Once, whatever how many it has: each is a guess.
-  if (!credentials.empty() &&
-      Authenticate(session, credentials[0], credentials[1]) != Verdict::kRight) {
-    return;
   }
   if (!session.state().access.authenticated()) {
     session.ReplyError(
@@ -170,7 +164,6 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
         "RESP protocol version at the same time");
     return;
   }
-  session.state().client_name.Set(name);
   session.state().protocol.Choose(version);
   std::string out;
   AppendMapHeader(&out, 7);

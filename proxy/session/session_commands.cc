@@ -64,7 +64,7 @@ SentAs Translate(SessionContext* context, const CommandRow& row) {
     sent.frame = CommandFrame(args);
     sent.row = table.FindByName("flushdb");
   } else if (row.script == ScriptRule::kText) {
-    context->scripts->Note(args[1]);
+    if (FindKeys(row, args, &context->plan.keys)) context->scripts->Note(args[1]);
   } else if (row.script == ScriptRule::kSha) {
     sent.script = context->scripts->Find(args[1]);
     if (sent.script == nullptr) {
@@ -172,6 +172,10 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
   RefuseUnknownFunction(context, row, &plan);
   switch (plan.kind) {
     case Plan::Kind::kLocal:
+      if ((row.flags & kCmdAfterAll) != 0 && replies_.pending() > 0) {
+        replies_.StopAtFence();
+        return false;
+      }
       context.local->Run(*this, row, context.args);
       return !state_.access.TakePutOff() && !replies_.fenced();
     case Plan::Kind::kRefused:

@@ -258,6 +258,37 @@ TEST_P(Functions, AreThereAtOnce) {
   }
 }
 
+// What a client called before it changed its library, in the same pipeline, is of the old one,
+// though it had to wait for its turn.
+TEST_P(Functions, AreThoseOfTheirTime) {
+  Client client = cluster_.Connect();
+  const std::vector<Words> changes = {
+      {"FUNCTION", "DELETE", "lib"},
+      {"FUNCTION", "FLUSH"},
+      {"FUNCTION", "LOAD", "REPLACE", Small("lib", "f", 2)},
+  };
+  for (int i = 0; i < 30; ++i) {
+    const Words& change = changes[static_cast<size_t>(i) % changes.size()];
+    client("FUNCTION", "LOAD", "REPLACE", Small("lib", "f", 1));
+    client("SADD", "k", "1", "2", "3");
+    client.Append({"SPOP", "k"});
+    client.Append({"FCALL", "f", "1", "k"});
+    client.Append(change);
+    client.Read();
+    EXPECT_EQ(client.Read(), ":1") << change[1];
+    client.Read();
+  }
+  client("FUNCTION", "LOAD", "REPLACE", Small("lib", "f", 1));
+  const std::string dump = client("FUNCTION", "DUMP").bytes;
+  client("FUNCTION", "LOAD", "REPLACE", Small("other", "g", 2));
+  client.Append({"SPOP", "k"});
+  client.Append({"FCALL", "g", "1", "k"});
+  client.Append({"FUNCTION", "RESTORE", dump, "FLUSH"});
+  client.Read();
+  EXPECT_EQ(client.Read(), ":2");
+  EXPECT_EQ(client.Read(), "+OK");
+}
+
 TEST_P(Functions, AreKnownWhateverRestarts) {
   Client client = cluster_.Connect();
   ASSERT_EQ(client("FUNCTION", "LOAD", kLibrary), "lib");

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/load.h"
 #include "tests/e2e/raw_socket.h"
+#include "tests/e2e/redis_node.h"
 #include "tests/e2e/wait.h"
+#include "tests/e2e/wire.h"
 
 namespace gemel::e2e::protocol_test {
 namespace {
@@ -116,6 +119,34 @@ TEST_F(OldNodes, OnceTheyAreReplacedHello3IsTaken) {
   replica.Start();
   ASSERT_TRUE(WaitUntilInSync());
   EXPECT_TRUE(Eventually([&] { return Hello3().starts_with("%7\r\n"); })) << proxy_.Log();
+}
+
+// Options of HELLO take effect in their order: what is wrong behind one does not undo it.
+TEST(Hello, OptionsAreThoseOfRedis) {
+  Cluster cluster({.shards = 1});
+  RedisNode alone;
+  const std::vector<std::string> lines = {"HELLO 3 SETNAME one AUTH nobody wrong",
+                                          "CLIENT GETNAME",
+                                          "HELLO 3 AUTH nobody wrong SETNAME two",
+                                          "CLIENT GETNAME",
+                                          "HELLO 3 AUTH default any SETNAME three NOTHING",
+                                          "CLIENT GETNAME",
+                                          "HELLO 2 SETNAME four SETNAME fi\tve",
+                                          "CLIENT GETNAME",
+                                          "HELLO 2 SETNAME four SETNAME",
+                                          "CLIENT GETNAME",
+                                          "HELLO 2 SETNAME \"\"",
+                                          "CLIENT GETNAME"};
+  Wire gemel(cluster.proxy().port());
+  Wire redis(alone.port());
+  for (const std::string& line : lines) {
+    const std::string ours = gemel.Ask(WordsOf(line));
+    const std::string theirs = redis.Ask(WordsOf(line));
+    if (theirs[0] == '-' || theirs[0] == '$' || theirs[0] == '_')
+      EXPECT_EQ(ours, theirs) << line;
+    else
+      EXPECT_EQ(ours[0], theirs[0]) << line;
+  }
 }
 
 // What was asked in RESP2 is answered in it, though HELLO came behind it in one write.

@@ -407,6 +407,30 @@ TEST_P(Watch, Pipelined) {
 
 // A key that is there when it begins to be watched and has expired by EXEC, also if nobody has
 // asked for it since. One that had expired before is one that is not there.
+// What the client itself wrote before, in the same pipeline, touches nothing, though it had to wait
+// for its turn.
+TEST_P(Watch, BehindOnesOwnWrites) {
+  Client client = cluster_.Connect();
+  for (int i = 0; i < 30; ++i) {
+    const std::string key = "{t}k" + std::to_string(i);
+    client("SADD", key, "1", "2", "3");
+    client.Append({"SPOP", key});
+    client.Append({"SADD", key, "4"});
+    client.Append({"WATCH", key});
+    client.Append({"MULTI"});
+    client.Append({"SCARD", key});
+    client.Append({"EXEC"});
+    client.Read();
+    EXPECT_EQ(client.Read(), ":1");
+    EXPECT_EQ(client.Read(), "+OK");
+    EXPECT_EQ(client.Read(), "+OK");
+    EXPECT_EQ(client.Read(), "+QUEUED");
+    const Reply exec = client.Read();
+    ASSERT_EQ(exec.items.size(), 1u) << key << ": " << exec;
+    EXPECT_EQ(exec.items[0], ":3");
+  }
+}
+
 TEST_P(Watch, KeysThatExpire) {
   Client redis = alone_.Connect();
   Client gemel = cluster_.Connect();

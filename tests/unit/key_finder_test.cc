@@ -148,6 +148,14 @@ TEST(KeyFinder, ErrorsOfMalformedKeys) {
   EXPECT_EQ(error("eval s 3 a"), "ERR Number of keys can't be greater than number of args");
   EXPECT_EQ(error("eval s -3 a"), "ERR Number of keys can't be negative");
   EXPECT_EQ(error("eval s x a"), "ERR value is not an integer or out of range");
+  EXPECT_EQ(error("eval s -x a"), "ERR value is not an integer or out of range");
+  EXPECT_EQ(error("evalsha s 9223372036854775807"),
+            "ERR Number of keys can't be greater than number of args");
+  EXPECT_EQ(error("evalsha s 9223372036854775808"), "ERR value is not an integer or out of range");
+  EXPECT_EQ(error("fcall f 4294967296"), "ERR Number of keys can't be greater than number of args");
+  EXPECT_EQ(error("fcall f -1"), "ERR Number of keys can't be negative");
+  EXPECT_EQ(error("fcall f -x"), "ERR Bad number of keys provided");
+  EXPECT_EQ(error("lmpop 4294967296 a left"), "ERR syntax error");
   EXPECT_EQ(error("lmpop 0 a left"), "ERR numkeys should be greater than 0");
   EXPECT_EQ(error("zinter 3 a"), "ERR syntax error");
   EXPECT_EQ(error("sort a store"), "ERR syntax error");
