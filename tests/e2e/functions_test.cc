@@ -286,7 +286,7 @@ TEST_P(Functions, AreThoseOfTheirTime) {
   client.Append({"FUNCTION", "RESTORE", dump, "FLUSH"});
   client.Read();
   EXPECT_EQ(client.Read(), ":2");
-  EXPECT_EQ(client.Read(), "+OK");
+  EXPECT_EQ(client.Read(), "OK");
 }
 
 TEST_P(Functions, AreKnownWhateverRestarts) {

@@ -422,9 +422,9 @@ TEST_P(Watch, BehindOnesOwnWrites) {
     client.Append({"EXEC"});
     client.Read();
     EXPECT_EQ(client.Read(), ":1");
-    EXPECT_EQ(client.Read(), "+OK");
-    EXPECT_EQ(client.Read(), "+OK");
-    EXPECT_EQ(client.Read(), "+QUEUED");
+    EXPECT_EQ(client.Read(), "OK");
+    EXPECT_EQ(client.Read(), "OK");
+    EXPECT_EQ(client.Read(), "QUEUED");
     const Reply exec = client.Read();
     ASSERT_EQ(exec.items.size(), 1u) << key << ": " << exec;
     EXPECT_EQ(exec.items[0], ":3");
