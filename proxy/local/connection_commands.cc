@@ -1,5 +1,7 @@
 // PING, ECHO, QUIT, RESET, SELECT, AUTH, HELLO, READONLY and the like.
 
+#include <utility>
+
 #include "backend/command/ascii.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -78,12 +80,9 @@ void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
   Ok(session);
 }
 
-enum class Verdict { kRight, kWrong, kLater };
-
-// Unless kRight, the client has been answered, or the command comes again. Both are compared in any
-// case: the time does not tell which of them is wrong.
-Verdict Authenticate(Session& session, std::string_view user, std::string_view password) {
-  if (session.state().access.PutOff()) return Verdict::kLater;
+// False: the client has been answered. Both are compared in any case: the time does not tell which
+// of them is wrong.
+bool IsRight(Session& session, std::string_view user, std::string_view password) {
   const PoolConfig& config = session.context().pool->config();
   // Without a password of ours every client is the default user already, as with Redis's nopass.
   const bool any = config.password.empty();
@@ -92,11 +91,11 @@ Verdict Authenticate(Session& session, std::string_view user, std::string_view p
   const bool right = SameSecret(password, config.password) || any;
   if (known && right) {
     session.state().access.Right();
-    return Verdict::kRight;
+    return true;
   }
   session.state().access.Wrong();
   session.ReplyError("WRONGPASS invalid username-password pair or user is disabled.");
-  return Verdict::kWrong;
+  return false;
 }
 
 void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
@@ -113,7 +112,8 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   }
   const std::string_view user =
       args.size() == 3 ? args[1] : std::string_view(session.state().access.user());
-  if (Authenticate(session, user, args.back()) == Verdict::kRight) Ok(session);
+  if (session.state().access.PutOff()) return;  // the command comes again
+  if (IsRight(session, user, args.back())) Ok(session);
 }
 
 // Whether the client may speak it from now on; else it has been told why not.
@@ -142,10 +142,13 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
     if (!CheckProtocol(local, session, version)) return;
     at = 2;
   }
+  bool guesses = false;
   while (at < args.size()) {
     if (EqualsLower(args[at], "auth") && at + 2 < args.size()) {
-      // As Redis: in their order, and what was set before an error stays.
-      if (Authenticate(session, args[at + 1], args[at + 2]) != Verdict::kRight) return;
+      // As Redis: in their order, and what was set before an error stays. It waits once, whatever
+      // how many it has: the first wrong one ends it.
+      if (!std::exchange(guesses, true) && session.state().access.PutOff()) return;
+      if (!IsRight(session, args[at + 1], args[at + 2])) return;
       at += 3;
     } else if (EqualsLower(args[at], "setname") && at + 1 < args.size()) {
       if (!CheckClientName(session, args[at + 1])) return;
