@@ -64,14 +64,14 @@ constexpr CommandRow kStreamRows[] = {
         .IfItReads("fcall_ro"),
     Read("fcall_ro", -3, kScript, NumkeysOfScript()).CallsFunction(),
     Container("function"),
-    Local("function|delete", 3, kCmdWrite | kNoScript | kCmdAfterAll, LocalCommand::kFunctionDelete),
+    Local("function|delete", 3, kCmdWrite | kNoScript | kAfterAll, LocalCommand::kFunctionDelete),
     Local("function|dump", 2, kNoScript, LocalCommand::kFunctionDump),
-    Local("function|flush", -2, kCmdWrite | kNoScript | kCmdAfterAll, LocalCommand::kFunctionFlush),
+    Local("function|flush", -2, kCmdWrite | kNoScript | kAfterAll, LocalCommand::kFunctionFlush),
     Row("function|help", 2, kHelp, kNoKeys),
     Local("function|kill", 2, kNoScript | kAllowBusy, LocalCommand::kScriptKill),
     Local("function|list", -2, kNoScript, LocalCommand::kFunctionList),
-    Local("function|load", -3, kCmdWrite | kDenyOom | kNoScript | kCmdAfterAll, LocalCommand::kFunctionLoad),
-    Local("function|restore", -3, kCmdWrite | kDenyOom | kNoScript | kCmdAfterAll, LocalCommand::kFunctionRestore),
+    Local("function|load", -3, kCmdWrite | kDenyOom | kNoScript | kAfterAll, LocalCommand::kFunctionLoad),
+    Local("function|restore", -3, kCmdWrite | kDenyOom | kNoScript | kAfterAll, LocalCommand::kFunctionRestore),
     Row("function|stats", 2, kNoScript | kAllowBusy, kNoKeys),
     Container("script"),
     Refused("script|debug", 3, kNoScript, kNoScriptDebug),
@@ -104,7 +104,7 @@ constexpr CommandRow kStreamRows[] = {
         .InResp2(Resp2Form::kNullArray),
     Local("multi", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kMulti),
     Local("unwatch", 1, kConn | kFast | kAllowBusy, LocalCommand::kUnwatch),
-    Local("watch", -2, kConn | kFast | kAllowBusy | kNotQueued | kCmdAfterAll, LocalCommand::kWatch, KeyRange(1, -1)),
+    Local("watch", -2, kConn | kFast | kAllowBusy | kNotQueued | kAfterAll, LocalCommand::kWatch, KeyRange(1, -1)),
 };
 // clang-format on
 

@@ -219,11 +219,11 @@ enum : uint32_t {
   kCmdNoAsyncLoading = 1u << 17,
   kCmdNoMandatoryKeys = 1u << 18,  // numkeys may be 0
   kCmdAsking = 1u << 19,
+  kCmdAfterAll = 1u << 23,     // of the proxy's own: handled once all is answered that its client
+                               // asked before, for that depends on what it changes
   kCmdContainer = 1u << 24,    // has subcommand rows; Find gives them for its second argument
   kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
                                // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
-  kCmdAfterAll = 1u << 23,     // of the proxy's own: handled once all is answered that its client
-                               // asked before, for that depends on what it changes
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
   kCmdNotQueued = 1u << 28,    // carried out at once within a transaction, too: EXEC, QUIT, ...
   kCmdLooseReplication = 1u << 29,  // what Redis's replication carries over of it may come to

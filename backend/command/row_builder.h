@@ -31,6 +31,7 @@ inline constexpr uint32_t kNoMulti = kCmdNoMulti;
 inline constexpr uint32_t kAllowBusy = kCmdAllowBusy;
 inline constexpr uint32_t kNoAsync = kCmdNoAsyncLoading;
 inline constexpr uint32_t kNotQueued = kCmdNotQueued;
+inline constexpr uint32_t kAfterAll = kCmdAfterAll;
 inline constexpr uint32_t kHelp = kCmdLoading | kCmdStale;  // every HELP subcommand's
 inline constexpr uint32_t kConn = kCmdNoScript | kCmdLoading | kCmdStale;
 inline constexpr uint32_t kScript =

@@ -82,7 +82,7 @@ void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
 
 // False: the client has been answered. Both are compared in any case: the time does not tell which
 // of them is wrong.
-bool IsRight(Session& session, std::string_view user, std::string_view password) {
+bool Authenticate(Session& session, std::string_view user, std::string_view password) {
   const PoolConfig& config = session.context().pool->config();
   // Without a password of ours every client is the default user already, as with Redis's nopass.
   const bool any = config.password.empty();
@@ -113,7 +113,7 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   const std::string_view user =
       args.size() == 3 ? args[1] : std::string_view(session.state().access.user());
   if (session.state().access.PutOff()) return;  // the command comes again
-  if (IsRight(session, user, args.back())) Ok(session);
+  if (Authenticate(session, user, args.back())) Ok(session);
 }
 
 // Whether the client may speak it from now on; else it has been told why not.
@@ -148,7 +148,7 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
       // As Redis: in their order, and what was set before an error stays. It waits once, whatever
       // how many it has: the first wrong one ends it.
       if (!std::exchange(guesses, true) && session.state().access.PutOff()) return;
-      if (!IsRight(session, args[at + 1], args[at + 2])) return;
+      if (!Authenticate(session, args[at + 1], args[at + 2])) return;
       at += 3;
     } else if (EqualsLower(args[at], "setname") && at + 1 < args.size()) {
       if (!CheckClientName(session, args[at + 1])) return;

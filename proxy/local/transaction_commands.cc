@@ -1,5 +1,6 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -277,10 +278,14 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
     session.ReplyNow("_\r\n");
     return;
   }
+  const bool after_all = std::any_of(
+      queued.commands.begin(), queued.commands.end(),
+      [](const QueuedBlock::Command& command) { return (command.row->flags & kCmdAfterAll) != 0; });
+  if (after_all && session.replies().StopsBehindAll()) return;  // EXEC is read again then
   const bool writes = queued.plan.request() != RequestKind::kRead || state.watched.any();
   for (const ReadFence::Mark mark : queued.plan.marks()) {
     if (!writes || !session.replies().Blocks(mark)) continue;
-    session.replies().StopAtFence();  // EXEC is read again then
+    session.replies().StopAtFence();
     return;
   }
   if (!writes) context.marks = queued.plan.marks();

@@ -75,6 +75,11 @@ class ReplyLine : public RequestSink {
   bool Blocks(ReadFence::Mark key) const { return !fence_.empty() && fence_.Blocks(key); }
   void StopAtFence() { fenced_ = true; }
   bool fenced() const { return fenced_; }
+  // The same for what must wait until all is answered (kCmdAfterAll). False: all is.
+  bool StopsBehindAll() {
+    if (pending_ > 0) StopAtFence();
+    return pending_ > 0;
+  }
   // Nothing more of the session is handled before that one is answered.
   void AwaitOrder(Request* order) { order_ = order; }
   bool awaits_order() const { return order_ != nullptr; }

@@ -172,10 +172,7 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
   RefuseUnknownFunction(context, row, &plan);
   switch (plan.kind) {
     case Plan::Kind::kLocal:
-      if ((row.flags & kCmdAfterAll) != 0 && replies_.pending() > 0) {
-        replies_.StopAtFence();
-        return false;
-      }
+      if ((row.flags & kCmdAfterAll) != 0 && replies_.StopsBehindAll()) return false;
       context.local->Run(*this, row, context.args);
       return !state_.access.TakePutOff() && !replies_.fenced();
     case Plan::Kind::kRefused:

@@ -287,6 +287,14 @@ TEST_P(Functions, AreThoseOfTheirTime) {
   client.Read();
   EXPECT_EQ(client.Read(), ":2");
   EXPECT_EQ(client.Read(), "OK");
+  // By a transaction that goes to no node.
+  client.Append({"SPOP", "k"});
+  client.Append({"FCALL", "f", "1", "k"});
+  client.Append({"MULTI"});
+  client.Append({"FUNCTION", "FLUSH"});
+  client.Append({"EXEC"});
+  client.Read();
+  EXPECT_EQ(client.Read(), ":1");
 }
 
 TEST_P(Functions, AreKnownWhateverRestarts) {

@@ -405,8 +405,6 @@ TEST_P(Watch, Pipelined) {
   cluster_.ExpectCopiesEqual();
 }
 
-// A key that is there when it begins to be watched and has expired by EXEC, also if nobody has
-// asked for it since. One that had expired before is one that is not there.
 // What the client itself wrote before, in the same pipeline, touches nothing, though it had to wait
 // for its turn.
 TEST_P(Watch, BehindOnesOwnWrites) {
@@ -431,6 +429,8 @@ TEST_P(Watch, BehindOnesOwnWrites) {
   }
 }
 
+// A key that is there when it begins to be watched and has expired by EXEC, also if nobody has
+// asked for it since. One that had expired before is one that is not there.
 TEST_P(Watch, KeysThatExpire) {
   Client redis = alone_.Connect();
   Client gemel = cluster_.Connect();
