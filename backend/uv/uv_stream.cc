@@ -24,7 +24,7 @@ struct UvStream::Handle {
   uv_poll_t poll;
   std::unique_ptr<uv_timer_t> fail;  // tells of an error at the next turn
   int fail_code = 0;
-  bool rest = false;  // what came before the error is still to be read
+  bool rest = false;  // what came before the error is to be read first
   int open_handles = 0;
 
   static void OnClosed(uv_handle_t* handle) {
@@ -132,8 +132,10 @@ void UvStream::Fail(int code) {
   ++handle_->open_handles;
   uv_timer_init(group_->loop(), handle_->fail.get());
   handle_->fail->data = handle_;
-  uv_timer_start(handle_->fail.get(), OnFail, 0, 0);
+  FailNextTurn();
 }
+
+void UvStream::FailNextTurn() { uv_timer_start(handle_->fail.get(), OnFail, 0, 0); }
 
 void UvStream::End(int code) {
   Close();
@@ -158,12 +160,11 @@ void UvStream::OnFail(uv_timer_t* timer) {
   Handle* handle = static_cast<Handle*>(timer->data);
   UvStream* self = handle->owner;
   if (self == nullptr) return;
-  if (!std::exchange(handle->rest, false) || !self->reading_) {
+  if (handle->rest && self->reading_) {
+    self->EnterReadable();  // OnReceived goes on
+  } else {
     self->End(handle->fail_code);
-    return;
   }
-  self->EnterReadable();
-  uv_timer_start(timer, OnFail, 0, 0);  // again, when that was read
 }
 
 void UvStream::EnterReadable() {
@@ -248,6 +249,7 @@ void UvStream::StopReading() {
   if (handle_ == nullptr) return;
   reading_ = false;
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
+  if (handle_->fail != nullptr) FailNextTurn();
   Watch();
 }
 
@@ -298,7 +300,7 @@ void UvStream::OnReceived(char* data, ssize_t result) {
       return;
     }
     if (handle_ == nullptr || handle_ != handle) return;
-    handle_->rest = handle_->fail != nullptr;
+    if (handle_->fail != nullptr) FailNextTurn();
   } else if (result == 0) {
     if (handle_->fail != nullptr || !events_->OnStreamInputEnd()) {
       End(UV_EOF);
@@ -308,6 +310,9 @@ void UvStream::OnReceived(char* data, ssize_t result) {
     return;
   } else if (result != -EAGAIN && result != -EINTR) {
     End(static_cast<int>(result));
+    return;
+  } else if (handle_->fail != nullptr) {
+    End(handle_->fail_code);
     return;
   }
   Watch();

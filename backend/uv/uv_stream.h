@@ -79,6 +79,7 @@ class UvStream {
   void ConnectTo(const sockaddr* address, size_t size, uint32_t keepalive_s);
   void OnConnectEnd(int error);
   void Fail(int code);
+  void FailNextTurn();
   void EnterReadable();
   void End(int code);
   // Has the loop watch for what is waited for now.

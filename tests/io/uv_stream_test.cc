@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/link/batching.h"
 #include "backend/uv/uv_link.h"
 #include "tests/e2e/child_process.h"
 #include "tests/io/loop_fixture.h"
@@ -203,14 +204,16 @@ TEST_F(UvLinkTest, ReadsWhatTheNodeSaidBeforeItClosed) {
   }
   LinkItem first(LinkItem::Kind::kRequest);
   LinkItem second(LinkItem::Kind::kRequest);
-  link.Send(&first, "*1\r\n$4\r\nPING\r\n");
-  RunFor(20);
+  const std::string request(2 * Batching::kBatchBytes, 'x');  // too much to be held back
+  link.Send(&first, request);
+  ASSERT_TRUE(RunUntil([&] { return link.out().bytes() == 0; }));
   const std::string why = "-ERR Protocol error: invalid bulk length\r\n";
   server_.Send(why);
   server_.CloseAll();
-  link.Send(&second, "*1\r\n$4\r\nPING\r\n");
+  link.Send(&second, request);
   transport.Flush();
   streams_.SendAll();
+  EXPECT_EQ(link.out().bytes(), request.size()) << "the connection was not yet reset";
   ASSERT_TRUE(RunUntil([&] { return !down_.empty(); }));
   EXPECT_EQ(told_, why);
   EXPECT_TRUE(rest_unread_);
