@@ -9,12 +9,13 @@ namespace {
 // clang-format off
 constexpr CommandRow kCollectionRows[] = {
     // list
-    Refused("blmove", 6, kCmdWrite | kDenyOom | kNoScript | kBlocking, kNoBlocking, KeyRange(1, 2)),
-    Refused("blmpop", -5, kCmdWrite | kBlocking, kNoBlocking, NumkeysOfPop(2)).InResp2(Resp2Form::kNullArray),
-    Refused("blpop", -3, kCmdWrite | kNoScript | kBlocking, kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
-    Refused("brpop", -3, kCmdWrite | kNoScript | kBlocking, kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
-    Refused("brpoplpush", 4, kCmdWrite | kDenyOom | kNoScript | kBlocking,
-        kNoBlocking, KeyRange(1, 2)),
+    Blocks("blmove", 6, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "lmove")
+        .InResp2(Resp2Form::kPlain),
+    Blocks("blmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "lmpop", "lpush"),
+    Blocks("blpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "lpop", "lpush"),
+    Blocks("brpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "rpop", "rpush"),
+    Blocks("brpoplpush", 4, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "rpoplpush")
+        .InResp2(Resp2Form::kPlain),
     Read("lindex", 3, kPlain, Key(1)),
     Write("linsert", 5, kDenyOom, Key(1)).NoEffectIf(NoEffect::kNotPositive),
     Read("llen", 2, kFast, Key(1)),
@@ -53,11 +54,9 @@ constexpr CommandRow kCollectionRows[] = {
     Write("sunionstore", -3, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
 
     // sorted-set
-    Refused("bzmpop", -5, kCmdWrite | kBlocking, kNoBlocking, NumkeysOfPop(2)).InResp2(Resp2Form::kNullArray),
-    Refused("bzpopmax", -3, kCmdWrite | kNoScript | kBlocking | kFast,
-        kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
-    Refused("bzpopmin", -3, kCmdWrite | kNoScript | kBlocking | kFast,
-        kNoBlocking, KeyRange(1, -2)).InResp2(Resp2Form::kNullArray),
+    Blocks("bzmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "zmpop", "zadd"),
+    Blocks("bzpopmax", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmax", "zadd"),
+    Blocks("bzpopmin", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmin", "zadd"),
     Write("zadd", -4, kDenyOom | kFast, Key(1)),
     Read("zcard", 2, kFast, Key(1)),
     Read("zcount", 4, kFast, Key(1)),

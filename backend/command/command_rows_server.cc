@@ -24,7 +24,7 @@ constexpr CommandRow kServerRows[] = {
     Local("client|setname", 3, kConn, LocalCommand::kClientSetName),
     Refused("client|tracking", -3, kConn, kNoTracking),
     Refused("client|trackinginfo", 2, kConn, kNoTracking),
-    Refused("client|unblock", -3, kAdmin | kConn, kNoBlocking),
+    Local("client|unblock", -3, kAdmin | kConn, LocalCommand::kClientUnblock),
     Local("client|unpause", 2, kAdmin | kConn, LocalCommand::kClientUnpause),
     Local("echo", 2, kLoading | kStale | kFast, LocalCommand::kEcho),
     Local("hello", -1, kConn | kFast | kNoAuth | kAllowBusy, LocalCommand::kHello),

@@ -31,9 +31,9 @@ constexpr CommandRow kStreamRows[] = {
     Read("xlen", 2, kFast, Key(1)),
     Read("xpending", -3, kPlain, Key(1)).InResp2(Resp2Form::kLastNullArray),
     Read("xrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
-    Read("xread", -4, kBlocking, kStreams).By(ArgRule::kXread).InResp2(Resp2Form::kPairs),
+    Read("xread", -4, kBlocking, kStreams).MayBlock().InResp2(Resp2Form::kPairs),
     Write("xreadgroup", -7, kBlocking, kStreams).Rewritten(RewriteXreadgroup, AskXreadgroup)
-        .By(ArgRule::kXread).InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty)
+        .MayBlock().InResp2(Resp2Form::kPairs).NoEffectIf(NoEffect::kEmpty)
         .LooselyReplicated(),
     Read("xrevrange", -4, kPlain, Key(1)).InResp2(Resp2Form::kNullArray),
     Write("xsetid", -3, kDenyOom | kFast, Key(1)),

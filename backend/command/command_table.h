@@ -112,7 +112,6 @@ enum class ArgRule : uint8_t {
   kNone,
   kXadd,         // a write of the same bytes only with a full ID and without "~"
   kXtrim,        // the same bytes only without "~"
-  kXread,        // blocks with BLOCK: XREAD, XREADGROUP
   kByLex,        // the same bytes only without BYLEX: ZRANGESTORE
   kSort,         // a write only with STORE; BY and GET read keys that are not named
   kSortRo,       // the same, without STORE
@@ -124,6 +123,7 @@ enum class ArgRule : uint8_t {
   kSwapDb,       // names two databases
   kFlushAll,  // where shards have a database of their nodes for themselves, they empty that alone
   kScript,    // a state copy of the keys that it declares; without any, confined
+  kBlocks,    // may wait (see Blocking), which is all that depends on them
 };
 
 // A command that runs a script of the client's.
@@ -132,6 +132,14 @@ enum class ScriptRule : uint8_t {
   kText,      // args[1] is its text: EVAL
   kSha,       // args[1] is its SHA1; `by_text` names the row that has the text there: EVALSHA
   kFunction,  // args[1] is the name of a function of a library: FCALL
+};
+
+// Whether a command may wait for what it wants, and which argument says how long (blocking.h).
+enum class Blocking : uint8_t {
+  kNone,
+  kTimeoutLast,   // the last one, in seconds: BLPOP, BLMOVE, BZPOPMIN, ...
+  kTimeoutFirst,  // args[1], in seconds: BLMPOP, BZMPOP
+  kOption,        // the one behind BLOCK, in milliseconds; without that it does not wait: XREAD
 };
 
 // Whether and where a command names a time of the clock at which its key expires.
@@ -173,6 +181,9 @@ struct CommandRow {
   ScriptRule script = ScriptRule::kNone;
   std::string_view by_text = {};
   std::string_view if_reads = {};       // the row for one that says that it does not write: EVAL_RO
+  Blocking blocking = Blocking::kNone;
+  std::string_view at_once = {};   // of one that blocks: what a node is asked instead
+  std::string_view put_back = {};  // and what undoes that
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite

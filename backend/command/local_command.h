@@ -46,6 +46,7 @@ enum class LocalCommand : uint8_t {
   kClientReply,
   kClientPause,
   kClientUnpause,
+  kClientUnblock,
   kClientHelp,
   kCommand,
   kCommandCount,

@@ -174,6 +174,13 @@ struct Row : CommandRow {
     row.script = ScriptRule::kFunction;
     return row;
   }
+  // Where BLOCK is an option.
+  constexpr Row MayBlock() const {
+    Row row = By(ArgRule::kBlocks);
+    row.blocking = Blocking::kOption;
+    row.at_once = row.name;
+    return row;
+  }
   constexpr Row NoEffectIf(NoEffect reply) const {
     Row row = *this;
     row.no_effect = reply;
@@ -201,6 +208,19 @@ constexpr Row Write(std::string_view name, int arity, uint32_t flags, Keys keys)
   row.second_copy = SecondCopy::kSameBytes;
   return row;
 }
+// One that waits for what it wants: a node is asked by `at_once`, and what that took by mistake is put
+// back by `put_back`.
+constexpr Row Blocks(std::string_view name, int arity, uint32_t flags, Blocking blocking, Keys keys,
+                     std::string_view at_once, std::string_view put_back = {}) {
+  Row row = Write(name, arity, flags | kBlocking, keys)
+                .By(ArgRule::kBlocks)
+                .InResp2(Resp2Form::kNullArray)
+                .NoEffectIf(NoEffect::kEmpty);
+  row.blocking = blocking;
+  row.at_once = at_once;
+  row.put_back = put_back;
+  return row;
+}
 constexpr Row Local(std::string_view name, int arity, uint32_t flags, LocalCommand local,
                     Keys keys = kNoKeys) {
   Row row(name, arity, flags, keys);
@@ -222,9 +242,6 @@ constexpr Row Container(std::string_view name) {
 }
 
 // Sentences that several rows share; each stands after "ERR ".
-inline constexpr std::string_view kNoBlocking =
-    "blocking commands are not supported by gemel yet: one would hold up a connection that all "
-    "clients share";
 inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
 inline constexpr std::string_view kNoScriptDebug =
     "SCRIPT DEBUG is not supported by gemel: debug on a node";

@@ -9,9 +9,6 @@ namespace {
 
 using Args = std::span<const std::string_view>;
 
-constexpr std::string_view kNoBlock =
-    "BLOCK is not supported by gemel yet: it would hold up a connection that all clients share";
-
 bool Contains(Args args, size_t from, std::string_view lower) {
   for (size_t i = from; i < args.size(); ++i) {
     if (EqualsLower(args[i], lower)) return true;
@@ -86,20 +83,15 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
     case ArgRule::kScript:
       return args.size() > 2 && args[2] == "0" ? SecondCopy::kConfined : row.second_copy;
     case ArgRule::kNone:
-    case ArgRule::kXread:
     case ArgRule::kSortRo:
     case ArgRule::kCopy:
     case ArgRule::kMove:
     case ArgRule::kSwapDb:
     case ArgRule::kFlushAll:
+    case ArgRule::kBlocks:
       break;
   }
   return row.second_copy;
-}
-
-std::string_view RefusalByArgs(const CommandRow& row, Args args) {
-  if (row.arg_rule == ArgRule::kXread && ReadXreadgroupArgs(args).block) return kNoBlock;
-  return {};
 }
 
 bool ReadsUnnamedKeysByArgs(const CommandRow& row, Args args) {

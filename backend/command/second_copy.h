@@ -14,7 +14,6 @@ namespace gemel {
 
 // The slow halves of the functions below, for rows with an ArgRule.
 SecondCopy SecondCopyByArgs(const CommandRow& row, std::span<const std::string_view> args);
-std::string_view RefusalByArgs(const CommandRow& row, std::span<const std::string_view> args);
 bool ReadsUnnamedKeysByArgs(const CommandRow& row, std::span<const std::string_view> args);
 
 // What the copies after the first must be sent for this invocation. kNotYet: refuse it with
@@ -32,13 +31,6 @@ inline bool IsWriteFor(const CommandRow& row, std::span<const std::string_view> 
 // Must one copy execute it alone first, before the others are sent what came of it?
 inline bool OneCopyFirst(SecondCopy second) {
   return second == SecondCopy::kRewrite || second == SecondCopy::kStateCopy;
-}
-
-// Why this invocation is refused, however many copies there are (after "ERR "); empty if it is not.
-// Commands that are never supported, XREAD with BLOCK, COPY with DB.
-inline std::string_view RefusalFor(const CommandRow& row, std::span<const std::string_view> args) {
-  if (row.split == Split::kNotSupported) return row.refusal;
-  return row.arg_rule == ArgRule::kNone ? std::string_view() : RefusalByArgs(row, args);
 }
 
 // Does this invocation read keys whose names it does not give (SORT with BY or GET)? It is right

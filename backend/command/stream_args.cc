@@ -34,7 +34,7 @@ XreadgroupArgs ReadXreadgroupArgs(std::span<const std::string_view> args) {
     } else if (EqualsLower(args[i], "group")) {
       i += 2;
     } else if (EqualsLower(args[i], "block")) {
-      read.block = true;
+      read.block = i;
       i += 1;
     } else if (EqualsLower(args[i], "noack")) {
       read.noack = true;

@@ -22,7 +22,7 @@ struct XreadgroupArgs {
   size_t first_key = 0;
   size_t streams = 0;  // so many keys, and then as many IDs; 0: malformed
   bool noack = false;
-  bool block = false;
+  size_t block = 0;  // where BLOCK is; 0: nowhere
 };
 // Of XREAD, too: it has no group.
 XreadgroupArgs ReadXreadgroupArgs(std::span<const std::string_view> args);

@@ -6,6 +6,7 @@
 #include "backend/command/block.h"
 #include "backend/command/script_guard.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/blocked_clients.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
@@ -41,6 +42,7 @@ void FirstWrites::Send(Request* request) {
     Op* write = parts_->writes->Open(request);
     write->waiting_since_ms = parts_->env->NowMs();
     BeginOn(primary, write, request->frame);
+    if (parts_->blocked->wants()) parts_->blocked->Serve();
   }
 }
 

@@ -44,6 +44,9 @@ enum class RequestKind : uint8_t {
                // node has them in line. The frame, if there is one, goes to every node as well
   kKill,  // ends a script that a node runs: the frame is SCRIPT or FUNCTION, what it was called by.
           // Answered as Redis answers its KILL
+  kBlocking,  // waits in the shard for what it wants: the extra's cargo is a BlockingCargo
+              // (blocked_clients.h), and the frame is its own
+  kUnblock,   // ends the waiting of one: the extra's cargo is an UnblockCargo
   kAudit,   // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,  // asks a worker, no shard: see RequestCargo
 };

@@ -49,7 +49,8 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       comparison_(&parts_),
       control_(&parts_),
       libraries_(&parts_),
-      watches_(&parts_) {
+      watches_(&parts_),
+      blocked_(&parts_) {
   parts_.copies = &copies_;
   parts_.hedger = &hedger_;
   parts_.reads = &reads_;
@@ -69,6 +70,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
   parts_.comparison = &comparison_;
   parts_.control = &control_;
   parts_.watches = &watches_;
+  parts_.blocked = &blocked_;
   for (const LinkOptions& node : parts_.options.nodes) TakePlace(node);
   std::string& home = parts_.options.home;
   if (home.empty() && !parts_.options.nodes.empty()) home = parts_.options.nodes[0].name;
@@ -84,6 +86,7 @@ void Shard::Start() {
 }
 
 void Shard::Stop() {
+  blocked_.Stop();
   roles_.Stop();
   control_.Stop();
   aside_.Stop();
@@ -109,6 +112,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   loss_.Tick(now_ms);
   control_.Tick(now_ms);
   watches_.Tick(now_ms);
+  blocked_.Tick(now_ms);
   libraries_.Tick(now_ms);
 }
 
@@ -146,6 +150,12 @@ void Shard::SubmitSlow(Request* request) {
       libraries_.OnChange();
       if (!request->frame.empty()) libraries_.Tell(request->frame);
       request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
+      return;
+    case RequestKind::kBlocking:
+      blocked_.Submit(request);
+      return;
+    case RequestKind::kUnblock:
+      blocked_.Unblock(request);
       return;
     case RequestKind::kKill:
       if (!nodes_.PassToKiller(request)) {
@@ -389,7 +399,7 @@ void Shard::SetOptions(const ShardOptions& options) {
 
 bool Shard::Idle() const {
   if (!Quiet() || !hold_.empty() || !aside_.empty() || !way_back_.NothingLocked() ||
-      !control_.idle()) {
+      !control_.idle() || !blocked_.idle()) {
     return false;
   }
   for (uint32_t i = 0; i < copies_.count(); ++i) {

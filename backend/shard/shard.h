@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "backend/shard/aside.h"
+#include "backend/shard/blocked_clients.h"
 #include "backend/shard/comparison.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
@@ -101,6 +102,7 @@ class Shard : public LinkOwner, private ShardCenter {
   RoleEdits& edits() { return edits_; }
   ShardControl& control() { return control_; }
   Removals& removals() { return removals_; }
+  BlockedClients& blocked() { return blocked_; }
   // For who stands beside it.
   ShardPorts ports() { return ShardPorts(&parts_); }
   void set_notes(ShardNotes notes) { parts_.notes = std::move(notes); }
@@ -160,6 +162,7 @@ class Shard : public LinkOwner, private ShardCenter {
   ShardControl control_;
   Libraries libraries_;
   Watches watches_;
+  BlockedClients blocked_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.
   bool open_ = false;

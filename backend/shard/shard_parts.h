@@ -19,6 +19,7 @@
 namespace gemel {
 
 class Aside;
+class BlockedClients;
 class CommandTable;
 class Comparison;
 class Copies;
@@ -78,6 +79,7 @@ struct ShardParts {
   Comparison* comparison = nullptr;
   ShardControl* control = nullptr;
   Watches* watches = nullptr;
+  BlockedClients* blocked = nullptr;
 
   // "shard 'NAME': ", with which every line for the log begins.
   std::string Prefix() const { return "shard '" + options.name + "': "; }

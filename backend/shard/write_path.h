@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backend/figures/figures.h"
+#include "backend/shard/blocked_clients.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/differing_writes.h"
 #include "backend/shard/frame_keys.h"
@@ -42,6 +43,8 @@ class WritePath {
     }
     op->sent = op->pending = parts_->copies->targets();
     Transmit(*parts_, op, request, op->sent);
+    if (parts_->blocked->wants()) [[unlikely]]
+      parts_->blocked->Serve();
   }
   void OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame);
   void OnLost(const Link& link, Op* op, std::string_view frame);
@@ -65,6 +68,8 @@ class WritePath {
     op->session = request->session;
     if (!parts_->watches->idle()) [[unlikely]]
       parts_->watches->OnWrite(op, *request);
+    if (!parts_->blocked->idle()) [[unlikely]]
+      parts_->blocked->OnWrite(*request);
     return op;
   }
   void End(Op* op);

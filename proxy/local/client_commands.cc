@@ -23,21 +23,21 @@ std::string Describe(Session& session, uint64_t now_ms) {
   const auto seconds = [now_ms](uint64_t since_ms) {
     return std::to_string(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0);
   };
-  std::string line = "id=" + std::to_string(facts.id) + " addr=" + facts.peer +
-                     " laddr=" + facts.local +
-                     " fd=0 name=" + std::string(state.client_name.view()) +
-                     " age=" + seconds(facts.created_ms) + " idle=" + seconds(facts.active_ms) +
-                     " flags=N db=" + std::to_string(state.database.index()) +
-                     " sub=" + std::to_string(state.subscriptions.channels()) +
-                     " psub=" + std::to_string(state.subscriptions.patterns()) +
-                     " ssub=" + std::to_string(state.subscriptions.shard_channels()) +
-                     " multi=" + std::to_string(state.transaction.queued()) +
-                     " qbuf=" + std::to_string(session.input().size()) +
-                     " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-                     std::to_string(session.replies().pending()) +
-                     " omem=" + std::to_string(session.replies().out().bytes()) +
-                     " tot-mem=" + std::to_string(session.Held()) +
-                     " events=" + (session.paused() ? "" : "r") + " cmd=";
+  std::string line =
+      "id=" + std::to_string(facts.id) + " addr=" + facts.peer + " laddr=" + facts.local +
+      " fd=0 name=" + std::string(state.client_name.view()) + " age=" + seconds(facts.created_ms) +
+      " idle=" + seconds(facts.active_ms) + " flags=" + (session.blocked() ? "b" : "N") +
+      " db=" + std::to_string(state.database.index()) +
+      " sub=" + std::to_string(state.subscriptions.channels()) +
+      " psub=" + std::to_string(state.subscriptions.patterns()) +
+      " ssub=" + std::to_string(state.subscriptions.shard_channels()) +
+      " multi=" + std::to_string(state.transaction.queued()) +
+      " qbuf=" + std::to_string(session.input().size()) +
+      " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
+      std::to_string(session.replies().pending()) +
+      " omem=" + std::to_string(session.replies().out().bytes()) +
+      " tot-mem=" + std::to_string(session.Held()) + " events=" + (session.paused() ? "" : "r") +
+      " cmd=";
   line += facts.last_command == nullptr ? "NULL" : facts.last_command->name;
   line += " user=" + state.access.user() + " redir=" + std::to_string(state.tracking.redirect()) +
           " resp=" + std::to_string(state.protocol.version());
@@ -146,6 +146,32 @@ void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalAr
       });
 }
 
+void ClientUnblock(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  const bool error = args.size() == 4 && EqualsLower(args[3], "error");
+  if (args.size() > 4) {
+    session.ReplyError(UnknownSubcommandError(args));
+    return;
+  }
+  if (args.size() == 4 && !error && !EqualsLower(args[3], "timeout")) {
+    session.ReplyError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    return;
+  }
+  int64_t id = 0;
+  if (!ParseInteger(args[2], &id)) {
+    session.ReplyError("ERR value is not an integer or out of range");
+    return;
+  }
+  AskWorkers(session, row, UnblockClientOrder{static_cast<uint64_t>(id), error},
+             [](const std::vector<PartReply>& parts, std::string* out) {
+               int64_t done = 0;
+               for (const PartReply& part : parts) {
+                 const auto& order = static_cast<const WorkerOrder&>(*part.cargo);
+                 done += std::get<UnblockClientOrder>(order.what).done ? 1 : 0;
+               }
+               AppendInteger(out, done);
+             });
+}
+
 void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   const std::string_view lines[] = {
       "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
@@ -163,6 +189,8 @@ void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
       "    Return information about client connections: TYPE, ID.",
       "SETNAME <name>",
       "    Assign the name <name> to the current connection.",
+      "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+      "    Unblock the specified blocked client.",
       "HELP",
       "    Print this help.",
   };
@@ -212,6 +240,16 @@ uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t 
   return chosen.size();
 }
 
+bool UnblockClient(LocalCommands& local, uint64_t id, bool error) {
+  bool done = false;
+  local.directory().ForEachSession([&](Session& session) {
+    if (session.facts().id != id || !session.blocked()) return;
+    session.Unblock(error ? UnblockCargo::Why::kError : UnblockCargo::Why::kTimeout);
+    done = true;
+  });
+  return done;
+}
+
 LocalHandler ClientHandler(LocalCommand command) {
   switch (command) {
     case LocalCommand::kClientId:
@@ -234,6 +272,8 @@ LocalHandler ClientHandler(LocalCommand command) {
       return ClientPause;
     case LocalCommand::kClientUnpause:
       return ClientUnpause;
+    case LocalCommand::kClientUnblock:
+      return ClientUnblock;
     case LocalCommand::kClientHelp:
       return ClientHelp;
     default:

@@ -84,7 +84,6 @@ constexpr Row kRows[] = {
      Reloads},
     {"clients", "cluster_connections", Zero},
     {"clients", "maxclients", [](From from) { return Number(from.pool.limits.max_clients); }},
-    {"clients", "blocked_clients", Zero},
     {"memory", "used_memory", Resident},
     {"memory", "used_memory_human", ResidentHuman},
     {"memory", "used_memory_rss", Resident},

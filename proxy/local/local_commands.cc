@@ -53,6 +53,8 @@ void LocalCommands::RunWorkerOrder(Request* request) {
     reply = ListClients(*this, *list->filter);
   } else if (auto* kill = std::get_if<KillClientsOrder>(&order)) {
     kill->killed = KillClients(*this, *kill->filter, kill->own_id);
+  } else if (auto* unblock = std::get_if<UnblockClientOrder>(&order)) {
+    unblock->done = UnblockClient(*this, unblock->id, unblock->error);
   } else {
     auto* process = std::get_if<ProcessOrder>(&order);
     on_process_order_(std::move(process->order), [request, process](const ReloadOutcome& outcome) {

@@ -115,6 +115,8 @@ bool CheckClientName(Session& session, std::string_view name);
 // CLIENT LIST (its lines) and CLIENT KILL (how many) on this worker's own sessions.
 std::string ListClients(LocalCommands& local, const ClientFilter& filter);
 uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t own_id);
+// CLIENT UNBLOCK. False: it is none of this worker's, or does not wait.
+bool UnblockClient(LocalCommands& local, uint64_t id, bool error);
 
 }  // namespace gemel
 

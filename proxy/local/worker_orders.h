@@ -63,6 +63,13 @@ struct KillClientsOrder {
   uint64_t killed = 0;
 };
 
+// CLIENT UNBLOCK, of whichever worker has that session.
+struct UnblockClientOrder {
+  uint64_t id;
+  bool error;  // it is told so
+  bool done = false;
+};
+
 // PROXY RELOAD, CONFIG SET, CONFIG REWRITE: for worker 0, which keeps the config.
 struct ProcessOrder {
   ReloadOrder order;
@@ -71,7 +78,7 @@ struct ProcessOrder {
 
 // The cargo of a kWorker request.
 struct WorkerOrder : RequestCargo {
-  using What = std::variant<ListClientsOrder, KillClientsOrder, ProcessOrder>;
+  using What = std::variant<ListClientsOrder, KillClientsOrder, UnblockClientOrder, ProcessOrder>;
   explicit WorkerOrder(What order) : what(std::move(order)) {}
   What what;
 };

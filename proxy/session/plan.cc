@@ -154,8 +154,8 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
   plan->names_all_keys = !ReadsUnnamedKeys(row, args);
   plan->second_copy = SecondCopyFor(row, args);
   plan->request = RequestKindFor(plan->second_copy);
-  if (const std::string_view never = RefusalFor(row, args); !never.empty()) {
-    return Refuse("ERR " + std::string(never), plan);
+  if (row.split == Split::kNotSupported) {
+    return Refuse("ERR " + std::string(row.refusal), plan);
   }
   if (!well_formed) {
     plan->refused_at_exec = true;

@@ -176,17 +176,20 @@ void Session::Resume() {
 }
 
 void Session::OnInputEnd() {
+  Unblock(UnblockCargo::Why::kGone);  // as Redis does: who waits and hangs up gets nothing
   input_.End();
   if (!paused_) Drain();
 }
 
 void Session::OnClosed() {
+  Unblock(UnblockCargo::Why::kGone);
   closing_ = true;
   input_.Clear();
   replies_.Close();
 }
 
 void Session::Drain() {
+  Unblock(UnblockCargo::Why::kError);
   closing_ = true;
   input_.Clear();
   replies_.WantFlush();

@@ -106,6 +106,10 @@ class Session {
   void Sent(uint32_t shard) { pace_.Sent(shard); }
   // Carries out a local command, whose answer goes there.
   void RunFor(LocalAnswers* answers, const CommandRow& row, std::span<const std::string_view> args);
+  // It waits for what a key will have.
+  bool blocked() const { return state_.blocking.active() && replies_.awaits_order(); }
+  // Ends that, soon; no-op if it does not wait.
+  void Unblock(UnblockCargo::Why why);
   // The connection ends once what was asked before is answered.
   void CloseAfterReplies() { closing_ = true; }
 
@@ -123,6 +127,7 @@ class Session {
   bool Handle(std::string_view frame);
   bool HandleByPlan(const CommandRow& row, std::string_view frame);
   void Queue(const CommandRow& row, std::string_view frame);
+  void Block(const CommandRow& row, std::string_view frame, uint32_t shard, uint64_t timeout_ms);
   // An error of a command that is not carried out; the transaction, if there is one, fails.
   void Reject(const CommandRow* row, std::string_view text);
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backend/command/ascii.h"
+#include "backend/command/blocking.h"
 #include "backend/command/key_finder.h"
 #include "backend/command/script_guard.h"
 #include "backend/resp/resp_writer.h"
@@ -193,13 +194,73 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
     return true;
   }
   if (!confined.empty()) frame = confined;
+  uint64_t timeout_ms = 0;
+  const bool may_wait = MayWait(row, context.args);
+  if (std::string wrong; may_wait && !ReadBlockingTimeout(row, context.args, &timeout_ms, &wrong)) {
+    ReplyError(wrong);
+    return true;
+  }
   PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
   if (runner.StopsAtFence(plan)) {
     replies_.StopAtFence();
     return false;
   }
+  if (may_wait) {
+    Block(row, frame, plan.shard, timeout_ms);
+    return true;
+  }
   runner.Send(plan, static_cast<uint32_t>(facts_.commands * 0x9e3779b97f4a7c15ull >> 40));
   return true;
+}
+
+void Session::Block(const CommandRow& row, std::string_view frame, uint32_t shard,
+                    uint64_t timeout_ms) {
+  auto cargo = std::make_unique<BlockingCargo>();
+  cargo->ticket = std::make_shared<BlockTicket>();
+  cargo->timeout_ms = timeout_ms;
+  Request* request = replies_.Reserve(&row);
+  // What comes of waiting for nothing is this null, whatever the command is.
+  if (request->form == Resp2Form::kPlain) request->form = Resp2Form::kNullArray;
+  state_.blocking.Begin(cargo->ticket, shard);
+  request->kind = RequestKind::kBlocking;
+  request->shard = static_cast<uint16_t>(shard);
+  request->frame = frame;
+  request->OwnFrame();
+  request->extra->cargo = std::move(cargo);
+  replies_.AwaitOrder(request);
+  context_->dispatcher->SubmitApart(request);
+}
+
+namespace {
+
+// One that is told to no client.
+class Unblocking : public RequestSink {
+ public:
+  explicit Unblocking(Dispatcher* dispatcher) : dispatcher_(dispatcher) {}
+
+ private:
+  void OnReply(Request* request, const Reply&) override {
+    dispatcher_->Free(request);
+    delete this;
+  }
+
+  Dispatcher* dispatcher_;
+};
+
+}  // namespace
+
+void Session::Unblock(UnblockCargo::Why why) {
+  if (!blocked()) return;
+  auto cargo = std::make_unique<UnblockCargo>();
+  cargo->ticket = state_.blocking.ticket();
+  cargo->why = why;
+  Request* request = context_->dispatcher->New();
+  request->kind = RequestKind::kUnblock;
+  request->shard = static_cast<uint16_t>(state_.blocking.shard());
+  request->frame = {};
+  request->Extra().cargo = std::move(cargo);
+  request->sink = new Unblocking(context_->dispatcher);  // NOLINT: gone with the answer
+  context_->dispatcher->SubmitApart(request);
 }
 
 void Session::Queue(const CommandRow& row, std::string_view frame) {

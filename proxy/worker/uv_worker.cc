@@ -155,10 +155,22 @@ void UvWorker::EndChange(Change change) {
   SetScheduling();
   if (io_changed) SetIoUring();
   dispatcher_.SetPool(serving_.pool.get());
+  UnblockMoved();
   const size_t known = shards_.size();
   AddNewShards(*change.topology);
   ChangeShards(change, known, ring_changed);
   ChangeListeners(&change);
+}
+
+// Whoever waits for a key that is another shard's now would wait in vain. One may come behind a
+// change, from a worker that has still to make it: so this is looked at now and then.
+void UvWorker::UnblockMoved() {
+  const Pool& pool = *serving_.pool;
+  for (const auto& owned : shards_) {
+    BlockedClients& blocked = owned->shard()->blocked();
+    if (blocked.idle()) continue;
+    blocked.OnMoved([&](std::string_view key) { return pool.ShardOf(key) != owned->slot(); });
+  }
 }
 
 void UvWorker::AddNewShards(const Topology& topology) {
@@ -288,6 +300,7 @@ bool UvWorker::TickAll(uint64_t now_ms) {
 }
 
 void UvWorker::OnSecond() {
+  UnblockMoved();
   GiveMemoryBack();
   sessions_.session_context().reply_bytes /= 2;
   SumShards();

@@ -126,6 +126,7 @@ class UvWorker : private WorkerRequestHandler {
   void StartListener(const Listener& listener);
 
   // Parts of EndChange.
+  void UnblockMoved();
   void AddNewShards(const Topology& topology);
   void ChangeShards(const Change& change, size_t known, bool ring_changed);
   void ChangeListeners(Change* change);

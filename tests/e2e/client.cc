@@ -120,6 +120,14 @@ Reply Client::Read() {
   return converted;
 }
 
+void Client::Flush() {
+  for (int done = 0; done == 0;) {
+    if (redisBufferWrite(context_.get(), &done) != REDIS_OK) {
+      throw std::runtime_error(std::string("write: ") + context_->errstr);
+    }
+  }
+}
+
 bool Client::IsClosed() {
   void* raw = nullptr;
   const bool closed =

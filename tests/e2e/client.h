@@ -53,6 +53,8 @@ class Client {
   // Pipelining: sends nothing until the next Read.
   void Append(const Words& words);
   Reply Read();
+  // Sends what was appended, without reading.
+  void Flush();
   // The other side has closed: nothing more to read.
   bool IsClosed();
 

@@ -122,7 +122,7 @@ void AskForRefused(Visit& visit) {
   RawSocket& socket = visit.Open();
   for (const Words& words : std::vector<Words>{{"MULTI"},
                                                {"EXEC"},
-                                               {"BLPOP", "hostile:list", "0"},
+                                               {"BLPOP", "hostile:list", "0.01"},
                                                {"SUBSCRIBE", "channel"},
                                                {"SHUTDOWN"},
                                                {"SYNC"},

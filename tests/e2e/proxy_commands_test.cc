@@ -73,8 +73,7 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
   const std::vector<Words> with_keys = {
       {"RENAME", a, b},
       {"EVAL", "return 1", "2", a, b},
-      {"BLPOP", a, "0"},
-      {"XREAD", "BLOCK", "0", "STREAMS", a, "0"},
+      {"BLPOP", a, b, "0"},
       {"SORT", a, "BY", "w_*"},
       {"COPY", a, a, "DB", "16"},
   };

@@ -33,6 +33,23 @@ Words Lmpop(Draw& d) {
   return words;
 }
 
+// One that waits for nothing does so for a moment.
+std::string Moment(Draw& d) { return d.OneIn(2) ? "0.001" : "0.02"; }
+
+Words Blmpop(Draw& d) {
+  Words words = Lmpop(d);
+  words[0] = "BLMPOP";
+  words.insert(words.begin() + 1, Moment(d));
+  return words;
+}
+
+Words PopOfSeveral(Draw& d, const char* name) {
+  Words words = {name};
+  Add(&words, d.Keys(ValueKind::kList));
+  words.push_back(Moment(d));
+  return words;
+}
+
 Words StoreSet(Draw& d, const char* name) {
   Words words = {name, d.Key(ValueKind::kSet)};
   Add(&words, d.Keys(ValueKind::kSet));
@@ -43,6 +60,22 @@ Words StoreSet(Draw& d, const char* name) {
 
 Makers ListAndSetMakers() {
   return {
+      {"blmove",
+       [](Draw& d) {
+         return Words{"BLMOVE",
+                      d.Key(ValueKind::kList),
+                      d.Key(ValueKind::kList),
+                      d.Pick({"LEFT", "RIGHT"}),
+                      d.Pick({"LEFT", "RIGHT"}),
+                      Moment(d)};
+       }},
+      {"blmpop", Blmpop},
+      {"blpop", [](Draw& d) { return PopOfSeveral(d, "BLPOP"); }},
+      {"brpop", [](Draw& d) { return PopOfSeveral(d, "BRPOP"); }},
+      {"brpoplpush",
+       [](Draw& d) {
+         return Words{"BRPOPLPUSH", d.Key(ValueKind::kList), d.Key(ValueKind::kList), Moment(d)};
+       }},
       {"linsert",
        [](Draw& d) {
          return Words{"LINSERT", d.Key(ValueKind::kList), d.Pick({"BEFORE", "AFTER"}), d.Member(),

@@ -30,6 +30,23 @@ Words Zmpop(Draw& d) {
   return words;
 }
 
+// One that waits for nothing does so for a moment.
+std::string MomentOf(Draw& d) { return d.OneIn(2) ? "0.001" : "0.02"; }
+
+Words Bzmpop(Draw& d) {
+  Words words = Zmpop(d);
+  words[0] = "BZMPOP";
+  words.insert(words.begin() + 1, MomentOf(d));
+  return words;
+}
+
+Words PopOfSortedSets(Draw& d, const char* name) {
+  Words words = {name};
+  Add(&words, d.Keys(ValueKind::kSorted));
+  words.push_back(MomentOf(d));
+  return words;
+}
+
 Words PopScored(Draw& d, const char* name) {
   Words words = {name, d.Key(ValueKind::kSorted)};
   if (d.OneIn(2)) words.push_back(d.Number(5));
@@ -118,6 +135,9 @@ Makers SortedSetMakers() {
          return Words{"ZINCRBY", d.Key(ValueKind::kSorted), d.Float(), d.Member()};
        }},
       {"zinterstore", [](Draw& d) { return StoreSorted(d, "ZINTERSTORE", true); }},
+      {"bzmpop", Bzmpop},
+      {"bzpopmax", [](Draw& d) { return PopOfSortedSets(d, "BZPOPMAX"); }},
+      {"bzpopmin", [](Draw& d) { return PopOfSortedSets(d, "BZPOPMIN"); }},
       {"zmpop", Zmpop},
       {"zpopmax", [](Draw& d) { return PopScored(d, "ZPOPMAX"); }},
       {"zpopmin", [](Draw& d) { return PopScored(d, "ZPOPMIN"); }},

@@ -58,6 +58,7 @@ Words Xreadgroup(Draw& d) {
   Words words = {"XREADGROUP", "GROUP", d.Group(), d.Consumer()};
   if (!d.OneIn(3)) Add(&words, {"COUNT", d.Number(10)});
   if (d.OneIn(4)) words.push_back("NOACK");
+  if (d.OneIn(4)) Add(&words, {"BLOCK", d.Pick({"1", "20"})});
   words.push_back("STREAMS");
   const Words keys = d.Keys(ValueKind::kStream, 2);
   Add(&words, keys);

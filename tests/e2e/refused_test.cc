@@ -18,12 +18,6 @@ TEST(Refused, CommandsWithAnOutcomeOfTheirOwnOnAPair) {
   const std::string before = cluster.node(0, 0).Digest();
   const std::vector<Words> refused = {
       {"EVAL", "return redis.call('SET', 'k', ARGV[1])", "0", "v"},
-      {"BLPOP", "list", "0"},
-      {"BRPOP", "list", "0"},
-      {"BLMOVE", "list", "list", "LEFT", "RIGHT", "0"},
-      {"BZPOPMIN", "z", "0"},
-      {"XREAD", "BLOCK", "0", "STREAMS", "x", "$"},
-      {"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "x", ">"},
       {"SUBSCRIBE", "c"},
       {"PSUBSCRIBE", "c*"},
       {"PUBLISH", "c", "m"},

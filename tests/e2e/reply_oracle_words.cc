@@ -55,7 +55,7 @@ void WordMaker::Walk(const std::vector<Argument>& arguments) {
     }
   }
   for (const Argument* argument : order) {
-    if (argument->token == "BLOCK") continue;  // it is refused, and redis-server would wait
+    if (argument->token == "BLOCK") continue;  // who waits cannot be compared in turns
     if (argument->optional && !draw_.OneIn(3)) continue;
     WalkOne(*argument);
   }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "proxy/session/state/access.h"
+#include "proxy/session/state/blocking.h"
 #include "proxy/session/state/client_name.h"
 #include "proxy/session/state/database.h"
 #include "proxy/session/state/protocol.h"
@@ -35,6 +36,7 @@ struct SessionState {
   }
 
   Access access;
+  BlockingState blocking;  // while it waits, it cannot send RESET
   ClientName client_name;
   [[no_unique_address]] Subscriptions subscriptions;
   [[no_unique_address]] Tracking tracking;
