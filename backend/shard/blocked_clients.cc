@@ -26,6 +26,25 @@ bool IsUnknown(std::string_view error) {
   return error.find("may or may not") != std::string_view::npos;
 }
 
+std::string_view TextOf(UnblockCargo::Why why) {
+  switch (why) {
+    case UnblockCargo::Why::kTimeout:
+      return kNull;
+    case UnblockCargo::Why::kError:
+      return "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
+    case UnblockCargo::Why::kStopping:
+      return "-UNBLOCKED force unblock from blocking operation: gemel is being stopped\r\n";
+    case UnblockCargo::Why::kGone:
+      break;
+  }
+  return kGone;
+}
+
+// 1 or 0.
+uint32_t OfStreams(const Request& request) {
+  return request.row->blocking == Blocking::kOption ? 1 : 0;
+}
+
 }  // namespace
 
 BlockedClients::~BlockedClients() = default;
@@ -51,6 +70,7 @@ void BlockedClients::Submit(Request* request) {
     place.before = line->second.last;
     (place.before != nullptr ? place.before->behind : line->second.first) = &place;
     line->second.last = &place;
+    line->second.of_streams += OfStreams(*request);
   }
   if (cargo.timeout_ms != 0) {
     waiter->deadline = deadlines_.emplace(parts_->env->NowMs() + cargo.timeout_ms, waiter);
@@ -62,13 +82,9 @@ void BlockedClients::Submit(Request* request) {
 
 void BlockedClients::Unblock(Request* request) {
   const auto& cargo = static_cast<const UnblockCargo&>(*request->extra->cargo);
-  auto* waiter = static_cast<Waiter*>(cargo.ticket->waiter);
-  if (waiter != nullptr) {
+  if (auto* waiter = static_cast<Waiter*>(cargo.ticket->waiter); waiter != nullptr) {
     waiter->gone |= cargo.why == UnblockCargo::Why::kGone;
-    waiter->end = cargo.why == UnblockCargo::Why::kGone ? kGone
-                  : cargo.why == UnblockCargo::Why::kTimeout
-                      ? kNull
-                      : "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
+    if (waiter->end.empty()) waiter->end = TextOf(cargo.why);
     EndIfDue(waiter);
   }
   request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
@@ -144,6 +160,7 @@ void BlockedClients::Wake(Line* line, size_t count, bool of_write) {
                        [&](const Waiter* other) { return Alike(waiter, *other); });
   };
   for (Place* place = line->first; place != nullptr; place = place->behind) {
+    if (count == 0 && line->of_streams == 0) break;
     Waiter* waiter = place->waiter;
     const CommandRow& row = *waiter->request->row;
     const bool of_stream = row.blocking == Blocking::kOption;
@@ -371,6 +388,7 @@ void BlockedClients::Leave(Waiter* waiter, std::string_view reply) {
     Line* line = place.line;
     (place.before != nullptr ? place.before->behind : line->first) = place.behind;
     (place.behind != nullptr ? place.behind->before : line->last) = place.before;
+    line->of_streams -= OfStreams(*left->request);
     if (line->first == nullptr) {
       const std::string key = line->key;
       lines_.erase(key);

@@ -47,7 +47,7 @@ struct BlockingCargo : RequestCargo {
 
 // Of one of kind kUnblock. Answered at once.
 struct UnblockCargo : RequestCargo {
-  enum class Why : uint8_t { kTimeout, kError, kGone };
+  enum class Why : uint8_t { kTimeout, kError, kGone, kStopping };
   std::shared_ptr<BlockTicket> ticket;
   Why why = Why::kTimeout;
 };
@@ -87,7 +87,8 @@ class BlockedClients : private RequestSink {
     std::string key;  // its name
     Place* first = nullptr;
     Place* last = nullptr;
-    bool more = false;  // whoever gets something need not be the last
+    uint32_t of_streams = 0;  // of them, who takes nothing away
+    bool more = false;        // whoever gets something need not be the last
   };
   using Deadlines = std::multimap<uint64_t, Waiter*>;
   struct Waiter {

@@ -189,7 +189,7 @@ void Session::OnClosed() {
 }
 
 void Session::Drain() {
-  Unblock(UnblockCargo::Why::kError);
+  Unblock(UnblockCargo::Why::kStopping);
   closing_ = true;
   input_.Clear();
   replies_.WantFlush();
