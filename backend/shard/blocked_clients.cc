@@ -200,6 +200,7 @@ std::unique_ptr<BlockedClients::Question> BlockedClients::NewQuestion(Waiter* wa
 void BlockedClients::Send(std::unique_ptr<Question> question) {
   question->block = question->asked.block;
   question->frame = question->asked.frame;
+  if (question->waiter != nullptr) question->waiter->question = question.get();
   parts_->hold->Submit(question.release());
 }
 
@@ -316,6 +317,13 @@ void BlockedClients::OnAnswer(Question* question, std::string_view reply) {
     Return(waiter, answer);
     Leave(waiter, kGone);
   } else {
+    // What the taker is still asked for is for who has given way.
+    if (taker != waiter && taker->asking) {
+      waiter->asking = true;
+      waiter->again |= taker->again;
+      waiter->question = taker->question;
+      waiter->question->waiter = waiter;
+    }
     Leave(taker, answer);
     if (taker != waiter) EndIfDue(waiter);
   }
@@ -350,7 +358,9 @@ BlockedClients::Waiter* BlockedClients::TakerOf(const Question& question) const 
   }
   for (Place* place = line->second.first; place != nullptr; place = place->behind) {
     Waiter* each = place->waiter;
-    if (each->gone || each->asking) continue;
+    const bool same = !each->asking || (each->question->about == Question::About::kItself &&
+                                        each->question->key == question.key);
+    if (each->gone || !same) continue;
     if (each == own || Alike(*each, *own)) return each;
   }
   return nullptr;

@@ -76,6 +76,7 @@ class BlockedClients : private RequestSink {
  private:
   struct Waiter;
   struct Line;
+  struct Question;
   // A waiter's place in the line of one of its keys.
   struct Place {
     Waiter* waiter = nullptr;
@@ -97,11 +98,12 @@ class BlockedClients : private RequestSink {
     std::vector<Place> places;
     Deadlines::iterator deadline;
     bool has_deadline = false;
-    bool in_line = false;  // it has been told that there is nothing, and waits
-    bool asking = false;   // a question is under way for it
-    bool again = false;    // and is to be asked again
-    std::string end;       // what it is told if nothing comes of that; empty: it goes on waiting
-    bool gone = false;     // the client is, and is told nothing
+    bool in_line = false;          // it has been told that there is nothing, and waits
+    bool asking = false;           // a question is under way for it
+    bool again = false;            // and is to be asked again
+    Question* question = nullptr;  // which that is
+    std::string end;    // what it is told if nothing comes of that; empty: it goes on waiting
+    bool gone = false;  // the client is, and is told nothing
   };
   // A question that is under way.
   struct Question : Request {

@@ -124,7 +124,7 @@ const std::vector<std::string> kAtOnce = {
     "CLIENT UNBLOCK 123456789",
     "CLIENT UNBLOCK x",
     "CLIENT UNBLOCK 1 x",
-    "EVAL return\\_redis.pcall('blmpop',0,1,'none','left') 0",
+    "EVAL return\\_redis.pcall('blmpop',0,1,KEYS[1],'left') 1 none",
 };
 
 // Shards, workers.

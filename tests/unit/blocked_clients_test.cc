@@ -39,7 +39,7 @@ class BlockedClientsTest : public ShardWorld {
   // There is nothing yet.
   Client Park(const std::string& key, uint32_t session, uint64_t timeout_ms = 0) {
     const Client client = Wait({"BLPOP", key, "0"}, session, timeout_ms);
-    ExpectSent(Command({"LPOP", key}));
+    ExpectSent(Command({"lpop", key}));
     AnswerAll("_\r\n");
     EXPECT_EQ(client.request->told, "");
     return client;
@@ -73,7 +73,7 @@ TEST_F(BlockedClientsTest, APushAndWhatItIsForGoTogether) {
   EXPECT_EQ(Waiting(), 1);
   EXPECT_FALSE(shard_->Idle());
   Asked* push = Ask({"RPUSH", "q", "a"});
-  ExpectSent(Command({"RPUSH", "q", "a"}) + Command({"LPOP", "q"}));
+  ExpectSent(Command({"RPUSH", "q", "a"}) + Command({"lpop", "q"}));
   AnswerAll(":1\r\n$1\r\na\r\n");
   EXPECT_EQ(push->told, ":1\r\n");
   EXPECT_EQ(client.request->told, "*2\r\n$1\r\nq\r\n$1\r\na\r\n");
@@ -86,17 +86,17 @@ TEST_F(BlockedClientsTest, AsManyAreAskedForAsMayBeServedAndInTheirOrder) {
   std::vector<Client> clients;
   for (uint32_t i = 0; i < 4; ++i) clients.push_back(Park("q", 10 + i));
   Ask({"RPUSH", "q", "a", "b"});
-  ExpectSent(Command({"RPUSH", "q", "a", "b"}) + Command({"LPOP", "q"}) + Command({"LPOP", "q"}));
+  ExpectSent(Command({"RPUSH", "q", "a", "b"}) + Command({"lpop", "q"}) + Command({"lpop", "q"}));
   AnswerAll(":2\r\n$1\r\na\r\n$1\r\nb\r\n");
   EXPECT_EQ(clients[0].request->told, "*2\r\n$1\r\nq\r\n$1\r\na\r\n");
   EXPECT_EQ(clients[1].request->told, "*2\r\n$1\r\nq\r\n$1\r\nb\r\n");
   EXPECT_EQ(clients[2].request->told, "");
   // Of what has several keys it is not known: one after the other, until there is nothing.
   Ask({"RENAME", "from", "q"});
-  ExpectSent(Command({"RENAME", "from", "q"}) + Command({"LPOP", "q"}));
+  ExpectSent(Command({"RENAME", "from", "q"}) + Command({"lpop", "q"}));
   AnswerAll("+OK\r\n$1\r\nc\r\n");
   EXPECT_EQ(clients[2].request->told, "*2\r\n$1\r\nq\r\n$1\r\nc\r\n");
-  ExpectSent(Command({"LPOP", "q"}));
+  ExpectSent(Command({"lpop", "q"}));
   AnswerAll("_\r\n");
   EXPECT_EQ(clients[3].request->told, "");
   EXPECT_EQ(Waiting(), 1);
@@ -123,16 +123,17 @@ TEST_F(BlockedClientsTest, WhoHasWaitedLongerGetsWhatAnotherWasAskedFor) {
   const Client second = Park("q", 8);
   Ask({"LPUSHX", "q", "a"});  // brings nothing
   Ask({"RPUSH", "q", "b"});
-  ExpectSent(Command({"LPUSHX", "q", "a"}) + Command({"LPOP", "q"}) + Command({"RPUSH", "q", "b"}) +
-             Command({"LPOP", "q"}));
+  ExpectSent(Command({"LPUSHX", "q", "a"}) + Command({"lpop", "q"}) + Command({"RPUSH", "q", "b"}) +
+             Command({"lpop", "q"}));
   AnswerAll(":0\r\n");
   AnswerAll("_\r\n");
   // It was written on the way, so that it is asked for again.
-  ExpectSent(Command({"LPOP", "q"}));
+  ExpectSent(Command({"lpop", "q"}));
   AnswerAll(":1\r\n");
   AnswerAll("$1\r\nb\r\n");
   AnswerAll("_\r\n");
-  EXPECT_EQ(first.request->told + second.request->told, "*2\r\n$1\r\nq\r\n$1\r\nb\r\n");
+  EXPECT_EQ(first.request->told, "*2\r\n$1\r\nq\r\n$1\r\nb\r\n");
+  EXPECT_EQ(second.request->told, "");
   EXPECT_EQ(Waiting(), 1);
 }
 
@@ -140,10 +141,10 @@ TEST_F(BlockedClientsTest, WhatWasTakenForWhoIsGoneIsPutBack) {
   MakeUp(2);
   const Client client = Park("q", 7);
   Ask({"RPUSH", "q", "a", "b"});
-  ExpectSent(Command({"RPUSH", "q", "a", "b"}) + Command({"LPOP", "q"}));
+  ExpectSent(Command({"RPUSH", "q", "a", "b"}) + Command({"lpop", "q"}));
   End(client, UnblockCargo::Why::kGone);
   AnswerAll(":2\r\n$1\r\na\r\n");
-  ExpectSent(Command({"LPUSH", "q", "a"}));
+  ExpectSent(Command({"lpush", "q", "a"}));
   AnswerAll(":2\r\n");
   EXPECT_EQ(Waiting(), 0);
   EXPECT_EQ(shard_->figures().Get("put_back"), 1u);
@@ -182,18 +183,18 @@ TEST_F(BlockedClientsTest, TheEndsOfWaiting) {
 TEST_F(BlockedClientsTest, WhoeverWaitsForWhatAMoveBrings) {
   MakeUp(2);
   const Client mover = Wait({"BLMOVE", "q", "r", "LEFT", "RIGHT", "0"}, 7);
-  ExpectSent(Command({"LMOVE", "q", "r", "LEFT", "RIGHT"}));
+  ExpectSent(Command({"lmove", "q", "r", "LEFT", "RIGHT"}));
   AnswerAll("_\r\n");
   const Client other = Park("r", 8);
   Ask({"RPUSH", "q", "a"});
-  ExpectSent(Command({"RPUSH", "q", "a"}) + Command({"LMOVE", "q", "r", "LEFT", "RIGHT"}) +
-             Command({"LPOP", "r"}));
+  ExpectSent(Command({"RPUSH", "q", "a"}) + Command({"lmove", "q", "r", "LEFT", "RIGHT"}) +
+             Command({"lpop", "r"}));
   AnswerAll(":1\r\n$1\r\na\r\n$1\r\na\r\n");
   EXPECT_EQ(mover.request->told, "$1\r\na\r\n");
   EXPECT_EQ(other.request->told, "*2\r\n$1\r\nr\r\n$1\r\na\r\n");
   // Who moves to a key does not wait for what that will have.
   const Client again = Wait({"BLMOVE", "q", "r", "LEFT", "RIGHT", "0"}, 9);
-  ExpectSent(Command({"LMOVE", "q", "r", "LEFT", "RIGHT"}));
+  ExpectSent(Command({"lmove", "q", "r", "LEFT", "RIGHT"}));
   AnswerAll("_\r\n");
   Ask({"RPUSH", "r", "b"});
   ExpectSent(Command({"RPUSH", "r", "b"}));
