@@ -51,18 +51,22 @@ bool MayWait(const CommandRow& row, Args args) {
   return ReadXreadgroupArgs(args).block != 0;
 }
 
+bool ReadTimeoutMs(std::string_view text, uint64_t* timeout_ms, std::string* error) {
+  int64_t ms = 0;
+  if (!ParseInteger(text, &ms)) {
+    *error = "ERR timeout is not an integer or out of range";
+    return false;
+  }
+  if (ms < 0) *error = "ERR timeout is negative";
+  *timeout_ms = static_cast<uint64_t>(ms);
+  return ms >= 0;
+}
+
 bool ReadBlockingTimeout(const CommandRow& row, Args args, uint64_t* timeout_ms,
                          std::string* error) {
   if (row.blocking == Blocking::kOption) {
-    int64_t ms = 0;
     const size_t block = ReadXreadgroupArgs(args).block;
-    if (block + 1 >= args.size() || !ParseInteger(args[block + 1], &ms)) {
-      *error = "ERR timeout is not an integer or out of range";
-      return false;
-    }
-    if (ms < 0) *error = "ERR timeout is negative";
-    *timeout_ms = static_cast<uint64_t>(ms);
-    return ms >= 0;
+    return ReadTimeoutMs(block + 1 < args.size() ? args[block + 1] : "", timeout_ms, error);
   }
   const std::string_view text = row.blocking == Blocking::kTimeoutFirst ? args[1] : args.back();
   long double seconds = 0;

@@ -23,6 +23,13 @@ bool MayWait(const CommandRow& row, std::span<const std::string_view> args);
 bool ReadBlockingTimeout(const CommandRow& row, std::span<const std::string_view> args,
                          uint64_t* timeout_ms, std::string* error);
 
+// The same of any command's timeout in milliseconds.
+bool ReadTimeoutMs(std::string_view text, uint64_t* timeout_ms, std::string* error);
+
+// What a client is told that CLIENT UNBLOCK with ERROR ends the waiting of.
+inline constexpr std::string_view kUnblockedByClient =
+    "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+
 // Of how many of its keys, the first ones, it waits for what they will have: not of where that
 // goes.
 size_t KeysWaitedFor(const CommandRow& row, size_t keys);

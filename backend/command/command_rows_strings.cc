@@ -42,9 +42,7 @@ constexpr CommandRow kStringRows[] = {
     Read("ttl", 2, kFast, Key(1)),
     Read("type", 2, kFast, Key(1)),
     Write("unlink", -2, kFast, KeyRange(1, -1)).EachKey(Merge::kSum).NoEffectIf(NoEffect::kZero),
-    Refused("wait", 3, kNoScript,
-        "WAIT is not supported by gemel: with ack = \"all\" a write is answered once every in-sync "
-        "copy has it"),
+    Local("wait", 3, kNoScript | kAfterAll, LocalCommand::kWait),
 
     // string
     Write("append", 3, kDenyOom | kFast, Key(1)),

@@ -19,6 +19,7 @@ namespace {
 constexpr uint64_t kLaterMs = 100;  // what could not be asked is asked again
 constexpr size_t kSpare = 64;
 constexpr std::string_view kNull = "_\r\n";
+const std::string kByClient = "-" + std::string(kUnblockedByClient) + "\r\n";
 constexpr std::string_view kGone = "-ERR the client is gone\r\n";
 
 // Nobody knows whether it was carried out.
@@ -31,7 +32,7 @@ std::string_view TextOf(UnblockCargo::Why why) {
     case UnblockCargo::Why::kTimeout:
       return kNull;
     case UnblockCargo::Why::kError:
-      return "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
+      return kByClient;
     case UnblockCargo::Why::kStopping:
       return "-UNBLOCKED force unblock from blocking operation: gemel is being stopped\r\n";
     case UnblockCargo::Why::kGone:
@@ -73,8 +74,10 @@ void BlockedClients::Submit(Request* request) {
     line->second.of_streams += OfStreams(*request);
   }
   if (cargo.timeout_ms != 0) {
-    waiter->deadline = deadlines_.emplace(parts_->env->NowMs() + cargo.timeout_ms, waiter);
+    const uint64_t at_ms = parts_->env->NowMs() + cargo.timeout_ms;
+    waiter->deadline = deadlines_.emplace(at_ms, waiter);
     waiter->has_deadline = true;
+    if (waiter->deadline == deadlines_.begin()) parts_->env->UnblockAt(at_ms);
   }
   waiting_.Set(waiting_.value() + 1);
   Ask(waiter, {});
@@ -418,6 +421,7 @@ void BlockedClients::Tick(uint64_t now_ms) {
     waiter->end = kNull;
     EndIfDue(waiter);
   }
+  if (!deadlines_.empty()) parts_->env->UnblockAt(deadlines_.begin()->first);
   while (!later_.empty() && later_.front().first <= now_ms) {
     ready_.push_back({later_.front().second, 1, true});
     later_.erase(later_.begin());

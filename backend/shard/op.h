@@ -25,6 +25,7 @@ struct alignas(64) Op : LinkItem {
   // What the kept reply is worth: that of a copy in sync is the client's.
   enum class Kept : uint8_t { kNothing, kJoining, kReal };
 
+  uint8_t generation = 0;  // see WriteGenerations
   uint8_t repair_step = 0;
   Kept kept = Kept::kNothing;
   CopyMask sent = 0;           // to these copies

@@ -47,8 +47,10 @@ enum class RequestKind : uint8_t {
   kBlocking,  // waits in the shard for what it wants: the extra's cargo is a BlockingCargo
               // (blocked_clients.h), and the frame is its own
   kUnblock,   // ends the waiting of one: the extra's cargo is an UnblockCargo
-  kAudit,   // asks the shard's audit: answered when a round over all its keys has ended
-  kWorker,  // asks a worker, no shard: see RequestCargo
+  kSync,      // waits until so many copies have what was sent before: see SyncCargo
+              // (sync_waits.h)
+  kAudit,     // asks the shard's audit: answered when a round over all its keys has ended
+  kWorker,    // asks a worker, no shard: see RequestCargo
 };
 
 inline constexpr std::string_view kExplainWrite = "write";

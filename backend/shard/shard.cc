@@ -50,7 +50,8 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       control_(&parts_),
       libraries_(&parts_),
       watches_(&parts_),
-      blocked_(&parts_) {
+      blocked_(&parts_),
+      syncs_(&parts_) {
   parts_.copies = &copies_;
   parts_.hedger = &hedger_;
   parts_.reads = &reads_;
@@ -87,6 +88,7 @@ void Shard::Start() {
 
 void Shard::Stop() {
   blocked_.Stop();
+  syncs_.Stop();
   roles_.Stop();
   control_.Stop();
   aside_.Stop();
@@ -112,8 +114,13 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   loss_.Tick(now_ms);
   control_.Tick(now_ms);
   watches_.Tick(now_ms);
-  blocked_.Tick(now_ms);
+  TickBlocked(now_ms);
   libraries_.Tick(now_ms);
+}
+
+void Shard::TickBlocked(uint64_t now_ms) {
+  if (!blocked_.idle()) blocked_.Tick(now_ms);
+  if (!syncs_.idle()) syncs_.Tick(now_ms);
 }
 
 void Shard::Trim() {
@@ -156,6 +163,9 @@ void Shard::SubmitSlow(Request* request) {
       return;
     case RequestKind::kUnblock:
       blocked_.Unblock(request);
+      return;
+    case RequestKind::kSync:
+      syncs_.Submit(request);
       return;
     case RequestKind::kKill:
       if (!nodes_.PassToKiller(request)) {
@@ -399,7 +409,7 @@ void Shard::SetOptions(const ShardOptions& options) {
 
 bool Shard::Idle() const {
   if (!Quiet() || !hold_.empty() || !aside_.empty() || !way_back_.NothingLocked() ||
-      !control_.idle() || !blocked_.idle()) {
+      !control_.idle() || !blocked_.idle() || !syncs_.idle()) {
     return false;
   }
   for (uint32_t i = 0; i < copies_.count(); ++i) {

@@ -40,6 +40,7 @@
 #include "backend/shard/shard_notes.h"
 #include "backend/shard/shard_ports.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/sync_waits.h"
 #include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
@@ -64,6 +65,8 @@ class Shard : public LinkOwner, private ShardCenter {
   void Start();
   void Stop();
   void Tick(uint64_t now_ms, uint32_t random);
+  // Of clients that wait for so long and no longer: when ShardEnv::UnblockAt has asked for it.
+  void TickBlocked(uint64_t now_ms);
   // Now and then: gives memory back that is not needed any more.
   void Trim();
 
@@ -163,6 +166,7 @@ class Shard : public LinkOwner, private ShardCenter {
   Libraries libraries_;
   Watches watches_;
   BlockedClients blocked_;
+  SyncWaits syncs_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.
   bool open_ = false;

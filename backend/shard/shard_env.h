@@ -23,6 +23,8 @@ class ShardEnv {
   virtual int64_t UnixMs() { return 0; }
   // See Coordinator::Propose: `done` comes later, on the shard's thread.
   virtual void Propose(Edit edit, EditDone done) = 0;
+  // Shard::TickBlocked is to be called at that time, for somebody waits no longer than until then.
+  virtual void UnblockAt(uint64_t at_ms) { (void)at_ms; }
   // One line for the log.
   virtual void Note(NoteLevel level, const std::string& text) = 0;
   // The same, of a change of roles that was made durable: never left out, however much is logged.

@@ -73,7 +73,7 @@ std::string WritePath::UnknownText(CopyMask lost) const {
 }
 
 void WritePath::End(Op* op) {
-  --in_flight_;
+  generations_.End(op->generation);
   differing_.Forget(op);
   if (!parts_->watches->idle()) [[unlikely]]
     parts_->watches->OnEnd(op);
@@ -83,14 +83,14 @@ void WritePath::End(Op* op) {
     room_mb_ -= room_mb;
     if (!parts_->hold->empty() && !parts_->copies->losing()) parts_->hold->Release();
   }
-  if (in_flight_ == 0 && drained_) [[unlikely]] {
+  if (in_flight() == 0 && drained_) [[unlikely]] {
     std::function<void()> drained = std::exchange(drained_, nullptr);
     drained();
   }
 }
 
 void WritePath::WhenDrained(std::function<void()> drained) {
-  if (in_flight_ == 0) {
+  if (in_flight() == 0) {
     drained();
   } else {
     drained_ = std::move(drained);

@@ -24,6 +24,7 @@
 #include "backend/shard/shard_parts.h"
 #include "backend/shard/transmit.h"
 #include "backend/shard/watches.h"
+#include "backend/shard/write_generations.h"
 
 namespace gemel {
 
@@ -53,7 +54,6 @@ class WritePath {
   // A record of one, which is in flight from now on until End, or until it is answered.
   Op* Open(Request* request) {
     ++writes_;
-    ++in_flight_;
     ++sent_;
     if (parts_->journals->recording() != 0) [[unlikely]]
       parts_->journals->RecordWrite(*request);
@@ -62,6 +62,7 @@ class WritePath {
     if (parts_->replicated->watching()) [[unlikely]]
       parts_->replicated->OnWrite(*request);
     Op* op = parts_->ops->New();
+    op->generation = generations_.Begin();
     op->database = request->database;
     op->block = request->block;
     op->request = request;
@@ -104,11 +105,12 @@ class WritePath {
   void WhenDrained(std::function<void()> drained);
   void ForgetDrained() { drained_ = nullptr; }
   // Every write that was sent has been answered by every copy that it went to.
-  bool Quiet() const { return in_flight_ == 0 && waiting_.empty(); }
+  bool Quiet() const { return in_flight() == 0 && waiting_.empty(); }
   bool NoneWaits() const { return waiting_.empty(); }
   // All that are in flight wait for a copy that missed them.
-  bool AllWait() const { return in_flight_ == waiting_.size(); }
-  uint64_t in_flight() const { return in_flight_; }
+  bool AllWait() const { return in_flight() == waiting_.size(); }
+  uint64_t in_flight() const { return generations_.in_flight(); }
+  WriteGenerations& generations() { return generations_; }
   // Since the shard was made.
   uint64_t sent() const { return sent_; }
   // Taken by writes of large values in flight.
@@ -137,7 +139,7 @@ class WritePath {
   void AnswerKept(Op* op);
 
   ShardParts* parts_;
-  uint64_t in_flight_ = 0;
+  WriteGenerations generations_;
   uint64_t sent_ = 0;
   uint64_t room_mb_ = 0;
   std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable

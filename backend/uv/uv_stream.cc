@@ -93,7 +93,7 @@ UvStream::~UvStream() { Close(); }
 void UvStream::Close() {
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
-  reading_ = full_ = false;
+  reading_ = hang_up_ = full_ = false;
   out_ = nullptr;
   if (handle_ == nullptr) return;
   Handle* handle = handle_;
@@ -146,6 +146,7 @@ void UvStream::Watch() {
   int wanted = 0;
   if (handle_->connecting || full_) wanted |= UV_WRITABLE;
   if (reading_ && !handle_->connecting) wanted |= UV_READABLE;
+  if (hang_up_) wanted |= UV_DISCONNECT;
   if (wanted == handle_->watched) return;
   handle_->watched = wanted;
   if (wanted == 0) {
@@ -242,6 +243,7 @@ bool UvStream::Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s) {
 void UvStream::StartReading() {
   if (handle_ == nullptr) return;
   reading_ = true;
+  hang_up_ = false;
   Watch();
 }
 
@@ -250,6 +252,12 @@ void UvStream::StopReading() {
   reading_ = false;
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   if (handle_->fail != nullptr) FailNextTurn();
+  Watch();
+}
+
+void UvStream::WatchHangUp() {
+  if (handle_ == nullptr || reading_) return;
+  hang_up_ = true;
   Watch();
 }
 
@@ -267,6 +275,11 @@ void UvStream::OnPoll(uv_poll_t* poll, int status, int events) {
     const int error = ErrorOf(handle->socket.get());
     self->End(error != 0 ? -error : UV_ECONNRESET);
     return;
+  }
+  if ((events & UV_DISCONNECT) != 0 && std::exchange(self->hang_up_, false)) {
+    self->Watch();
+    self->events_->OnStreamHangUp();
+    if (handle->owner == nullptr) return;
   }
   if ((events & UV_WRITABLE) != 0) {
     self->full_ = false;

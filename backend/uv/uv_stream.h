@@ -31,6 +31,8 @@ class UvStreamEvents {
   // The peer has said all it will, but may still listen. If this returns false the connection is
   // ended, with OnStreamEnd(UV_EOF); if true the owner closes it when it is done.
   virtual bool OnStreamInputEnd() { return false; }
+  // It has, or the connection is over: told while nothing is read, after WatchHangUp, once.
+  virtual void OnStreamHangUp() {}
   // The connection is over, or could not be made; nothing more is called. `code` is libuv's.
   virtual void OnStreamEnd(int code) = 0;
   // Of what Send was asked for, `bytes` were taken. (Called by UvStreamGroup::SendAll.)
@@ -58,6 +60,9 @@ class UvStream {
 
   void StartReading();
   void StopReading();
+  // Of one that is not read from: has the owner told when the peer will say no more. (That comes
+  // behind what it said: it is not known before the kernel has room for all of that.)
+  void WatchHangUp();
 
   // Has the group send what is in `out`, which lives until then or until Close. What the socket
   // does not take stays there until OnStreamWritable. False if there is nothing to send, or the
@@ -102,7 +107,8 @@ class UvStream {
   size_t readable_at_ = UvStreamGroup::kNowhere;
   size_t to_send_at_ = UvStreamGroup::kNowhere;
   bool reading_ = false;
-  bool full_ = false;  // the socket: what is to be sent waits
+  bool hang_up_ = false;  // is to be told
+  bool full_ = false;     // the socket: what is to be sent waits
 };
 
 // Is this libuv error code hard evidence that nobody serves there?

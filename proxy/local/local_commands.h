@@ -100,6 +100,7 @@ LocalHandler ReloadHandler(LocalCommand command);
 LocalHandler TransactionHandler(LocalCommand command);
 LocalHandler ScriptHandler(LocalCommand command);
 LocalHandler FunctionHandler(LocalCommand command);
+LocalHandler WaitHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,

@@ -36,7 +36,7 @@ Request* Gather::NewPart(std::string_view frame) {
   request->database = parent_->database;
   request->reply_log2 = parent_->reply_log2;
   request->frame = frame;
-  parts_.push_back({request, 0, false, {}, {}});  // it is kept, whatever fails from here on
+  parts_.emplace_back().request = request;  // it is kept, whatever fails from here on
   request->OwnFrame();
   return request;
 }
@@ -58,6 +58,12 @@ void Gather::AddEachShard(const Pool& pool, RequestKind kind, const CommandRow* 
   for (const PoolShard& shard : pool.shards()) AddShard(shard.slot, kind, row, frame);
 }
 
+void Gather::AddApart(uint32_t shard, RequestKind kind, std::unique_ptr<RequestCargo> cargo) {
+  AddShard(shard, kind, nullptr, {});
+  parts_.back().apart = true;
+  parts_.back().request->Extra().cargo = std::move(cargo);
+}
+
 void Gather::AddOrder(uint32_t shard, ShardOrder order) {
   AddShard(shard, RequestKind::kControl, nullptr, {});
   parts_.back().request->Extra().cargo = std::make_unique<OrderCargo>(std::move(order));
@@ -76,6 +82,8 @@ void Gather::Send() {
   for (const Part& part : parts_) {
     if (part.to_worker) {
       dispatcher_->SubmitToWorker(part.request, part.shard);
+    } else if (part.apart) {
+      dispatcher_->SubmitApart(part.request);
     } else {
       part.request->primary_only =
           part.request->row != nullptr && (part.request->row->flags & kCmdPrimaryOnly) != 0;

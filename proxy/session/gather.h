@@ -41,6 +41,8 @@ class Gather : public RequestSink {
   // The same for each shard of a pool.
   void AddEachShard(const Pool& pool, RequestKind kind, const CommandRow* row,
                     std::string_view frame);
+  // Adds a part for a shard that may be answered much later (see Dispatcher::SubmitApart).
+  void AddApart(uint32_t shard, RequestKind kind, std::unique_ptr<RequestCargo> cargo);
   // Adds a part for a shard that is an order to it.
   void AddOrder(uint32_t shard, ShardOrder order);
   // Adds a part for a worker. Whoever carries the order out writes the answer into it.
@@ -51,9 +53,10 @@ class Gather : public RequestSink {
 
  private:
   struct Part {
-    Request* request;
-    uint32_t shard;
-    bool to_worker;
+    Request* request = nullptr;
+    uint32_t shard = 0;
+    bool to_worker = false;
+    bool apart = false;
     std::string name;  // of the shard
     std::vector<uint32_t> places;
   };

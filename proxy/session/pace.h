@@ -16,9 +16,13 @@ namespace gemel {
 class Pace {
  public:
   // A request went to that shard.
-  void Sent(uint32_t shard) { last_shard_ = shard; }
+  void Sent(uint32_t shard) {
+    last_shard_ = shard;
+    NoteAsked(shard);
+  }
   // One went to several, this among them: a congested one counts. `pending`: of this client.
   void SentToo(const Dispatcher& dispatcher, uint32_t shard, uint32_t pending) {
+    NoteAsked(shard);
     if (last_shard_ == kNoShard || !dispatcher.Congested(last_shard_, pending)) {
       last_shard_ = shard;
     }
@@ -27,6 +31,11 @@ class Pace {
   bool Congested(const Dispatcher& dispatcher, uint32_t pending, bool expects_large) const {
     return last_shard_ != kNoShard && (dispatcher.Congested(last_shard_, pending) ||
                                        (expects_large && dispatcher.Crowded(last_shard_)));
+  }
+
+  // False: nothing was ever sent there, though something was elsewhere.
+  bool MayHaveAsked(uint32_t shard) const {
+    return asked_ == 0 || (asked_ >> (shard % kMarks) & 1) != 0;
   }
 
   // A reply of that size was made here.
@@ -47,9 +56,13 @@ class Pace {
 
  private:
   static constexpr uint32_t kNoShard = ~uint32_t{0};
+  static constexpr uint32_t kMarks = 64;
   // Bytes of replies that are made here for one client before others have their turn.
   static constexpr uint64_t kMadeATurn = 64 * 1024;
 
+  void NoteAsked(uint32_t shard) { asked_ |= uint64_t{1} << (shard % kMarks); }
+
+  uint64_t asked_ = 0;  // shards, several to a mark
   uint32_t last_shard_ = kNoShard;
   uint32_t made_ = 0;
   bool waiting_ = false;

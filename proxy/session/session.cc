@@ -167,6 +167,7 @@ void Session::Resume() {
   if (MustPause()) return;
   paused_ = false;
   ParseInput();
+  if (input_.ended()) OnHangUp();
   if (paused_) return;
   if (input_.ended()) {
     Drain();
@@ -176,9 +177,18 @@ void Session::Resume() {
 }
 
 void Session::OnInputEnd() {
-  Unblock(UnblockCargo::Why::kGone);  // as Redis does: who waits and hangs up gets nothing
   input_.End();
+  OnHangUp();
   if (!paused_) Drain();
+}
+
+// As Redis does: nothing is taken for who hangs up while it waits, nor done that it asked behind.
+void Session::OnHangUp() {
+  if (!blocked()) return;
+  closing_ = true;
+  input_.Clear();
+  replies_.Silence();
+  Unblock(UnblockCargo::Why::kGone);
 }
 
 void Session::OnClosed() {
@@ -189,7 +199,7 @@ void Session::OnClosed() {
 }
 
 void Session::Drain() {
-  Unblock(UnblockCargo::Why::kStopping);
+  if (!closing_) Unblock(UnblockCargo::Why::kStopping);
   closing_ = true;
   input_.Clear();
   replies_.WantFlush();

@@ -50,6 +50,8 @@ class Session {
   void OnDirect(size_t size);
   // The client will send no more; what it sent is still answered.
   void OnInputEnd();
+  // It will send no more, which is known though it is not read from.
+  void OnHangUp();
   // The client hung up, or its connection broke. Its requests in flight run on.
   void OnClosed();
   // The client has taken bytes of its replies.
@@ -100,7 +102,9 @@ class Session {
   }
   // Nothing more is handled before that one, which was reserved, is answered.
   void Await(Request* place) {
-    if (answers_ == nullptr) replies_.AwaitOrder(place);
+    if (answers_ != nullptr) return;
+    state_.blocking.End();
+    replies_.AwaitOrder(place);
   }
   // A request of the session's went to that shard without PlanRunner.
   void Sent(uint32_t shard) { pace_.Sent(shard); }
@@ -108,6 +112,10 @@ class Session {
   void RunFor(LocalAnswers* answers, const CommandRow& row, std::span<const std::string_view> args);
   // It waits for what a key will have.
   bool blocked() const { return state_.blocking.active() && replies_.awaits_order(); }
+  // It waits for copies to have what it wrote, until `place` is answered; within a transaction it
+  // does not.
+  void BlockUntilSync(Request* place, std::shared_ptr<SyncTicket> ticket);
+  bool MayHaveAsked(uint32_t shard) const { return pace_.MayHaveAsked(shard); }
   // Ends that, soon; no-op if it does not wait.
   void Unblock(UnblockCargo::Why why);
   // The connection ends once what was asked before is answered.

@@ -249,8 +249,22 @@ class Unblocking : public RequestSink {
 
 }  // namespace
 
+void Session::BlockUntilSync(Request* place, std::shared_ptr<SyncTicket> ticket) {
+  Await(place);
+  if (answers_ != nullptr) {
+    ticket->ended = true;
+  } else {
+    state_.blocking.BeginSync(std::move(ticket));
+  }
+}
+
 void Session::Unblock(UnblockCargo::Why why) {
   if (!blocked()) return;
+  if (const auto& sync = state_.blocking.sync(); sync != nullptr) {
+    sync->with_error = why == UnblockCargo::Why::kError;
+    sync->ended = true;
+    return;
+  }
   auto cargo = std::make_unique<UnblockCargo>();
   cargo->ticket = state_.blocking.ticket();
   cargo->why = why;

@@ -30,6 +30,7 @@ void UvSession::WantFlush() {
 
 void UvSession::PauseReading() {
   stream_.StopReading();
+  if (session_->blocked()) stream_.WatchHangUp();
   TellFull();
   if (paused_listed_) return;
   paused_listed_ = true;
@@ -92,6 +93,8 @@ bool UvSession::OnStreamInputEnd() {
   pipe_->OnEnd();
   return !pipe_->WantsClose();
 }
+
+void UvSession::OnStreamHangUp() { session_->OnHangUp(); }
 
 void UvSession::OnStreamEnd(int) { End(); }
 

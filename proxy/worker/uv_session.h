@@ -70,6 +70,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   char* OnStreamBuffer(size_t* size) override;
   void OnStreamData(char* data, size_t size) override;
   bool OnStreamInputEnd() override;
+  void OnStreamHangUp() override;
   void OnStreamEnd(int code) override;
   void OnStreamSent(size_t bytes) override;
   void OnStreamWritable() override { WantFlush(); }

@@ -29,6 +29,7 @@ class UvWorker::Env : public ShardEnv {
   void Propose(Edit edit, EditDone done) override {
     coordinator->Propose(std::move(edit), std::move(done));
   }
+  void UnblockAt(uint64_t at_ms) override { worker_->UnblockAt(at_ms); }
   void Note(NoteLevel level, const std::string& text) override {
     Log(level, text);
     Keep(level, text);
@@ -92,6 +93,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });
   second_ = std::make_unique<UvTimer>(&loop_, [this] { OnSecond(); });
   again_ = std::make_unique<UvTimer>(&loop_, [] {});
+  unblock_ = std::make_unique<UvTimer>(&loop_, [this] { OnUnblock(); });
 }
 
 UvWorker::~UvWorker() = default;
@@ -299,6 +301,20 @@ bool UvWorker::TickAll(uint64_t now_ms) {
   return waiting;
 }
 
+// The ticks are too far apart for a timeout to the millisecond.
+void UvWorker::UnblockAt(uint64_t at_ms) {
+  if (!unblock_ || (unblock_ms_ != 0 && unblock_ms_ <= at_ms)) return;
+  const uint64_t now_ms = clock_->NowMs();
+  unblock_ms_ = at_ms;
+  unblock_->Set(at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+void UvWorker::OnUnblock() {
+  SetNow();
+  unblock_ms_ = 0;
+  for (const auto& owned : shards_) owned->shard()->TickBlocked(clock_->NowMs());
+}
+
 void UvWorker::OnSecond() {
   UnblockMoved();
   GiveMemoryBack();
@@ -389,6 +405,7 @@ void UvWorker::Stop() {
   tick_.reset();
   second_.reset();
   again_.reset();
+  unblock_.reset();
   for (auto& owned : shards_) owned->served().Stop();
   sessions_.Clear();
   link_context_.dirty.clear();

@@ -133,6 +133,8 @@ class UvWorker : private WorkerRequestHandler {
 
   void OnWake();
   void OnTick();
+  void UnblockAt(uint64_t at_ms);
+  void OnUnblock();
   bool TickAll(uint64_t now_ms);
   void Retire(uint64_t now_ms);
   void CheckDrained(uint64_t now_ms);
@@ -169,6 +171,8 @@ class UvWorker : private WorkerRequestHandler {
   std::unique_ptr<UvTimer> tick_;
   std::unique_ptr<UvTimer> second_;
   std::unique_ptr<UvTimer> again_;  // the next turn, at once
+  std::unique_ptr<UvTimer> unblock_;
+  uint64_t unblock_ms_ = 0;  // when that fires; 0: it does not
 
   Draining draining_;
   std::vector<uint64_t> heard_;  // by shard: see Removals::AllHeard

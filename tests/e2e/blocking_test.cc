@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/raw_socket.h"
 #include "tests/e2e/redis_node.h"
 #include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
@@ -255,6 +256,79 @@ TEST_P(Blocking, WhoIsGoneGetsNothing) {
   cluster_.ExpectCopiesEqual();
 }
 
+// However it goes, and whatever it has asked for behind: as with redis-server that is not done.
+TEST_P(Blocking, WhoHangsUpGetsNothing) {
+  RedisNode alone;
+  Client watcher(alone.port());
+  const std::string large = Encode({"SET", "behind", std::string(32 << 10, 'x')});
+  for (const std::string& behind :
+       {std::string(), Encode({"SET", "behind", "v"}), std::string("*1\r\n$4\r\nPI"), large}) {
+    for (const bool half : {true, false}) {
+      for (const bool gemel : {true, false}) {
+        SCOPED_TRACE(behind.substr(0, 30) + (half ? " half" : "") + (gemel ? " gemel" : " redis"));
+        const uint16_t port = gemel ? cluster_.proxy().port() : alone.port();
+        Client act(port);
+        act("DEL", "q", "before", "behind");
+        auto waits = std::make_unique<RawSocket>(port);
+        waits->Send(Encode({"SET", "before", "v"}) + Encode({"BLPOP", "q", "0"}) + behind);
+        ASSERT_TRUE(gemel ? WaitUntilWaiting(1) : WaitsThere(watcher, 1));
+        EXPECT_EQ(waits->Read(5), "+OK\r\n");
+        if (half) {
+          waits->CloseWriting();
+          EXPECT_EQ(waits->ReadUntilClosed(), "");
+        } else {
+          waits.reset();
+        }
+        ASSERT_TRUE(gemel ? WaitUntilWaiting(0) : WaitsThere(watcher, 0));
+        EXPECT_EQ(act("RPUSH", "q", "a"), ":1");
+        EXPECT_EQ(act("LRANGE", "q", "0", "-1"), "[a]");
+        EXPECT_EQ(act("EXISTS", "before", "behind"), ":1");
+      }
+    }
+  }
+  cluster_.ExpectCopiesEqual();
+}
+
+// What it asked before has its effect first, though that waits for its turn.
+TEST_P(Blocking, BehindOnesOwnWrites) {
+  RedisNode alone;
+  const std::vector<std::string> lines = {
+      "SADD s a b",
+      "SPOP s 2",
+      "RPUSH q a",
+      "BLPOP q 0",
+      "SADD s a b",
+      "SPOP s 2",
+      "DEL q",
+      "BLPOP q 0.01",
+      "XADD st * f v",
+      "XADD st 0-0 f v",
+      "XREAD BLOCK 20 STREAMS st $",
+      "RPUSH q b c",
+      "SADD s a b",
+      "SPOP s 2",
+      "BLMOVE q r LEFT LEFT 0",
+      "BRPOP r q 0",
+      "LRANGE q 0 -1",
+      "LRANGE r 0 -1",
+  };
+  std::string pipeline;
+  for (const std::string& line : lines) pipeline += Encode(WordsOf(line));
+  for (int round = 0; round < 6; ++round) {
+    Wire gemel(cluster_.proxy().port());
+    Wire redis(alone.port());
+    for (Wire* wire : {&gemel, &redis}) {
+      wire->Ask({"FLUSHALL"});
+      wire->Send(pipeline);
+    }
+    for (const std::string& line : lines) {
+      std::string told[2] = {gemel.Read(), redis.Read()};
+      if (line.starts_with("SPOP") || line.starts_with("XADD st *")) continue;
+      EXPECT_EQ(told[0], told[1]) << line;
+    }
+  }
+}
+
 TEST_P(Blocking, ClientUnblock) {
   Client act = cluster_.Connect();
   Client waits = cluster_.Connect();
@@ -378,6 +452,56 @@ TEST_P(Blocking, AFailoverIsNotNoticed) {
   EXPECT_EQ(act("RPUSH", "q", "a"), ":1");
   EXPECT_EQ(waits.Read(), "[q a]");
   cluster.ExpectCopiesEqual();
+}
+
+// Who waits for a key that a change of the config gives to another shard is told, as by a Redis
+// Cluster; who waits for another goes on waiting.
+TEST_P(Blocking, AReloadThatMovesTheKey) {
+  constexpr int kKeys = 60;
+  ReloadWorld world({.workers = GetParam()});
+  Client act = world.Connect();
+  const auto waiting = [&] {
+    int count = 0;
+    for (const Reply& shard : act("PROXY", "SHARDS").items) {
+      count += std::stoi(shard.Field("blocked_clients").Text().substr(1));
+    }
+    return count;
+  };
+  std::vector<std::unique_ptr<Client>> clients;
+  std::vector<std::string> owners;
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string key = "q" + std::to_string(i);
+    owners.push_back(world.Owner(key));
+    clients.push_back(std::make_unique<Client>(world.port()));
+    clients.back()->Append({"BLPOP", key, "0"});
+    clients.back()->Flush();
+  }
+  ASSERT_TRUE(Eventually([&] { return waiting() == kKeys; }));
+  world.file().options["timeouts"]["request_ms"] = "4000";  // nobody's owner changes
+  world.ReloadAndSettle();
+  EXPECT_EQ(waiting(), kKeys);
+  world.file().shards.push_back({"c", {world.NewNode(), world.NewNode()}});
+  world.ReloadAndSettle();
+  int moved = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    moved += world.Owner("q" + std::to_string(i)) != owners[static_cast<size_t>(i)] ? 1 : 0;
+  }
+  EXPECT_GT(moved, 0);
+  EXPECT_LT(moved, kKeys);
+  EXPECT_TRUE(Eventually([&] { return waiting() == kKeys - moved; })) << waiting();
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string key = "q" + std::to_string(i);
+    const bool moves = world.Owner(key) != owners[static_cast<size_t>(i)];
+    EXPECT_EQ(act("RPUSH", key, "v"), ":1");
+    const std::string told = clients[static_cast<size_t>(i)]->Read().Text();
+    if (moves) {
+      EXPECT_TRUE(told.starts_with("-UNBLOCKED ")) << told;
+    } else {
+      EXPECT_EQ(told, "[" + key + " v]");
+    }
+    EXPECT_EQ(act("LLEN", key), moves ? ":1" : ":0");
+  }
+  world.ExpectCopiesEqual();
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, Blocking, ::testing::Values(1, 2),
