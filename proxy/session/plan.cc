@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/command/blocking.h"
 #include "backend/command/key_finder.h"
 #include "backend/command/other_database.h"
 #include "backend/command/second_copy.h"
@@ -126,6 +127,7 @@ void Plan::Clear() {
   confined = false;
   refused_at_exec = false;
   answer = {};
+  may_wait = false;
   keys.clear();
   key_shards.clear();
   parts.clear();
@@ -164,6 +166,12 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
   if (!MayName(pool.config(), row, args)) {
     plan->refused_at_exec = true;
     return Refuse("ERR DB index is out of range", plan);
+  }
+  plan->may_wait = MayWait(row, args);
+  if (std::string wrong;
+      plan->may_wait && !ReadBlockingTimeout(row, args, &plan->timeout_ms, &wrong)) {
+    plan->refused_at_exec = true;
+    return Refuse(std::move(wrong), plan);
   }
   if (pool.shards().size() > 1 && !plan->names_all_keys) {
     return Refuse("ERR " + std::string(kUnnamedKeysRefusal), plan);

@@ -51,6 +51,8 @@ struct Plan {
   bool confined = false;                       // sent as the row's `confine` makes it
   bool refused_at_exec = false;                // in a transaction it is queued: Redis says so then
   std::string_view answer;                     // a whole reply
+  bool may_wait = false;                       // in the shard, for what a key will have,
+  uint64_t timeout_ms = 0;                     // for so long; 0: for ever
   // The keys' indexes in the arguments and the slots of their shards. Of a command that is refused,
   // too, as far as they can be found; of a local one none.
   std::vector<uint32_t> keys;

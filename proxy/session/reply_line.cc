@@ -32,7 +32,10 @@ void ReplyLine::PushMarks() {
 }
 
 void ReplyLine::Append(const Reply& reply, Resp2Form form) {
-  if (silent_) return;  // behind a gap no reply would be in its place
+  if (silent_) {  // behind a gap no reply would be in its place
+    if (!closed_) WantFlush();
+    return;
+  }
   const size_t size = reply.bytes.size();
   // An error says nothing of what else may come: it may stand for a reply that was not kept.
   if (reply.bytes[0] != '-') {

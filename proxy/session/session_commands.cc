@@ -194,19 +194,13 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
     return true;
   }
   if (!confined.empty()) frame = confined;
-  uint64_t timeout_ms = 0;
-  const bool may_wait = MayWait(row, context.args);
-  if (std::string wrong; may_wait && !ReadBlockingTimeout(row, context.args, &timeout_ms, &wrong)) {
-    ReplyError(wrong);
-    return true;
-  }
   PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
   if (runner.StopsAtFence(plan)) {
     replies_.StopAtFence();
     return false;
   }
-  if (may_wait) {
-    Block(row, frame, plan.shard, timeout_ms);
+  if (plan.may_wait) {
+    Block(row, frame, plan.shard, plan.timeout_ms);
     return true;
   }
   runner.Send(plan, static_cast<uint32_t>(facts_.commands * 0x9e3779b97f4a7c15ull >> 40));
