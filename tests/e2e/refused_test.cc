@@ -27,7 +27,6 @@ TEST(Refused, CommandsWithAnOutcomeOfTheirOwnOnAPair) {
       {"REPLICAOF", "NO", "ONE"},
       {"SAVE"},
       {"MIGRATE", "127.0.0.1", "1", "k", "0", "10"},
-      {"WAIT", "1", "0"},
       {"CLIENT", "TRACKING", "ON"},
   };
   for (const Words& words : refused) {

@@ -79,6 +79,7 @@ constexpr Silent kSilent[] = {
     {"bzmpop", false, "the same"},
     {"bzpopmax", false, "the same"},
     {"bzpopmin", false, "the same"},
+    {"wait", false, "it may wait for ever: SyncWait.* compares it"},
     {"client|unblock", true, "nobody waits"},
     {"quit", false, "it is played by the duel itself"},
     {"asking", true, "an error where there is no cluster"},

@@ -97,7 +97,11 @@ void ExpectCarriedOut(World* world, const CommandRow& row, const Args& args, con
     client.Close();
     return;
   }
-  EXPECT_EQ(Asked(world), Expected(*world, plan));
+  std::vector<size_t> asked = Asked(world);
+  if (plan.may_wait) {
+    for (size_t& times : asked) times = std::min<size_t>(times, 1);  // it asks in several commands
+  }
+  EXPECT_EQ(asked, Expected(*world, plan));
   if (plan.kind != Kind::kRefused) {
     EXPECT_FALSE(answer.empty());
   } else {

@@ -119,7 +119,7 @@ class FakeNode {
       return false;
     }
     seen.emplace_back(reader_.frame());
-    const std::string reply = refusal.empty() ? Execute(&data, args) : refusal;
+    const std::string reply = refusal.empty() ? ReplyTo(args) : refusal;
     inbox_.erase(0, reader_.consumed());
     Answer(link_, reply);
     return true;
@@ -132,9 +132,27 @@ class FakeNode {
   std::string refusal;            // if set, the reply to everything
 
  private:
+  std::string ReplyTo(const Args& args) {
+    if (args[0] == "MULTI") {
+      block_.emplace();
+      return "+OK\r\n";
+    }
+    if (!block_) return Execute(&data, args);
+    if (args[0] != "EXEC") {
+      block_->push_back(Execute(&data, args));
+      return "+QUEUED\r\n";
+    }
+    std::string out;
+    AppendArrayHeader(&out, static_cast<int64_t>(block_->size()));
+    for (const std::string& reply : *block_) out += reply;
+    block_.reset();
+    return out;
+  }
+
   Link* link_ = nullptr;
   std::string inbox_;
   RequestReader reader_;
+  std::optional<std::vector<std::string>> block_;  // the replies of a transaction
 };
 
 // A connection as uv_session.h makes it.
