@@ -180,10 +180,10 @@ struct CommandRow {
   NoEffect no_effect = NoEffect::kNever;
   ScriptRule script = ScriptRule::kNone;
   std::string_view by_text = {};
-  std::string_view if_reads = {};       // the row for one that says that it does not write: EVAL_RO
+  std::string_view if_reads = {};  // the row for one that says that it does not write: EVAL_RO
   Blocking blocking = Blocking::kNone;
-  std::string_view at_once = {};   // of one that blocks: what a node is asked instead
-  std::string_view put_back = {};  // and what undoes that
+  std::string_view at_once = {};        // of one that blocks: what a node is asked instead
+  std::string_view put_back = {};       // and what undoes that
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
