@@ -208,8 +208,8 @@ constexpr Row Write(std::string_view name, int arity, uint32_t flags, Keys keys)
   row.second_copy = SecondCopy::kSameBytes;
   return row;
 }
-// One that waits for what it wants: a node is asked by `at_once`, and what that took by mistake is put
-// back by `put_back`.
+// One that waits for what it wants: a node is asked by `at_once`, and what that took by mistake is
+// put back by `put_back`.
 constexpr Row Blocks(std::string_view name, int arity, uint32_t flags, Blocking blocking, Keys keys,
                      std::string_view at_once, std::string_view put_back = {}) {
   Row row = Write(name, arity, flags | kBlocking, keys)

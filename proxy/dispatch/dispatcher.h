@@ -78,8 +78,8 @@ class Dispatcher : private RequestSink {
       Forward(request, slot.owner);
     }
   }
-  // Sends a request that may be answered much later, or says nothing of how busy its shard is: it is
-  // not counted as pending there. Its sink does not call Answered.
+  // Sends a request that may be answered much later, or says nothing of how busy its shard is: it
+  // is not counted as pending there. Its sink does not call Answered.
   void SubmitApart(Request* request) {
     Slot& slot = slots_[request->shard];
     if (slot.local != nullptr) {

@@ -71,11 +71,8 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
   const std::string a = cluster.KeyOn(0);
   const std::string b = cluster.KeyOn(1);
   const std::vector<Words> with_keys = {
-      {"RENAME", a, b},
-      {"EVAL", "return 1", "2", a, b},
-      {"BLPOP", a, b, "0"},
-      {"SORT", a, "BY", "w_*"},
-      {"COPY", a, a, "DB", "16"},
+      {"RENAME", a, b},         {"EVAL", "return 1", "2", a, b}, {"BLPOP", a, b, "0"},
+      {"SORT", a, "BY", "w_*"}, {"COPY", a, a, "DB", "16"},
   };
   for (const Words& words : with_keys) {
     const Reply refused = client.Run(words);

@@ -398,8 +398,7 @@ TEST(Resp2Oracle, RepliesOfResp3ReadAsThoseOfResp2) {
       got = WithoutDigits(got);
     }
     EXPECT_EQ(got, expected) << line;
-    EXPECT_TRUE(!ReadsSameInResp2(reply, form) || masked || reply == expected)
-        << line;
+    EXPECT_TRUE(!ReadsSameInResp2(reply, form) || masked || reply == expected) << line;
   }
   // FLUSHALL, MOVE and SWAPDB reach the other database; MIGRATE another node.
   for (const CommandRow& row : BuiltinCommands()) {
