@@ -12,7 +12,7 @@ namespace gemel {
 
 namespace {
 
-const SyncCargo& CargoOf(const Request& request) {
+const SyncCargo& SyncCargoOf(const Request& request) {
   return static_cast<const SyncCargo&>(*request.extra->cargo);
 }
 
@@ -20,7 +20,7 @@ const SyncCargo& CargoOf(const Request& request) {
 
 void SyncWaits::Submit(Request* request) {
   const uint64_t now_ms = parts_->env->NowMs();
-  const uint64_t timeout_ms = CargoOf(*request).timeout_ms;
+  const uint64_t timeout_ms = SyncCargoOf(*request).timeout_ms;
   const Wait wait{request, parts_->writes->generations().now(),
                   timeout_ms == 0 ? 0 : now_ms + timeout_ms};
   if (AnswerIfDue(wait, now_ms)) return;
@@ -51,7 +51,7 @@ int64_t SyncWaits::Known(const Wait& wait) const {
 }
 
 bool SyncWaits::AnswerIfDue(const Wait& wait, uint64_t now_ms) {
-  const SyncCargo& cargo = CargoOf(*wait.request);
+  const SyncCargo& cargo = SyncCargoOf(*wait.request);
   const bool over = cargo.ticket->ended.load(std::memory_order_relaxed) ||
                     (wait.end_ms != 0 && now_ms >= wait.end_ms);
   if (!over && Known(wait) < cargo.wanted) return false;
