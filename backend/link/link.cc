@@ -81,7 +81,7 @@ void Link::SendSpecial(LinkItem* item, std::string_view frame) {
 }
 
 void Link::Send(LinkItem* item, std::string_view frame) {
-  if (NeedsMore(item)) [[unlikely]]
+  if (item != nullptr && (database_.Differs(item->database) || item->block)) [[unlikely]]
     return SendSpecial(item, frame);
   OutQueue::Placement placement = out_.Append(frame);
   Push(item, placement.chunk, placement.offset, frame.size());

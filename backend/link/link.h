@@ -143,10 +143,8 @@ class Link {
   OutQueue& out() { return out_; }
   // The transport has flushed, or dropped, what was queued: the next Send asks again.
   void FlushDone() { flush_wanted_ = false; }
-  // What there is of an unfinished reply. DropPartial: the rest is read and not kept, and who asked
-  // gets an error that begins with `why` (a sentence without a full stop).
-  size_t partial_bytes() const { return reader_.partial_bytes(); }
-  void DropPartial(std::string_view why) { reader_.DropPartial(why); }
+  // What there is of an unfinished reply, and how it is dropped.
+  LinkReader& reader() { return reader_; }
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
@@ -157,7 +155,6 @@ class Link {
   const std::string& last_error() const { return last_error_; }
   // What waits for an answer, and the places in line.
   const LinkLine& line() const { return line_; }
-  size_t pending() const { return line_.size(); }
   // Calls replace(item, frame) for all of it; what it returns takes the item's place in line.
   template <typename Replace>
   void ReplacePending(Replace replace) {
@@ -176,10 +173,6 @@ class Link {
   void Consume(const Reply& reply);
   void FailReply(const std::string& reason);
 
-  // What the item's frame needs to stand behind; false: nothing.
-  bool NeedsMore(const LinkItem* item) const {
-    return item != nullptr && (database_.Differs(item->database) || item->block);
-  }
   void PushParts(Chunk* chunk, std::string_view block);
   // SELECT, whose answer stands in line like one of the handshake, and the places of a block.
   [[gnu::noinline]] void SendSpecial(LinkItem* item, std::string_view frame);

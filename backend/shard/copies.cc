@@ -29,7 +29,7 @@ void Copies::CountDatabases() {
 
 int Copies::Add(const LinkOptions& node) {
   uint32_t index = 0;
-  while (index < count() && (IsMember(index) || link(index).pending() > 0)) ++index;
+  while (index < count() && (IsMember(index) || !link(index).line().empty())) ++index;
   if (index == kMaxCopies) return -1;
   Place place{std::make_unique<Link>(owner_, index, pool_, node), {}};
   if (index == count()) {

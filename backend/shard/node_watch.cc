@@ -101,7 +101,7 @@ void NodeWatch::OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms) {
   // that is not in sync; it may be busy for long with emptying itself, at the beginning of a
   // resync.
   const bool patient =
-      probe == ProbeOutcome::kTimeout && !parts_->copies->InSync(copy) && link.pending() == 0;
+      probe == ProbeOutcome::kTimeout && !parts_->copies->InSync(copy) && link.line().empty();
   if (after == NodeHealth::kDown && link.up() && !patient) {
     link.Fail("the node does not answer its health checks");
   } else {
@@ -154,7 +154,7 @@ bool NodeWatch::HasScript(const Link& link) {
 
 bool NodeWatch::Waiting() const {
   for (uint32_t i = 0; i < parts_->copies->count(); ++i) {
-    if (parts_->copies->link(i).pending() > 0) return true;
+    if (!parts_->copies->link(i).line().empty()) return true;
   }
   return false;
 }
@@ -166,7 +166,7 @@ bool NodeWatch::MayBeBusy(uint32_t index, uint64_t probe_began_ms) const {
   const Link& link = parts_->copies->link(index);
   const Link& side = parts_->aside->link(index);
   return link.up() &&
-         (link.pending() > 0 || side.pending() > 0 ||
+         (!link.line().empty() || !side.line().empty() ||
           std::max(link.times().heard_ms(), side.times().heard_ms()) > probe_began_ms ||
           !CanDoWithout(index));
 }
@@ -176,11 +176,11 @@ void NodeWatch::Tick(uint64_t now_ms) {
     Node& copy = *nodes_[i];
     const Link& link = parts_->copies->link(i);
     const Link& side = parts_->aside->link(i);
-    copy.hang.Observe(now_ms, {link.up() && link.pending() > 0, link.times().waiting_since_ms(),
+    copy.hang.Observe(now_ms, {link.up() && !link.line().empty(), link.times().waiting_since_ms(),
                                std::max(link.times().heard_ms(), side.times().heard_ms())});
     if (copy.hang.stalled_ms() < kBeginsMs) {
-      copy.worked_on = std::min(link.pending(), kWorkedOn);
-      copy.side_worked_on = std::min(side.pending(), kWorkedOn);
+      copy.worked_on = std::min(link.line().size(), kWorkedOn);
+      copy.side_worked_on = std::min(side.line().size(), kWorkedOn);
       copy.work = Work::kUnknown;
       copy.script_ended_ms = 0;
     }

@@ -22,7 +22,7 @@ uint32_t FewestPending(const ReadCandidates& candidates, CopyMask among) {
   for (uint32_t i = 0; i < count; ++i) {
     const uint32_t copy = (i + candidates.turn) % count;
     if ((among & Bit(copy)) == 0) continue;
-    const size_t pending = candidates.copies->link(copy).pending();
+    const size_t pending = candidates.copies->link(copy).line().size();
     if (best < 0 || pending < best_pending) {
       best = static_cast<int>(copy);
       best_pending = pending;

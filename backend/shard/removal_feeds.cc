@@ -77,7 +77,7 @@ void RemovalFeeds::OnMainDown(uint32_t copy) {
 // The node's main link waits for it.
 bool RemovalFeeds::IsSilent(uint32_t copy) {
   const Link& link = parts_->copies->link(copy);
-  return link.up() && link.pending() > 0 &&
+  return link.up() && !link.line().empty() &&
          parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentMainMs;
 }
 

@@ -413,7 +413,7 @@ bool Shard::Idle() const {
     return false;
   }
   for (uint32_t i = 0; i < copies_.count(); ++i) {
-    if (copies_.link(i).pending() > 0) return false;
+    if (!copies_.link(i).line().empty()) return false;
   }
   return true;
 }

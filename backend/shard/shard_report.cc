@@ -68,7 +68,7 @@ void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
   fields.Add("state", in_sync ? "in-sync" : info.drained() ? "drained" : "stale");
   fields.Add("health", NodeHealthName(parts.nodes->HealthOf(copy)));
   fields.Add("link", link.up() ? "up" : "down");
-  fields.Add("pending", link.pending());
+  fields.Add("pending", link.line().size());
   fields.Add("run_id", ProcessOf(link.up() ? link.identity().run_id : copies.run_id(copy)));
   fields.Add("reason", !refusal.empty() ? "not used: " + refusal
                        : in_sync        ? link.last_error()

@@ -44,8 +44,8 @@ std::vector<UvRelief::Holder> UvRelief::Holders() const {
     for (uint32_t i = 0; i < shard->shard()->copy_count(); ++i) {
       if (!shard->shard()->copies().IsMember(i)) continue;
       for (Link* link : {shard->shard()->link(i), shard->shard()->side_link(i)}) {
-        if (link->partial_bytes() >= kLittle) {
-          holders.push_back({link->partial_bytes(), nullptr, link});
+        if (link->reader().partial_bytes() >= kLittle) {
+          holders.push_back({link->reader().partial_bytes(), nullptr, link});
         }
       }
     }
@@ -66,7 +66,7 @@ void UvRelief::LetGo(const Holder& holder, const std::string& why) {
     Log(NoteLevel::kWarn, "node " + holder.link->name() + ": a reply is not kept, which takes " +
                               Megabytes(holder.bytes) + " so far: " + why);
     own_->replies_dropped.Add(1);
-    holder.link->DropPartial("the reply is too large: " + why);
+    holder.link->reader().DropPartial("the reply is too large: " + why);
     return;
   }
   Session& session = holder.session->session();

@@ -406,7 +406,7 @@ void World::RestartProxy() {
     for (const auto& sim_shard : proxy_->shards()) {
       Shard* shard = sim_shard->shard();
       for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
-        busy |= shard->link(copy)->pending() > 0;
+        busy |= !shard->link(copy)->line().empty();
       }
       busy |= !shard->removals().AllHeard(&(*heard)[shard]);
     }

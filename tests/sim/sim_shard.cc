@@ -295,7 +295,7 @@ bool SimShard::Settled() const {
   if (shard.ports().resync.in_sync() != members) return false;
   for (uint32_t copy = 0; copy < shard.copy_count(); ++copy) {
     if (!shard.copies().IsMember(copy)) continue;
-    if (!shard.link(copy)->up() || shard.link(copy)->pending() > 0) return false;
+    if (!shard.link(copy)->up() || !shard.link(copy)->line().empty()) return false;
     if (shard.nodes().HealthOf(copy) != NodeHealth::kUp) return false;
     // Also what the proxy does not know yet counts: a fault is over when it has been dealt with.
     const Node* node = copies_[copy].node;

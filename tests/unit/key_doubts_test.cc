@@ -243,7 +243,7 @@ TEST_F(KeyDoubtsTest, OneThatIsAwayWhileItIsAskedIsAskedAgain) {
   for (uint32_t i = 0; i < 2; ++i) EXPECT_EQ(Sent(i), "") << "the other may have less";
   Up(2, "r2");
   EXPECT_EQ(Sent(1), Command({"DUMP", "a"}));
-  EXPECT_EQ(shard_->link(2)->pending(), 1u);
+  EXPECT_EQ(shard_->link(2)->line().size(), 1u);
   Sent(2);
   Reply(1, Dump("abcde"));
   Reply(2, Dump("xyz"));
@@ -275,7 +275,7 @@ TEST_F(KeyDoubtsTest, WhatIsDeletedOnAllWaitsForOneThatIsAwayForAMoment) {
   Reply(2, "$-1\r\n");
   for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(Sent(i), "") << "it would be back with the key";
   Up(3, "r3");
-  EXPECT_EQ(shard_->link(3)->pending(), 1u);
+  EXPECT_EQ(shard_->link(3)->line().size(), 1u);
   Sent(3);
   Reply(3, ":1\r\n");
   ExpectDeleted("a", {0, 1, 2});

@@ -36,7 +36,7 @@ TEST_F(LinkBlockTest, ItsItemGetsWhatExecAnswers) {
   Answer(link_.get(), "+a\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\nv\r\n+b\r\n");
   EXPECT_EQ(log_, (Log{"reply 1 +a. to before", "reply 2 *2.+OK.$1.v. to " + Block(),
                        "reply 3 +b. to behind"}));
-  EXPECT_EQ(link_->pending(), 0u);
+  EXPECT_EQ(link_->line().size(), 0u);
 }
 
 TEST_F(LinkBlockTest, WhatWasRefusedWhenItWasQueuedIsTheAnswer) {

@@ -46,7 +46,7 @@ TEST_F(LinkDatabases, AreSelectedWhereTheyChange) {
   Answer(link_.get(), "+1\r\n+OK\r\n+2\r\n+3\r\n+OK\r\n+4\r\n+OK\r\n+5\r\n");
   EXPECT_EQ(log_, (Log{"reply 1 +1. to first", "reply 2 +2. to second", "reply 3 +3. to third",
                        "reply 4 +4. to fourth", "reply 5 +5. to fifth"}));
-  EXPECT_EQ(link_->pending(), 0u);
+  EXPECT_EQ(link_->line().size(), 0u);
 }
 
 TEST_F(LinkDatabases, OfANewConnectionIsTheFirst) {

@@ -18,7 +18,7 @@ TEST_F(LinkTest, AnswersInLine) {
   Item one(1), two(2), three(3);
   link_->Send(&one, "first");
   link_->Send(&two, "second");
-  EXPECT_EQ(link_->pending(), 2u);
+  EXPECT_EQ(link_->line().size(), 2u);
   EXPECT_EQ(link_->line().bytes(), 11u);
   EXPECT_EQ(transport_.Sent(link_.get()), "firstsecond");
   link_->Send(&three, "third");
@@ -26,7 +26,7 @@ TEST_F(LinkTest, AnswersInLine) {
   Answer(link_.get(), "b\r\n>1\r\n+push\r\n:3\r\n");
   EXPECT_EQ(log_,
             (Log{"reply 1 +a. to first", "reply 2 $2.bb. to second", "reply 3 :3. to third"}));
-  EXPECT_EQ(link_->pending(), 0u);
+  EXPECT_EQ(link_->line().size(), 0u);
   EXPECT_EQ(link_->line().bytes(), 0u);
 }
 
@@ -41,7 +41,7 @@ TEST_F(LinkTest, HandsBackWhatIsLost) {
   link_->OnClosed("reset", false, now_ms_);
   EXPECT_EQ(log_, (Log{"lost 2 second", "lost 3 third", "down reset"}));
   EXPECT_TRUE(link_->out().empty());
-  EXPECT_EQ(link_->pending(), 0u);
+  EXPECT_EQ(link_->line().size(), 0u);
   // Nothing of the old connection is left in the new one.
   link_->Tick(now_ms_, 0);
   EXPECT_EQ(transport_.connects, 2);
@@ -337,7 +337,7 @@ TEST_F(LinkTest, SkipsAReplyThatIsTooLarge) {
     const std::string all = "+a\r\n" + large + "+b\r\n";
     for (size_t at = 0; at < all.size(); at += step) {
       Answer(link_.get(), all.substr(at, step));
-      EXPECT_LE(link_->partial_bytes(), 4096u);
+      EXPECT_LE(link_->reader().partial_bytes(), 4096u);
     }
     if (step < 100000) {
       ASSERT_EQ(log_.size(), 3u) << step;

@@ -176,7 +176,7 @@ TEST_F(ShardSideTest, LargeRepliesAreAsManyAsThereIsRoomFor) {
   for (int left = 100; left > 0;) {
     ReplyAside(0, Large());
     --left;
-    most = std::max(most, shard_->side_link(0)->pending());
+    most = std::max(most, shard_->side_link(0)->line().size());
     SentAside(0);
   }
   EXPECT_GT(most, 4u);
@@ -241,7 +241,7 @@ TEST_F(ShardSideTest, IsAlwaysCarefulWhereNodesHaveLimits) {
   size_t most = 0;
   for (int i = 0; i < 20; ++i) {
     ReplyAside(0, "$1\r\n1\r\n");
-    most = std::max(most, shard_->side_link(0)->pending());
+    most = std::max(most, shard_->side_link(0)->line().size());
     SentAside(0);
   }
   EXPECT_GT(most, 16u);
