@@ -222,6 +222,7 @@ void Session::Block(const CommandRow& row, std::string_view frame, uint32_t shar
   request->OwnFrame();
   request->extra->cargo = std::move(cargo);
   replies_.AwaitOrder(request);
+  Sent(shard);
   context_->dispatcher->SubmitApart(request);
 }
 
