@@ -13,6 +13,7 @@ packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
 ioredis_version=5.4.1
 node_redis_version=5.9.0
+bee_queue_version=2.0.0
 
 say() { printf '%s\n' "$*" >&2; }
 die() {

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import against, evict, handover, load, memory, protocols, reload
+from . import against, evict, handover, load, memory, protocols, queues, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -56,6 +56,8 @@ def parse_arguments() -> argparse.Namespace:
                         help="with --evict, of two builds: what writes cost that evict nothing, in turns with this one")
     parser.add_argument("--protocols", action="store_true",
                         help="instead: what clients of RESP3, and of both protocols at once, cost beside those of RESP2")
+    parser.add_argument("--queues", action="store_true",
+                        help="instead: a queue with BLPOP beside the same on redis alone, and what clients cost that wait")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -175,6 +177,14 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
             finally:
                 lab.close()
             text, facts, missed = protocols.table(turns), protocols.as_json(turns), protocols.missed(turns)
+        elif arguments.queues:
+            lab = Lab(Path(folder), arguments.gemel)
+            try:
+                turns, waiting = queues.measure(lab, arguments.reps, arguments.seconds)
+            finally:
+                lab.close()
+            text, facts = queues.table(turns, waiting), queues.as_json(turns, waiting)
+            missed = queues.missed(turns, waiting)
         else:
             pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
             text, facts = handover.table(pauses), handover.as_json(pauses)
@@ -193,7 +203,7 @@ def main() -> int:
             if not os.access(arguments.gemel, os.X_OK):
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
-        if arguments.reload or arguments.handover or arguments.evict or arguments.protocols:
+        if arguments.reload or arguments.handover or arguments.evict or arguments.protocols or arguments.queues:
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

@@ -26,13 +26,13 @@ def measure(setup: Setup, connections: int) -> Memory:
         if hard != resource.RLIM_INFINITY and hard < connections + 200:
             raise BenchError(f"{connections} connections need more open files than ulimit -n allows")
         resource.setrlimit(resource.RLIMIT_NOFILE, (connections + 200, hard))
-    idle = _settled(setup.proxy)
+    idle = settled(setup.proxy)
     clients: list[Client] = []
     try:
         _open(setup.port, 10, clients)  # what the first clients cost once is not theirs
-        base = _settled(setup.proxy)
+        base = settled(setup.proxy)
         _open(setup.port, connections, clients)
-        full = _settled(setup.proxy)
+        full = settled(setup.proxy)
     finally:
         for client in clients:
             client.close()
@@ -50,7 +50,7 @@ def _open(port: int, count: int, clients: list[Client]) -> None:
             raise BenchError(f"GET was answered with {reply}")
 
 
-def _settled(process: Process) -> int:
+def settled(process: Process) -> int:
     """The resident bytes, once they have stood still for a moment."""
     last = process.resident_bytes()
     for _ in range(20):

@@ -1,11 +1,10 @@
 // The clients and tools people use connect with their default options and see nothing odd.
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <filesystem>
 
+#include "tests/e2e/client_script.h"
 #include "tests/e2e/cluster.h"
 
 namespace gemel::e2e::real_clients_test {
@@ -21,8 +20,8 @@ class RealClients : public testing::Test {
   }
   // One of the scripts of clients/.
   Finished RunClient(const std::string& interpreter, const std::string& script) {
-    return RunProgram({interpreter, std::string(GEMEL_SOURCE) + "/tests/e2e/clients/" + script,
-                       std::to_string(cluster().proxy().port())});
+    return RunProgram(
+        {interpreter, ClientScript(script), std::to_string(cluster().proxy().port())});
   }
   Cluster& cluster() { return cluster_; }
 
@@ -102,18 +101,6 @@ TEST_F(RealClients, RedisPy) {
   const Finished finished = RunClient("/usr/bin/python3", "redis_py_client.py");
   EXPECT_EQ(finished.exit_code, 0) << finished.output;
   EXPECT_EQ(finished.output, "redis-py: ok\n");
-}
-
-// So that node finds that client.
-void UseModule(const std::string& name) {
-  const char* given = getenv("GEMEL_NODE_MODULES");
-  const std::string modules =
-      given != nullptr ? given : std::string(GEMEL_SOURCE) + "/build/clients/node_modules";
-  ASSERT_TRUE(std::filesystem::exists(modules + "/" + name))
-      << name << " is not in " << modules
-      << ": scripts/test installs it there from the npm registry, or "
-      << "set GEMEL_NODE_MODULES to a node_modules folder that has it";
-  ASSERT_EQ(setenv("NODE_PATH", modules.c_str(), 1), 0);
 }
 
 TEST_F(RealClients, NodeRedisInBothProtocols) {

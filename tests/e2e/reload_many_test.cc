@@ -2,14 +2,12 @@
 // and nothing is left over.
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <random>
 
+#include "tests/e2e/client_script.h"
 #include "tests/e2e/moving_load.h"
 #include "tests/e2e/reload_world.h"
 
@@ -38,33 +36,6 @@ unsigned Seed() {
   const char* text = std::getenv("GEMEL_RELOAD_SEED");
   return text == nullptr ? std::random_device{}() : static_cast<unsigned>(std::stoul(text));
 }
-
-// A script of clients/ that runs until it is told to stop.
-class Script {
- public:
-  Script(const std::string& interpreter, const std::string& name, uint16_t port)
-      : name_(name), log_(folder_.path() + "/log") {
-    child_.Start({interpreter, std::string(GEMEL_SOURCE) + "/tests/e2e/clients/" + name,
-                  std::to_string(port)},
-                 log_);
-    EXPECT_TRUE(Eventually([this] { return !child_.running() || Says("begun"); })) << name_;
-  }
-  void ExpectGood() {
-    EXPECT_TRUE(child_.running()) << name_ << " ended too early";
-    child_.Signal(SIGTERM);
-    EXPECT_EQ(child_.Wait(), 0) << name_;
-    EXPECT_TRUE(Says(": ok, ")) << name_ << ": " << ReadFile(log_);
-  }
-
- private:
-  bool Says(const std::string& part) const {
-    return ReadFile(log_).find(part) != std::string::npos;
-  }
-  TempFolder folder_;
-  std::string name_;
-  std::string log_;
-  ChildProcess child_;
-};
 
 class Operator {
  public:
@@ -272,12 +243,7 @@ INSTANTIATE_TEST_SUITE_P(Workers, ReloadMany, testing::Values(2),
 TEST_P(ReloadMany, UnderClientsOfSeveralLibraries) {
   const unsigned seed = Seed();
   SCOPED_TRACE("GEMEL_RELOAD_SEED=" + std::to_string(seed));
-  const char* given = getenv("GEMEL_NODE_MODULES");
-  const std::string modules =
-      given != nullptr ? given : std::string(GEMEL_SOURCE) + "/build/clients/node_modules";
-  ASSERT_TRUE(std::filesystem::exists(modules + "/ioredis"))
-      << "ioredis is not in " << modules << ": see the RealClients tests";
-  ASSERT_EQ(setenv("NODE_PATH", modules.c_str(), 1), 0);
+  ASSERT_NO_FATAL_FAILURE(UseModule("ioredis"));
 
   ReloadWorld world({.workers = GetParam()});
   MovingLoad load(world.port(), {.threads = 3});
