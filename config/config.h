@@ -190,6 +190,8 @@ struct PoolConfig {
   std::string password;
   bool protected_mode = true;  // without a password only clients on this machine are served
   uint32_t databases = 16;     // that clients may SELECT; see Databases
+  bool cluster = false;        // clients are told that it is a Redis Cluster of one node,
+  Address announce;            // at this address; without a host: the one that they came to
   RingConfig ring;
   std::vector<ShardConfig> shards;
   WriteConfig write;

@@ -50,6 +50,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
   values.push_back({"bind", first.host});
   // What gemel has no notion of has the value that says so.
   values.push_back({"databases", std::to_string(pool.Databases())});
+  values.push_back({"cluster-enabled", pool.cluster ? "yes" : "no"});
   values.push_back({"save", ""});
   values.push_back({"appendonly", "no"});
   values.push_back({"maxmemory", "0"});

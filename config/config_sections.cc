@@ -27,6 +27,7 @@ constexpr int64_t kHourMs = 60 * kMinuteMs;
 constexpr int64_t kDayS = 24 * 60 * 60;
 
 constexpr char kAddress[] = "an address such as \"127.0.0.1:6379\" or \"unix:/run/redis.sock\"";
+constexpr char kAnnounce[] = "an address such as \"cache.example.org:6379\", or \"\"";
 constexpr char kAddresses[] = "an array of addresses such as [\"127.0.0.1:6379\"]";
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -120,6 +121,16 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
   ReadPath(table, "state_dir", false, &config->state_dir);
   table.Bool("watch_config", &config->watch_config);
   table.Integer("databases", 1, 256, &pool.databases);
+  table.Bool("cluster", &pool.cluster);
+  std::string announce = pool.announce.host.empty() ? "" : pool.announce.ToString();
+  if (auto place = table.String("announce", kAnnounce, &announce); place && !announce.empty()) {
+    Address address;
+    if (ToAddress(table, "announce", announce, *place, &address) && address.IsUnix()) {
+      table.Reject("announce", *place,
+                   std::string("expected ") + kAnnounce + ", found " + Quote(announce));
+    }
+    pool.announce = std::move(address);
+  }
   table.Bool("protected_mode", &pool.protected_mode);
   table.Protect("protected_mode");
   table.Choice<ProtectedConfigs>("protected_configs",

@@ -36,7 +36,14 @@ enum class LocalCommand : uint8_t {
   kFunctionRestore,
   kInfo,
   kLolwut,
-  kReadonlyMode,  // READONLY, READWRITE, ASKING: answered as a server that is no cluster does
+  kClusterMode,  // READONLY, READWRITE, ASKING
+  kClusterSlots,
+  kClusterShards,
+  kClusterNodes,
+  kClusterInfo,
+  kClusterMyId,
+  kClusterKeySlot,
+  kClusterKeysInSlot,  // COUNTKEYSINSLOT and GETKEYSINSLOT
   kClientId,
   kClientInfo,
   kClientList,

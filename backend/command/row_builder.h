@@ -246,7 +246,8 @@ inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supporte
 inline constexpr std::string_view kNoScriptDebug =
     "SCRIPT DEBUG is not supported by gemel: debug on a node";
 inline constexpr std::string_view kNoCluster =
-    "gemel is not a Redis Cluster node: see PROXY SHARDS and PROXY EXPLAIN";
+    "this CLUSTER command is not supported by gemel: its nodes and shards are a matter of its "
+    "config (see PROXY SHARDS)";
 inline constexpr std::string_view kNoAcl =
     "ACL is not supported by gemel: users are a matter of its config and of each node";
 inline constexpr std::string_view kNoModules =

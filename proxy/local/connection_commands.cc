@@ -1,4 +1,4 @@
-// PING, ECHO, QUIT, RESET, SELECT, AUTH, HELLO, READONLY and the like.
+// PING, ECHO, QUIT, RESET, SELECT, AUTH and HELLO.
 
 #include <utility>
 
@@ -179,16 +179,12 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
   AppendBulk(&out, "id");
   AppendInteger(&out, static_cast<int64_t>(session.facts().id));
   AppendBulk(&out, "mode");
-  AppendBulk(&out, "standalone");
+  AppendBulk(&out, ModeName(session.context().pool->config()));
   AppendBulk(&out, "role");
   AppendBulk(&out, "master");
   AppendBulk(&out, "modules");
   AppendArrayHeader(&out, 0);
   session.ReplyNow(out);
-}
-
-void ReadonlyMode(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  session.ReplyError("ERR This instance has cluster support disabled");
 }
 
 }  // namespace
@@ -222,8 +218,6 @@ LocalHandler ConnectionHandler(LocalCommand command) {
       return Auth;
     case LocalCommand::kHello:
       return Hello;
-    case LocalCommand::kReadonlyMode:
-      return ReadonlyMode;
     default:
       return nullptr;
   }

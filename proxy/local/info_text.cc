@@ -62,7 +62,7 @@ using From = const InfoSources&;
 constexpr Row kRows[] = {
     {"server", "redis_version", [](From) { return std::string(kRedisVersion); }},
     {"server", "gemel_version", [](From from) { return from.process.version; }},
-    {"server", "redis_mode", [](From) { return std::string("standalone"); }},
+    {"server", "redis_mode", [](From from) { return std::string(ModeName(from.pool)); }},
     {"server", "multiplexing_api", [](From) { return std::string("libuv"); }},
     {"server", "process_id", [](From from) { return Number(from.process.pid); }},
     {"server", "run_id", [](From from) { return from.process.run_id; }},
@@ -108,7 +108,7 @@ constexpr Row kRows[] = {
      [](From from) { return from.process.log_error != nullptr; }},
     {"replication", "role", [](From) { return std::string("master"); }},
     {"replication", "connected_slaves", Zero},
-    {"cluster", "cluster_enabled", Zero},
+    {"cluster", "cluster_enabled", [](From from) { return Number(from.pool.cluster ? 1 : 0); }},
     {"resync", "resyncs_running",
      [](From from) { return Number(from.process.resyncs->running().size()); }, Resyncs},
     {"resync", "resyncs_done",

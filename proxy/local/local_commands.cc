@@ -20,9 +20,9 @@ void CommandReply(LocalCommands&, Session& session, const CommandRow& row, Local
 }
 
 LocalHandler HandlerOf(LocalCommand command) {
-  for (auto group :
-       {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler, AuditHandler,
-        ReloadHandler, TransactionHandler, ScriptHandler, FunctionHandler, WaitHandler}) {
+  for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler,
+                     AuditHandler, ReloadHandler, TransactionHandler, ScriptHandler,
+                     FunctionHandler, WaitHandler, ClusterHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

@@ -101,6 +101,7 @@ LocalHandler TransactionHandler(LocalCommand command);
 LocalHandler ScriptHandler(LocalCommand command);
 LocalHandler FunctionHandler(LocalCommand command);
 LocalHandler WaitHandler(LocalCommand command);
+LocalHandler ClusterHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,
@@ -109,6 +110,11 @@ std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_vie
 // SCRIPT FLUSH and FUNCTION FLUSH: the argument behind these, if any, is SYNC or ASYNC. Either way
 // it is done at once.
 bool SaysHowToFlush(LocalArgs args);
+
+// What HELLO and INFO say that it is.
+inline std::string_view ModeName(const PoolConfig& config) {
+  return config.cluster ? "cluster" : "standalone";
+}
 
 // Fit for CLIENT SETNAME; else the client has been answered.
 bool CheckClientName(Session& session, std::string_view name);

@@ -89,7 +89,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"lisen\" in [proxy], did you mean listen?"},
       {Sharded("[proxy]\n@@tls = true"),
        "unknown key \"tls\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, databases, protected_mode, protected_configs, user, "
+       "io_uring, state_dir, watch_config, databases, cluster, announce, protected_mode, "
+       "protected_configs, user, "
        "password"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
@@ -132,7 +133,8 @@ TEST(ConfigErrors, UnknownKeys) {
        "key_step, deterministic"},
       {Sharded("[proxy]\n@@\"a\\nb\" = 1"),
        "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, databases, protected_mode, protected_configs, user, "
+       "io_uring, state_dir, watch_config, databases, cluster, announce, protected_mode, "
+       "protected_configs, user, "
        "password"},
   });
 }
@@ -190,6 +192,10 @@ TEST(ConfigErrors, WrongTypes) {
        "[proxy] user: expected a string, found a date or time"},
       {Sharded("[proxy]\nscheduling = @@\"idle\""),
        "[proxy] scheduling: expected one of \"batch\", \"normal\", found the string \"idle\""},
+      {Sharded("[proxy]\ncluster = @@1"), "[proxy] cluster: expected true or false, found 1"},
+      {Sharded("[proxy]\nannounce = @@\"unix:/run/g.sock\""),
+       "[proxy] announce: expected an address such as \"cache.example.org:6379\", or \"\", found "
+       "\"unix:/run/g.sock\""},
       {Sharded("[proxy]\nprotected_mode = @@\"yes\""),
        "[proxy] protected_mode: expected true or false, found the string \"yes\""},
       {Sharded("[proxy]\nprotected_configs = @@true"),

@@ -17,7 +17,8 @@ TEST(ConfigErrors, FirstOfTheFile) {
        "1"},
       {Sharded("[proxy]\n@@zzzzz = 1\nworkers = 999\n"),
        "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, scheduling, "
-       "io_uring, state_dir, watch_config, databases, protected_mode, protected_configs, user, "
+       "io_uring, state_dir, watch_config, databases, cluster, announce, protected_mode, "
+       "protected_configs, user, "
        "password"},
       {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
        "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},

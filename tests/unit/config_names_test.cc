@@ -139,6 +139,8 @@ io_uring = false
 state_dir = "/var/lib/gemel"
 watch_config = false
 databases = 7
+cluster = true
+announce = "cache.example.org:7001"
 protected_mode = false
 protected_configs = "local"
 user = "clerk"
@@ -236,7 +238,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 64);
+  EXPECT_EQ(options, 66);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -256,6 +258,7 @@ TEST(ConfigNamesTest, RedisNames) {
   EXPECT_EQ(shown.at("port"), "7000");
   EXPECT_EQ(shown.at("bind"), "127.0.0.1");
   EXPECT_EQ(shown.at("databases"), "7");
+  EXPECT_EQ(shown.at("cluster-enabled"), "yes");
   EXPECT_EQ(shown.at("save"), "");
   EXPECT_EQ(shown.at("appendonly"), "no");
   EXPECT_EQ(shown.at("dir"), "/var/lib/gemel");
@@ -295,7 +298,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 64u);
+  EXPECT_EQ(options, 66u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected
