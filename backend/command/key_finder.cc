@@ -1,6 +1,7 @@
 #include "backend/command/key_finder.h"
 
 #include "backend/command/ascii.h"
+#include "backend/command/blocking.h"
 #include "backend/resp/request_reader.h"
 
 namespace gemel {
@@ -142,6 +143,37 @@ bool FindMovable(const CommandRow& row, Args args, Found* keys) {
   return false;
 }
 
+// The first mistake in what XREAD and XREADGROUP have before their IDs. Source: xreadCommand,
+// t_stream.c of Redis 7.0.
+std::string StreamsError(bool of_group, Args args) {
+  for (size_t i = 1; i < args.size(); ++i) {
+    const size_t more = args.size() - i - 1;
+    int64_t count = 0;
+    uint64_t timeout_ms = 0;
+    std::string wrong;
+    if (EqualsLower(args[i], "block") && more > 0) {
+      if (!ReadTimeoutMs(args[++i], &timeout_ms, &wrong)) return wrong;
+    } else if (EqualsLower(args[i], "count") && more > 0) {
+      if (!ParseInteger(args[++i], &count)) return "ERR value is not an integer or out of range";
+    } else if (EqualsLower(args[i], "streams") && more > 0) {
+      return "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
+             "specified.";
+    } else if (EqualsLower(args[i], "group") && more >= 2) {
+      if (!of_group) {
+        return "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.";
+      }
+      i += 2;
+    } else if (EqualsLower(args[i], "noack")) {
+      if (!of_group) {
+        return "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.";
+      }
+    } else {
+      break;
+    }
+  }
+  return "ERR syntax error";
+}
+
 }  // namespace
 
 bool FindKeys(const CommandRow& row, Args args, Found* keys) {
@@ -181,10 +213,7 @@ std::string MalformedKeysError(const CommandRow& row, Args args) {
         return number && count > 0 ? std::string(too_many) : "ERR numkeys should be greater than 0";
     }
   }
-  if (row.movable == Movable::kStreams && StreamsBegin(args) != 0) {
-    return "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be "
-           "specified.";
-  }
+  if (row.movable == Movable::kStreams) return StreamsError(row.IsWrite(), args);
   return "ERR syntax error";
 }
 

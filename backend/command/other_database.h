@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "backend/command/command_table.h"
@@ -38,6 +39,14 @@ inline bool SwapsDatabases(const CommandRow& row) { return row.arg_rule == ArgRu
 
 // The highest index that it names; -1: none.
 int64_t HighestDatabase(const CommandRow& row, std::span<const std::string_view> args);
+
+// Reads an index as Redis does. Empty; or what is wrong with it, the text of an error.
+std::string ParseDatabase(std::string_view text, int64_t* index);
+
+inline constexpr std::string_view kNoSuchDatabase = "ERR DB index is out of range";
+
+// What Redis says of a command that names a database that there is not.
+std::string NoSuchDatabaseError(const CommandRow& row, std::span<const std::string_view> args);
 
 }  // namespace gemel
 

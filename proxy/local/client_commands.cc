@@ -98,7 +98,9 @@ void ClientUnpause(LocalCommands&, Session& session, const CommandRow&, LocalArg
 // Null if the client has been told what is wrong with it.
 std::shared_ptr<const ClientFilter> ReadFilter(Session& session, LocalArgs args, bool kill) {
   auto filter = std::make_shared<ClientFilter>();
-  const std::string wrong = filter->Read(args, kill, session.facts().id);
+  const std::string wrong =
+      kill ? filter->ReadKill(args, session.facts().id, session.context().pool->config().user)
+           : filter->ReadList(args);
   if (wrong.empty()) return filter;
   session.ReplyError(wrong);
   return nullptr;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/command/ascii.h"
+#include "backend/command/other_database.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
@@ -191,14 +192,14 @@ void Hello(LocalCommands& local, Session& session, const CommandRow&, LocalArgs 
 
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,
                          int64_t* database) {
-  if (!ParseInteger(index, database)) return "ERR value is not an integer or out of range";
+  if (std::string wrong = ParseDatabase(index, database); !wrong.empty()) return wrong;
   const PoolConfig& config = session.context().pool->config();
   if (*database > 0 && *database < config.databases) {
     if (const std::string why = WhyNoDatabases(local, config); !why.empty()) {
-      return "ERR DB index is out of range: " + why;
+      return std::string(kNoSuchDatabase) + ": " + why;
     }
   }
-  if (*database < 0 || *database >= config.Databases()) return "ERR DB index is out of range";
+  if (*database < 0 || *database >= config.Databases()) return std::string(kNoSuchDatabase);
   return {};
 }
 

@@ -89,14 +89,21 @@ void ProxyReload(LocalCommands&, Session& session, const CommandRow& row, LocalA
 
 void ConfigSet(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   if (args.size() % 2 != 0) {
-    session.ReplyError("ERR wrong number of arguments for 'config|set' command");
+    session.ReplyError("ERR syntax error");
     return;
   }
   if (IsTooLarge(session, args)) return;
   ReloadOrder order;
   order.cause = "CONFIG SET";
+  // As Redis does it: first all names are looked at, then the values.
+  std::vector<const OptionInfo*> options;
+  std::vector<std::string> names;
+  const auto fail = [&session](const std::string& name, const std::string& why) {
+    session.ReplyNow(
+        Error("CONFIG SET failed (possibly related to argument '" + name + "') - " + why));
+  };
   for (size_t i = 2; i + 1 < args.size(); i += 2) {
-    const std::string name(FileOption(args[i]));
+    std::string name(FileOption(args[i]));
     const OptionInfo* option = FindOption(name);
     if (option == nullptr) {
       session.ReplyNow(Error("Unknown option or number of arguments for CONFIG SET - '" +
@@ -104,14 +111,18 @@ void ConfigSet(LocalCommands&, Session& session, const CommandRow& row, LocalArg
                              "'; CONFIG GET * names them"));
       return;
     }
+    if (std::find(options.begin(), options.end(), option) != options.end()) {
+      return fail(std::string(args[i]), "duplicate parameter");
+    }
+    options.push_back(option);
+    names.push_back(std::move(name));
+  }
+  for (size_t i = 0; i < options.size(); ++i) {
+    std::string& name = names[i];
     std::string error;
     std::optional<std::string> value =
-        TomlValue(option->kind, FileValue(args[i], args[i + 1]), &error);
-    if (!value) {
-      session.ReplyNow(
-          Error("CONFIG SET failed (possibly related to argument '" + name + "') - " + error));
-      return;
-    }
+        TomlValue(options[i]->kind, FileValue(args[2 + 2 * i], args[3 + 2 * i]), &error);
+    if (!value) return fail(name, error);
     order.cause += " " + name;
     order.sets.emplace_back(name, *std::move(value));
   }

@@ -28,8 +28,13 @@ void Time(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) 
   session.ReplyNow(out);
 }
 
-void Lolwut(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+void Lolwut(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
   std::string out;
+  if (int64_t version = 0;
+      args.size() > 2 && EqualsLower(args[1], "version") && !ParseInteger(args[2], &version)) {
+    session.ReplyError("ERR value is not an integer or out of range");
+    return;
+  }
   AppendVerbatim(&out,
                  "  ( )( )\n\nTwo rings made as one. gemel " + local.process().version + "\n");
   session.ReplyNow(out);

@@ -13,6 +13,9 @@ namespace {
 
 constexpr char kSyntaxError[] = "ERR syntax error";
 
+// Of what a client sent, as much as an answer repeats.
+std::string Quotable(std::string_view text) { return std::string(text.substr(0, 300)); }
+
 }  // namespace
 
 ClientFilter::~ClientFilter() { Budget::Give(counted_); }
@@ -25,58 +28,68 @@ bool ClientFilter::Matches(const Session& session) const {
   return ids_.empty() || std::find(ids_.begin(), ids_.end(), session.facts().id) != ids_.end();
 }
 
-std::string ClientFilter::Read(std::span<const std::string_view> args, bool kill, uint64_t own_id) {
+std::string ClientFilter::ReadList(std::span<const std::string_view> args) {
   std::string wrong;
-  if (kill && args.size() == 3) {
-    old_form_ = true;
-    addr_ = args[2];
-  } else {
-    if (kill) skip_id_ = own_id;
-    for (size_t at = 2; at < args.size() && wrong.empty();) {
-      if (at + 1 >= args.size()) {
-        wrong = kSyntaxError;
-      } else if (EqualsLower(args[at], "id")) {
-        wrong = ReadIds(args, kill, &at);
-      } else {
-        wrong = ReadWord(args[at], args[at + 1], kill);
-        at += 2;
-      }
+  if (args.size() == 4 && EqualsLower(args[2], "type")) {
+    wrong = ReadType(args[3]);
+  } else if (args.size() > 3 && EqualsLower(args[2], "id")) {
+    for (const std::string_view arg : args.subspan(3)) {
+      int64_t id = 0;
+      if (!ParseInteger(arg, &id)) wrong = "ERR Invalid client ID";
+      ids_.push_back(static_cast<uint64_t>(id));
     }
+  } else if (args.size() > 2) {
+    wrong = kSyntaxError;
   }
-  counted_ = sizeof(ClientFilter) + ids_.capacity() * sizeof(uint64_t);
-  for (const auto* text : {&addr_, &laddr_, &user_}) counted_ += *text ? (*text)->capacity() : 0;
-  Budget::Take(counted_);
+  Count();
   return wrong;
 }
 
-// LIST takes many behind one word, KILL one.
-std::string ClientFilter::ReadIds(std::span<const std::string_view> args, bool kill, size_t* at) {
-  int64_t id = 0;
-  for (++*at; *at < args.size() && ParseInteger(args[*at], &id); ++*at) {
-    ids_.push_back(static_cast<uint64_t>(id));
-    if (kill && id < 1) return "ERR client-id should be greater than 0";
-    if (kill) {
-      ++*at;
-      break;
+std::string ClientFilter::ReadKill(std::span<const std::string_view> args, uint64_t own_id,
+                                   std::string_view user) {
+  std::string wrong;
+  if (args.size() == 3) {
+    old_form_ = true;
+    addr_ = args[2];
+  } else {
+    skip_id_ = own_id;
+    for (size_t at = 2; at < args.size() && wrong.empty(); at += 2) {
+      wrong = at + 1 < args.size() ? ReadFilter(args[at], args[at + 1], user) : kSyntaxError;
     }
   }
-  return ids_.empty() ? "ERR client-id should be greater than 0" : "";
+  Count();
+  return wrong;
 }
 
-std::string ClientFilter::ReadWord(std::string_view word, std::string_view value, bool kill) {
-  if (EqualsLower(word, "type")) {
-    normal_ = EqualsLower(value, "normal");
-    const bool known = normal_ || EqualsLower(value, "master") || EqualsLower(value, "replica") ||
-                       EqualsLower(value, "slave") || EqualsLower(value, "pubsub");
-    return known ? "" : "ERR Unknown client type '" + std::string(value.substr(0, 300)) + "'";
-  }
-  if (kill && EqualsLower(word, "addr")) {
+void ClientFilter::Count() {
+  counted_ = sizeof(ClientFilter) + ids_.capacity() * sizeof(uint64_t);
+  for (const auto* text : {&addr_, &laddr_, &user_}) counted_ += *text ? (*text)->capacity() : 0;
+  Budget::Take(counted_);
+}
+
+std::string ClientFilter::ReadType(std::string_view type) {
+  normal_ = EqualsLower(type, "normal");
+  const bool known = normal_ || EqualsLower(type, "master") || EqualsLower(type, "replica") ||
+                     EqualsLower(type, "slave") || EqualsLower(type, "pubsub");
+  return known ? "" : "ERR Unknown client type '" + Quotable(type) + "'";
+}
+
+std::string ClientFilter::ReadFilter(std::string_view word, std::string_view value,
+                                     std::string_view user) {
+  if (EqualsLower(word, "id")) {
+    int64_t id = 0;
+    if (!ParseInteger(value, &id) || id < 1) return "ERR client-id should be greater than 0";
+    ids_.assign(1, static_cast<uint64_t>(id));
+  } else if (EqualsLower(word, "type")) {
+    return ReadType(value);
+  } else if (EqualsLower(word, "addr")) {
     addr_ = value;
-  } else if (kill && EqualsLower(word, "laddr")) {
+  } else if (EqualsLower(word, "laddr")) {
     laddr_ = value;
-  } else if (kill && EqualsLower(word, "user")) {
+  } else if (EqualsLower(word, "user")) {
+    if (value != "default" && value != user) return "ERR No such user '" + Quotable(value) + "'";
     user_ = value;
-  } else if (kill && EqualsLower(word, "skipme")) {
+  } else if (EqualsLower(word, "skipme")) {
     if (EqualsLower(value, "no")) {
       skip_id_ = 0;
     } else if (!EqualsLower(value, "yes")) {

@@ -30,16 +30,20 @@ class ClientFilter {
   ClientFilter(const ClientFilter&) = delete;
   ClientFilter& operator=(const ClientFilter&) = delete;
 
-  // Reads the whole command, `args`, that a session of this id has sent. Once. Empty, or what is
-  // wrong: the text of an error.
-  std::string Read(std::span<const std::string_view> args, bool kill, uint64_t own_id);
+  // Reads the whole command, `args`, that a session of this id has sent; beside "default" there is
+  // that user (empty: there is none). Once. Empty, or what is wrong: the text of an error.
+  // Source: networking.c of Redis 7.0.
+  std::string ReadList(std::span<const std::string_view> args);
+  std::string ReadKill(std::span<const std::string_view> args, uint64_t own_id,
+                       std::string_view user);
 
   bool Matches(const Session& session) const;
   bool old_form() const { return old_form_; }  // CLIENT KILL addr:port
 
  private:
-  std::string ReadIds(std::span<const std::string_view> args, bool kill, size_t* at);
-  std::string ReadWord(std::string_view word, std::string_view value, bool kill);
+  std::string ReadType(std::string_view type);
+  std::string ReadFilter(std::string_view word, std::string_view value, std::string_view user);
+  void Count();
 
   bool old_form_ = false;
   std::optional<std::string> addr_;

@@ -129,8 +129,14 @@ bool DecodeCursor(std::string_view text, uint64_t* node_cursor, uint32_t* slot) 
   return true;
 }
 
+// As strtoul reads it, which Redis asks: nothing is 0, and less than 0 counts from the end.
 bool ParseCursor(std::string_view text, uint64_t* node_cursor) {
+  *node_cursor = 0;
+  if (text.empty()) return true;
+  const bool negative = text[0] == '-';
+  if (negative || text[0] == '+') text.remove_prefix(1);
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *node_cursor);
+  if (negative) *node_cursor = 0 - *node_cursor;
   return error == std::errc() && end == text.data() + text.size();
 }
 

@@ -91,6 +91,7 @@ void PlanEachShard(const Pool& pool, const CommandRow& row, Plan* plan) {
 void PlanCursor(const Pool& pool, Args args, Plan* plan) {
   uint32_t asked = 0;
   if (!DecodeCursor(args[1], &plan->node_cursor, &asked)) {
+    plan->refused_at_exec = true;
     return Refuse("ERR invalid cursor", plan);
   }
   plan->shard = pool.SlotFrom(asked);
@@ -165,7 +166,7 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
   }
   if (!MayName(pool.config(), row, args)) {
     plan->refused_at_exec = true;
-    return Refuse("ERR DB index is out of range", plan);
+    return Refuse(NoSuchDatabaseError(row, args), plan);
   }
   plan->may_wait = MayWait(row, args);
   if (std::string wrong;

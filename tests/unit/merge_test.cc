@@ -156,7 +156,7 @@ TEST(CursorTest, NeverWrapsAround) {
 TEST(CursorTest, Garbage) {
   uint64_t node = 0;
   uint32_t slot = 0;
-  for (std::string_view text : {"", " ", "-1", "+1", "x", "1x", "1 ", " 1", "0x10", "1.5",
+  for (std::string_view text : {" ", "-", "+", "--1", "+-1", "x", "1x", "1 ", " 1", "0x10", "1.5",
                                 "18446744073709551616", "99999999999999999999999", "1\r\n"}) {
     EXPECT_FALSE(DecodeCursor(text, &node, &slot)) << text;
     EXPECT_FALSE(ParseCursor(text, &node)) << text;
@@ -167,6 +167,15 @@ TEST(CursorTest, Garbage) {
   EXPECT_EQ(slot, 65535u);
   ASSERT_TRUE(ParseCursor("18446744073709551615", &node));
   EXPECT_EQ(node, kMax);
+  // As Redis reads them.
+  ASSERT_TRUE(ParseCursor("-1", &node));
+  EXPECT_EQ(node, kMax);
+  for (const std::string_view zero : {"", "-0", "+0", "00"}) {
+    ASSERT_TRUE(ParseCursor(zero, &node)) << zero;
+    EXPECT_EQ(node, 0u);
+  }
+  ASSERT_TRUE(ParseCursor("+12", &node));
+  EXPECT_EQ(node, 12u);
 }
 
 }  // namespace
