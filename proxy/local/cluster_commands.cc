@@ -21,7 +21,7 @@ namespace gemel {
 
 namespace {
 
-constexpr int64_t kSlots = 16384;
+constexpr int64_t kHashSlots = 16384;
 
 // CRC-16/XMODEM: polynomial 1021, from 0.
 constexpr std::array<uint16_t, 256> MakeCrcTable() {
@@ -47,7 +47,7 @@ int64_t SlotOf(std::string_view key) {
   for (const char c : key) {
     crc = (crc << 8 ^ kTable[(crc >> 8 ^ static_cast<unsigned char>(c)) & 0xff]) & 0xffff;
   }
-  return crc % kSlots;
+  return crc % kHashSlots;
 }
 
 bool IsOn(const Session& session) { return session.context().pool->config().cluster; }
@@ -83,14 +83,14 @@ Endpoint EndpointFor(const Session& session) {
 
 const std::string& IdOf(LocalCommands& local) { return local.process().run_id; }
 
-void Slots(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+void ClusterSlots(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   if (!Check(session)) return;
   const Endpoint endpoint = EndpointFor(session);
   std::string out;
   AppendArrayHeader(&out, 1);
   AppendArrayHeader(&out, 3);
   AppendInteger(&out, 0);
-  AppendInteger(&out, kSlots - 1);
+  AppendInteger(&out, kHashSlots - 1);
   AppendArrayHeader(&out, 4);
   AppendBulk(&out, endpoint.host);
   AppendInteger(&out, endpoint.port);
@@ -99,7 +99,7 @@ void Slots(LocalCommands& local, Session& session, const CommandRow&, LocalArgs)
   session.ReplyNow(out);
 }
 
-void Shards(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+void ClusterShards(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   if (!Check(session)) return;
   const Endpoint endpoint = EndpointFor(session);
   std::string out;
@@ -108,7 +108,7 @@ void Shards(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
   AppendBulk(&out, "slots");
   AppendArrayHeader(&out, 2);
   AppendInteger(&out, 0);
-  AppendInteger(&out, kSlots - 1);
+  AppendInteger(&out, kHashSlots - 1);
   AppendBulk(&out, "nodes");
   AppendArrayHeader(&out, 1);
   AppendMapHeader(&out, 7);
@@ -129,20 +129,20 @@ void Shards(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
   session.ReplyNow(out);
 }
 
-void Nodes(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+void ClusterNodes(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   if (!Check(session)) return;
   const Endpoint endpoint = EndpointFor(session);
   std::string out;
   AppendVerbatim(&out, IdOf(local) + " " + endpoint.host + ":" + std::to_string(endpoint.port) +
                            "@" + std::to_string(endpoint.port + 10000) +
-                           " myself,master - 0 0 1 connected 0-" + std::to_string(kSlots - 1) +
+                           " myself,master - 0 0 1 connected 0-" + std::to_string(kHashSlots - 1) +
                            "\n");
   session.ReplyNow(out);
 }
 
-void Info(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+void ClusterInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   if (!Check(session)) return;
-  const std::string slots = std::to_string(kSlots);
+  const std::string slots = std::to_string(kHashSlots);
   std::string out;
   AppendVerbatim(&out, "cluster_state:ok\r\ncluster_slots_assigned:" + slots +
                            "\r\ncluster_slots_ok:" + slots +
@@ -154,14 +154,14 @@ void Info(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.ReplyNow(out);
 }
 
-void MyId(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
+void ClusterMyId(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   if (!Check(session)) return;
   std::string out;
   AppendBulk(&out, IdOf(local));
   session.ReplyNow(out);
 }
 
-void KeySlot(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+void ClusterKeySlot(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (!Check(session)) return;
   std::string out;
   AppendInteger(&out, SlotOf(args[2]));
@@ -253,14 +253,14 @@ class SlotSearch : public RequestSink {
 };
 
 // COUNTKEYSINSLOT and GETKEYSINSLOT.
-void KeysInSlot(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+void ClusterKeysInSlot(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   constexpr int64_t kMostKeys = 10'000;  // of one answer: it is held until it is whole
   if (!Check(session)) return;
   int64_t slot = 0;
   int64_t most = 0;
   if (!ParseInteger(args[2], &slot) || (args.size() > 3 && !ParseInteger(args[3], &most))) {
     session.ReplyError("ERR value is not an integer or out of range");
-  } else if (slot < 0 || slot >= kSlots || most < 0) {
+  } else if (slot < 0 || slot >= kHashSlots || most < 0) {
     session.ReplyError(args.size() > 3 ? "ERR Invalid slot or number of keys" : "ERR Invalid slot");
   } else if (args.size() > 3 && most == 0) {
     session.ReplyNow("*0\r\n");
@@ -270,7 +270,7 @@ void KeysInSlot(LocalCommands&, Session& session, const CommandRow& row, LocalAr
 }
 
 // READONLY, READWRITE, ASKING: there is nothing that they would change.
-void Mode(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+void ClusterMode(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   if (Check(session)) session.ReplyNow("+OK\r\n");
 }
 
@@ -279,21 +279,21 @@ void Mode(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
 LocalHandler ClusterHandler(LocalCommand command) {
   switch (command) {
     case LocalCommand::kClusterSlots:
-      return Slots;
+      return ClusterSlots;
     case LocalCommand::kClusterShards:
-      return Shards;
+      return ClusterShards;
     case LocalCommand::kClusterNodes:
-      return Nodes;
+      return ClusterNodes;
     case LocalCommand::kClusterInfo:
-      return Info;
+      return ClusterInfo;
     case LocalCommand::kClusterMyId:
-      return MyId;
+      return ClusterMyId;
     case LocalCommand::kClusterKeySlot:
-      return KeySlot;
+      return ClusterKeySlot;
     case LocalCommand::kClusterKeysInSlot:
-      return KeysInSlot;
+      return ClusterKeysInSlot;
     case LocalCommand::kClusterMode:
-      return Mode;
+      return ClusterMode;
     default:
       return nullptr;
   }
