@@ -7,6 +7,7 @@
 #include "backend/command/ascii.h"
 #include "backend/command/command_docs.h"
 #include "backend/command/key_finder.h"
+#include "backend/command/key_flags.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
@@ -281,6 +282,16 @@ void AppendList(const CommandTable& table, Args args, std::string* out) {
 
 // ---- COMMAND GETKEYS, COMMAND GETKEYSANDFLAGS
 
+// A set of the words, which are apart by spaces.
+void AppendWords(std::string_view words, std::string* out) {
+  AppendSetHeader(out, 1 + std::count(words.begin(), words.end(), ' '));
+  for (size_t begin = 0; begin < words.size();) {
+    const size_t end = std::min(words.find(' ', begin), words.size());
+    AppendSimple(out, words.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
 void AppendKeys(const CommandTable& table, Args command, bool with_flags, std::string* out) {
   const CommandRow* row = table.Find(command);
   std::vector<uint32_t> keys;
@@ -294,15 +305,11 @@ void AppendKeys(const CommandTable& table, Args command, bool with_flags, std::s
     AppendError(out, "ERR Invalid arguments specified for command");
   } else {
     AppendArrayHeader(out, static_cast<int64_t>(keys.size()));
-    for (uint32_t key : keys) {
+    const KeyFlags flags = KeyFlagsOf(*row, command);
+    for (size_t i = 0; i < keys.size(); ++i) {
       if (with_flags) AppendArrayHeader(out, 2);
-      AppendBulk(out, command[key]);
-      if (!with_flags) continue;
-      // The whole command's access: rows do not tell the keys of one command apart.
-      AppendSetHeader(out, row->IsWrite() ? 3 : 2);
-      AppendSimple(out, row->IsWrite() ? "RW" : "RO");
-      AppendSimple(out, "access");
-      if (row->IsWrite()) AppendSimple(out, "update");
+      AppendBulk(out, command[keys[i]]);
+      if (with_flags) AppendWords(i == 0 ? flags.first : flags.rest, out);
     }
   }
 }

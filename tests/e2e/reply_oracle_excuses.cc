@@ -34,7 +34,6 @@ constexpr Excuse kKnownDeviations[] = {
     {"scan", "its cursor is gemel's own", "", "refused in a block, also with one shard"},
     {"command|getkeysandflags", "Invalid arguments", "*", "what Redis guesses is no key"},
     {"function|dump", "$", "$", "not compressed"},
-    {"command|getkeysandflags", "*", "*", "each key of a write is RW, access and update"},
     {"config|set", "; CONFIG GET * names them", "Unknown option", "the sentence goes on"},
     {"config|set", "expected an integer", "couldn't be parsed", "another sentence and name"},
     {"config|set", "+OK", "couldn't be parsed", "01 is taken for a number"},

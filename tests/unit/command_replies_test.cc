@@ -133,7 +133,12 @@ TEST(CommandReplies, GetKeys) {
   EXPECT_EQ(Reply({"command", "getkeysandflags", "get", "a"}),
             "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+RO\r\n+access\r\n");
   EXPECT_EQ(Reply({"command", "getkeysandflags", "set", "a", "b"}),
+            "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n");
+  EXPECT_EQ(Reply({"command", "getkeysandflags", "set", "a", "b", "get"}),
             "*1\r\n*2\r\n$1\r\na\r\n*3\r\n+RW\r\n+access\r\n+update\r\n");
+  EXPECT_EQ(Reply({"command", "getkeysandflags", "sort", "a", "store", "b"}),
+            "*2\r\n*2\r\n$1\r\na\r\n*2\r\n+RO\r\n+access\r\n"
+            "*2\r\n$1\r\nb\r\n*2\r\n+OW\r\n+update\r\n");
 }
 
 TEST(CommandReplies, Help) {
