@@ -52,7 +52,9 @@ BlockedClients::~BlockedClients() = default;
 
 void BlockedClients::Submit(Request* request) {
   const auto& cargo = static_cast<const BlockingCargo&>(*request->extra->cargo);
-  auto* waiter = new Waiter;  // NOLINT: until Leave
+  auto owned = std::make_unique<Waiter>();
+  Waiter* waiter = owned.get();
+  waiters_.emplace(waiter, std::move(owned));
   waiter->request = request;
   waiter->ticket = cargo.ticket;
   waiter->ticket->waiter = waiter;
@@ -79,7 +81,7 @@ void BlockedClients::Submit(Request* request) {
     waiter->has_deadline = true;
     if (waiter->deadline == deadlines_.begin()) parts_->env->UnblockAt(at_ms);
   }
-  waiting_.Set(waiting_.value() + 1);
+  waiting_.Set(waiters_.size());
   Ask(waiter, {});
 }
 
@@ -396,7 +398,8 @@ void BlockedClients::Return(Waiter* waiter, std::string_view reply) {
 }
 
 void BlockedClients::Leave(Waiter* waiter, std::string_view reply) {
-  const std::unique_ptr<Waiter> left(waiter);
+  const auto owned = waiters_.extract(waiter);
+  const std::unique_ptr<Waiter>& left = owned.mapped();
   for (Place& place : left->places) {
     Line* line = place.line;
     (place.before != nullptr ? place.before->behind : line->first) = place.behind;
@@ -409,7 +412,7 @@ void BlockedClients::Leave(Waiter* waiter, std::string_view reply) {
   }
   if (left->has_deadline) deadlines_.erase(left->deadline);
   left->ticket->waiter = nullptr;
-  waiting_.Set(waiting_.value() - 1);
+  waiting_.Set(waiters_.size());
   left->request->sink->OnReply(left->request, Reply{reply, nullptr});
 }
 

@@ -150,6 +150,7 @@ class BlockedClients : private RequestSink {
   void Leave(Waiter* waiter, std::string_view reply);
 
   ShardParts* parts_;
+  std::unordered_map<const Waiter*, std::unique_ptr<Waiter>> waiters_;
   std::unordered_map<std::string, Line, Hash, std::equal_to<>> lines_;
   std::vector<Ready> ready_;
   bool serving_ = false;
