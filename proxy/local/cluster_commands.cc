@@ -50,7 +50,7 @@ int64_t SlotOf(std::string_view key) {
   return crc % kHashSlots;
 }
 
-bool IsOn(const Session& session) { return session.context().pool->config().cluster; }
+bool IsOn(Session& session) { return session.context().pool->config().cluster; }
 
 // False, and the client has been told.
 bool Check(Session& session) {
@@ -64,7 +64,7 @@ struct Endpoint {
 };
 
 // Where clients find it: as the file says, or where this one has found it.
-Endpoint EndpointFor(const Session& session) {
+Endpoint EndpointFor(Session& session) {
   const PoolConfig& config = session.context().pool->config();
   if (!config.announce.host.empty()) return {config.announce.host, config.announce.port};
   const std::string& local = session.facts().local;

@@ -64,6 +64,14 @@ constexpr Silent kSilent[] = {
     {"quit", false, "it is played by the duel itself"},
     {"asking", true, "an error where there is no cluster"},
     {"readonly", true, "an error where there is no cluster"},
+    {"cluster|countkeysinslot", true, "an error where there is no cluster"},
+    {"cluster|getkeysinslot", true, "an error where there is no cluster"},
+    {"cluster|info", true, "an error where there is no cluster"},
+    {"cluster|keyslot", true, "an error where there is no cluster"},
+    {"cluster|myid", true, "an error where there is no cluster"},
+    {"cluster|nodes", true, "an error where there is no cluster"},
+    {"cluster|shards", true, "an error where there is no cluster"},
+    {"cluster|slots", true, "an error where there is no cluster"},
     {"readwrite", true, "an error where there is no cluster"},
 };
 
