@@ -44,7 +44,7 @@ constexpr Group kGroups[] = {
     {{"RM delete", "RM delete"}, " del unlink "},
     {{kRead, kStore}, " copy georadius georadiusbymember sort "},
     {{"OW insert", "OW insert"}, " msetnx setnx "},
-    {{"RW access", "RW access"}, " pfcount "},
+    {{"RW access", "RW access"}, " pfcount pfdebug "},
     {{"RW access insert", kRead}, " pfmerge "},
     {{kTake, kStore}, " rename "},
     {{kTake, "OW insert"}, " renamenx "},
