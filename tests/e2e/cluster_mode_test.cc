@@ -7,6 +7,7 @@
 
 #include "tests/e2e/client_script.h"
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/free_port.h"
 #include "tests/e2e/redis_node.h"
 #include "tests/e2e/wait.h"
 #include "tests/e2e/wire.h"
@@ -64,7 +65,8 @@ std::string Masked(std::string text, const std::string& id, uint16_t port) {
 
 // Beside a redis-server that is a cluster by itself.
 TEST_P(ClusterModeOn, AsAClusterOfOneNode) {
-  RedisNode real({"--cluster-enabled", "yes"});
+  FreePort bus;
+  RedisNode real({"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus.number())});
   Client setup(real.port());
   ASSERT_EQ(setup("CLUSTER", "ADDSLOTSRANGE", "0", "16383"), "OK");
   ASSERT_TRUE(Eventually([&] {
