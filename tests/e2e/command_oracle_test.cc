@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -25,7 +24,6 @@
 
 #include "backend/command/command_table.h"
 #include "backend/command/key_finder.h"
-#include "backend/command/key_flags.h"
 #include "backend/command/second_copy.h"
 
 namespace gemel::command_oracle_test {
@@ -307,72 +305,6 @@ TEST_F(CommandOracle, KeysAreThoseOfGetKeys) {
     EXPECT_TRUE(FindKeys(*row, args, &keys)) << line;
     for (uint32_t key : keys) found.emplace_back(args[key]);
     EXPECT_EQ(found, expected) << line;
-  }
-}
-
-// Of every row whose keys stand at fixed places, and of these lines.
-TEST_F(CommandOracle, FlagsOfKeysAreThoseOfRedis) {
-  std::vector<std::string> lines = {"eval s 2 a b",
-                                    "eval_ro s 1 a",
-                                    "evalsha s 1 a b",
-                                    "fcall f 2 a b c",
-                                    "fcall_ro f 1 a",
-                                    "zunion 2 a b",
-                                    "zdiff 1 a",
-                                    "zintercard 2 a b",
-                                    "sintercard 1 a",
-                                    "zunionstore d 2 a b",
-                                    "zinterstore d 1 a",
-                                    "zdiffstore d 2 a b",
-                                    "lmpop 2 a b left",
-                                    "zmpop 1 a min count 2",
-                                    "blmpop 0 1 a left",
-                                    "bzmpop 0 2 a b min",
-                                    "xread streams a 0",
-                                    "xreadgroup group g c streams a b > >",
-                                    "sort a",
-                                    "sort a store b",
-                                    "sort_ro a",
-                                    "georadius k 0 0 1 m",
-                                    "georadius k 0 0 1 m store d",
-                                    "georadius_ro k 0 0 1 m",
-                                    "georadiusbymember k m 1 m storedist d",
-                                    "set a 1 get",
-                                    "set a 1 px 1 get",
-                                    "bitfield a get u8 0",
-                                    "bitfield a set u8 0 1",
-                                    "bitfield a incrby u8 0 1"};
-  for (const CommandRow& row : table_.rows()) {
-    if (row.key_rule != KeyRule::kRange || (row.flags & (kCmdPubSub | kCmdContainer)) != 0) {
-      continue;
-    }
-    if (row.name.starts_with("restore-asking") || row.name == "bitfield") continue;
-    std::string line(row.name);
-    std::replace(line.begin(), line.end(), '|', ' ');
-    const size_t more = row.last_key < 0 && row.key_step == 1 ? 1 : 0;  // PFMERGE needs two
-    const size_t least =
-        more + static_cast<size_t>(std::max<int>(std::abs(row.arity), row.last_key + 1));
-    for (size_t words = Words(line).size(); words < least; ++words) line += " k";
-    lines.push_back(line);
-  }
-  EXPECT_GT(lines.size(), 150u);
-  for (const std::string& line : lines) {
-    const Args args = Words(line);
-    const CommandRow* row = table_.Find(args);
-    ASSERT_NE(row, nullptr) << line;
-    Args get = {"command", "getkeysandflags"};
-    get.insert(get.end(), args.begin(), args.end());
-    const Reply reply = Call(get);
-    ASSERT_EQ(reply->type, REDIS_REPLY_ARRAY) << line << " " << Text(reply.get());
-    const KeyFlags flags = KeyFlagsOf(*row, args);
-    for (size_t i = 0; i < reply->elements; ++i) {
-      const redisReply& words = *reply->element[i]->element[1];
-      std::string expected;
-      for (size_t j = 0; j < words.elements; ++j) {
-        expected += (j == 0 ? "" : " ") + Text(words.element[j]);
-      }
-      EXPECT_EQ(i == 0 ? flags.first : flags.rest, expected) << line << ", key " << i;
-    }
   }
 }
 
