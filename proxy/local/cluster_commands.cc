@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "config/address.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/session.h"
 
@@ -67,14 +69,9 @@ struct Endpoint {
 Endpoint EndpointFor(Session& session) {
   const PoolConfig& config = session.context().pool->config();
   if (!config.announce.host.empty()) return {config.announce.host, config.announce.port};
-  const std::string& local = session.facts().local;
-  const size_t colon = local.rfind(':');
-  int64_t port = 0;
-  if (colon != std::string::npos && ParseInteger(local.substr(colon + 1), &port) && port > 0) {
-    std::string host = local.substr(0, colon);
-    if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-    return {host, port};
-  }
+  std::string error;
+  const std::optional<Address> local = ParseAddress(session.facts().local, &error);
+  if (local && !local->IsUnix()) return {local->host, local->port};
   for (const Address& address : config.listen) {  // it came over a Unix socket
     if (!address.IsUnix()) return {address.host, address.port};
   }
