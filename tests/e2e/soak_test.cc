@@ -59,9 +59,11 @@ class Faults {
         }
         return "lost its connections";
       default:
-        node.Connect()("CONFIG", "SET", "maxmemory", "1");
+        // NOREPLICAS. Not OOM: the least maxmemory of the copies is the shard's, so that its
+        // clients may see it.
+        node.Connect()("CONFIG", "SET", "min-replicas-to-write", "1");
         Pause(300);
-        node.Connect()("CONFIG", "SET", "maxmemory", "0");
+        node.Connect()("CONFIG", "SET", "min-replicas-to-write", "0");
         return "refused writes";
     }
   }
