@@ -100,9 +100,10 @@ void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
   write->sent = write->pending = Bit(copy);
   const size_t written = CollectKeys(row);
   const std::string first = Confined(row);
+  const bool single = !frame_.is_block();
   jobs_.Begin({write, write->session, write->database, frame, first, keys_, written,
-               frame_.is_block() ? nullptr : row.rewrite, frame_.is_block() ? nullptr : row.ask,
-               row.ask_before},
+               single ? row.rewrite : nullptr, single ? row.ask : nullptr, row.ask_before,
+               single && row.RunsCode()},
               copy);
 }
 

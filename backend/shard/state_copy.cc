@@ -52,6 +52,7 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   job.rewrite = write.rewrite;
   job.ask = write.ask;
   job.ask_before = write.ask_before;
+  job.runs_code = write.runs_code;
   job.copy = copy;
   ++sessions_[job.session];
   for (size_t i = 0; i < write.keys.size(); ++i) {
@@ -102,15 +103,19 @@ void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
       if (job.rewrite != nullptr) {
         job.reply = reply;
         if (job.in_flight == 0) OnRewritable(&job, id);
-      } else if (job.no_multi) {
-        job.direct = reply;
+      } else if (job.full || job.no_multi) {
+        OnSingle(&job, id, reply);
       } else if (IsError(reply)) {
         job.refusal = reply;
       }
       return;
     case kQueued:
       --job.in_flight;
-      if (job.no_multi || !IsError(reply)) return;
+      if (job.full || job.no_multi) {
+        OnSingle(&job, id, reply);
+        return;
+      }
+      if (!IsError(reply)) return;
       if (reply.starts_with("-ERR unknown command") && (relative_ & Bit(job.copy)) == 0) {
         relative_ |= Bit(job.copy);
         job.learnt = true;
@@ -213,7 +218,8 @@ void StateCopy::Execute(Job* job, uint32_t id) {
     if (!job->ask_before) SendQuestions(job, id);
     return;
   }
-  Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
+  job->singles.clear();
+  if (!job->full) Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
   SendCommands(job, id);
   const bool relative = (relative_ & Bit(job->copy)) != 0;
   size_t element = job->commands;
@@ -237,7 +243,7 @@ void StateCopy::Execute(Job* job, uint32_t id) {
     ++element;
   }
   job->elements = element;
-  Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
+  if (!job->full) Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
 }
 
 void StateCopy::SendCommands(Job* job, uint32_t id) {
@@ -297,7 +303,7 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
   }
   if (job->no_multi) {
     // Each was executed by itself, with nothing of the shard's in between.
-    const std::string direct = std::exchange(job->direct, {});
+    const std::string direct = job->singles.empty() ? "" : job->singles.front();
     if (direct.empty() || IsError(direct)) {
       Refuse(id, direct.empty() ? reply : std::string_view(direct));
     } else {
@@ -314,6 +320,11 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
     } else if (job->learnt && job->refusal.empty()) {
       job->learnt = job->sent = false;
       Execute(job, id);
+    } else if (job->refusal.starts_with("-OOM ") && job->runs_code) {
+      job->refusal.clear();
+      job->sent = false;
+      job->full = true;
+      Execute(job, id);
     } else {
       Refuse(id, job->refusal.empty() ? std::string(reply) : std::string(job->refusal));
     }
@@ -327,6 +338,18 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
   const bool all = !frames.empty();
   job->in_multi = true;
   Executed(job, id, answer, std::move(frames), all);
+}
+
+// Of what went without MULTI: in the place that it would have in EXEC's answer.
+void StateCopy::OnSingle(Job* job, uint32_t id, std::string_view reply) {
+  job->singles.emplace_back(reply);
+  if (!job->full || job->in_flight != 0) return;
+  const std::vector<std::string> singles = std::move(job->singles);
+  const std::vector<std::string_view> elements(singles.begin(), singles.end());
+  std::vector<std::string> frames = FramesOfState(*job, elements);
+  const bool known = !frames.empty();
+  job->in_multi = true;
+  Executed(job, id, singles.front(), std::move(frames), known);
 }
 
 // DUMP and the expiry of each key, in turn. Empty if one of them failed.

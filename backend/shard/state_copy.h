@@ -2,7 +2,8 @@
 // executes them alone, and the others get what came of it. Either a command that is made from the
 // first one's reply (CommandRow::rewrite), or the state of the keys: DUMP, taken in the same MULTI
 // as the write, and RESTORE of all of them in one MULTI on each other copy, so that who reads there
-// sees all of it or nothing.
+// sees all of it or nothing. A node whose memory is full queues nothing, though it would run a
+// script that only reads or deletes: there the write and DUMP go one by one, with nothing between.
 //
 // A block (backend/command/block.h) is such a write, too, and is executed in that same MULTI.
 //
@@ -111,6 +112,7 @@ class StateCopy {
     Rewrite rewrite = nullptr;  // null: the state of the keys that it writes is copied
     AskFirst ask = nullptr;     // what the rewrite needs to know beside the reply
     bool ask_before = false;
+    bool runs_code = false;  // a script: full memory may be no hindrance
   };
   // Not while full(). `copy` executes it, as MayExecute allows. May end it before it returns.
   void Begin(const Write& write, uint32_t copy);
@@ -162,10 +164,12 @@ class StateCopy {
     bool has_room = false;   // the memory is counted
     bool sent = false;       // the write
     bool lost = false;
-    bool no_multi = false;  // MULTI was refused: what follows it is executed at once
-    bool learnt = false;    // that PEXPIRETIME is not known there
-    std::string refusal;    // at queueing time
-    std::string direct;     // the write's reply, without MULTI
+    bool runs_code = false;
+    bool full = false;                 // its memory: it is sent without MULTI
+    bool no_multi = false;             // MULTI was refused: what follows it is executed at once
+    bool learnt = false;               // that PEXPIRETIME is not known there
+    std::string refusal;               // at queueing time
+    std::vector<std::string> singles;  // without MULTI: the replies to the write, DUMP, ...
     // Of those that follow: not answered yet, and what they complained of first.
     CopyMask waiting = 0;
     std::unordered_map<uint32_t, std::string> complaints;
@@ -182,6 +186,7 @@ class StateCopy {
   void OnSize(Job* job, uint32_t id, bool written, std::string_view reply);
   void Execute(Job* job, uint32_t id);
   void OnExec(Job* job, uint32_t id, std::string_view reply);
+  void OnSingle(Job* job, uint32_t id, std::string_view reply);
   void OnFirstEnd(Job* job, uint32_t id);
   void Refuse(uint32_t id, std::string_view error);
   void Executed(Job* job, uint32_t id, std::string_view reply, std::vector<std::string> frames,

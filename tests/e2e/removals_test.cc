@@ -282,16 +282,26 @@ TEST(Evictions, KeysWithoutATtlStayUnderAVolatilePolicy) {
 
 TEST(Evictions, WhereNothingMayBeEvictedNobodyLeaves) {
   Followed cluster(Full(Options(), "noeviction"));
+  Client client = cluster.Connect();
+  EXPECT_EQ(client("SET", "kept", "value"), "OK");
   CacheLoad load(cluster.proxy().port(), {.may_be_full = true});
   EXPECT_TRUE(load.WaitForMore(kSome / 4)) << load.Errors();
   load.Stop();
   EXPECT_EQ(Evicted(&cluster), 0);
-  Client client = cluster.Connect();
   std::string last;
   for (int i = 0; i < 10 && !last.starts_with("-OOM "); ++i) {
     last = client("SET", "large" + std::to_string(i), std::string(1 << 20, 'x')).Text();
   }
   EXPECT_TRUE(last.starts_with("-OOM ")) << last;
+  ExpectNobodyLeft(cluster);
+  // A script is refused only when it writes more, and may delete, as with Redis.
+  const std::string read = "return redis.call('strlen', KEYS[1])";
+  EXPECT_EQ(client("EVAL", read, "1", "kept"), ":5");
+  EXPECT_TRUE(client("EVAL", "return redis.call('set', KEYS[1], '1')", "1", "kept")
+                  .Text()
+                  .starts_with("-OOM "));
+  EXPECT_EQ(client("EVAL", read, "1", "kept"), ":5");
+  EXPECT_EQ(client("EVAL", "return redis.call('del', KEYS[1])", "1", "kept"), ":1");
   ExpectNobodyLeft(cluster);
   EXPECT_EQ(DifferencesInTheEnd(cluster.node(0, 0), cluster.node(0, 1)), "");
   EXPECT_EQ(load.Errors(), "");

@@ -36,7 +36,7 @@ class StateCopyTest : public ::testing::Test, public StateCopy::Host {
   };
 
   void Begin(const Args& keys, const Args& command = {"XADD", "k", "*", "f", "v"},
-             Rewrite rewrite = nullptr, AskFirst ask = nullptr) {
+             Rewrite rewrite = nullptr, AskFirst ask = nullptr, bool runs_code = false) {
     frame_ = CommandFrame(command);
     StateCopy::Write write;
     write.op = &write_;
@@ -46,6 +46,7 @@ class StateCopyTest : public ::testing::Test, public StateCopy::Host {
     write.written = keys.size();
     write.rewrite = rewrite;
     write.ask = ask;
+    write.runs_code = runs_code;
     copies_.Begin(write, 0);
   }
   // What that copy was sent and has not answered, one command a word or two.
@@ -180,6 +181,44 @@ TEST_F(StateCopyTest, OneKey) {
   Reply(1, {"+OK\r\n", "+QUEUED\r\n", Array({"+OK\r\n"})});
   ExpectEnd("executed 0 known $3 1-1; has 1; ");
   EXPECT_EQ(unlocked_, 2);
+}
+
+// Full memory: nothing is queued there, and what only reads or deletes is executed all the same.
+TEST_F(StateCopyTest, FullMemory) {
+  Begin({"k", "l"}, {"EVAL", "return redis.call('del', KEYS[1])", "2", "k", "l"}, nullptr, nullptr,
+        true);
+  Reply(0, {":100\r\n", ":100\r\n", "+OK\r\n"});
+  Reply(0, std::vector<std::string>(5, "-OOM command not allowed\r\n"));
+  Reply(0, {"-EXECABORT Transaction discarded because of previous errors.\r\n"});
+  EXPECT_EQ(
+      Line(0),
+      frame_ + Frames({{"DUMP", "k"}, {"PEXPIRETIME", "k"}, {"DUMP", "l"}, {"PEXPIRETIME", "l"}}));
+  EXPECT_TRUE(Locked("k"));
+  Reply(0, {":1\r\n", "$-1\r\n", ":-2\r\n", Bulk("dl")});
+  EXPECT_EQ(events_, "");
+  Reply(0, {":-1\r\n"});
+  EXPECT_EQ(Line(1),
+            Frames({{"MULTI"}, {"DEL", "k"}, {"RESTORE", "l", "0", "dl", "REPLACE"}, {"EXEC"}}));
+  Reply(1, {"+OK\r\n", "+QUEUED\r\n", "+QUEUED\r\n", Array({":1\r\n", "+OK\r\n"})});
+  ExpectEnd("executed 0 known :1; has 1; ");
+}
+
+// What it did before it failed the others get, too; and what is lost meanwhile may have been done.
+TEST_F(StateCopyTest, FullMemoryAndAnError) {
+  Begin({"k"}, {"EVAL", "...", "1", "k"}, nullptr, nullptr, true);
+  const std::vector<std::string> refused = {":100\r\n",   "+OK\r\n",    "-OOM a\r\n",
+                                            "-OOM b\r\n", "-OOM c\r\n", "-EXECABORT d\r\n"};
+  Reply(0, refused);
+  Reply(0, {"-OOM script\r\n", Bulk("dump"), ":-1\r\n"});
+  EXPECT_EQ(Line(1), Frames({{"MULTI"}, {"RESTORE", "k", "0", "dump", "REPLACE"}, {"EXEC"}}));
+  Reply(1, {"+OK\r\n", "+QUEUED\r\n", Array({"+OK\r\n"})});
+  ExpectEnd("executed 0 known -OOM script; has 1; ");
+  events_.clear();
+  Begin({"k"}, {"EVAL", "...", "1", "k"}, nullptr, nullptr, true);
+  Reply(0, refused);
+  Reply(0, {"$1\r\na\r\n"});
+  Lose(0);
+  ExpectEnd("lost 0 sent; ");
 }
 
 // Of several keys, one expires and one is gone: all in one MULTI, on every copy. A key that is
