@@ -52,10 +52,18 @@ struct SentAs {
 
 constexpr std::string_view kNoSuchScript = "NOSCRIPT No matching script. Please use EVAL.";
 
+// A script that a SCRIPT LOAD in the same transaction shows; null: none does.
+ScriptCache::Text FindAmong(const QueuedBlock& block, std::string_view sha1) {
+  for (const ScriptCache::Text& script : block.scripts) {
+    if (EqualsLower(sha1, ScriptCache::Sha1(*script))) return script;
+  }
+  return nullptr;
+}
+
 // FLUSHALL, where shards have a database of their nodes for themselves, empties that one: the
 // others are somebody else's. EVALSHA is sent as EVAL: a node need not know the script. What says
-// that it does not write is a read.
-SentAs Translate(SessionContext* context, const CommandRow& row) {
+// that it does not write is a read. `block`: it is queued there; null: it is not.
+SentAs Translate(SessionContext* context, const CommandRow& row, const QueuedBlock* block) {
   SentAs sent{&row, {}, nullptr, {}};
   std::vector<std::string_view>& args = context->args;
   const CommandTable& table = context->pool->table();
@@ -68,6 +76,7 @@ SentAs Translate(SessionContext* context, const CommandRow& row) {
     if (FindKeys(row, args, &context->plan.keys)) context->scripts->Note(args[1]);
   } else if (row.script == ScriptRule::kSha) {
     sent.script = context->scripts->Find(args[1]);
+    if (sent.script == nullptr && block != nullptr) sent.script = FindAmong(*block, args[1]);
     if (sent.script == nullptr) {
       const bool looked_for = args[1].size() == ScriptCache::kShaLength;
       const bool well_formed = FindKeys(row, args, &context->plan.keys);
@@ -161,7 +170,7 @@ bool Session::Handle(std::string_view frame) {
 
 bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame) {
   SessionContext& context = *context_;
-  const SentAs sent = Translate(&context, client_row);
+  const SentAs sent = Translate(&context, client_row, nullptr);
   if (!sent.error.empty()) {
     ReplyError(sent.error);
     return true;
@@ -279,7 +288,7 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     Reject(&row, "ERR Command not allowed inside a transaction");
     return;
   }
-  const SentAs sent = Translate(&context, row);
+  const SentAs sent = Translate(&context, row, &block);
   MakePlan(*context.pool, *sent.row, context.args, &context.plan);
   RefuseUnknownFunction(context, *sent.row, &context.plan);
   if (!sent.error.empty()) {
@@ -302,7 +311,12 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     return;
   }
   // What will not be carried out is not kept.
-  if (!block.aborted) block.Queue(*sent.row, context.plan, frame);
+  if (!block.aborted) {
+    block.Queue(*sent.row, context.plan, frame);
+    if (row.local == LocalCommand::kScriptLoad) {
+      block.scripts.push_back(std::make_shared<const std::string>(context.args[2]));
+    }
+  }
   ReplyNow("+QUEUED\r\n");
 }
 

@@ -27,8 +27,6 @@ constexpr Excuse kByDesign[] = {
 // What is to be put right: this table is best empty.
 constexpr Excuse kKnownDeviations[] = {
     // In a block: what loads it is answered when the block is, and what calls it is judged before.
-    {"evalsha", "NOSCRIPT", "", "SCRIPT LOAD before it in the block is not done yet"},
-    {"evalsha_ro", "NOSCRIPT", "", "SCRIPT LOAD before it in the block is not done yet"},
     {"fcall", "Function not found", "", "FUNCTION LOAD before it in the block is not done yet"},
     {"fcall_ro", "Function not found", "", "FUNCTION LOAD before it in the block is not done yet"},
     {"scan", "its cursor is gemel's own", "", "refused in a block, also with one shard"},

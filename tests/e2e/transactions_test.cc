@@ -237,6 +237,13 @@ const std::vector<Conversation> kBlocks = {
      {"SADD {t}s 7", "MULTI", "SET {t}a 1", "SPOP {t}s", "XADD {t}x * f v", "INCR {t}a",
       "EVAL return\\_redis.call('rpush',KEYS[1],KEYS[2]) 2 {t}l {t}a", "LPUSH {t}a wrong",
       "DEL {t}none", "RENAME {t}a {t}b", "TTL {t}b", "EXPIRE {t}b 100", "~EXEC", "MGET {t}a {t}b"}},
+    {"a script that is loaded in it",
+     {"MULTI", "SCRIPT LOAD return\\_redis.call('incr',KEYS[1])",
+      "EVALSHA 6f5ade10a69975e903c6d07b10ea44c6382381a5 1 {t}n",
+      "EVALSHA 6F5ADE10A69975E903C6D07B10EA44C6382381A5 1 {t}n",
+      "SCRIPT EXISTS 6f5ade10a69975e903c6d07b10ea44c6382381a5",
+      "EVALSHA 0f5ade10a69975e903c6d07b10ea44c6382381a5 1 {t}n", "EXEC", "GET {t}n",
+      "EVALSHA 6f5ade10a69975e903c6d07b10ea44c6382381a5 1 {t}n"}},
     {"the time, and others that are of no key", {"MULTI", "~TIME", "SET {t}a 1", "~EXEC"}},
 };
 

@@ -15,6 +15,7 @@
 #include "backend/command/block.h"
 #include "backend/command/command_table.h"
 #include "proxy/dispatch/pool.h"
+#include "proxy/scripts/text_store.h"
 #include "proxy/session/block_plan.h"
 
 namespace gemel {
@@ -49,6 +50,8 @@ struct QueuedBlock {
   ByteBuffer frames;  // MULTI, then those of the commands
   std::vector<Command> commands;
   bool aborted = false;  // something could not be queued: EXEC says so
+  // What SCRIPT LOAD among them shows: what is queued behind it may name it.
+  std::vector<TextStore::Text> scripts;
 };
 
 class Transaction {
@@ -72,7 +75,10 @@ class Transaction {
   // Bytes that it holds.
   size_t Held() const {
     if (block_ == nullptr) return 0;
-    return block_->frames.capacity() + block_->commands.capacity() * sizeof(QueuedBlock::Command);
+    size_t held =
+        block_->frames.capacity() + block_->commands.capacity() * sizeof(QueuedBlock::Command);
+    for (const TextStore::Text& script : block_->scripts) held += script->size();
+    return held;
   }
   void Reset() { block_.reset(); }
 
