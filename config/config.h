@@ -111,7 +111,10 @@ struct LimitsConfig {
   uint64_t client_output = 512ull << 20;        // replies a slow client has not taken; above it the
                                                 // client is not read from
   uint64_t client_output_hard = 2048ull << 20;  // above it the client is closed
-  uint64_t scripts = 64ull << 20;               // texts of scripts that are kept for EVALSHA
+  uint64_t subscriber_output = 32ull << 20;     // messages a subscriber has not taken; above it it
+                                                // is closed (client-output-buffer-limit pubsub)
+  uint64_t subscriber_output_soft = 8ull << 20;  // the same if it is above that for a minute
+  uint64_t scripts = 64ull << 20;                // texts of scripts that are kept for EVALSHA
   uint64_t buffered = 4096ull << 20;  // all bytes that are held for clients and nodes; above
                                       // half of it who asks for more waits, above it who
                                       // holds the most is closed

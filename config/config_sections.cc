@@ -238,6 +238,8 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   table.Integer("client_watched", 1, 16 * 1024 * 1024, &limits->client_watched);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
   auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
+  auto messages = table.Size("subscriber_output", kKb, 64 * kGb, &limits->subscriber_output);
+  auto soft = table.Size("subscriber_output_soft", kKb, 64 * kGb, &limits->subscriber_output_soft);
   table.Size("scripts", kKb, 64 * kGb, &limits->scripts);
   table.Size("buffered", kKb, 1024 * kGb, &limits->buffered);
   table.Size("node_pending_bytes", kKb, 64 * kGb, &limits->node_pending_bytes);
@@ -249,6 +251,10 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   CheckOrder(table, "client_output_hard", hard,
              !output || limits->client_output_hard >= limits->client_output, "client_output",
              output, FormatSize(limits->client_output_hard), FormatSize(limits->client_output));
+  CheckOrder(table, "subscriber_output", messages,
+             !soft || limits->subscriber_output >= limits->subscriber_output_soft,
+             "subscriber_output_soft", soft, FormatSize(limits->subscriber_output),
+             FormatSize(limits->subscriber_output_soft));
   table.Finish();
 }
 

@@ -28,9 +28,9 @@ constexpr CommandRow kServerRows[] = {
     Local("client|unpause", 2, kAdmin | kConn, LocalCommand::kClientUnpause),
     Local("echo", 2, kLoading | kStale | kFast, LocalCommand::kEcho),
     Local("hello", -1, kConn | kFast | kNoAuth | kAllowBusy, LocalCommand::kHello),
-    Local("ping", -1, kFast, LocalCommand::kPing),
-    Local("quit", -1, kConn | kFast | kNoAuth | kAllowBusy | kNotQueued, LocalCommand::kQuit),
-    Local("reset", 1, kConn | kFast | kNoAuth | kAllowBusy | kNotQueued, LocalCommand::kReset),
+    Local("ping", -1, kFast | kCmdInSubscriber, LocalCommand::kPing),
+    Local("quit", -1, kConn | kCmdInSubscriber | kFast | kNoAuth | kAllowBusy | kNotQueued, LocalCommand::kQuit),
+    Local("reset", 1, kConn | kCmdInSubscriber | kFast | kNoAuth | kAllowBusy | kNotQueued, LocalCommand::kReset),
     Local("select", 2, kLoading | kStale | kFast, LocalCommand::kSelect),
 
     // server

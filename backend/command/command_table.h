@@ -230,9 +230,11 @@ enum : uint32_t {
   kCmdNoAsyncLoading = 1u << 17,
   kCmdNoMandatoryKeys = 1u << 18,  // numkeys may be 0
   kCmdAsking = 1u << 19,
-  kCmdAfterAll = 1u << 23,     // of the proxy's own: handled once all is answered that its client
-                               // asked before, for that depends on what it changes
-  kCmdContainer = 1u << 24,    // has subcommand rows; Find gives them for its second argument
+  kCmdAtMostOnce = 1u << 20,    // is not asked again where it may have been carried out: PUBLISH
+  kCmdInSubscriber = 1u << 21,  // also of a client of RESP2 that has subscribed to something
+  kCmdAfterAll = 1u << 23,      // of the proxy's own: handled once all is answered that its client
+                                // asked before, for that depends on what it changes
+  kCmdContainer = 1u << 24,     // has subcommand rows; Find gives them for its second argument
   kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
                                // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
   kCmdArgWrite = 1u << 26,     // a write only with some arguments

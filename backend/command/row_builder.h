@@ -228,6 +228,17 @@ constexpr Row Local(std::string_view name, int arity, uint32_t flags, LocalComma
   row.local = local;
   return row;
 }
+// SUBSCRIBE and its kind: what comes behind it depends on it, and it on what was asked before.
+constexpr Row Subscribes(std::string_view name, int arity, LocalCommand local,
+                         Keys keys = kNoKeys) {
+  return Local(name, arity, kPubSub | kConn | kAfterAll | kCmdInSubscriber, local, keys)
+      .InResp2(Resp2Form::kAsItIs);
+}
+// PUBLISH: the node is asked once.
+constexpr Row Publishes(std::string_view name, LocalCommand local, Keys keys) {
+  return Local(name, 3, kPubSub | kLoading | kStale | kFast | kCmdAtMostOnce, local, keys)
+      .PrimaryOnly();
+}
 constexpr Row Refused(std::string_view name, int arity, uint32_t flags, std::string_view why,
                       Keys keys = kNoKeys) {
   Row row(name, arity, flags, keys);
@@ -242,7 +253,6 @@ constexpr Row Container(std::string_view name) {
 }
 
 // Sentences that several rows share; each stands after "ERR ".
-inline constexpr std::string_view kNoPubSub = "publish/subscribe is not supported by gemel yet";
 inline constexpr std::string_view kNoScriptDebug =
     "SCRIPT DEBUG is not supported by gemel: debug on a node";
 inline constexpr std::string_view kNoCluster =

@@ -15,7 +15,8 @@ void SendAsks(LinkHandshake* handshake, Link* link) {
 
 bool IsPush(std::string_view bytes) {
   return bytes[0] == '>' || bytes.starts_with("*4\r\n$8\r\npmessage\r\n") ||
-         bytes.starts_with("*3\r\n$7\r\nmessage\r\n");
+         bytes.starts_with("*3\r\n$7\r\nmessage\r\n") ||
+         bytes.starts_with("*3\r\n$8\r\nsmessage\r\n");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kServes = "gemel:";
 constexpr std::string_view kUndecided = "gemel?:";
 // At the end of the names of further connections.
-constexpr std::string_view kFurther[] = {":side", ":feed"};
+constexpr std::string_view kFurther[] = {":side", ":feed", ":channels"};
 constexpr size_t kFields = 8;
 constexpr size_t kMaxField = 100;
 

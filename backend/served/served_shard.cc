@@ -85,7 +85,8 @@ void ServedShard::Open(uint32_t copy, const std::string& node) {
   scripts_->ForgetCopy(copy);
   const LinkOptions reached = NodeOf(node);
   world_.host->Open(copy, reached,
-                    {shard_->link(copy), shard_->side_link(copy), shard_->feed_link(copy)});
+                    {shard_->link(copy), shard_->side_link(copy), shard_->feed_link(copy),
+                     shard_->channels_link(copy)});
   if (started_) world_.host->StartProbe(copy, reached, health_, NextRandom(&random_));
 }
 
@@ -118,7 +119,8 @@ void ServedShard::ForgetCopy(uint32_t copy) {
 void ServedShard::ConnectAnew(uint32_t copy) {
   ForgetCopy(copy);
   world_.host->SetControl(copy, NodeAt(copy), /*anew=*/true);
-  for (Link* link : {shard_->side_link(copy), shard_->feed_link(copy)}) {
+  for (Link* link :
+       {shard_->side_link(copy), shard_->feed_link(copy), shard_->channels_link(copy)}) {
     if (link->has_transport()) link->Fail("its node has another address now");
   }
   ProbeAnew(copy);

@@ -29,12 +29,13 @@ namespace gemel {
 // Logic only, on the shard's thread.
 class ServedShard : private Membership::Host {
  public:
-  // The links to one node: for its requests, for reads that are better asked apart, and for what it
-  // tells of its own accord.
+  // The links to one node: for its requests, for reads that are better asked apart, for what it
+  // tells of its own accord, and for what is published there.
   struct CopyLinks {
     Link* main;
     Link* side;
     Link* feed;
+    Link* channels;
   };
   // Does its I/O. `copy` is the shard's index; a place that is free may be taken again.
   class Host {

@@ -73,11 +73,16 @@ int ReadPath::Explain(bool primary_only, std::string* why) const {
   return copy;
 }
 
+bool ReadPath::IsAtMostOnce(const Request& request) {
+  return request.row != nullptr && (request.row->flags & kCmdAtMostOnce) != 0;
+}
+
 bool ReadPath::IsDoubtful(uint32_t copy, const Reply& reply) const {
   return !parts_->copies->Serves(copy) || (reply.bytes[0] == '-' && IsUnfitToRead(reply.bytes));
 }
 
 bool ReadPath::Retry(Request* request, std::string_view frame) {
+  if (IsAtMostOnce(*request)) return false;
   const int picked = Pick(~CopyMask{request->tried}, /*primary_only=*/false);
   if (picked < 0) return false;
   const uint32_t copy = static_cast<uint32_t>(picked);
@@ -115,6 +120,12 @@ void ReadPath::OnLost(const Link& link, Request* request, std::string_view frame
   if (EndsWithScript(link, request)) return;
   if (parts_->env->IsGone(request->session)) {
     parts_->hold->AnswerError(request, "ERR the client is gone");
+    return;
+  }
+  if (IsAtMostOnce(*request) && !link.end().rest_unread) {
+    parts_->hold->AnswerError(request, "ERR the connection to node " + link.name() +
+                                           " was lost: it is not known whether it has published "
+                                           "the message");
     return;
   }
   if (suspect && !parts_->roles->stopped() && parts_->aside->TakeSuspect(request, frame)) {

@@ -49,6 +49,7 @@ enum class RequestKind : uint8_t {
   kUnblock,   // ends the waiting of one: the extra's cargo is an UnblockCargo
   kSync,      // waits until so many copies have what was sent before: see SyncCargo
               // (sync_waits.h)
+  kChannels,  // a worker wants to hear what is published: see ChannelsCargo (channels.h)
   kAudit,     // asks the shard's audit: answered when a round over all its keys has ended
   kWorker,    // asks a worker, no shard: see RequestCargo
 };

@@ -51,7 +51,8 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       libraries_(&parts_),
       watches_(&parts_),
       blocked_(&parts_),
-      syncs_(&parts_) {
+      syncs_(&parts_),
+      channels_(&parts_) {
   parts_.copies = &copies_;
   parts_.hedger = &hedger_;
   parts_.reads = &reads_;
@@ -89,6 +90,7 @@ void Shard::Start() {
 void Shard::Stop() {
   blocked_.Stop();
   syncs_.Stop();
+  channels_.Stop();
   roles_.Stop();
   control_.Stop();
   aside_.Stop();
@@ -116,6 +118,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   watches_.Tick(now_ms);
   TickBlocked(now_ms);
   libraries_.Tick(now_ms);
+  channels_.Tick(now_ms, random);
 }
 
 void Shard::TickBlocked(uint64_t now_ms) {
@@ -167,6 +170,9 @@ void Shard::SubmitSlow(Request* request) {
     case RequestKind::kSync:
       syncs_.Submit(request);
       return;
+    case RequestKind::kChannels:
+      channels_.Submit(request);
+      return;
     case RequestKind::kKill:
       if (!nodes_.PassToKiller(request)) {
         hold_.AnswerError(request, "NOTBUSY No scripts in execution right now.");
@@ -209,6 +215,7 @@ void Shard::OnLinkUp(Link* link, const NodeIdentity& identity) {
   nodes_.OnLinkUp(link->index());
   roles_.OnLinkUp(*link, identity);
   removals_.OnMainUp(link->index());
+  channels_.OnMainUp(link->index());
   if (NodeAbilities* abilities = parts_.env->abilities(); abilities != nullptr) {
     abilities->Note(
         {parts_.options.name, link->name()},
@@ -353,6 +360,7 @@ int Shard::TakePlace(const LinkOptions& node) {
   hedger_.AddCopy(copy);
   aside_.AddCopy(copy, node);
   removals_.feeds().AddCopy(copy, node);
+  channels_.AddCopy(copy, node);
   copies_.CountDatabases();
   return index;
 }
@@ -377,6 +385,7 @@ void Shard::RemoveCopy(uint32_t copy) {
   copies_.link(copy).Stop();
   aside_.RemoveCopy(copy);
   removals_.feeds().RemoveCopy(copy);
+  channels_.RemoveCopy(copy);
   copies_.CountDatabases();
   if (ServerClaims* claims = parts_.env->claims(); claims != nullptr) {
     claims->Release({parts_.options.name, copies_.link(copy).name()});
@@ -399,6 +408,7 @@ void Shard::SetOptions(const ShardOptions& options) {
     copies_.link(i).set_options(*mine);
     aside_.SetOptions(i, *mine);
     removals_.feeds().SetOptions(i, *mine);
+    channels_.SetOptions(i, *mine);
   }
   parts_.options.nodes = std::move(nodes);
   reads_.SetOptions();

@@ -22,6 +22,7 @@
 
 #include "backend/shard/aside.h"
 #include "backend/shard/blocked_clients.h"
+#include "backend/shard/channels.h"
 #include "backend/shard/comparison.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
@@ -61,6 +62,8 @@ class Shard : public LinkOwner, private ShardCenter {
   Link* side_link(uint32_t copy) { return &aside_.link(copy); }
   // The link on which its node tells what it removes (see removals.h); the same holds for it.
   Link* feed_link(uint32_t copy) { return &removals_.feeds().link(copy); }
+  // The link on which its node tells what is published (see channels.h); likewise.
+  Link* channels_link(uint32_t copy) { return &channels_.link(copy); }
   uint32_t copy_count() const { return copies_.count(); }
   void Start();
   void Stop();
@@ -167,6 +170,7 @@ class Shard : public LinkOwner, private ShardCenter {
   Watches watches_;
   BlockedClients blocked_;
   SyncWaits syncs_;
+  Channels channels_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.
   bool open_ = false;

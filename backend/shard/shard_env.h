@@ -25,6 +25,12 @@ class ShardEnv {
   virtual void Propose(Edit edit, EditDone done) = 0;
   // Shard::TickBlocked is to be called at that time, for somebody waits no longer than until then.
   virtual void UnblockAt(uint64_t at_ms) { (void)at_ms; }
+  // What the shard's nodes have published for that worker: whole messages, arrays of RESP2, one
+  // behind the other.
+  virtual void OnMessages(uint32_t worker, std::string messages) {
+    (void)worker;
+    (void)messages;
+  }
   // One line for the log.
   virtual void Note(NoteLevel level, const std::string& text) = 0;
   // The same, of a change of roles that was made durable: never left out, however much is logged.

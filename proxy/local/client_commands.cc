@@ -16,6 +16,13 @@ namespace {
 // CLIENT LIST holds all of them at once.
 constexpr size_t kMaxClientName = 1024;
 
+std::string FlagsOf(const Session& session) {
+  std::string flags;
+  if (session.state().subscriptions.any()) flags += 'P';
+  if (session.blocked()) flags += 'b';
+  return flags.empty() ? "N" : flags;
+}
+
 // One client as CLIENT LIST shows it, in Redis's own fields.
 std::string Describe(Session& session, uint64_t now_ms) {
   const SessionFacts& facts = session.facts();
@@ -26,7 +33,7 @@ std::string Describe(Session& session, uint64_t now_ms) {
   std::string line =
       "id=" + std::to_string(facts.id) + " addr=" + facts.peer + " laddr=" + facts.local +
       " fd=0 name=" + std::string(state.client_name.view()) + " age=" + seconds(facts.created_ms) +
-      " idle=" + seconds(facts.active_ms) + " flags=" + (session.blocked() ? "b" : "N") +
+      " idle=" + seconds(facts.active_ms) + " flags=" + FlagsOf(session) +
       " db=" + std::to_string(state.database.index()) +
       " sub=" + std::to_string(state.subscriptions.channels()) +
       " psub=" + std::to_string(state.subscriptions.patterns()) +

@@ -31,6 +31,13 @@ void Ok(Session& session) { session.ReplyNow("+OK\r\n"); }
 void Ping(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   if (args.size() > 2) {
     session.ReplyError(ArityError(row));
+  } else if (session.state().subscriptions.any() && !session.state().protocol.is_resp3()) {
+    // So that no reply is taken for one to something else.
+    std::string out;
+    AppendArrayHeader(&out, 2);
+    AppendBulk(&out, "pong");
+    AppendBulk(&out, args.size() == 2 ? args[1] : std::string_view());
+    session.ReplyNow(out);
   } else if (args.size() == 2) {
     std::string out;
     AppendBulk(&out, args[1]);

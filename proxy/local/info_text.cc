@@ -4,6 +4,7 @@
 
 #include "backend/bytes/budget.h"
 #include "backend/resync/resync_board.h"
+#include "proxy/channels/channel_counts.h"
 #include "proxy/dispatch/stats.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/printable.h"
@@ -50,6 +51,7 @@ std::string Port(const InfoSources& from) {
   return Number(from.pool.listen.empty() ? 0 : from.pool.listen[0].port);
 }
 bool Reloads(const InfoSources& from) { return from.process.reloads != nullptr; }
+bool Channels(const InfoSources& from) { return from.process.channels != nullptr; }
 bool Scripts(const InfoSources& from) { return from.process.scripts != nullptr; }
 std::string LastReload(const InfoSources& from) {
   const int64_t tried_us = from.process.reloads->Get().tried_unix_us;
@@ -106,6 +108,15 @@ constexpr Row kRows[] = {
      [](From from) { return from.process.lost_log_lines != nullptr; }},
     {"persistence", "log_error", [](From from) { return from.process.log_error(); },
      [](From from) { return from.process.log_error != nullptr; }},
+    {"stats", "pubsub_channels",
+     [](From from) { return Number(from.process.channels->Different(ChannelKind::kChannel)); },
+     Channels},
+    {"stats", "pubsub_patterns",
+     [](From from) { return Number(from.process.channels->Different(ChannelKind::kPattern)); },
+     Channels},
+    {"stats", "pubsubshard_channels",
+     [](From from) { return Number(from.process.channels->Different(ChannelKind::kShardChannel)); },
+     Channels},
     {"replication", "role", [](From) { return std::string("master"); }},
     {"replication", "connected_slaves", Zero},
     {"cluster", "cluster_enabled", [](From from) { return Number(from.pool.cluster ? 1 : 0); }},

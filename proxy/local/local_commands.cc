@@ -22,7 +22,7 @@ void CommandReply(LocalCommands&, Session& session, const CommandRow& row, Local
 LocalHandler HandlerOf(LocalCommand command) {
   for (auto group : {ConnectionHandler, ClientHandler, ServerHandler, ProxyHandler, ControlHandler,
                      AuditHandler, ReloadHandler, TransactionHandler, ScriptHandler,
-                     FunctionHandler, WaitHandler, ClusterHandler}) {
+                     FunctionHandler, WaitHandler, ClusterHandler, ChannelHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

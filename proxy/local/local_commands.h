@@ -23,6 +23,7 @@ namespace gemel {
 // The Redis whose commands are spoken: what clients that ask for a version are told.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
+class ChannelCounts;
 class ClientFilter;
 class EventLog;
 class FunctionStore;
@@ -43,6 +44,7 @@ struct ProcessInfo {
   const NodeAbilities* abilities = nullptr;  // may be null
   ScriptCache* scripts = nullptr;            // of all workers
   FunctionStore* functions = nullptr;        // of all workers
+  ChannelCounts* channels = nullptr;         // of all workers
   std::function<int64_t()> unix_time_us;     // wall clock
   std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
   std::function<uint64_t()> resident_bytes;  // of the process
@@ -102,6 +104,7 @@ LocalHandler ScriptHandler(LocalCommand command);
 LocalHandler FunctionHandler(LocalCommand command);
 LocalHandler WaitHandler(LocalCommand command);
 LocalHandler ClusterHandler(LocalCommand command);
+LocalHandler ChannelHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,

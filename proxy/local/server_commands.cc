@@ -4,12 +4,12 @@
 #include <map>
 
 #include "backend/command/ascii.h"
+#include "backend/command/glob.h"
 #include "backend/link/node_identity.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "config/config_names.h"
-#include "proxy/local/glob.h"
 #include "proxy/local/info_text.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/gather.h"

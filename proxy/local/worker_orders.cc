@@ -20,8 +20,22 @@ std::string Quotable(std::string_view text) { return std::string(text.substr(0, 
 
 ClientFilter::~ClientFilter() { Budget::Give(counted_); }
 
+bool ClientFilter::MatchesType(const Session& session) const {
+  switch (type_) {
+    case Type::kAny:
+      return true;
+    case Type::kNormal:
+      return !session.state().subscriptions.any();
+    case Type::kSubscriber:
+      return session.state().subscriptions.any();
+    case Type::kNone:
+      return false;
+  }
+  return false;
+}
+
 bool ClientFilter::Matches(const Session& session) const {
-  if (!normal_ || session.facts().id == skip_id_) return false;
+  if (!MatchesType(session) || session.facts().id == skip_id_) return false;
   if (addr_ && session.facts().peer != *addr_) return false;
   if (laddr_ && session.facts().local != *laddr_) return false;
   if (user_ && session.state().access.user() != *user_) return false;
@@ -68,9 +82,10 @@ void ClientFilter::Count() {
 }
 
 std::string ClientFilter::ReadType(std::string_view type) {
-  normal_ = EqualsLower(type, "normal");
-  const bool known = normal_ || EqualsLower(type, "master") || EqualsLower(type, "replica") ||
-                     EqualsLower(type, "slave") || EqualsLower(type, "pubsub");
+  const bool none =
+      EqualsLower(type, "master") || EqualsLower(type, "replica") || EqualsLower(type, "slave");
+  type_ = EqualsLower(type, "normal") ? Type::kNormal : none ? Type::kNone : Type::kSubscriber;
+  const bool known = type_ != Type::kSubscriber || EqualsLower(type, "pubsub");
   return known ? "" : "ERR Unknown client type '" + Quotable(type) + "'";
 }
 

@@ -41,6 +41,9 @@ class ClientFilter {
   bool old_form() const { return old_form_; }  // CLIENT KILL addr:port
 
  private:
+  enum class Type : uint8_t { kAny, kNormal, kSubscriber, kNone };
+
+  bool MatchesType(const Session& session) const;
   std::string ReadType(std::string_view type);
   std::string ReadFilter(std::string_view word, std::string_view value, std::string_view user);
   void Count();
@@ -50,7 +53,7 @@ class ClientFilter {
   std::optional<std::string> laddr_;
   std::optional<std::string> user_;
   std::vector<uint64_t> ids_;
-  bool normal_ = true;  // TYPE
+  Type type_ = Type::kAny;
   uint64_t skip_id_ = 0;
   uint64_t counted_ = 0;
 };

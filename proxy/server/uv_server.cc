@@ -18,6 +18,7 @@
 #include "backend/uv/uv_side_thread.h"
 #include "backend/uv/uv_timer.h"
 #include "config/config_load.h"
+#include "proxy/channels/channel_counts.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
@@ -108,6 +109,7 @@ class Server {
     process_.abilities = &abilities_;
     process_.scripts = &scripts_;
     process_.functions = &functions_;
+    process_.channels = &channels_;
     process_.reloads = &reloads_;
     process_.lost_log_lines = LostLogLines;
     process_.log_error = LogError;
@@ -442,6 +444,7 @@ class Server {
   NodeAbilities abilities_;
   ScriptCache scripts_;
   FunctionStore functions_;
+  ChannelCounts channels_;
   std::unique_ptr<UvScriptKeeper> script_keeper_;
   std::unique_ptr<UvScriptKeeper> function_keeper_;
   std::unique_ptr<UvPresence> presence_;

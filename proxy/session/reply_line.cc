@@ -10,12 +10,15 @@ namespace gemel {
 
 namespace {
 
+// So long a subscriber may be above the soft limit.
+constexpr uint64_t kSlowMs = 60 * 1000;
+
 // Replies from here on are handed over instead of copied, where that is possible.
 constexpr size_t kLargeReply = ChunkPool::kStandard;
 
 }  // namespace
 
-ReplyLine::ReplyLine(SessionContext* context, const SessionState* state, uint64_t id)
+ReplyLine::ReplyLine(SessionContext* context, SessionState* state, uint64_t id)
     : context_(context),
       state_(state),
       id_(static_cast<uint32_t>(id)),
@@ -44,6 +47,7 @@ void ReplyLine::Append(const Reply& reply, Resp2Form form) {
   }
   if (out_.bytes() > 0 &&
       out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
+    overrun_limit_ = "client_output_hard";
     Overrun();  // the socket may never be writable again: the transport looks now
     return;
   }
@@ -88,6 +92,38 @@ void ReplyLine::AppendConverted(const Reply& reply, Resp2Form form) {
     Out out(&out_, held.get());
     WriteInResp2({held->data, held->size}, form, &out);
   }
+}
+
+bool ReplyLine::IsTooSlow() {
+  const LimitsConfig& limits = context_->pool->config().limits;
+  const size_t held = out_.bytes();
+  uint64_t& since_ms = state_->subscriptions.slow_since_ms;
+  if (held <= limits.subscriber_output_soft) {
+    since_ms = 0;
+  } else if (since_ms == 0) {
+    since_ms = context_->now_ms;
+  }
+  if (held > limits.subscriber_output) {
+    overrun_limit_ = "subscriber_output";
+    return true;
+  }
+  overrun_limit_ = "subscriber_output_soft";
+  return since_ms != 0 && context_->now_ms > since_ms + kSlowMs;
+}
+
+void ReplyLine::OnMessage(ChannelMessage* message) {
+  if (silent_) return;
+  if (IsTooSlow()) {
+    Overrun();
+    return;
+  }
+  const bool resp3 = state_->protocol.is_resp3();
+  if (Chunk* chunk = message->ChunkIn(resp3); chunk != nullptr) {
+    out_.AppendChunk(chunk);
+  } else {
+    out_.Append(message->In(resp3));
+  }
+  WantFlush();
 }
 
 void ReplyLine::Overrun() {

@@ -11,6 +11,7 @@
 
 #include "backend/bytes/out_queue.h"
 #include "backend/shard/request.h"
+#include "proxy/channels/channel_message.h"
 #include "proxy/session/read_fence.h"
 #include "proxy/session/reply_forecast.h"
 #include "proxy/session/session_context.h"
@@ -18,10 +19,10 @@
 
 namespace gemel {
 
-class ReplyLine : public RequestSink {
+class ReplyLine : public RequestSink, public Subscriber {
  public:
   // `context` and `state`, the client's, outlive it. `id` is the session's.
-  ReplyLine(SessionContext* context, const SessionState* state, uint64_t id);
+  ReplyLine(SessionContext* context, SessionState* state, uint64_t id);
   ~ReplyLine() override;
   ReplyLine(const ReplyLine&) = delete;
   ReplyLine& operator=(const ReplyLine&) = delete;
@@ -69,6 +70,9 @@ class ReplyLine : public RequestSink {
   void OnHeld(int64_t bytes) override { kept_ += static_cast<uint64_t>(bytes); }
   bool Wanted() const override { return !closed_; }
 
+  // --- Subscriber ---
+  void OnMessage(ChannelMessage* message) override;
+
   // --- who waits for whom ---
   // Must a write of that key wait for a read before it? StopAtFence: it does, until something is
   // answered.
@@ -79,6 +83,10 @@ class ReplyLine : public RequestSink {
   bool StopsBehindAll() {
     if (pending_ > 0) StopAtFence();
     return pending_ > 0;
+  }
+  // The same for what must wait for all but others of its own kind (PUBLISH).
+  bool StopsBehindOthers(const CommandRow& row) {
+    return order_ == nullptr && tail_ != nullptr && tail_->row != &row && StopsBehindAll();
   }
   // Nothing more of the session is handled before that one is answered.
   void AwaitOrder(Request* order) { order_ = order; }
@@ -96,6 +104,8 @@ class ReplyLine : public RequestSink {
   // Too much waits to be taken, or it is not known what was answered: the connection is to end.
   bool overrun() const { return overrun_; }
   void Overrun();
+  // The limit that it is above then ([limits]).
+  const char* overrun_limit() const { return overrun_limit_; }
   // Nothing more is put behind what is queued.
   void Silence() {
     silent_ = true;
@@ -126,6 +136,9 @@ class ReplyLine : public RequestSink {
     return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
   }
   [[gnu::noinline]] void PushMarks();
+  // It has not taken so many messages that it is to be cut off, as by Redis's
+  // client-output-buffer-limit for pubsub.
+  bool IsTooSlow();
   void Append(const Reply& reply, Resp2Form form);
   [[gnu::noinline]] void AppendConverted(const Reply& reply, Resp2Form form);
   void AppendKept(Request* request);
@@ -140,7 +153,7 @@ class ReplyLine : public RequestSink {
   }
 
   SessionContext* context_;
-  const SessionState* state_;
+  SessionState* state_;
   SessionTransport* transport_ = nullptr;
   Request* head_ = nullptr;
   Request* tail_ = nullptr;
@@ -156,6 +169,7 @@ class ReplyLine : public RequestSink {
   bool overrun_ = false;
   bool flush_wanted_ = false;
   bool closed_ = false;
+  const char* overrun_limit_ = "client_output_hard";
   bool listed_ = false;                      // context_->gone knows
   std::shared_ptr<std::atomic<bool>> left_;  // see Gone
 };

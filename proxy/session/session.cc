@@ -192,6 +192,7 @@ void Session::OnHangUp() {
 }
 
 void Session::OnClosed() {
+  state_.subscriptions.Reset();
   Unblock(UnblockCargo::Why::kGone);
   closing_ = true;
   input_.Clear();

@@ -8,6 +8,7 @@
 #include "backend/command/script_guard.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/node_abilities.h"
+#include "proxy/dispatch/unanswered.h"
 #include "proxy/session/plan_runner.h"
 #include "proxy/session/session.h"
 
@@ -146,6 +147,11 @@ bool Session::Handle(std::string_view frame) {
   }
   if (!state_.access.let_in() && !MayGoOn(*row)) [[unlikely]]
     return true;
+  if (state_.subscriptions.any() && (row->flags & kCmdInSubscriber) == 0 &&
+      !state_.protocol.is_resp3()) [[unlikely]] {
+    RejectInSubscriber(*row);
+    return true;
+  }
   if (state_.transaction.open() && (row->flags & kCmdNotQueued) == 0) [[unlikely]] {
     Queue(*row, frame);
     return true;
@@ -235,24 +241,6 @@ void Session::Block(const CommandRow& row, std::string_view frame, uint32_t shar
   context_->dispatcher->SubmitApart(request);
 }
 
-namespace {
-
-// One that is told to no client.
-class Unblocking : public RequestSink {
- public:
-  explicit Unblocking(Dispatcher* dispatcher) : dispatcher_(dispatcher) {}
-
- private:
-  void OnReply(Request* request, const Reply&) override {
-    dispatcher_->Free(request);
-    delete this;
-  }
-
-  Dispatcher* dispatcher_;
-};
-
-}  // namespace
-
 void Session::BlockUntilSync(Request* place, std::shared_ptr<SyncTicket> ticket) {
   Await(place);
   if (answers_ != nullptr) {
@@ -277,7 +265,7 @@ void Session::Unblock(UnblockCargo::Why why) {
   request->shard = static_cast<uint16_t>(state_.blocking.shard());
   request->frame = {};
   request->Extra().cargo = std::move(cargo);
-  request->sink = new Unblocking(context_->dispatcher);  // NOLINT: gone with the answer
+  request->sink = Unanswered::Make(context_->dispatcher);
   context_->dispatcher->SubmitApart(request);
 }
 
@@ -318,6 +306,12 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     }
   }
   ReplyNow("+QUEUED\r\n");
+}
+
+void Session::RejectInSubscriber(const CommandRow& row) {
+  Reject(&row, "ERR Can't execute '" + std::string(row.name) +
+                   "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+                   "this context");
 }
 
 void Session::Reject(const CommandRow* row, std::string_view text) {

@@ -22,6 +22,7 @@
 
 namespace gemel {
 
+class ChannelRegistry;
 class NodeAbilities;
 class Session;
 
@@ -54,6 +55,7 @@ struct SessionContext : StateContext {
   GoneSessions* gone = nullptr;
   ScriptCache* scripts = nullptr;
   FunctionStore* functions = nullptr;
+  ChannelRegistry* channels = nullptr;
   const NodeAbilities* abilities = nullptr;  // null: nothing is known
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.

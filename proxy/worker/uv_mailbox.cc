@@ -13,12 +13,23 @@ UvMailbox::UvMailbox(uv_loop_t* loop, std::function<void()> on_wake)
 
 void UvMailbox::Post(std::function<void()> task) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
   tasks_.push_back(std::move(task));
   uv_async_send(&wake_);
 }
 
+void UvMailbox::Close() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
+  uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
+}
+
 void UvMailbox::Deliver(std::vector<Message>* messages) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) {
+    messages->clear();
+    return;
+  }
   const bool wake = inbox_.empty();
   if (wake) {
     inbox_.swap(*messages);

@@ -34,13 +34,14 @@ class UvMailbox {
   void RunAll(Dispatcher* dispatcher);
   // Gives memory back that is not needed any more.
   void Trim() { GiveBack(&receiving_); }
-  // Nothing more is received.
-  void Close() { uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr); }
+  // Nothing more is received: what comes from now on is dropped.
+  void Close();
 
  private:
   const std::function<void()> on_wake_;
   uv_async_t wake_;
-  std::mutex mutex_;  // guards the two below
+  std::mutex mutex_;  // guards the three below
+  bool closed_ = false;
   std::vector<Message> inbox_;
   std::vector<std::function<void()>> tasks_;
   std::vector<Message> receiving_;

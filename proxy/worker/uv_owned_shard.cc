@@ -30,7 +30,9 @@ void UvOwnedShard::Open(uint32_t copy, const LinkOptions& node,
   const HiredisNode reached = Reached(copy, node);
   place.link = std::make_unique<UvLink>(world_.links, links.main, reached.address, place.addresses);
   links.main->set_transport(place.link.get());
-  for (auto [transport, link] : {std::pair(&place.side, links.side), {&place.feed, links.feed}}) {
+  for (auto [transport, link] : {std::pair(&place.side, links.side),
+                                 {&place.feed, links.feed},
+                                 {&place.channels, links.channels}}) {
     *transport = std::make_unique<UvLink>(world_.links, link, reached.address, place.addresses,
                                           /*leads=*/false);
     link->set_transport(transport->get());
@@ -53,6 +55,7 @@ void UvOwnedShard::Close(uint32_t copy, const std::vector<std::vector<std::strin
   place.link.reset();
   place.side.reset();
   place.feed.reset();
+  place.channels.reset();
 }
 
 void UvOwnedShard::CloseAll() {

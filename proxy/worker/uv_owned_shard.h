@@ -53,6 +53,7 @@ class UvOwnedShard : private ServedShard::Host {
     std::unique_ptr<UvLink> link;
     std::unique_ptr<UvLink> side;
     std::unique_ptr<UvLink> feed;
+    std::unique_ptr<UvLink> channels;
     std::unique_ptr<HiredisProbe> probe;
     std::unique_ptr<UvHostWatch> host;
   };

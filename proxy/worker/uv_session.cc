@@ -73,8 +73,9 @@ void UvSession::OnStreamSent(size_t bytes) {
   if (session_->replies().overrun()) {
     context_->session.stats->output_overruns.Add(1);
     Log(NoteLevel::kWarn, "client " + session_->facts().peer +
-                              " is closed: the replies that it has not taken would be more than "
-                              "[limits] client_output_hard");
+                              " is closed: the replies and messages that it has not taken would "
+                              "be more than [limits] " +
+                              session_->replies().overrun_limit());
     Kill();
   } else if (pipe_->WantsClose()) {
     Kill();

@@ -70,6 +70,7 @@ void UvSessions::Reap() {
 void UvSessions::KillIdle(uint64_t active_ms) {
   for (auto& session : connected_) {
     Session& state = session->session();
+    if (state.state().subscriptions.any()) continue;  // as with Redis
     if (state.replies().pending() == 0 && state.facts().active_ms <= active_ms) session->Kill();
   }
 }

@@ -30,6 +30,9 @@ class UvWorker::Env : public ShardEnv {
     coordinator->Propose(std::move(edit), std::move(done));
   }
   void UnblockAt(uint64_t at_ms) override { worker_->UnblockAt(at_ms); }
+  void OnMessages(uint32_t worker, std::string messages) override {
+    worker_->OnMessages(worker, std::move(messages));
+  }
   void Note(NoteLevel level, const std::string& text) override {
     Log(level, text);
     Keep(level, text);
@@ -70,6 +73,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
       streams_(&loop_),
       sessions_(&shared->clients, &stats_),
       dispatcher_(serving_.pool.get(), index, serving_.config->workers),
+      channels_(&dispatcher_, &chunks_, shared->process->channels),
       local_(shared->process, &sessions_),
       env_(std::make_unique<Env>(this)),
       relief_(&sessions_.connected(), &shards_, &shared->process->stats, &stats_),
@@ -84,6 +88,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   context.local = &local_;
   context.gone = &shared_->gone_sessions;
   context.scripts = shared_->process->scripts;
+  context.channels = &channels_;
   context.functions = shared_->process->functions;
   context.abilities = shared_->process->abilities;
   context.access = shared->process->access;
@@ -162,6 +167,7 @@ void UvWorker::EndChange(Change change) {
   AddNewShards(*change.topology);
   ChangeShards(change, known, ring_changed);
   ChangeListeners(&change);
+  channels_.OnPool();
 }
 
 // Whoever waits for a key that is another shard's now would wait in vain. One may come behind a
@@ -307,6 +313,15 @@ void UvWorker::UnblockAt(uint64_t at_ms) {
   const uint64_t now_ms = clock_->NowMs();
   unblock_ms_ = at_ms;
   unblock_->Set(at_ms > now_ms ? at_ms - now_ms : 0);
+}
+
+void UvWorker::OnMessages(uint32_t worker, std::string messages) {
+  if (worker == index_) {
+    channels_.Deliver(messages);
+    return;
+  }
+  UvWorker* other = shared_->workers[worker].get();
+  other->Post([other, messages = std::move(messages)] { other->channels_.Deliver(messages); });
 }
 
 void UvWorker::OnUnblock() {

@@ -19,6 +19,7 @@
 #include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_link.h"
 #include "backend/uv/uv_timer.h"
+#include "proxy/channels/channel_registry.h"
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/worker/draining.h"
@@ -134,6 +135,7 @@ class UvWorker : private WorkerRequestHandler {
   void OnWake();
   void OnTick();
   void UnblockAt(uint64_t at_ms);
+  void OnMessages(uint32_t worker, std::string messages);
   void OnUnblock();
   bool TickAll(uint64_t now_ms);
   void Retire(uint64_t now_ms);
@@ -163,6 +165,7 @@ class UvWorker : private WorkerRequestHandler {
   UvLinkContext link_context_;
   UvSessions sessions_;
   Dispatcher dispatcher_;
+  ChannelRegistry channels_;
   LocalCommands local_;
   std::unique_ptr<Env> env_;
   std::vector<std::unique_ptr<UvOwnedShard>> shards_;

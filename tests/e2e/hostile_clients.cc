@@ -124,6 +124,8 @@ void AskForRefused(Visit& visit) {
                                                {"EXEC"},
                                                {"BLPOP", "hostile:list", "0.01"},
                                                {"SUBSCRIBE", "channel"},
+                                               {"PUBLISH", "channel", "in the wrong mode"},
+                                               {"RESET"},
                                                {"SHUTDOWN"},
                                                {"SYNC"},
                                                {"REPLICAOF", "localhost", "1"},

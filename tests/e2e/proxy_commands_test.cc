@@ -90,7 +90,7 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
     }
   }
   const std::vector<Words> without = {{"MONITOR"},
-                                      {"SUBSCRIBE", "channel"},
+                                      {"SAVE"},
                                       {"XREAD", "BLOCK", "0", "STREAMS", a},
                                       {"XREAD", "STREAMS", a}};
   for (const Words& words : without) {

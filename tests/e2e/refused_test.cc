@@ -18,9 +18,6 @@ TEST(Refused, CommandsWithAnOutcomeOfTheirOwnOnAPair) {
   const std::string before = cluster.node(0, 0).Digest();
   const std::vector<Words> refused = {
       {"EVAL", "return redis.call('SET', 'k', ARGV[1])", "0", "v"},
-      {"SUBSCRIBE", "c"},
-      {"PSUBSCRIBE", "c*"},
-      {"PUBLISH", "c", "m"},
       {"MONITOR"},
       {"SHUTDOWN"},
       {"DEBUG", "SLEEP", "0"},

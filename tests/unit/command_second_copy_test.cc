@@ -109,7 +109,7 @@ TEST(SecondCopy, ByArguments) {
 }
 
 TEST(SecondCopy, Refusals) {
-  for (const char* line : {"monitor", "subscribe c"}) {
+  for (const char* line : {"monitor", "client tracking on"}) {
     EXPECT_FALSE(Refusal(line).empty()) << line;
   }
   for (const char* line :

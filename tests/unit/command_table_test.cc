@@ -139,7 +139,7 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   EXPECT_FALSE(row("eval_ro").IsWrite());
   EXPECT_EQ(row("spop").second_copy, SecondCopy::kRewrite);
   for (std::string_view name :
-       {"subscribe", "publish", "monitor", "psync", "debug", "cluster|meet", "acl|whoami",
+       {"monitor", "psync", "debug", "cluster|meet", "acl|whoami",
         "memory|doctor", "migrate", "script|debug", "client|tracking"}) {
     EXPECT_EQ(row(name).split, Split::kNotSupported) << name;
   }

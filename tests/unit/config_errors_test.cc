@@ -192,7 +192,8 @@ TEST(ConfigErrors, WrongTypes) {
        "[proxy] user: expected a string, found a date or time"},
       {Sharded("[proxy]\nscheduling = @@\"idle\""),
        "[proxy] scheduling: expected one of \"batch\", \"normal\", found the string \"idle\""},
-      {Sharded("[proxy]\ncluster = @@1"), "[proxy] cluster: expected true or false, found the integer 1"},
+      {Sharded("[proxy]\ncluster = @@1"),
+       "[proxy] cluster: expected true or false, found the integer 1"},
       {Sharded("[proxy]\nannounce = @@\"unix:/run/g.sock\""),
        "[proxy] announce: expected an address such as \"cache.example.org:6379\", or \"\", found "
        "\"unix:/run/g.sock\""},

@@ -127,6 +127,9 @@ TEST(ConfigErrors, Order) {
       {Sharded("[limits]\nclient_output = @@\"4gb\""),
        "[limits] client_output: expected client_output_hard (2gb) to be at least client_output "
        "(4gb)"},
+      {Sharded("[limits]\nsubscriber_output_soft = \"32mb\"\nsubscriber_output = @@\"16mb\""),
+       "[limits] subscriber_output: expected subscriber_output (16mb) to be at least "
+       "subscriber_output_soft (32mb)"},
       {Sharded("[timeouts]\nreconnect_min_ms = @@1001"),
        "[timeouts] reconnect_min_ms: expected reconnect_max_ms (1000) to be at least "
        "reconnect_min_ms (1001)"},

@@ -14,9 +14,9 @@
 #include <string>
 #include <string_view>
 
+#include "backend/command/glob.h"
 #include "config/config_load.h"
 #include "config/config_options.h"
-#include "proxy/local/glob.h"
 
 namespace gemel::config_names_test {
 namespace {

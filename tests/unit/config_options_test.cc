@@ -80,6 +80,8 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.limits.max_reply, 1u << 30);
   EXPECT_EQ(pool.limits.client_output, 512u << 20);
   EXPECT_EQ(pool.limits.client_output_hard, 2u << 30);
+  EXPECT_EQ(pool.limits.subscriber_output, 32u << 20);
+  EXPECT_EQ(pool.limits.subscriber_output_soft, 8u << 20);
   EXPECT_EQ(pool.limits.buffered, uint64_t{4} << 30);
   EXPECT_EQ(pool.limits.node_pending_bytes, 64u << 20);
   EXPECT_EQ(pool.limits.node_pending, 262144u);
@@ -156,6 +158,10 @@ const std::vector<Number>& Numbers() {
        "client_output_hard = \"64gb\""},
       {"limits", "client_output_hard", kb, 64 * gb, true,
        GEMEL_FIELD(c.pool().limits.client_output_hard), "client_output = 1024"},
+      {"limits", "subscriber_output", kb, 64 * gb, true,
+       GEMEL_FIELD(c.pool().limits.subscriber_output), "subscriber_output_soft = 1024"},
+      {"limits", "subscriber_output_soft", kb, 64 * gb, true,
+       GEMEL_FIELD(c.pool().limits.subscriber_output_soft), "", "subscriber_output = \"64gb\""},
       {"limits", "buffered", kb, 1024 * gb, true, GEMEL_FIELD(c.pool().limits.buffered)},
       {"limits", "node_pending_bytes", kb, 64 * gb, true,
        GEMEL_FIELD(c.pool().limits.node_pending_bytes)},

@@ -21,6 +21,7 @@
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "config/config_load.h"
+#include "proxy/channels/channel_registry.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
@@ -241,7 +242,9 @@ class FakeClient : public SessionTransport {
 class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerRequestHandler {
  public:
   FakeWorker(const Pool* pool, const ProcessInfo* process, uint32_t index, uint32_t workers)
-      : dispatcher(pool, index, workers), local(process, this) {
+      : dispatcher(pool, index, workers),
+        channels(&dispatcher, &chunks, process->channels),
+        local(process, this) {
     context.pool = pool;
     context.dispatcher = &dispatcher;
     context.chunks = &chunks;
@@ -249,9 +252,11 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
     context.local = &local;
     context.scripts = &scripts;
     context.functions = &functions;
+    context.channels = &channels;
     dispatcher.set_handler(this);
   }
   uint64_t NowMs() override { return 0; }
+  void OnMessages(uint32_t, std::string messages) override { channels.Deliver(messages); }
   void Propose(Edit, EditDone) override {}
   void Note(NoteLevel, const std::string&) override {}
   void ForEachSession(const std::function<void(Session&)>& visit) override {
@@ -269,6 +274,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
   ChunkPool chunks;
   WorkerStats stats;
   Dispatcher dispatcher;
+  ChannelRegistry channels;
   LocalCommands local;
   ScriptCache scripts;
   FunctionStore functions;
@@ -293,6 +299,7 @@ class World {
     config = LoadConfigText(text, "/tmp/gemel.toml", &error);
     EXPECT_TRUE(config) << error.ToString();
     process.version = "test";
+    process.channels = &channel_counts;
     process.uptime_s = [] { return uint64_t{0}; };
     process.unix_time_us = [] { return int64_t{1700000000123456}; };
     process.resident_bytes = [] { return uint64_t{1 << 20}; };
@@ -382,6 +389,7 @@ class World {
   }
 
   std::optional<Config> config;
+  ChannelCounts channel_counts;
   ProcessInfo process;
   std::unique_ptr<Pool> pool;
   std::vector<FakeNode> nodes;

@@ -38,7 +38,7 @@ struct SessionState {
   Access access;
   BlockingState blocking;  // while it waits, it cannot send RESET
   ClientName client_name;
-  [[no_unique_address]] Subscriptions subscriptions;
+  Subscriptions subscriptions;
   [[no_unique_address]] Tracking tracking;
   Transaction transaction;
   WatchedKeys watched;

@@ -1,4 +1,4 @@
-#include "proxy/local/glob.h"
+#include "backend/command/glob.h"
 
 #include <algorithm>
 
@@ -8,7 +8,11 @@ namespace gemel {
 
 namespace {
 
+char Lower(char c) { return AsciiLower(c); }
+char Same(char c) { return c; }
+
 // Does a character fit the class that begins behind its '['? *at is left behind the ']'.
+template <char (*Fold)(char)>
 bool InClass(std::string_view pattern, size_t* at, char c) {
   size_t i = *at;
   const bool negated = i < pattern.size() && pattern[i] == '^';
@@ -17,22 +21,21 @@ bool InClass(std::string_view pattern, size_t* at, char c) {
   for (; i < pattern.size() && pattern[i] != ']'; ++i) {
     if (pattern[i] == '\\' && i + 1 < pattern.size()) {
       ++i;
-      found |= AsciiLower(pattern[i]) == c;
+      found |= Fold(pattern[i]) == c;
     } else if (i + 2 < pattern.size() && pattern[i + 1] == '-') {
       const auto [low, high] = std::minmax(pattern[i], pattern[i + 2]);
-      found |= AsciiLower(low) <= c && c <= AsciiLower(high);
+      found |= Fold(low) <= c && c <= Fold(high);
       i += 2;
     } else {
-      found |= AsciiLower(pattern[i]) == c;
+      found |= Fold(pattern[i]) == c;
     }
   }
   *at = i < pattern.size() ? i + 1 : i;
   return found != negated;
 }
 
-}  // namespace
-
-bool GlobMatches(std::string_view pattern, std::string_view text) {
+template <char (*Fold)(char)>
+bool Matches(std::string_view pattern, std::string_view text) {
   // The usual two-pointer walk: on a mismatch only the last '*' takes one character more, so that
   // the work is bounded by the product of the lengths.
   size_t p = 0;
@@ -40,7 +43,7 @@ bool GlobMatches(std::string_view pattern, std::string_view text) {
   size_t star = std::string_view::npos;
   size_t star_text = 0;
   while (t < text.size()) {
-    const char c = AsciiLower(text[t]);
+    const char c = Fold(text[t]);
     size_t next = p;
     bool fits = false;
     if (p < pattern.size()) {
@@ -55,17 +58,17 @@ bool GlobMatches(std::string_view pattern, std::string_view text) {
           break;
         case '[':
           next = p + 1;
-          fits = InClass(pattern, &next, c);
+          fits = InClass<Fold>(pattern, &next, c);
           break;
         case '\\':
           if (p + 1 < pattern.size()) {
-            fits = AsciiLower(pattern[p + 1]) == c;
+            fits = Fold(pattern[p + 1]) == c;
             next = p + 2;
             break;
           }
           [[fallthrough]];
         default:
-          fits = AsciiLower(pattern[p]) == c;
+          fits = Fold(pattern[p]) == c;
           next = p + 1;
       }
     }
@@ -81,6 +84,16 @@ bool GlobMatches(std::string_view pattern, std::string_view text) {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+}  // namespace
+
+bool GlobMatches(std::string_view pattern, std::string_view text) {
+  return Matches<Lower>(pattern, text);
+}
+
+bool GlobMatchesExactly(std::string_view pattern, std::string_view text) {
+  return Matches<Same>(pattern, text);
 }
 
 }  // namespace gemel

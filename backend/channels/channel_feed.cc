@@ -1,0 +1,106 @@
+#include "backend/channels/channel_feed.h"
+
+#include "backend/channels/channel_name.h"
+#include "backend/command/ascii.h"
+#include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
+
+namespace gemel {
+
+namespace {
+
+// So long it may say nothing before it is asked whether it is alive.
+constexpr uint64_t kQuietMs = 1000;
+
+}  // namespace
+
+LinkOptions ChannelFeed::FeedOptions(const LinkOptions& node) {
+  LinkOptions options = node;
+  options.client_name += options.client_name.empty() ? "" : ":channels";
+  options.after_crash = false;
+  options.others = nullptr;  // the main link looks for them
+  options.subscriber = true;
+  return options;
+}
+
+ChannelFeed::ChannelFeed(Host* host, uint32_t copy, ChunkPool* pool, const LinkOptions& node)
+    : host_(host), copy_(copy), link_(this, copy, pool, FeedOptions(node)) {}
+
+void ChannelFeed::SetOptions(const LinkOptions& node) { link_.set_options(FeedOptions(node)); }
+
+void ChannelFeed::Start(uint64_t now_ms) {
+  if (started_ || !link_.has_transport()) return;
+  started_ = true;
+  if (link_.state() == Link::State::kDown) link_.Start(now_ms);
+}
+
+void ChannelFeed::Stop() {
+  if (!started_) return;
+  started_ = false;
+  link_.Stop();
+}
+
+void ChannelFeed::OnMainUp(uint64_t now_ms) {
+  if (!started_ || link_.state() != Link::State::kDown) return;
+  Stop();
+  Start(now_ms);
+}
+
+void ChannelFeed::Tick(uint64_t now_ms, uint32_t random) {
+  if (!started_) return;
+  // Or nobody would learn that a network has forgotten the connection.
+  if (link_.up() && link_.line().empty() && now_ms >= link_.times().heard_ms() + kQuietMs) {
+    link_.Send(&item_, CommandFrame({"PING"}));
+  }
+  link_.Tick(now_ms, random);
+}
+
+// One channel a command: each is answered by itself, and may be refused by itself.
+void ChannelFeed::Add(const std::string& name) {
+  if (!link_.up()) return;
+  Subscription& subscription = subscriptions_[name];
+  subscription.wanted = true;
+  ++subscription.asked;
+  link_.Send(&item_, CommandFrame({VerbsOf(KindOfChannel(name)).subscribe, TextOfChannel(name)}));
+}
+
+void ChannelFeed::Remove(const std::string& name) {
+  const auto found = subscriptions_.find(name);
+  if (found == subscriptions_.end() || !found->second.wanted) return;
+  found->second.wanted = false;
+  link_.Send(&item_, CommandFrame({VerbsOf(KindOfChannel(name)).unsubscribe, TextOfChannel(name)}));
+  if (found->second.asked == 0) subscriptions_.erase(found);
+}
+
+bool ChannelFeed::IsSettled(const std::string& name) const {
+  const auto found = subscriptions_.find(name);
+  return found != subscriptions_.end() && found->second.wanted && found->second.asked == 0;
+}
+
+void ChannelFeed::OnLinkUp(Link*, const NodeIdentity&) { host_->OnFeedUp(copy_); }
+
+void ChannelFeed::OnLinkReply(Link*, LinkItem*, const Reply& reply, std::string_view frame) {
+  args_.clear();
+  SplitFrame(frame, &args_);
+  for (const ChannelKind kind :
+       {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShardChannel}) {
+    if (args_[0] != VerbsOf(kind).subscribe) continue;
+    OnAnswer(MakeChannelName(kind, args_[1]), reply.bytes);
+    return;
+  }
+}
+
+void ChannelFeed::OnAnswer(const std::string& name, std::string_view reply) {
+  const auto found = subscriptions_.find(name);
+  if (found == subscriptions_.end() || --found->second.asked > 0) return;
+  found->second.refused = reply[0] == '-';
+  if (!found->second.wanted) {
+    subscriptions_.erase(found);
+    return;
+  }
+  host_->OnSubscribed(copy_, name, found->second.refused ? reply : std::string_view());
+}
+
+void ChannelFeed::OnLinkDown(Link*, const std::string&, bool) { subscriptions_.clear(); }
+
+}  // namespace gemel

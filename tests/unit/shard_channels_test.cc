@@ -1,0 +1,207 @@
+// What a shard's nodes publish: whom it waits for, whose messages count, who gets them.
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/channels/channel_name.h"
+#include "backend/shard/channels.h"
+#include "tests/unit/shard_world.h"
+
+namespace gemel::shard_channels_test {
+namespace {
+
+std::string Channel(std::string_view text) { return MakeChannelName(ChannelKind::kChannel, text); }
+
+TEST(ChannelNames, OfMessages) {
+  EXPECT_EQ(ChannelOfMessage(Command({"message", "a b", "text"})), Channel("a b"));
+  EXPECT_EQ(ChannelOfMessage(Command({"message", "", ""})), Channel(""));
+  EXPECT_EQ(ChannelOfMessage(Command({"pmessage", "a*", "ab", "text"})),
+            MakeChannelName(ChannelKind::kPattern, "a*"));
+  EXPECT_EQ(ChannelOfMessage(Command({"smessage", "a", "text"})),
+            MakeChannelName(ChannelKind::kShardChannel, "a"));
+  EXPECT_EQ(ChannelOfMessage(Command({"subscribe", "a", "1"})), "");
+  const std::string name = MakeChannelName(ChannelKind::kShardChannel, "x");
+  EXPECT_EQ(KindOfChannel(name), ChannelKind::kShardChannel);
+  EXPECT_EQ(TextOfChannel(name), "x");
+}
+
+class ShardChannelsTest : public ShardWorld {
+ protected:
+  void Begin(uint32_t copies) {
+    MakeUp(copies);
+    feeds_.resize(copies);
+    for (uint32_t i = 0; i < copies; ++i) shard_->channels_link(i)->set_transport(&feeds_[i]);
+  }
+  void FeedUp(uint32_t copy) {
+    Link* link = shard_->channels_link(copy);
+    if (link->state() == Link::State::kDown) shard_->Tick(now_ms_ += 100, 0);
+    ASSERT_EQ(link->state(), Link::State::kConnecting);
+    link->OnConnected(now_ms_);
+    feeds_[copy].Sent(link);
+    Answer(link, SubscriberHandshake("r" + std::to_string(copy)), now_ms_);
+    ASSERT_TRUE(link->up());
+  }
+  std::string FeedSent(uint32_t copy) { return feeds_[copy].Sent(shard_->channels_link(copy)); }
+  void FeedSays(uint32_t copy, const std::string& bytes) {
+    Answer(shard_->channels_link(copy), bytes, now_ms_);
+  }
+  static std::string Confirmation(std::string_view channel) {
+    std::string text = "*3\r\n";
+    AppendBulk(&text, "subscribe");
+    AppendBulk(&text, channel);
+    return text + ":1\r\n";
+  }
+  Asked* Want(bool wanted, const std::vector<std::string>& channels, uint32_t worker = 0) {
+    Asked* request = &asked_.emplace_back();
+    auto cargo = std::make_unique<ChannelsCargo>();
+    cargo->worker = worker;
+    cargo->wanted = wanted;
+    for (const std::string& channel : channels) cargo->names.push_back(Channel(channel));
+    request->sink = this;
+    request->kind = RequestKind::kChannels;
+    request->Extra().cargo = std::move(cargo);
+    shard_->Submit(request);
+    return request;
+  }
+  // What came for that worker since it was asked last.
+  std::string Heard(uint32_t worker) { return std::exchange(heard_[worker], {}); }
+  void OnMessages(uint32_t worker, std::string messages) override {
+    heard_[worker] += messages;
+    ++batches_;
+  }
+
+  std::deque<FakeTransport> feeds_;
+  std::string heard_[4];
+  int batches_ = 0;
+};
+
+TEST_F(ShardChannelsTest, IsAnsweredWhenAllInSyncTell) {
+  Begin(2);
+  const Asked* asked = Want(true, {"a", "b"});
+  EXPECT_EQ(asked->told, "");
+  FeedUp(0);
+  EXPECT_EQ(FeedSent(0).size(), (Command({"subscribe", "a"}) + Command({"subscribe", "b"})).size());
+  FeedSays(0, Confirmation("a") + Confirmation("b"));
+  EXPECT_EQ(asked->told, "") << "the other one may be the primary in a moment";
+  FeedUp(1);
+  const std::string sent = FeedSent(1);
+  FeedSays(1, sent.find("\r\na\r\n") < sent.find("\r\nb\r\n")
+                  ? Confirmation("a") + Confirmation("b")
+                  : Confirmation("b") + Confirmation("a"));
+  EXPECT_EQ(asked->told, "+OK\r\n");
+  EXPECT_EQ(Want(true, {"a"}, 1)->told, "+OK\r\n") << "that is known";
+  EXPECT_EQ(FeedSent(0), "") << "however many listen";
+}
+
+TEST_F(ShardChannelsTest, DoesNotWaitForWhoCannotBeAsked) {
+  Begin(2);
+  shard_->link(1)->OnClosed("reset", false, now_ms_);
+  const Asked* asked = Want(true, {"a"});
+  FeedUp(0);
+  FeedSent(0);
+  FeedSays(0, Confirmation("a"));
+  EXPECT_EQ(asked->told, "+OK\r\n");
+  // Nor for ever for one that says nothing.
+  const Asked* silent = Want(true, {"b"});
+  shard_->Tick(now_ms_ += 500, 0);
+  EXPECT_EQ(silent->told, "");
+  shard_->Tick(now_ms_ += 600, 0);
+  EXPECT_EQ(silent->told, "+OK\r\n");
+}
+
+TEST_F(ShardChannelsTest, ThePrimarysRefusalIsTheAnswer) {
+  Begin(1);
+  const Asked* asked = Want(true, {"a", "b"});
+  FeedUp(0);
+  const std::string sent = FeedSent(0);
+  const bool a_first = sent.find("\r\na\r\n") < sent.find("\r\nb\r\n");
+  const std::string no = "-NOPERM no access to a\r\n";
+  FeedSays(0, a_first ? no : Confirmation("b"));
+  FeedSays(0, a_first ? Confirmation("b") : no);
+  EXPECT_EQ(asked->told, no);
+  FeedSays(0, Command({"message", "b", "1"}));
+  EXPECT_EQ(Heard(0), Command({"message", "b", "1"}));
+}
+
+TEST_F(ShardChannelsTest, OnlyThePrimarysMessagesCount) {
+  Begin(2);
+  Want(true, {"a"}, 0);
+  Want(true, {"a"}, 2);
+  Want(true, {"b"}, 2);
+  FeedUp(0);
+  FeedUp(1);
+  const std::string message = Command({"message", "a", "1"});
+  FeedSays(1, message);
+  EXPECT_EQ(Heard(0), "");
+  // What came together goes on together.
+  batches_ = 0;
+  FeedSays(
+      0, message + Command({"message", "b", "2"}) + message + Command({"message", "unknown", "3"}));
+  EXPECT_EQ(batches_, 2);
+  EXPECT_EQ(Heard(0), message + message);
+  EXPECT_EQ(Heard(2), message + Command({"message", "b", "2"}) + message);
+  EXPECT_EQ(Heard(1), "");
+  Want(false, {"a"}, 0);
+  FeedSays(0, message);
+  EXPECT_EQ(Heard(0), "");
+  EXPECT_EQ(Heard(2), message);
+}
+
+TEST_F(ShardChannelsTest, TheLastOneUnsubscribes) {
+  Begin(1);
+  Want(true, {"a"}, 0);
+  Want(true, {"a"}, 1);
+  FeedUp(0);
+  FeedSent(0);
+  FeedSays(0, Confirmation("a"));
+  Want(false, {"a"}, 0);
+  Want(false, {"a"}, 0);
+  EXPECT_EQ(FeedSent(0), "");
+  Want(false, {"a"}, 1);
+  EXPECT_EQ(FeedSent(0), Command({"unsubscribe", "a"}));
+  // One that comes at once is told of its own subscription, not of the one before.
+  const Asked* asked = Want(true, {"a"}, 1);
+  EXPECT_EQ(asked->told, "");
+  EXPECT_EQ(FeedSent(0), Command({"subscribe", "a"}));
+  FeedSays(0, "*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n");
+  EXPECT_EQ(asked->told, "");
+  FeedSays(0, Confirmation("a"));
+  EXPECT_EQ(asked->told, "+OK\r\n");
+  // When nobody has wanted anything for a while the node is left.
+  Want(false, {"a"}, 1);
+  FeedSays(0, "*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n");
+  EXPECT_TRUE(shard_->channels_link(0)->up());
+  shard_->Tick(now_ms_ += 11000, 0);
+  EXPECT_EQ(shard_->channels_link(0)->state(), Link::State::kDown);
+}
+
+TEST_F(ShardChannelsTest, AConnectionThatIsMadeAnewIsSubscribed) {
+  Begin(1);
+  Want(true, {"a"});
+  FeedUp(0);
+  FeedSent(0);
+  FeedSays(0, Confirmation("a"));
+  shard_->channels_link(0)->OnClosed("reset", false, now_ms_);
+  const Asked* meanwhile = Want(true, {"b"});
+  FeedUp(0);
+  const std::string sent = FeedSent(0);
+  EXPECT_NE(sent.find(Command({"subscribe", "a"})), std::string::npos) << sent;
+  EXPECT_NE(sent.find(Command({"subscribe", "b"})), std::string::npos) << sent;
+  const bool a_first = sent.find("\r\na\r\n") < sent.find("\r\nb\r\n");
+  FeedSays(0, Confirmation(a_first ? "a" : "b") + Confirmation(a_first ? "b" : "a"));
+  EXPECT_EQ(meanwhile->told, "+OK\r\n");
+}
+
+TEST_F(ShardChannelsTest, WhoWaitsIsAnsweredAtTheEnd) {
+  Begin(1);
+  const Asked* asked = Want(true, {"a"});
+  shard_->Stop();
+  EXPECT_EQ(asked->told, "+OK\r\n");
+}
+
+}  // namespace
+}  // namespace gemel::shard_channels_test
