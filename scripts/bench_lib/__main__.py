@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import against, evict, handover, load, memory, protocols, queues, reload
+from . import against, channels, evict, handover, load, memory, protocols, queues, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -58,6 +58,8 @@ def parse_arguments() -> argparse.Namespace:
                         help="instead: what clients of RESP3, and of both protocols at once, cost beside those of RESP2")
     parser.add_argument("--queues", action="store_true",
                         help="instead: a queue with BLPOP beside the same on redis alone, and what clients cost that wait")
+    parser.add_argument("--channels", action="store_true",
+                        help="instead: 1,000 subscribers of a channel beside the same on redis alone")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -185,6 +187,13 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
                 lab.close()
             text, facts = queues.table(turns, waiting), queues.as_json(turns, waiting)
             missed = queues.missed(turns, waiting)
+        elif arguments.channels:
+            lab = Lab(Path(folder), arguments.gemel)
+            try:
+                turns = channels.measure(lab, Path(folder), arguments.reps, arguments.seconds)
+            finally:
+                lab.close()
+            text, facts, missed = channels.table(turns), channels.as_json(turns), channels.missed(turns)
         else:
             pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
             text, facts = handover.table(pauses), handover.as_json(pauses)
@@ -203,7 +212,8 @@ def main() -> int:
             if not os.access(arguments.gemel, os.X_OK):
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
-        if arguments.reload or arguments.handover or arguments.evict or arguments.protocols or arguments.queues:
+        if (arguments.reload or arguments.handover or arguments.evict or arguments.protocols or arguments.queues
+                or arguments.channels):
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

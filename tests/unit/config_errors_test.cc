@@ -114,7 +114,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
        "max_inline, "
        "max_request, max_reply, client_pending, client_watched, client_output, "
-       "client_output_hard, scripts, "
+       "client_output_hard, subscriber_output, subscriber_output_soft, scripts, "
        "buffered, node_pending_bytes, node_pending, shard_held"},
       {Sharded("[timeouts]\n@@x = 1"),
        "unknown key \"x\" in [timeouts], expected one of connect_ms, request_ms, idle_s, drain_ms, "

@@ -298,7 +298,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 66u);
+  EXPECT_EQ(options, 68u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected

@@ -48,7 +48,7 @@ TEST(SessionChannelsTest, AMessageStandsBetweenReplies) {
   push[0] = '>';
   world.workers[0]->channels.Deliver(Message("a", "1"));
   world.Run();
-  EXPECT_EQ(client.Take(), push + "_\r\n");
+  EXPECT_EQ(client.Take(), push + "$-1\r\n");
 }
 
 TEST(SessionChannelsTest, ASubscriberOfResp2MaySayLittle) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/channels/channel_name.h"
+#include "backend/resp/request_reader.h"
 #include "backend/shard/channels.h"
 #include "tests/unit/shard_world.h"
 
@@ -43,9 +44,22 @@ class ShardChannelsTest : public ShardWorld {
     link->OnConnected(now_ms_);
     feeds_[copy].Sent(link);
     Answer(link, SubscriberHandshake("r" + std::to_string(copy)), now_ms_);
+    if (!link->up()) Answer(link, ":1\r\n", now_ms_);  // it ended the connection before
     ASSERT_TRUE(link->up());
   }
-  std::string FeedSent(uint32_t copy) { return feeds_[copy].Sent(shard_->channels_link(copy)); }
+  // The subscriptions that it was asked for since.
+  std::string FeedSent(uint32_t copy) {
+    const std::string sent = feeds_[copy].Sent(shard_->channels_link(copy));
+    std::string asked;
+    std::vector<std::string_view> args;
+    for (std::string_view rest = sent; !rest.empty();) {
+      args.clear();
+      const size_t size = SplitNext(rest, &args);
+      if (args[0].ends_with("subscribe")) asked += rest.substr(0, size);
+      rest.remove_prefix(size);
+    }
+    return asked;
+  }
   void FeedSays(uint32_t copy, const std::string& bytes) {
     Answer(shard_->channels_link(copy), bytes, now_ms_);
   }
