@@ -273,4 +273,11 @@ std::string ArityError(const CommandRow& row) {
   return "ERR wrong number of arguments for '" + std::string(row.name) + "' command";
 }
 
+std::string SubcommandSyntaxError(std::span<const std::string_view> args) {
+  std::string container(args[0]);
+  for (char& c : container) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return "ERR unknown subcommand or wrong number of arguments for '" +
+         std::string(args[1].substr(0, 128)) + "'. Try " + container + " HELP.";
+}
+
 }  // namespace gemel

@@ -292,6 +292,8 @@ inline bool ArityFits(const CommandRow& row, size_t count) {
 std::string UnknownCommandError(std::span<const std::string_view> args);
 std::string UnknownSubcommandError(std::span<const std::string_view> args);
 std::string ArityError(const CommandRow& row);
+// What a subcommand says that finds its own arguments to be too many.
+std::string SubcommandSyntaxError(std::span<const std::string_view> args);
 
 }  // namespace gemel
 

@@ -24,6 +24,7 @@ enum class Resp2Form : uint8_t {
   kFlatPairs,      // an array of arrays of two is one of twice as many: ZRANGE ... WITHSCORES
   kPairs,          // a map is an array of arrays of two, and nulls are *-1: XREAD
   kNullOfCount,    // kNullArray if the command was given a count, else kPlain: LPOP (FormIn2)
+  kNothing,        // its client wants no reply (CLIENT REPLY): none is written
 };
 
 // True only if the reply is the same bytes in both protocols; false also where that would take more

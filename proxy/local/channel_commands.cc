@@ -171,8 +171,7 @@ void Publish(LocalCommands& local, Session& session, const CommandRow& row, Loca
 
 void PubSubChannels(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
   if (args.size() > 3) {
-    session.ReplyError("ERR unknown subcommand or wrong number of arguments for '" +
-                       std::string(args[1]) + "'. Try PUBSUB HELP.");
+    session.ReplyError(SubcommandSyntaxError(args));
     return;
   }
   const std::vector<std::string> channels =

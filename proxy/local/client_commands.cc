@@ -1,5 +1,6 @@
 // CLIENT and its subcommands.
 
+#include <algorithm>
 #include <memory>
 
 #include "backend/command/ascii.h"
@@ -15,6 +16,8 @@ namespace {
 
 // CLIENT LIST holds all of them at once.
 constexpr size_t kMaxClientName = 1024;
+// A century: what comes to more of a client's number than the clock can take.
+constexpr uint64_t kLongestPauseMs = uint64_t{100} * 365 * 24 * 3600 * 1000;
 
 std::string FlagsOf(const Session& session) {
   std::string flags;
@@ -85,21 +88,18 @@ void ClientNoEvict(LocalCommands&, Session& session, const CommandRow&, LocalArg
 }
 
 void ClientReply(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  ReplyMode& mode = session.state().reply_mode;
   if (EqualsLower(args[2], "on")) {
-    session.ReplyNow("+OK\r\n");
-  } else if (EqualsLower(args[2], "off") || EqualsLower(args[2], "skip")) {
-    session.ReplyError("ERR CLIENT REPLY OFF and SKIP are not supported by gemel");
+    mode.Reset();
+  } else if (EqualsLower(args[2], "off")) {
+    mode.TurnOff();
+  } else if (EqualsLower(args[2], "skip")) {
+    mode.Skip();
   } else {
     session.ReplyError("ERR syntax error");
+    return;
   }
-}
-
-void ClientPause(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  session.ReplyError("ERR CLIENT PAUSE is not supported by gemel");
-}
-
-void ClientUnpause(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  session.ReplyNow("+OK\r\n");
+  session.ReplyNow("+OK\r\n");  // by the new mode
 }
 
 // Null if the client has been told what is wrong with it.
@@ -121,6 +121,31 @@ void AskWorkers(Session& session, const CommandRow& row, const WorkerOrder::What
     gather->AddWorker(i, std::make_unique<WorkerOrder>(order));
   }
   Gather::Launch(std::move(gather));
+}
+
+void OrderPause(Session& session, const CommandRow& row, const PauseClientsOrder& order) {
+  AskWorkers(session, row, order,
+             [](const std::vector<PartReply>&, std::string* out) { AppendSimple(out, "OK"); });
+}
+
+void ClientPause(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  const bool writes = args.size() == 4 && EqualsLower(args[3], "write");
+  int64_t for_ms = 0;
+  if (args.size() > 4) {
+    session.ReplyError(SubcommandSyntaxError(args));
+  } else if (args.size() == 4 && !writes && !EqualsLower(args[3], "all")) {
+    session.ReplyError("ERR CLIENT PAUSE mode must be WRITE or ALL");
+  } else if (!ParseInteger(args[2], &for_ms)) {
+    session.ReplyError("ERR timeout is not an integer or out of range");
+  } else if (for_ms < 0) {
+    session.ReplyError("ERR timeout is negative");
+  } else {
+    OrderPause(session, row, {true, static_cast<uint64_t>(for_ms), !writes});
+  }
+}
+
+void ClientUnpause(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
+  OrderPause(session, row, {false});
 }
 
 void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
@@ -158,7 +183,7 @@ void ClientKill(LocalCommands&, Session& session, const CommandRow& row, LocalAr
 void ClientUnblock(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   const bool error = args.size() == 4 && EqualsLower(args[3], "error");
   if (args.size() > 4) {
-    session.ReplyError(UnknownSubcommandError(args));
+    session.ReplyError(SubcommandSyntaxError(args));
     return;
   }
   if (args.size() == 4 && !error && !EqualsLower(args[3], "timeout")) {
@@ -196,10 +221,16 @@ void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
       "    Kill connections: ADDR, LADDR, TYPE, USER, SKIPME, ID.",
       "LIST [options ...]",
       "    Return information about client connections: TYPE, ID.",
+      "PAUSE <timeout> [WRITE|ALL]",
+      "    Suspend all, or just write, clients for <timeout> milliseconds.",
+      "REPLY (ON|OFF|SKIP)",
+      "    Control the replies sent to the current connection.",
       "SETNAME <name>",
       "    Assign the name <name> to the current connection.",
       "UNBLOCK <clientid> [TIMEOUT|ERROR]",
       "    Unblock the specified blocked client.",
+      "UNPAUSE",
+      "    Stop the current client pause, resuming traffic.",
       "HELP",
       "    Print this help.",
   };
@@ -210,6 +241,15 @@ void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
 }
 
 }  // namespace
+
+void PauseClients(LocalCommands& local, const PauseClientsOrder& order) {
+  SessionContext& context = local.directory().session_context();
+  if (order.pause) {
+    context.pause.Begin(context.now_ms + std::min(order.for_ms, kLongestPauseMs), order.all);
+  } else {
+    context.pause.End();
+  }
+}
 
 bool CheckClientName(Session& session, std::string_view name) {
   if (name.size() > kMaxClientName) {

@@ -186,11 +186,6 @@ std::string AlreadyThere(const std::string& name) {
   return "ERR Library '" + name + "' already exists";
 }
 
-std::string WrongArguments(LocalArgs args) {
-  return "ERR unknown subcommand or wrong number of arguments for '" + std::string(args[1]) +
-         "'. Try FUNCTION HELP.";
-}
-
 void FunctionLoad(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   bool replace = false;
   for (const std::string_view option : args.subspan(2, args.size() - 3)) {
@@ -224,7 +219,7 @@ void FunctionDelete(LocalCommands&, Session& session, const CommandRow& row, Loc
 
 void FunctionFlush(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   if (args.size() > 3) {
-    session.ReplyError(WrongArguments(args));
+    session.ReplyError(SubcommandSyntaxError(args));
     return;
   }
   if (!SaysHowToFlush(args)) {
@@ -300,7 +295,7 @@ void FunctionRestore(LocalCommands&, Session& session, const CommandRow& row, Lo
   const bool alone = EqualsLower(policy, "flush");
   const bool replace = EqualsLower(policy, "replace");
   if (args.size() > 4) {
-    session.ReplyError(WrongArguments(args));
+    session.ReplyError(SubcommandSyntaxError(args));
     return;
   }
   if (!alone && !replace && !EqualsLower(policy, "append")) {

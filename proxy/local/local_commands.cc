@@ -55,6 +55,8 @@ void LocalCommands::RunWorkerOrder(Request* request) {
     kill->killed = KillClients(*this, *kill->filter, kill->own_id);
   } else if (auto* unblock = std::get_if<UnblockClientOrder>(&order)) {
     unblock->done = UnblockClient(*this, unblock->id, unblock->error);
+  } else if (auto* pause = std::get_if<PauseClientsOrder>(&order)) {
+    PauseClients(*this, *pause);
   } else {
     auto* process = std::get_if<ProcessOrder>(&order);
     on_process_order_(std::move(process->order), [request, process](const ReloadOutcome& outcome) {

@@ -27,6 +27,7 @@ class ChannelCounts;
 class ClientFilter;
 class EventLog;
 class FunctionStore;
+struct PauseClientsOrder;
 class ReloadStatus;
 class ScriptCache;
 
@@ -60,6 +61,8 @@ class SessionDirectory {
   virtual void ForEachSession(const std::function<void(Session&)>& visit) = 0;
   // Ends a session's connection without waiting for its replies.
   virtual void KillSession(Session& session) = 0;
+  // What they share.
+  virtual SessionContext& session_context() = 0;
 };
 
 using LocalArgs = std::span<const std::string_view>;
@@ -127,6 +130,8 @@ std::string ListClients(LocalCommands& local, const ClientFilter& filter);
 uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t own_id);
 // CLIENT UNBLOCK. False: it is none of this worker's, or does not wait.
 bool UnblockClient(LocalCommands& local, uint64_t id, bool error);
+// CLIENT PAUSE, or UNPAUSE.
+void PauseClients(LocalCommands& local, const PauseClientsOrder& order);
 
 }  // namespace gemel
 

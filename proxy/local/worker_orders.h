@@ -77,6 +77,13 @@ struct UnblockClientOrder {
   bool done = false;
 };
 
+// CLIENT PAUSE and UNPAUSE of one worker's sessions.
+struct PauseClientsOrder {
+  bool pause;
+  uint64_t for_ms = 0;
+  bool all = false;
+};
+
 // PROXY RELOAD, CONFIG SET, CONFIG REWRITE: for worker 0, which keeps the config.
 struct ProcessOrder {
   ReloadOrder order;
@@ -85,7 +92,8 @@ struct ProcessOrder {
 
 // The cargo of a kWorker request.
 struct WorkerOrder : RequestCargo {
-  using What = std::variant<ListClientsOrder, KillClientsOrder, UnblockClientOrder, ProcessOrder>;
+  using What = std::variant<ListClientsOrder, KillClientsOrder, UnblockClientOrder,
+                            PauseClientsOrder, ProcessOrder>;
   explicit WorkerOrder(What order) : what(std::move(order)) {}
   What what;
 };

@@ -32,7 +32,7 @@ ExecReply::ExecReply(Session* session, Request* place, std::unique_ptr<QueuedBlo
       block_(std::move(block)),
       element_of_(std::move(element_of)),
       ticket_(std::move(ticket)) {
-  place_->form = Resp2Form::kAsItIs;
+  if (place_->form != Resp2Form::kNothing) place_->form = Resp2Form::kAsItIs;
 }
 
 void ExecReply::Begin(std::unique_ptr<ExecReply> reply, Request* request) {

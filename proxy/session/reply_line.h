@@ -132,8 +132,14 @@ class ReplyLine : public RequestSink, public Subscriber {
  private:
   // How the reply to a command is to read that comes now: a later HELLO is none of its.
   Resp2Form FormFor(const CommandRow* row) const {
+    if (state_->reply_mode.silent() && !IsTold(row)) [[unlikely]]
+      return Resp2Form::kNothing;
     if (state_->protocol.is_resp3()) return Resp2Form::kAsItIs;
     return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
+  }
+  // Also to a client that wants no replies: as with Redis, what it has subscribed to.
+  static bool IsTold(const CommandRow* row) {
+    return row != nullptr && row->resp2 == Resp2Form::kAsItIs;
   }
   [[gnu::noinline]] void PushMarks();
   // It has not taken so many messages that it is to be cut off, as by Redis's

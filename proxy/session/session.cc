@@ -53,7 +53,7 @@ bool Session::MustPause() const {
          (Budget::Tight() && !replies_.Idle()) ||
          pace_.Congested(*context_->dispatcher, replies_.pending(),
                          replies_.forecast().expects_large()) ||
-         pace_.MadeEnough() || state_.access.Waits();
+         pace_.MadeEnough() || state_.access.Waits() || context_->pause.all();
 }
 
 void Session::Pause() {
@@ -117,7 +117,9 @@ size_t Session::Parse(const char* data, size_t size) {
 bool Session::TakeCommand() {
   Request* const last = replies_.last();
   try {
-    return Handle(input_.reader().frame());
+    const bool handled = Handle(input_.reader().frame());
+    if (handled) state_.reply_mode.Next();
+    return handled;
   } catch (const std::bad_alloc&) {
     Request* const now = replies_.last();
     if (now == last || now == nullptr) {

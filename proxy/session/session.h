@@ -136,6 +136,7 @@ class Session {
   bool HandleByPlan(const CommandRow& row, std::string_view frame);
   void Queue(const CommandRow& row, std::string_view frame);
   void Block(const CommandRow& row, std::string_view frame, uint32_t shard, uint64_t timeout_ms);
+  [[gnu::noinline]] bool MayWriteNow(const CommandRow& row);
   [[gnu::noinline]] void RejectInSubscriber(const CommandRow& row);
   // An error of a command that is not carried out; the transaction, if there is one, fails.
   void Reject(const CommandRow* row, std::string_view text);

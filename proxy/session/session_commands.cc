@@ -147,6 +147,8 @@ bool Session::Handle(std::string_view frame) {
   }
   if (!state_.access.let_in() && !MayGoOn(*row)) [[unlikely]]
     return true;
+  if (context.pause.active() && MayWriteNow(*row)) [[unlikely]]
+    return counted.NotYet();
   if (state_.subscriptions.any() && (row->flags & kCmdInSubscriber) == 0 &&
       !state_.protocol.is_resp3()) [[unlikely]] {
     RejectInSubscriber(*row);
@@ -306,6 +308,13 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     }
   }
   ReplyNow("+QUEUED\r\n");
+}
+
+// What CLIENT PAUSE WRITE puts off.
+bool Session::MayWriteNow(const CommandRow& row) {
+  const bool exec = row.local == LocalCommand::kExec && state_.transaction.open();
+  return row.IsWrite() || (row.flags & (kCmdWrite | kCmdMayReplicate | kCmdAtMostOnce)) != 0 ||
+         (exec && state_.transaction.block().plan.request() != RequestKind::kRead);
 }
 
 void Session::RejectInSubscriber(const CommandRow& row) {

@@ -16,6 +16,7 @@
 #include "proxy/dispatch/gone_sessions.h"
 #include "proxy/scripts/function_store.h"
 #include "proxy/scripts/script_cache.h"
+#include "proxy/session/paused_clients.h"
 #include "proxy/session/plan.h"
 #include "proxy/session/read_fence.h"
 #include "proxy/session/state/state_context.h"
@@ -63,6 +64,7 @@ struct SessionContext : StateContext {
   // Set by a session that has had its part of this loop turn: it is to be resumed in the next one,
   // which is to come at once.
   bool again = false;
+  PausedClients pause;
   CommandMemo memo;                    // of the pool's table
   std::vector<std::string_view> args;  // scratch: the command being handled
   Plan plan;                           // scratch: where it goes, but for the short way

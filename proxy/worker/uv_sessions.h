@@ -22,7 +22,7 @@ class UvSessions : public SessionDirectory {
   UvSessions(std::atomic<uint32_t>* all, WorkerStats* stats) : all_(all), stats_(stats) {}
 
   UvSessionContext& context() { return context_; }
-  SessionContext& session_context() { return context_.session; }
+  SessionContext& session_context() override { return context_.session; }
   const std::vector<std::unique_ptr<UvSession>>& connected() const { return connected_; }
   // Nobody is here, nor is anything in flight.
   bool empty() const { return connected_.empty() && finishing_.empty(); }

@@ -284,6 +284,7 @@ void UvWorker::OnWake() {
 
 void UvWorker::OnTick() {
   SetNow();
+  sessions_.session_context().pause.Tick(sessions_.session_context().now_ms);
   bool waiting = true;
   try {
     waiting = TickAll(sessions_.session_context().now_ms);

@@ -3,8 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
+#include <vector>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/raw_socket.h"
+#include "tests/e2e/redis_node.h"
+#include "tests/e2e/wire.h"
 
 namespace gemel::e2e::local_commands_test {
 namespace {
@@ -179,18 +184,84 @@ TEST(LocalCommands, QuitClosesAndTellsSo) {
   EXPECT_TRUE(client.IsClosed());
 }
 
-TEST(LocalCommands, ClientReplyOffIsRefusedAndNotIgnored) {
-  Cluster cluster({.shards = 1});
-  Client client = cluster.Connect();
-  EXPECT_EQ(client("CLIENT", "REPLY", "ON"), "OK");
-  for (const char* mode : {"OFF", "SKIP"}) {
-    EXPECT_NE(client("CLIENT", "REPLY", mode).Text().find("not supported"), std::string::npos);
-  }
-  EXPECT_EQ(client("CLIENT", "REPLY", "MAYBE"), "-ERR syntax error");
-  EXPECT_EQ(client("PING"), "PONG");
+// All that comes until the last command's answer.
+std::vector<std::string> AllReplies(uint16_t port, const std::vector<std::string>& lines) {
+  Wire wire(port);
+  for (const std::string& line : lines) wire.Send(Encode(WordsOf(line)));
+  wire.Send(Encode({"ECHO", "the end"}));
+  std::vector<std::string> replies;
+  do {
+    replies.push_back(wire.Read());
+  } while (replies.back().find("the end") == std::string::npos);
+  return replies;
 }
 
-// CLIENT LIST holds all names at once.
+TEST(LocalCommands, ClientReply) {
+  Cluster cluster({.shards = 2, .workers = 2});
+  RedisNode alone;
+  const std::vector<std::vector<std::string>> all = {
+      {"CLIENT REPLY ON", "PING"},
+      {"CLIENT REPLY OFF", "SET a 1", "GET a", "MGET a b c", "PING", "nonsense", "GET",
+       "CLIENT REPLY ON", "GET a"},
+      {"CLIENT REPLY SKIP", "SET a 2", "GET a", "CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "GET a",
+       "PING", "GET a"},
+      {"CLIENT REPLY OFF", "CLIENT REPLY SKIP", "PING", "RESET", "PING"},
+      {"CLIENT REPLY OFF", "MULTI", "SET a 3", "GET a", "EXEC", "CLIENT REPLY ON", "GET a"},
+      {"CLIENT REPLY OFF", "SUBSCRIBE x", "PING", "UNSUBSCRIBE x", "CLIENT REPLY ON"},
+      {"CLIENT REPLY OFF", "BLPOP none 0.01", "CLIENT REPLY ON"},
+      {"CLIENT REPLY MAYBE", "CLIENT REPLY", "PING"},
+  };
+  for (const std::vector<std::string>& lines : all) {
+    EXPECT_EQ(AllReplies(cluster.proxy().port(), lines), AllReplies(alone.port(), lines))
+        << lines[0] << " / " << lines[1];
+  }
+}
+
+TEST(LocalCommands, ClientPause) {
+  Cluster cluster({.shards = 2, .workers = 2});
+  Client operators = cluster.Connect();
+  for (const Words& wrong : std::vector<Words>{{"x"}, {"-1"}, {"1", "x"}, {"1", "ALL", "x"}}) {
+    Words words = {"CLIENT", "PAUSE"};
+    words.insert(words.end(), wrong.begin(), wrong.end());
+    RedisNode alone;
+    EXPECT_EQ(operators.Run(words), Client(alone.port()).Run(words).Text());
+  }
+  EXPECT_EQ(operators("CLIENT", "PAUSE", "1000000", "WRITE"), "OK");
+  std::vector<Client> clients;
+  const std::vector<Words> writes = {{"SET", "k0", "v"},
+                                     {"PUBLISH", "c", "m"},
+                                     {"EVAL", "return redis.call('set', KEYS[1], 'v')", "1", "k2"},
+                                     {"PFCOUNT", "k3"},
+                                     {"BLPOP", "k4", "0.01"}};
+  for (const Words& words : writes) {
+    clients.push_back(cluster.Connect());
+    clients.back().Append(words);
+    clients.back().Flush();
+  }
+  clients.push_back(cluster.Connect());
+  EXPECT_EQ(clients.back()("MULTI"), "OK");
+  clients.back().Append({"SET", "k5", "v"});
+  clients.back().Append({"EXEC"});
+  clients.back().Flush();
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(operators("EXISTS", "k0"), ":0");
+    EXPECT_EQ(operators("EXISTS", "k2"), ":0");
+    EXPECT_EQ(operators("EXISTS", "k5"), ":0");
+  }
+  EXPECT_EQ(operators("CLIENT", "UNPAUSE"), "OK");
+  EXPECT_EQ(clients[0].Read(), "OK");
+  EXPECT_EQ(clients[1].Read(), ":0");
+  EXPECT_EQ(clients[2].Read(), "OK");
+  EXPECT_EQ(clients[3].Read(), ":0");
+  EXPECT_EQ(clients[4].Read(), "(nil)");
+  EXPECT_EQ(clients[5].Read(), "QUEUED");
+  EXPECT_EQ(clients[5].Read(), "[OK]");
+  // All wait for its end, who ordered it, too.
+  EXPECT_EQ(operators("CLIENT", "PAUSE", "200"), "OK");
+  EXPECT_EQ(operators("PING"), "PONG");
+  EXPECT_EQ(clients[0]("GET", "k0"), "v");
+}
+
 TEST(LocalCommands, NamesOfClientsAreBounded) {
   Cluster cluster({.shards = 1, .copies = 1});
   Client client = cluster.Connect();

@@ -361,6 +361,7 @@ const char* const kCommands[] = {
     "FCALL none 0",
     "FCALL_RO none 0",
     "FUNCTION HELP",
+    "PUBSUB HELP",
     "FUNCTION STATS",
     // Of the whole server.
     "MEMORY USAGE none",

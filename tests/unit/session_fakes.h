@@ -269,6 +269,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
       if (&client->session == &session) client->Close();
     }
   }
+  SessionContext& session_context() override { return context; }
   void HandleWorkerRequest(Request* request) override { local.RunWorkerOrder(request); }
 
   ChunkPool chunks;

@@ -12,6 +12,7 @@
 #include "proxy/session/state/client_name.h"
 #include "proxy/session/state/database.h"
 #include "proxy/session/state/protocol.h"
+#include "proxy/session/state/reply_mode.h"
 #include "proxy/session/state/subscriptions.h"
 #include "proxy/session/state/tracking.h"
 #include "proxy/session/state/transaction.h"
@@ -29,6 +30,7 @@ struct SessionState {
     client_name.Reset();
     database.Reset();
     protocol.Reset();
+    reply_mode.Reset();
     subscriptions.Reset();
     tracking.Reset();
     transaction.Reset();
@@ -44,6 +46,7 @@ struct SessionState {
   WatchedKeys watched;
   Database database;
   Protocol protocol;
+  ReplyMode reply_mode;
 };
 
 }  // namespace gemel
