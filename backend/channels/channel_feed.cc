@@ -10,7 +10,7 @@ namespace gemel {
 namespace {
 
 // So long it may say nothing before it is asked whether it is alive.
-constexpr uint64_t kQuietMs = 1000;
+constexpr uint64_t kChannelsQuietMs = 1000;
 
 }  // namespace
 
@@ -49,7 +49,7 @@ void ChannelFeed::OnMainUp(uint64_t now_ms) {
 void ChannelFeed::Tick(uint64_t now_ms, uint32_t random) {
   if (!started_) return;
   // Or nobody would learn that a network has forgotten the connection.
-  if (link_.up() && link_.line().empty() && now_ms >= link_.times().heard_ms() + kQuietMs) {
+  if (link_.up() && link_.line().empty() && now_ms >= link_.times().heard_ms() + kChannelsQuietMs) {
     link_.Send(&item_, CommandFrame({"PING"}));
   }
   link_.Tick(now_ms, random);

@@ -8,8 +8,8 @@ namespace gemel {
 
 namespace {
 
-char Lower(char c) { return AsciiLower(c); }
-char Same(char c) { return c; }
+char FoldCase(char c) { return AsciiLower(c); }
+char KeepCase(char c) { return c; }
 
 // Does a character fit the class that begins behind its '['? *at is left behind the ']'.
 template <char (*Fold)(char)>
@@ -35,7 +35,7 @@ bool InClass(std::string_view pattern, size_t* at, char c) {
 }
 
 template <char (*Fold)(char)>
-bool Matches(std::string_view pattern, std::string_view text) {
+bool MatchesGlob(std::string_view pattern, std::string_view text) {
   // The usual two-pointer walk: on a mismatch only the last '*' takes one character more, so that
   // the work is bounded by the product of the lengths.
   size_t p = 0;
@@ -89,11 +89,11 @@ bool Matches(std::string_view pattern, std::string_view text) {
 }  // namespace
 
 bool GlobMatches(std::string_view pattern, std::string_view text) {
-  return Matches<Lower>(pattern, text);
+  return MatchesGlob<FoldCase>(pattern, text);
 }
 
 bool GlobMatchesExactly(std::string_view pattern, std::string_view text) {
-  return Matches<Same>(pattern, text);
+  return MatchesGlob<KeepCase>(pattern, text);
 }
 
 }  // namespace gemel

@@ -1,21 +1,40 @@
 #include "backend/shard/channels.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "backend/channels/channel_name.h"
+#include "backend/link/node_identity.h"
+#include "backend/resp/request_reader.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/server_voices.h"
 
 namespace gemel {
 
 namespace {
 
 // So long a client waits for its subscription where a node does not answer.
-constexpr uint64_t kMostWaitMs = 1000;
+constexpr uint64_t kSubscribeWaitMs = 1000;
 // So long the nodes stay connected to when nobody wants anything.
-constexpr uint64_t kKeepMs = 10 * 1000;
+constexpr uint64_t kKeepSubscribedMs = 10 * 1000;
 // A main link that waits so long is silent.
-constexpr uint64_t kSilentMainMs = 1000;
+constexpr uint64_t kSilentPrimaryMs = 1000;
+
+// The database of "__keyspace@3__:key" and "__keyevent@3__:event"; -1: it is none of these.
+int64_t DatabaseOfNotification(std::string_view channel) {
+  for (const std::string_view head : {"__keyspace@", "__keyevent@"}) {
+    if (!channel.starts_with(head)) continue;
+    channel.remove_prefix(head.size());
+    int64_t database = -1;
+    const auto [end, error] =
+        std::from_chars(channel.data(), channel.data() + channel.size(), database);
+    const bool whole = error == std::errc() &&
+                       channel.substr(static_cast<size_t>(end - channel.data())).starts_with("__:");
+    return whole ? database : -1;
+  }
+  return -1;
+}
 
 }  // namespace
 
@@ -32,10 +51,11 @@ void Channels::StartFeeds(uint64_t now_ms) {
 }
 
 void Channels::Tick(uint64_t now_ms, uint32_t random) {
+  LookWhoSpeaks();
   if (!wanted_.empty()) {
     used_ms_ = now_ms;
     StartFeeds(now_ms);
-  } else if (now_ms > used_ms_ + kKeepMs) {
+  } else if (now_ms > used_ms_ + kKeepSubscribedMs) {
     for (const auto& feed : feeds_) feed->Stop();
   }
   for (const auto& feed : feeds_) feed->Tick(now_ms, random += 0x9e3779b9u);
@@ -45,6 +65,8 @@ void Channels::Tick(uint64_t now_ms, uint32_t random) {
 void Channels::Stop() {
   for (const auto& feed : feeds_) feed->Stop();
   Settle(~uint64_t{0});
+  wanted_.clear();
+  LookWhoSpeaks();
 }
 
 void Channels::Submit(Request* request) {
@@ -56,9 +78,10 @@ void Channels::Submit(Request* request) {
     return;
   }
   Want(cargo);
+  LookWhoSpeaks();
   used_ms_ = now_ms;
   StartFeeds(now_ms);
-  waiting_.push_back({request, cargo.names, now_ms + kMostWaitMs, {}});
+  waiting_.push_back({request, cargo.names, now_ms + kSubscribeWaitMs, {}});
   Settle(now_ms);
 }
 
@@ -132,12 +155,32 @@ void Channels::OnFeedUp(uint32_t copy) {
 void Channels::OnMessage(uint32_t copy, std::string_view message) {
   if (copy != parts_->copies->primary()) return;
   const auto found = wanted_.find(ChannelOfMessage(message));
-  if (found == wanted_.end()) return;
+  if (found == wanted_.end() || !PassesOn(found->first, message)) return;
   ++messages_;
   for (const uint32_t worker : found->second) {
     if (out_.size() <= worker) out_.resize(worker + 1);
     out_[worker].append(message);
   }
+}
+
+void Channels::LookWhoSpeaks() {
+  ServerVoices* voices = parts_->env->voices();
+  if (voices == nullptr) return;
+  const Link& primary = parts_->copies->link(parts_->copies->primary());
+  const std::string_view process =
+      wanted_.empty() ? std::string_view() : ProcessOf(primary.identity().run_id);
+  // Of one that hides who it is nothing can be told.
+  speaks_ = voices->Speaks(parts_->options.name, process) || process.empty();
+}
+
+bool Channels::PassesOn(std::string_view name, std::string_view message) const {
+  const uint32_t own = feeds_[parts_->copies->primary()]->link().options().database;
+  if (KindOfChannel(name) == ChannelKind::kShardChannel) return true;
+  if (own == 0) return speaks_;
+  std::vector<std::string_view> args;
+  SplitFrame(message, &args);
+  const int64_t database = DatabaseOfNotification(args[args.size() - 2]);
+  return database < 0 ? speaks_ : database == own;
 }
 
 void Channels::OnMessagesEnd(uint32_t) {
@@ -150,7 +193,7 @@ void Channels::OnMessagesEnd(uint32_t) {
 bool Channels::IsSilent(uint32_t copy) {
   const Link& link = parts_->copies->link(copy);
   return link.up() && !link.line().empty() &&
-         parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentMainMs;
+         parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentPrimaryMs;
 }
 
 }  // namespace gemel

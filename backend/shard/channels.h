@@ -3,6 +3,9 @@
 // the primary; but a message counts if it is the primary's, for what several copies are sent each
 // of them may publish (keyspace notifications, a transaction with PUBLISH).
 //
+// Of several shards that have a database each of one server, one passes on what is published there
+// (server_voices.h), but for what is about keys: of these each shard its own.
+//
 // A node is connected to while anything is wanted, and a moment longer.
 
 #ifndef GEMEL_BACKEND_SHARD_CHANNELS_H_
@@ -75,11 +78,15 @@ class Channels : private ChannelFeed::Host {
   // Answers those that need not wait any more.
   void Settle(uint64_t now_ms);
   bool NeedsNoWait(const std::string& name) const;
+  // Looks who passes on what the primary's server publishes.
+  void LookWhoSpeaks();
+  bool PassesOn(std::string_view name, std::string_view message) const;
 
   ShardParts* parts_;
   std::vector<std::unique_ptr<ChannelFeed>> feeds_;  // by copy
   std::unordered_map<std::string, Workers> wanted_;
   std::list<Waiting> waiting_;
+  bool speaks_ = true;
   uint64_t used_ms_ = 0;          // when anything was wanted last
   std::vector<std::string> out_;  // by worker: what came together
   Figure messages_{parts_->figures, "messages", "Messages of channels that were passed on"};

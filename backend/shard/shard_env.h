@@ -14,6 +14,7 @@ namespace gemel {
 class LibrarySource;
 class NodeAbilities;
 class ServerClaims;
+class ServerVoices;
 
 class ShardEnv {
  public:
@@ -42,6 +43,8 @@ class ShardEnv {
   }
   // Which servers the shards of the process have; null: nobody keeps account.
   virtual ServerClaims* claims() { return nullptr; }
+  // Which of them passes on what a server publishes; null: each does.
+  virtual ServerVoices* voices() { return nullptr; }
   // What their nodes can do; null likewise.
   virtual NodeAbilities* abilities() { return nullptr; }
   // The libraries of functions that they are to have; null: none.

@@ -67,7 +67,8 @@ void ChannelRegistry::Tell(uint32_t shard, bool wanted, const std::string& name)
 }
 
 void ChannelRegistry::OnPool() {
-  for (const auto& [name, entry] : entries_) {
+  for (auto& [name, entry] : entries_) {
+    entry.told = false;
     for (const uint32_t shard : ShardsOf(name)) Tell(shard, true, name);
   }
 }

@@ -46,7 +46,8 @@ class ChannelRegistry {
   void Enter(const std::string& name, Subscriber* subscriber, size_t* place);
   void Leave(const std::string& name, size_t place);
 
-  // The pool is another one: its shards are asked for all that is wanted.
+  // The pool is another one: its shards are asked for all that is wanted, and who subscribes from
+  // now on waits for them.
   void OnPool();
   // Messages of a shard: whole arrays of RESP2, one behind the other.
   void Deliver(std::string_view messages);

@@ -19,7 +19,7 @@ constexpr size_t kMaxClientName = 1024;
 // A century: what comes to more of a client's number than the clock can take.
 constexpr uint64_t kLongestPauseMs = uint64_t{100} * 365 * 24 * 3600 * 1000;
 
-std::string FlagsOf(const Session& session) {
+std::string ClientFlags(const Session& session) {
   std::string flags;
   if (session.state().subscriptions.any()) flags += 'P';
   if (session.blocked()) flags += 'b';
@@ -36,7 +36,7 @@ std::string Describe(Session& session, uint64_t now_ms) {
   std::string line =
       "id=" + std::to_string(facts.id) + " addr=" + facts.peer + " laddr=" + facts.local +
       " fd=0 name=" + std::string(state.client_name.view()) + " age=" + seconds(facts.created_ms) +
-      " idle=" + seconds(facts.active_ms) + " flags=" + FlagsOf(session) +
+      " idle=" + seconds(facts.active_ms) + " flags=" + ClientFlags(session) +
       " db=" + std::to_string(state.database.index()) +
       " sub=" + std::to_string(state.subscriptions.channels()) +
       " psub=" + std::to_string(state.subscriptions.patterns()) +

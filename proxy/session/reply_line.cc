@@ -11,7 +11,7 @@ namespace gemel {
 namespace {
 
 // So long a subscriber may be above the soft limit.
-constexpr uint64_t kSlowMs = 60 * 1000;
+constexpr uint64_t kSlowSubscriberMs = 60 * 1000;
 
 // Replies from here on are handed over instead of copied, where that is possible.
 constexpr size_t kLargeReply = ChunkPool::kStandard;
@@ -110,7 +110,7 @@ bool ReplyLine::IsTooSlow() {
     return true;
   }
   overrun_limit_ = "subscriber_output_soft";
-  return since_ms != 0 && context_->now_ms > since_ms + kSlowMs;
+  return since_ms != 0 && context_->now_ms > since_ms + kSlowSubscriberMs;
 }
 
 void ReplyLine::OnMessage(ChannelMessage* message) {

@@ -43,6 +43,7 @@ class UvWorker::Env : public ShardEnv {
   }
   bool IsGone(uint32_t session) override { return worker_->shared_->gone_sessions.Has(session); }
   ServerClaims* claims() override { return worker_->shared_->claims; }
+  ServerVoices* voices() override { return &worker_->shared_->voices; }
   NodeAbilities* abilities() override { return worker_->shared_->abilities; }
   const LibrarySource* libraries() override { return worker_->shared_->process->functions; }
 

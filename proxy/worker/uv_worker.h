@@ -14,6 +14,7 @@
 
 #include "backend/shard/node_abilities.h"
 #include "backend/shard/server_claims.h"
+#include "backend/shard/server_voices.h"
 #include "backend/shard/shard.h"
 #include "backend/topology/coordinator.h"
 #include "backend/uv/uv_clock.h"
@@ -42,6 +43,7 @@ class UvWorker : private WorkerRequestHandler {
     std::function<void(const std::string& shard)> retired;
     ResyncBoard* resyncs = nullptr;
     ServerClaims* claims = nullptr;
+    ServerVoices voices;
     NodeAbilities* abilities = nullptr;
     OtherProxies* others = nullptr;
     bool after_crash = false;  // the last process did not stop in order

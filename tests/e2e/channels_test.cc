@@ -316,5 +316,47 @@ TEST(ChannelsAndReloads, NewShardsAreHeard) {
   }
 }
 
+// Two shards that have a database each of the same servers: each message once, and of what is said
+// of keys each shard its own.
+TEST(ChannelsAndReloads, ShardsThatShareServersSpeakOnce) {
+  RedisNode primary;
+  RedisNode replica;
+  ProxyProcess proxy;
+  std::string config = "[proxy]\nlisten = \"127.0.0.1:" + std::to_string(proxy.port()) + "\"\n";
+  for (const int database : {1, 2}) {
+    config += "[[shard]]\nname = \"s" + std::to_string(database) + "\"\nprimary = \"" +
+              primary.address() + "\"\nreplicas = [\"" + replica.address() +
+              "\"]\ndatabase = " + std::to_string(database) + "\n";
+  }
+  proxy.Start(config);
+  Client client(proxy.port());
+  ASSERT_TRUE(Eventually([&] { return !client("SET", "k", "v").IsError(); }));
+  Wire wire(proxy.port());
+  wire.Ask({"SUBSCRIBE", "news"});
+  wire.Ask({"PSUBSCRIBE", "__keyevent@*__:set"});
+  for (int i = 0; i < 10; ++i) {
+    const std::string text = std::to_string(i);
+    EXPECT_EQ(client("PUBLISH", "news", text), ":1");
+    EXPECT_EQ(wire.Read(), Encode({"message", "news", text}));
+  }
+  EXPECT_EQ(primary.Connect()("PUBLISH", "news", "direct"), ":2");
+  EXPECT_EQ(wire.Read(), Encode({"message", "news", "direct"}));
+  for (RedisNode* node : {&primary, &replica}) {
+    Client direct = node->Connect();
+    EXPECT_TRUE(Eventually([&] {
+      return !direct("CONFIG", "GET", "notify-keyspace-events").items.at(1).bytes.empty();
+    }));
+    EXPECT_EQ(direct("CONFIG", "SET", "notify-keyspace-events", "KEA"), "OK");
+  }
+  for (int i = 0; i < 20; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    EXPECT_EQ(client("SET", key, "v"), "OK");
+    const std::string told = wire.Read();
+    EXPECT_TRUE(told.ends_with(key + "\r\n")) << told << " behind " << key;
+  }
+  EXPECT_EQ(client("PUBLISH", "news", "last"), ":1");
+  EXPECT_EQ(wire.Read(), Encode({"message", "news", "last"}));
+}
+
 }  // namespace
 }  // namespace gemel::e2e::channels_test
