@@ -322,7 +322,7 @@ TEST(ChannelsAndReloads, ShardsThatShareServersSpeakOnce) {
   RedisNode primary;
   RedisNode replica;
   ProxyProcess proxy;
-  std::string config = "[proxy]\nlisten = \"127.0.0.1:" + std::to_string(proxy.port()) + "\"\n";
+  std::string config = "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) + "\"]\n";
   for (const int database : {1, 2}) {
     config += "[[shard]]\nname = \"s" + std::to_string(database) + "\"\nprimary = \"" +
               primary.address() + "\"\nreplicas = [\"" + replica.address() +
