@@ -324,9 +324,11 @@ TEST(ChannelsAndReloads, ShardsThatShareServersSpeakOnce) {
   ProxyProcess proxy;
   std::string config = "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) + "\"]\n";
   for (const int database : {1, 2}) {
-    config += "[[shard]]\nname = \"s" + std::to_string(database) + "\"\nprimary = \"" +
-              primary.address() + "\"\nreplicas = [\"" + replica.address() +
-              "\"]\ndatabase = " + std::to_string(database) + "\n";
+    // An address is one shard's alone.
+    const std::string host = database == 1 ? "127.0.0.1:" : "localhost:";
+    config += "[[shard]]\nname = \"s" + std::to_string(database) + "\"\nprimary = \"" + host +
+              std::to_string(primary.port()) + "\"\nreplicas = [\"" + host +
+              std::to_string(replica.port()) + "\"]\ndatabase = " + std::to_string(database) + "\n";
   }
   proxy.Start(config);
   Client client(proxy.port());
