@@ -319,13 +319,14 @@ TEST(ChannelsAndReloads, NewShardsAreHeard) {
 // Two shards that have a database each of the same servers: each message once, and of what is said
 // of keys each shard its own.
 TEST(ChannelsAndReloads, ShardsThatShareServersSpeakOnce) {
-  RedisNode primary;
-  RedisNode replica;
+  const Words both = {"--bind", "127.0.0.1", "127.0.0.2"};
+  RedisNode primary(both);
+  RedisNode replica(both);
   ProxyProcess proxy;
   std::string config = "[proxy]\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) + "\"]\n";
   for (const int database : {1, 2}) {
     // An address is one shard's alone.
-    const std::string host = database == 1 ? "127.0.0.1:" : "localhost:";
+    const std::string host = database == 1 ? "127.0.0.1:" : "127.0.0.2:";
     config += "[[shard]]\nname = \"s" + std::to_string(database) + "\"\nprimary = \"" + host +
               std::to_string(primary.port()) + "\"\nreplicas = [\"" + host +
               std::to_string(replica.port()) + "\"]\ndatabase = " + std::to_string(database) + "\n";
