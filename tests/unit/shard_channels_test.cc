@@ -10,6 +10,7 @@
 #include "backend/channels/channel_name.h"
 #include "backend/resp/request_reader.h"
 #include "backend/shard/channels.h"
+#include "backend/shard/server_voices.h"
 #include "tests/unit/shard_world.h"
 
 namespace gemel::shard_channels_test {
@@ -28,6 +29,21 @@ TEST(ChannelNames, OfMessages) {
   const std::string name = MakeChannelName(ChannelKind::kShardChannel, "x");
   EXPECT_EQ(KindOfChannel(name), ChannelKind::kShardChannel);
   EXPECT_EQ(TextOfChannel(name), "x");
+}
+
+TEST(ServerVoices, OneOfThoseThatShareAServerSpeaks) {
+  ServerVoices voices;
+  EXPECT_TRUE(voices.Speaks("b", "p"));
+  EXPECT_TRUE(voices.Speaks("a", "p"));
+  EXPECT_FALSE(voices.Speaks("b", "p"));
+  EXPECT_TRUE(voices.Speaks("c", "q"));
+  // Its primary is another server now.
+  EXPECT_FALSE(voices.Speaks("b", "q") && voices.Speaks("c", "q"));
+  EXPECT_TRUE(voices.Speaks("a", "q"));
+  EXPECT_FALSE(voices.Speaks("b", "q"));
+  // It listens no more.
+  EXPECT_FALSE(voices.Speaks("a", ""));
+  EXPECT_TRUE(voices.Speaks("b", "q"));
 }
 
 class ShardChannelsTest : public ShardWorld {
@@ -83,12 +99,14 @@ class ShardChannelsTest : public ShardWorld {
   }
   // What came for that worker since it was asked last.
   std::string Heard(uint32_t worker) { return std::exchange(heard_[worker], {}); }
+  ServerVoices* voices() override { return &voices_; }
   void OnMessages(uint32_t worker, std::string messages) override {
     heard_[worker] += messages;
     ++batches_;
   }
 
   std::deque<FakeTransport> feeds_;
+  ServerVoices voices_;
   std::string heard_[4];
   int batches_ = 0;
 };
@@ -163,6 +181,20 @@ TEST_F(ShardChannelsTest, OnlyThePrimarysMessagesCount) {
   FeedSays(0, message);
   EXPECT_EQ(Heard(0), "");
   EXPECT_EQ(Heard(2), message);
+}
+
+TEST_F(ShardChannelsTest, AnotherShardOfTheServerPassesOn) {
+  Begin(1);
+  Want(true, {"a"});
+  FeedUp(0);
+  EXPECT_TRUE(voices_.Speaks("Z", "r0"));  // comes before "a"
+  shard_->Tick(now_ms_ += 20, 0);
+  FeedSays(0, Command({"message", "a", "1"}));
+  EXPECT_EQ(Heard(0), "");
+  EXPECT_FALSE(voices_.Speaks("Z", ""));
+  shard_->Tick(now_ms_ += 20, 0);
+  FeedSays(0, Command({"message", "a", "2"}));
+  EXPECT_EQ(Heard(0), Command({"message", "a", "2"}));
 }
 
 TEST_F(ShardChannelsTest, TheLastOneUnsubscribes) {
