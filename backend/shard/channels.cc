@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "backend/channels/channel_name.h"
@@ -82,7 +83,7 @@ void Channels::Submit(Request* request) {
   used_ms_ = now_ms;
   StartFeeds(now_ms);
   waiting_.push_back({request, cargo.names, now_ms + kSubscribeWaitMs, {}});
-  Settle(now_ms);
+  SettleOne(std::prev(waiting_.end()), now_ms);
 }
 
 void Channels::Want(const ChannelsCargo& cargo) {
@@ -120,18 +121,18 @@ bool Channels::NeedsNoWait(const std::string& name) const {
   return all;
 }
 
+void Channels::SettleOne(std::list<Waiting>::iterator waiting, uint64_t now_ms) {
+  std::erase_if(waiting->names, [this](const std::string& name) { return NeedsNoWait(name); });
+  if (waiting->error.empty() && !waiting->names.empty() && now_ms < waiting->until_ms) return;
+  const Waiting done = std::move(*waiting);
+  waiting_.erase(waiting);
+  done.request->sink->OnReply(done.request,
+                              Reply{done.error.empty() ? "+OK\r\n" : done.error, nullptr});
+}
+
 void Channels::Settle(uint64_t now_ms) {
-  for (auto it = waiting_.begin(); it != waiting_.end();) {
-    std::erase_if(it->names, [this](const std::string& name) { return NeedsNoWait(name); });
-    if (it->error.empty() && !it->names.empty() && now_ms < it->until_ms) {
-      ++it;
-      continue;
-    }
-    const Waiting done = std::move(*it);
-    it = waiting_.erase(it);
-    done.request->sink->OnReply(done.request,
-                                Reply{done.error.empty() ? "+OK\r\n" : done.error, nullptr});
-  }
+  settle_ = false;
+  for (auto it = waiting_.begin(); it != waiting_.end();) SettleOne(it++, now_ms);
 }
 
 void Channels::OnSubscribed(uint32_t copy, std::string_view name, std::string_view error) {
@@ -145,7 +146,7 @@ void Channels::OnSubscribed(uint32_t copy, std::string_view name, std::string_vi
       Drop(static_cast<const ChannelsCargo&>(*waiting.request->extra->cargo).worker, wanted);
     }
   }
-  Settle(parts_->env->NowMs());
+  settle_ = true;  // once for all that came together
 }
 
 void Channels::OnFeedUp(uint32_t copy) {
@@ -184,6 +185,7 @@ bool Channels::PassesOn(std::string_view name, std::string_view message) const {
 }
 
 void Channels::OnMessagesEnd(uint32_t) {
+  if (settle_) Settle(parts_->env->NowMs());
   for (uint32_t worker = 0; worker < out_.size(); ++worker) {
     if (!out_[worker].empty()) parts_->env->OnMessages(worker, std::exchange(out_[worker], {}));
   }

@@ -75,8 +75,9 @@ class Channels : private ChannelFeed::Host {
   void Drop(const ChannelsCargo& cargo);
   void Drop(uint32_t worker, const std::string& name);
   void StartFeeds(uint64_t now_ms);
-  // Answers those that need not wait any more.
+  // Answers those that need not wait any more; that one, if it need not.
   void Settle(uint64_t now_ms);
+  void SettleOne(std::list<Waiting>::iterator waiting, uint64_t now_ms);
   bool NeedsNoWait(const std::string& name) const;
   // Looks who passes on what the primary's server publishes.
   void LookWhoSpeaks();
@@ -86,6 +87,7 @@ class Channels : private ChannelFeed::Host {
   std::vector<std::unique_ptr<ChannelFeed>> feeds_;  // by copy
   std::unordered_map<std::string, Workers> wanted_;
   std::list<Waiting> waiting_;
+  bool settle_ = false;  // a node has confirmed or refused something
   bool speaks_ = true;
   uint64_t used_ms_ = 0;          // when anything was wanted last
   std::vector<std::string> out_;  // by worker: what came together

@@ -1,5 +1,6 @@
 #include "proxy/channels/channel_registry.h"
 
+#include <map>
 #include <utility>
 
 #include "backend/channels/channel_name.h"
@@ -14,7 +15,7 @@ void ChannelRegistry::Give(const std::string& name) {
   const std::string last = name;  // it may lie in what goes now
   entries_.erase(found);
   // All, for a channel of shards may have been another's before a change of the ring.
-  for (const PoolShard& shard : dispatcher_->pool().shards()) Tell(shard.slot, false, last);
+  for (const PoolShard& shard : dispatcher_->pool().shards()) Tell(shard.slot, false, {last});
 }
 
 bool ChannelRegistry::IsTold(const std::string& name) const {
@@ -56,21 +57,38 @@ void ChannelRegistry::Leave(const std::string& name, size_t place) {
   counts_->Remove(name);
 }
 
-void ChannelRegistry::Tell(uint32_t shard, bool wanted, const std::string& name) {
+std::set<std::string, std::less<>> ChannelRegistry::ShardNames() const {
+  std::set<std::string, std::less<>> names;
+  for (const PoolShard& shard : dispatcher_->pool().shards()) names.insert(shard.name);
+  return names;
+}
+
+void ChannelRegistry::Tell(uint32_t shard, bool wanted, std::vector<std::string> names) {
   Request* request = dispatcher_->New();
   request->kind = RequestKind::kChannels;
   request->shard = static_cast<uint16_t>(shard);
   request->frame = {};
-  request->Extra().cargo = Question(wanted, {name});
+  request->Extra().cargo = Question(wanted, std::move(names));
   request->sink = Unanswered::Make(dispatcher_);
   dispatcher_->SubmitApart(request);
 }
 
 void ChannelRegistry::OnPool() {
+  std::vector<std::string> of_all;
+  std::map<uint32_t, std::vector<std::string>> of_one;  // by shard
   for (auto& [name, entry] : entries_) {
     entry.told = false;
-    for (const uint32_t shard : ShardsOf(name)) Tell(shard, true, name);
+    if (KindOfChannel(name) == ChannelKind::kShardChannel) {
+      of_one[ShardsOf(name).front()].push_back(name);
+    } else {
+      of_all.push_back(name);
+    }
   }
+  const auto known = std::exchange(shards_, ShardNames());
+  for (const PoolShard& shard : dispatcher_->pool().shards()) {
+    if (!of_all.empty() && !known.contains(shard.name)) Tell(shard.slot, true, of_all);
+  }
+  for (auto& [shard, names] : of_one) Tell(shard, true, std::move(names));
 }
 
 void ChannelRegistry::Deliver(std::string_view messages) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -46,8 +47,8 @@ class ChannelRegistry {
   void Enter(const std::string& name, Subscriber* subscriber, size_t* place);
   void Leave(const std::string& name, size_t place);
 
-  // The pool is another one: its shards are asked for all that is wanted, and who subscribes from
-  // now on waits for them.
+  // The pool is another one: shards that are new are asked for all that is wanted, and so is who
+  // has a channel of shards now. Who subscribes from now on waits for them.
   void OnPool();
   // Messages of a shard: whole arrays of RESP2, one behind the other.
   void Deliver(std::string_view messages);
@@ -63,12 +64,14 @@ class ChannelRegistry {
     std::vector<Member> members;
   };
 
-  void Tell(uint32_t shard, bool wanted, const std::string& name);
+  std::set<std::string, std::less<>> ShardNames() const;
+  void Tell(uint32_t shard, bool wanted, std::vector<std::string> names);
 
   Dispatcher* dispatcher_;
   ChunkPool* pool_;
   ChannelCounts* counts_;
   std::unordered_map<std::string, Entry> entries_;
+  std::set<std::string, std::less<>> shards_ = ShardNames();  // of the pool
 };
 
 }  // namespace gemel

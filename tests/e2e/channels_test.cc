@@ -290,11 +290,11 @@ TEST_P(Channels, WhoIsTooSlowIsCutOff) {
 
 INSTANTIATE_TEST_SUITE_P(Ways, Channels, ::testing::Values(std::tuple(1, 1), std::tuple(2, 2)),
                          [](const auto& info) {
-                           return std::get<0>(info.param) == 1 ? "OneShard" : "TwoShardsTwoWorkers";
+                           return std::get<0>(info.param) == 1 ? "OneShard" : "TwoShardsThreaded";
                          });
 
 // A shard that comes is listened to, and where a channel of shards goes its subscribers follow.
-TEST(ChannelsAndReloads, NewShardsAreHeard) {
+TEST(ChannelsAndReloads, NewShardsAreHeardThreaded) {
   ReloadWorld world({.shards = 1, .copies = 1, .workers = 2});
   std::vector<std::unique_ptr<Wire>> wires;
   for (int i = 0; i < 6; ++i) {

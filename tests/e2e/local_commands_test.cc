@@ -217,7 +217,7 @@ TEST(LocalCommands, ClientReply) {
   }
 }
 
-TEST(LocalCommands, ClientPause) {
+TEST(LocalCommands, ClientPauseThreaded) {
   Cluster cluster({.shards = 2, .workers = 2});
   Client operators = cluster.Connect();
   for (const Words& wrong : std::vector<Words>{{"x"}, {"-1"}, {"1", "x"}, {"1", "ALL", "x"}}) {
