@@ -102,7 +102,7 @@ constexpr CommandRow kServerRows[] = {
     Refused("replicaof", 3, kAdmin | kNoScript | kStale | kNoAsync, kNoReplication),
     Refused("restore-asking", -4, kCmdWrite | kDenyOom | kCmdAsking,
         "RESTORE-ASKING is not supported by gemel: use RESTORE", Key(1)),
-    Refused("role", 1, kConn | kFast, "ROLE is not supported by gemel: see PROXY SHARDS"),
+    Local("role", 1, kConn | kFast, LocalCommand::kRole),
     Refused("save", 1, kAdmin | kNoScript | kNoAsync | kNoMulti, kNoSaving),
     Refused("shutdown", -1, kAdmin | kConn | kNoMulti | kAllowBusy,
         "SHUTDOWN is not supported by gemel: send SIGTERM to the proxy, or SHUTDOWN to the nodes"),

@@ -23,6 +23,7 @@ enum class LocalCommand : uint8_t {
   kAuth,
   kHello,
   kTime,
+  kRole,
   kWait,
   kScriptLoad,
   kScriptExists,

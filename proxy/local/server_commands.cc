@@ -28,6 +28,17 @@ void Time(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) 
   session.ReplyNow(out);
 }
 
+// To its clients it is a master without replicas, as INFO says, too: which node has which role is
+// nobody's business but an operator's (PROXY SHARDS).
+void Role(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
+  std::string out;
+  AppendArrayHeader(&out, 3);
+  AppendBulk(&out, "master");
+  AppendInteger(&out, 0);
+  AppendArrayHeader(&out, 0);
+  session.ReplyNow(out);
+}
+
 void Lolwut(LocalCommands& local, Session& session, const CommandRow&, LocalArgs args) {
   std::string out;
   if (int64_t version = 0;
@@ -141,6 +152,8 @@ void ConfigHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
 
 LocalHandler ServerHandler(LocalCommand command) {
   switch (command) {
+    case LocalCommand::kRole:
+      return Role;
     case LocalCommand::kTime:
       return Time;
     case LocalCommand::kInfo:

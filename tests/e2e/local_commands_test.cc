@@ -196,6 +196,12 @@ std::vector<std::string> AllReplies(uint16_t port, const std::vector<std::string
   return replies;
 }
 
+TEST(LocalCommands, RoleIsThatOfAMasterWithoutReplicas) {
+  Cluster cluster({.shards = 1});
+  RedisNode alone;
+  EXPECT_EQ(Wire(cluster.proxy().port()).Ask({"ROLE"}), Wire(alone.port()).Ask({"ROLE"}));
+}
+
 TEST(LocalCommands, ClientReply) {
   Cluster cluster({.shards = 2, .workers = 2});
   RedisNode alone;
