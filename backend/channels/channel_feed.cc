@@ -11,6 +11,8 @@ namespace {
 
 // So long it may say nothing before it is asked whether it is alive.
 constexpr uint64_t kChannelsQuietMs = 1000;
+// What was refused is asked for again after so long.
+constexpr uint64_t kRefusedMs = 2000;
 
 }  // namespace
 
@@ -31,6 +33,7 @@ void ChannelFeed::SetOptions(const LinkOptions& node) { link_.set_options(FeedOp
 void ChannelFeed::Start(uint64_t now_ms) {
   if (started_ || !link_.has_transport()) return;
   started_ = true;
+  failed_ = false;
   if (link_.state() == Link::State::kDown) link_.Start(now_ms);
 }
 
@@ -52,7 +55,19 @@ void ChannelFeed::Tick(uint64_t now_ms, uint32_t random) {
   if (link_.up() && link_.line().empty() && now_ms >= link_.times().heard_ms() + kChannelsQuietMs) {
     link_.Send(&item_, CommandFrame({"PING"}));
   }
+  if (any_refused_ && link_.up() && now_ms >= retry_ms_) AskAgain(now_ms);
   link_.Tick(now_ms, random);
+}
+
+// What was refused for a reason that passes (BUSY) is not refused for ever.
+void ChannelFeed::AskAgain(uint64_t now_ms) {
+  retry_ms_ = now_ms + kRefusedMs;
+  any_refused_ = false;
+  std::vector<std::string> refused;
+  for (const auto& [name, subscription] : subscriptions_) {
+    if (subscription.refused && subscription.wanted) refused.push_back(name);
+  }
+  for (const std::string& name : refused) Add(name);
 }
 
 // One channel a command: each is answered by itself, and may be refused by itself.
@@ -77,7 +92,10 @@ bool ChannelFeed::IsSettled(const std::string& name) const {
   return found != subscriptions_.end() && found->second.wanted && found->second.asked == 0;
 }
 
-void ChannelFeed::OnLinkUp(Link*, const NodeIdentity&) { host_->OnFeedUp(copy_); }
+void ChannelFeed::OnLinkUp(Link*, const NodeIdentity&) {
+  failed_ = false;
+  host_->OnFeedUp(copy_);
+}
 
 void ChannelFeed::OnLinkReply(Link*, LinkItem*, const Reply& reply, std::string_view frame) {
   args_.clear();
@@ -94,6 +112,7 @@ void ChannelFeed::OnAnswer(const std::string& name, std::string_view reply) {
   const auto found = subscriptions_.find(name);
   if (found == subscriptions_.end() || --found->second.asked > 0) return;
   found->second.refused = reply[0] == '-';
+  any_refused_ |= found->second.refused;
   if (!found->second.wanted) {
     subscriptions_.erase(found);
     return;
@@ -101,6 +120,11 @@ void ChannelFeed::OnAnswer(const std::string& name, std::string_view reply) {
   host_->OnSubscribed(copy_, name, found->second.refused ? reply : std::string_view());
 }
 
-void ChannelFeed::OnLinkDown(Link*, const std::string&, bool) { subscriptions_.clear(); }
+void ChannelFeed::OnLinkDown(Link*, const std::string&, bool) {
+  subscriptions_.clear();
+  any_refused_ = false;
+  failed_ = started_;
+  host_->OnMessagesEnd(copy_);
+}
 
 }  // namespace gemel

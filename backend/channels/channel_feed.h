@@ -50,6 +50,8 @@ class ChannelFeed : private LinkOwner {
   // Names are those of channel_name.h. No-ops while the connection is not there.
   void Add(const std::string& name);
   void Remove(const std::string& name);
+  // It could not be connected, or its connection was lost, and it is not back.
+  bool failed() const { return failed_; }
   // What is published there is told, or refused.
   bool IsSettled(const std::string& name) const;
 
@@ -60,6 +62,7 @@ class ChannelFeed : private LinkOwner {
     bool refused = false;
   };
   static LinkOptions FeedOptions(const LinkOptions& node);
+  void AskAgain(uint64_t now_ms);
   void OnAnswer(const std::string& name, std::string_view reply);
 
   // LinkOwner
@@ -75,8 +78,11 @@ class ChannelFeed : private LinkOwner {
   const uint32_t copy_;
   Link link_;
   bool started_ = false;
+  bool failed_ = false;
   LinkItem item_{LinkItem::Kind::kRepair};  // of all that is asked: the frame says what
   std::unordered_map<std::string, Subscription> subscriptions_;
+  bool any_refused_ = false;
+  uint64_t retry_ms_ = 0;               // of these
   std::vector<std::string_view> args_;  // scratch
 };
 

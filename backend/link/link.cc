@@ -140,7 +140,7 @@ char* Link::DirectSpace(size_t* size) { return reader_.DirectSpace(line_, option
 void Link::OnDirect(size_t size, uint64_t now_ms) {
   times_.Heard(now_ms);
   reader_.FeedDirect(size, options_, this);
-  if (tells_when_heard_ && up()) [[unlikely]]
+  if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
     owner_->OnLinkHeard(this);
 }
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "backend/shard/at_most_once.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/hold.h"
@@ -73,6 +74,7 @@ void Aside::UpdatePlainReads() {
 }
 
 bool Aside::Take(Request* request) {
+  if (IsAtMostOnce(*request)) return false;
   HeavyReads::Known known;
   if (!heavy_.empty()) {
     known = heavy_.Find(HeavyName(request->row, request->frame), parts_->env->NowMs());
@@ -95,6 +97,7 @@ bool Aside::Take(Request* request) {
 }
 
 bool Aside::TakeSuspect(Request* request, std::string_view frame) {
+  if (IsAtMostOnce(*request)) return false;
   if (!side_.usable(parts_->copies->primary())) return false;
   if (request->extra != nullptr) request->extra->owned.Clear();
   request->frame = frame;

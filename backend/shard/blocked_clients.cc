@@ -46,6 +46,10 @@ uint32_t OfStreams(const Request& request) {
   return request.row->blocking == Blocking::kOption ? 1 : 0;
 }
 
+void AddKey(const std::string& key, std::vector<std::string>* keys) {
+  if (std::find(keys->begin(), keys->end(), key) == keys->end()) keys->push_back(key);
+}
+
 }  // namespace
 
 BlockedClients::~BlockedClients() = default;
@@ -170,7 +174,7 @@ void BlockedClients::Wake(Line* line, size_t count, bool of_write) {
     const CommandRow& row = *waiter->request->row;
     const bool of_stream = row.blocking == Blocking::kOption;
     if (waiter->asking) {
-      waiter->again |= of_write;
+      if (of_write) AddKey(key, &waiter->again);
       continue;
     }
     if (of_stream ? row.IsWrite() && served(*waiter) : count == 0) continue;
@@ -213,7 +217,7 @@ void BlockedClients::Ask(Waiter* waiter, std::string_view key_name) {
   const Request& client = *waiter->request;
   const CommandRow& row = *client.row;
   waiter->asking = true;
-  waiter->again = false;
+  waiter->again.clear();
   std::unique_ptr<Question> question = NewQuestion(waiter);
   SplitFrame(client.frame, &args_);
   question->asked.frame = AskLastIds(row, args_);
@@ -325,7 +329,7 @@ void BlockedClients::OnAnswer(Question* question, std::string_view reply) {
     // What the taker is still asked for is for who has given way.
     if (taker != waiter && taker->asking) {
       waiter->asking = true;
-      waiter->again |= taker->again;
+      for (const std::string& written : taker->again) AddKey(written, &waiter->again);
       waiter->question = taker->question;
       waiter->question->waiter = waiter;
     }
@@ -343,13 +347,17 @@ void BlockedClients::OnNothing(Waiter* waiter, const std::string& key) {
   if (const auto line = lines_.find(key); line != lines_.end()) line->second.more = false;
   if (!waiter->end.empty()) {
     EndIfDue(waiter);
-  } else if (std::exchange(waiter->again, false)) {
-    // Whoever is first in line, and that need not be this one. (Of several keys it is not known
-    // which was written.)
-    if (waiter->places.size() > 1) {
-      Ask(waiter, {});
-    } else {
-      Wake(waiter->places[0].line, 1, /*of_write=*/false);
+  } else if (!waiter->again.empty()) {
+    // Whoever is first in line, and that need not be this one; by the keys as they were written.
+    const auto ticket = waiter->ticket;
+    for (const std::string& written : std::exchange(waiter->again, {})) {
+      const auto line = lines_.find(written);
+      if (ticket->waiter == nullptr) break;  // an answer that came at once has ended it
+      if (waiter->asking) {
+        AddKey(written, &waiter->again);
+      } else if (line != lines_.end()) {
+        Wake(&line->second, 1, /*of_write=*/false);
+      }
     }
   }
 }

@@ -98,10 +98,10 @@ class BlockedClients : private RequestSink {
     std::vector<Place> places;
     Deadlines::iterator deadline;
     bool has_deadline = false;
-    bool in_line = false;          // it has been told that there is nothing, and waits
-    bool asking = false;           // a question is under way for it
-    bool again = false;            // and is to be asked again
-    Question* question = nullptr;  // which that is
+    bool in_line = false;            // it has been told that there is nothing, and waits
+    bool asking = false;             // a question is under way for it
+    std::vector<std::string> again;  // keys that were written meanwhile, in their order
+    Question* question = nullptr;    // which that is
     std::string end;    // what it is told if nothing comes of that; empty: it goes on waiting
     bool gone = false;  // the client is, and is told nothing
   };

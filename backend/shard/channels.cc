@@ -115,8 +115,10 @@ bool Channels::NeedsNoWait(const std::string& name) const {
   if (!wanted_.contains(name)) return true;
   bool all = true;
   ForEachCopy(parts_->copies->in_sync(), [&](uint32_t copy) {
-    all = all && (!parts_->copies->link(copy).up() || !feeds_[copy]->link().has_transport() ||
-                  feeds_[copy]->IsSettled(name));
+    const Link& feed = feeds_[copy]->link();
+    // Nor is one waited for that could not be connected to.
+    all = all && (!parts_->copies->link(copy).up() || !feed.has_transport() ||
+                  feeds_[copy]->failed() || feeds_[copy]->IsSettled(name));
   });
   return all;
 }
@@ -155,6 +157,7 @@ void Channels::OnFeedUp(uint32_t copy) {
 
 void Channels::OnMessage(uint32_t copy, std::string_view message) {
   if (copy != parts_->copies->primary()) return;
+  if (!std::exchange(looked_, true)) LookWhoSpeaks();  // once for what came together
   const auto found = wanted_.find(ChannelOfMessage(message));
   if (found == wanted_.end() || !PassesOn(found->first, message)) return;
   ++messages_;
@@ -167,9 +170,10 @@ void Channels::OnMessage(uint32_t copy, std::string_view message) {
 void Channels::LookWhoSpeaks() {
   ServerVoices* voices = parts_->env->voices();
   if (voices == nullptr) return;
-  const Link& primary = parts_->copies->link(parts_->copies->primary());
+  // One that does not hear the server leaves it to others.
+  const Link& feed = feeds_[parts_->copies->primary()]->link();
   const std::string_view process =
-      wanted_.empty() ? std::string_view() : ProcessOf(primary.identity().run_id);
+      wanted_.empty() || !feed.up() ? std::string_view() : ProcessOf(feed.identity().run_id);
   // Of one that hides who it is nothing can be told.
   speaks_ = voices->Speaks(parts_->options.name, process) || process.empty();
 }
@@ -185,6 +189,7 @@ bool Channels::PassesOn(std::string_view name, std::string_view message) const {
 }
 
 void Channels::OnMessagesEnd(uint32_t) {
+  looked_ = false;
   if (settle_) Settle(parts_->env->NowMs());
   for (uint32_t worker = 0; worker < out_.size(); ++worker) {
     if (!out_[worker].empty()) parts_->env->OnMessages(worker, std::exchange(out_[worker], {}));

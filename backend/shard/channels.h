@@ -89,6 +89,7 @@ class Channels : private ChannelFeed::Host {
   std::list<Waiting> waiting_;
   bool settle_ = false;  // a node has confirmed or refused something
   bool speaks_ = true;
+  bool looked_ = false;           // who does, since what came last was handed on
   uint64_t used_ms_ = 0;          // when anything was wanted last
   std::vector<std::string> out_;  // by worker: what came together
   Figure messages_{parts_->figures, "messages", "Messages of channels that were passed on"};

@@ -5,6 +5,7 @@
 
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/aside.h"
+#include "backend/shard/at_most_once.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/read_path.h"
@@ -37,14 +38,18 @@ void Hold::Submit(Request* request) {
     Add(request);
     return;
   }
-  const bool read = request->kind == RequestKind::kRead;
-  if (verdict == ShardGate::Verdict::kPass && (read ? CanRead() : CanWrite())) {
+  if (verdict == ShardGate::Verdict::kPass && CanBeSent(*request)) {
     Send(request);
   } else if (parts_->roles->Hopeful()) {
     Add(request);
   } else {
     AnswerError(request, DownText());
   }
+}
+
+// What may be done at most once is for the primary alone.
+bool Hold::CanBeSent(const Request& request) const {
+  return request.kind == RequestKind::kRead && !IsAtMostOnce(request) ? CanRead() : CanWrite();
 }
 
 void Hold::Send(Request* request) {
@@ -110,7 +115,7 @@ ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
   if (parts_->way_back->repairs().IsUnderWay(held->lock) || parts_->first->IsLocking(held->lock) ||
       parts_->way_back->TouchesLockedKey(request, &held->lock) ||
       parts_->first->MustWait(request, &held->lock) || parts_->aside->MustWaitFor(request) ||
-      (request.guarded && parts_->watches->MustWait(request)) || !(read ? CanRead() : CanWrite()) ||
+      (request.guarded && parts_->watches->MustWait(request)) || !CanBeSent(request) ||
       (!read && parts_->aside->NeedsRoom(request, &room_mb))) {
     return ShardGate::Verdict::kHold;
   }

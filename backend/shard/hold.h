@@ -44,6 +44,7 @@ class Hold {
 
   bool CanRead() const;
   bool CanWrite() const;
+  bool CanBeSent(const Request& request) const;
   // Writes are held from now on; *drained runs once those in flight are answered by all copies,
   // maybe at once.
   void Pause(std::function<void()> drained);

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "backend/shard/aside.h"
+#include "backend/shard/at_most_once.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/refusals.h"
@@ -71,10 +72,6 @@ int ReadPath::Explain(bool primary_only, std::string* why) const {
     *why = policy_->why(chosen == copies.primary());
   }
   return copy;
-}
-
-bool ReadPath::IsAtMostOnce(const Request& request) {
-  return request.row != nullptr && (request.row->flags & kCmdAtMostOnce) != 0;
 }
 
 bool ReadPath::IsDoubtful(uint32_t copy, const Reply& reply) const {

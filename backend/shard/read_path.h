@@ -78,7 +78,6 @@ class ReadPath {
   // Its link has ended. `suspect`: it may be why.
   void OnLost(const Link& link, Request* request, std::string_view frame, bool suspect);
   // A copy may have come into doubt since it was asked.
-  static bool IsAtMostOnce(const Request& request);
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   // Sends a read to another copy; false if there is none that it was not sent to.
   bool Retry(Request* request, std::string_view frame);

@@ -9,13 +9,17 @@
 
 namespace gemel {
 
-void ChannelRegistry::Give(const std::string& name) {
-  const auto found = entries_.find(name);
-  if (--found->second.holders > 0) return;
-  const std::string last = name;  // it may lie in what goes now
-  entries_.erase(found);
+void ChannelRegistry::Give(const std::vector<std::string>& names) {
+  std::vector<std::string> last;
+  for (const std::string& name : names) {
+    const auto found = entries_.find(name);
+    if (--found->second.holders > 0) continue;
+    entries_.erase(found);
+    last.push_back(name);
+  }
+  if (last.empty()) return;
   // All, for a channel of shards may have been another's before a change of the ring.
-  for (const PoolShard& shard : dispatcher_->pool().shards()) Tell(shard.slot, false, {last});
+  for (const PoolShard& shard : dispatcher_->pool().shards()) Tell(shard.slot, false, last);
 }
 
 bool ChannelRegistry::IsTold(const std::string& name) const {
@@ -46,7 +50,12 @@ void ChannelRegistry::Enter(const std::string& name, Subscriber* subscriber, siz
   std::vector<Member>& members = entries_.at(name).members;
   *place = members.size();
   members.push_back({subscriber, place});
-  counts_->Add(name);
+  try {
+    counts_->Add(name);
+  } catch (...) {
+    members.pop_back();
+    throw;
+  }
 }
 
 void ChannelRegistry::Leave(const std::string& name, size_t place) {

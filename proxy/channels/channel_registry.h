@@ -30,10 +30,10 @@ class ChannelRegistry {
   ChannelRegistry(const ChannelRegistry&) = delete;
   ChannelRegistry& operator=(const ChannelRegistry&) = delete;
 
-  // Somebody wants it; each call is to be made up for by one of Give. With the last of these the
-  // shards are told that it is not wanted any more.
+  // Somebody wants it; each call is to be made up for by one name of Give. With the last of these
+  // the shards are told that it is not wanted any more.
   void Take(const std::string& name) { ++entries_[name].holders; }
-  void Give(const std::string& name);
+  void Give(const std::vector<std::string>& names);
 
   // The shards have said that they tell of it; only while it is held.
   bool IsTold(const std::string& name) const;

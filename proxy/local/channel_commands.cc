@@ -43,9 +43,7 @@ class Wish {
       registry_->Take(names_.back());
     }
   }
-  ~Wish() {
-    for (const std::string& name : names_) registry_->Give(name);
-  }
+  ~Wish() { registry_->Give(names_); }
   Wish(const Wish&) = delete;
   Wish& operator=(const Wish&) = delete;
 
@@ -83,7 +81,7 @@ void EnterAll(Session* session, Wish* wish, std::string* out) {
     const std::string_view channel = TextOfChannel(name);
     const ChannelKind kind = KindOfChannel(name);
     if (subscriptions.Has(name)) {
-      wish->registry()->Give(name);
+      wish->registry()->Give({name});
     } else {
       subscriptions.Enter(wish->registry(), &session->replies(), name);
     }
@@ -95,6 +93,11 @@ void EnterAll(Session* session, Wish* wish, std::string* out) {
 void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   SessionContext& context = session.context();
   ChannelRegistry* registry = context.channels;
+  // As in Redis 7.0, within EXEC.
+  if (KindOf(row) == ChannelKind::kShardChannel && session.replies().awaits_order()) {
+    session.ReplyError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+    return;
+  }
   auto wish = std::make_shared<Wish>(registry, KindOf(row), args.subspan(1));
   std::map<uint32_t, std::vector<std::string>> questions;
   for (const std::string& name : wish->names()) {
@@ -109,17 +112,22 @@ void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArg
   }
   Request* place = session.Reserve(&row);
   session.Await(place);
-  GatherPtr gather = Gather::Make(
-      context.dispatcher, place,
-      [&session, wish, registry](const std::vector<PartReply>& parts, std::string* out) {
-        for (const PartReply& part : parts) {
-          if (!part.reply.starts_with('-')) continue;
-          out->append(part.reply);
-          return;
-        }
-        for (const std::string& name : wish->names()) registry->SetTold(name);
-        EnterAll(&session, wish.get(), out);
-      });
+  GatherPtr gather = Gather::Make(context.dispatcher, place,
+                                  [&session, wish, registry, pool = context.pool->number()](
+                                      const std::vector<PartReply>& parts, std::string* out) {
+                                    for (const PartReply& part : parts) {
+                                      if (!part.reply.starts_with('-')) continue;
+                                      out->append(part.reply);
+                                      return;
+                                    }
+                                    // A reload meanwhile may have brought shards that were not
+                                    // asked.
+                                    if (session.context().pool->number() == pool) {
+                                      for (const std::string& name : wish->names())
+                                        registry->SetTold(name);
+                                    }
+                                    EnterAll(&session, wish.get(), out);
+                                  });
   for (auto& [shard, names] : questions) {
     gather->AddApart(shard, RequestKind::kChannels, registry->Question(true, std::move(names)));
   }
@@ -140,11 +148,13 @@ void Unsubscribe(LocalCommands&, Session& session, const CommandRow& row, LocalA
   }
   std::string out;
   if (names.empty()) AppendConfirmation(session, verb, nullptr, kind, &out);
+  std::vector<std::string> left;
   for (const std::string& name : names) {
-    subscriptions.Leave(name);
+    if (subscriptions.Leave(name)) left.push_back(name);
     const std::string_view channel = TextOfChannel(name);
     AppendConfirmation(session, verb, &channel, kind, &out);
   }
+  session.context().channels->Give(left);
   session.ReplyNow(out);
 }
 

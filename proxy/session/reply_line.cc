@@ -39,8 +39,10 @@ void ReplyLine::Append(const Reply& reply, Resp2Form form) {
     if (!closed_) WantFlush();
     return;
   }
-  if (form == Resp2Form::kNothing) [[unlikely]]
+  if (form == Resp2Form::kNothing) [[unlikely]] {
+    WantFlush();  // its connection may have waited for this to end
     return;
+  }
   const size_t size = reply.bytes.size();
   // An error says nothing of what else may come: it may stand for a reply that was not kept.
   if (reply.bytes[0] != '-') {

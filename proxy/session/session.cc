@@ -99,14 +99,14 @@ size_t Session::Parse(const char* data, size_t size) {
       case RequestReader::Status::kNeedMore:
         if (!state_.access.authenticated() && reader.needed() > kStrangerInput) {
           ReplyError("ERR Protocol error: unauthenticated bulk length");
-          closing_ = true;
+          BeginClosing();
           return size;
         }
         return used;
       case RequestReader::Status::kError:
         context_->stats->protocol_errors.Add(1);
         ReplyError(reader.error());
-        closing_ = true;
+        BeginClosing();
         return size;
     }
   }
@@ -187,23 +187,22 @@ void Session::OnInputEnd() {
 // As Redis does: nothing is taken for who hangs up while it waits, nor done that it asked behind.
 void Session::OnHangUp() {
   if (!blocked()) return;
-  closing_ = true;
+  BeginClosing();
   input_.Clear();
   replies_.Silence();
   Unblock(UnblockCargo::Why::kGone);
 }
 
 void Session::OnClosed() {
-  state_.subscriptions.Reset();
   Unblock(UnblockCargo::Why::kGone);
-  closing_ = true;
+  BeginClosing();
   input_.Clear();
   replies_.Close();
 }
 
 void Session::Drain() {
   if (!closing_) Unblock(UnblockCargo::Why::kStopping);
-  closing_ = true;
+  BeginClosing();
   input_.Clear();
   replies_.WantFlush();
 }
@@ -223,7 +222,7 @@ bool Session::MayGoOn(const CommandRow& row) {
       Reject(&row, "NOAUTH Authentication required.");
       return false;
     case Access::Verdict::kTurnedAway:
-      closing_ = true;
+      BeginClosing();
       ReplyError(state_.access.TurnAway());
       return false;
   }

@@ -119,7 +119,7 @@ class Session {
   // Ends that, soon; no-op if it does not wait.
   void Unblock(UnblockCargo::Why why);
   // The connection ends once what was asked before is answered.
-  void CloseAfterReplies() { closing_ = true; }
+  void CloseAfterReplies() { BeginClosing(); }
 
  private:
   size_t Parse(const char* data, size_t size);
@@ -128,6 +128,11 @@ class Session {
   void Pause();
   bool TakeCommand();  // what Handle says
   bool MayGoOn(const CommandRow& row);
+  // Nothing more is read, and nothing comes but what it is owed.
+  void BeginClosing() {
+    closing_ = true;
+    state_.subscriptions.Reset();
+  }
 
   // session_commands.cc
   // False, and nothing is done: it must wait until what was asked before it is answered, or until

@@ -20,6 +20,22 @@ constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 
 }  // namespace
 
+// So many bytes of messages are given to clients before these are sent what they have.
+constexpr size_t kDeliveredAtOnce = 1 << 20;
+
+// Messages on their way to another worker, which count as held.
+class SentMessages {
+ public:
+  explicit SentMessages(std::string text) : text_(std::move(text)) { Budget::Take(text_.size()); }
+  ~SentMessages() { Budget::Give(text_.size()); }
+  SentMessages(const SentMessages&) = delete;
+  SentMessages& operator=(const SentMessages&) = delete;
+  const std::string& text() const { return text_; }
+
+ private:
+  const std::string text_;
+};
+
 // The shards' world: this worker's clock, log and coordinator.
 class UvWorker::Env : public ShardEnv {
  public:
@@ -323,7 +339,14 @@ void UvWorker::OnMessages(uint32_t worker, std::string messages) {
     return;
   }
   UvWorker* other = shared_->workers[worker].get();
-  other->Post([other, messages = std::move(messages)] { other->channels_.Deliver(messages); });
+  other->Post([other, sent = std::make_shared<SentMessages>(std::move(messages))] {
+    other->channels_.Deliver(sent->text());
+    other->delivered_ += sent->text().size();
+    if (other->delivered_ < kDeliveredAtOnce) return;
+    // Else who reads what comes would seem not to, for what waited meanwhile.
+    other->delivered_ = 0;
+    other->FlushAll();
+  });
 }
 
 void UvWorker::OnUnblock() {
@@ -353,6 +376,7 @@ void UvWorker::SumShards() {
 // The end of a loop turn.
 void UvWorker::Turn() {
   SetNow();
+  delivered_ = 0;
   streams_.ReceiveAll();
   sessions_.Resume();
   if (std::exchange(sessions_.session_context().again, false) && again_) again_->Set(0);

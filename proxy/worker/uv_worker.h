@@ -179,6 +179,7 @@ class UvWorker : private WorkerRequestHandler {
   std::unique_ptr<UvTimer> unblock_;
   uint64_t unblock_ms_ = 0;  // when that fires; 0: it does not
 
+  size_t delivered_ = 0;  // bytes of others' messages in this turn
   Draining draining_;
   std::vector<uint64_t> heard_;  // by shard: see Removals::AllHeard
   uint32_t random_;

@@ -111,10 +111,30 @@ TEST_F(BlockedClientsTest, WhatComesMeanwhileIsAskedForAgain) {
   ExpectSent(first);
   Ask({"RPUSH", "r", "a"});
   ExpectSent(Command({"RPUSH", "r", "a"}));
-  AnswerAll("+OK\r\n+QUEUED\r\n*1\r\n_\r\n:1\r\n");
-  ExpectSent(first);
-  AnswerAll("+OK\r\n+QUEUED\r\n*1\r\n*2\r\n$1\r\nr\r\n$1\r\na\r\n");
+  // By the keys in the order in which they were written, as Redis does.
+  Ask({"RPUSH", "q", "b"});
+  ExpectSent(Command({"RPUSH", "q", "b"}));
+  AnswerAll("+OK\r\n+QUEUED\r\n*1\r\n_\r\n:1\r\n:1\r\n");
+  ExpectSent(Command({"lpop", "r"}));
+  AnswerAll("$1\r\na\r\n");
   EXPECT_EQ(client.request->told, "*2\r\n$1\r\nr\r\n$1\r\na\r\n");
+  EXPECT_EQ(Waiting(), 0);
+}
+
+// What was written first is gone again; the other key is asked for, too.
+TEST_F(BlockedClientsTest, AllThatCameMeanwhileIsAskedFor) {
+  MakeUp(2);
+  const Client client = Wait({"BLPOP", "q", "r", "0"}, 7);
+  ExpectSent(Command({"MULTI"}) + Command({"BLPOP", "q", "r", "0"}) + Command({"EXEC"}));
+  Ask({"RPUSH", "r", "a"});
+  Ask({"RPUSH", "q", "b"});
+  ExpectSent(Command({"RPUSH", "r", "a"}) + Command({"RPUSH", "q", "b"}));
+  AnswerAll("+OK\r\n+QUEUED\r\n*1\r\n_\r\n:1\r\n:1\r\n");
+  ExpectSent(Command({"lpop", "r"}));
+  AnswerAll("_\r\n");
+  ExpectSent(Command({"lpop", "q"}));
+  AnswerAll("$1\r\nb\r\n");
+  EXPECT_EQ(client.request->told, "*2\r\n$1\r\nq\r\n$1\r\nb\r\n");
 }
 
 TEST_F(BlockedClientsTest, WhoHasWaitedLongerGetsWhatAnotherWasAskedFor) {

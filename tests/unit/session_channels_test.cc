@@ -117,6 +117,30 @@ TEST(SessionChannelsTest, OrIfItIsSlowForAMinute) {
   EXPECT_STREQ(client.session.replies().overrun_limit(), "subscriber_output_soft");
 }
 
+// Nothing is said to it, and its connection ends all the same once what it asked is done.
+TEST(SessionChannelsTest, WhoWantsNoRepliesLeavesWhenAllIsDone) {
+  World world(1);
+  FakeClient& client = world.Connect();
+  client.Send(Command({"CLIENT", "REPLY", "OFF"}) + Command({"GET", "k"}));
+  client.End();
+  EXPECT_FALSE(client.closed);
+  world.Run();
+  EXPECT_TRUE(client.closed);
+  EXPECT_EQ(client.received, "");
+}
+
+// Who says QUIT gets what it is owed, and no message behind it.
+TEST(SessionChannelsTest, NoMessageComesBehindTheEnd) {
+  World world(1);
+  FakeClient& client = world.Connect();
+  world.Ask(client, {"SUBSCRIBE", "a"});
+  client.Send(Command({"QUIT"}));
+  world.workers[0]->channels.Deliver(Message("a", "1"));
+  world.Run();
+  EXPECT_EQ(client.Take(), "+OK\r\n");
+  EXPECT_TRUE(client.closed);
+}
+
 TEST(ChannelCountsTest, Receivers) {
   ChannelCounts counts;
   for (const char* channel : {"news", "news", "other"}) {

@@ -188,11 +188,9 @@ TEST_F(ShardChannelsTest, AnotherShardOfTheServerPassesOn) {
   Want(true, {"a"});
   FeedUp(0);
   EXPECT_TRUE(voices_.Speaks("Z", "r0"));  // comes before "a"
-  shard_->Tick(now_ms_ += 20, 0);
   FeedSays(0, Command({"message", "a", "1"}));
   EXPECT_EQ(Heard(0), "");
   EXPECT_FALSE(voices_.Speaks("Z", ""));
-  shard_->Tick(now_ms_ += 20, 0);
   FeedSays(0, Command({"message", "a", "2"}));
   EXPECT_EQ(Heard(0), Command({"message", "a", "2"}));
 }
@@ -240,6 +238,35 @@ TEST_F(ShardChannelsTest, AConnectionThatIsMadeAnewIsSubscribed) {
   const bool a_first = sent.find("\r\na\r\n") < sent.find("\r\nb\r\n");
   FeedSays(0, Confirmation(a_first ? "a" : "b") + Confirmation(a_first ? "b" : "a"));
   EXPECT_EQ(meanwhile->told, "+OK\r\n");
+}
+
+// A message is published on the primary alone, and never twice.
+TEST_F(ShardChannelsTest, PublishIsSentOnce) {
+  Begin(2);
+  for (uint32_t i = 0; i < 2; ++i) Sent(i);
+  const Asked* published = Ask({"PUBLISH", "a", "1"});
+  EXPECT_EQ(Sent(0), Command({"PUBLISH", "a", "1"}));
+  shard_->link(0)->OnClosed("reset", false, now_ms_);
+  EXPECT_NE(published->told.find("it is not known whether it has published"), std::string::npos)
+      << published->told;
+  EXPECT_EQ(Sent(1), "");
+  // Where the primary is away it waits, though another copy could be read from.
+  const Asked* held = Ask({"PUBLISH", "a", "2"});
+  EXPECT_EQ(held->told, "");
+  EXPECT_EQ(Sent(1).find("PUBLISH"), std::string::npos);
+}
+
+TEST_F(ShardChannelsTest, WhatIsRefusedForAMomentIsAskedForAgain) {
+  Begin(2);
+  const Asked* asked = Want(true, {"a"});
+  FeedUp(0);
+  FeedUp(1);
+  FeedSays(0, Confirmation("a"));
+  FeedSays(1, "-BUSY a script runs\r\n");
+  EXPECT_EQ(asked->told, "+OK\r\n");
+  FeedSent(1);
+  shard_->Tick(now_ms_ += 2500, 0);
+  EXPECT_EQ(FeedSent(1), Command({"subscribe", "a"}));
 }
 
 TEST_F(ShardChannelsTest, WhoWaitsIsAnsweredAtTheEnd) {

@@ -14,24 +14,34 @@ std::vector<std::string> Subscriptions::Names(ChannelKind kind) const {
 void Subscriptions::Enter(ChannelRegistry* registry, Subscriber* subscriber,
                           const std::string& name) {
   if (rep_ == nullptr) rep_ = std::make_unique<Rep>(Rep{registry, {}, {}});
+  try {
+    registry->Enter(name, subscriber, &rep_->places[name]);
+  } catch (...) {
+    rep_->places.erase(name);
+    if (rep_->places.empty()) rep_.reset();
+    throw;
+  }
   ++rep_->counts[static_cast<size_t>(KindOfChannel(name))];
-  registry->Enter(name, subscriber, &rep_->places[name]);
 }
 
-void Subscriptions::Leave(const std::string& name) {
-  if (!Has(name)) return;
+bool Subscriptions::Leave(const std::string& name) {
+  if (!Has(name)) return false;
   const auto found = rep_->places.find(name);
-  const std::string left = name;  // it may be the key itself
-  --rep_->counts[static_cast<size_t>(KindOfChannel(left))];
-  rep_->registry->Leave(left, found->second);
+  --rep_->counts[static_cast<size_t>(KindOfChannel(name))];
+  rep_->registry->Leave(name, found->second);
   rep_->places.erase(found);
-  rep_->registry->Give(left);
   if (rep_->places.empty()) rep_.reset();
+  return true;
 }
 
 void Subscriptions::Reset() {
-  while (rep_ != nullptr) Leave(std::string(rep_->places.begin()->first));
   slow_since_ms = 0;
+  if (rep_ == nullptr) return;
+  ChannelRegistry* registry = rep_->registry;
+  std::vector<std::string> names;
+  for (const auto& [name, place] : rep_->places) names.push_back(name);
+  for (const std::string& name : names) Leave(name);
+  registry->Give(names);
 }
 
 }  // namespace gemel

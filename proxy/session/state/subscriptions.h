@@ -35,9 +35,9 @@ class Subscriptions {
 
   // It is entered in the registry, where the name is held for it already. Not if it Has that.
   void Enter(ChannelRegistry* registry, Subscriber* subscriber, const std::string& name);
-  // And leaves. No-op if it does not have that.
-  void Leave(const std::string& name);
-  // Leaves all.
+  // And leaves; what it left is to be given back (ChannelRegistry::Give). False: it had not that.
+  bool Leave(const std::string& name);
+  // Leaves all, and gives it back.
   void Reset();
 
   // When it had more than the soft limit of messages that it has not taken; 0: it has not.
