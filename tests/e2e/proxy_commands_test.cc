@@ -89,10 +89,8 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
       EXPECT_EQ(key.items.size(), 16u);
     }
   }
-  const std::vector<Words> without = {{"MONITOR"},
-                                      {"SAVE"},
-                                      {"XREAD", "BLOCK", "0", "STREAMS", a},
-                                      {"XREAD", "STREAMS", a}};
+  const std::vector<Words> without = {
+      {"MONITOR"}, {"SAVE"}, {"XREAD", "BLOCK", "0", "STREAMS", a}, {"XREAD", "STREAMS", a}};
   for (const Words& words : without) {
     const Reply refused = client.Run(words);
     ASSERT_TRUE(refused.IsError()) << words[0] << refused;

@@ -138,9 +138,8 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   EXPECT_TRUE(row("eval").IsWrite());
   EXPECT_FALSE(row("eval_ro").IsWrite());
   EXPECT_EQ(row("spop").second_copy, SecondCopy::kRewrite);
-  for (std::string_view name :
-       {"monitor", "psync", "debug", "cluster|meet", "acl|whoami",
-        "memory|doctor", "migrate", "script|debug", "client|tracking"}) {
+  for (std::string_view name : {"monitor", "psync", "debug", "cluster|meet", "acl|whoami",
+                                "memory|doctor", "migrate", "script|debug", "client|tracking"}) {
     EXPECT_EQ(row(name).split, Split::kNotSupported) << name;
   }
   EXPECT_EQ(row("memory|usage").split, Split::kOneShard);
