@@ -1,7 +1,7 @@
 #include "backend/channels/channel_feed.h"
 
 #include "backend/channels/channel_name.h"
-#include "backend/command/ascii.h"
+#include "backend/link/subscriber_options.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 
@@ -9,6 +9,7 @@ namespace gemel {
 
 namespace {
 
+constexpr std::string_view kChannelsNameEnd = ":channels";
 // So long it may say nothing before it is asked whether it is alive.
 constexpr uint64_t kChannelsQuietMs = 1000;
 // What was refused is asked for again after so long.
@@ -16,19 +17,14 @@ constexpr uint64_t kRefusedMs = 2000;
 
 }  // namespace
 
-LinkOptions ChannelFeed::FeedOptions(const LinkOptions& node) {
-  LinkOptions options = node;
-  options.client_name += options.client_name.empty() ? "" : ":channels";
-  options.after_crash = false;
-  options.others = nullptr;  // the main link looks for them
-  options.subscriber = true;
-  return options;
-}
-
 ChannelFeed::ChannelFeed(Host* host, uint32_t copy, ChunkPool* pool, const LinkOptions& node)
-    : host_(host), copy_(copy), link_(this, copy, pool, FeedOptions(node)) {}
+    : host_(host),
+      copy_(copy),
+      link_(this, copy, pool, SubscriberOptions(node, kChannelsNameEnd)) {}
 
-void ChannelFeed::SetOptions(const LinkOptions& node) { link_.set_options(FeedOptions(node)); }
+void ChannelFeed::SetOptions(const LinkOptions& node) {
+  link_.set_options(SubscriberOptions(node, kChannelsNameEnd));
+}
 
 void ChannelFeed::Start(uint64_t now_ms) {
   if (started_ || !link_.has_transport()) return;

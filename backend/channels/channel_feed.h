@@ -61,7 +61,6 @@ class ChannelFeed : private LinkOwner {
     bool wanted = false;
     bool refused = false;
   };
-  static LinkOptions FeedOptions(const LinkOptions& node);
   void AskAgain(uint64_t now_ms);
   void OnAnswer(const std::string& name, std::string_view reply);
 

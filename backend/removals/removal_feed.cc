@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "backend/keys/key_name.h"
+#include "backend/link/subscriber_options.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -12,6 +13,7 @@ namespace gemel {
 
 namespace {
 
+constexpr std::string_view kFeedNameEnd = ":feed";
 constexpr std::string_view kExpiredPattern = "__keyevent@*__:expired";
 constexpr std::string_view kEvictedPattern = "__keyevent@*__:evicted";
 // So long a feed may say nothing before it is asked whether it is alive.
@@ -23,23 +25,14 @@ constexpr uint64_t kFeedBusyMs = 1000;
 
 }  // namespace
 
-LinkOptions RemovalFeed::FeedOptions(const LinkOptions& node) {
-  LinkOptions options = node;
-  options.client_name += options.client_name.empty() ? "" : ":feed";
-  options.after_crash = false;
-  options.others = nullptr;  // the main link looks for them
-  options.subscriber = true;
-  return options;
-}
-
 RemovalFeed::RemovalFeed(Host* host, uint32_t copy, ChunkPool* pool, const LinkOptions& node)
-    : host_(host), copy_(copy), link_(this, copy, pool, FeedOptions(node)) {
+    : host_(host), copy_(copy), link_(this, copy, pool, SubscriberOptions(node, kFeedNameEnd)) {
   for (size_t i = 0; i < kSteps; ++i) items_[i].step = static_cast<Step>(i);
   SetOptions(node);
 }
 
 void RemovalFeed::SetOptions(const LinkOptions& node) {
-  link_.set_options(FeedOptions(node));
+  link_.set_options(SubscriberOptions(node, kFeedNameEnd));
   database_ = node.database;
 }
 

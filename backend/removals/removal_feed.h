@@ -69,7 +69,6 @@ class RemovalFeed : private LinkOwner {
     Item() : LinkItem(Kind::kRepair) {}
     Step step = Step::kMulti;
   };
-  static LinkOptions FeedOptions(const LinkOptions& node);
 
   void Ask(Step step, const std::vector<std::string_view>& args);
   // The counter, and the subscriptions, as the reply to EXEC has them.

@@ -10,6 +10,7 @@
 #include "backend/resp/request_reader.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/server_voices.h"
+#include "backend/shard/silent_main.h"
 
 namespace gemel {
 
@@ -19,8 +20,6 @@ namespace {
 constexpr uint64_t kSubscribeWaitMs = 1000;
 // So long the nodes stay connected to when nobody wants anything.
 constexpr uint64_t kKeepSubscribedMs = 10 * 1000;
-// A main link that waits so long is silent.
-constexpr uint64_t kSilentPrimaryMs = 1000;
 
 // The database of "__keyspace@3__:key" and "__keyevent@3__:event"; -1: it is none of these.
 int64_t DatabaseOfNotification(std::string_view channel) {
@@ -196,11 +195,8 @@ void Channels::OnMessagesEnd(uint32_t) {
   }
 }
 
-// The node's main link waits for it.
 bool Channels::IsSilent(uint32_t copy) {
-  const Link& link = parts_->copies->link(copy);
-  return link.up() && !link.line().empty() &&
-         parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentPrimaryMs;
+  return IsMainSilent(*parts_->copies, copy, parts_->env->NowMs());
 }
 
 }  // namespace gemel

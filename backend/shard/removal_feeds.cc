@@ -7,13 +7,12 @@
 #include "backend/shard/copies.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/silent_main.h"
 
 namespace gemel {
 
 namespace {
 
-// A main link that waits so long is silent.
-constexpr uint64_t kSilentMainMs = 1000;
 // What a node that is gone had sent is here by then.
 constexpr uint64_t kRestMs = 10;
 // A barrier costs each node a PING: no more often than that.
@@ -74,11 +73,8 @@ void RemovalFeeds::OnMainDown(uint32_t copy) {
   if (now_ms >= rest_until_ms_) rest_until_ms_ = now_ms + kRestMs;
 }
 
-// The node's main link waits for it.
 bool RemovalFeeds::IsSilent(uint32_t copy) {
-  const Link& link = parts_->copies->link(copy);
-  return link.up() && !link.line().empty() &&
-         parts_->env->NowMs() >= link.times().waiting_since_ms() + kSilentMainMs;
+  return IsMainSilent(*parts_->copies, copy, parts_->env->NowMs());
 }
 
 void RemovalFeeds::SetNotifying(uint32_t copy, uint64_t since) {

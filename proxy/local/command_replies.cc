@@ -6,6 +6,7 @@
 
 #include "backend/command/ascii.h"
 #include "backend/command/command_docs.h"
+#include "backend/command/glob.h"
 #include "backend/command/key_finder.h"
 #include "backend/command/key_flags.h"
 #include "backend/resp/resp_writer.h"
@@ -187,64 +188,6 @@ void AppendDocsOf(const CommandTable& table, Args names, std::string* out) {
 }
 
 // ---- COMMAND LIST
-
-// [abc], [^a-z] at *p; moves *p past it.
-bool ClassMatches(std::string_view pattern, size_t* p, char c) {
-  size_t i = *p + 1;
-  const bool negated = i < pattern.size() && pattern[i] == '^';
-  if (negated) ++i;
-  bool found = false;
-  for (; i < pattern.size() && pattern[i] != ']'; ++i) {
-    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
-      found |= pattern[++i] == c;
-    } else if (i + 2 < pattern.size() && pattern[i + 1] == '-') {
-      const auto [low, high] = std::minmax(pattern[i], pattern[i + 2]);
-      found |= low <= c && c <= high;
-      i += 2;
-    } else {
-      found |= pattern[i] == c;
-    }
-  }
-  *p = std::min(i + 1, pattern.size());
-  return found != negated;
-}
-
-// Redis's patterns: * ? [...] and \. Both are in lower case. Linear but for the last star.
-bool GlobMatches(std::string_view pattern, std::string_view text) {
-  size_t p = 0, t = 0, star = std::string_view::npos, star_t = 0;
-  while (t < text.size()) {
-    size_t next = p;
-    bool matches = false;
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      star_t = t;
-      continue;
-    }
-    if (p < pattern.size()) {
-      if (pattern[p] == '?') {
-        matches = true;
-        next = p + 1;
-      } else if (pattern[p] == '[') {
-        matches = ClassMatches(pattern, &next, text[t]);
-      } else {
-        if (pattern[p] == '\\' && p + 1 < pattern.size()) ++next;
-        matches = pattern[next] == text[t];
-        ++next;
-      }
-    }
-    if (matches) {
-      p = next;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++star_t;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 // COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]
 void AppendList(const CommandTable& table, Args args, std::string* out) {
