@@ -108,6 +108,9 @@ struct LimitsConfig {
   uint32_t client_pending = 16 * 1024;          // requests of one client not answered yet; above it
                                                 // the client is not read from
   uint32_t client_watched = 16 * 1024;          // keys that one client watches (WATCH)
+  uint32_t client_subscriptions = 256 * 1024;   // channels and patterns of one client (SUBSCRIBE)
+  uint32_t tracking_table_max_keys = 1000000;   // keys that clients track (CLIENT TRACKING); above
+                                                // it some are forgotten, and their clients told so
   uint64_t client_output = 512ull << 20;        // replies a slow client has not taken; above it the
                                                 // client is not read from
   uint64_t client_output_hard = 2048ull << 20;  // above it the client is closed
@@ -172,6 +175,23 @@ struct RemovalsConfig {
   bool operator==(const RemovalsConfig&) const = default;
 };
 
+// [slowlog]: which commands of clients SLOWLOG keeps.
+struct SlowlogConfig {
+  int64_t log_slower_than = 10000;  // microseconds; -1: none, 0: all
+  uint32_t max_len = 128;           // entries kept
+
+  bool operator==(const SlowlogConfig&) const = default;
+};
+
+// [latency]: how long clients wait for their answers.
+struct LatencyConfig {
+  uint32_t monitor_threshold = 0;          // milliseconds, from which on LATENCY notes it; 0: never
+  bool tracking = true;                    // a histogram for each command
+  std::string percentiles = "50 99 99.9";  // of them, in INFO latencystats
+
+  bool operator==(const LatencyConfig&) const = default;
+};
+
 // [[command]]: a module's command that the built-in table does not know.
 struct ExtraCommand {
   std::string name;  // lower case
@@ -183,6 +203,31 @@ struct ExtraCommand {
   bool deterministic = false;  // a write that gives the same outcome on every copy
 
   bool operator==(const ExtraCommand&) const = default;
+};
+
+// [commands] disabled and renamed: a command that clients do not have by its name.
+struct CommandAlias {
+  std::string command;  // in lower case; "config|set" of a subcommand
+  std::string alias;    // what it is called instead; empty: nothing
+  // Where the config file says so, from 1. No part of what it is equal to.
+  uint32_t line = 0;
+  uint32_t column = 0;
+
+  bool operator==(const CommandAlias& other) const {
+    return command == other.command && alias == other.alias;
+  }
+};
+
+// Who may call what looks into the nodes: nobody, all, or clients on this machine.
+enum class DebugFor : uint8_t { kNo, kYes, kLocal };
+
+// [commands]
+struct CommandsConfig {
+  std::vector<CommandAlias> names;
+  DebugFor debug = DebugFor::kNo;
+  bool node_options = true;  // CONFIG GET and SET of what only the nodes have
+
+  bool operator==(const CommandsConfig&) const = default;
 };
 
 // A pool: its own listeners, ring and shards. The file of today describes one.
@@ -205,7 +250,10 @@ struct PoolConfig {
   ResyncConfig resync;
   AuditConfig audit;
   RemovalsConfig removals;
+  SlowlogConfig slowlog;
+  LatencyConfig latency;
   std::vector<ExtraCommand> commands;
+  CommandsConfig command_rules;
 
   // A shard that has one database of its nodes for itself; null: none has.
   const ShardConfig* ShardWithDatabase() const {
@@ -250,6 +298,30 @@ enum class ProtectedConfigs : uint8_t {
   kLocal,  // clients on this machine
 };
 
+// [fleet]: several gemels in front of the same shards.
+struct FleetConfig {
+  std::string coordinator = "file";  // "file": this gemel is alone
+  std::string name = "gemel";        // of the fleet, the same at all members
+  std::string member;                // of this one, unlike all others
+  std::string secret;                // by which members know each other
+  Address listen;                    // where other members reach this one
+  Address announce;                  // what they are told to reach it by; without a host: listen
+  bool witness = false;              // owns no shard, and counts for a majority where the
+                                     // coordinator's servers are the members' nodes
+  uint32_t lease_ms = 500;           // a member that is silent for so long loses its shards
+  std::vector<std::string> servers;  // of the coordinator; of paxos: Redis servers without shards
+  std::string prefix;                // of its keys there; empty: "gemel/<name>/"
+  std::string user;                  // for the servers
+  std::string password;
+  uint32_t database = 15;  // of the servers, for paxos
+  // Of raft: which of the servers this member is, or one that may be added; without a host: none.
+  Address raft_listen;
+
+  bool active() const { return coordinator != "file"; }
+
+  bool operator==(const FleetConfig&) const = default;
+};
+
 struct Config {
   std::string file;      // where it was read from, for messages
   uint32_t workers = 1;  // event-loop threads; the file's 0 is already resolved to the cores
@@ -261,6 +333,7 @@ struct Config {
   bool watch_config = true;  // a change of the file takes effect by itself
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
+  FleetConfig fleet;
   std::vector<PoolConfig> pools;
   // The pool: a file that was read has one.
   PoolConfig& pool() { return pools[0]; }

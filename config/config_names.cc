@@ -17,6 +17,7 @@ struct RedisName {
 
 constexpr RedisName kRedisNames[] = {
     {"maxclients", "limits.max_clients"},
+    {"tracking-table-max-keys", "limits.tracking_table_max_keys"},
     {"timeout", "timeouts.idle_s"},
     {"tcp-keepalive", "timeouts.keepalive_s"},
     {"proto-max-bulk-len", "limits.max_bulk"},
@@ -25,6 +26,11 @@ constexpr RedisName kRedisNames[] = {
     {"logfile", "log.file"},
     {"dir", "proxy.state_dir"},
     {"protected-mode", "proxy.protected_mode"},
+    {"slowlog-log-slower-than", "slowlog.log_slower_than"},
+    {"slowlog-max-len", "slowlog.max_len"},
+    {"latency-monitor-threshold", "latency.monitor_threshold"},
+    {"latency-tracking", "latency.tracking"},
+    {"latency-tracking-info-percentiles", "latency.percentiles"},
     {"enable-protected-configs", "proxy.protected_configs"},
     {"requirepass", "proxy.password"},  // set only: it is not shown
 };
@@ -42,7 +48,7 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
     });
     if (option == options.end()) continue;
     std::string value = option->value;
-    if (redis.option == "proxy.protected_mode") value = pool.protected_mode ? "yes" : "no";
+    if (option->kind == OptionKind::kFlag) value = value == "true" ? "yes" : "no";
     values.push_back({std::string(redis.name), std::move(value)});
   }
   const Address first = pool.listen.empty() ? Address() : pool.listen[0];
@@ -59,6 +65,11 @@ std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& po
     if (option.kind != OptionKind::kSecret) values.push_back({option.name, option.value});
   }
   return values;
+}
+
+bool IsNodesOption(std::string_view name) {
+  return name == "save" || name == "appendonly" || name == "maxmemory" ||
+         name == "maxmemory-policy";
 }
 
 std::string_view FileOption(std::string_view name) {

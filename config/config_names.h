@@ -20,6 +20,10 @@ struct ConfigValue {
 // All options with their values in effect. Passwords are not shown.
 std::vector<ConfigValue> ConfigValues(const Config& config, const PoolConfig& pool);
 
+// An option that gemel gives a value of its own only to say that it has none: the nodes' is what
+// counts.
+bool IsNodesOption(std::string_view name);
+
 // The file's dotted name of the option that a command calls `name`: itself, or what Redis's name
 // stands for; letters' case does not count. Empty if no option of the file has that name, as with
 // Redis's "save" or "port" (which is a part of proxy.listen).

@@ -121,14 +121,15 @@ std::optional<std::string> TomlValue(OptionKind kind, std::string_view argument,
       return bytes ? bytes : QuotedToml(argument);
     }
     case OptionKind::kNumber:
-      if (std::optional<std::string> number = Integer(argument)) return number;
-      *error = "expected an integer, found " + Quote(argument);
+      // Redis takes it as it would write it, and no otherwise.
+      if (Integer(argument) == argument && argument != "-0") return std::string(argument);
+      *error = "argument couldn't be parsed into an integer";
       return std::nullopt;
     case OptionKind::kFlag: {
       const std::string word = LowerCase(argument);
       if (word == "yes" || word == "true") return "true";
       if (word == "no" || word == "false") return "false";
-      *error = "expected yes or no, found " + Quote(argument);
+      *error = "argument must be 'yes' or 'no'";
       return std::nullopt;
     }
   }

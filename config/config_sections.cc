@@ -5,7 +5,9 @@
 #include <tuple>
 #include <utility>
 
+#include "config/config_fleet.h"
 #include "config/config_text.h"
+#include "config/percentiles.h"
 
 namespace gemel {
 
@@ -21,7 +23,6 @@ constexpr size_t kMaxUser = 256;
 constexpr uint64_t kKb = 1ull << 10;
 constexpr uint64_t kMb = 1ull << 20;
 constexpr uint64_t kGb = 1ull << 30;
-
 constexpr int64_t kMinuteMs = 60 * 1000;
 constexpr int64_t kHourMs = 60 * kMinuteMs;
 constexpr int64_t kDayS = 24 * 60 * 60;
@@ -236,6 +237,8 @@ void ReadLimits(TableReader table, LimitsConfig* limits) {
   table.Size("max_reply", kKb, 64 * kGb, &limits->max_reply);
   table.Integer("client_pending", 1, 16 * 1024 * 1024, &limits->client_pending);
   table.Integer("client_watched", 1, 16 * 1024 * 1024, &limits->client_watched);
+  table.Integer("client_subscriptions", 1, 16 * 1024 * 1024, &limits->client_subscriptions);
+  table.Integer("tracking_table_max_keys", 1, 1000 * 1000 * 1000, &limits->tracking_table_max_keys);
   auto output = table.Size("client_output", kKb, 64 * kGb, &limits->client_output);
   auto hard = table.Size("client_output_hard", kKb, 64 * kGb, &limits->client_output_hard);
   auto messages = table.Size("subscriber_output", kKb, 64 * kGb, &limits->subscriber_output);
@@ -295,6 +298,77 @@ void ReadAudit(TableReader table, AuditConfig* audit) {
 void ReadRemovals(TableReader table, RemovalsConfig* removals) {
   table.Bool("follow", &removals->follow);
   table.Bool("set_limits", &removals->set_limits);
+  table.Finish();
+}
+
+constexpr char kDisabled[] = "an array of commands such as [\"flushall\", \"config|set\"]";
+constexpr char kRenamed[] = "an array such as [\"keys=slow-keys\"]";
+// What is called otherwise is a secret between the operator and some clients: `alias` is not shown.
+std::string ShownNames(const CommandsConfig& commands, bool renamed) {
+  std::string shown;
+  for (const CommandAlias& name : commands.names) {
+    if (name.alias.empty() != renamed) shown += (shown.empty() ? "" : " ") + name.command;
+  }
+  return shown;
+}
+
+// A command's name as the table has it: in lower case, a bar before a subcommand.
+std::string TableName(std::string text) {
+  for (char& c : text) c = c == ' ' ? '|' : c;
+  return LowerCase(text);
+}
+
+void ReadCommands(TableReader table, CommandsConfig* commands) {
+  for (const bool renamed : {false, true}) {
+    const char* key = renamed ? "renamed" : "disabled";
+    const char* expected = renamed ? kRenamed : kDisabled;
+    std::vector<TableReader::Item> items;
+    table.Strings(key, expected, kMaxCommands, &items);
+    table.Protect(key, Guard::kFileOnly);
+    for (const TableReader::Item& item : items) {
+      const size_t equals = renamed ? item.text.find('=') : item.text.size();
+      CommandAlias name{
+          TableName(item.text.substr(0, equals)), {}, item.place.line, item.place.column};
+      if (renamed && equals != std::string::npos) name.alias = item.text.substr(equals + 1);
+      const bool alias_ok = name.alias.size() <= kMaxName && !HasControl(name.alias) &&
+                            name.alias.find_first_of(" |\"") == std::string::npos;
+      const bool subcommand = name.command.find('|') != std::string::npos;
+      if (name.command.empty() || !alias_ok || (renamed && (name.alias.empty() || subcommand))) {
+        table.Reject(key, item.place, std::string("expected ") + expected);
+      }
+      commands->names.push_back(std::move(name));
+    }
+    table.Show(ShownNames(*commands, renamed));
+  }
+  table.Choice<DebugFor>(
+      "debug", {{"no", DebugFor::kNo}, {"yes", DebugFor::kYes}, {"local", DebugFor::kLocal}},
+      &commands->debug);
+  table.Protect("debug", Guard::kFileOnly);
+  table.Bool("node_options", &commands->node_options);
+  table.Protect("node_options", Guard::kFileOnly);
+  table.Finish();
+}
+
+void ReadSlowlog(TableReader table, SlowlogConfig* slowlog) {
+  table.Integer("log_slower_than", -1, INT64_MAX, &slowlog->log_slower_than);
+  table.Integer("max_len", 0, 1000000, &slowlog->max_len);
+  table.Finish();
+}
+
+void ReadLatency(TableReader table, LatencyConfig* latency) {
+  table.Integer("monitor_threshold", 0, kHourMs, &latency->monitor_threshold);
+  table.Bool("tracking", &latency->tracking);
+  constexpr char kPercentiles[] = "numbers from 0 to 100 with blanks between them, or \"\"";
+  if (auto place = table.String("percentiles", kPercentiles, &latency->percentiles)) {
+    std::vector<double> read;
+    if (ReadPercentiles(latency->percentiles, &read)) {
+      latency->percentiles = PercentilesText(read);
+    } else {
+      table.Reject(
+          "percentiles", *place,
+          std::string("expected ") + kPercentiles + ", found " + Quote(latency->percentiles));
+    }
+  }
   table.Finish();
 }
 
@@ -371,8 +445,7 @@ void ReadCommand(TableReader table, ExtraCommand* command, Place* name_place) {
   if (command->first_key == 0) command->key_step = 0;
   if (arity && command->arity > 0 && !table.IsWrong("first_key") && !table.IsWrong("last_key")) {
     const int args = command->arity - 1;
-    const bool first_out = command->first_key > args;
-    if (first_out || command->last_key > args) {
+    if (const bool first_out = command->first_key > args; first_out || command->last_key > args) {
       table.Reject(first_out ? "first_key" : "last_key",
                    first_out ? first.value_or(*arity) : last.value_or(*arity),
                    "expected at most " + std::to_string(args) + ", because arity = " +
@@ -412,6 +485,10 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
   ReadResync(section("resync"), &pool.resync);
   ReadAudit(section("audit"), &pool.audit);
   ReadRemovals(section("removals"), &pool.removals);
+  ReadCommands(section("commands"), &pool.command_rules);
+  ReadFleet(section("fleet"), &config->fleet);
+  ReadSlowlog(section("slowlog"), &pool.slowlog);
+  ReadLatency(section("latency"), &pool.latency);
   for (const toml::table* table : root.Sections("command", kMaxCommands)) {
     ReadCommand(TableReader(table, "[[command]]", mistakes), &pool.commands.emplace_back(),
                 &places->commands.emplace_back());

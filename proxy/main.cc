@@ -6,7 +6,7 @@
 #include <exception>
 #include <iostream>
 
-#include "backend/command/command_table.h"
+#include "backend/command/command_names.h"
 #include "config/posix_config_file.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
@@ -29,9 +29,10 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
     *config = gemel::LoadConfigText(*text, file, &error);
   }
   if (*config) {
-    const std::optional<gemel::ConfigError> unresolved = gemel::CheckListenHosts(**config);
-    if (!unresolved) return true;
-    error = *unresolved;
+    std::optional<gemel::ConfigError> wrong = gemel::CheckCommandNames(**config);
+    if (!wrong) wrong = gemel::CheckListenHosts(**config);
+    if (!wrong) return true;
+    error = *std::move(wrong);
   }
   std::cerr << error.ToString() << "\n";
   return false;

@@ -4,16 +4,27 @@
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev libhiredis-dev
-  libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev libssl-dev)
+  libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev libssl-dev
+  liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev)
+# Of the backports of this Debian: the suite itself has an older one, which breaks what it promises.
+packages_backports=(libraft-dev)
 packages_run=("${packages_build[@]}" redis-server redis-tools)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
-packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" ccache python3 python3-redis ca-certificates)
+# The engines that a fleet can agree by. The tests start servers of their own.
+packages_engines=(etcd-server zookeeper default-jre-headless)
+# Clients of other languages, and what is built on them, that the tests use.
+packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-redis libredis-perl
+  prometheus-redis-exporter)
+packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
+  ca-certificates spin gcc)
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
-ioredis_version=5.4.1
-node_redis_version=5.9.0
-bee_queue_version=2.0.0
+# Those of Debian 13, which speak RESP3. They are unpacked under build/.
+newer_clients=(python3-redis ruby-redis ruby-redis-client ruby-connection-pool)
+# Those of npm, each NAME@VERSION or ALIAS@npm:NAME@VERSION.
+npm_clients=(ioredis@5.4.1 @redis/client@5.9.0 bee-queue@2.0.0 bullmq@6.7.0 redis@6.3.1 redis4@npm:redis@4.7.1
+  connect-redis@9.0.0 express-session@1.19.0 rate-limiter-flexible@11.4.0 redlock@5.0.0-beta.2)
 
 say() { printf '%s\n' "$*" >&2; }
 die() {
@@ -36,10 +47,67 @@ install_packages() {
     command -v npm >/dev/null || missing+=(npm)
   fi
   if ((${#missing[@]})); then apt_install "${missing[@]}"; fi
+  [[ "$1" == format ]] || install_backports
 }
 
-# Debian's redis-server, nutcracker and haproxy start a service when they are installed, and at every boot:
-# redis on port 6379, where something of the user's may listen. The scripts need the programs alone. So
+# debian_mirror: where this machine's own package sources say that Debian is: the address and "signed-by" of the first
+# that has the suite $1.
+debian_mirror() {
+  local suite="$1" files=() file
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    if [[ -r "$file" && "$file" != */gemel-* ]]; then files+=("$file"); fi
+  done
+  if ((!${#files[@]})); then return; fi
+  awk -v suite="$suite" '
+    function reset() { uri = ""; suites = ""; key = "" }
+    function give() { if (!found && uri != "" && (" " suites " ") ~ (" " suite " ")) { print uri, key; found = 1 } }
+    FNR == 1 { give(); reset() }
+    /^[[:space:]]*$/ { give(); reset() }
+    FILENAME ~ /\.sources$/ && /^URIs:/ { uri = $2 }
+    FILENAME ~ /\.sources$/ && /^Suites:/ { $1 = ""; suites = $0 }
+    FILENAME ~ /\.sources$/ && /^Signed-By:/ { key = $2 }
+    FILENAME !~ /\.sources$/ && /^deb[[:space:]]/ {
+      line = $0; options = ""
+      if (match(line, /\[[^]]*\]/)) { options = substr(line, RSTART, RLENGTH); sub(/\[[^]]*\] */, "", line) }
+      split(line, word, /[[:space:]]+/)
+      uri = word[2]; suites = word[3]; key = ""
+      if (match(options, /signed-by=[^] ]*/)) key = substr(options, RSTART + 10, RLENGTH - 10)
+      give(); reset()
+    }
+    END { give() }' "${files[@]}"
+}
+
+# Without them gemel is built without the engine "raft".
+install_backports() {
+  local package missing=() codename suite mirror key sudo=()
+  for package in "${packages_backports[@]}"; do
+    if [[ "$(dpkg-query -W -f='${db:Status-Status} ${Version}' "$package" 2>/dev/null)" != "installed "*~bpo* ]]; then
+      missing+=("$package")
+    fi
+  done
+  if ((!${#missing[@]})) || pkg-config --atleast-version=0.22 raft 2>/dev/null; then return; fi
+  # shellcheck source=/dev/null
+  codename="$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")"
+  suite="$codename-backports"
+  read -r mirror key <<<"$(debian_mirror "$codename")"
+  if [[ -z "$mirror" ]]; then
+    say "no package source of this machine has Debian's $codename: gemel is built without the engine \"raft\""
+    return
+  fi
+  if ((EUID != 0)); then sudo=(sudo); fi
+  # A file of its own, from which nothing that is installed is taken, or upgraded.
+  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n%s' "$mirror" "$suite" "${key:+Signed-By: $key
+}" | "${sudo[@]}" tee /etc/apt/sources.list.d/gemel-backports.sources >/dev/null
+  printf 'Package: *\nPin: release n=%s\nPin-Priority: 1\n\nPackage: %s libraft0\nPin: release n=%s\nPin-Priority: 500\n' \
+    "$suite" "${packages_backports[*]}" "$suite" | "${sudo[@]}" tee /etc/apt/preferences.d/gemel-backports >/dev/null
+  if ! (apt_install "${missing[@]}") || ! pkg-config --atleast-version=0.22 raft; then
+    say "$mirror has no $suite with ${missing[*]}: gemel is built without the engine \"raft\""
+    "${sudo[@]}" rm -f /etc/apt/sources.list.d/gemel-backports.sources /etc/apt/preferences.d/gemel-backports
+  fi
+}
+
+# Debian's redis-server, nutcracker, haproxy, etcd-server and the exporter start a service when they are installed, and
+# at every boot: redis on port 6379, where something of the user's may listen. The scripts need the programs alone. So
 # policy-rc.d forbids the start during the installation, and services that it brought are disabled.
 apt_install() {
   local sudo=()
@@ -61,31 +129,61 @@ apt_install() {
   } >&2 || status=$?
   if ((made_policy)); then "${sudo[@]}" rm -f "$policy"; fi
   ((status == 0)) || die "apt-get could not install: $*"
-  for service in redis-server nutcracker haproxy; do
-    if [[ " $* " == *" $service "* ]] && command -v systemctl >/dev/null; then
+  for service in redis-server nutcracker haproxy prometheus-redis-exporter etcd; do
+    if [[ " $* " == *" $service"[\ -]* ]] && command -v systemctl >/dev/null; then
       "${sudo[@]}" systemctl disable -q "$service" >/dev/null 2>&1 || true
     fi
   done
 }
 
+# fetch_packages FOLDER SUITE PACKAGE...: of another suite of Debian, unpacked in that folder and not installed, so
+# that no service starts and the system keeps its packages and their sources.
+fetch_packages() {
+  local folder="$1" suite="$2" apt="$1/apt" package
+  shift 2
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+  printf 'deb [signed-by=%s] %s %s main\n' \
+    /usr/share/keyrings/debian-archive-keyring.gpg http://deb.debian.org/debian "$suite" >"$apt/suite.list"
+  local options=(-q -o "Dir::Etc::sourcelist=$apt/suite.list" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
+  say "fetching: $*, from $suite, into ${folder#"$root/"}"
+  (
+    cd "$apt" && apt-get "${options[@]}" update &&
+      apt-get "${options[@]}" download "$@" &&
+      for package in ./*.deb; do dpkg -x "$package" "$folder"; done
+  ) >&2
+}
+
 # Tests of nodes of different versions need a newer server beside Debian 12's Redis: its backports have
-# Valkey 8. It is unpacked under build/ and not installed, so that no service starts and the system keeps
-# its sources of packages; what it links to comes with redis-tools.
+# Valkey 8. What it links to comes with redis-tools.
 install_valkey() {
   local folder="$root/build/valkey"
   if [[ -x "$folder/usr/bin/valkey-server" ]] || command -v valkey-server >/dev/null; then return; fi
-  local apt="$folder/apt" package
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-  printf 'deb [signed-by=%s] %s bookworm-backports main\n' \
-    /usr/share/keyrings/debian-archive-keyring.gpg http://deb.debian.org/debian >"$apt/backports.list"
-  local options=(-q -o "Dir::Etc::sourcelist=$apt/backports.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache")
-  say "fetching: valkey-server, from bookworm-backports, into build/valkey"
-  (
-    cd "$apt" && apt-get "${options[@]}" update &&
-      apt-get "${options[@]}" download valkey-server valkey-tools &&
-      for package in ./*.deb; do dpkg -x "$package" "$folder"; done
-  ) >&2 || say "Valkey could not be fetched; the tests of nodes of different versions will fail"
+  fetch_packages "$folder" bookworm-backports valkey-server valkey-tools ||
+    say "Valkey could not be fetched; the tests of nodes of different versions will fail"
+}
+
+install_newer_clients() {
+  local folder="$root/build/debian13"
+  if [[ -d "$folder/usr/lib/python3/dist-packages/redis" &&
+    -d "$folder/usr/share/rubygems-integration/all/gems/redis-client-0.22.2" ]]; then return; fi
+  fetch_packages "$folder" trixie "${newer_clients[@]}" ||
+    say "newer redis-py and Ruby clients could not be fetched; their tests will fail"
+}
+
+# Without the npm registry they cannot be installed, and their tests fail and say so: a client that was not tried is no
+# client that works.
+install_npm_clients() {
+  local client name have lacking=0
+  for client in "${npm_clients[@]}"; do
+    name="${client%@*}"
+    have="$root/build/clients/node_modules/${name%@npm:*}/package.json"
+    [[ -f "$have" ]] && grep -qE "\"version\": \"v?${client##*@}\"" "$have" || lacking=1
+  done
+  if ((!lacking)); then return; fi
+  mkdir -p "$root/build/clients"
+  npm install --no-save --no-audit --no-fund --prefix "$root/build/clients" "${npm_clients[@]}" >&2 ||
+    say "the clients of npm could not be installed; their tests will fail"
 }
 
 # configure FOLDER [cmake options]: in a folder under build/, with Ninja and, if installed, ccache.

@@ -53,11 +53,11 @@ Audit::~Audit() {
   shard_.set_handler(nullptr);
 }
 
-void Audit::Stop() {
+void Audit::Stop(const std::string& why) {
   if (stopped_) return;
   stopped_ = true;
-  if (round_.running) End("gemel is being stopped");
-  AuditWaiters::AnswerError(&waiters_.waiting, "ERR gemel is being stopped");
+  if (round_.running) End(why);
+  AuditWaiters::AnswerError(&waiters_.waiting, "ERR " + why);
 }
 
 void Audit::OnRequest(Request* request) {

@@ -32,8 +32,8 @@ class Audit : private CompareSink {
 
   // Time passes; to be called every 10 to 100 ms.
   void Tick(uint64_t now_ms);
-  // Ends what is under way, for good, and answers who waits for it.
-  void Stop();
+  // Ends what is under way, for good, and answers who waits for it with `why`.
+  void Stop(const std::string& why = "gemel is being stopped");
   // In effect at once; the background's next round is due an interval from now.
   void set_config(const AuditConfig& config);
   // Keys may differ that nothing else will repair: a round over all of them begins as soon as it

@@ -49,10 +49,16 @@ void ChannelFeed::Tick(uint64_t now_ms, uint32_t random) {
   if (!started_) return;
   // Or nobody would learn that a network has forgotten the connection.
   if (link_.up() && link_.line().empty() && now_ms >= link_.times().heard_ms() + kChannelsQuietMs) {
-    link_.Send(&item_, CommandFrame({"PING"}));
+    Ping();
   }
   if (any_refused_ && link_.up() && now_ms >= retry_ms_) AskAgain(now_ms);
   link_.Tick(now_ms, random);
+}
+
+uint64_t ChannelFeed::Ping() {
+  if (!link_.up()) return answered_;
+  link_.Send(&item_, CommandFrame({"PING"}));
+  return ++pings_;
 }
 
 // What was refused for a reason that passes (BUSY) is not refused for ever.
@@ -71,7 +77,7 @@ void ChannelFeed::Add(const std::string& name) {
   if (!link_.up()) return;
   Subscription& subscription = subscriptions_[name];
   subscription.wanted = true;
-  ++subscription.asked;
+  if (subscription.asked++ == 0) ++unsettled_;
   link_.Send(&item_, CommandFrame({VerbsOf(KindOfChannel(name)).subscribe, TextOfChannel(name)}));
 }
 
@@ -96,6 +102,11 @@ void ChannelFeed::OnLinkUp(Link*, const NodeIdentity&) {
 void ChannelFeed::OnLinkReply(Link*, LinkItem*, const Reply& reply, std::string_view frame) {
   args_.clear();
   SplitFrame(frame, &args_);
+  if (args_[0] == "PING") {
+    ++answered_;
+    host_->OnPong(copy_);
+    return;
+  }
   for (const ChannelKind kind :
        {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShardChannel}) {
     if (args_[0] != VerbsOf(kind).subscribe) continue;
@@ -107,6 +118,7 @@ void ChannelFeed::OnLinkReply(Link*, LinkItem*, const Reply& reply, std::string_
 void ChannelFeed::OnAnswer(const std::string& name, std::string_view reply) {
   const auto found = subscriptions_.find(name);
   if (found == subscriptions_.end() || --found->second.asked > 0) return;
+  --unsettled_;
   found->second.refused = reply[0] == '-';
   any_refused_ |= found->second.refused;
   if (!found->second.wanted) {
@@ -118,7 +130,9 @@ void ChannelFeed::OnAnswer(const std::string& name, std::string_view reply) {
 
 void ChannelFeed::OnLinkDown(Link*, const std::string&, bool) {
   subscriptions_.clear();
+  unsettled_ = 0;
   any_refused_ = false;
+  answered_ = pings_;
   failed_ = started_;
   host_->OnMessagesEnd(copy_);
 }

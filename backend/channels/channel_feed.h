@@ -29,6 +29,8 @@ class ChannelFeed : private LinkOwner {
     virtual void OnSubscribed(uint32_t copy, std::string_view name, std::string_view error) = 0;
     // The connection is there: all that is wanted is to be given to Add.
     virtual void OnFeedUp(uint32_t copy) = 0;
+    // A Ping has been answered, or never will be.
+    virtual void OnPong(uint32_t copy) = 0;
     // The node answers nobody just now, so that silence is no sign that the feed is dead.
     virtual bool IsSilent(uint32_t copy) = 0;
   };
@@ -50,10 +52,16 @@ class ChannelFeed : private LinkOwner {
   // Names are those of channel_name.h. No-ops while the connection is not there.
   void Add(const std::string& name);
   void Remove(const std::string& name);
+  // Behind all that the node has published by now; that one is over once IsAnswered, when all of
+  // that has been told, or nothing more of it will be.
+  uint64_t Ping();
+  bool IsAnswered(uint64_t ping) const { return answered_ >= ping; }
   // It could not be connected, or its connection was lost, and it is not back.
   bool failed() const { return failed_; }
   // What is published there is told, or refused.
   bool IsSettled(const std::string& name) const;
+  // All that is wanted of it is.
+  bool AllSettled() const { return link_.up() && unsettled_ == 0; }
 
  private:
   struct Subscription {
@@ -80,6 +88,9 @@ class ChannelFeed : private LinkOwner {
   bool failed_ = false;
   LinkItem item_{LinkItem::Kind::kRepair};  // of all that is asked: the frame says what
   std::unordered_map<std::string, Subscription> subscriptions_;
+  uint32_t unsettled_ = 0;  // of these: that were asked for, and have not been answered
+  uint64_t pings_ = 0;
+  uint64_t answered_ = 0;  // of these, in their order
   bool any_refused_ = false;
   uint64_t retry_ms_ = 0;               // of these
   std::vector<std::string_view> args_;  // scratch

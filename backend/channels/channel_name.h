@@ -39,6 +39,11 @@ inline const ChannelVerbs& VerbsOf(ChannelKind kind) {
   return kVerbs[static_cast<size_t>(kind)];
 }
 
+// Is it one that MakeChannelName could have made?
+inline bool IsChannelName(std::string_view name) {
+  return !name.empty() && name[0] >= '0' && name[0] <= '2';
+}
+
 // The subscription for which a message is, a whole array that a node of RESP2 sent; empty: it is no
 // message.
 inline std::string ChannelOfMessage(std::string_view message) {

@@ -3,6 +3,7 @@
 #ifndef GEMEL_BACKEND_COMMAND_ASCII_H_
 #define GEMEL_BACKEND_COMMAND_ASCII_H_
 
+#include <string>
 #include <string_view>
 
 namespace gemel {
@@ -17,6 +18,12 @@ constexpr bool EqualsLower(std::string_view text, std::string_view lower) {
     if (AsciiLower(text[i]) != lower[i]) return false;
   }
   return true;
+}
+
+inline std::string InLowerCase(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = AsciiLower(c);
+  return lower;
 }
 
 }  // namespace gemel

@@ -157,6 +157,20 @@ bool PutLastIds(const CommandRow&, Args args, std::string_view reply, std::strin
   return true;
 }
 
+std::string AskTypes(Args args) {
+  std::string frame(kMultiFrame);
+  for (const std::string_view key : {args[1], args[2]}) frame += CommandFrame({"TYPE", key});
+  return frame.append(kExecFrame);
+}
+
+bool DestinationWasWrong(std::string_view reply) {
+  std::vector<std::string_view> types;
+  if (!SplitArray(reply, &types) || types.size() != 2) return false;
+  const std::string_view source = ReplyText(types[0]);
+  const std::string_view destination = ReplyText(types[1]);
+  return source == "list" || (source == "none" && destination != "none" && destination != "list");
+}
+
 bool WaitAlike(const CommandRow& row, Args a, Args b) {
   if (ChoosesOfKeys(row)) return true;
   if (row.blocking == Blocking::kOption) {

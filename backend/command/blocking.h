@@ -51,6 +51,12 @@ std::string AskLastIds(const CommandRow& row, std::span<const std::string_view> 
 bool PutLastIds(const CommandRow& row, std::span<const std::string_view> args,
                 std::string_view reply, std::string* command);
 
+// BLMOVE and BRPOPLPUSH, which a node has answered with -WRONGTYPE: what is asked to know of which
+// of the two lists it says so, and whether it is the destination. (The source may be empty by then:
+// somebody else was asked for, too.)
+std::string AskTypes(std::span<const std::string_view> args);
+bool DestinationWasWrong(std::string_view reply);
+
 // Two clients that wait alike: of what comes one of them gets it, and the other does not. (For POPs
 // it is as good whichever; what a group has delivered is its consumer's.)
 bool WaitAlike(const CommandRow& row, std::span<const std::string_view> a,

@@ -11,24 +11,25 @@
 #include <span>
 #include <string_view>
 
-#include "backend/command/command_table.h"
+#include "backend/command/command_names.h"
 
 namespace gemel {
 
 class CommandMemo {
  public:
-  // What table.Find(args) says. `args` are those of a multibulk frame (request_reader.h): behind
-  // each but the last there is more of the frame. The table is to be the same in every call.
-  const CommandRow* Find(const CommandTable& table, std::span<const std::string_view> args) {
+  // What names.Find(args) says. `args` are those of a multibulk frame (request_reader.h): behind
+  // each but the last there is more of the frame. The names are to be the same in every call, or
+  // Forget comes in between.
+  const CommandRow* Find(const CommandNames& names, std::span<const std::string_view> args) {
     const size_t size = args[0].size();
-    if (size - 1 >= kLongest || args.size() < 2) return table.Find(args);
+    if (size - 1 >= kLongest || args.size() < 2) return names.Find(args);
     uint64_t word = 0;
     static_assert(std::endian::native == std::endian::little);
     std::memcpy(&word, args[0].data(), sizeof(word));  // 8 bytes are there: "X\r\n$0\r\n\r\n"
     word = word << (64 - 8 * size) | size;             // of seven at most: a byte is left
     Entry& entry = entries_[word * 0x9e3779b97f4a7c15ull >> (64 - kIndexBits)];
     if (entry.word != word) [[unlikely]] {
-      const CommandRow* row = table.Find(args);
+      const CommandRow* row = names.Find(args);
       // A container's rows depend on the next argument, too.
       if (row == nullptr || row->name.size() != size || (row->flags & kCmdContainer) != 0) {
         return row;
@@ -37,6 +38,7 @@ class CommandMemo {
     }
     return entry.row;
   }
+  void Forget() { *this = {}; }
 
  private:
   static constexpr size_t kLongest = 7;

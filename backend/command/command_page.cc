@@ -71,7 +71,12 @@ std::string Notes(const CommandRow& row) {
   if (row.arg_rule == ArgRule::kSort || row.arg_rule == ArgRule::kSortRo) {
     notes.push_back("BY and GET with patterns only where the pool has one shard");
   }
-  if (row.script != ScriptRule::kNone) notes.push_back("may write the keys alone that it declares");
+  if (row.local == LocalCommand::kMonitor) {
+    notes.push_back("shows what clients ask, and not what their scripts call");
+  }
+  if (row.script != ScriptRule::kNone)
+    notes.push_back(
+        "beside the keys that it declares it may write those that are certainly its shard's");
   std::string text;
   for (const std::string_view note : notes) {
     if (!text.empty()) text += "; ";

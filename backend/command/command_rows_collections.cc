@@ -9,12 +9,12 @@ namespace {
 // clang-format off
 constexpr CommandRow kCollectionRows[] = {
     // list
-    Blocks("blmove", 6, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "lmove")
+    Blocks("blmove", 6, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "lmove").Of(Elements::kList)
         .InResp2(Resp2Form::kPlain),
-    Blocks("blmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "lmpop", "lpush"),
-    Blocks("blpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "lpop", "lpush"),
-    Blocks("brpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "rpop", "rpush"),
-    Blocks("brpoplpush", 4, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "rpoplpush")
+    Blocks("blmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "lmpop", "lpush").Of(Elements::kList),
+    Blocks("blpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "lpop", "lpush").Of(Elements::kList),
+    Blocks("brpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "rpop", "rpush").Of(Elements::kList),
+    Blocks("brpoplpush", 4, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "rpoplpush").Of(Elements::kList)
         .InResp2(Resp2Form::kPlain),
     Read("lindex", 3, kPlain, Key(1)),
     Write("linsert", 5, kDenyOom, Key(1)).NoEffectIf(NoEffect::kNotPositive),
@@ -23,16 +23,16 @@ constexpr CommandRow kCollectionRows[] = {
     Write("lmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
     Write("lpop", -2, kFast, Key(1)).InResp2(Resp2Form::kNullOfCount).NoEffectIf(NoEffect::kEmpty),
     Read("lpos", -3, kPlain, Key(1)),
-    Write("lpush", -3, kDenyOom | kFast, Key(1)),
-    Write("lpushx", -3, kDenyOom | kFast, Key(1)).NoEffectIf(NoEffect::kZero),
+    Write("lpush", -3, kDenyOom | kFast, Key(1)).Of(Elements::kList),
+    Write("lpushx", -3, kDenyOom | kFast, Key(1)).Of(Elements::kList).NoEffectIf(NoEffect::kZero),
     Read("lrange", 4, kPlain, Key(1)),
     Write("lrem", 4, kPlain, Key(1)).NoEffectIf(NoEffect::kZero),
     Write("lset", 4, kDenyOom, Key(1)),
     Write("ltrim", 4, kPlain, Key(1)),
     Write("rpop", -2, kFast, Key(1)).InResp2(Resp2Form::kNullOfCount).NoEffectIf(NoEffect::kEmpty),
     Write("rpoplpush", 3, kDenyOom, KeyRange(1, 2)).NoEffectIf(NoEffect::kEmpty),
-    Write("rpush", -3, kDenyOom | kFast, Key(1)),
-    Write("rpushx", -3, kDenyOom | kFast, Key(1)).NoEffectIf(NoEffect::kZero),
+    Write("rpush", -3, kDenyOom | kFast, Key(1)).Of(Elements::kList),
+    Write("rpushx", -3, kDenyOom | kFast, Key(1)).Of(Elements::kList).NoEffectIf(NoEffect::kZero),
 
     // set
     Write("sadd", -3, kDenyOom | kFast, Key(1)).NoEffectIf(NoEffect::kZero),
@@ -49,15 +49,15 @@ constexpr CommandRow kCollectionRows[] = {
     Write("spop", -2, kFast, Key(1)).Rewritten(RewriteSpop).NoEffectIf(NoEffect::kEmpty),
     Read("srandmember", -2, kPlain, Key(1)),
     Write("srem", -3, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
-    Read("sscan", -3, kPlain, Key(1)).PrimaryOnly(),
+    Read("sscan", -3, kPlain, Key(1)).HasCursor(),
     Read("sunion", -2, kPlain, KeyRange(1, -1)),
     Write("sunionstore", -3, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
 
     // sorted-set
-    Blocks("bzmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "zmpop", "zadd"),
-    Blocks("bzpopmax", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmax", "zadd"),
-    Blocks("bzpopmin", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmin", "zadd"),
-    Write("zadd", -4, kDenyOom | kFast, Key(1)),
+    Blocks("bzmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "zmpop", "zadd").Of(Elements::kSortedSet),
+    Blocks("bzpopmax", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmax", "zadd").Of(Elements::kSortedSet),
+    Blocks("bzpopmin", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmin", "zadd").Of(Elements::kSortedSet),
+    Write("zadd", -4, kDenyOom | kFast, Key(1)).Of(Elements::kSortedSet),
     Read("zcard", 2, kFast, Key(1)),
     Read("zcount", 4, kFast, Key(1)),
     Read("zdiff", -3, kPlain, kNumkeysOfUnion).InResp2(Resp2Form::kFlatPairs),
@@ -88,7 +88,7 @@ constexpr CommandRow kCollectionRows[] = {
     Read("zrevrangebylex", -4, kPlain, Key(1)),
     Read("zrevrangebyscore", -4, kPlain, Key(1)).InResp2(Resp2Form::kFlatPairs),
     Read("zrevrank", 3, kFast, Key(1)),
-    Read("zscan", -3, kPlain, Key(1)).PrimaryOnly(),
+    Read("zscan", -3, kPlain, Key(1)).HasCursor(),
     Read("zscore", 3, kFast, Key(1)),
     Read("zunion", -3, kPlain, kNumkeysOfUnion).InResp2(Resp2Form::kFlatPairs),
     Write("zunionstore", -4, kDenyOom, kDestNumkeys).WritesOnly(WrittenKeys::kFirst),
@@ -105,7 +105,7 @@ constexpr CommandRow kCollectionRows[] = {
     Read("hmget", -3, kFast, Key(1)),
     Write("hmset", -4, kDenyOom | kFast, Key(1)),
     Read("hrandfield", -2, kPlain, Key(1)).InResp2(Resp2Form::kFlatPairs),
-    Read("hscan", -3, kPlain, Key(1)).PrimaryOnly(),
+    Read("hscan", -3, kPlain, Key(1)).HasCursor(),
     Write("hset", -4, kDenyOom | kFast, Key(1)),
     Write("hsetnx", 4, kDenyOom | kFast, Key(1)).NoEffectIf(NoEffect::kZero),
     Read("hstrlen", 3, kFast, Key(1)),

@@ -11,7 +11,7 @@ namespace {
 constexpr CommandRow kStreamRows[] = {
     // stream
     Write("xack", -4, kFast, Key(1)).NoEffectIf(NoEffect::kZero),
-    Write("xadd", -5, kDenyOom | kFast, Key(1)).By(ArgRule::kXadd)
+    Write("xadd", -5, kDenyOom | kFast, Key(1)).Of(Elements::kStream).By(ArgRule::kXadd)
         .RewrittenByArgs(RewriteXadd, AskXadd).NoEffectIf(NoEffect::kEmpty),
     Write("xautoclaim", -6, kFast, Key(1)).Rewritten(RewriteXautoclaim),
     Write("xclaim", -6, kFast, Key(1)).Rewritten(RewriteXclaim),
@@ -72,7 +72,7 @@ constexpr CommandRow kStreamRows[] = {
     Local("function|list", -2, kNoScript, LocalCommand::kFunctionList),
     Local("function|load", -3, kCmdWrite | kDenyOom | kNoScript | kAfterAll, LocalCommand::kFunctionLoad),
     Local("function|restore", -3, kCmdWrite | kDenyOom | kNoScript | kAfterAll, LocalCommand::kFunctionRestore),
-    Row("function|stats", 2, kNoScript | kAllowBusy, kNoKeys),
+    Local("function|stats", 2, kNoScript | kAllowBusy, LocalCommand::kFunctionStats),
     Container("script"),
     Refused("script|debug", 3, kNoScript, kNoScriptDebug),
     Local("script|exists", -3, kNoScript, LocalCommand::kScriptExists),

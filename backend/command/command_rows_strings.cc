@@ -34,7 +34,7 @@ constexpr CommandRow kStringRows[] = {
     Write("rename", 3, kPlain, KeyRange(1, 2)),
     Write("renamenx", 3, kFast, KeyRange(1, 2)).NoEffectIf(NoEffect::kZero),
     Write("restore", -4, kDenyOom, Key(1)).Expires(ExpiryRule::kAbsTtl),
-    Read("scan", -2, kPlain, kNoKeys).With(Split::kCursor, Merge::kCursor).PrimaryOnly(),
+    Read("scan", -2, kPlain, kNoKeys).With(Split::kCursor, Merge::kCursor).HasCursor(),
     Write("sort", -2, kDenyOom, kSortKeys).WritesOnly(WrittenKeys::kLast).Flags(kCmdArgWrite).By(ArgRule::kSort)
         .LooselyReplicated(),
     Read("sort_ro", -2, kPlain, Key(1)).Flags(kCmdMovableKeys).By(ArgRule::kSortRo),

@@ -37,6 +37,9 @@ enum class Merge : uint8_t {
   kConcat,     // arrays are joined: KEYS
   kCursor,     // SCAN
   kFirstFull,  // the first that is not nil: RANDOMKEY
+  kTexts,      // texts, one behind the other, each under its shard's name: MEMORY DOCTOR
+  kStats,      // maps of numbers, which are added, but for shares: MEMORY STATS
+  kXor,        // hex digits: DEBUG DIGEST
 };
 
 // What the copies after the first must be sent.
@@ -142,6 +145,10 @@ enum class Blocking : uint8_t {
   kOption,        // the one behind BLOCK, in milliseconds; without that it does not wait: XREAD
 };
 
+// What a command puts under its one key, an argument each at most (RPUSH), or waits for (BLPOP); of
+// others it is not told how much they bring.
+enum class Elements : uint8_t { kNone, kList, kSortedSet, kStream };
+
 // Whether and where a command names a time of the clock at which its key expires.
 enum class ExpiryRule : uint8_t {
   kNone,
@@ -158,10 +165,8 @@ enum class WrittenKeys : uint8_t {
   kLast,   // COPY; SORT and GEORADIUS with STORE
 };
 
-struct CommandRow {
-  std::string_view name;  // lower case; "config|get" for a subcommand
-  int16_t arity;          // as COMMAND says it, the name counted; negative is "at least"
-  uint32_t flags;         // kCmd* below
+// Where a command's keys are.
+struct KeyColumns {
   KeyRule key_rule = KeyRule::kNone;
   int16_t first_key = 0;
   int16_t last_key = 0;
@@ -169,6 +174,12 @@ struct CommandRow {
   Movable movable = Movable::kNone;
   uint8_t numkeys_at = 0;  // kNumkeys: where numkeys is; kGeoRadius: where the options begin
   NumkeysError numkeys_error = NumkeysError::kOfScripts;
+};
+
+struct CommandRow : KeyColumns {
+  std::string_view name;  // lower case; "config|get" for a subcommand
+  int16_t arity;          // as COMMAND says it, the name counted; negative is "at least"
+  uint32_t flags;         // kCmd* below
   Split split = Split::kOneShard;
   Merge merge = Merge::kNone;
   SecondCopy second_copy = SecondCopy::kNone;
@@ -182,6 +193,7 @@ struct CommandRow {
   std::string_view by_text = {};
   std::string_view if_reads = {};  // the row for one that says that it does not write: EVAL_RO
   Blocking blocking = Blocking::kNone;
+  Elements elements = Elements::kNone;
   std::string_view at_once = {};        // of one that blocks: what a node is asked instead
   std::string_view put_back = {};       // and what undoes that
   Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
@@ -231,17 +243,20 @@ enum : uint32_t {
   kCmdNoMandatoryKeys = 1u << 18,  // numkeys may be 0
   kCmdAsking = 1u << 19,
   kCmdAtMostOnce = 1u << 20,    // is not asked again where it may have been carried out: PUBLISH
+  kCmdDebug = 1u << 22,         // only where [commands] debug allows it
   kCmdInSubscriber = 1u << 21,  // also of a client of RESP2 that has subscribed to something
   kCmdAfterAll = 1u << 23,      // of the proxy's own: handled once all is answered that its client
                                 // asked before, for that depends on what it changes
   kCmdContainer = 1u << 24,     // has subcommand rows; Find gives them for its second argument
+  kCmdCursor = 1u << 30,        // an argument and its reply have a cursor: SCAN, HSCAN, ...
   kCmdPrimaryOnly = 1u << 25,  // a read whose reply makes sense only on the copy that gave the last
-                               // one (HSCAN, SSCAN, ZSCAN cursors): the primary serves it
+                               // one (SCAN, HSCAN, SSCAN, ZSCAN): see backend/shard/cursors.h
   kCmdArgWrite = 1u << 26,     // a write only with some arguments
   kCmdNotQueued = 1u << 28,    // carried out at once within a transaction, too: EXEC, QUIT, ...
   kCmdLooseReplication = 1u << 29,  // what Redis's replication carries over of it may come to
                                     // something else, or is nothing: BITFIELD, SORT with BY, ...
   kCmdShort = 1u << 27,             // not "fast" in Redis's words, and soon done all the same: SET
+  kCmdKeepsCaching = 1u << 31,      // CLIENT CACHING before it is for what comes behind it
 };
 
 inline bool CommandRow::RunsCode() const { return (flags & kCmdNoMandatoryKeys) != 0; }

@@ -98,6 +98,7 @@ struct Row : CommandRow {
     return row;
   }
   constexpr Row PrimaryOnly() const { return Flags(kCmdPrimaryOnly); }
+  constexpr Row HasCursor() const { return Flags(kCmdPrimaryOnly | kCmdCursor); }
   constexpr Row LooselyReplicated() const { return Flags(kCmdLooseReplication); }
   constexpr Row Short() const { return Flags(kCmdShort); }
   // Redis calls it a read, yet every copy must be sent it.
@@ -174,9 +175,14 @@ struct Row : CommandRow {
     row.script = ScriptRule::kFunction;
     return row;
   }
+  constexpr Row Of(Elements kind) const {
+    Row row = *this;
+    row.elements = kind;
+    return row;
+  }
   // Where BLOCK is an option.
   constexpr Row MayBlock() const {
-    Row row = By(ArgRule::kBlocks);
+    Row row = By(ArgRule::kBlocks).Of(Elements::kStream);
     row.blocking = Blocking::kOption;
     row.at_once = row.name;
     return row;
@@ -202,6 +208,10 @@ struct Row : CommandRow {
 
 constexpr Row Read(std::string_view name, int arity, uint32_t flags, Keys keys) {
   return Row(name, arity, flags | kCmdReadonly, keys);
+}
+// A read in effect, which Redis does not call one: it has no keys, and the node tells of itself.
+constexpr Row Asked(std::string_view name, int arity, uint32_t flags) {
+  return Row(name, arity, flags, kNoKeys).PrimaryOnly();
 }
 constexpr Row Write(std::string_view name, int arity, uint32_t flags, Keys keys) {
   Row row(name, arity, flags | kCmdWrite, keys);
@@ -263,17 +273,8 @@ inline constexpr std::string_view kNoAcl =
 inline constexpr std::string_view kNoModules =
     "MODULE is not supported by gemel: load modules on each node, and name their commands in "
     "gemel's config";
-inline constexpr std::string_view kNoLatency =
-    "LATENCY is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
-inline constexpr std::string_view kNoSlowlog =
-    "SLOWLOG is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
-inline constexpr std::string_view kNoMemory =
-    "only MEMORY USAGE is supported by gemel: ask the nodes (PROXY SHARDS names them)";
 inline constexpr std::string_view kNoReplication =
     "replication commands are not supported by gemel: the proxy itself keeps the copies equal";
-inline constexpr std::string_view kNoSaving =
-    "saving is not supported by gemel: ask the nodes (PROXY SHARDS names them)";
-inline constexpr std::string_view kNoTracking = "client-side caching is not supported by gemel yet";
 
 }  // namespace gemel::rows
 

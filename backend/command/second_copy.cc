@@ -31,7 +31,9 @@ struct SortOptions {
   bool get_pattern = false;  // GET of anything but "#"
 };
 
-SortOptions ParseSort(Args args) {
+// Calls on_pattern(pattern) for each of the patterns.
+template <typename OnPattern>
+SortOptions ParseSort(Args args, OnPattern on_pattern) {
   SortOptions options;
   for (size_t i = 2; i < args.size(); ++i) {
     const size_t left = args.size() - i - 1;
@@ -44,11 +46,33 @@ SortOptions ParseSort(Args args) {
       ++i;
     } else if (EqualsLower(args[i], "by") && left >= 1) {
       options.by_pattern = args[++i].find('*') != std::string_view::npos;
+      if (options.by_pattern) on_pattern(args[i]);
     } else if (EqualsLower(args[i], "get") && left >= 1) {
-      if (args[++i] != "#") options.get_pattern = true;
+      if (args[++i] == "#") continue;
+      options.get_pattern = true;
+      on_pattern(args[i]);
     }
   }
   return options;
+}
+
+SortOptions ParseSort(Args args) {
+  return ParseSort(args, [](std::string_view) {});
+}
+
+// BITFIELD, as bitfieldGetKeys of Redis's db.c reads it: what is malformed counts as a write.
+bool OnlyReadsBits(Args args) {
+  for (size_t i = 2; i < args.size(); ++i) {
+    const size_t left = args.size() - i - 1;
+    if (EqualsLower(args[i], "get") && left >= 2) {
+      i += 2;
+    } else if (EqualsLower(args[i], "overflow") && left >= 1) {
+      ++i;
+    } else {
+      return false;
+    }
+  }
+  return true;
 }
 
 // With BY and ALPHA elements of equal weight keep the order of the source, which for a set is that
@@ -76,8 +100,7 @@ SecondCopy SecondCopyByArgs(const CommandRow& row, Args args) {
                  ? SecondCopy::kSameBytes
                  : SecondCopy::kNone;
     case ArgRule::kBitfield:
-      return Contains(args, 2, "set") || Contains(args, 2, "incrby") ? SecondCopy::kSameBytes
-                                                                     : SecondCopy::kNone;
+      return OnlyReadsBits(args) ? SecondCopy::kNone : SecondCopy::kSameBytes;
     case ArgRule::kPfcount:
       return args.size() > 2 ? SecondCopy::kNone : SecondCopy::kSameBytes;
     case ArgRule::kScript:
@@ -98,6 +121,15 @@ bool ReadsUnnamedKeysByArgs(const CommandRow& row, Args args) {
   if (row.arg_rule != ArgRule::kSort && row.arg_rule != ArgRule::kSortRo) return false;
   const SortOptions options = ParseSort(args);
   return options.by_pattern || options.get_pattern;
+}
+
+bool UnnamedKeysBegin(Args args, const std::function<bool(std::string_view)>& fits) {
+  bool all = true;
+  ParseSort(args, [&](std::string_view pattern) {
+    const size_t star = pattern.find('*');
+    all = all && star != std::string_view::npos && fits(pattern.substr(0, star));
+  });
+  return all;
 }
 
 }  // namespace gemel

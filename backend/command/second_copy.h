@@ -5,6 +5,7 @@
 #ifndef GEMEL_BACKEND_COMMAND_SECOND_COPY_H_
 #define GEMEL_BACKEND_COMMAND_SECOND_COPY_H_
 
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -34,13 +35,16 @@ inline bool OneCopyFirst(SecondCopy second) {
 }
 
 // Does this invocation read keys whose names it does not give (SORT with BY or GET)? It is right
-// only where one shard holds all keys; elsewhere refuse it with kUnnamedKeysRefusal.
+// only where one shard holds all of them; elsewhere refuse it with kUnnamedKeysRefusal.
 inline bool ReadsUnnamedKeys(const CommandRow& row, std::span<const std::string_view> args) {
   return row.arg_rule == ArgRule::kNone ? false : ReadsUnnamedKeysByArgs(row, args);
 }
+// Of such a one: with what the keys of each of its patterns begin, if it is known, fits.
+bool UnnamedKeysBegin(std::span<const std::string_view> args,
+                      const std::function<bool(std::string_view)>& fits);
 inline constexpr std::string_view kUnnamedKeysRefusal =
-    "SORT with BY or GET patterns is not supported by gemel on several shards: they name keys that "
-    "other shards may hold";
+    "SORT with BY or GET patterns is supported by gemel on several shards only if each has the "
+    "key's hash tag before its *: other shards may hold what it names";
 
 }  // namespace gemel
 

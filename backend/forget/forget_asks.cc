@@ -51,6 +51,7 @@ ForgetAsk* ForgetAsks::New(ForgetAsk::What what, uint64_t round,
   ask->primary_only = true;
   ask->session = kNoSession;
   ask->sink = sink_;
+  ask->of_shard = true;
   ask->text.clear();
   AppendCommand(&ask->text, args);
   ask->frame = ask->text;

@@ -4,6 +4,8 @@
 #define GEMEL_BACKEND_LINK_CLIENT_LIST_H_
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <string_view>
 
 namespace gemel {
@@ -20,6 +22,14 @@ inline std::string_view ClientField(std::string_view line, std::string_view name
     }
   }
   return {};
+}
+
+// The same as a number; 0 if it is none.
+inline uint64_t ClientNumber(std::string_view line, std::string_view name) {
+  const std::string_view text = ClientField(line, name);
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
 // Calls visit(line) for each client.

@@ -32,7 +32,7 @@ void Link::Start(uint64_t now_ms) {
   started_ = true;
   times_.Attempt(now_ms);
   state_ = State::kConnecting;
-  transport_->Connect();
+  out_.transport()->Connect();
 }
 
 void Link::Stop() {
@@ -42,7 +42,7 @@ void Link::Stop() {
 
 void Link::Fail(const std::string& reason) {
   if (state_ == State::kDown) return;
-  transport_->Close();
+  out_.transport()->Close();
   Down(reason, false);
 }
 
@@ -69,15 +69,13 @@ void Link::Tick(uint64_t now_ms, uint32_t random) {
   }
 }
 
-void Link::PushParts(Chunk* chunk, std::string_view block) {
-  if (line_.empty()) times_.BeginWaiting();
-  line_.PushParts(chunk, LinkBlock::PartsOf(block));
-}
-
 void Link::SendSpecial(LinkItem* item, std::string_view frame) {
   if (database_.Differs(item->database)) Send(nullptr, database_.Select(item->database));
   const OutQueue::Placement placement = out_.Append(frame);
-  if (item->block) PushParts(placement.chunk, frame);
+  if (item->block) {
+    if (line_.empty()) times_.BeginWaiting();
+    line_.PushParts(placement.chunk, LinkBlock::PartsOf(frame));
+  }
   Push(item, placement.chunk, placement.offset, frame.size());
 }
 
@@ -91,7 +89,10 @@ void Link::Send(LinkItem* item, std::string_view frame) {
 void Link::SendShared(LinkItem* item, Chunk* chunk) {
   if (database_.Differs(item->database)) Send(nullptr, database_.Select(item->database));
   out_.AppendChunk(chunk);
-  if (item->block) PushParts(chunk, {chunk->data, chunk->size});
+  if (item->block) {
+    if (line_.empty()) times_.BeginWaiting();
+    line_.PushParts(chunk, LinkBlock::PartsOf({chunk->data, chunk->size}));
+  }
   Push(item, chunk, 0, chunk->size);
 }
 
@@ -123,6 +124,7 @@ void Link::OnOwnReply(const LinkLine::Entry& entry, std::string_view reply) {
     return;
   }
   state_ = State::kUp;
+  was_up_ = true;
   times_.Up();
   last_error_.clear();
   owner_->OnLinkUp(this, identity());
@@ -225,7 +227,7 @@ void Link::Down(const std::string& reason, bool refused) {
   state_ = State::kDown;
   last_error_ = reason;
   out_.Clear();
-  flush_wanted_ = false;
+  out_.FlushDone();
   reader_.Reset();
   handshake_.End(was_up);
   times_.Down(was_up, options_);

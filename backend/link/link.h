@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-#include "backend/bytes/out_queue.h"
+#include "backend/bytes/flushed_queue.h"
 #include "backend/link/link_block.h"
 #include "backend/link/link_database.h"
 #include "backend/link/link_handshake.h"
@@ -102,7 +102,7 @@ class Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  void set_transport(LinkTransport* transport) { transport_ = transport; }
+  void set_transport(LinkTransport* transport) { out_.set_transport(transport); }
   // In effect for the timeouts at once, for the rest with the next connection. The name stays.
   void set_options(LinkOptions options) {
     options.after_crash |= options_.after_crash;
@@ -140,15 +140,15 @@ class Link {
   void OnTaken(size_t bytes, uint64_t now_ms);
   // The connection could not be made, or it ended. `refused`: hard evidence.
   void OnClosed(const std::string& reason, bool refused, uint64_t now_ms);
-  OutQueue& out() { return out_; }
-  // The transport has flushed, or dropped, what was queued: the next Send asks again.
-  void FlushDone() { flush_wanted_ = false; }
+  FlushedQueue<LinkTransport>& out() { return out_; }
   // What there is of an unfinished reply, and how it is dropped.
   LinkReader& reader() { return reader_; }
 
   State state() const { return state_; }
   bool up() const { return state_ == State::kUp; }
-  bool has_transport() const { return transport_ != nullptr; }
+  // It was up once: something may have been sent over it.
+  bool was_up() const { return was_up_; }
+  bool has_transport() const { return out_.transport() != nullptr; }
   uint32_t index() const { return index_; }
   const std::string& name() const { return options_.name; }
   const LinkOptions& options() const { return options_; }
@@ -173,16 +173,12 @@ class Link {
   void Consume(const Reply& reply);
   void FailReply(const std::string& reason);
 
-  void PushParts(Chunk* chunk, std::string_view block);
   // SELECT, whose answer stands in line like one of the handshake, and the places of a block.
   [[gnu::noinline]] void SendSpecial(LinkItem* item, std::string_view frame);
   void Push(LinkItem* item, Chunk* chunk, size_t offset, size_t size) {
     if (line_.empty()) times_.BeginWaiting();
     line_.Push(item, chunk, offset, size);
-    if (!flush_wanted_) {
-      flush_wanted_ = true;
-      transport_->WantFlush();
-    }
+    out_.WantFlush();
   }
   // No part of Consume: the registers are for that.
   [[gnu::noinline]] void OnOwnReply(const LinkLine::Entry& entry, std::string_view reply);
@@ -190,19 +186,18 @@ class Link {
   void Down(const std::string& reason, bool refused);
 
   LinkOwner* owner_;
-  LinkTransport* transport_ = nullptr;
   LinkOptions options_;
   uint32_t index_;
   State state_ = State::kDown;
+  bool was_up_ = false;
   bool started_ = false;
-  bool flush_wanted_ = false;
   bool tells_when_heard_ = false;
   LinkDatabase database_;
   LinkBlock block_;
   LinkEnd end_;
   std::string last_error_;
 
-  OutQueue out_;
+  FlushedQueue<LinkTransport> out_;
   LinkLine line_;
   LinkReader reader_;
   LinkHandshake handshake_;

@@ -17,7 +17,9 @@ const LinkHandshake::Row LinkHandshake::kRows[] = {
     {Step::kFsyncOnRewrite, &LinkHandshake::OnFsyncOnRewrite},
     {Step::kLimits, &LinkHandshake::OnLimits},
     {Step::kClientId, &LinkHandshake::OnClientId},
-    {Step::kSetName, &LinkHandshake::OnNoMatter},
+    {Step::kSetName, &LinkHandshake::OnSetName},
+    {Step::kMayEndOthers, &LinkHandshake::OnMayEndOthers},
+    {Step::kEndEarlier, &LinkHandshake::OnMayEndOthers},
     {Step::kKillOld, &LinkHandshake::OnKillOld},
     {Step::kClientList, &LinkHandshake::OnClientList},
     {Step::kKillOrphan, &LinkHandshake::OnNoMatter},
@@ -53,6 +55,9 @@ void LinkHandshake::Begin(bool first) {
   if (!options_->client_name.empty()) {
     Ask(Step::kSetName, {"CLIENT", "SETNAME", options_->client_name});
   }
+  // A link that never writes leaves it to the main link.
+  fence_.Begin(options_->others != nullptr ? options_->client_name : std::string_view());
+  if (fence_.active()) Ask(Step::kMayEndOthers, TurnFence::AsksPermission());
 }
 
 void LinkHandshake::End(bool was_up) {
@@ -122,7 +127,34 @@ std::string LinkHandshake::OnClientId(std::string_view reply) {
   return {};
 }
 
+// Who has no name is not seen by a later owner.
+std::string LinkHandshake::OnSetName(std::string_view reply) {
+  if (!fence_.active()) return {};
+  return TurnFence::OnAnswer("CLIENT SETNAME", reply[0] == '-', ReplyText(reply));
+}
+
+std::string LinkHandshake::OnMayEndOthers(std::string_view reply) {
+  return TurnFence::OnAnswer("CLIENT KILL", reply[0] == '-', ReplyText(reply));
+}
+
+// Returns why this one is not to be used.
+std::string LinkHandshake::EndEarlierTurns(std::string_view client_list) {
+  TurnFence::Verdict verdict = fence_.OnList(client_list, options_->database, options_->others);
+  if (!verdict.why.empty() || verdict.kills.empty()) return std::move(verdict.why);
+  for (const std::string& id : verdict.kills) {
+    Ask(Step::kEndEarlier, {"CLIENT", "KILL", "ID", id});
+  }
+  Ask(Step::kClientList, {"CLIENT", "LIST"});
+  return {};
+}
+
 std::string LinkHandshake::OnClientList(std::string_view reply) {
+  if (fence_.active()) {
+    std::string why = TurnFence::OnAnswer("CLIENT LIST", reply[0] == '-', ReplyText(reply));
+    if (why.empty()) why = EndEarlierTurns(ReplyText(reply));
+    // Asked again: there was somebody.
+    if (!why.empty() || !asks_.empty()) return why;
+  }
   if (reply[0] != '-') {
     if (std::string why = LookForOthers(ReplyText(reply)); !why.empty()) return why;
     if (MayKillOrphans()) KillOrphans(ReplyText(reply));
@@ -220,7 +252,7 @@ void LinkHandshake::KillOrphans(std::string_view client_list) {
 std::string LinkHandshake::LookForOthers(std::string_view client_list) {
   if (options_->others == nullptr) return {};
   for (const SeenProxy& other :
-       ProxiesIn(client_list, options_->database, options_->others->self().id)) {
+       ProxiesIn(client_list, options_->database, options_->others->self())) {
     if (options_->others->IsGone(other)) {
       for (const std::string& id : other.client_ids) {
         Ask(Step::kKillOrphan, {"CLIENT", "KILL", "ID", id});

@@ -12,6 +12,7 @@
 
 #include "backend/link/link_options.h"
 #include "backend/link/node_identity.h"
+#include "backend/link/turn_fence.h"
 
 namespace gemel {
 
@@ -52,6 +53,8 @@ class LinkHandshake {
     kLimits,
     kClientId,
     kSetName,
+    kMayEndOthers,
+    kEndEarlier,
     kKillOld,
     kClientList,
     kKillOrphan,
@@ -76,6 +79,7 @@ class LinkHandshake {
   void KillOldConnection();
   void KillOrphans(std::string_view client_list);
   std::string LookForOthers(std::string_view client_list);
+  std::string EndEarlierTurns(std::string_view client_list);
   // Only a process that knows which connection is its own can end the others.
   bool MayKillOrphans() const { return options_->after_crash && first_ && client_id_ != 0; }
 
@@ -89,6 +93,8 @@ class LinkHandshake {
   std::string OnLimits(std::string_view reply);
   std::string OnClientId(std::string_view reply);
   std::string OnKillOld(std::string_view reply);
+  std::string OnSetName(std::string_view reply);
+  std::string OnMayEndOthers(std::string_view reply);
   std::string OnClientList(std::string_view reply);
   std::string OnRole(std::string_view reply);
   std::string OnSize(std::string_view reply);
@@ -102,6 +108,7 @@ class LinkHandshake {
   std::vector<Step> steps_;        // answers still to come, the next one last
   std::vector<std::string> asks_;  // not taken yet
   NodeIdentity identity_;
+  TurnFence fence_;
   int64_t client_id_ = 0;  // what the node calls this connection; 0: not known
   // The same of the last connection that was up, and its process, until it is surely over.
   int64_t old_client_id_ = 0;

@@ -1,37 +1,18 @@
 // Which gemels a node has connections of. Each names its connections (CLIENT SETNAME) and then
 // looks at all names (CLIENT LIST) before it writes: of two that serve the same database of a node
 // at least one sees the other, whoever comes first, and gives way.
-//
-// A name is "gemel:<shard>;<id>;<state>;<machine>;<pid>.<since>;<start>;<host>;<listen>", or begins
-// with "gemel?:" while that gemel has not decided yet whether it may serve.
 
 #ifndef GEMEL_BACKEND_LINK_OTHER_PROXIES_H_
 #define GEMEL_BACKEND_LINK_OTHER_PROXIES_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backend/link/connection_name.h"
+
 namespace gemel {
-
-// One life of a gemel, as its connections tell it.
-struct ProxyInstance {
-  std::string id;       // random, of this life
-  std::string state;    // of its state folder, which one gemel at a time can hold
-  std::string machine;  // where its pid means something
-  uint64_t pid = 0;
-  uint64_t pid_since = 0;  // which of those that had this pid
-  uint64_t started_s = 0;  // Unix time
-  std::string host;
-  std::string listen;
-
-  bool operator==(const ProxyInstance&) const = default;
-};
-
-// What a connection for that shard is called.
-std::string ConnectionName(const ProxyInstance& self, std::string_view shard, bool serves);
 
 struct SeenProxy {
   ProxyInstance proxy;
@@ -40,10 +21,11 @@ struct SeenProxy {
   std::vector<std::string> client_ids;  // its connections
 };
 
-// The gemels in a CLIENT LIST that have connections to that database, but for the one of that id.
-// One that serves is there a second time if it has undecided connections besides.
+// The gemels in a CLIENT LIST that have connections to that database, but for this one and the
+// members of its fleet. One that serves is there a second time if it has undecided connections
+// besides.
 std::vector<SeenProxy> ProxiesIn(std::string_view client_list, uint32_t database,
-                                 std::string_view but_id);
+                                 const ProxyInstance& self);
 
 // "gemel on host web1 (pid 12, listening on 127.0.0.1:6379, started 2026-11-26 16:00:00 UTC)"
 std::string Describe(const ProxyInstance& proxy);
@@ -68,6 +50,13 @@ class OtherProxies {
   // Another serves that node, whose link is not used then. `newcomer`: the node has not been used
   // by this process, which served before.
   virtual void OnRival(const ProxyInstance& other, const std::string& node, bool newcomer) = 0;
+  // A node has connections of another member of the fleet that owns the shard in a later turn: this
+  // process's turn is over, whatever it knew. Told at each connection that finds it, from within
+  // that connection's work: what follows from it is to be done later.
+  virtual void OnLaterTurn(const std::string& shard, uint64_t owner_epoch) {
+    (void)shard;
+    (void)owner_epoch;
+  }
 };
 
 }  // namespace gemel

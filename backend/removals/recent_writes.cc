@@ -30,6 +30,7 @@ void RecentWrites::Part::Clear() {
   together.clear();
   together_bytes = 0;
   gone.clear();
+  told.clear();
   overwritten.clear();
 }
 
@@ -105,28 +106,44 @@ bool RecentWrites::Spread(std::vector<std::string>* keys) const {
   return true;
 }
 
-void RecentWrites::NoteGone(std::string_view key, uint32_t copies) {
-  auto found = open_.gone.find(key);
-  if (found == open_.gone.end()) {
-    if (open_.gone.size() >= kMaxGone) return;
-    found = open_.gone.emplace(std::string(key), 0).first;
+void RecentWrites::NoteCopies(CopiesOfKeys* keys, std::string_view key, uint32_t copies) {
+  auto found = keys->find(key);
+  if (found == keys->end()) {
+    if (keys->size() >= kMaxGone) return;
+    found = keys->emplace(std::string(key), 0).first;
   }
   found->second |= copies;
 }
 
-uint32_t RecentWrites::GoneOn(std::string_view key) const {
+uint32_t RecentWrites::CopiesIn(CopiesOfKeys Part::*keys, std::string_view key) const {
   uint32_t copies = 0;
   for (const Part* part : {&closed_, &open_}) {
-    if (const auto found = part->gone.find(key); found != part->gone.end()) {
-      copies |= found->second;
-    }
+    const CopiesOfKeys& noted = part->*keys;
+    if (const auto found = noted.find(key); found != noted.end()) copies |= found->second;
   }
   return copies;
 }
 
+void RecentWrites::NoteGone(std::string_view key, uint32_t copies) {
+  NoteCopies(&open_.gone, key, copies);
+}
+
+uint32_t RecentWrites::GoneOn(std::string_view key) const { return CopiesIn(&Part::gone, key); }
+
+void RecentWrites::NoteTold(std::string_view key, uint32_t copies) {
+  NoteCopies(&open_.told, key, copies);
+}
+
+uint32_t RecentWrites::ToldBy(std::string_view key) const { return CopiesIn(&Part::told, key); }
+
 void RecentWrites::Close() { std::swap(open_, closed_); }
 
-void RecentWrites::Drop() { closed_.Clear(); }
+void RecentWrites::Drop(const std::function<bool(std::string_view)>& on_its_way) {
+  for (const auto& [key, copies] : closed_.told) {
+    if (open_.overwritten.contains(key) || (on_its_way && on_its_way(key))) NoteTold(key, copies);
+  }
+  closed_.Clear();
+}
 
 void RecentWrites::Reopen() {
   // Those of open_ came later.
@@ -139,6 +156,7 @@ void RecentWrites::Reopen() {
   std::move(closed_.together.begin(), closed_.together.end(), std::back_inserter(open_.together));
   open_.together_bytes += closed_.together_bytes;
   for (const auto& [key, copies] : closed_.gone) open_.gone[key] |= copies;
+  for (const auto& [key, copies] : closed_.told) open_.told[key] |= copies;
   open_.overwritten.merge(closed_.overwritten);
   closed_.Clear();
 }

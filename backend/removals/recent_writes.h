@@ -51,12 +51,18 @@ class RecentWrites {
   // written since.
   uint32_t GoneOn(std::string_view key) const;
 
+  // A copy told that it removed the key, which may have been written since. A barrier does not
+  // forget it while the key's state is on its way to others, or was sent since the barrier began.
+  void NoteTold(std::string_view key, uint32_t copies);
+  // Copies that did, unless it was forgotten.
+  uint32_t ToldBy(std::string_view key) const;
+
   // There is something that a barrier would forget.
   bool empty() const { return open_.empty() && closed_.empty(); }
   // A barrier begins: what is there is older than it. Only one at a time.
   void Close();
-  // It ended.
-  void Drop();
+  // It ended. `on_its_way`: of that key.
+  void Drop(const std::function<bool(std::string_view)>& on_its_way = {});
   // It is given up: what was behind it is not older than the next one.
   void Reopen();
 
@@ -71,6 +77,7 @@ class RecentWrites {
   static constexpr size_t kMaxGone = size_t{1} << 18;
   static constexpr size_t kMaxOverwritten = size_t{1} << 16;
 
+  using CopiesOfKeys = std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>>;
   struct Together {
     std::vector<std::string> keys;
     size_t first = 0;  // those that it writes
@@ -83,16 +90,20 @@ class RecentWrites {
     std::vector<uint64_t> bits;
     std::vector<Together> together;  // in the order of the writes
     size_t together_bytes = 0;
-    std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> gone;
+    CopiesOfKeys gone;
+    CopiesOfKeys told;
     std::unordered_set<std::string, Hash, std::equal_to<>> overwritten;
 
     bool empty() const {
-      return !all && !some && !too_many && together.empty() && gone.empty() && overwritten.empty();
+      return !all && !some && !too_many && together.empty() && gone.empty() && told.empty() &&
+             overwritten.empty();
     }
     bool Has(size_t hash) const;
     void Set(size_t hash);
     void Clear();
   };
+  static void NoteCopies(CopiesOfKeys* keys, std::string_view key, uint32_t copies);
+  uint32_t CopiesIn(CopiesOfKeys Part::*keys, std::string_view key) const;
   static size_t HashOf(std::string_view key) { return Hash()(key); }
 
   bool recording_ = false;

@@ -113,10 +113,12 @@ ReplyReader::Status ReplyReader::ReadSlow(const char* data, size_t size,
     }
     const char* start = data + at_ + 1;
     const size_t rest = size - at_ - 1;
-    const char* cr = static_cast<const char*>(std::memchr(start, '\r', rest));
+    const size_t known = looked_ > at_ ? looked_ - at_ - 1 : 0;
+    const char* cr = static_cast<const char*>(std::memchr(start + known, '\r', rest - known));
     const size_t length = cr == nullptr ? rest : static_cast<size_t>(cr - start);
     if (length > (line ? limits.max_bulk : kMaxHeader)) return Fail("a reply header too long");
     if (cr == nullptr || static_cast<size_t>(cr - data) + 1 >= size) {
+      looked_ = cr == nullptr ? size : static_cast<size_t>(cr - data);
       needed_ = size + 1;
       return Status::kNeedMore;
     }

@@ -41,6 +41,7 @@ class ReplyReader {
   void Next() {
     at_ = 0;
     left_ = 1;
+    looked_ = 0;
   }
 
  private:
@@ -51,6 +52,7 @@ class ReplyReader {
   size_t at_ = 0;      // all before it is scanned
   uint64_t left_ = 1;  // values still to come, on all levels
   size_t needed_ = 0;
+  size_t looked_ = 0;  // from at_ until there no line ends
   std::string error_;
 };
 

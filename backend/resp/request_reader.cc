@@ -8,6 +8,14 @@
 
 namespace gemel {
 
+namespace {
+
+// What Redis takes of a client that has not given the password: arguments, and bytes of each.
+constexpr int64_t kMostOfStranger = 10;
+constexpr int64_t kLongestOfStranger = 16384;
+
+}  // namespace
+
 bool ParseInteger(std::string_view text, int64_t* value) {
   if (text.empty() || text.size() > 20) return false;
   size_t at = 0;
@@ -153,6 +161,7 @@ RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size
       case Header::kBadNumber:
         return Fail("invalid multibulk length");
     }
+    if (limits.stranger && left > kMostOfStranger) return Fail("unauthenticated multibulk length");
     if (left > static_cast<int64_t>(limits.max_args)) return Fail("invalid multibulk length");
     if (left <= 0) {
       consumed_ = at;
@@ -178,6 +187,7 @@ RequestReader::Status RequestReader::ReadMultibulk(const char* data, size_t size
     if (length < 0 || length > static_cast<int64_t>(limits.max_bulk)) {
       return Fail("invalid bulk length");
     }
+    if (limits.stranger && length > kLongestOfStranger) return Fail("unauthenticated bulk length");
     const size_t end = next + static_cast<size_t>(length) + 2;
     if (end > limits.max_request) return Fail("too big request");
     if (end > size) return Suspend(at, left, end);  // its header is read again: that is cheap

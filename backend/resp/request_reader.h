@@ -21,6 +21,8 @@ struct RequestLimits {
   uint64_t max_args = 1024 * 1024;
   uint64_t max_inline = 64 * 1024;
   uint64_t max_request = 1024ull << 20;
+  // Of a client that is to give the password first: as little as Redis takes of it.
+  bool stranger = false;
 };
 
 class RequestReader {

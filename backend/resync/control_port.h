@@ -17,6 +17,7 @@ struct ControlReply {
   bool refused = false;  // then: the node answered, with an error
   std::string error;     // and why, as a phrase ("LOADING ...", "no answer within 2000 ms")
   std::string text;  // the reply; an array's elements, nested ones too, one a line; nil is empty
+  std::string frame = {};  // of an array: the reply as RESP2 has it
 };
 
 using ControlDone = std::function<void(const ControlReply&)>;

@@ -91,6 +91,15 @@ void DisklessDelay::OnSettings(uint32_t node, const Settings& settings,
                  }));
 }
 
+void DisklessDelay::TakeAgain() {
+  if (before_.empty()) return;
+  port_->Command(node_, {"CONFIG", "GET", "repl-diskless-sync*"},
+                 alive_.Guard([this, round = round_](const ControlReply& reply) {
+                   const Settings settings(reply.text);
+                   if (round == round_ && !settings.left) OnSettings(node_, settings, [] {});
+                 }));
+}
+
 void DisklessDelay::PutBack() {
   ++round_;
   if (before_.empty()) return;

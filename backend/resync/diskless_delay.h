@@ -27,6 +27,9 @@ class DisklessDelay {
   // `next` runs later in any case, also where the node allows nothing of this; but not once it was
   // put back, or this object is gone.
   void TakeAway(uint32_t node, std::function<void()> next);
+  // What was taken away may be back: another connection to the node took it for what an earlier
+  // process had left (Heal), or an operator set it. Then it is taken away once more.
+  void TakeAgain();
   // As it was. May be called at any time.
   void PutBack();
 

@@ -166,6 +166,7 @@ void ResyncCopying::LookAtSnapshot(const ReplicationInfo& copy) {
 
 void ResyncCopying::OnSnapshotSeen(const ReplicationInfo& copy, const ReplicationInfo& primary) {
   progress_.waits = primary.gives_copy;
+  if (progress_.waits && !progress_.begun) c_->delay.TakeAgain();
   if (progress_.full_syncs < 0 || primary.full_syncs < progress_.full_syncs)
     progress_.full_syncs = primary.full_syncs;
   if (progress_.full_syncs >= 0 && primary.full_syncs >= progress_.full_syncs + kMaxRounds) {

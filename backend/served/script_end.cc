@@ -11,11 +11,19 @@ namespace {
 constexpr char kScript[] = "SCRIPT";
 constexpr char kFunction[] = "FUNCTION";
 
+// A reply to FUNCTION STATS: something runs.
+bool TellsOfOne(std::string_view stats) {
+  constexpr std::string_view kName = "*4\r\n$14\r\nrunning_script\r\n";
+  return stats.starts_with(kName) && !stats.substr(kName.size()).starts_with("$-1");
+}
+
 }  // namespace
 
 ScriptEnd::ScriptEnd(Shard* shard, ControlPort* port, ShardEnv* env)
     : shard_(shard), port_(port), env_(env), asked_(kMaxCopies) {
-  shard_->nodes().set_killer([this](Request* request) { Kill(request); });
+  shard_->nodes().set_killer([this](Request* request) {
+    request->frame == kFunctionStats ? Look(request) : Kill(request);
+  });
 }
 
 void ScriptEnd::Stop() {
@@ -23,6 +31,10 @@ void ScriptEnd::Stop() {
   while (!killings_.empty()) {
     killings_.begin()->second.left = 0;
     Settle(killings_.begin());
+  }
+  while (!lookings_.empty()) {
+    lookings_.begin()->second.left = 0;
+    Settle(lookings_.begin());
   }
 }
 
@@ -34,15 +46,25 @@ void ScriptEnd::ForgetCopy(uint32_t copy) {
     killing->second.left &= ~Bit(copy);
     Settle(killing);
   }
+  for (auto it = lookings_.begin(); it != lookings_.end();) {
+    const auto looking = it++;
+    looking->second.left &= ~Bit(copy);
+    Settle(looking);
+  }
+}
+
+CopyMask ScriptEnd::Members() const {
+  CopyMask members = 0;
+  for (uint32_t copy = 0; copy < shard_->copy_count(); ++copy) {
+    if (shard_->copies().IsMember(copy)) members |= Bit(copy);
+  }
+  return members;
 }
 
 void ScriptEnd::Kill(Request* request) {
-  const uint64_t id = next_killing_++;
+  const uint64_t id = next_wish_++;
   const std::string kind(request->frame);
-  CopyMask asked = 0;
-  for (uint32_t copy = 0; copy < shard_->copy_count(); ++copy) {
-    if (shard_->copies().IsMember(copy)) asked |= Bit(copy);
-  }
+  const CopyMask asked = Members();
   Settle(killings_.try_emplace(id, Killing{request, asked, false, {}}).first);
   ForEachCopy(asked, [&](uint32_t copy) {
     port_->Command(copy, {kind, "KILL"}, alive_.Guard([this, id, copy](const ControlReply& reply) {
@@ -77,6 +99,44 @@ void ScriptEnd::Settle(std::map<uint64_t, Killing>::iterator killing) {
                 done.error.empty() ? "NOTBUSY No scripts in execution right now." : done.error);
   }
   done.request->sink->OnReply(done.request, Reply{reply, nullptr});
+}
+
+void ScriptEnd::Look(Request* request) {
+  const uint64_t id = next_wish_++;
+  const CopyMask asked = Members();
+  Settle(lookings_.try_emplace(id, Looking{request, asked, {}}).first);
+  ForEachCopy(asked, [&](uint32_t copy) {
+    port_->Command(
+        copy, {kFunction, std::string(kFunctionStats)},
+        alive_.Guard([this, id, copy](const ControlReply& reply) { OnLook(id, copy, reply); }));
+  });
+}
+
+void ScriptEnd::OnLook(uint64_t id, uint32_t copy, const ControlReply& reply) {
+  const auto found = lookings_.find(id);
+  if (found == lookings_.end() || (found->second.left & Bit(copy)) == 0) return;
+  Looking& looking = found->second;
+  looking.left &= ~Bit(copy);
+  // Where a script runs that is no function, Redis says that it is busy.
+  const bool busy = reply.refused && reply.error.starts_with("BUSY");
+  if (busy || (reply.ok && TellsOfOne(reply.frame))) looking.left = 0;
+  if (reply.ok && (looking.left == 0 || looking.answer.empty() || looking.answer[0] == '-')) {
+    looking.answer = reply.frame;
+  } else if (reply.refused && (busy || looking.answer.empty())) {
+    looking.answer.clear();
+    AppendError(&looking.answer, reply.error);
+  }
+  Settle(found);
+}
+
+void ScriptEnd::Settle(std::map<uint64_t, Looking>::iterator looking) {
+  if (looking->second.left != 0) return;
+  Looking done = std::move(looking->second);
+  lookings_.erase(looking);
+  if (done.answer.empty()) {
+    AppendError(&done.answer, "ERR no node of shard '" + shard_->info().name + "' has answered");
+  }
+  done.request->sink->OnReply(done.request, Reply{done.answer, nullptr});
 }
 
 void ScriptEnd::Tick(uint32_t copy) {

@@ -1,6 +1,7 @@
 // Has a script ended that keeps a node busy for longer than [timeouts] request_ms, where the shard
 // wishes it. Of gemel's own clients, as far as can be told: one is in line there, or was. And where
-// a client wishes it (SCRIPT KILL, FUNCTION KILL), whatever runs on the shard's nodes.
+// a client wishes it (SCRIPT KILL, FUNCTION KILL), whatever runs on the shard's nodes; or says what
+// runs there (FUNCTION STATS). A node that is busy with a script answers these, and its link not.
 
 #ifndef GEMEL_BACKEND_SERVED_SCRIPT_END_H_
 #define GEMEL_BACKEND_SERVED_SCRIPT_END_H_
@@ -43,7 +44,19 @@ class ScriptEnd {
     std::string error;  // of a node that runs one, and does not end it
   };
 
+  // A client's question what runs.
+  struct Looking {
+    Request* request;
+    CopyMask left;       // that have not answered
+    std::string answer;  // the best so far
+  };
+
   void Kill(Request* request);
+  void Look(Request* request);
+  void OnLook(uint64_t id, uint32_t copy, const ControlReply& reply);
+  // If all have answered, or one that counts; it may be gone then.
+  void Settle(std::map<uint64_t, Looking>::iterator looking);
+  CopyMask Members() const;
   void OnKilled(uint64_t id, uint32_t copy, const ControlReply& reply);
   // If all have answered; it may be gone then.
   void Settle(std::map<uint64_t, Killing>::iterator killing);
@@ -55,7 +68,8 @@ class ScriptEnd {
   ShardEnv* env_;
   std::vector<Asked> asked_;  // by copy
   std::map<uint64_t, Killing> killings_;
-  uint64_t next_killing_ = 0;
+  std::map<uint64_t, Looking> lookings_;
+  uint64_t next_wish_ = 0;
   std::string noted_;  // what was last said to it, for the log
   Alive alive_;
 };

@@ -23,6 +23,7 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   }
   shard_ = std::make_unique<Shard>(std::move(options), info, table, world.chunks, world.env);
   scripts_ = std::make_unique<ScriptEnd>(shard_.get(), world.control, world.env);
+  orders_ = std::make_unique<NodeOrders>(shard_.get(), world.control, world.env);
   for (uint32_t i = 0; i < info.copies.size(); ++i) Open(i, info.copies[i].node);
   resync_ = std::make_unique<Resync>(shard_->ports().resync, world.control, world.env, pool.resync,
                                      world.resyncs);
@@ -37,6 +38,10 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
   check_ = std::make_unique<NodeCheck>(shard_->ports().resync, world.control, world.env);
   settings_ = std::make_unique<NodeSettings>(shard_->ports().settings, world.control, world.env,
                                              pool.removals);
+  orders_->set_settings(settings_.get());
+  options_ = std::make_unique<NodeOptions>(shard_->ports().settings, world.control, world.env,
+                                           settings_.get(), world.env->options(),
+                                           pool.command_rules.node_options);
   membership_ =
       std::make_unique<Membership>(shard_.get(), world.env, static_cast<Membership::Host*>(this));
   membership_->SetNodes(wanted_.nodes, /*force=*/false);
@@ -50,7 +55,8 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
        [this](uint32_t copy) {
          return settings_ != nullptr ? settings_->Report(copy)
                                      : std::vector<std::pair<std::string, std::string>>();
-       }});
+       },
+       world.turn.member, world.turn.owner_epoch});
   if (rings == nullptr) return;
   SetHistory(std::move(rings));
   AllowSweep();
@@ -59,15 +65,17 @@ ServedShard::ServedShard(const World& world, const CommandTable* table, const Po
 // Whoever asks nodes for something goes before the connections, and they before the shard.
 ServedShard::~ServedShard() {
   alive_.End();
+  if (closed_) return;
   membership_.reset();
   audit_.reset();
   DropWatches();
+  orders_.reset();
   scripts_.reset();
   world_.host->CloseAll();
 }
 
 ShardOptions ServedShard::OptionsOf(const PoolConfig& pool, const ShardConfig& config) const {
-  ShardOptions options = ShardOptionsOf(pool, config, world_.others);
+  ShardOptions options = ShardOptionsOf(pool, config, world_.others, world_.turn);
   world_.host->Adjust(&options);
   return options;
 }
@@ -83,6 +91,7 @@ LinkOptions ServedShard::NodeOf(const std::string& name) const {
 
 void ServedShard::Open(uint32_t copy, const std::string& node) {
   scripts_->ForgetCopy(copy);
+  orders_->ForgetCopy(copy);
   const LinkOptions reached = NodeOf(node);
   world_.host->Open(copy, reached,
                     {shard_->link(copy), shard_->side_link(copy), shard_->feed_link(copy),
@@ -93,15 +102,16 @@ void ServedShard::Open(uint32_t copy, const std::string& node) {
 void ServedShard::OnCopyAdded(uint32_t copy, const LinkOptions& node) { Open(copy, node.name); }
 
 // What a node is still told when it serves this shard no more.
-std::vector<std::vector<std::string>> ServedShard::LastCommands(uint32_t copy) {
-  std::vector<std::vector<std::string>> last = settings_->TakeBack(copy);
+std::vector<std::vector<std::string>> ServedShard::LastCommands(uint32_t copy, bool for_good) {
+  std::vector<std::vector<std::string>> last;
+  if (for_good) last = settings_->TakeBack(copy);
   // Else it would go on replicating for whoever has it next.
   if (resync_->MayReplicate(copy)) last.push_back({"REPLICAOF", "NO", "ONE"});
   return last;
 }
 
 void ServedShard::OnCopyRemoved(uint32_t copy) {
-  const std::vector<std::vector<std::string>> last = LastCommands(copy);
+  const std::vector<std::vector<std::string>> last = LastCommands(copy, /*for_good=*/true);
   ForgetCopy(copy);
   world_.host->StopProbe(copy);
   world_.host->Close(copy, last);
@@ -112,6 +122,8 @@ void ServedShard::ForgetCopy(uint32_t copy) {
   if (watch_ != nullptr) watch_->ForgetCopy(copy);
   if (check_ != nullptr) check_->ForgetCopy(copy);
   if (settings_ != nullptr) settings_->ForgetCopy(copy);
+  if (options_ != nullptr) options_->ForgetCopy(copy);
+  orders_->ForgetCopy(copy);
   scripts_->ForgetCopy(copy);
 }
 
@@ -153,13 +165,15 @@ void ServedShard::Start(uint32_t random) {
 
 void ServedShard::Tick(uint64_t now_ms, uint32_t random) {
   shard_->Tick(now_ms, random);
-  if (!retiring_) {
+  orders_->Tick(now_ms);
+  if (!retiring_ && !leaving_) {
     membership_->Tick(now_ms);
     forget_->Tick(now_ms);
     resync_->Tick(now_ms);
     audit_->Tick(now_ms);
     watch_->Tick(now_ms);
     settings_->Tick(now_ms);
+    options_->Tick(now_ms);
     // Its questions cost a node memory that it may be short of.
     if (!settings_->working()) check_->Tick(now_ms);
     for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
@@ -209,15 +223,13 @@ void ServedShard::SetHistory(std::shared_ptr<const RingHistory> rings) {
 
 void ServedShard::AllowSweep() { forget_->AllowSweep(world_.env->NowMs()); }
 
-void ServedShard::Retire(uint64_t now_ms) {
-  retiring_ = true;
-  retired_ms_ = now_ms;
+void ServedShard::EndUpkeep(const std::string& why, bool for_good) {
   membership_->Stop();
   forget_->Stop();
-  audit_->Stop();
+  audit_->Stop(why);
   for (uint32_t i = 0; i < shard_->copy_count(); ++i) {
     if (!shard_->copies().IsMember(i)) continue;
-    for (std::vector<std::string>& command : LastCommands(i)) {
+    for (std::vector<std::string>& command : LastCommands(i, for_good)) {
       ++detaching_;
       world_.control->Command(i, std::move(command),
                               alive_.Guard([this](const ControlReply&) { --detaching_; }));
@@ -226,9 +238,49 @@ void ServedShard::Retire(uint64_t now_ms) {
   DropWatches();
 }
 
+void ServedShard::Retire(uint64_t now_ms) {
+  retiring_ = true;
+  retired_ms_ = now_ms;
+  EndUpkeep("gemel is being stopped", /*for_good=*/true);
+}
+
 bool ServedShard::Retired(uint64_t now_ms) const {
   return (shard_->Idle() && detaching_ == 0) ||
          now_ms >= retired_ms_ + 2 * uint64_t{shard_->options().wait_ms};
+}
+
+void ServedShard::Leave(uint64_t now_ms) {
+  if (leaving_) return;
+  leaving_ = true;
+  retired_ms_ = now_ms;
+  EndUpkeep("shard '" + name() + "' goes to another member of the fleet", /*for_good=*/false);
+  shard_->BeginMove([this] { drained_ = true; });
+}
+
+bool ServedShard::Left(uint64_t now_ms) const {
+  return drained_ &&
+         (detaching_ == 0 || now_ms >= retired_ms_ + 2 * uint64_t{shard_->options().wait_ms});
+}
+
+// Whoever asks nodes for something goes before the shard answers all: nothing that this lets go on
+// is to reach them.
+void ServedShard::Cut() {
+  alive_.End();
+  if (!leaving_) shard_->BeginMove(nullptr);  // what an answer lets go on is held
+  leaving_ = true;
+  membership_->Stop();
+  forget_->Stop();
+  audit_->Stop("this member of the fleet lost its lease of shard '" + name() + "'");
+  DropWatches();
+  scripts_->Stop();
+  orders_->Stop();
+  shard_->Cut();
+  membership_.reset();
+  audit_.reset();
+  orders_.reset();
+  scripts_.reset();
+  world_.host->CloseAll();
+  closed_ = true;
 }
 
 void ServedShard::Stop() {
@@ -240,6 +292,7 @@ void ServedShard::Stop() {
   DropWatches();
   audit_->Stop();
   scripts_->Stop();
+  orders_->Stop();
   shard_->Stop();
 }
 
@@ -247,6 +300,8 @@ void ServedShard::DropWatches() {
   resync_.reset();
   watch_.reset();
   check_.reset();
+  options_.reset();
+  orders_->set_settings(nullptr);
   settings_.reset();
 }
 

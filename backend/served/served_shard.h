@@ -18,7 +18,9 @@
 #include "backend/resync/node_check.h"
 #include "backend/resync/resync.h"
 #include "backend/resync/role_watch.h"
+#include "backend/served/node_orders.h"
 #include "backend/served/script_end.h"
+#include "backend/settings/node_options.h"
 #include "backend/settings/node_settings.h"
 #include "backend/shard/membership.h"
 #include "backend/shard/shard.h"
@@ -75,6 +77,7 @@ class ServedShard : private Membership::Host {
     OtherProxies* others = nullptr;
     bool newcomer = false;  // of the nodes: see LinkOptions
     ForgetOptions forget;   // the rate is the config's
+    ShardTurn turn = {};    // of this process as the shard's owner; in a fleet there are `others`
   };
 
   // `info` is the shard in the present topology. The copies are those of `info`; the members are
@@ -105,6 +108,23 @@ class ServedShard : private Membership::Host {
   bool retiring() const { return retiring_; }
   // After Retire: nothing is left to do, or it took too long.
   bool Retired(uint64_t now_ms) const;
+  // --- the shard goes to another process of the fleet; see backend/shard/departure.h ---
+  // In order: what is in flight ends, requests that come are held, no upkeep is begun. Nodes keep
+  // what they are set to, for the next owner wants it too; one that replicates for a resync is told
+  // to do so no more.
+  void Leave(uint64_t now_ms);
+  bool leaving() const { return leaving_; }
+  // After Leave: nothing is in flight, or it took too long (see Departure; the nodes that replicate
+  // have twice that time).
+  bool Left(uint64_t now_ms) const;
+  // After Left: what is held goes to ShardEnv::NotHere. True: every copy has all that was sent.
+  // Nothing but Stop may follow.
+  bool GiveBack() { return shard_->GiveBack(); }
+  // At once, whatever is in flight: the lease is lost. All connections end, nothing is proposed any
+  // more, and what was not sent goes to ShardEnv::NotHere. Nothing but the destructor may follow.
+  // Not to be called from within the shard or its host.
+  void Cut();
+
   // Ends everything but the memory. Nothing but the destructor may follow.
   void Stop();
   // Answers who waits for an audit; none comes any more.
@@ -130,7 +150,8 @@ class ServedShard : private Membership::Host {
   void set_forget_rate(uint32_t keys_per_s) { forget_->set_rate(keys_per_s); }
 
  private:
-  std::vector<std::vector<std::string>> LastCommands(uint32_t copy);
+  // `for_good`: nobody has the shard after this process.
+  std::vector<std::vector<std::string>> LastCommands(uint32_t copy, bool for_good);
   void OnCopyAdded(uint32_t copy, const LinkOptions& node) override;
   void OnCopyRemoved(uint32_t copy) override;
   ShardOptions OptionsOf(const PoolConfig& pool, const ShardConfig& config) const;
@@ -141,6 +162,7 @@ class ServedShard : private Membership::Host {
   void ConnectAnew(uint32_t copy);
   void ProbeAnew(uint32_t copy);
   void DropWatches();
+  void EndUpkeep(const std::string& why, bool for_good);
 
   const World world_;
   HealthConfig health_;
@@ -148,16 +170,21 @@ class ServedShard : private Membership::Host {
   uint32_t random_ = 1;
   bool started_ = false;
   bool retiring_ = false;
+  bool leaving_ = false;
+  bool drained_ = false;  // after Leave
+  bool closed_ = false;   // nothing is asked of the host any more
   uint64_t retired_ms_ = 0;
   uint32_t detaching_ = 0;     // last commands to nodes, not answered yet
   uint64_t next_look_ms_ = 0;  // at the hosts
   std::unique_ptr<Shard> shard_;
   std::unique_ptr<ScriptEnd> scripts_;
-  // None of these four after Retire or Stop.
+  std::unique_ptr<NodeOrders> orders_;
+  // None of these five after Retire, Leave or Stop.
   std::unique_ptr<Resync> resync_;
   std::unique_ptr<RoleWatch> watch_;
   std::unique_ptr<NodeCheck> check_;
   std::unique_ptr<NodeSettings> settings_;
+  std::unique_ptr<NodeOptions> options_;
   std::unique_ptr<Audit> audit_;
   std::unique_ptr<Membership> membership_;
   std::unique_ptr<Forget> forget_;

@@ -14,7 +14,7 @@ constexpr uint64_t kOwnReplies = uint64_t{512} << 20;
 constexpr uint32_t kLongestWaitMs = 60000;
 
 LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, const Address& node,
-                          OtherProxies* others) {
+                          OtherProxies* others, const ShardTurn& turn) {
   LinkOptions link;
   link.name = node.ToString();
   link.user = shard.user;
@@ -29,7 +29,7 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
   link.request_timeout_ms = pool.timeouts.request_ms;
   link.reconnect_min_ms = pool.timeouts.reconnect_min_ms;
   link.reconnect_max_ms = pool.timeouts.reconnect_max_ms;
-  link.client_name = ClientNameOf(shard.name, others);
+  link.client_name = ClientNameOf(shard.name, others, turn);
   link.others = others;
   return link;
 }
@@ -37,8 +37,8 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
 }  // namespace
 
 // CLIENT SETNAME takes no spaces and nothing unprintable.
-std::string ClientNameOf(const std::string& shard, OtherProxies* others) {
-  if (others != nullptr) return ConnectionName(others->self(), shard, /*serves=*/true);
+std::string ClientNameOf(const std::string& shard, OtherProxies* others, const ShardTurn& turn) {
+  if (others != nullptr) return ConnectionName(others->self(), shard, /*serves=*/true, turn);
   std::string name = "gemel:" + shard;
   for (char& c : name) {
     if (c < '!' || c > '~') c = '_';
@@ -46,8 +46,8 @@ std::string ClientNameOf(const std::string& shard, OtherProxies* others) {
   return name;
 }
 
-ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard,
-                            OtherProxies* others) {
+ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard, OtherProxies* others,
+                            const ShardTurn& turn) {
   ShardOptions options;
   options.name = shard.name;
   options.ack = pool.write.ack;
@@ -59,6 +59,8 @@ ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard,
   options.wait_ms = pool.timeouts.request_ms > 0 ? pool.timeouts.request_ms : kLongestWaitMs;
   options.start_ms = pool.timeouts.connect_ms;
   options.pause_ms = pool.resync.pause_ms;
+  options.has_all_keys = pool.shards.size() == 1;
+  options.hash_tag = pool.ring.hash_tag;
   options.home = shard.primary.ToString();
   options.failback = pool.health.failback == Failback::kWhenInSync;
   options.lag_bytes = pool.limits.node_pending_bytes;
@@ -66,8 +68,9 @@ ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard,
   options.journal_keys = pool.resync.journal_keys;
   options.journal_bytes = pool.resync.journal_bytes;
   options.repair_keys_per_s = pool.resync.repair_keys_per_s;
+  options.tracking_table_max_keys = pool.limits.tracking_table_max_keys;
   for (const Address& node : shard.Nodes()) {
-    options.nodes.push_back(LinkOptionsOf(pool, shard, node, others));
+    options.nodes.push_back(LinkOptionsOf(pool, shard, node, others, turn));
   }
   return options;
 }

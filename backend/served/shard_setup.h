@@ -10,10 +10,12 @@
 namespace gemel {
 
 // The shard's options; its nodes in the order of the config. `others`: see LinkOptions.
+// `turn`: of the shard in a fleet, which has `others`.
 ShardOptions ShardOptionsOf(const PoolConfig& pool, const ShardConfig& shard,
-                            OtherProxies* others = nullptr);
+                            OtherProxies* others = nullptr, const ShardTurn& turn = {});
 // What the connections to a shard's nodes are called.
-std::string ClientNameOf(const std::string& shard, OtherProxies* others);
+std::string ClientNameOf(const std::string& shard, OtherProxies* others,
+                         const ShardTurn& turn = {});
 
 }  // namespace gemel
 

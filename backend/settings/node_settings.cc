@@ -6,6 +6,7 @@
 #include "backend/link/node_identity.h"
 #include "backend/resync/replication_info.h"
 #include "backend/settings/event_flags.h"
+#include "backend/settings/option_text.h"
 #include "backend/shard/server_claims.h"
 
 namespace gemel {
@@ -25,20 +26,15 @@ constexpr uint64_t kShortOfMemory = uint64_t{256} << 20;
 
 bool SameText(std::string_view a, std::string_view b) { return a == b; }
 
-// The value of an option in the reply to CONFIG GET, a name and a value in turn, one a line. False
-// if it is not there.
+// The value of an option in the reply to CONFIG GET. False if it is not there.
 bool OptionOf(std::string_view text, std::string_view name, std::string* value) {
-  while (!text.empty()) {
-    std::string_view lines[2];
-    for (std::string_view& line : lines) {
-      line = text.substr(0, text.find('\n'));
-      text.remove_prefix(std::min(text.size(), line.size() + 1));
-    }
-    if (lines[0] != name) continue;
-    *value = lines[1];
-    return true;
-  }
-  return false;
+  bool found = false;
+  ForEachOption(text, [&](std::string_view each, std::string_view its) {
+    if (found || each != name) return;
+    found = true;
+    *value = its;
+  });
+  return found;
 }
 
 const NodeSetting* Find(const std::vector<NodeSetting>& settings, std::string_view name) {
@@ -80,8 +76,10 @@ void NodeSettings::ForgetCopy(uint32_t copy) {
 }
 
 void NodeSettings::Tick(uint64_t now_ms) {
-  // Another primary is not to have the room of a follower for long.
-  if (now_ms < next_ms_ && shard_.info().primary == primary_) return;
+  // Another primary is not to have the room of a follower for long, nor is a client to wait.
+  const bool wanted = shard_.wants_removals();
+  if (now_ms < next_ms_ && shard_.info().primary == primary_ && wanted == wanted_) return;
+  wanted_ = wanted;
   next_ms_ = now_ms + kReadIntervalMs;
   primary_ = shard_.info().primary;
   for (uint32_t i = 0; i < shard_.copy_count(); ++i) {
@@ -244,6 +242,19 @@ bool NodeSettings::IsKnown(uint32_t copy) const {
          seen_[copy].connection == shard_.ConnectionOf(copy);
 }
 
+bool NodeSettings::Sets(std::string_view name) const {
+  return name == kMaxmemory || name == kEvents || name == kLatency;
+}
+
+const std::string* NodeSettings::OwnOf(uint32_t copy, std::string_view name) const {
+  if (!IsKnown(copy)) return nullptr;
+  for (const SeenSetting* setting :
+       {&seen_[copy].limit, &seen_[copy].flags, &seen_[copy].latency}) {
+    if (setting->name() == name && setting->known()) return &setting->own();
+  }
+  return nullptr;
+}
+
 uint64_t NodeSettings::NotifyingSince(uint32_t copy) const {
   const Seen& seen = seen_[copy];
   if (seen.notifying == 0 || !shard_.IsMember(copy) || !shard_.IsConnected(copy)) return 0;
@@ -314,8 +325,8 @@ void NodeSettings::Plan() {
     } else {
       seen.limit.set_want(std::nullopt);
     }
-    const bool tells =
-        config_.follow && !alone && shard_.info().copies[i].drained_by != DrainedBy::kConfig;
+    const bool tells = config_.follow && (!alone || shard_.wants_removals()) &&
+                       shard_.info().copies[i].drained_by != DrainedBy::kConfig;
     const std::string& own = seen.flags.own();
     seen.flags.set_want(tells && !TellsRemovals(own) ? WithRemovals(own) : own);
     const uint64_t limit = Bytes(seen.limit.now());

@@ -52,6 +52,10 @@ class NodeSettings {
   // after any time in which it may not have done so.
   uint64_t NotifyingSince(uint32_t copy) const;
   bool Notifies(uint32_t copy) const { return NotifyingSince(copy) != 0; }
+  // An option that is set here, and what the node has of its own; null: not known, or another
+  // option.
+  bool Sets(std::string_view name) const;
+  const std::string* OwnOf(uint32_t copy, std::string_view name) const;
   // It refuses writes when its memory is full, and it may be.
   bool RefusesWhenFull(uint32_t copy) const;
   // It evicts by how keys are used (a policy *lru or *lfu), and has a limit.
@@ -117,6 +121,7 @@ class NodeSettings {
   uint64_t next_ms_ = 0;
   uint32_t primary_ = 0;    // at the last Tick
   uint64_t notifying_ = 0;  // the last number given
+  bool wanted_ = false;     // SettingsPort::wants_removals, likewise
   LimitPlan plan_;
   bool shared_ = false;     // see IsShared
   std::vector<Seen> seen_;  // by copy

@@ -44,6 +44,17 @@ void Aside::Stop() {
   side_.Stop("CLUSTERDOWN shard '" + parts_->options.name + "' is being stopped");
 }
 
+void Aside::GiveBack() {
+  for (Request* request : side_.TakeAll()) {
+    if (IsAtMostOnce(*request) && request->tried != 0) {
+      parts_->hold->AnswerError(
+          request, "ERR " + parts_->cut + ": it is not known whether the message was published");
+    } else {
+      parts_->hold->TakeBack(request, request->frame, parts_->env->NowMs());
+    }
+  }
+}
+
 // A value is known by its key, whatever is asked of it.
 std::string_view Aside::HeavyName(const CommandRow* row, std::string_view frame) {
   if (row == nullptr || !row->HasOneKey() || IsBlock(frame)) return frame;
@@ -194,9 +205,16 @@ void Aside::SendOnMainLink(uint32_t copy, Request* request) {
   parts_->reads->SendTo(copy, request, CopyMask{request->tried} | Bit(copy));
 }
 
-void Aside::OnSideReply(const Request& request, size_t bytes) {
-  if (bytes < HeavyReads::kLarge) return;
-  heavy_.NoteSize(HeavyName(request.row, request.frame), bytes, parts_->env->NowMs());
+std::string_view Aside::SideFrame(uint32_t copy, const Request& request) {
+  return request.cursors ? parts_->reads->cursors().FrameFor(copy, request.frame) : request.frame;
+}
+
+void Aside::OnSideReply(uint32_t copy, Request* request, const Reply& reply) {
+  const size_t bytes = reply.bytes.size();
+  if (bytes >= HeavyReads::kLarge) {
+    heavy_.NoteSize(HeavyName(request->row, request->frame), bytes, parts_->env->NowMs());
+  }
+  request->sink->OnReply(request, parts_->reads->ReplyOf(copy, *request, reply, request->frame));
 }
 
 void Aside::OnBlamed(const Request& request) {

@@ -30,6 +30,8 @@ class Aside : private SideReads::Host {
   void SetOptions(uint32_t copy, const LinkOptions& node) { side_.SetOptions(copy, node); }
   void Tick(uint64_t now_ms, uint32_t random);
   void Stop();
+  // Everything is over: what is here waits with what is held, whether it was sent or not.
+  void GiveBack();
   // The copy's second link, made when it is needed; without a transport it is never used.
   Link& link(uint32_t copy) { return *side_.link(copy); }
 
@@ -97,7 +99,8 @@ class Aside : private SideReads::Host {
   std::string WhyNobodyAnswers() const override;
   void RefuseSideRead(Request* request, const std::string& text) override;
   void SendOnMainLink(uint32_t copy, Request* request) override;
-  void OnSideReply(const Request& request, size_t bytes) override;
+  std::string_view SideFrame(uint32_t copy, const Request& request) override;
+  void OnSideReply(uint32_t copy, Request* request, const Reply& reply) override;
   void OnBlamed(const Request& request) override;
   void OnSideSessionDone() override { parts_->shard->Refresh(); }
 

@@ -1,13 +1,12 @@
 #include "backend/shard/blocked_clients.h"
 
 #include <algorithm>
-#include <bitset>
 
-#include "backend/command/other_database.h"
 #include "backend/command/second_copy.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/blocked_news.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/shard_roles.h"
@@ -18,32 +17,10 @@ namespace {
 
 constexpr uint64_t kLaterMs = 100;  // what could not be asked is asked again
 constexpr size_t kSpare = 64;
-constexpr std::string_view kNull = "_\r\n";
-const std::string kByClient = "-" + std::string(kUnblockedByClient) + "\r\n";
-constexpr std::string_view kGone = "-ERR the client is gone\r\n";
 
 // Nobody knows whether it was carried out.
 bool IsUnknown(std::string_view error) {
   return error.find("may or may not") != std::string_view::npos;
-}
-
-std::string_view TextOf(UnblockCargo::Why why) {
-  switch (why) {
-    case UnblockCargo::Why::kTimeout:
-      return kNull;
-    case UnblockCargo::Why::kError:
-      return kByClient;
-    case UnblockCargo::Why::kStopping:
-      return "-UNBLOCKED force unblock from blocking operation: gemel is being stopped\r\n";
-    case UnblockCargo::Why::kGone:
-      break;
-  }
-  return kGone;
-}
-
-// 1 or 0.
-uint32_t OfStreams(const Request& request) {
-  return request.row->blocking == Blocking::kOption ? 1 : 0;
 }
 
 void AddKey(const std::string& key, std::vector<std::string>* keys) {
@@ -60,6 +37,7 @@ void BlockedClients::Submit(Request* request) {
   Waiter* waiter = owned.get();
   waiters_.emplace(waiter, std::move(owned));
   waiter->request = request;
+  waiter->number = ++came_;
   waiter->ticket = cargo.ticket;
   waiter->ticket->waiter = waiter;
   frame_.Look(*request);
@@ -74,10 +52,7 @@ void BlockedClients::Submit(Request* request) {
     Place& place = waiter->places[i];
     place.waiter = waiter;
     place.line = &line->second;
-    place.before = line->second.last;
-    (place.before != nullptr ? place.before->behind : line->second.first) = &place;
-    line->second.last = &place;
-    line->second.of_streams += OfStreams(*request);
+    line->second.Join(&place);
   }
   if (cargo.timeout_ms != 0) {
     const uint64_t at_ms = parts_->env->NowMs() + cargo.timeout_ms;
@@ -86,83 +61,76 @@ void BlockedClients::Submit(Request* request) {
     if (waiter->deadline == deadlines_.begin()) parts_->env->UnblockAt(at_ms);
   }
   waiting_.Set(waiters_.size());
-  Ask(waiter, {});
+  if (ready_.empty() && waiter->MayWaitAtOnce()) {
+    OnNothing(waiter);
+  } else {
+    Ask(waiter, {});
+  }
 }
 
 void BlockedClients::Unblock(Request* request) {
   const auto& cargo = static_cast<const UnblockCargo&>(*request->extra->cargo);
   if (auto* waiter = static_cast<Waiter*>(cargo.ticket->waiter); waiter != nullptr) {
     waiter->gone |= cargo.why == UnblockCargo::Why::kGone;
-    if (waiter->end.empty()) waiter->end = TextOf(cargo.why);
+    if (waiter->end.empty()) waiter->end = UnblockedText(cargo.why);
     EndIfDue(waiter);
   }
   request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
 }
 
-// What a question of our own took brings nothing; where it put it may be waited for.
 void BlockedClients::OnWrite(const Request& request) {
-  const bool own = request.sink == this;
-  frame_.Look(request);
-  frame_.ForEachCommand(request.row, request.database, [&](const FrameKeys::Command& command) {
-    if (command.row != nullptr && command.MayWrite()) OnCommand(command, own);
-  });
+  AddNews(request, /*own=*/request.sink == this, lines_, &frame_, &ready_);
 }
 
-void BlockedClients::OnCommand(const FrameKeys::Command& command, bool own) {
-  const CommandRow& row = *command.row;
-  if (command.begin == command.end) {
-    // A stream that is gone is news for who waits for what a group of it gets.
-    for (const auto& [key, line] : lines_) {
-      if (row.arg_rule == ArgRule::kFlushAll || DatabaseOf(key) == command.database) {
-        ready_.push_back({key, 0, false});
-      }
-    }
-  }
-  if (SwapsDatabases(row)) {
-    std::bitset<kMostDatabases> databases;
-    for (const std::string_view arg : command.args.subspan(1)) {
-      int64_t index = 0;
-      if (ParseInteger(arg, &index) && index >= 0 && index < int64_t{kMostDatabases}) {
-        databases.set(static_cast<size_t>(index));
-      }
-    }
-    for (const auto& [key, line] : lines_) {
-      if (databases[DatabaseOf(key)]) ready_.push_back({key, 1, true});
-    }
-    return;
-  }
-  const WrittenKeys written = row.written;
-  // How many may be served by what it brings is known of a command of one key alone.
-  const bool several = command.end - command.begin > 1 || frame_.is_block() || row.RunsCode();
-  uint32_t begin = written == WrittenKeys::kLast ? command.end - 1 : command.begin;
-  const uint32_t end = written == WrittenKeys::kFirst ? command.begin + 1 : command.end;
-  if (own) begin = row.put_back.empty() && command.end - command.begin == 2 ? end - 1 : end;
-  for (uint32_t i = begin; i < end; ++i) {
-    const auto line = lines_.find(frame_.key(i));
-    if (line == lines_.end()) continue;
-    const size_t count = several || command.args.size() < 3 ? 1 : command.args.size() - 2;
-    ready_.push_back({line->first, count, several});
-  }
+void BlockedClients::OnKeyTold(std::string_view key) {
+  const auto line = lines_.find(key);
+  if (line != lines_.end()) ready_.push_back({line->first, 1, true});
 }
 
 void BlockedClients::Serve() {
   if (serving_) return;
   serving_ = true;
+  ++round_;
   for (size_t i = 0; i < ready_.size(); ++i) {
-    const Ready ready = std::move(ready_[i]);
-    const auto line = lines_.find(ready.key);
+    const BlockedNews news = std::move(ready_[i]);
+    const auto line = lines_.find(news.key);
     if (line == lines_.end()) continue;
-    line->second.more |= ready.more;
-    Wake(&line->second, ready.count, /*of_write=*/true);
+    line->second.more |= news.more;
+    Wake(&line->second, news, /*of_write=*/true);
   }
   ready_.clear();
   serving_ = false;
 }
 
+void BlockedClients::Doubt() {
+  for (auto& [key, line] : lines_) line.Doubt();
+}
+
+bool BlockedClients::TakesAll(const Line& line, const BlockedNews& news) const {
+  if (!line.empty || news.of == Elements::kNone) return false;
+  size_t count = news.count;
+  for (const Place* place = line.first; place != nullptr && count > 0; place = place->behind) {
+    const Waiter& waiter = *place->waiter;
+    if (!waiter.in_line || waiter.request->row->elements != news.of) return false;
+    if (place != line.first && !Alike(waiter, *line.first->waiter)) return false;
+    if (!waiter.asking) {
+      --count;
+    } else if (waiter.question == nullptr || waiter.question->about != Question::About::kItself ||
+               waiter.question->key != line.key) {
+      return false;
+    }
+  }
+  return count == 0;
+}
+
 // Whoever takes nothing away is asked for, however many they are; of those who wait alike, so many
 // as there may be something for.
-void BlockedClients::Wake(Line* line, size_t count, bool of_write) {
+void BlockedClients::Wake(Line* line, const BlockedNews& news, bool of_write) {
   const std::string key = line->key;
+  const bool takes_all = of_write && TakesAll(*line, news);
+  if (of_write) line->Doubt();
+  line->empty |= takes_all;
+  size_t count = news.count;
   std::vector<Waiter*> chosen;
   const auto served = [&](const Waiter& waiter) {
     return std::any_of(chosen.begin(), chosen.end(),
@@ -172,15 +140,24 @@ void BlockedClients::Wake(Line* line, size_t count, bool of_write) {
     if (count == 0 && line->of_streams == 0) break;
     Waiter* waiter = place->waiter;
     const CommandRow& row = *waiter->request->row;
-    const bool of_stream = row.blocking == Blocking::kOption;
+    const bool of_stream = waiter->of_stream();
+    if (!(of_stream && of_write) && ((news.of != Elements::kNone && row.elements != news.of) ||
+                                     (news.not_of & BitOf(row.elements)) != 0)) {
+      continue;
+    }
     if (waiter->asking) {
-      if (of_write) AddKey(key, &waiter->again);
+      if (takes_all) continue;  // it is asked for what came before
+      const bool elsewhere = waiter->question != nullptr && waiter->question->key != key;
+      if (of_write || elsewhere) AddKey(key, &waiter->again);
+      // It comes before those behind it also for what else the same write has brought.
+      if (elsewhere && count > 0 && (!of_write || waiter->round == round_)) --count;
       continue;
     }
     if (of_stream ? row.IsWrite() && served(*waiter) : count == 0) continue;
     if (!of_stream) --count;
     chosen.push_back(waiter);
     waiter->asking = true;  // so that no answer ends it meanwhile
+    if (of_write) waiter->round = round_;
   }
   for (Waiter* waiter : chosen) Ask(waiter, key);
 }
@@ -196,7 +173,9 @@ std::unique_ptr<BlockedClients::Question> BlockedClients::NewQuestion(Waiter* wa
   question->waiter = waiter;
   question->about = Question::About::kItself;
   question->key.clear();
+  question->writes = 0;
   question->asked = {};
+  question->of_shard = true;
   question->kind = RequestKind::kRead;
   question->primary_only = false;
   question->sink = this;
@@ -209,7 +188,10 @@ std::unique_ptr<BlockedClients::Question> BlockedClients::NewQuestion(Waiter* wa
 void BlockedClients::Send(std::unique_ptr<Question> question) {
   question->block = question->asked.block;
   question->frame = question->asked.frame;
-  if (question->waiter != nullptr) question->waiter->question = question.get();
+  if (question->waiter != nullptr) {
+    question->waiter->question = question.get();
+    if (const Line* line = question->line(); line != nullptr) question->writes = line->writes;
+  }
   parts_->hold->Submit(question.release());
 }
 
@@ -242,6 +224,7 @@ void BlockedClients::OnReply(Request* request, const Reply& reply) {
   std::unique_ptr<Question> question(static_cast<Question*>(request));
   if (Waiter* waiter = question->waiter; waiter != nullptr) {
     waiter->asking = false;
+    waiter->question = nullptr;
     switch (question->about) {
       case Question::About::kItself:
         OnAnswer(question.get(), reply.bytes);
@@ -269,7 +252,7 @@ void BlockedClients::OnLastIds(Waiter* waiter, std::string_view reply) {
   extra.owned.Clear();
   extra.owned.Append(command);
   waiter->request->frame = extra.owned.view();
-  OnNothing(waiter, {});
+  OnNothing(waiter);
 }
 
 void BlockedClients::AskType(Waiter* waiter, const std::string& key) {
@@ -277,7 +260,10 @@ void BlockedClients::AskType(Waiter* waiter, const std::string& key) {
   waiter->asking = true;
   question->about = Question::About::kType;
   question->key = key;
-  question->asked.frame = CommandFrame({"TYPE", KeyOf(key)});
+  SplitFrame(waiter->request->frame, &args_);
+  question->asked.block = waiter->request->row->blocking == Blocking::kTimeoutLast;
+  question->asked.frame =
+      question->asked.block ? AskTypes(args_) : CommandFrame({"TYPE", KeyOf(key)});
   question->row = parts_->table->FindByName("type");
   Send(std::move(question));
 }
@@ -290,64 +276,93 @@ void BlockedClients::OnType(Waiter* waiter, const std::string& key, std::string_
           reply.starts_with("+stream")
               ? "-NOGROUP the consumer group this client was blocked on no longer exists\r\n"
               : "-UNBLOCKED the stream key no longer exists\r\n");
-  } else if (reply.starts_with("+list")) {
-    Leave(waiter, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+  } else if (DestinationWasWrong(reply)) {
+    LeaveToOthers(waiter, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+                  {key});
   } else {
-    OnNothing(waiter, key);
+    OnNothing(waiter);
   }
 }
 
 void BlockedClients::OnAnswer(Question* question, std::string_view reply) {
   Waiter* waiter = question->waiter;
   const std::string key = question->key;
-  const bool first = !waiter->in_line;
   const CommandRow& row = *waiter->request->row;
-  const bool of_group = row.blocking == Blocking::kOption && row.IsWrite();
+  const bool of_group = waiter->of_stream() && row.IsWrite();
   const bool moves = row.blocking == Blocking::kTimeoutLast && row.put_back.empty();
   const std::string answer = ReadAtOnce(question->asked, reply);
   const bool wrong_type = answer.starts_with("-WRONGTYPE");
-  if (!first &&
+  if (waiter->in_line &&
       ((wrong_type && (of_group || moves)) || (of_group && answer.starts_with("-NOGROUP")))) {
     AskType(waiter, key.empty() ? waiter->places[0].line->key : key);
     return;
   }
-  if (answer.empty() || (!first && wrong_type)) {
-    OnNothing(waiter, key);
+  if (answer.empty() || (waiter->in_line && wrong_type)) {
+    OnNoneOfIts(question, wrong_type);
     return;
   }
   const bool error = answer[0] == '-';
-  if (error && !first && !IsUnknown(answer)) {
-    later_.emplace_back(parts_->env->NowMs() + kLaterMs, key);
+  Line* line = question->line();
+  if (line != nullptr) {
+    if (error) line->Doubt();
+    if (!error && question->writes == line->writes) line->is = row.elements;
+  }
+  if (error && waiter->in_line && !IsUnknown(answer)) {
+    const uint64_t then_ms = parts_->env->NowMs() + kLaterMs;
+    AddKey(key, &waiter->again);
+    for (auto& each : std::exchange(waiter->again, {})) later_.emplace_back(then_ms, each);
     EndIfDue(waiter);
     return;
   }
+  std::vector<std::string> keys;
+  if (line != nullptr && line->more && !key.empty()) keys.push_back(key);
   Waiter* taker = error ? waiter : TakerOf(*question);
   if (taker == nullptr) {
+    // Nobody else wants it in that way; in another somebody may.
     Return(waiter, answer);
-    Leave(waiter, kGone);
-  } else {
-    // What the taker is still asked for is for who has given way.
-    if (taker != waiter && taker->asking) {
-      waiter->asking = true;
-      for (const std::string& written : taker->again) AddKey(written, &waiter->again);
-      waiter->question = taker->question;
-      waiter->question->waiter = waiter;
+    AddKey(key, &keys);
+    LeaveToOthers(waiter, kBlockedIsGone, std::move(keys));
+    return;
+  }
+  // What the taker is still asked for is for who has given way.
+  if (taker != waiter && taker->asking) {
+    waiter->asking = true;
+    waiter->question = taker->question;
+    waiter->question->waiter = waiter;
+    for (const std::string& written : std::exchange(taker->again, {})) {
+      AddKey(written, &waiter->again);
     }
-    Leave(taker, answer);
-    if (taker != waiter) EndIfDue(waiter);
+  } else if (taker != waiter) {
+    for (const std::string& written : std::exchange(waiter->again, {})) AddKey(written, &keys);
+    EndIfDue(waiter);
   }
-  const auto line = lines_.find(key);
-  if (line != lines_.end() && line->second.more) {
-    Wake(&line->second, 1, /*of_write=*/false);
-  }
+  LeaveToOthers(taker, answer, std::move(keys));
 }
 
-void BlockedClients::OnNothing(Waiter* waiter, const std::string& key) {
+// There is nothing, or it is something else: somebody may wait for that.
+void BlockedClients::OnNoneOfIts(Question* question, bool wrong_type) {
+  Waiter* waiter = question->waiter;
+  Line* line = question->line();
+  if (line == nullptr || !wrong_type) {
+    if (line != nullptr && question->writes == line->writes) line->empty = true;
+    if (line != nullptr) line->more = false;
+    OnNothing(waiter);
+    return;
+  }
+  line->empty = false;
+  if (question->writes == line->writes) line->is_not |= BitOf(waiter->request->row->elements);
+  const std::string key = line->key;
+  OnNothing(waiter);
+  const auto rest = lines_.find(key);
+  if (rest != lines_.end() && rest->second.more) WakeNext(&rest->second);
+}
+
+void BlockedClients::OnNothing(Waiter* waiter) {
   waiter->in_line = true;
-  if (const auto line = lines_.find(key); line != lines_.end()) line->second.more = false;
-  if (!waiter->end.empty()) {
-    EndIfDue(waiter);
-  } else if (!waiter->again.empty()) {
+  waiter->request->Extra().note.waits = true;
+  if (!waiter->end.empty() && !waiter->asking) {
+    LeaveToOthers(waiter, std::string(waiter->end), {});
+  } else if (!waiter->again.empty() && waiter->end.empty()) {
     // Whoever is first in line, and that need not be this one; by the keys as they were written.
     const auto ticket = waiter->ticket;
     for (const std::string& written : std::exchange(waiter->again, {})) {
@@ -356,7 +371,7 @@ void BlockedClients::OnNothing(Waiter* waiter, const std::string& key) {
       if (waiter->asking) {
         AddKey(written, &waiter->again);
       } else if (line != lines_.end()) {
-        Wake(&line->second, 1, /*of_write=*/false);
+        WakeNext(&line->second);
       }
     }
   }
@@ -371,8 +386,9 @@ BlockedClients::Waiter* BlockedClients::TakerOf(const Question& question) const 
   }
   for (Place* place = line->second.first; place != nullptr; place = place->behind) {
     Waiter* each = place->waiter;
-    const bool same = !each->asking || (each->question->about == Question::About::kItself &&
-                                        each->question->key == question.key);
+    const Question* its = each->question;
+    const bool same = !each->asking || (its != nullptr && its->about == Question::About::kItself &&
+                                        its->key == question.key);
     if (each->gone || !same) continue;
     if (each == own || Alike(*each, *own)) return each;
   }
@@ -386,10 +402,20 @@ bool BlockedClients::Alike(const Waiter& a, const Waiter& b) const {
   return WaitAlike(*a.request->row, args_, others_);
 }
 
+// `keys`, and what it would have been asked for again, are for those behind it.
+void BlockedClients::LeaveToOthers(Waiter* waiter, std::string_view reply,
+                                   std::vector<std::string> keys) {
+  for (const std::string& key : std::exchange(waiter->again, {})) AddKey(key, &keys);
+  Leave(waiter, reply);
+  for (const std::string& key : keys) {
+    const auto line = lines_.find(key);
+    if (line != lines_.end()) WakeNext(&line->second);
+  }
+}
+
 void BlockedClients::EndIfDue(Waiter* waiter) {
   if (waiter->asking || waiter->end.empty()) return;
-  const std::string end = waiter->end;
-  Leave(waiter, end);
+  Leave(waiter, std::string(waiter->end));
 }
 
 void BlockedClients::Return(Waiter* waiter, std::string_view reply) {
@@ -405,14 +431,12 @@ void BlockedClients::Return(Waiter* waiter, std::string_view reply) {
   Send(std::move(question));
 }
 
-void BlockedClients::Leave(Waiter* waiter, std::string_view reply) {
-  const auto owned = waiters_.extract(waiter);
-  const std::unique_ptr<Waiter>& left = owned.mapped();
+std::unique_ptr<BlockedClients::Waiter> BlockedClients::Unlink(Waiter* waiter) {
+  auto owned = waiters_.extract(waiter);
+  std::unique_ptr<Waiter> left = std::move(owned.mapped());
   for (Place& place : left->places) {
     Line* line = place.line;
-    (place.before != nullptr ? place.before->behind : line->first) = place.behind;
-    (place.behind != nullptr ? place.behind->before : line->last) = place.before;
-    line->of_streams -= OfStreams(*left->request);
+    line->Leave(&place);
     if (line->first == nullptr) {
       const std::string key = line->key;
       lines_.erase(key);
@@ -421,6 +445,11 @@ void BlockedClients::Leave(Waiter* waiter, std::string_view reply) {
   if (left->has_deadline) deadlines_.erase(left->deadline);
   left->ticket->waiter = nullptr;
   waiting_.Set(waiters_.size());
+  return left;
+}
+
+void BlockedClients::Leave(Waiter* waiter, std::string_view reply) {
+  const std::unique_ptr<Waiter> left = Unlink(waiter);
   left->request->sink->OnReply(left->request, Reply{reply, nullptr});
 }
 
@@ -429,7 +458,7 @@ void BlockedClients::Tick(uint64_t now_ms) {
     Waiter* waiter = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
     waiter->has_deadline = false;
-    waiter->end = kNull;
+    waiter->end = kBlockedForNothing;
     EndIfDue(waiter);
   }
   if (!deadlines_.empty()) parts_->env->UnblockAt(deadlines_.begin()->first);
@@ -438,36 +467,6 @@ void BlockedClients::Tick(uint64_t now_ms) {
     later_.erase(later_.begin());
   }
   if (!ready_.empty()) Serve();
-}
-
-void BlockedClients::OnMoved(const std::function<bool(std::string_view)>& is_moved) {
-  EndAll(is_moved,
-         "-UNBLOCKED force unblock from blocking operation: a change of the config gave the key to "
-         "another shard\r\n");
-}
-
-void BlockedClients::Stop() {
-  EndAll([](std::string_view) { return true; },
-         "-UNBLOCKED force unblock from blocking operation: the shard is being stopped\r\n");
-}
-
-void BlockedClients::EndAll(const std::function<bool(std::string_view)>& which,
-                            std::string_view text) {
-  std::vector<Waiter*> ended;
-  for (const auto& [key, line] : lines_) {
-    if (!which(KeyOf(key))) continue;
-    for (Place* place = line.first; place != nullptr; place = place->behind) {
-      Waiter* waiter = place->waiter;
-      if (waiter->end.empty()) ended.push_back(waiter);
-      waiter->end = text;
-    }
-  }
-  // One may be gone by the answer to another: it is known by its ticket.
-  std::vector<std::shared_ptr<BlockTicket>> tickets;
-  for (const Waiter* waiter : ended) tickets.push_back(waiter->ticket);
-  for (const auto& ticket : tickets) {
-    if (ticket->waiter != nullptr) EndIfDue(static_cast<Waiter*>(ticket->waiter));
-  }
 }
 
 }  // namespace gemel

@@ -28,29 +28,13 @@
 
 #include "backend/command/blocking.h"
 #include "backend/figures/figures.h"
+#include "backend/shard/blocked_line.h"
+#include "backend/shard/blocked_news.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/request.h"
 #include "backend/shard/shard_parts.h"
 
 namespace gemel {
-
-// Between a session that waits and the owner of the shard.
-struct BlockTicket {
-  void* waiter = nullptr;  // the owner's own
-};
-
-// Of a request of kind kBlocking.
-struct BlockingCargo : RequestCargo {
-  std::shared_ptr<BlockTicket> ticket;
-  uint64_t timeout_ms = 0;  // 0: for ever
-};
-
-// Of one of kind kUnblock. Answered at once.
-struct UnblockCargo : RequestCargo {
-  enum class Why : uint8_t { kTimeout, kError, kGone, kStopping };
-  std::shared_ptr<BlockTicket> ticket;
-  Why why = Why::kTimeout;
-};
 
 // Logic only, the shard's thread.
 class BlockedClients : private RequestSink {
@@ -65,72 +49,44 @@ class BlockedClients : private RequestSink {
 
   // A write is being sent: what it may have brought is asked for by the next Serve, behind it.
   void OnWrite(const Request& request);
+  // The same of a key that a write is known to have changed only now.
+  void OnKeyTold(std::string_view key);
   bool wants() const { return !ready_.empty(); }
   void Serve();
+  // A node has come or a role has changed: the copies may hold what nobody has written just now.
+  void Doubt();
 
   void Tick(uint64_t now_ms);
   // Those of these keys (without their databases) are somebody else's from now on.
   void OnMoved(const std::function<bool(std::string_view key)>& is_moved);
   void Stop();
 
- private:
-  struct Waiter;
-  struct Line;
-  struct Question;
-  // A waiter's place in the line of one of its keys.
-  struct Place {
-    Waiter* waiter = nullptr;
-    Line* line = nullptr;
-    Place* before = nullptr;
-    Place* behind = nullptr;
+  // --- the shard goes to another process (departure.h) ---
+  // It is a write that puts back what was taken for a client that is gone.
+  bool IsPutBack(const Request& request) const {
+    return request.sink == static_cast<const RequestSink*>(this) &&
+           static_cast<const Question&>(request).waiter == nullptr;
+  }
+  struct Taken {
+    Request* request;
+    std::string end;  // what it is to be told, as its time is over; empty: it goes on waiting
   };
-  struct Line {
-    std::string key;  // its name
-    Place* first = nullptr;
-    Place* last = nullptr;
-    uint32_t of_streams = 0;  // of them, who takes nothing away
-    bool more = false;        // whoever gets something need not be the last
-  };
-  using Deadlines = std::multimap<uint64_t, Waiter*>;
-  struct Waiter {
-    Request* request = nullptr;
-    std::shared_ptr<BlockTicket> ticket;
-    std::vector<Place> places;
-    Deadlines::iterator deadline;
-    bool has_deadline = false;
-    bool in_line = false;            // it has been told that there is nothing, and waits
-    bool asking = false;             // a question is under way for it
-    std::vector<std::string> again;  // keys that were written meanwhile, in their order
-    Question* question = nullptr;    // which that is
-    std::string end;    // what it is told if nothing comes of that; empty: it goes on waiting
-    bool gone = false;  // the client is, and is told nothing
-  };
-  // A question that is under way.
-  struct Question : Request {
-    enum class About : uint8_t {
-      kItself,   // what the client wants
-      kLastIds,  // behind which entries of streams that is
-      kType,     // what the key is, of which it was told an error
-    };
-    Waiter* waiter = nullptr;
-    About about = About::kItself;
-    std::string key;  // its name; empty: of all keys
-    AtOnce asked;
-  };
-  // What is to be asked for.
-  struct Ready {
-    std::string key;
-    size_t count;  // so many may have something
-    bool more;     // or any number
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
-  };
+  // All who wait, in the order in which they came and with the time that each has left. What is
+  // asked for them is for nobody.
+  std::vector<Taken> TakeAll();
 
-  void OnCommand(const FrameKeys::Command& command, bool own);
+ private:
+  using Waiter = BlockedWaiter;
+  using Line = BlockedLine;
+  using Place = BlockedPlace;
+  using Question = BlockedQuestion;
+  // There was nothing, and all that this brings is taken by those who are asked for now.
+  bool TakesAll(const Line& line, const BlockedNews& news) const;
   // `of_write`: who is being asked for already is asked for again.
-  void Wake(Line* line, size_t count, bool of_write);
+  void Wake(Line* line, const BlockedNews& news, bool of_write);
+  void WakeNext(Line* line) {
+    Wake(line, {{}, 1, false, line->is, line->is_not}, /*of_write=*/false);
+  }
   void Ask(Waiter* waiter, std::string_view key_name);
   std::unique_ptr<Question> NewQuestion(Waiter* waiter);
   void Send(std::unique_ptr<Question> question);
@@ -142,19 +98,24 @@ class BlockedClients : private RequestSink {
   // Who gets it.
   Waiter* TakerOf(const Question& question) const;
   bool Alike(const Waiter& a, const Waiter& b) const;
-  void OnNothing(Waiter* waiter, const std::string& key);
+  void OnNoneOfIts(Question* question, bool wrong_type);
+  void OnNothing(Waiter* waiter);
+  void LeaveToOthers(Waiter* waiter, std::string_view reply, std::vector<std::string> keys);
   void EndIfDue(Waiter* waiter);
   void EndAll(const std::function<bool(std::string_view key)>& which, std::string_view text);
   void Return(Waiter* waiter, std::string_view reply);
   // It waits no more.
+  std::unique_ptr<Waiter> Unlink(Waiter* waiter);
   void Leave(Waiter* waiter, std::string_view reply);
 
   ShardParts* parts_;
   std::unordered_map<const Waiter*, std::unique_ptr<Waiter>> waiters_;
-  std::unordered_map<std::string, Line, Hash, std::equal_to<>> lines_;
-  std::vector<Ready> ready_;
+  uint64_t came_ = 0;
+  BlockedLines lines_;
+  std::vector<BlockedNews> ready_;
   bool serving_ = false;
-  Deadlines deadlines_;
+  uint64_t round_ = 0;  // of Serve
+  BlockedDeadlines deadlines_;
   std::vector<std::pair<uint64_t, std::string>> later_;  // when, and of which key
   std::vector<std::unique_ptr<Question>> spare_;
   FrameKeys frame_{parts_->table};
@@ -163,7 +124,7 @@ class BlockedClients : private RequestSink {
   Figure waiting_{parts_->figures,
                   "blocked_clients",
                   "Clients that wait for what a key will have",
-                  {"clients", "blocked_clients"},
+                  {},
                   FigureType::kGauge};
   Figure returned_{parts_->figures, "put_back",
                    "Elements put back, as the client that they were taken for was gone"};

@@ -1,13 +1,15 @@
 #include "backend/shard/channels.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <utility>
 
+#include "backend/bytes/budget.h"
 #include "backend/channels/channel_name.h"
+#include "backend/channels/keyspace_name.h"
 #include "backend/link/node_identity.h"
 #include "backend/resp/request_reader.h"
+#include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/server_voices.h"
 #include "backend/shard/silent_main.h"
@@ -21,20 +23,8 @@ constexpr uint64_t kSubscribeWaitMs = 1000;
 // So long the nodes stay connected to when nobody wants anything.
 constexpr uint64_t kKeepSubscribedMs = 10 * 1000;
 
-// The database of "__keyspace@3__:key" and "__keyevent@3__:event"; -1: it is none of these.
-int64_t DatabaseOfNotification(std::string_view channel) {
-  for (const std::string_view head : {"__keyspace@", "__keyevent@"}) {
-    if (!channel.starts_with(head)) continue;
-    channel.remove_prefix(head.size());
-    int64_t database = -1;
-    const auto [end, error] =
-        std::from_chars(channel.data(), channel.data() + channel.size(), database);
-    const bool whole = error == std::errc() &&
-                       channel.substr(static_cast<size_t>(end - channel.data())).starts_with("__:");
-    return whole ? database : -1;
-  }
-  return -1;
-}
+// What is kept of a name here, counted (Budget).
+size_t CostOfWanted(const std::string& name) { return name.size() + 128; }
 
 }  // namespace
 
@@ -60,20 +50,80 @@ void Channels::Tick(uint64_t now_ms, uint32_t random) {
   }
   for (const auto& feed : feeds_) feed->Tick(now_ms, random += 0x9e3779b9u);
   if (!waiting_.empty()) Settle(now_ms);
+  LookWhetherCaughtUp(now_ms);
+}
+
+// It may have been away for long, or be new: what waits to be published is to be heard.
+void Channels::OnMainUp(uint32_t copy) {
+  const uint64_t now_ms = parts_->env->NowMs();
+  ChannelFeed& feed = *feeds_[copy];
+  feed.OnMainUp(now_ms);
+  if (wanted_.empty() || copy != parts_->copies->primary() || !feed.link().has_transport()) return;
+  StartFeeds(now_ms);
+  if (feed.AllSettled()) return;
+  catching_up_ = true;
+  catch_up_until_ms_ = std::max(catch_up_until_ms_, now_ms + kSubscribeWaitMs);
+  parts_->shard->LeaveShortWay();
+}
+
+void Channels::AwaitListeners(uint64_t until_ms) {
+  listeners_until_ms_ = until_ms;
+  catching_up_ = true;
+  catch_up_until_ms_ = until_ms + kSubscribeWaitMs;
+  parts_->shard->LeaveShortWay();
+}
+
+void Channels::LookWhetherCaughtUp(uint64_t now_ms) {
+  if (!catching_up_ || now_ms < listeners_until_ms_) return;
+  const ChannelFeed& feed = *feeds_[parts_->copies->primary()];
+  if (!feed.AllSettled() && !feed.failed() && now_ms < catch_up_until_ms_) return;
+  catching_up_ = false;
+  parts_->shard->Refresh();
+}
+
+bool Channels::IsHeard(Rest* rest) {
+  if (wanted_.empty()) return true;
+  const Copies& copies = *parts_->copies;
+  const Link& main = copies.link(copies.primary());
+  const uint64_t now_ms = parts_->env->NowMs();
+  if (!rest->begun) {
+    *rest = {true, false, now_ms + kSubscribeWaitMs, main.line().last_place(), {}};
+  }
+  if (now_ms >= rest->until_ms) return true;
+  if (!rest->asked) {
+    if (main.up() && main.line().answered_place() < rest->mark) return false;
+    rest->asked = true;
+    rest->pings.assign(feeds_.size(), 0);
+    ForEachCopy(copies.in_sync(), [&](uint32_t copy) { rest->pings[copy] = feeds_[copy]->Ping(); });
+  }
+  for (uint32_t copy = 0; copy < rest->pings.size(); ++copy) {
+    if (!feeds_[copy]->IsAnswered(rest->pings[copy])) return false;
+  }
+  return true;
 }
 
 void Channels::Stop() {
   for (const auto& feed : feeds_) feed->Stop();
   Settle(~uint64_t{0});
+  for (const auto& [name, workers] : wanted_) Budget::Give(CostOfWanted(name));
   wanted_.clear();
+  catching_up_ = false;
   LookWhoSpeaks();
 }
 
 void Channels::Submit(Request* request) {
   const auto& cargo = static_cast<const ChannelsCargo&>(*request->extra->cargo);
   const uint64_t now_ms = parts_->env->NowMs();
+  if (cargo.barrier) {
+    const uint32_t primary = parts_->copies->primary();
+    const uint64_t until_ms = now_ms + kSubscribeWaitMs;
+    waiting_.push_back({request, {}, until_ms, {}, primary, feeds_[primary]->Ping()});
+    SettleOne(std::prev(waiting_.end()), now_ms);
+    return;
+  }
   if (!cargo.wanted) {
     Drop(cargo);
+    if (!waiting_.empty()) Settle(now_ms);  // what is not wanted nobody waits for
     request->sink->OnReply(request, Reply{"+OK\r\n", nullptr});
     return;
   }
@@ -89,7 +139,11 @@ void Channels::Want(const ChannelsCargo& cargo) {
   for (const std::string& name : cargo.names) {
     Workers& workers = wanted_[name];
     if (workers.empty()) {
-      for (const auto& feed : feeds_) feed->Add(name);
+      Budget::Take(CostOfWanted(name));
+      const std::string there = OnNodes(name);
+      for (const auto& feed : feeds_) {
+        if (!there.empty()) feed->Add(there);
+      }
     }
     if (std::find(workers.begin(), workers.end(), cargo.worker) == workers.end()) {
       workers.push_back(cargo.worker);
@@ -99,6 +153,14 @@ void Channels::Want(const ChannelsCargo& cargo) {
 
 void Channels::Drop(const ChannelsCargo& cargo) {
   for (const std::string& name : cargo.names) Drop(cargo.worker, name);
+  if (!cargo.all) return;
+  std::vector<std::string> names;
+  for (const auto& [name, workers] : wanted_) {
+    if (std::find(workers.begin(), workers.end(), cargo.worker) != workers.end()) {
+      names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) Drop(cargo.worker, name);
 }
 
 void Channels::Drop(uint32_t worker, const std::string& name) {
@@ -106,25 +168,32 @@ void Channels::Drop(uint32_t worker, const std::string& name) {
   if (found == wanted_.end()) return;
   std::erase(found->second, worker);
   if (!found->second.empty()) return;
-  for (const auto& feed : feeds_) feed->Remove(name);
+  const std::string there = OnNodes(name);
+  for (const auto& feed : feeds_) {
+    if (!there.empty()) feed->Remove(there);
+  }
+  Budget::Give(CostOfWanted(found->first));
   wanted_.erase(found);
 }
 
 bool Channels::NeedsNoWait(const std::string& name) const {
   if (!wanted_.contains(name)) return true;
+  const std::string there = OnNodes(name);
+  if (there.empty()) return true;
   bool all = true;
   ForEachCopy(parts_->copies->in_sync(), [&](uint32_t copy) {
     const Link& feed = feeds_[copy]->link();
     // Nor is one waited for that could not be connected to.
     all = all && (!parts_->copies->link(copy).up() || !feed.has_transport() ||
-                  feeds_[copy]->failed() || feeds_[copy]->IsSettled(name));
+                  feeds_[copy]->failed() || feeds_[copy]->IsSettled(there));
   });
   return all;
 }
 
 void Channels::SettleOne(std::list<Waiting>::iterator waiting, uint64_t now_ms) {
   std::erase_if(waiting->names, [this](const std::string& name) { return NeedsNoWait(name); });
-  if (waiting->error.empty() && !waiting->names.empty() && now_ms < waiting->until_ms) return;
+  const bool open = !waiting->names.empty() || !feeds_[waiting->copy]->IsAnswered(waiting->ping);
+  if (waiting->error.empty() && open && now_ms < waiting->until_ms) return;
   const Waiting done = std::move(*waiting);
   waiting_.erase(waiting);
   done.request->sink->OnReply(done.request,
@@ -133,11 +202,12 @@ void Channels::SettleOne(std::list<Waiting>::iterator waiting, uint64_t now_ms) 
 
 void Channels::Settle(uint64_t now_ms) {
   settle_ = false;
+  LookWhoSpeaks();  // whoever is told that it listens may publish next
   for (auto it = waiting_.begin(); it != waiting_.end();) SettleOne(it++, now_ms);
 }
 
 void Channels::OnSubscribed(uint32_t copy, std::string_view name, std::string_view error) {
-  const std::string wanted(name);
+  const std::string wanted = OfNodes(name);
   if (!error.empty() && copy == parts_->copies->primary()) {
     for (Waiting& waiting : waiting_) {
       if (std::find(waiting.names.begin(), waiting.names.end(), wanted) == waiting.names.end()) {
@@ -151,15 +221,28 @@ void Channels::OnSubscribed(uint32_t copy, std::string_view name, std::string_vi
 }
 
 void Channels::OnFeedUp(uint32_t copy) {
-  for (const auto& [name, workers] : wanted_) feeds_[copy]->Add(name);
+  LookWhoSpeaks();
+  for (const auto& [name, workers] : wanted_) {
+    if (const std::string there = OnNodes(name); !there.empty()) feeds_[copy]->Add(there);
+  }
 }
 
 void Channels::OnMessage(uint32_t copy, std::string_view message) {
   if (copy != parts_->copies->primary()) return;
   if (!std::exchange(looked_, true)) LookWhoSpeaks();  // once for what came together
-  const auto found = wanted_.find(ChannelOfMessage(message));
+  const std::string name = ChannelOfMessage(message);
+  const uint32_t own = OwnDatabase();
+  const auto found = wanted_.find(own == 0 ? name : OfNodes(name));
   if (found == wanted_.end() || !PassesOn(found->first, message)) return;
   ++messages_;
+  std::string renamed;
+  if (!args_.empty() && DatabaseOfNotification(args_[args_.size() - 2]) >= 0) {
+    const std::string pattern(TextOfChannel(found->first));
+    const std::string channel = RenameKeyspace(args_[args_.size() - 2], own, 0);
+    if (args_.size() == 4) args_[1] = pattern;
+    args_[args_.size() - 2] = channel;
+    message = renamed = CommandFrame(args_);
+  }
   for (const uint32_t worker : found->second) {
     if (out_.size() <= worker) out_.resize(worker + 1);
     out_[worker].append(message);
@@ -177,22 +260,45 @@ void Channels::LookWhoSpeaks() {
   speaks_ = voices->Speaks(parts_->options.name, process) || process.empty();
 }
 
-bool Channels::PassesOn(std::string_view name, std::string_view message) const {
-  const uint32_t own = feeds_[parts_->copies->primary()]->link().options().database;
+bool Channels::PassesOn(std::string_view name, std::string_view message) {
+  args_.clear();
   if (KindOfChannel(name) == ChannelKind::kShardChannel) return true;
+  const uint32_t own = OwnDatabase();
   if (own == 0) return speaks_;
-  std::vector<std::string_view> args;
-  SplitFrame(message, &args);
-  const int64_t database = DatabaseOfNotification(args[args.size() - 2]);
+  SplitFrame(message, &args_);
+  const int64_t database = DatabaseOfNotification(args_[args_.size() - 2]);
   return database < 0 ? speaks_ : database == own;
+}
+
+uint32_t Channels::OwnDatabase() const {
+  return feeds_[parts_->copies->primary()]->link().options().database;
+}
+
+std::string Channels::OnNodes(const std::string& name) const {
+  const uint32_t own = OwnDatabase();
+  if (own == 0) return name;
+  const std::string_view text = TextOfChannel(name);
+  // No client has a database of that number.
+  if (FindKeyspace(text, own) != std::string_view::npos) return {};
+  return MakeChannelName(KindOfChannel(name), RenameKeyspace(text, 0, own));
+}
+
+std::string Channels::OfNodes(std::string_view name) const {
+  const uint32_t own = OwnDatabase();
+  if (own == 0 || name.empty()) return std::string(name);
+  return MakeChannelName(KindOfChannel(name), RenameKeyspace(TextOfChannel(name), own, 0));
 }
 
 void Channels::OnMessagesEnd(uint32_t) {
   looked_ = false;
-  if (settle_) Settle(parts_->env->NowMs());
   for (uint32_t worker = 0; worker < out_.size(); ++worker) {
     if (!out_[worker].empty()) parts_->env->OnMessages(worker, std::exchange(out_[worker], {}));
   }
+  // Who waits for the rest of what was published has it.
+  if (!settle_) return;
+  const uint64_t now_ms = parts_->env->NowMs();
+  Settle(now_ms);
+  LookWhetherCaughtUp(now_ms);
 }
 
 bool Channels::IsSilent(uint32_t copy) {

@@ -6,7 +6,9 @@
 // Of several shards that have a database each of one server, one passes on what is published there
 // (server_voices.h), but for what is about keys: of these each shard its own.
 //
-// A node is connected to while anything is wanted, and a moment longer.
+// A node is connected to while anything is wanted, and a moment longer. Where the shard has a
+// database of its nodes for itself, names are the client's everywhere but on the feeds
+// (keyspace_name.h).
 
 #ifndef GEMEL_BACKEND_SHARD_CHANNELS_H_
 #define GEMEL_BACKEND_SHARD_CHANNELS_H_
@@ -29,10 +31,14 @@ namespace gemel {
 // Of a request of kind kChannels: that worker wants to hear of the names (channel_name.h), or does
 // not any more; both hold until the other is said, however often. Answered with OK once all
 // copies in sync tell of all of them, but for those that cannot be asked just now; or with the
-// primary's error, and what it refused is not wanted.
+// primary's error, and what it refused is not wanted. With `barrier` it is answered once all that
+// the primary has published by now was handed on (or cannot be any more), and no names are in it.
+// With `all`, and without `wanted`, it is of every name that the worker has wanted.
 struct ChannelsCargo : RequestCargo {
   uint32_t worker = 0;
   bool wanted = true;
+  bool barrier = false;
+  bool all = false;
   std::vector<std::string> names;
 };
 
@@ -45,7 +51,7 @@ class Channels : private ChannelFeed::Host {
   void RemoveCopy(uint32_t copy) { feeds_[copy]->Stop(); }
   void SetOptions(uint32_t copy, const LinkOptions& node) { feeds_[copy]->SetOptions(node); }
   // The copy's link that carries the requests is up.
-  void OnMainUp(uint32_t copy) { feeds_[copy]->OnMainUp(parts_->env->NowMs()); }
+  void OnMainUp(uint32_t copy);
   // The link of the copy's feed; without a transport it is never used.
   Link& link(uint32_t copy) { return feeds_[copy]->link(); }
   void Tick(uint64_t now_ms, uint32_t random);
@@ -54,6 +60,22 @@ class Channels : private ChannelFeed::Host {
 
   // Takes a request of kind kChannels.
   void Submit(Request* request);
+  // The shard was another process's before. Those who listen have until then to say so here.
+  void AwaitListeners(uint64_t until_ms);
+  // False for that time, and for a moment after the primary's link has come up: what it was sent
+  // now nobody would hear, though somebody wants to.
+  bool MayPublish() const { return !catching_up_; }
+
+  // What the copies in sync have published until it was begun; before another one is the primary.
+  struct Rest {
+    bool begun = false;
+    bool asked = false;
+    uint64_t until_ms = 0;
+    uint64_t mark = 0;            // in the primary's line
+    std::vector<uint64_t> pings;  // by copy
+  };
+  // All of that is handed on, or will not be any more. Begins it if that was not done.
+  bool IsHeard(Rest* rest);
 
  private:
   struct Waiting {
@@ -61,6 +83,8 @@ class Channels : private ChannelFeed::Host {
     std::vector<std::string> names;  // that not all tell of yet
     uint64_t until_ms;
     std::string error;
+    uint32_t copy = 0;  // that has not answered
+    uint64_t ping = 0;
   };
   using Workers = std::vector<uint32_t>;
 
@@ -69,6 +93,7 @@ class Channels : private ChannelFeed::Host {
   void OnMessagesEnd(uint32_t copy) override;
   void OnSubscribed(uint32_t copy, std::string_view name, std::string_view error) override;
   void OnFeedUp(uint32_t copy) override;
+  void OnPong(uint32_t) override { settle_ = true; }
   bool IsSilent(uint32_t copy) override;
 
   void Want(const ChannelsCargo& cargo);
@@ -81,13 +106,25 @@ class Channels : private ChannelFeed::Host {
   bool NeedsNoWait(const std::string& name) const;
   // Looks who passes on what the primary's server publishes.
   void LookWhoSpeaks();
-  bool PassesOn(std::string_view name, std::string_view message) const;
+  // Splits the message into args_.
+  bool PassesOn(std::string_view name, std::string_view message);
+  // The database that the shard has for itself; 0: it has all.
+  uint32_t OwnDatabase() const;
+  // A name as the nodes have it; empty: nothing of it is the shard's.
+  std::string OnNodes(const std::string& name) const;
+  std::string OfNodes(std::string_view name) const;
+  // Ends the time in which nothing may be published, if that is over.
+  void LookWhetherCaughtUp(uint64_t now_ms);
 
   ShardParts* parts_;
   std::vector<std::unique_ptr<ChannelFeed>> feeds_;  // by copy
   std::unordered_map<std::string, Workers> wanted_;
   std::list<Waiting> waiting_;
   bool settle_ = false;  // a node has confirmed or refused something
+  bool catching_up_ = false;
+  uint64_t catch_up_until_ms_ = 0;
+  uint64_t listeners_until_ms_ = 0;
+  std::vector<std::string_view> args_;  // scratch: of a message
   bool speaks_ = true;
   bool looked_ = false;           // who does, since what came last was handed on
   uint64_t used_ms_ = 0;          // when anything was wanted last

@@ -66,14 +66,13 @@ class Copies {
   void LearnRunId(uint32_t copy, const std::string& run_id) { places_[copy].run_id = run_id; }
 
   // --- stages, and what follows from them ---
+  const CopyStages& stages() const { return stages_; }
   CopyStage stage(uint32_t copy) const { return stages_.of(copy); }
   bool Is(uint32_t copy, CopyStage stage) const { return stages_.of(copy) == stage; }
   bool InSync(uint32_t copy) const { return (in_sync() & Bit(copy)) != 0; }
   void Move(uint32_t copy, CopyStage to) { stages_.Move(copy, to); }
   CopyMask in_sync() const { return stages_.in_sync(); }
   CopyMask joining() const { return stages_.joining(); }
-  CopyMask scanned() const { return stages_.scanned(); }
-  CopyMask doubtful() const { return stages_.doubtful(); }
   CopyMask targets() const { return stages_.targets(); }
   // The link is up, and the node is the process that it should be.
   CopyMask up() const { return connected_ & ~stages_.replaced(); }

@@ -14,8 +14,11 @@
 #include "backend/shard/read_path.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/removals.h"
+#include "backend/shard/replicated_writes.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/watches.h"
+#include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
 namespace gemel {
@@ -23,55 +26,44 @@ namespace gemel {
 namespace {
 
 constexpr size_t kMaxAtOnce = 1024;
+// A script without keys.
+constexpr std::string_view kMoreCopies =
+    "TRYAGAIN the shard has got more copies while this was on its way";
 
 }  // namespace
 
-FirstWrites::FirstWrites(ShardParts* parts) : parts_(parts), jobs_(this, kMaxAtOnce) {}
+FirstWrites::FirstWrites(ShardParts* parts)
+    : parts_(parts), scripts_(parts), jobs_(this, kMaxAtOnce) {}
 
 void FirstWrites::Send(Request* request) {
   const CommandRow& row = *request->row;
   const uint32_t primary = parts_->copies->primary();
   if (!frame_.Look(*request)) {
-    parts_->hold->AnswerError(request, "ERR " + std::string(row.refusal));
+    parts_->hold->AnswerError(request, row.refusal.empty() ? std::string(kMoreCopies)
+                                                           : "ERR " + std::string(row.refusal));
   } else if (CollectKeys(row) > StateCopy::kMaxKeys && DifferentKeys() > StateCopy::kMaxKeys) {
     parts_->hold->AnswerError(request, StateCopy::kTooManyKeys);
-  } else if (!MayRun(row, primary)) {
+  } else if (!scripts_.MayRun(frame_, row, primary)) {
     parts_->hold->AnswerError(request, kCannotConfine);
   } else {
     ++begun_;
     Op* write = parts_->writes->Open(request);
     write->waiting_since_ms = parts_->env->NowMs();
+    write->alone =
+        jobs_.idle() && parts_->way_back->repairs().idle() && scripts_.MustBeAlone(frame_, row);
+    if (write->alone) ++alone_;
     BeginOn(primary, write, request->frame);
     if (parts_->blocked->wants()) parts_->blocked->Serve();
   }
 }
 
-bool FirstWrites::MayRun(const CommandRow& row, uint32_t copy) const {
-  return CanConfine(parts_->copies->link(copy).identity().dump_version) || !Confines(row);
-}
-
-bool FirstWrites::Confines(const CommandRow& row) const {
-  bool confines = false;
-  frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
-    confines |= command.row != nullptr && command.row->confine != nullptr;
-  });
-  return confines;
-}
-
-std::string FirstWrites::Confined(const CommandRow& row) const {
-  if (!Confines(row)) return {};
-  if (!frame_.is_block()) return row.confine(frame_.args());
-  std::string block(kMultiFrame);
-  frame_.ForEachCommand(&row, 0, [&](const FrameKeys::Command& command) {
-    const bool script = command.row != nullptr && command.row->confine != nullptr;
-    if (script && !IsConfined(command.args[1])) {
-      block += command.row->confine(command.args);
-    } else {
-      AppendCommand(&block, command.args);
-    }
-  });
-  block += kExecFrame;
-  return block;
+bool FirstWrites::MustBeAlone(const Request& request) {
+  if (request.kind != RequestKind::kFirstWrite ||
+      (!request.block && request.row->arg_rule != ArgRule::kScript) ||
+      parts_->copies->members() == 1) {
+    return false;
+  }
+  return frame_.Look(request) && scripts_.MustBeAlone(frame_, *request.row);
 }
 
 size_t FirstWrites::CollectKeys(const CommandRow& row) {
@@ -99,11 +91,20 @@ void FirstWrites::BeginOn(uint32_t copy, Op* write, std::string_view frame) {
   if (copy != parts_->copies->primary()) parts_->reads->NoteElsewhere();
   write->sent = write->pending = Bit(copy);
   const size_t written = CollectKeys(row);
-  const std::string first = Confined(row);
   const bool single = !frame_.is_block();
+  ScriptScope scope;
+  if (write->alone || scripts_.Witness(copy) != StateCopy::kNoCopy) scope = scripts_.Scope();
+  scope.tells = write->alone;
+  std::string first = scripts_.Confined(frame_, row, scope);
+  if (write->request->cursors) {
+    first = std::string(parts_->reads->cursors().FrameFor(copy, first.empty() ? frame : first));
+  }
+  for (StateCopy::Script& script : scripts_.scripts()) {
+    if (single) script.database = write->database;
+  }
   jobs_.Begin({write, write->session, write->database, frame, first, keys_, written,
                single ? row.rewrite : nullptr, single ? row.ask : nullptr, row.ask_before,
-               single && row.RunsCode()},
+               single && row.RunsCode(), write->alone, scripts_.scripts()},
               copy);
 }
 
@@ -119,6 +120,13 @@ void FirstWrites::OnLost(const Link& link, Op* op) {
 
 bool FirstWrites::MustWait(const Request& request, uint32_t* lock) {
   if (request.kind == RequestKind::kFirstWrite && (barrier_ || jobs_.full())) return true;
+  if (jobs_.alone() != StateCopy::kNoJob) {
+    if (lock != nullptr) *lock = jobs_.alone();
+    return true;
+  }
+  if (MustBeAlone(request) && (!jobs_.idle() || parts_->way_back->MustWaitForRepairs())) {
+    return barrier_ = true;
+  }
   if (jobs_.idle()) return false;
   if (!frame_.Look(request)) {
     // The copies have what is under way at different places in the order: it comes before or after.
@@ -185,13 +193,15 @@ void FirstWrites::OnNotExecuted(Op* write, uint32_t copy, std::string_view frame
     frame_.Split(frame);
     frame_.Find(write->request->row, write->database);
     for (uint32_t other = 0; other < parts_->copies->count(); ++other) {
-      if ((others & Bit(other)) == 0 || !MayRun(*write->request->row, other)) continue;
+      if ((others & Bit(other)) == 0 || !scripts_.MayRun(frame_, *write->request->row, other))
+        continue;
       BeginOn(other, write, frame);
       return;
     }
   }
   write->refused = 0;
   Request* request = std::exchange(write->request, nullptr);
+  request->ShowFrame(frame);
   request->sink->OnReply(request, Reply{error, nullptr});
   parts_->writes->End(write);
 }
@@ -203,8 +213,12 @@ void FirstWrites::OnFirstLost(Op* write, uint32_t copy, std::string_view frame, 
   }
   // Whoever of them turns out to be the truth.
   const Copies& copies = *parts_->copies;
-  parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy), frame,
-                               write->database);
+  const CopyMask concerned = copies.targets() | parts_->journals->recording() | Bit(copy);
+  if (write->alone) {
+    parts_->journals->RecordAllKeys(concerned);
+  } else {
+    parts_->journals->RecordKeys(concerned, frame, write->database);
+  }
   // Another copy must have been in sync, or nobody's data would count without the write; and once
   // is enough: it may be why the node ended. A script that does not end would not end elsewhere.
   const Request& request = *write->request;
@@ -221,30 +235,57 @@ void FirstWrites::OnFirstLost(Op* write, uint32_t copy, std::string_view frame, 
 }
 
 CopyMask FirstWrites::OnExecuted(Op* write, uint32_t copy, std::string_view frame,
-                                 std::string_view reply, bool known) {
+                                 std::string_view told, std::string_view reply, bool known) {
   const Copies& copies = *parts_->copies;
   Request* request = write->request;
-  request->frame = frame;
+  request->frame = told;
   if ((copies.in_sync() & ~parts_->edits->leaving() & Bit(copy)) == 0 ||
       copies.Is(copy, CopyStage::kUnsure)) {
     // It does not count any more what this copy has, or soon will not.
-    parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy),
-                                 frame, write->database);
+    parts_->journals->RecordKeys(copies.targets() | parts_->journals->recording() | Bit(copy), told,
+                                 write->database);
     HoldInFront(write, Bit(copy) & copies.in_sync(), frame);
     return 0;
   }
   if (parts_->journals->recording() != 0) parts_->journals->RecordWrite(*request);
-  write->KeepReply(Reply{reply, nullptr});
+  write->KeepReply(parts_->writes->ReplyOf(copy, *write, Reply{reply, nullptr}, frame));
   write->kept = Op::Kept::kReal;
   if (parts_->removals->Watches(*request)) parts_->removals->OnWrite(*request);
   const bool by_state = request->block || request->row->rewrite == nullptr;
   if (by_state) {
-    frame_.Split(frame);
+    frame_.Split(told);
     if (frame_.Find(request->row, request->database)) parts_->removals->OnStateSent(frame_);
   }
+  if (write->alone) OnTold(*request);
+  request->frame = frame;  // who sent it counts its bytes
   const CopyMask pending = ShareOut(write, copy, by_state, known);
-  parts_->writes->OnExecuted(copy, write, frame);
+  parts_->writes->OnExecuted(copy, write, told);
   return pending;
+}
+
+// Whoever hears of the keys of a write when it begins has not heard of all of these.
+void FirstWrites::OnTold(const Request& request) {
+  if (parts_->replicated->watching()) parts_->replicated->OnWrite(request);
+  if (parts_->watches->idle() && parts_->blocked->idle()) return;
+  frame_.Split(request.frame);
+  frame_.Find(request.row, request.database);
+  for (size_t i = 0; i < frame_.size(); ++i) {
+    parts_->watches->OnKeyTold(frame_.key(i));
+    parts_->blocked->OnKeyTold(frame_.key(i));
+  }
+}
+
+uint32_t FirstWrites::OnStopped(uint32_t copy, std::string_view frame) {
+  const CommandRow* row = frame_.SplitWithRow(frame);
+  frame_.Find(row, 0);
+  if (row != nullptr) scripts_.OnStopped(frame_, *row);
+  return scripts_.Witness(copy);
+}
+
+void FirstWrites::OnUndone(Op* write, std::string_view frame) {
+  frame_.Split(frame);
+  if (frame_.Find(write->request->row, write->database)) parts_->removals->OnStateSent(frame_);
+  HoldInFront(write, 0, frame);
 }
 
 // Who is sent what follows, who lacks it, and whose keys are repaired one by one.
@@ -298,7 +339,10 @@ void FirstWrites::OnExpiryTime(std::string_view key, int64_t unix_ms) {
 }
 
 void FirstWrites::OnStateUnlocked() {
-  if (!parts_->copies->losing()) parts_->shard->Refresh();
+  if (parts_->copies->losing()) return;
+  // Who waits for what a script brought is served before the next command.
+  if (parts_->blocked->wants() && jobs_.alone() == StateCopy::kNoJob) parts_->blocked->Serve();
+  parts_->shard->Refresh();
 }
 
 }  // namespace gemel

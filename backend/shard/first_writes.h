@@ -6,6 +6,12 @@
 // undone, because it left or was repaired from another copy, the bit is cleared and the write is
 // executed anew. If it serves again without that, it is the truth, and the client is told that the
 // write may or may not have been applied.
+//
+// A script that changes keys which it did not declare runs alone: all requests wait from the moment
+// at which it is sent until what it says that it changed is sent to the others, so that it has one
+// place in the order of each copy, whatever its keys are. That it does so is known of a script that
+// was stopped before, and taken for granted where no other copy could undo what a stopped one did.
+// If its copy is lost, any key may be wrong there.
 
 #ifndef GEMEL_BACKEND_SHARD_FIRST_WRITES_H_
 #define GEMEL_BACKEND_SHARD_FIRST_WRITES_H_
@@ -16,6 +22,7 @@
 #include <vector>
 
 #include "backend/figures/figures.h"
+#include "backend/shard/first_scripts.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/shard_parts.h"
 #include "backend/shard/state_copy.h"
@@ -57,17 +64,15 @@ class FirstWrites : private StateCopy::Host {
   void Trim() { frame_.Trim(); }
 
  private:
-  // What was split has a script, and that can be confined on that copy; or it has none.
-  bool MayRun(const CommandRow& row, uint32_t copy) const;
-  bool Confines(const CommandRow& row) const;
-  // What the first copy is sent in place of what was split; empty: that.
-  std::string Confined(const CommandRow& row) const;
+  // It has a script that may change keys which it did not declare, and so must run alone.
+  bool MustBeAlone(const Request& request);
   // The keys of what was split, those that it writes before the others; returns how many those are.
   size_t CollectKeys(const CommandRow& row);
   // Of those that were collected.
   size_t DifferentKeys() const;
   void BeginOn(uint32_t copy, Op* write, std::string_view frame);
   void HoldInFront(Op* write, CopyMask executed_by, std::string_view frame);
+  void OnTold(const Request& request);
   CopyMask ShareOut(Op* write, uint32_t first, bool by_state, bool known);
 
   // StateCopy::Host
@@ -78,8 +83,10 @@ class FirstWrites : private StateCopy::Host {
   void OnNotExecuted(Op* write, uint32_t copy, std::string_view frame,
                      std::string_view error) override;
   void OnFirstLost(Op* write, uint32_t copy, std::string_view frame, bool sent) override;
-  CopyMask OnExecuted(Op* write, uint32_t copy, std::string_view frame, std::string_view reply,
-                      bool known) override;
+  CopyMask OnExecuted(Op* write, uint32_t copy, std::string_view frame, std::string_view told,
+                      std::string_view reply, bool known) override;
+  uint32_t OnStopped(uint32_t copy, std::string_view frame) override;
+  void OnUndone(Op* write, std::string_view frame) override;
   void OnFollowed(Op* write, uint32_t copy, std::string_view frame) override;
   void OnNotFollowed(Op* write, uint32_t copy, std::string_view frame,
                      std::string_view error) override;
@@ -88,6 +95,7 @@ class FirstWrites : private StateCopy::Host {
   void OnStateUnlocked() override;
 
   ShardParts* parts_;
+  FirstScripts scripts_;
   StateCopy jobs_;
   // A write without keys waits until nothing is under way here, and those that come wait for it.
   bool barrier_ = false;
@@ -97,6 +105,9 @@ class FirstWrites : private StateCopy::Host {
                 "Writes that one copy executed before the others got what came of it"};
   Figure again_{parts_->figures, "first_writes_again",
                 "Of these, executed again as the copy was lost before it answered"};
+  Figure alone_{parts_->figures, "first_writes_alone",
+                "Of these, executed while all others waited, as a script may change keys that it "
+                "did not declare"};
 };
 
 }  // namespace gemel

@@ -27,7 +27,7 @@ uint8_t Selected(std::span<const std::string_view> args, uint8_t before) {
 bool FrameKeys::Command::MayWrite() const {
   const SecondCopy second = SecondCopyFor(*row, args);
   if (second != SecondCopy::kConfined) return second != SecondCopy::kNone;
-  return row->script != ScriptRule::kFunction && !IsConfined(args[1]);
+  return row->script == ScriptRule::kFunction ? !IsConfinedCall(args) : !IsConfined(args[1]);
 }
 
 void FrameKeys::SplitBlock(std::string_view frame) {

@@ -6,6 +6,7 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/aside.h"
 #include "backend/shard/at_most_once.h"
+#include "backend/shard/audience.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/read_path.h"
@@ -27,6 +28,10 @@ void Hold::Submit(Request* request) {
     return;
   }
   if (request->kind != RequestKind::kRead) request->tried = 0;
+  if (leaving_ && Stays(*request)) [[unlikely]] {
+    Add(request);
+    return;
+  }
   const ShardGate::Verdict verdict = AskGate(*request);
   if (verdict == ShardGate::Verdict::kRefuse) {
     AnswerError(request, gate_->Refusal());
@@ -49,7 +54,9 @@ void Hold::Submit(Request* request) {
 
 // What may be done at most once is for the primary alone.
 bool Hold::CanBeSent(const Request& request) const {
-  return request.kind == RequestKind::kRead && !IsAtMostOnce(request) ? CanRead() : CanWrite();
+  if (request.kind != RequestKind::kRead) return CanWrite();
+  return IsAtMostOnce(request) ? CanWrite() && parts_->audience->channels().MayPublish()
+                               : CanRead();
 }
 
 void Hold::Send(Request* request) {
@@ -90,8 +97,10 @@ void Hold::Add(Request* request) {
 
 void Hold::TakeBack(Request* request, std::string_view frame, uint64_t sent_ms) {
   const bool executed = request->kind != RequestKind::kRead && request->tried != 0;
-  if (!executed && RefusedAsFull(request)) return;
-  if (request->extra != nullptr) request->extra->owned.Clear();
+  if (!executed && parts_->cut.empty() && RefusedAsFull(request)) return;
+  if (request->extra != nullptr && frame.data() != request->extra->owned.view().data()) {
+    request->extra->owned.Clear();
+  }
   request->frame = frame;
   ++held_count_;
   parts_->shard->LeaveShortWay();
@@ -125,6 +134,7 @@ ShardGate::Verdict Hold::MayGo(HeldQueue::Held* held) {
 void Hold::Release() {
   const bool hopeful = parts_->roles->Hopeful();
   if (releasing_ || (!CanRead() && !CanWrite() && hopeful)) return;
+  if (leaving_ && !HasToSend()) return;
   releasing_ = true;
   parts_->first->BeginRound();
   parts_->way_back->BeginRound();
@@ -133,6 +143,10 @@ void Hold::Release() {
   for (held_.BeginRound(); held_.visiting() && blocked_.size() < held_.session_count();) {
     HeldQueue::Held held = held_.Pop();
     Request* request = held.request;
+    if (leaving_ && Stays(*request)) {
+      held_.PushAgain(held);
+      continue;
+    }
     if (request->kind == RequestKind::kRead && parts_->env->IsGone(request->session)) {
       AnswerError(request, "ERR the client is gone");
       continue;
@@ -158,10 +172,30 @@ void Hold::Release() {
 }
 
 void Hold::Tick(uint64_t now_ms) {
-  while (Request* request = held_.PopDue(now_ms, parts_->options.wait_ms)) {
+  // While the shard leaves, what waits does so for what is in flight, which has as long.
+  const uint64_t wait_ms = uint64_t{parts_->options.wait_ms} * (leaving_ ? 2 : 1);
+  while (Request* request = held_.PopDue(now_ms, wait_ms)) {
     AnswerError(request, WhyNotSent(*request));
   }
   if (!held_.empty()) parts_->shard->Refresh();
+}
+
+bool Hold::Stays(const Request& request) const {
+  return !parts_->cut.empty() || !parts_->blocked->IsPutBack(request);
+}
+
+bool Hold::HasToSend() const {
+  bool any = false;
+  held_.ForEach([&](const Request* request) {
+    any |= !Stays(*request) || parts_->first->MayHaveBeenExecuted(*request);
+  });
+  return any;
+}
+
+std::vector<Request*> Hold::TakeAll() {
+  std::vector<Request*> all;
+  while (!held_.empty()) all.push_back(held_.Pop().request);
+  return all;
 }
 
 void Hold::Stop() {
@@ -176,12 +210,12 @@ void Hold::Stop() {
 void Hold::Pause(std::function<void()> drained) {
   paused_ = true;
   parts_->shard->Refresh();
-  parts_->writes->WhenDrained(std::move(drained));
+  parts_->writes->generations().WhenDrained(std::move(drained));
 }
 
 void Hold::Resume() {
   paused_ = false;
-  parts_->writes->ForgetDrained();
+  parts_->writes->generations().ForgetDrained();
   parts_->shard->Refresh();
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "backend/figures/figures.h"
 #include "backend/shard/held_queue.h"
@@ -37,6 +38,14 @@ class Hold {
   // One round over what waits. What still cannot go is held again, and with it whatever the same
   // session sent behind it.
   void Release();
+  // The shard leaves (departure.h): from now on all is held but what puts back what was taken from
+  // a key for nobody.
+  void Leave() { leaving_ = true; }
+  bool leaving() const { return leaving_; }
+  // Something held is to be sent, or to be undone, all the same.
+  bool HasToSend() const;
+  // All that is held, in its order.
+  std::vector<Request*> TakeAll();
   // Answers what has waited for too long, and looks at the rest.
   void Tick(uint64_t now_ms);
   // Answers all with an error.
@@ -77,12 +86,16 @@ class Hold {
   // Of one that is held; *held learns what it waits for.
   ShardGate::Verdict MayGo(HeldQueue::Held* held);
 
+  // It stays, for the shard leaves.
+  bool Stays(const Request& request) const;
+
   ShardParts* parts_;
   HeldQueue held_;
   ShardGate* gate_ = nullptr;
   bool releasing_ = false;
   std::unordered_set<uint32_t> blocked_;  // sessions of which one must wait, in this round
   bool paused_ = false;
+  bool leaving_ = false;
   Figure held_count_{parts_->figures, "waited", "Requests that had to wait"};
   Figure errors_{parts_->figures, "errors",
                  "Requests that the shard itself answered with an error"};

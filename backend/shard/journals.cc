@@ -76,6 +76,14 @@ void Journals::RecordKeys(CopyMask copies, std::string_view frame, uint8_t datab
   });
 }
 
+void Journals::RecordAllKeys(CopyMask copies) {
+  if (parts_->copies->members() == 1) return;
+  ForEachCopy(copies, [&](uint32_t copy) {
+    Need(copy);
+    if (journals_[copy].keys != nullptr) Forget(copy);
+  });
+}
+
 void Journals::Miss(uint32_t copy, std::string_view key) {
   DirtyKeys* keys = journals_[copy].keys.get();
   if (keys == nullptr) return;

@@ -36,6 +36,8 @@ class Journals {
   // not known yet who of them will be the truth.
   // `database`: what the frame is about.
   void RecordKeys(CopyMask copies, std::string_view frame, uint8_t database);
+  // The same of a write that may have changed any key.
+  void RecordAllKeys(CopyMask copies);
   // A write that is about to be sent to the targets, while others have journals.
   void RecordWrite(const Request& request);
   void Add(uint32_t copy, std::string_view key) {

@@ -16,6 +16,7 @@
 #include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
@@ -77,6 +78,7 @@ void KeyDoubts::Resolve() {
   for (const std::string& key : settled) {
     parts_->writes->differing().OnSource(key, parts_->copies->primary());
     parts_->writes->OnKeySettled(key);
+    parts_->tracked->OnRepaired(key);
   }
   if (doubts_.empty()) {
     OnNoneInDoubt();
@@ -87,7 +89,7 @@ void KeyDoubts::Resolve() {
 
 // Whoever waits for all that is locked need not wait for these.
 void KeyDoubts::OnNoneInDoubt() {
-  if (parts_->way_back->NothingLocked()) parts_->writes->OnAllRepaired();
+  if (parts_->way_back->NothingLocked()) parts_->writes->waiting().OnAllRepaired(*parts_->copies);
   parts_->shard->Refresh();
 }
 
@@ -111,9 +113,13 @@ KeyDoubts::Verdict KeyDoubts::Decide(Doubt* doubt) const {
   const bool lost = cause.told != 0 ? (cause.told & ~in_sync) != 0
                                     : cause.source == lost_primary_ && cause.source != kPrimary &&
                                           !copies.InSync(cause.source);
-  if (cause.overwritten || lost) {
-    if (cause.evicted) return Verdict::kDelete;
-    if ((cause.told & in_sync) == 0 || cause.overwritten) return Verdict::kJudge;
+  if ((cause.overwritten || lost) && cause.evicted) return Verdict::kDelete;
+  const CopyMask primary = Bit(copies.primary());
+  if (cause.overwritten && (cause.told & in_sync & primary) != 0) {
+    // The others have it from there, and it has nothing of before either.
+    cause.told = primary;
+  } else if (cause.overwritten || (lost && (cause.told & in_sync) == 0)) {
+    return Verdict::kJudge;
   }
   cause.told &= in_sync;
   if (std::popcount(cause.told) > 1) return Verdict::kWeigh;
@@ -269,8 +275,16 @@ void KeyDoubts::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
   }
 }
 
+// What the others had expired until then they may tell of only now, behind the barrier that this
+// has waited for: the primary has nothing of it.
 void KeyDoubts::OnRepaired(const std::string& key) {
-  parts_->removals->OnMadeEqual(key, /*unseen=*/repairing_.erase(key) > 0);
+  const auto repaired = repairing_.extract(key);
+  const bool unseen = !repaired.empty();
+  const uint32_t primary = parts_->copies->primary();
+  if (unseen && SourceOf(repaired.mapped().cause) == primary) {
+    parts_->removals->NoteRight(primary, key);
+  }
+  parts_->removals->OnMadeEqual(key, unseen);
   // Something was heard of it meanwhile.
   if (Has(key)) parts_->removals->Miss(parts_->journals->known(), key);
   Resolve();

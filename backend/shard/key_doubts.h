@@ -12,8 +12,9 @@
 //   Several did:    the one that did so last has the least: where one has nothing, it is deleted
 //                   on all; else that of the shortest DUMP counts.
 //   One did whose state another's has replaced since, or is not to be had:
-//                   what was gone may be in both. An evicted key is deleted on all; one that
-//                   expired is judged by how long it lives on the primary.
+//                   what was gone may be in both. An evicted key is deleted on all. Of one that
+//                   expired the primary's state counts if the primary removed it, too: it has what
+//                   was written since. Else it is judged by how long it lives there.
 
 #ifndef GEMEL_BACKEND_SHARD_KEY_DOUBTS_H_
 #define GEMEL_BACKEND_SHARD_KEY_DOUBTS_H_

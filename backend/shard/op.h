@@ -28,6 +28,7 @@ struct alignas(64) Op : LinkItem {
   uint8_t generation = 0;  // see WriteGenerations
   uint8_t repair_step = 0;
   Kept kept = Kept::kNothing;
+  bool tracked = false;        // see TrackedKeys::OnWrite
   CopyMask sent = 0;           // to these copies
   CopyMask joining = 0;        // of them: not in sync when it was sent, see way_back.h
   CopyMask pending = 0;        // sent, not answered
@@ -68,6 +69,8 @@ struct alignas(64) Op : LinkItem {
     request = nullptr;
     kept = Kept::kNothing;
     unread = false;
+    alone = false;
+    tracked = false;
     room_mb = 0;
     sent = joining = 0;
     pending = applied = lost = refused = differ = 0;
@@ -90,6 +93,7 @@ struct alignas(64) Op : LinkItem {
   uint64_t waiting_since_ms = 0;
   uint32_t repair_job = 0;
   uint32_t room_mb = 0;  // of the shard's for replies of large writes
+  bool alone = false;    // a first write while which nothing else is sent
   bool unread = false;   // some copy closed its connection and said that it had not read it
 };
 

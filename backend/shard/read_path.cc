@@ -29,7 +29,23 @@ void ReadPath::Refuse(Request* request) {
 
 void ReadPath::SendTo(uint32_t copy, Request* request, CopyMask tried) {
   request->tried = static_cast<uint16_t>(tried);
-  Transmit(*parts_, request, request, Bit(copy));
+  if (request->cursors) {
+    parts_->copies->link(copy).Send(request, cursors_.FrameFor(copy, request->frame));
+  } else {
+    Transmit(*parts_, request, request, Bit(copy));
+  }
+}
+
+void ReadPath::SendByCursor(Request* request) {
+  const int picked = PickFirst(*request);
+  if (picked < 0) {
+    Refuse(request);
+    return;
+  }
+  const uint32_t copy = static_cast<uint32_t>(picked);
+  ++reads_;
+  sample_.OnRead(*request, copy == parts_->copies->primary());
+  SendTo(copy, request, Bit(copy));
 }
 
 int ReadPath::Look(CopyMask among, bool primary_only, bool also_silent, uint32_t turn) const {
@@ -46,6 +62,10 @@ int ReadPath::Look(CopyMask among, bool primary_only, bool also_silent, uint32_t
 }
 
 int ReadPath::PickFirst(const Request& request) {
+  if (request.cursors) {
+    const int owner = cursors_.OwnerOf(request.frame);
+    if (owner >= 0) return Pick(Bit(static_cast<uint32_t>(owner)), /*primary_only=*/true);
+  }
   // While a copy is silent, one that may take long does not take the last one that is not.
   const CopyMask silent = parts_->hedger->silent();
   const bool stays = silent != 0 && std::popcount(parts_->copies->readable() & ~silent) == 1 &&
@@ -85,6 +105,7 @@ bool ReadPath::Retry(Request* request, std::string_view frame) {
   const uint32_t copy = static_cast<uint32_t>(picked);
   ++fallbacks_;
   request->tried |= static_cast<uint16_t>(Bit(copy));
+  if (request->cursors) frame = cursors_.FromStart(frame);
   parts_->copies->link(copy).Send(request, frame);
   return true;
 }
@@ -95,17 +116,19 @@ void ReadPath::OnReply(const Link& link, Request* request, const Reply& reply,
     return;
   if (link.end().rest_unread) [[unlikely]]
     parts_->aside->LearnFromRefusal(link.index(), reply.bytes, frame);
-  Answer(request, reply, frame);
+  Answer(request, ReplyOf(link.index(), *request, reply, frame), frame);
 }
 
 void ReadPath::Answer(Request* request, const Reply& reply, std::string_view frame) {
   if (reply.bytes.size() >= HeavyReads::kLarge) [[unlikely]]
     parts_->aside->NoteSize(request->row, frame, reply.bytes.size());
+  request->ShowFrame(frame);
   request->sink->OnReply(request, reply);
 }
 
-bool ReadPath::EndsWithScript(const Link& link, Request* request) {
+bool ReadPath::EndsWithScript(const Link& link, Request* request, std::string_view frame) {
   if (!link.end().overdue || !parts_->nodes->MayNotRunAgain(link.index(), *request)) return false;
+  request->ShowFrame(frame);
   parts_->hold->AnswerError(
       request,
       "ERR the node gave no answer to this script in time ([timeouts] request_ms) and its "
@@ -114,15 +137,21 @@ bool ReadPath::EndsWithScript(const Link& link, Request* request) {
 }
 
 void ReadPath::OnLost(const Link& link, Request* request, std::string_view frame, bool suspect) {
-  if (EndsWithScript(link, request)) return;
+  if (EndsWithScript(link, request, frame)) return;
   if (parts_->env->IsGone(request->session)) {
     parts_->hold->AnswerError(request, "ERR the client is gone");
     return;
   }
   if (IsAtMostOnce(*request) && !link.end().rest_unread) {
+    request->ShowFrame(frame);
     parts_->hold->AnswerError(request, "ERR the connection to node " + link.name() +
                                            " was lost: it is not known whether it has published "
                                            "the message");
+    return;
+  }
+  if (request->cursors) frame = cursors_.FromStart(frame);
+  if (!parts_->cut.empty()) {
+    parts_->hold->TakeBack(request, frame, parts_->env->NowMs());
     return;
   }
   if (suspect && !parts_->roles->stopped() && parts_->aside->TakeSuspect(request, frame)) {
@@ -134,6 +163,7 @@ void ReadPath::OnLost(const Link& link, Request* request, std::string_view frame
   if (parts_->roles->Hopeful()) {
     parts_->hold->TakeBack(request, frame, parts_->env->NowMs());
   } else {
+    request->ShowFrame(frame);
     Refuse(request);
   }
 }

@@ -10,6 +10,7 @@
 
 #include "backend/figures/figures.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/cursors.h"
 #include "backend/shard/hedger.h"
 #include "backend/shard/read_policy.h"
 #include "backend/shard/read_sample.h"
@@ -22,12 +23,19 @@ namespace gemel {
 class ReadPath {
  public:
   explicit ReadPath(ShardParts* parts)
-      : parts_(parts), policy_(&ReadPolicyOf(parts->options.read_from)), sample_(parts) {}
+      : parts_(parts),
+        policy_(&ReadPolicyOf(parts->options.read_from)),
+        sample_(parts),
+        cursors_(parts) {}
 
   void SetOptions() { policy_ = &ReadPolicyOf(parts_->options.read_from); }
 
   // Sends it to the copy that is asked first, or answers it with an error if there is none.
   void Send(Request* request) {
+    if (request->cursors) [[unlikely]] {
+      SendByCursor(request);
+      return;
+    }
     uint32_t copy = parts_->copies->primary();
     if (!PrimaryServes(*request)) {
       const int picked = PickFirst(*request);
@@ -49,6 +57,11 @@ class ReadPath {
   // Sends it to that copy, whose link is up. If it is answered by another one after all, that one's
   // bit is in `tried`, too.
   void SendTo(uint32_t copy, Request* request, CopyMask tried);
+  // What was read of that copy, as the client gets it.
+  Reply ReplyOf(uint32_t copy, const Request& request, const Reply& reply, std::string_view frame) {
+    return request.cursors ? cursors_.ReplyOf(copy, reply, frame) : reply;
+  }
+  Cursors& cursors() { return cursors_; }
   // One that is sent to the primary over another link counts, too.
   void Count(const Request& request) {
     ++reads_;
@@ -59,6 +72,10 @@ class ReadPath {
   // One may have done so lately: within 10 s.
   bool SeenElsewhere() const;
   ReadSample& sample() { return sample_; }
+  void Trim() {
+    sample_.Trim();
+    cursors_.Trim();
+  }
   uint64_t reads() const { return reads_.value(); }
 
   // The copy of these that is asked, -1 if none can be. `also_silent`: even one whose line does not
@@ -91,15 +108,17 @@ class ReadPath {
            (policy_->read_from == ReadFrom::kPrimary || request.primary_only ||
             readable == primary);
   }
+  void SendByCursor(Request* request);
   int Look(CopyMask among, bool primary_only, bool also_silent, uint32_t turn) const;
   void Refuse(Request* request);
-  bool EndsWithScript(const Link& link, Request* request);
+  bool EndsWithScript(const Link& link, Request* request, std::string_view frame);
 
   ShardParts* parts_;
   const ReadPolicy* policy_;
   uint32_t turn_ = 0;
   std::optional<uint64_t> elsewhere_ms_;
   ReadSample sample_;
+  Cursors cursors_;
   Figure reads_{parts_->figures, "reads", "Reads that were sent to a copy"};
   Figure fallbacks_{parts_->figures, "fallbacks",
                     "Reads sent to another copy after the first one failed"};

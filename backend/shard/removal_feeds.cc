@@ -8,6 +8,7 @@
 #include "backend/shard/removals.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/silent_main.h"
+#include "backend/shard/tracked_keys.h"
 
 namespace gemel {
 
@@ -32,12 +33,13 @@ void RemovalFeeds::AddCopy(uint32_t copy, const LinkOptions& node) {
 
 void RemovalFeeds::StartFeed(uint32_t copy, uint64_t now_ms) {
   RemovalFeed& feed = *feeds_[copy];
-  if (!parts_->copies->IsMember(copy) || parts_->copies->members() == 1) {
+  const bool alone = parts_->copies->members() == 1;
+  if (!parts_->copies->IsMember(copy) || (alone && !parts_->tracked->wants_removals())) {
     if (feed.started()) feed.Stop();
   } else if (!feed.started() && parts_->copies->link(copy).up()) {
     feed.Start(now_ms, parts_->copies->link(copy).identity());
   }
-  asked_ = feed.started() ? asked_ | Bit(copy) : asked_ & ~Bit(copy);
+  asked_ = feed.started() && !alone ? asked_ | Bit(copy) : asked_ & ~Bit(copy);
 }
 
 void RemovalFeeds::Tick(uint64_t now_ms, uint32_t random) {
@@ -73,6 +75,11 @@ void RemovalFeeds::OnMainDown(uint32_t copy) {
   if (now_ms >= rest_until_ms_) rest_until_ms_ = now_ms + kRestMs;
 }
 
+bool RemovalFeeds::Hears(uint32_t copy) {
+  return !feeds_[copy]->link().has_transport() ||
+         (feeds_[copy]->following() && notifying_[copy] != 0);
+}
+
 bool RemovalFeeds::IsSilent(uint32_t copy) {
   return IsMainSilent(*parts_->copies, copy, parts_->env->NowMs());
 }
@@ -96,11 +103,13 @@ void RemovalFeeds::OnRemovedEnd(uint32_t) { GoOn(); }
 
 void RemovalFeeds::OnFollowing(uint32_t copy, bool missed) {
   if (missed) parts_->removals->OnMissed(copy);
+  parts_->tracked->LookWhetherHeard();
 }
 
 void RemovalFeeds::OnFeedEnd(uint32_t copy) {
   barrier_.feed &= ~Bit(copy);
   parts_->removals->OnRemovedEnd();
+  parts_->tracked->LookWhetherHeard();
   if (copy == parts_->copies->primary()) parts_->roles->Reconcile();
 }
 

@@ -44,7 +44,10 @@ class RemovalFeeds : private RemovalFeed::Host {
   void SetNotifying(uint32_t copy, uint64_t since);
   // What the node removes is told.
   bool IsFollowed(uint32_t copy) const { return feeds_[copy]->following(); }
-  // No node is asked to tell. Else what copies remove counts, also while no feed happens to be up.
+  // What the node removes is told, all of it. (Where there is no transport nobody asks.)
+  bool Hears(uint32_t copy);
+  // No node is asked to tell, for the sake of the others. Else what copies remove counts, also
+  // while no feed happens to be up.
   bool none() const { return asked_ == 0; }
   // Why what the node removes is not heard of; empty: it is, or there is no other copy.
   std::string Note(uint32_t copy) const;

@@ -14,6 +14,7 @@
 #include "backend/shard/refusals.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 
@@ -139,6 +140,8 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   ++removed_;
   heard_ms_ = parts_->env->NowMs();
   if (evicted) parts_->watches->OnEvicted(key);
+  if (!parts_->tracked->idle() && !IsKnownToBeGone(copy, key)) parts_->tracked->OnChanged(key);
+  if (parts_->copies->members() == 1) return;  // who had nothing else to be equal to
   // One that joins has all that is not in its journal: what it removes of that is gone, as with a
   // copy in sync, unless it may have been written since. Then it is that copy which is wrong.
   const bool joins =
@@ -157,7 +160,14 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
     if (joins) {
       Doubt(key, {KeyDoubts::kPrimary, 0, false, false});
     } else {
-      Doubt(key, {copy, Bit(copy), evicted, IsOverwritten(key, copy)});
+      const bool overwritten = IsOverwritten(key, copy);
+      // The primary may have told before the key was written again, and may have been taken at its
+      // word already.
+      const CopyMask before =
+          overwritten ? (recent_.GoneOn(key) | recent_.ToldBy(key)) & Bit(parts_->copies->primary())
+                      : 0;
+      recent_.NoteTold(key, Bit(copy));
+      Doubt(key, {copy, Bit(copy) | before, evicted, overwritten});
     }
   } else if ((recent_.GoneOn(key) & Bit(copy)) == 0) {
     const auto found = gone_.find(key);
@@ -167,6 +177,11 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
       gone_.emplace(std::string(key), Bit(copy));
     }
   }
+}
+
+// Another copy has told of it, and nobody has written it since.
+bool Removals::IsKnownToBeGone(uint32_t copy, std::string_view key) const {
+  return gone_.contains(key) || (!recent_.MayHave(key) && (recent_.GoneOn(key) & Bit(copy)) != 0);
 }
 
 // The primary is it from which others get their state.
@@ -302,6 +317,8 @@ void Removals::DeleteEverywhere(const std::string& key) {
   Delete(up, {key});
   Miss(parts_->journals->known() & ~up, key);
   recent_.Add(key);
+  recent_.NoteTold(key, up);  // as of a repair: nobody has anything of before
+  if (!parts_->tracked->idle()) parts_->tracked->OnChanged(key);
 }
 
 void Removals::OnRoles() {

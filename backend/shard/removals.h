@@ -86,6 +86,9 @@ class Removals {
     recent_.Add(key);
     if (!unseen && !feeds_.none()) recent_.AddOverwritten(key);
   }
+  // Whatever a copy tells of it that it has removed before it is made equal now, this one has
+  // nothing of that.
+  void NoteRight(uint32_t copy, std::string_view key) { recent_.NoteTold(key, Bit(copy)); }
   // The state of these keys on the first copy that executed a write is sent to the others.
   void OnStateSent(const FrameKeys& keys);
 
@@ -98,7 +101,9 @@ class Removals {
   // There is something that a barrier would forget; one begins; it ended, or was given up.
   bool WantsBarrier() const { return !recent_.empty(); }
   void OnBarrier() { recent_.Close(); }
-  void OnBarrierEnd() { recent_.Drop(); }
+  void OnBarrierEnd() {
+    recent_.Drop([this](std::string_view key) { return IsLocked(key); });
+  }
   void OnBarrierGivenUp() { recent_.Reopen(); }
 
   // --- what was sent for this, of kind kRemoval ---
@@ -128,6 +133,7 @@ class Removals {
 
   void OnWrite(const FrameKeys::Command& command);
   bool IsOverwritten(std::string_view key, uint32_t copy) const;
+  bool IsKnownToBeGone(uint32_t copy, std::string_view key) const;
   void DoubtAll(uint32_t copy, uint8_t database, std::string_view frame);
   void Flush();
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backend/shard/blocked_clients.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/journals.h"
@@ -9,6 +10,7 @@
 #include "backend/shard/replicated_writes.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
@@ -44,6 +46,7 @@ void RoleEdits::Send(Edit edit, EditDone done) {
 
 // Nothing is heard once the shard is gone: one that a reload removes may have edits under way.
 void RoleEdits::SendNow(Edit edit, EditDone done) {
+  if (stopped_) return;
   // What was decided by the state of the shard holds for that state alone. Which process serves a
   // copy is so whatever else changes.
   const bool learnt = edit.kind == EditKind::kSetRunId && !editing_;
@@ -60,16 +63,23 @@ void RoleEdits::SendNow(Edit edit, EditDone done) {
   parts_->env->Propose(std::move(edit), alive_.Guard(answered));
 }
 
+void RoleEdits::Stop() {
+  stopped_ = true;
+  editing_ = false;
+  alive_.End();
+}
+
 void RoleEdits::Take(const ShardInfo& info) {
   parts_->copies->SetInfo(info, parts_->journals->known());
   parts_->first->OnUndone(~parts_->copies->in_sync());
   parts_->scans->DropDone();
   parts_->replicated->OnRoles();
   parts_->removals->OnRoles();
+  parts_->tracked->OnRoles();
 }
 
 void RoleEdits::OnTopology(const ShardInfo& info) {
-  if (editing_ || info.epoch <= parts_->copies->info().epoch) return;
+  if (stopped_ || editing_ || info.epoch <= parts_->copies->info().epoch) return;
   Take(info);
   parts_->writes->Settle();
   parts_->roles->Reconcile();
@@ -200,6 +210,7 @@ void RoleEdits::OnDone(EditKind kind, uint32_t copy, const EditResult& result) {
   const int index = result.topology->IndexOf(parts_->options.name);
   const uint32_t old_primary = parts_->copies->primary();
   Take(result.topology->shards[static_cast<uint32_t>(index)]);
+  parts_->blocked->Doubt();
   switch (kind) {
     case EditKind::kPromote:
       ++promotions_;

@@ -33,6 +33,8 @@ class RoleEdits {
   // Why an edit could not be made durable; empty: nothing of the kind.
   const std::string& error() const { return error_; }
   void ForgetError() { SetError({}); }
+  // Nothing is proposed any more, and of what was nothing is heard.
+  void Stop();
 
   // --- to be called only while none is under way ---
   // What a step of the roles asks for.
@@ -75,6 +77,7 @@ class RoleEdits {
   bool adding_ = false;  // that edit changes nothing for those that are here
   CopyMask leaving_ = 0;
   CopyMask entering_ = 0;
+  bool stopped_ = false;
   uint64_t retry_ms_ = 0;
   std::string error_;
   Alive alive_;

@@ -21,8 +21,7 @@
 #include <string_view>
 
 #include "backend/shard/aside.h"
-#include "backend/shard/blocked_clients.h"
-#include "backend/shard/channels.h"
+#include "backend/shard/audience.h"
 #include "backend/shard/comparison.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
@@ -30,6 +29,7 @@
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/libraries.h"
+#include "backend/shard/link_events.h"
 #include "backend/shard/loss_watch.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
@@ -41,14 +41,12 @@
 #include "backend/shard/shard_notes.h"
 #include "backend/shard/shard_ports.h"
 #include "backend/shard/shard_roles.h"
-#include "backend/shard/sync_waits.h"
-#include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
 namespace gemel {
 
-class Shard : public LinkOwner, private ShardCenter {
+class Shard : private ShardCenter {
  public:
   // `pool`, `table` and `env` must outlive it.
   Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
@@ -63,13 +61,13 @@ class Shard : public LinkOwner, private ShardCenter {
   // The link on which its node tells what it removes (see removals.h); the same holds for it.
   Link* feed_link(uint32_t copy) { return &removals_.feeds().link(copy); }
   // The link on which its node tells what is published (see channels.h); likewise.
-  Link* channels_link(uint32_t copy) { return &channels_.link(copy); }
+  Link* channels_link(uint32_t copy) { return &audience_.channels().link(copy); }
   uint32_t copy_count() const { return copies_.count(); }
   void Start();
   void Stop();
   void Tick(uint64_t now_ms, uint32_t random);
   // Of clients that wait for so long and no longer: when ShardEnv::UnblockAt has asked for it.
-  void TickBlocked(uint64_t now_ms);
+  void TickBlocked(uint64_t now_ms) { audience_.TickBlocked(now_ms); }
   // Now and then: gives memory back that is not needed any more.
   void Trim();
 
@@ -91,6 +89,15 @@ class Shard : public LinkOwner, private ShardCenter {
     SubmitSlow(request);
   }
 
+  // --- the shard goes to another process; see departure.h ---
+  void BeginMove(std::function<void()> drained);
+  // It was another's before: for so long nothing is published, while others say that they listen.
+  void AwaitListeners(uint64_t ms) {
+    audience_.channels().AwaitListeners(parts_.env->NowMs() + ms);
+  }
+  bool GiveBack() { return control_.departure().GiveBack(); }
+  void Cut() { control_.departure().Cut(); }
+
   // --- members and options; see membership.h ---
   // A node that `info`, the shard in the present topology, has and the shard does not: its index,
   // or -1 if there is no place left (kMaxCopies). Give its link a transport, then start it.
@@ -108,7 +115,7 @@ class Shard : public LinkOwner, private ShardCenter {
   RoleEdits& edits() { return edits_; }
   ShardControl& control() { return control_; }
   Removals& removals() { return removals_; }
-  BlockedClients& blocked() { return blocked_; }
+  BlockedClients& blocked() { return audience_.blocked(); }
   // For who stands beside it.
   ShardPorts ports() { return ShardPorts(&parts_); }
   void set_notes(ShardNotes notes) { parts_.notes = std::move(notes); }
@@ -126,20 +133,8 @@ class Shard : public LinkOwner, private ShardCenter {
   // Empty; or what is true of its state that never may be.
   std::string Broken() const;
 
-  // --- LinkOwner ---
-  std::string WhyNot(const Link& link, const NodeIdentity& identity) override;
-  void OnLinkUp(Link* link, const NodeIdentity& identity) override;
-  void OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std::string_view frame) override;
-  void OnLinkLost(Link* link, LinkItem* item, std::string_view frame) override;
-  void OnLinkDown(Link* link, const std::string& reason, bool refused) override;
-  bool MayTakeLonger(const Link& link, uint64_t overdue_ms) override;
-  void OnLinkHeard(Link*) override { removals_.feeds().OnMainHeard(); }
-
  private:
   void SubmitSlow(Request* request);
-  // `reply`: null if it was lost.
-  void OnMisplaced(const Link& link, const LinkItem& item, std::string_view frame);
-  void OnRepair(uint32_t copy, Op* op, const Reply* reply);
   int TakePlace(const LinkOptions& node);
   // ShardCenter
   void Refresh() override;
@@ -148,6 +143,7 @@ class Shard : public LinkOwner, private ShardCenter {
   Figures figures_;
   OpPool ops_;
   ShardParts parts_;
+  LinkEvents links_;
   Copies copies_;
   Hedger hedger_;
   ReadPath reads_;
@@ -167,10 +163,7 @@ class Shard : public LinkOwner, private ShardCenter {
   Comparison comparison_;
   ShardControl control_;
   Libraries libraries_;
-  Watches watches_;
-  BlockedClients blocked_;
-  SyncWaits syncs_;
-  Channels channels_;
+  Audience audience_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.
   bool open_ = false;

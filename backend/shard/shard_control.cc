@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/audience.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
@@ -32,7 +33,7 @@ struct ShardControl::Proof : Request, RequestSink {
 };
 
 ShardControl::ShardControl(ShardParts* parts)
-    : parts_(parts), failback_(parts->options.failback_after_ms) {}
+    : parts_(parts), departure_(parts), failback_(parts->options.failback_after_ms) {}
 
 ShardControl::~ShardControl() = default;
 
@@ -85,6 +86,7 @@ void ShardControl::Begin(Verb verb, int copy, OrderDone done) {
   detached_ = false;
   proven_connection_ = 0;
   heard_ = 0;
+  rest_ = {};
   edits_ = 0;
   consequence_.clear();
   began_ms_ = parts_->env->NowMs();
@@ -151,6 +153,8 @@ void ShardControl::Advance() {
   }
   // What the primary has removed until now must not be found on the one that takes its place.
   if (kind == EditKind::kHandOver && !parts_->removals->AllHeard(&heard_)) return;
+  // Nor is what it has published to get lost.
+  if (kind == EditKind::kHandOver && !parts_->audience->channels().IsHeard(&rest_)) return;
   if (++edits_ > kMaxEdits) {
     Fail("its roles change too often; see PROXY EVENTS");
     return;
@@ -194,6 +198,7 @@ void ShardControl::Prove() {
   proof->copy = primary;
   proof->connection = parts_->copies->link(primary).times().connects();
   proof->sink = proof.get();
+  proof->of_shard = true;
   proof->primary_only = true;  // asked of nobody else, however long it takes
   proof->frame = "*1\r\n$4\r\nPING\r\n";
   proofs_.push_back(std::move(proof));
@@ -295,18 +300,19 @@ void ShardControl::Fail(const std::string& why) {
   if (const OrderDone done = End()) done({false, why});
 }
 
-void ShardControl::Stop() {
+void ShardControl::Stop(const std::string& why) {
   ++attempt_;
   step_ = Step::kIdle;
   paused_ = false;
   if (const OrderDone done = std::exchange(done_, nullptr)) {
-    done({false, "gemel is being stopped"});
+    done({false, why});
   }
 }
 
 void ShardControl::Tick(uint64_t now_ms) {
+  departure_.Tick(now_ms);
   if (step_ == Step::kIdle) {
-    if (parts_->options.failback) CheckFailback(now_ms);
+    if (parts_->options.failback && !departure_.begun()) CheckFailback(now_ms);
     return;
   }
   if (step_ == Step::kWaiting || step_ == Step::kReady) Advance();

@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/shard/channels.h"
+#include "backend/shard/departure.h"
 #include "backend/shard/failback_timer.h"
 #include "backend/shard/order_plan.h"
 #include "backend/shard/request.h"
@@ -42,13 +44,22 @@ class ShardControl {
   // Only if it can. Whose replica it was is no matter any more: its data is taken as it is.
   void Detach(uint32_t copy, std::function<void(const std::string&)> done);
 
+  // Who takes requests of kind kNodes; null: nobody does.
+  void set_node_orders(std::function<void(Request*)> take) { node_orders_ = std::move(take); }
+  bool PassToNodeOrders(Request* request) const {
+    if (node_orders_) node_orders_(request);
+    return node_orders_ != nullptr;
+  }
+
   // Carries an order out. `done` runs once, maybe before this returns.
   void Carry(const ShardOrder& order, OrderDone done);
   // A request of kind kControl, which has its order with it: answered with OK or an error.
   void Submit(Request* request);
   void Tick(uint64_t now_ms);
-  // Answers what is under way.
-  void Stop();
+  // Answers what is under way with `why`.
+  void Stop(const std::string& why);
+  // How the shard goes to another process.
+  Departure& departure() { return departure_; }
   bool idle() const { return step_ == Step::kIdle; }
   // Copies that are to leave the shard: no role is handed over to one of them while there is
   // another.
@@ -91,10 +102,13 @@ class ShardControl {
   OrderDone End();
 
   ShardParts* parts_;
+  Departure departure_;
   DetachNode detach_;
+  std::function<void(Request*)> node_orders_;
 
   Step step_ = Step::kIdle;
   uint64_t heard_ = 0;    // see Removals::AllHeard
+  Channels::Rest rest_;   // see Channels::IsHeard
   uint64_t attempt_ = 0;  // grows when an order ends: what comes later for it is not heard
   Verb verb_ = Verb::kPromote;
   int copy_ = -1;        // -1: none was named, and none is chosen yet

@@ -13,8 +13,12 @@ namespace gemel {
 
 class LibrarySource;
 class NodeAbilities;
+class OptionSource;
+struct Request;
 class ServerClaims;
 class ServerVoices;
+class TrackingSink;
+class TrackingTotals;
 
 class ShardEnv {
  public:
@@ -24,6 +28,10 @@ class ShardEnv {
   virtual int64_t UnixMs() { return 0; }
   // See Coordinator::Propose: `done` comes later, on the shard's thread.
   virtual void Propose(Edit edit, EditDone done) = 0;
+  // The shard gives a request back that it has not sent to any node, or that was sent and may be
+  // executed again: another process is to have the shard (Shard::GiveBack, Shard::Cut). The frame
+  // is valid during the call. Never called otherwise, so never where there is but one process.
+  virtual void NotHere(Request* request) { (void)request; }
   // Shard::TickBlocked is to be called at that time, for somebody waits no longer than until then.
   virtual void UnblockAt(uint64_t at_ms) { (void)at_ms; }
   // What the shard's nodes have published for that worker: whole messages, arrays of RESP2, one
@@ -32,6 +40,9 @@ class ShardEnv {
     (void)worker;
     (void)messages;
   }
+  // Who is told of keys that clients track; null: nobody tracks any. And what counts them in all.
+  virtual TrackingSink* tracking() { return nullptr; }
+  virtual TrackingTotals* tracking_totals() { return nullptr; }
   // One line for the log.
   virtual void Note(NoteLevel level, const std::string& text) = 0;
   // The same, of a change of roles that was made durable: never left out, however much is logged.
@@ -49,6 +60,8 @@ class ShardEnv {
   virtual NodeAbilities* abilities() { return nullptr; }
   // The libraries of functions that they are to have; null: none.
   virtual const LibrarySource* libraries() { return nullptr; }
+  // The options that clients have set on all of them; null: none.
+  virtual const OptionSource* options() { return nullptr; }
 };
 
 }  // namespace gemel

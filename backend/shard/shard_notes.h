@@ -19,6 +19,9 @@ struct ShardNotes {
   std::function<std::string(uint32_t copy)> warning;  // what its node lacks, a right or a version
   // What its node is set to: names and values.
   std::function<std::vector<std::pair<std::string, std::string>>(uint32_t copy)> settings;
+  // Which member of a fleet owns it, and its turn; no name: there is no fleet.
+  std::string owner = {};
+  uint64_t turn = 0;
 };
 
 }  // namespace gemel

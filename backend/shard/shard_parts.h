@@ -19,6 +19,7 @@
 namespace gemel {
 
 class Aside;
+class Audience;
 class BlockedClients;
 class CommandTable;
 class Comparison;
@@ -27,6 +28,7 @@ class FirstWrites;
 class Hedger;
 class Hold;
 class Journals;
+class Libraries;
 class LossWatch;
 class NodeWatch;
 class ReadPath;
@@ -36,6 +38,7 @@ class ScanCopies;
 class ShardControl;
 class RoleEdits;
 class ShardRoles;
+class TrackedKeys;
 class Watches;
 class WayBack;
 class WritePath;
@@ -50,7 +53,8 @@ class ShardCenter {
   virtual void LeaveShortWay() = 0;
 };
 
-struct ShardParts {
+// What they are given.
+struct ShardGiven {
   ShardOptions options;
   const CommandTable* table = nullptr;
   ChunkPool* pool = nullptr;
@@ -58,8 +62,18 @@ struct ShardParts {
   Figures* figures = nullptr;
   OpPool* ops = nullptr;  // of all parts
   ShardNotes notes;
-
   ShardCenter* shard = nullptr;
+  std::string cut;  // why all that was in flight was cut off (departure.h); empty: it was not
+
+  // "shard 'NAME': ", with which every line for the log begins.
+  std::string Prefix() const { return "shard '" + options.name + "': "; }
+  void Note(NoteLevel level, const std::string& text) const { env->Note(level, Prefix() + text); }
+  void NoteRole(NoteLevel level, const std::string& text) const {
+    env->NoteRole(level, Prefix() + text);
+  }
+};
+
+struct ShardParts : ShardGiven {
   Copies* copies = nullptr;
   NodeWatch* nodes = nullptr;
   Journals* journals = nullptr;
@@ -79,14 +93,10 @@ struct ShardParts {
   Comparison* comparison = nullptr;
   ShardControl* control = nullptr;
   Watches* watches = nullptr;
+  TrackedKeys* tracked = nullptr;
   BlockedClients* blocked = nullptr;
-
-  // "shard 'NAME': ", with which every line for the log begins.
-  std::string Prefix() const { return "shard '" + options.name + "': "; }
-  void Note(NoteLevel level, const std::string& text) const { env->Note(level, Prefix() + text); }
-  void NoteRole(NoteLevel level, const std::string& text) const {
-    env->NoteRole(level, Prefix() + text);
-  }
+  Audience* audience = nullptr;
+  Libraries* libraries = nullptr;
 };
 
 // Calls visit(index) for each copy of a mask, the lowest first.

@@ -11,6 +11,7 @@
 #include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
 
@@ -105,6 +106,7 @@ const std::string& SettingsPort::NameOf(uint32_t copy) const {
 void SettingsPort::set_settings(uint32_t copy, std::vector<NodeSetting> settings) const {
   parts_->copies->set_settings(copy, std::move(settings));
 }
+bool SettingsPort::wants_removals() const { return parts_->tracked->wants_removals(); }
 void SettingsPort::set_told_of_reads(CopyMask copies) const {
   parts_->reads->sample().set_told(copies);
 }

@@ -129,6 +129,8 @@ class SettingsPort : public ShardView {
   const std::string& NameOf(uint32_t copy) const;
   // CopyInfo::settings changed, durably.
   void set_settings(uint32_t copy, std::vector<NodeSetting> settings) const;
+  // What nodes remove is to be heard of also where there is but one.
+  bool wants_removals() const;
   // See ReadSample.
   void set_told_of_reads(CopyMask copies) const;
   // See OomAnswers.

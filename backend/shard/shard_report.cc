@@ -98,6 +98,10 @@ void ReportShard(const ShardParts& parts, Request* request) {
   fields.Add("epoch", copies.info().epoch);
   fields.Add("primary", copies.info(copies.primary()).node);
   fields.Add("config_primary", parts.options.home);
+  if (!parts.notes.owner.empty()) {
+    fields.Add("owner", parts.notes.owner);
+    fields.Add("turn", parts.notes.turn);
+  }
   fields.Add("members", Told(parts.notes.members));
   fields.Add("held", parts.hold->size());
   fields.Add("sweep", Told(parts.notes.sweep));

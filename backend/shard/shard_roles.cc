@@ -9,6 +9,7 @@
 #include "backend/shard/node_watch.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/server_claims.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
@@ -206,6 +207,7 @@ void ShardRoles::OnOtherProcess(const Link& link, const NodeIdentity& identity) 
   const bool same_process = ProcessOf(known) == ProcessOf(identity.run_id);
   parts_->copies->Move(copy, CopyStage::kReplaced);
   if ((parts_->copies->readable() & ~Bit(copy)) == 0) parts_->watches->TouchAll();
+  parts_->tracked->OnAllChanged();
   facts.replaced_ms = parts_->env->NowMs();
   // Of the process whose data counts, and of this one, which never was another's replica.
   facts.whole = facts.keeps_writes && identity.keeps_writes && WasNeverReplica(identity.run_id) &&
@@ -224,6 +226,7 @@ void ShardRoles::OnOtherProcess(const Link& link, const NodeIdentity& identity) 
 
 void ShardRoles::OnAccepted(uint32_t copy) {
   parts_->watches->TouchAll();
+  parts_->tracked->OnAllChanged();
   Facts& facts = facts_[copy];
   const Link& link = parts_->copies->link(copy);
   facts.keeps_writes = link.up() && link.identity().keeps_writes;

@@ -163,7 +163,7 @@ void SideReads::Send(Line::iterator entry, Lane* lane) {
   lane->out_bytes += entry->bytes;
   request->tried |= static_cast<uint16_t>(Bit(static_cast<uint32_t>(entry->copy)));
   sent_[request] = entry;
-  lane->link->Send(request, request->frame);
+  lane->link->Send(request, host_->SideFrame(lane->link->index(), *request));
 }
 
 void SideReads::Unsend(Entry* entry, Lane* lane) {
@@ -208,9 +208,8 @@ void SideReads::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std:
     Step();
     return;
   }
-  host_->OnSideReply(*request, bytes);
   Take(entry);
-  request->sink->OnReply(request, reply);
+  host_->OnSideReply(link->index(), request, reply);
   Step();
 }
 
@@ -266,6 +265,17 @@ void SideReads::Tick(uint64_t now_ms, uint32_t random, uint32_t wait_ms) {
   }
   stepping_ = false;
   Step();
+}
+
+std::vector<Request*> SideReads::TakeAll() {
+  stopped_ = true;
+  for (const auto& lane : lanes_) {
+    if (lane != nullptr) lane->link->Stop();
+  }
+  stepping_ = true;
+  std::vector<Request*> all;
+  while (!line_.empty()) all.push_back(Take(line_.begin()));
+  return all;
 }
 
 void SideReads::Stop(const std::string& text) {

@@ -55,8 +55,10 @@ class SideReads : private LinkOwner {
     virtual std::string WhyNobodyAnswers() const = 0;
     virtual void RefuseSideRead(Request* request, const std::string& text) = 0;
     virtual void SendOnMainLink(uint32_t copy, Request* request) = 0;
-    // What was learnt of the command.
-    virtual void OnSideReply(const Request& request, size_t bytes) = 0;
+    // As that copy is to be sent it; valid until the next call.
+    virtual std::string_view SideFrame(uint32_t copy, const Request& request) = 0;
+    // That copy's reply: the request is over, and something was learnt of the command.
+    virtual void OnSideReply(uint32_t copy, Request* request, const Reply& reply) = 0;
     virtual void OnBlamed(const Request& request) = 0;
     // A session has no read here any more.
     virtual void OnSideSessionDone() = 0;
@@ -93,6 +95,8 @@ class SideReads : private LinkOwner {
   bool HasSession(uint32_t session) const { return sessions_.contains(session); }
   // `wait_ms`: the longest that a read waits until it is sent.
   void Tick(uint64_t now_ms, uint32_t random, uint32_t wait_ms);
+  // Ends the links, and has all that is here taken by who asks, in its order.
+  std::vector<Request*> TakeAll();
   // Answers all with that error.
   void Stop(const std::string& text);
 

@@ -1,10 +1,10 @@
 #include "backend/shard/state_copy.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 #include "backend/command/block.h"
+#include "backend/command/script_guard.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -35,6 +35,13 @@ std::string AnswerOf(const std::string& frame, size_t commands, std::string_view
   return answer;
 }
 
+bool WasStopped(const StateJob& job, std::span<const std::string_view> elements) {
+  for (const StateJob::Script& script : job.scripts) {
+    if (script.command < elements.size() && IsStopped(elements[script.command])) return true;
+  }
+  return false;
+}
+
 // Keys of so much take a server more than a moment.
 constexpr int64_t kLarge = int64_t{1} << 20;
 
@@ -49,18 +56,20 @@ void StateCopy::Begin(const Write& write, uint32_t copy) {
   job.database = write.database;
   job.frame = write.frame;
   job.first = write.first;
-  job.rewrite = write.rewrite;
-  job.ask = write.ask;
-  job.ask_before = write.ask_before;
+  job.by_reply.rewrite = write.rewrite;
+  job.by_reply.ask = write.ask;
+  job.by_reply.before = write.ask_before;
   job.runs_code = write.runs_code;
+  job.alone = write.alone;
+  job.scripts.assign(write.scripts.begin(), write.scripts.end());
   job.copy = copy;
-  ++sessions_[job.session];
+  locks_.Begin(id, job.session, job.alone);
   for (size_t i = 0; i < write.keys.size(); ++i) {
     const std::string_view key = write.keys[i];
-    if (keys_.try_emplace(std::string(key), id).second) job.keys.emplace_back(key);
+    if (locks_.Lock(key, id)) job.keys.emplace_back(key);
     if (i < write.written) job.written = job.keys.size();
   }
-  if (job.rewrite != nullptr) {
+  if (job.by_reply.rewrite != nullptr) {
     Execute(&job, id);
     return;
   }
@@ -81,6 +90,7 @@ void StateCopy::SendIn(uint8_t database, Job* job, uint32_t id, uint32_t copy, S
   op->repair_job = id;
   op->repair_step = step;
   if (step < kFollow) ++job->in_flight;
+  if (step == kUndoRead) ++job->undo.reads;
   host_->SendState(copy, op, frame);
 }
 
@@ -96,31 +106,31 @@ void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
       return;
     case kMulti:
       --job.in_flight;
-      job.no_multi = IsError(reply);
+      job.queued.no_multi = IsError(reply);
       return;
     case kCommand:
       --job.in_flight;
-      if (job.rewrite != nullptr) {
+      if (job.by_reply.rewrite != nullptr) {
         job.reply = reply;
         if (job.in_flight == 0) OnRewritable(&job, id);
-      } else if (job.full || job.no_multi) {
+      } else if (job.queued.full || job.queued.no_multi) {
         OnSingle(&job, id, reply);
       } else if (IsError(reply)) {
-        job.refusal = reply;
+        job.queued.refusal = reply;
       }
       return;
     case kQueued:
       --job.in_flight;
-      if (job.full || job.no_multi) {
+      if (job.queued.full || job.queued.no_multi) {
         OnSingle(&job, id, reply);
         return;
       }
       if (!IsError(reply)) return;
-      if (reply.starts_with("-ERR unknown command") && (relative_ & Bit(job.copy)) == 0) {
-        relative_ |= Bit(job.copy);
-        job.learnt = true;
-      } else if (job.refusal.empty() && !job.learnt) {
-        job.refusal = reply;
+      if (reply.starts_with("-ERR unknown command") && !states_.IsRelative(job.copy)) {
+        states_.LearnRelative(job.copy);
+        job.queued.learnt = true;
+      } else if (job.queued.refusal.empty() && !job.queued.learnt) {
+        job.queued.refusal = reply;
       }
       return;
     case kExec:
@@ -130,6 +140,19 @@ void StateCopy::OnReply(uint32_t copy, const Op& op, std::string_view reply) {
     case kAsked:
       job.answers.emplace_back(reply);
       if (--job.in_flight == 0) OnRewritable(&job, id);
+      return;
+    case kTold:
+      job.answers.emplace_back(reply);
+      if (--job.in_flight == 0) OnTold(&job, id);
+      return;
+    case kUndo:
+    case kUndoExec:
+      --job.in_flight;
+      OnUndo(&job, id, op.repair_step, reply);
+      return;
+    case kUndoRead:
+      job.answers.emplace_back(reply);
+      if (--job.undo.reads == 0) OnUndoRead(&job, id);
       return;
     default:
       OnFollow(&job, id, copy, op, reply);
@@ -147,23 +170,29 @@ void StateCopy::OnLost(uint32_t copy, const Op& op) {
     if (job.in_flight == 0) OnFirstEnd(&job, id);
     return;
   }
+  if (op.repair_step == kUndoRead) {
+    job.undo.failed = true;
+    if (--job.undo.reads == 0) OnUndoRead(&job, id);
+    return;
+  }
   if (op.repair_step != kFollowExec) return;
-  job.waiting &= ~Bit(copy);
+  job.following.waiting &= ~Bit(copy);
   host_->OnFollowerLost(job.write, copy, job.frame);
-  if (job.waiting != 0) return;
+  if (job.following.waiting != 0) return;
   Close(id);
   Opened();
 }
 
 // The connection to the first copy ended.
 void StateCopy::OnFirstEnd(Job* job, uint32_t id) {
-  if (!job->refusal.empty()) {  // what was queued with an error is not executed
-    Refuse(id, std::string(job->refusal));
+  if (!job->queued.refusal.empty()) {  // what was queued with an error is not executed
+    Refuse(id, std::string(job->queued.refusal));
     return;
   }
   Op* write = job->write;
   const uint32_t copy = job->copy;
-  const std::string frame = std::move(job->frame);
+  const std::string frame =
+      std::move(job->of_scripts.original.empty() ? job->frame : job->of_scripts.original);
   const bool sent = job->sent;
   Close(id);
   host_->OnFirstLost(write, copy, frame, sent);
@@ -175,16 +204,16 @@ void StateCopy::OnSize(Job* job, uint32_t id, bool written, std::string_view rep
   --job->in_flight;
   int64_t bytes = 0;
   if (reply[0] == ':' && ParseInteger(ReplyText(reply), &bytes)) {
-    job->looked_at += bytes;
-    if (written) job->memory += bytes;
+    job->room.all += bytes;
+    if (written) job->room.written += bytes;
   }
   if (job->in_flight > 0) return;
-  if (job->memory > kMaxMemory) {
+  if (job->room.written > kMaxMemory) {
     std::string error;
     AppendError(&error,
                 "ERR the outcome of this write may differ from copy to copy, and its keys "
                 "take " +
-                    std::to_string(job->memory >> 20) + " MB of memory: gemel copies " +
+                    std::to_string(job->room.written >> 20) + " MB of memory: gemel copies " +
                     std::to_string(kMaxMemory >> 20) + " MB at most after such a write");
     Refuse(id, error);
     return;
@@ -198,10 +227,10 @@ void StateCopy::TakeRoom() {
   while (!no_room_.empty()) {
     const uint32_t id = no_room_.front();
     Job& job = jobs_.at(id);
-    if (memory_ > 0 && memory_ + job.memory > kMaxMemory) return;
+    if (memory_ > 0 && memory_ + job.room.written > kMaxMemory) return;
     no_room_.pop_front();
-    job.has_room = true;
-    memory_ += job.memory;
+    job.room.counted = true;
+    memory_ += job.room.written;
     Execute(&job, id);
   }
 }
@@ -212,19 +241,18 @@ void StateCopy::Execute(Job* job, uint32_t id) {
     return;
   }
   job->sent = true;
-  if (job->rewrite != nullptr) {
-    if (job->ask_before) SendQuestions(job, id);
+  if (job->by_reply.rewrite != nullptr) {
+    if (job->by_reply.before) SendQuestions(job, id);
     SendCommands(job, id);
-    if (!job->ask_before) SendQuestions(job, id);
+    if (!job->by_reply.before) SendQuestions(job, id);
     return;
   }
-  job->singles.clear();
-  if (!job->full) Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
+  job->queued.singles.clear();
+  if (!job->queued.full) Send(job, id, job->copy, kMulti, CommandFrame({"MULTI"}));
   SendCommands(job, id);
-  const bool relative = (relative_ & Bit(job->copy)) != 0;
   size_t element = job->commands;
   uint8_t database = job->database;
-  job->states.clear();
+  job->exec.states.clear();
   for (size_t i = 0; i < job->written; ++i) {
     const std::string& key = job->keys[i];
     if (DatabaseOf(key) != database) {
@@ -232,18 +260,17 @@ void StateCopy::Execute(Job* job, uint32_t id) {
       Send(job, id, job->copy, kQueued, SelectFrame(database));
       ++element;
     }
-    Send(job, id, job->copy, kQueued, CommandFrame({"DUMP", KeyOf(key)}));
-    Send(job, id, job->copy, kQueued,
-         CommandFrame({relative ? "PTTL" : "PEXPIRETIME", KeyOf(key)}));
-    job->states.push_back(element);
+    Send(job, id, job->copy, kQueued, StateFrames::AskDump(key));
+    Send(job, id, job->copy, kQueued, states_.AskExpiry(job->copy, key));
+    job->exec.states.push_back(element);
     element += 2;
   }
   if (database != job->database) {
     Send(job, id, job->copy, kQueued, SelectFrame(job->database));
     ++element;
   }
-  job->elements = element;
-  if (!job->full) Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
+  job->exec.elements = element;
+  if (!job->queued.full) Send(job, id, job->copy, kExec, CommandFrame({"EXEC"}));
 }
 
 void StateCopy::SendCommands(Job* job, uint32_t id) {
@@ -265,11 +292,11 @@ void StateCopy::SendCommands(Job* job, uint32_t id) {
 
 // Right behind the command, or before it: nobody else reaches its keys in between.
 void StateCopy::SendQuestions(Job* job, uint32_t id) {
-  if (job->ask == nullptr) return;
+  if (job->by_reply.ask == nullptr) return;
   std::vector<std::string_view> args;
   SplitFrame(job->frame, &args);
   std::vector<std::string> frames;
-  job->ask(args, &frames);
+  job->by_reply.ask(args, &frames);
   for (const std::string& frame : frames) Send(job, id, job->copy, kAsked, frame);
 }
 
@@ -283,10 +310,10 @@ void StateCopy::OnRewritable(Job* job, uint32_t id) {
   std::vector<std::string_view> args;
   SplitFrame(job->frame, &args);
   std::vector<std::string> frames;
-  const bool known = job->rewrite({args, reply, job->answers}, &frames);
+  const bool known = job->by_reply.rewrite({args, reply, job->answers}, &frames);
   if (!known) frames.clear();
-  job->in_multi = frames.size() > 1;
-  if (job->in_multi) {
+  job->following.in_multi = frames.size() > 1;
+  if (job->following.in_multi) {
     frames.insert(frames.begin(), CommandFrame({"MULTI"}));
     frames.push_back(CommandFrame({"EXEC"}));
   }
@@ -295,15 +322,20 @@ void StateCopy::OnRewritable(Job* job, uint32_t id) {
 
 // The first copy's last word.
 void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
-  if (job->no_multi && IsBlock(job->frame)) {
+  if (job->queued.no_multi && IsBlock(job->frame)) {
     const uint32_t copy = job->copy;
     OnFirstEnd(job, id);
     host_->FailState(copy, "it does not take MULTI");
     return;
   }
-  if (job->no_multi) {
+  if (job->queued.no_multi && !job->scripts.empty() && !job->queued.singles.empty()) {
+    const std::string direct = job->queued.singles.front();
+    OnElements(job, id, direct, std::vector<std::string_view>{direct}, /*known=*/false);
+    return;
+  }
+  if (job->queued.no_multi) {
     // Each was executed by itself, with nothing of the shard's in between.
-    const std::string direct = job->singles.empty() ? "" : job->singles.front();
+    const std::string direct = job->queued.singles.empty() ? "" : job->queued.singles.front();
     if (direct.empty() || IsError(direct)) {
       Refuse(id, direct.empty() ? reply : std::string_view(direct));
     } else {
@@ -317,132 +349,59 @@ void StateCopy::OnExec(Job* job, uint32_t id, std::string_view reply) {
       const std::string why = "it does not execute EXEC: " + std::string(ReplyText(reply));
       Refuse(id, reply);
       host_->FailState(copy, why);  // it would queue whatever it is sent
-    } else if (job->learnt && job->refusal.empty()) {
-      job->learnt = job->sent = false;
+    } else if (job->queued.learnt && job->queued.refusal.empty()) {
+      job->queued.learnt = job->sent = false;
       Execute(job, id);
-    } else if (job->refusal.starts_with("-OOM ") && job->runs_code) {
-      job->refusal.clear();
+    } else if (job->queued.refusal.starts_with("-OOM ") && job->runs_code) {
+      job->queued.refusal.clear();
       job->sent = false;
-      job->full = true;
+      job->queued.full = true;
       Execute(job, id);
     } else {
-      Refuse(id, job->refusal.empty() ? std::string(reply) : std::string(job->refusal));
+      Refuse(id,
+             job->queued.refusal.empty() ? std::string(reply) : std::string(job->queued.refusal));
     }
     return;
   }
   std::vector<std::string_view> elements;
-  const bool known = SplitArray(reply, &elements) && elements.size() == job->elements;
-  const std::string answer = AnswerOf(job->frame, job->commands, reply, elements);
-  std::vector<std::string> frames;
-  if (known) frames = FramesOfState(*job, elements);
-  const bool all = !frames.empty();
-  job->in_multi = true;
-  Executed(job, id, answer, std::move(frames), all);
+  const bool known = SplitArray(reply, &elements) && elements.size() == job->exec.elements;
+  OnElements(job, id, reply, elements, known);
+}
+
+void StateCopy::OnElements(Job* job, uint32_t id, std::string_view reply,
+                           std::span<const std::string_view> elements, bool known) {
+  job->following.frames.clear();
+  job->following.known = known && AppendOwnStates(*job, elements, &job->following.frames);
+  job->following.in_multi = true;
+  if (job->alone) {
+    OnReports(job, id, reply, elements);
+  } else if (WasStopped(*job, elements)) {
+    BeginUndo(job, id, elements);
+  } else {
+    const std::string answer = AnswerOf(job->frame, job->commands, reply, elements);
+    Executed(job, id, answer, std::exchange(job->following.frames, {}), job->following.known);
+  }
+}
+
+// Of the keys that the write declares; `elements`: what EXEC answered.
+bool StateCopy::AppendOwnStates(const Job& job, std::span<const std::string_view> elements,
+                                std::vector<std::string>* frames) const {
+  std::vector<std::string_view> answers;
+  for (const size_t state : job.exec.states) {
+    answers.push_back(elements[state]);
+    answers.push_back(elements[state + 1]);
+  }
+  return states_.Append(job.database, job.copy, std::span(job.keys).first(job.written), answers,
+                        frames);
 }
 
 // Of what went without MULTI: in the place that it would have in EXEC's answer.
 void StateCopy::OnSingle(Job* job, uint32_t id, std::string_view reply) {
-  job->singles.emplace_back(reply);
-  if (!job->full || job->in_flight != 0) return;
-  const std::vector<std::string> singles = std::move(job->singles);
+  job->queued.singles.emplace_back(reply);
+  if (!job->queued.full || job->in_flight != 0) return;
+  const std::vector<std::string> singles = std::move(job->queued.singles);
   const std::vector<std::string_view> elements(singles.begin(), singles.end());
-  std::vector<std::string> frames = FramesOfState(*job, elements);
-  const bool known = !frames.empty();
-  job->in_multi = true;
-  Executed(job, id, singles.front(), std::move(frames), known);
-}
-
-// DUMP and the expiry of each key, in turn. Empty if one of them failed.
-std::vector<std::string> StateCopy::FramesOfState(
-    const Job& job, std::span<const std::string_view> elements) const {
-  const bool relative = (relative_ & Bit(job.copy)) != 0;
-  std::vector<std::string> frames = {CommandFrame({"MULTI"})};
-  uint8_t database = job.database;
-  const auto select = [&](uint8_t wanted) {
-    if (std::exchange(database, wanted) != wanted) frames.push_back(SelectFrame(wanted));
-  };
-  for (size_t i = 0; i < job.written; ++i) {
-    const std::string_view dump = elements[job.states[i]];
-    const std::string_view expires = elements[job.states[i] + 1];
-    const std::string_view payload = ReplyText(dump);
-    int64_t expiry_ms = 0;
-    if (IsError(dump) || IsError(expires) || !ParseInteger(ReplyText(expires), &expiry_ms)) {
-      return {};
-    }
-    select(DatabaseOf(job.keys[i]));
-    if (payload.empty() || expiry_ms == -2) {
-      frames.push_back(CommandFrame({"DEL", KeyOf(job.keys[i])}));
-      continue;
-    }
-    std::string expiry = "0";
-    if (expiry_ms >= 0) expiry = std::to_string(std::max<int64_t>(expiry_ms, 1));
-    std::vector<std::string_view> restore = {"RESTORE", KeyOf(job.keys[i]), expiry, payload,
-                                             "REPLACE"};
-    if (!relative && expiry_ms >= 0) {
-      restore.push_back("ABSTTL");
-      host_->OnExpiryTime(job.keys[i], expiry_ms);
-    }
-    frames.push_back(CommandFrame(restore));
-  }
-  select(job.database);
-  frames.push_back(CommandFrame({"EXEC"}));
-  return frames;
-}
-
-void StateCopy::Executed(Job* job, uint32_t id, std::string_view reply,
-                         std::vector<std::string> frames, bool known) {
-  Op* write = job->write;
-  const CopyMask targets = host_->OnExecuted(write, job->copy, job->frame, reply, known);
-  job->waiting = targets;
-  for (CopyMask rest = targets; rest != 0; rest &= rest - 1) {
-    const uint32_t copy = static_cast<uint32_t>(std::countr_zero(rest));
-    if (frames.empty()) {  // it had no effect
-      job->waiting &= ~Bit(copy);
-      host_->OnFollowed(write, copy, job->frame);
-      continue;
-    }
-    for (size_t i = 0; i < frames.size(); ++i) {
-      Send(job, id, copy, i + 1 == frames.size() ? kFollowExec : kFollow, frames[i]);
-    }
-  }
-  // Whatever comes for these keys is behind that from here on.
-  if (job->waiting != 0) {
-    Unlock(job);
-  } else {
-    Close(id);
-  }
-  Opened();
-}
-
-void StateCopy::OnFollow(Job* job, uint32_t id, uint32_t copy, const Op& op,
-                         std::string_view reply) {
-  std::string& complaint = job->complaints[copy];
-  if (op.repair_step == kFollow) {
-    if (IsError(reply) && complaint.empty()) complaint = reply;
-    return;
-  }
-  std::vector<std::string_view> elements;
-  bool stuck = false;
-  if (IsError(reply)) {
-    stuck = job->in_multi && !reply.starts_with("-EXECABORT") && complaint.empty();
-    if (complaint.empty()) complaint = reply;
-  } else if (job->in_multi && SplitArray(reply, &elements)) {
-    for (const std::string_view element : elements) {
-      if (IsError(element) && complaint.empty()) complaint = element;
-    }
-  }
-  job->waiting &= ~Bit(copy);
-  if (complaint.empty()) {
-    host_->OnFollowed(job->write, copy, job->frame);
-  } else {
-    host_->OnNotFollowed(job->write, copy, job->frame, complaint);
-  }
-  if (stuck) host_->FailState(copy, "it does not execute EXEC: " + std::string(ReplyText(reply)));
-  // What that handed back may have closed it.
-  const auto found = jobs_.find(id);
-  if (found == jobs_.end() || found->second.waiting != 0) return;
-  Close(id);
-  Opened();
+  OnElements(job, id, singles.front(), elements, /*known=*/true);
 }
 
 void StateCopy::Refuse(uint32_t id, std::string_view error) {
@@ -456,16 +415,15 @@ void StateCopy::Refuse(uint32_t id, std::string_view error) {
   Opened();
 }
 
-void StateCopy::Unlock(Job* job) {
+void StateCopy::Unlock(Job* job, uint32_t id) {
   if (!std::exchange(job->locked, false)) return;
-  for (const std::string& key : job->keys) keys_.erase(key);
-  if (auto session = sessions_.find(job->session); --session->second == 0) sessions_.erase(session);
+  locks_.End(id, job->session, job->keys);
 }
 
 void StateCopy::Close(uint32_t id) {
   auto found = jobs_.find(id);
-  Unlock(&found->second);
-  if (found->second.has_room) memory_ -= found->second.memory;
+  Unlock(&found->second, id);
+  if (found->second.room.counted) memory_ -= found->second.room.written;
   jobs_.erase(found);
 }
 
@@ -477,7 +435,7 @@ void StateCopy::Opened() {
 
 bool StateCopy::IsLarge(const Op& op) const {
   const auto found = jobs_.find(op.repair_job);
-  return found != jobs_.end() && found->second.looked_at >= kLarge;
+  return found != jobs_.end() && found->second.room.all >= kLarge;
 }
 
 std::string_view StateCopy::WorkOf(const Op& op) const {

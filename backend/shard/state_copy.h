@@ -10,6 +10,13 @@
 // The keys are locked from the beginning until the others are sent what follows (the shard holds
 // what touches them), which keeps the order for each key; writes of other keys pass.
 //
+// A script may change keys that it did not declare, and that are known only when it has ended. Such
+// a write has all keys locked (`alone`), so that nothing comes between on any copy, and the state
+// of what it says that it changed is asked for and sent with that of the others
+// (state_copy_scripts.cc). That a script is of this kind shows when it is stopped before it changes
+// the first of them: then what it did to its own keys is undone, by their state on another copy,
+// which has nothing of it.
+//
 // Nothing is executed twice: before the first copy has answered nothing is sent to anybody else,
 // and what is to be done if it is lost by then the host knows (OnFirstLost).
 
@@ -28,6 +35,9 @@
 #include "backend/command/command_table.h"
 #include "backend/shard/key_repair.h"
 #include "backend/shard/op.h"
+#include "backend/shard/state_frames.h"
+#include "backend/shard/state_job.h"
+#include "backend/shard/state_locks.h"
 
 namespace gemel {
 
@@ -45,7 +55,7 @@ class StateCopy {
     // That node cannot be talked to as is needed: its connection is to be ended.
     virtual void FailState(uint32_t copy, const std::string& why) = 0;
 
-    // Of each write one of these three, once, with the frame that Begin was given.
+    // Of each write one of these (or OnUndone), once, with the frame that Begin was given.
     // It has no effect anywhere: `error`, a whole reply, is why, or what the first copy said. The
     // keys are not locked any more; the host may begin it on another copy at once.
     virtual void OnNotExecuted(Op* write, uint32_t copy, std::string_view frame,
@@ -55,9 +65,15 @@ class StateCopy {
     virtual void OnFirstLost(Op* write, uint32_t copy, std::string_view frame, bool sent) = 0;
     // The first copy executed it, and `reply` is the client's. Returns the copies that are to be
     // sent what follows, of which each gets one of the three below; the host sees to all others.
-    // `known`: there is something to send; else none is to be returned.
+    // `known`: there is something to send; else none is to be returned. `told`: the frame, with all
+    // keys that it changed where it names its keys, which all that follows goes by.
     virtual CopyMask OnExecuted(Op* write, uint32_t copy, std::string_view frame,
-                                std::string_view reply, bool known) = 0;
+                                std::string_view told, std::string_view reply, bool known) = 0;
+    // A script of it was stopped (IsStopped), so it must run alone. Returns the copy whose state of
+    // the keys undoes what it did, or kNoCopy: then its error is the client's.
+    virtual uint32_t OnStopped(uint32_t copy, std::string_view frame) = 0;
+    // It is undone, as if it had not been sent.
+    virtual void OnUndone(Op* write, std::string_view frame) = 0;
 
     // That copy has it. After the last of these the host may have freed `write`.
     virtual void OnFollowed(Op* write, uint32_t copy, std::string_view frame) = 0;
@@ -80,27 +96,30 @@ class StateCopy {
 
   // The jobs' numbers, as of KeyRepair's locks, begin here.
   static constexpr uint32_t kFirstJob = KeyRepair::kEndOfJobs;
-  static constexpr uint32_t kNoJob = 0;
+  static constexpr uint32_t kNoJob = StateLocks::kNoJob;
+  static constexpr uint32_t kNoCopy = ~uint32_t{0};
 
-  StateCopy(Host* host, size_t limit) : host_(host), limit_(limit) {}
+  StateCopy(Host* host, size_t limit)
+      : host_(host), limit_(limit), states_([host](std::string_view key, int64_t unix_ms) {
+          host->OnExpiryTime(key, unix_ms);
+        }) {}
 
   // No key is locked.
-  bool idle() const { return keys_.empty(); }
+  bool idle() const { return locks_.empty(); }
   bool full() const { return jobs_.size() >= limit_; }
   size_t size() const { return jobs_.size(); }
   // The job that has locked the key, or kNoJob; and whether it still has locked its keys.
-  uint32_t LockOn(std::string_view key) const {
-    if (keys_.empty()) return kNoJob;
-    const auto found = keys_.find(key);
-    return found != keys_.end() ? found->second : kNoJob;
-  }
+  uint32_t LockOn(std::string_view key) const { return locks_.On(key); }
+  // The job that has locked all keys there are, or kNoJob.
+  uint32_t alone() const { return locks_.alone(); }
   bool IsLocking(uint32_t job) const {
     const auto found = jobs_.find(job);
     return found != jobs_.end() && found->second.locked;
   }
   // A write of that session has locked keys.
-  bool HasSession(uint32_t session) const { return sessions_.contains(session); }
+  bool HasSession(uint32_t session) const { return locks_.HasSession(session); }
 
+  using Script = StateJob::Script;
   struct Write {
     Op* op = nullptr;  // the host's record of it
     uint32_t session = 0;
@@ -113,6 +132,8 @@ class StateCopy {
     AskFirst ask = nullptr;     // what the rewrite needs to know beside the reply
     bool ask_before = false;
     bool runs_code = false;  // a script: full memory may be no hindrance
+    bool alone = false;      // nothing else is locked, and all keys are to be
+    std::span<const Script> scripts;
   };
   // Not while full(). `copy` executes it, as MayExecute allows. May end it before it returns.
   void Begin(const Write& write, uint32_t copy);
@@ -136,44 +157,14 @@ class StateCopy {
     kQueued,
     kExec,
     kAsked,
+    kTold,      // the state of what a script says that it changed
+    kUndo,      // what is undone
+    kUndoExec,  //
     kFollow,
-    kFollowExec
+    kFollowExec,
+    kUndoRead,  // from another copy
   };
-  struct Job {
-    Op* write = nullptr;
-    uint32_t session = 0;
-    uint8_t database = 0;
-    std::string frame;
-    std::string first;              // empty: the frame
-    std::vector<std::string> keys;  // their names
-    size_t written = 0;             // the first so many
-    size_t commands = 0;            // in the frame
-    std::vector<size_t> states;     // of these, where their DUMP is in what EXEC answers
-    size_t elements = 0;            // of which there are so many
-    Rewrite rewrite = nullptr;
-    AskFirst ask = nullptr;
-    bool ask_before = false;
-    std::string reply;                 // to the command, until what was asked is answered
-    std::vector<std::string> answers;  // to that
-    bool in_multi = false;             // what follows is
-    uint32_t copy = 0;
-    uint32_t in_flight = 0;  // to the first copy
-    int64_t memory = 0;      // that the keys take which it writes
-    int64_t looked_at = 0;   // and that all of them take
-    bool locked = true;      // its keys
-    bool has_room = false;   // the memory is counted
-    bool sent = false;       // the write
-    bool lost = false;
-    bool runs_code = false;
-    bool full = false;                 // its memory: it is sent without MULTI
-    bool no_multi = false;             // MULTI was refused: what follows it is executed at once
-    bool learnt = false;               // that PEXPIRETIME is not known there
-    std::string refusal;               // at queueing time
-    std::vector<std::string> singles;  // without MULTI: the replies to the write, DUMP, ...
-    // Of those that follow: not answered yet, and what they complained of first.
-    CopyMask waiting = 0;
-    std::unordered_map<uint32_t, std::string> complaints;
-  };
+  using Job = StateJob;
 
   void Send(Job* job, uint32_t id, uint32_t copy, Step step, std::string_view frame) {
     SendIn(job->database, job, id, copy, step, frame);
@@ -187,31 +178,39 @@ class StateCopy {
   void Execute(Job* job, uint32_t id);
   void OnExec(Job* job, uint32_t id, std::string_view reply);
   void OnSingle(Job* job, uint32_t id, std::string_view reply);
+  // All that the first copy was asked is answered: by EXEC's reply, of these elements.
+  void OnElements(Job* job, uint32_t id, std::string_view reply,
+                  std::span<const std::string_view> elements, bool known);
   void OnFirstEnd(Job* job, uint32_t id);
   void Refuse(uint32_t id, std::string_view error);
   void Executed(Job* job, uint32_t id, std::string_view reply, std::vector<std::string> frames,
                 bool known);
-  std::vector<std::string> FramesOfState(const Job& job,
-                                         std::span<const std::string_view> elements) const;
+
+  bool AppendOwnStates(const Job& job, std::span<const std::string_view> elements,
+                       std::vector<std::string>* frames) const;
+
+  // state_copy_scripts.cc
+  void OnReports(Job* job, uint32_t id, std::string_view reply,
+                 std::span<const std::string_view> elements);
+  void OnTold(Job* job, uint32_t id);
+  void BeginUndo(Job* job, uint32_t id, std::span<const std::string_view> elements);
+  void OnUndoRead(Job* job, uint32_t id);
+  void OnUndo(Job* job, uint32_t id, uint8_t step, std::string_view reply);
+
   void OnFollow(Job* job, uint32_t id, uint32_t copy, const Op& op, std::string_view reply);
-  void Unlock(Job* job);
+  void Unlock(Job* job, uint32_t id);
   void Close(uint32_t id);
   void Opened();
   void TakeRoom();
 
   Host* host_;
   size_t limit_;
-  CopyMask relative_ = 0;  // copies that know no PEXPIRETIME (Redis before 7.0)
+  StateLocks locks_;
+  StateFrames states_;
   uint32_t next_id_ = kFirstJob;
   int64_t memory_ = 0;            // of the keys under way
   std::deque<uint32_t> no_room_;  // jobs that wait for it
   std::unordered_map<uint32_t, Job> jobs_;
-  std::unordered_map<uint32_t, uint32_t> sessions_;
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
-  };
-  std::unordered_map<std::string, uint32_t, Hash, std::equal_to<>> keys_;
 };
 
 }  // namespace gemel

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <string>
+#include <utility>
 
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
@@ -39,9 +40,21 @@ void SyncWaits::WantTick(const Wait& wait, uint64_t now_ms) {
   if (soon || wait.end_ms != 0) parts_->env->UnblockAt(soon ? now_ms + 1 : wait.end_ms);
 }
 
+std::vector<Request*> SyncWaits::TakeAll() {
+  const uint64_t now_ms = parts_->env->NowMs();
+  std::vector<Request*> all;
+  for (const Wait& wait : std::exchange(waits_, {})) {
+    if (wait.end_ms != 0) {
+      static_cast<SyncCargo&>(*wait.request->extra->cargo).timeout_ms =
+          wait.end_ms > now_ms ? wait.end_ms - now_ms : 1;
+    }
+    all.push_back(wait.request);
+  }
+  return all;
+}
+
 void SyncWaits::Stop() {
-  for (const Wait& wait : waits_) Answer(wait);
-  waits_.clear();
+  for (const Wait& wait : std::exchange(waits_, {})) Answer(wait);
 }
 
 int64_t SyncWaits::Known(const Wait& wait) const {

@@ -38,6 +38,8 @@ class SyncWaits {
   bool idle() const { return waits_.empty(); }
   void Submit(Request* request);
   void Tick(uint64_t now_ms);
+  // All, unanswered, with the time that each has left.
+  std::vector<Request*> TakeAll();
   // Answers all, with what is known.
   void Stop();
 

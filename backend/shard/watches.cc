@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/command/ascii.h"
+#include "backend/command/no_effect.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
@@ -17,30 +17,6 @@ constexpr uint64_t kSweepMs = 100;
 
 const WatchCargo& CargoOf(const Request& request) {
   return static_cast<const WatchCargo&>(*request.extra->cargo);
-}
-
-bool HadNoEffect(NoEffect rule, std::string_view reply) {
-  if (reply[0] == '-') return true;
-  switch (rule) {
-    case NoEffect::kNever:
-    case NoEffect::kNullUnlessGet:
-      return false;
-    case NoEffect::kZero:
-      return reply == ":0\r\n";
-    case NoEffect::kNotPositive:
-      return reply == ":0\r\n" || reply.starts_with(":-");
-    case NoEffect::kEmpty:
-      return IsNullReply(reply) || (reply.size() == 4 && reply[1] == '0' && reply[0] != ':');
-  }
-  return false;
-}
-
-// Of SET a null says that nothing was done; with GET it says that there was nothing before.
-NoEffect RuleOf(const FrameKeys::Command& command) {
-  if (command.row->no_effect != NoEffect::kNullUnlessGet) return command.row->no_effect;
-  const bool get = std::any_of(command.args.begin() + 3, command.args.end(),
-                               [](std::string_view arg) { return EqualsLower(arg, "get"); });
-  return get ? NoEffect::kNever : NoEffect::kEmpty;
 }
 
 }  // namespace
@@ -61,6 +37,10 @@ void Watches::Begin(const Request& request) {
   }
 }
 
+Watches::~Watches() {
+  for (const auto& [ticket, watch] : watches_) watch->ticket->lost = true;
+}
+
 Watches::WatchPtr Watches::Find(const Request& request) const {
   const auto found = watches_.find(CargoOf(request).ticket.get());
   return found != watches_.end() ? found->second : nullptr;
@@ -76,7 +56,7 @@ bool Watches::MustWait(const Request& request) {
 // One that is not known any more was forgotten with what had been touched.
 bool Watches::IsTouched(const Request& request) {
   const WatchPtr watch = Find(request);
-  if (watch == nullptr) return true;
+  if (watch == nullptr || CargoOf(request).ticket->lost) return true;
   const std::vector<std::string>& existed = CargoOf(request).existed;
   const bool touched =
       watch->touched || std::any_of(existed.begin(), existed.end(), [&](const std::string& key) {
@@ -127,7 +107,7 @@ void Watches::OnCommand(const FrameKeys::Command& command, size_t element, Write
   }
   if (touch.watches.empty()) return;
   touch.element = element;
-  touch.no_effect = RuleOf(command);
+  touch.no_effect = NoEffectOf(*command.row, command.args);
   write->touches.push_back(std::move(touch));
 }
 
@@ -210,6 +190,13 @@ void Watches::OnEvicted(std::string_view key) {
 
 void Watches::TouchAll() {
   for (const auto& [ticket, watch] : watches_) watch->touched = true;
+}
+
+void Watches::LoseAll() {
+  for (const auto& [ticket, watch] : watches_) {
+    watch->touched = true;
+    watch->ticket->lost = true;
+  }
 }
 
 void Watches::Forget(const WatchPtr& watch) {

@@ -31,6 +31,11 @@ namespace gemel {
 // Between a session and the owner of the shard whose keys it watches. Any thread.
 struct WatchTicket {
   std::atomic<bool> dropped = false;  // the session does not ask any more
+  // Whoever owned the shard does not any more: what was touched since is not known, and counts as
+  // touched.
+  std::atomic<bool> lost = false;
+  // Of a shard elsewhere, its worker's own: the peer link to who knows it.
+  const void* link = nullptr;
 };
 
 // Of a request of kind kWatch: its keys are watched from then on, for that ticket; and of a guarded
@@ -46,6 +51,10 @@ struct WatchCargo : RequestCargo {
 class Watches {
  public:
   explicit Watches(ShardParts* parts) : parts_(parts) {}
+  // What it knows is lost: another owner of the shard begins with nothing.
+  ~Watches();
+  Watches(const Watches&) = delete;
+  Watches& operator=(const Watches&) = delete;
 
   bool idle() const { return watches_.empty() && undecided_.empty(); }
   // Its keys are watched for its ticket, beside those that were before.
@@ -63,10 +72,14 @@ class Watches {
   void OnUnknown(const Op* op);
   // and is over. Without an answer it has not been carried out.
   void OnEnd(const Op* op);
+  // A write that was answered has changed the key, too.
+  void OnKeyTold(std::string_view key) { OnEvicted(key); }
   // A node evicted the key.
   void OnEvicted(std::string_view key);
   // Data was lost: what there is now is not what it was.
   void TouchAll();
+  // The shard goes to another owner: all of it is lost, and says so.
+  void LoseAll();
   // Now and then: forgets what nobody asks for any more.
   void Tick(uint64_t now_ms);
 

@@ -10,6 +10,7 @@
 #include "backend/shard/role_edits.h"
 #include "backend/shard/scan_copies.h"
 #include "backend/shard/shard_roles.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/write_path.h"
 
 namespace gemel {
@@ -102,7 +103,7 @@ void WayBack::CheckInPlace(uint32_t copy) {
   }
   // Repaired in place: it has all that the others have.
   parts_->roles->OnMended(copy);
-  parts_->writes->OnMended(copy);
+  parts_->writes->waiting().OnMended(copy);
   parts_->first->OnUndone(Bit(copy));
   parts_->Note(NoteLevel::kInfo, "the connection to " + parts_->copies->link(copy).name() +
                                      " is back, and what was in flight on it is repaired");
@@ -136,7 +137,7 @@ void WayBack::Tick(uint64_t now_ms) {
   const double rate = parts_->options.repair_keys_per_s;
   const double burst = std::max(rate * kBurstMs / 1000, 1.0);
   budget_.Refill(now_ms, rate, burst, ~uint64_t{0}, /*first=*/burst);
-  if (parts_->journals->recording() == 0) return;
+  if (parts_->journals->recording() == 0 || parts_->hold->leaving()) return;
   if (!parts_->edits->editing() && !parts_->hold->paused() && parts_->roles->PrimaryReady()) {
     for (uint32_t i = 0; i < parts_->copies->count(); ++i) {
       if (parts_->copies->Is(i, CopyStage::kBehind) && Mendable(i) &&
@@ -149,8 +150,8 @@ void WayBack::Tick(uint64_t now_ms) {
 }
 
 void WayBack::StartRepairs() {
-  if (parts_->copies->joining() == 0 || mending_ || IsBarred() || parts_->hold->paused() ||
-      parts_->roles->stopped() || !parts_->roles->PrimaryReady()) {
+  if (parts_->copies->joining() == 0 || mending_ || parts_->hold->leaving() || IsBarred() ||
+      parts_->hold->paused() || parts_->roles->stopped() || !parts_->roles->PrimaryReady()) {
     return;
   }
   mending_ = true;
@@ -243,12 +244,13 @@ uint64_t WayBack::ConnectionOf(uint32_t copy) const {
 
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
+  if ((copies & parts_->copies->in_sync()) != 0) parts_->tracked->OnRepaired(key);
   KeyIsClean(key, copies & ~parts_->removals->TakeGoneAgain(key, copies));
   parts_->removals->doubts().OnRepaired(key);
   if (!repair_.IsLocked(key) && !parts_->removals->doubts().Has(key)) {
     parts_->writes->OnKeySettled(key);
   }
-  if (NothingLocked()) parts_->writes->OnAllRepaired();
+  if (NothingLocked()) parts_->writes->waiting().OnAllRepaired(*parts_->copies);
   if (mending_) return;
   parts_->shard->Refresh();
   StartRepairs();

@@ -70,6 +70,7 @@ class WayBack : private KeyRepair::Host {
   bool TouchesLockedKey(const Request& request, uint32_t* lock = nullptr);
   // A request without keys waits until nothing is being repaired: no repair begins before it. A
   // round over what waits begins: it says so again.
+  bool MustWaitForRepairs() { return !repair_.idle() && (barred_ = true); }
   bool IsBarred() const { return barred_ && !parts_->hold->empty(); }
   void BeginRound() { barred_ = false; }
   void OnReply(uint32_t copy, const Op& op, std::string_view reply) {

@@ -5,6 +5,8 @@
 #define GEMEL_BACKEND_SHARD_WRITE_GENERATIONS_H_
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 namespace gemel {
 
@@ -30,9 +32,27 @@ class WriteGenerations {
     return now_ > generation + 1 || (now_ == generation + 1 && open_[generation & 1] == 0);
   }
 
+  // `drained` runs once no write is in flight, maybe at once.
+  void WhenDrained(std::function<void()> drained) {
+    if (in_flight() == 0) {
+      drained();
+    } else {
+      drained_ = std::move(drained);
+    }
+  }
+  void ForgetDrained() { drained_ = nullptr; }
+  // To be asked when the End of one is over.
+  void TellIfDrained() {
+    if (in_flight() != 0 || !drained_) [[likely]]
+      return;
+    const std::function<void()> drained = std::exchange(drained_, nullptr);
+    drained();
+  }
+
  private:
   uint64_t now_ = 0;
   uint64_t open_[2] = {0, 0};
+  std::function<void()> drained_;
 };
 
 }  // namespace gemel

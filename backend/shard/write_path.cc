@@ -2,12 +2,10 @@
 
 #include <utility>
 
-#include "backend/resp/reply_reader.h"
 #include "backend/shard/aside.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/read_path.h"
 #include "backend/shard/refusals.h"
-#include "backend/shard/same_reply.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
 
@@ -18,13 +16,8 @@ namespace {
 // A write of more keys than this that turns out to differ costs the copy its place.
 constexpr size_t kMaxRepairKeys = 64;
 
-// What differed on these copies is equal by now.
-void TakeForApplied(const Copies& copies, Op* op) {
-  ForEachCopy(op->differ & ~op->lost, [&](uint32_t copy) {
-    const CopyStage stage = copies.stage(copy);
-    if (stage != CopyStage::kUnsure && stage != CopyStage::kReplaced) op->applied |= Bit(copy);
-  });
-}
+// Of a reply, by which it is seen whether the write changed anything.
+constexpr size_t kBeginning = 64;
 
 // Copies that join and answered otherwise: the keys are made equal there with the others'. Not so
 // where nobody follows what copies remove: then they go to the journals.
@@ -39,28 +32,61 @@ CopyMask MakeJoiningEqual(const ShardParts& parts, const Op& op, std::string_vie
   return joining;
 }
 
+CopyMask Differing(const Copies& copies, const Op& op) {
+  const CopyMask in_sync = copies.in_sync();
+  const CopyMask primary = Bit(copies.primary());
+  // The primary changed on the way: what is compared with the new one is not known any more.
+  if ((op.differ & in_sync & primary) != 0) return op.applied & in_sync & ~primary;
+  return op.differ & in_sync;
+}
+
+// What was sent is gone before it is answered, and may be told of then. (Of what is large the name
+// will do.)
+void KeepFrame(Op* op, std::string_view frame) {
+  if (op->request == nullptr || frame.size() >= kShareFrom) return;
+  op->request->frame = frame;
+  op->request->OwnFrame();
+}
+
+// Copies that are in sync, or about to be, and do not have it.
+CopyMask Missing(const ShardParts& parts, const Op& op) {
+  return (parts.copies->in_sync() | parts.edits->entering()) & op.sent & ~op.applied;
+}
+
 static_assert(sizeof(Request::tried) * 8 >= kMaxCopies);
 
 }  // namespace
 
-void WritePath::Answer(Op* op, const Reply& reply) {
+void WritePath::Answer(Op* op, const Reply& reply, std::string_view frame) {
   Request* request = std::exchange(op->request, nullptr);
   if (!parts_->watches->idle()) [[unlikely]]
     parts_->watches->OnAnswer(op, reply.bytes);
+  if (request != nullptr && !frame.empty()) request->ShowFrame(frame);
+  if (!op->tracked) [[likely]] {
+    if (request != nullptr) request->sink->OnReply(request, reply);
+    return;
+  }
+  // The buffer is the client's then. Of one command the beginning tells all.
+  const std::string bytes(op->block ? reply.bytes : reply.bytes.substr(0, kBeginning));
   if (request != nullptr) request->sink->OnReply(request, reply);
+  parts_->tracked->OnAnswer(op, bytes);
 }
 
-void WritePath::AnswerKept(Op* op) {
-  if (op->request != nullptr) Answer(op, Reply{op->reply(), op->large_reply()});
+void WritePath::AnswerKept(Op* op, std::string_view frame) {
+  if (op->request != nullptr) Answer(op, Reply{op->reply(), op->large_reply()}, frame);
 }
 
 void WritePath::AnswerUnknown(Op* op) {
   Request* request = std::exchange(op->request, nullptr);
   parts_->watches->OnUnknown(op);
   if (request != nullptr) parts_->hold->AnswerError(request, UnknownText(op->lost));
+  parts_->tracked->OnUnknown(op);
 }
 
 std::string WritePath::UnknownText(CopyMask lost) const {
+  if (!parts_->cut.empty()) {
+    return "CLUSTERDOWN " + parts_->cut + "; the write may or may not have been applied";
+  }
   const std::string shard = "CLUSTERDOWN shard '" + parts_->options.name + "': ";
   if (lost == 0) return shard + "not every copy has the write, which may or may not last";
   std::string nodes;
@@ -77,24 +103,15 @@ void WritePath::End(Op* op) {
   differing_.Forget(op);
   if (!parts_->watches->idle()) [[unlikely]]
     parts_->watches->OnEnd(op);
+  if (op->tracked) [[unlikely]]
+    parts_->tracked->OnEnd(op);
   const uint32_t room_mb = op->room_mb;
   parts_->ops->Free(op);
   if (room_mb != 0) [[unlikely]] {
     room_mb_ -= room_mb;
     if (!parts_->hold->empty() && !parts_->copies->losing()) parts_->hold->Release();
   }
-  if (in_flight() == 0 && drained_) [[unlikely]] {
-    std::function<void()> drained = std::exchange(drained_, nullptr);
-    drained();
-  }
-}
-
-void WritePath::WhenDrained(std::function<void()> drained) {
-  if (in_flight() == 0) {
-    drained();
-  } else {
-    drained_ = std::move(drained);
-  }
+  generations_.TellIfDrained();
 }
 
 // The copy applies no writes now. True: that is all to be done with this reply.
@@ -118,8 +135,23 @@ void WritePath::NoteRefusal(uint32_t copy, Op* op, std::string_view error) {
   parts_->shard->Refresh();
 }
 
-void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::string_view frame) {
+// All copies are sent the same, and the primary's answer counts.
+void WritePath::PlaceCursors(Request* request) {
+  const std::string_view frame =
+      parts_->reads->cursors().FrameFor(parts_->copies->primary(), request->frame);
+  if (frame.data() == request->frame.data()) return;
+  if (request->extra != nullptr) request->extra->owned.Clear();
+  request->frame = frame;
+}
+
+Reply WritePath::ReplyOf(uint32_t copy, const Op& op, const Reply& reply, std::string_view frame) {
+  const bool cursors = op.block && op.request != nullptr && op.request->cursors;
+  return cursors ? parts_->reads->cursors().ReplyOf(copy, reply, frame) : reply;
+}
+
+void WritePath::OnReply(const Link& link, Op* op, const Reply& from_node, std::string_view frame) {
   const uint32_t copy = link.index();
+  const Reply reply = ReplyOf(copy, *op, from_node, frame);
   op->pending &= ~Bit(copy);
   if (link.end().rest_unread) [[unlikely]]
     parts_->aside->LearnFromRefusal(copy, reply.bytes, frame);
@@ -128,9 +160,11 @@ void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::strin
     return;
   }
   op->applied |= Bit(copy);
+  if (op->tracked && (op->joining & Bit(copy)) == 0) [[unlikely]]
+    parts_->tracked->OnExecuted(op, reply.bytes);
   if (!op->HasReply() && op->pending == 0 && (op->lost | op->refused) == 0) {
     // The only copy: nothing to wait for or to compare with.
-    Answer(op, reply);
+    Answer(op, reply, frame);
     End(op);
     return;
   }
@@ -141,35 +175,9 @@ void WritePath::OnReply(const Link& link, Op* op, const Reply& reply, std::strin
   if (op->pending == 0) Finish(op, frame);
 }
 
-bool WritePath::Differ(const Op& op, std::string_view a, std::string_view b,
-                       std::string_view frame) {
-  if (a == b || (a[0] == '-' && b[0] == '-')) return false;  // two refusals are no difference
-  return op.block ? BlocksDiffer(a, b, frame) : !DifferInFormatAlone(a, b);
-}
-
-// What is read in a transaction may differ (a random member, the order of a set).
-bool WritePath::BlocksDiffer(std::string_view a, std::string_view b, std::string_view frame) {
-  std::vector<std::string_view> ours;
-  std::vector<std::string_view> theirs;
-  if (!SplitArray(a, &ours) || !SplitArray(b, &theirs) || ours.size() != theirs.size()) return true;
-  frame_.Split(frame);
-  frame_.Find(nullptr, 0);
-  size_t i = 0;
-  bool differ = false;
-  frame_.ForEachCommand(nullptr, 0, [&](const FrameKeys::Command& command) {
-    if (i >= ours.size()) return;
-    const std::string_view our = ours[i];
-    const std::string_view their = theirs[i++];
-    if (our == their || (our[0] == '-' && their[0] == '-')) return;
-    if (command.row != nullptr && !command.MayWrite()) return;
-    differ |= !DifferInFormatAlone(our, their);
-  });
-  return differ || i != ours.size();
-}
-
 // The copies that joined were quicker to answer than one that is in sync.
 void WritePath::CompareWithJoining(Op* op, std::string_view bytes, std::string_view frame) {
-  if (op->kept == Op::Kept::kJoining && Differ(*op, op->reply(), bytes, frame)) {
+  if (op->kept == Op::Kept::kJoining && outcomes_.Differ(*op, op->reply(), bytes, frame)) {
     op->differ |= op->applied & op->joining;
   }
 }
@@ -187,7 +195,7 @@ void WritePath::AnswerEarly(uint32_t copy, Op* op, const Reply& reply, std::stri
     op->KeepReply(Reply{reply.bytes, nullptr});
     op->kept = Op::Kept::kReal;
   }
-  Answer(op, Reply{reply.bytes, nullptr});
+  Answer(op, Reply{reply.bytes, nullptr}, frame);
 }
 
 void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply, std::string_view frame) {
@@ -205,7 +213,7 @@ void WritePath::KeepOrCompare(uint32_t copy, Op* op, const Reply& reply, std::st
   }
   if (op->reply() == reply.bytes) return;
   if (op->reply()[0] == '-' && reply.bytes[0] == '-') return;  // the first is as good
-  const bool differs = Differ(*op, op->reply(), reply.bytes, frame);
+  const bool differs = outcomes_.Differ(*op, op->reply(), reply.bytes, frame);
   if (copy == parts_->copies->primary()) {
     if (differs) {
       differing_.Keep(op, op->applied & ~Bit(copy) & ~op->differ, op->reply());
@@ -225,29 +233,23 @@ bool WritePath::EndIfNobodyApplied(Op* op, std::string_view frame) {
   if (((op->applied | op->lost) & counts) != 0) return false;
   parts_->roles->Forgive(op->refused);
   if (op->refusal != nullptr) {
-    Answer(op, Reply{*op->refusal, nullptr});
+    Answer(op, Reply{*op->refusal, nullptr}, frame);
   } else if (op->unread && op->applied == 0 && op->lost == 0 && op->request != nullptr) {
     op->request->tried = 0;
+    if (op->request->cursors) frame = parts_->reads->cursors().FromStart(frame);
     parts_->hold->TakeBack(std::exchange(op->request, nullptr), frame, parts_->env->NowMs());
   } else {
-    AnswerKept(op);
+    AnswerKept(op, frame);
   }
   End(op);
   parts_->shard->Refresh();
   return true;
 }
 
-CopyMask WritePath::Differing(const Op& op) const {
-  const CopyMask in_sync = parts_->copies->in_sync();
-  const CopyMask primary = Bit(parts_->copies->primary());
-  // The primary changed on the way: what is compared with the new one is not known any more.
-  if ((op.differ & in_sync & primary) != 0) return op.applied & in_sync & ~primary;
-  return op.differ & in_sync;
-}
-
 // Every copy that it was sent to has answered, or was lost.
 void WritePath::Finish(Op* op, std::string_view frame) {
-  op->differ &= ~parts_->copies->scanned();  // they may, and its keys are in their journals
+  op->differ &=
+      ~parts_->copies->stages().scanned();  // they may, and its keys are in their journals
   if ((op->lost | op->refused | op->differ) != 0) [[unlikely]] {
     const CopyMask equal = MakeJoiningEqual(*parts_, *op, frame, &frame_);
     parts_->journals->RecordKeys(op->sent & ~equal, frame, op->database);
@@ -261,18 +263,18 @@ void WritePath::Finish(Op* op, std::string_view frame) {
       parts_->roles->MarkUnsure(copy, "it refused a write that another copy applied");
     });
   }
-  const CopyMask differ = op->differ != 0 ? Differing(*op) : 0;
+  const CopyMask differ = op->differ != 0 ? Differing(*parts_->copies, *op) : 0;
   if (differ != 0) [[unlikely]]
     RepairDiffering(op, differ, frame);
-  if (Missing(*op) == 0) {
-    AnswerKept(op);
+  if (Missing(*parts_, *op) == 0) {
+    AnswerKept(op, frame);
     End(op);
     if (differ != 0) parts_->roles->Reconcile();
     return;
   }
   // A copy that is in sync on disk missed it: the answer waits until that is put right.
-  op->waiting_since_ms = parts_->env->NowMs();
-  waiting_.push_back(op);
+  KeepFrame(op, frame);
+  waiting_.Add(op, parts_->env->NowMs());
   if (!parts_->copies->losing() && !parts_->edits->editing()) parts_->roles->Reconcile();
 }
 
@@ -334,6 +336,8 @@ void WritePath::OnLost(uint32_t copy, Op* op, std::string_view frame) {
 }
 
 void WritePath::OnExecuted(uint32_t copy, Op* op, std::string_view frame) {
+  if (op->tracked) [[unlikely]]
+    parts_->tracked->OnExecuted(op, op->reply());
   if (op->pending == 0) {
     Finish(op, frame);
   } else if (parts_->options.ack != Ack::kAll) {
@@ -353,38 +357,24 @@ void WritePath::OnRefused(uint32_t copy, Op* op, std::string_view error, std::st
   if (op->pending == 0) Finish(op, frame);
 }
 
-void WritePath::OnMended(uint32_t copy) {
-  for (Op* op : waiting_) {
-    if ((op->lost & Bit(copy)) == 0) continue;
-    op->lost &= ~Bit(copy);
-    op->applied |= Bit(copy);
-  }
-}
-
-void WritePath::OnAllRepaired() {
-  for (Op* op : waiting_) TakeForApplied(*parts_->copies, op);
-}
-
 void WritePath::OnKeySettled(std::string_view key) {
-  differing_.OnSettled(key, [this](Op* op) { TakeForApplied(*parts_->copies, op); });
+  differing_.OnSettled(key, [this](Op* op) { WaitingWrites::TakeForApplied(*parts_->copies, op); });
 }
 
 void WritePath::Settle() {
   const uint64_t now_ms = parts_->env->NowMs();
-  std::vector<Op*> waiting = std::move(waiting_);
-  waiting_.clear();
-  for (Op* op : waiting) {
-    const CopyMask missing = Missing(*op);
+  for (Op* op : waiting_.TakeAll()) {
+    const CopyMask missing = Missing(*parts_, *op);
     // One that answered otherwise than the primary, which is gone, has applied it, too.
     const bool somebody = (op->applied & parts_->copies->in_sync()) != 0 || differing_.Waits(op);
     if (missing == 0 && somebody) {
-      AnswerKept(op);
+      AnswerKept(op, {});
     } else if (!somebody || now_ms >= op->waiting_since_ms + parts_->options.wait_ms) {
       // Nobody who has it is left, or nobody can say so durably.
       if (op->applied == 0) parts_->roles->Forgive(op->refused);
       AnswerUnknown(op);
     } else {
-      waiting_.push_back(op);
+      waiting_.AddAgain(op);
       continue;
     }
     End(op);
@@ -392,17 +382,11 @@ void WritePath::Settle() {
 }
 
 void WritePath::Tick(uint64_t now_ms) {
-  for (const Op* op : waiting_) {
-    if (now_ms < op->waiting_since_ms + parts_->options.wait_ms) continue;
-    Settle();
-    return;
-  }
+  if (waiting_.IsAnyDue(now_ms, parts_->options.wait_ms)) Settle();
 }
 
 void WritePath::Stop() {
-  std::vector<Op*> waiting = std::move(waiting_);
-  waiting_.clear();
-  for (Op* op : waiting) {
+  for (Op* op : waiting_.TakeAll()) {
     AnswerUnknown(op);
     End(op);
   }

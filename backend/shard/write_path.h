@@ -5,24 +5,26 @@
 #define GEMEL_BACKEND_SHARD_WRITE_PATH_H_
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "backend/figures/figures.h"
 #include "backend/shard/blocked_clients.h"
 #include "backend/shard/copies.h"
+#include "backend/shard/cursors.h"
 #include "backend/shard/differing_writes.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/op.h"
+#include "backend/shard/outcomes.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/replicated_writes.h"
 #include "backend/shard/role_edits.h"
 #include "backend/shard/shard_parts.h"
+#include "backend/shard/tracked_keys.h"
 #include "backend/shard/transmit.h"
+#include "backend/shard/waiting_writes.h"
 #include "backend/shard/watches.h"
 #include "backend/shard/write_generations.h"
 
@@ -36,6 +38,8 @@ class WritePath {
   // Sends it to every target. The caller has seen to it that a write can be sent now. `room_mb`:
   // see Aside::NeedsRoom.
   void Send(Request* request, uint32_t room_mb = 0) {
+    if (request->cursors) [[unlikely]]
+      PlaceCursors(request);
     Op* op = Open(request);
     op->joining = parts_->copies->joining();
     if (room_mb != 0) [[unlikely]] {
@@ -69,11 +73,15 @@ class WritePath {
     op->session = request->session;
     if (!parts_->watches->idle()) [[unlikely]]
       parts_->watches->OnWrite(op, *request);
+    if (!parts_->tracked->idle()) [[unlikely]]
+      parts_->tracked->OnWrite(op, *request);
     if (!parts_->blocked->idle()) [[unlikely]]
       parts_->blocked->OnWrite(*request);
     return op;
   }
   void End(Op* op);
+  // A reply to it that may be the client's, of that copy.
+  Reply ReplyOf(uint32_t copy, const Op& op, const Reply& reply, std::string_view frame);
   // The copy has executed it and its reply is kept; of those that are to follow all is known.
   void OnExecuted(uint32_t copy, Op* op, std::string_view frame);
   // One that follows has it, applies no writes now, or was lost. `op` may be gone afterwards.
@@ -84,16 +92,12 @@ class WritePath {
   std::string UnknownText(CopyMask lost) const;
   void AnswerUnknown(Op* op);
 
-  // Writes that some copy missed: answered once all that are in sync have applied them.
+  // Those of waiting() that can be answered now are.
   void Settle();
   // Those that wait for too long get an answer.
   void Tick(uint64_t now_ms);
   // Answers what waits: nobody will mark stale now what it missed.
   void Stop();
-  // What that copy lost in flight is repaired in place.
-  void OnMended(uint32_t copy);
-  // What differed is equal by now, but for copies that could not be repaired.
-  void OnAllRepaired();
   // That key is equal now on all copies.
   void OnKeySettled(std::string_view key);
   DifferingWrites& differing() { return differing_; }
@@ -101,12 +105,9 @@ class WritePath {
   // Which refusals for want of memory are answers.
   OomAnswers& oom() { return oom_; }
 
-  // `drained` runs once no write is in flight, maybe at once.
-  void WhenDrained(std::function<void()> drained);
-  void ForgetDrained() { drained_ = nullptr; }
   // Every write that was sent has been answered by every copy that it went to.
   bool Quiet() const { return in_flight() == 0 && waiting_.empty(); }
-  bool NoneWaits() const { return waiting_.empty(); }
+  WaitingWrites& waiting() { return waiting_; }
   // All that are in flight wait for a copy that missed them.
   bool AllWait() const { return in_flight() == waiting_.size(); }
   uint64_t in_flight() const { return generations_.in_flight(); }
@@ -115,35 +116,32 @@ class WritePath {
   uint64_t sent() const { return sent_; }
   // Taken by writes of large values in flight.
   uint64_t room_mb() const { return room_mb_; }
-  void Trim() { frame_.Trim(); }
+  void Trim() {
+    frame_.Trim();
+    outcomes_.Trim();
+  }
 
  private:
+  void PlaceCursors(Request* request);
   bool TakeRefusal(uint32_t copy, Op* op, const Reply& reply);
   void NoteRefusal(uint32_t copy, Op* op, std::string_view error);
   // Under ack = "any" and "primary" the client need not wait, unless a copy lags too far behind.
   void AnswerEarly(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
   void KeepOrCompare(uint32_t copy, Op* op, const Reply& reply, std::string_view frame);
-  // Two copies' replies tell of different outcomes.
-  bool Differ(const Op& op, std::string_view a, std::string_view b, std::string_view frame);
-  bool BlocksDiffer(std::string_view a, std::string_view b, std::string_view frame);
   void CompareWithJoining(Op* op, std::string_view bytes, std::string_view frame);
   void Finish(Op* op, std::string_view frame);
   bool EndIfNobodyApplied(Op* op, std::string_view frame);
-  CopyMask Differing(const Op& op) const;
   void RepairDiffering(Op* op, CopyMask differ, std::string_view frame);
-  // Copies that are in sync, or about to be, and do not have it.
-  CopyMask Missing(const Op& op) const {
-    return (parts_->copies->in_sync() | parts_->edits->entering()) & op.sent & ~op.applied;
-  }
-  void Answer(Op* op, const Reply& reply);
-  void AnswerKept(Op* op);
+  // `frame`: what was sent, or nothing, where it is gone.
+  void Answer(Op* op, const Reply& reply, std::string_view frame);
+  void AnswerKept(Op* op, std::string_view frame);
 
   ShardParts* parts_;
   WriteGenerations generations_;
   uint64_t sent_ = 0;
   uint64_t room_mb_ = 0;
-  std::vector<Op*> waiting_;  // that a leaving copy missed, until its mark is durable
-  std::function<void()> drained_;
+  WaitingWrites waiting_;  // that a leaving copy missed, until its mark is durable
+  Outcomes outcomes_{parts_->table};
   DifferingWrites differing_;
   OomAnswers oom_;
   FrameKeys frame_{parts_->table};

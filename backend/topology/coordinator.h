@@ -35,6 +35,10 @@ struct ShardLease {
   // what still comes of a lower one is void.
   uint64_t epoch = 0;
   uint64_t until_ms = 0;  // by the clock of ShardEnv::NowMs: from then on somebody else may own it
+  bool leaving = false;   // mine, and to be handed over: see Coordinator::Give
+  std::string address;    // where its owner takes requests of other members; empty: nowhere
+
+  bool operator==(const ShardLease&) const = default;
 };
 
 // A coordinator as one thread sees it: all of it is called on that thread, and calls back there,
@@ -63,6 +67,24 @@ class Coordinator {
 
   // The lease of a shard as far as it is known here; nobody's if there is no such shard.
   virtual ShardLease LeaseOf(std::string_view shard) const = 0;
+
+  // --- where shards change their owners; alone, a process owns all for ever ---
+  // Until when no shard that is mine can be anybody else's, in milliseconds of CLOCK_BOOTTIME
+  // (backend/uv/uv_boot_clock.h). To be asked before each dispatch and each answer, so it is cheap.
+  // Once all was lost it is over, though leases may hold again, until on_leases has said so.
+  virtual uint64_t LeasesUntilMs() const { return ShardLease::kForEver; }
+  // Why this process has no lease and gets none just now, a phrase for people; empty: it has, or
+  // nothing is wrong.
+  virtual std::string Trouble() const { return {}; }
+  // Runs after leases of shards have changed (owner, epoch, leaving). Null: nobody cares.
+  virtual void set_on_leases(std::function<void()> on_leases) { (void)on_leases; }
+  // A shard that was `leaving` is not written to any more by this process, and all that was sent is
+  // answered: whoever is to have it next may have it. `clean`: every copy has all of it.
+  virtual void Give(const std::string& shard, uint64_t epoch, bool clean) {
+    (void)shard;
+    (void)epoch;
+    (void)clean;
+  }
 };
 
 // A coordinator as the process holds it: lives on one thread, that of its loop.

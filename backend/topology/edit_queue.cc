@@ -81,7 +81,7 @@ void FrontWatchers::Tell(const std::shared_ptr<const Topology>& topology) {
 
 ShardLease SoleLease(const Topology& current, std::string_view shard, uint64_t epoch) {
   if (current.IndexOf(shard) < 0) return {};
-  return {true, "this process", epoch, ShardLease::kForEver};
+  return {true, "this process", epoch, ShardLease::kForEver, false, {}};
 }
 
 uint64_t LeaseEpochOf(const Topology& initial) { return initial.epoch + 1; }

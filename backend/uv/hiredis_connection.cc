@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "backend/resp/resp_writer.h"
 #include "backend/uv/hiredis_loop.h"
 #include "backend/uv/uv_clock.h"
 
@@ -32,6 +33,20 @@ void AppendText(const redisReply& reply, std::string* text) {
     }
   } else if (reply.str != nullptr) {
     text->append(reply.str, static_cast<size_t>(reply.len));
+  }
+}
+
+// As it was, of its arrays, strings, numbers and nulls.
+void AppendFrame(const redisReply& reply, std::string* frame) {
+  if (reply.type == REDIS_REPLY_INTEGER) {
+    AppendInteger(frame, reply.integer);
+  } else if (reply.element != nullptr || reply.type == REDIS_REPLY_ARRAY) {
+    AppendArrayHeader(frame, static_cast<int64_t>(reply.elements));
+    for (size_t i = 0; i < reply.elements; ++i) AppendFrame(*reply.element[i], frame);
+  } else if (reply.str != nullptr) {
+    AppendBulk(frame, std::string_view(reply.str, static_cast<size_t>(reply.len)));
+  } else {
+    *frame += "$-1\r\n";
   }
 }
 
@@ -107,11 +122,11 @@ HiredisConnection::~HiredisConnection() { Drop(); }
 
 void HiredisConnection::Command(const std::vector<std::string>& args, uint32_t timeout_ms,
                                 HiredisDone done) {
-  const bool stored = !connected_;
+  const bool stored = !connected_ || fencing_;
   pending_.push_back({UvClock::NowMs(loop_) + timeout_ms, timeout_ms,
                       stored ? args : std::vector<std::string>(), std::move(done)});
   if (context_ != nullptr) {
-    Send(args);
+    if (!fencing_) Send(args);
   } else if (!dialing_ && !failing_) {
     dialing_ = true;
     dial_.Begin();
@@ -150,36 +165,84 @@ void HiredisConnection::Connect(const Address& number) {
   redisAsyncSetConnectCallback(context_, &Callbacks::OnConnect);
   redisAsyncSetDisconnectCallback(context_, &Callbacks::OnDisconnect);
   AddHandshake();
-  for (const Pending& pending : pending_) Send(pending.args);
+  for (const Pending& pending : pending_) {
+    if (!fencing_ || pending.step != Step::kCommand) Send(pending.args);
+  }
 }
 
-// Before all that waits; that of another attempt is replaced.
+void HiredisConnection::AddStep(Step step, std::vector<std::string> args) {
+  const auto behind = std::find_if(pending_.begin(), pending_.end(), [](const Pending& pending) {
+    return pending.step == Step::kCommand;
+  });
+  const bool waited_for = behind != pending_.end();
+  Pending added{waited_for ? behind->deadline_ms : UINT64_MAX, waited_for ? behind->timeout_ms : 0,
+                std::move(args), nullptr, step};
+  pending_.insert(behind, std::move(added));
+}
+
+// That of another attempt is replaced.
 void HiredisConnection::AddHandshake() {
-  std::erase_if(pending_, [](const Pending& pending) { return pending.done == nullptr; });
-  const uint64_t deadline_ms = pending_.empty() ? UINT64_MAX : pending_.front().deadline_ms;
-  const uint32_t timeout_ms = pending_.empty() ? 0 : pending_.front().timeout_ms;
-  if (!node_.client_name.empty()) {
-    pending_.push_front({deadline_ms,
-                         timeout_ms,
-                         {"CLIENT", "SETNAME", node_.client_name},
-                         [](const HiredisReply&) {}});
+  std::erase_if(pending_, [](const Pending& pending) { return pending.step != Step::kCommand; });
+  if (!node_.password.empty()) {
+    std::vector<std::string> auth = {"AUTH"};
+    if (!node_.user.empty()) auth.push_back(node_.user);
+    auth.push_back(node_.password);
+    AddStep(Step::kMustBeOk, std::move(auth));
   }
-  if (node_.database != 0) {
-    pending_.push_front(
-        {deadline_ms, timeout_ms, {"SELECT", std::to_string(node_.database)}, nullptr});
+  if (node_.database != 0) AddStep(Step::kMustBeOk, {"SELECT", std::to_string(node_.database)});
+  if (!node_.client_name.empty()) AddStep(Step::kName, {"CLIENT", "SETNAME", node_.client_name});
+  fence_.Begin(node_.others != nullptr ? node_.client_name : std::string_view());
+  fencing_ = fence_.active();
+  if (!fencing_) return;
+  const std::vector<std::string_view> permission = TurnFence::AsksPermission();
+  AddStep(Step::kMayEndOthers, {permission.begin(), permission.end()});
+  AddStep(Step::kList, {"CLIENT", "LIST"});
+}
+
+std::string HiredisConnection::OnFence(Step step, const HiredisReply& answer) {
+  const std::string_view command = step == Step::kName   ? "CLIENT SETNAME"
+                                   : step == Step::kList ? "CLIENT LIST"
+                                                         : "CLIENT KILL";
+  const bool is_error = answer.kind == HiredisReply::Kind::kError;
+  std::string why = TurnFence::OnAnswer(command, is_error, answer.text);
+  if (!why.empty() || step != Step::kList) return why;
+  TurnFence::Verdict verdict = fence_.OnList(answer.text, node_.database, node_.others);
+  if (!verdict.why.empty()) return std::move(verdict.why);
+  const size_t sent = pending_.size();
+  for (const std::string& id : verdict.kills) {
+    AddStep(Step::kEndEarlier, {"CLIENT", "KILL", "ID", id});
   }
-  if (node_.password.empty()) return;
-  std::vector<std::string> auth = {"AUTH"};
-  if (!node_.user.empty()) auth.push_back(node_.user);
-  auth.push_back(node_.password);
-  pending_.push_front({deadline_ms, timeout_ms, std::move(auth), nullptr});
+  if (!verdict.kills.empty()) AddStep(Step::kList, {"CLIENT", "LIST"});
+  fencing_ = pending_.size() > sent;
+  for (Pending& pending : pending_) {
+    if (fencing_ && pending.step == Step::kCommand) break;
+    Send(std::exchange(pending.args, {}));
+  }
+  return {};
+}
+
+// False: the connection was given up.
+bool HiredisConnection::OnHandshake(Step step, HiredisReply answer) {
+  if (step != Step::kMustBeOk) {
+    if (!fence_.active()) return true;
+    const std::string why = OnFence(step, answer);
+    if (why.empty()) return true;
+    answer = {Kind::kUnable, why};
+  } else if (answer.kind != Kind::kError) {
+    return true;
+  }
+  Release();
+  FailAll(std::move(answer));
+  return false;
 }
 
 void HiredisConnection::OnConnected() {
   connected_ = true;
   dialing_ = false;
   dial_.Connected();
-  for (Pending& pending : pending_) pending.args.clear();
+  for (Pending& pending : pending_) {
+    if (!fencing_ || pending.step != Step::kCommand) pending.args.clear();
+  }
 }
 
 void HiredisConnection::OnConnectFailure(HiredisReply failure) {
@@ -215,14 +278,11 @@ void HiredisConnection::OnReply(const redisReply* reply) {
   HiredisReply answer;
   if (reply->type == REDIS_REPLY_ERROR) answer.kind = Kind::kError;
   AppendText(*reply, &answer.text);
-  const bool handshake = pending_.front().done == nullptr;
-  if (handshake && answer.kind == Kind::kError) {
-    Release();
-    FailAll(std::move(answer));
-    return;
-  }
+  if (reply->type == REDIS_REPLY_ARRAY) AppendFrame(*reply, &answer.frame);
+  const Step step = pending_.front().step;
   HiredisDone done = std::move(pending_.front().done);
   pending_.pop_front();
+  if (step != Step::kCommand && !OnHandshake(step, std::move(answer))) return;
   const redisReader* reader = context_->c.reader;
   if (pending_.empty() && reader->pos < reader->len) {
     // More than was asked for, at which hiredis 0.14 would assert.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "backend/life/alive.h"
+#include "backend/link/turn_fence.h"
 #include "backend/uv/uv_dial.h"
 #include "backend/uv/uv_timer.h"
 #include "config/address.h"
@@ -32,22 +33,28 @@ struct HiredisNode {
   // Of its host, for all connections to it; null: there is no other.
   std::shared_ptr<NodeAddresses> addresses = nullptr;
   std::string client_name = {};  // CLIENT SETNAME, whether it is allowed or not; empty: none
+  // Not null, and the name is a fleet's: no command is sent before the connections of earlier
+  // owners of the shard are ended there (see TurnFence).
+  OtherProxies* others = nullptr;
 };
 
 struct HiredisReply {
   enum class Kind : uint8_t {
     kReply,
-    kError,       // the node answered with an error, maybe to AUTH or SELECT
-    kTimeout,     // not connected or not answered in time
-    kLost,        // the connection was closed, reset or broken by what came over it
-    kRefused,     // no connection could be made: refused, reset, unreachable
-    kUnable,      // this process failed (no descriptors, no memory): says nothing of the node
+    kError,    // the node answered with an error, maybe to AUTH or SELECT
+    kTimeout,  // not connected or not answered in time
+    kLost,     // the connection was closed, reset or broken by what came over it
+    kRefused,  // no connection could be made: refused, reset, unreachable
+    // This process failed (no descriptors, no memory), or is not the shard's owner for certain:
+    // says nothing of the node.
+    kUnable,
     kUnresolved,  // its host name could not be resolved, or not in time: says nothing of it either
   };
   Kind kind = Kind::kReply;
   // kReply: its text (an array's elements, nested ones too, one a line; nil is empty); else what
   // went wrong, as a phrase.
-  std::string text;
+  std::string text = {};
+  std::string frame = {};  // of an array: as RESP2 has it
 };
 
 using HiredisDone = std::function<void(const HiredisReply&)>;
@@ -83,15 +90,29 @@ class HiredisConnection {
 
  private:
   struct Callbacks;
+  enum class Step : uint8_t {
+    kCommand,  // what it is made for; all others are of the handshake
+    kMustBeOk,
+    kName,
+    kMayEndOthers,
+    kList,
+    kEndEarlier,
+  };
   struct Pending {
     uint64_t deadline_ms;
     uint32_t timeout_ms;
-    std::vector<std::string> args;  // until there is a connection
-    HiredisDone done;               // null: of the handshake
+    std::vector<std::string> args;  // until it is sent over a connection that is made
+    HiredisDone done;               // of a command
+    Step step = Step::kCommand;
   };
 
   void Connect(const Address& number);
   void AddHandshake();
+  // After the last that was sent, before all that waits.
+  void AddStep(Step step, std::vector<std::string> args);
+  // Returns why the connection is not to be used, or nothing.
+  std::string OnFence(Step step, const HiredisReply& answer);
+  bool OnHandshake(Step step, HiredisReply answer);
   void Send(const std::vector<std::string>& args);
   void OnConnected();
   void OnConnectFailure(HiredisReply failure);
@@ -114,8 +135,10 @@ class HiredisConnection {
   bool connected_ = false;
   UvDial dial_;
   UvTimer timer_;
-  std::deque<Pending> pending_;  // in the order in which they were sent
-  bool failing_ = false;         // what is pending fails at the next turn, as `failure_` says
+  std::deque<Pending> pending_;  // in the order in which they are sent
+  TurnFence fence_;
+  bool fencing_ = false;  // what is no step of the handshake is not sent yet
+  bool failing_ = false;  // what is pending fails at the next turn, as `failure_` says
   HiredisReply failure_;
   std::function<void()> on_idle_close_;
   Alive alive_;

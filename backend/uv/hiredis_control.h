@@ -36,9 +36,14 @@ class HiredisControl : public ControlPort {
   std::string NumberOf(uint32_t copy) const override;
 
  private:
+  HiredisConnection* ConnectionFor(uint32_t copy, const std::vector<std::string>& args);
+
   uv_loop_t* loop_;
   const uint32_t timeout_ms_;
   std::vector<std::unique_ptr<HiredisConnection>> connections_;
+  // In a fleet, by copy: for what ends a script. A node that runs one says nothing about its
+  // clients, so that nothing could be ended over the others; and it changes nothing there.
+  std::vector<std::unique_ptr<HiredisConnection>> for_kills_;
   std::list<std::unique_ptr<HiredisConnection>> leaving_;  // until the last commands have ended
 };
 

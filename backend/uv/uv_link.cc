@@ -42,7 +42,7 @@ void UvLink::Lost() {
 }
 
 void UvLink::Flush() {
-  link_->FlushDone();
+  link_->out().FlushDone();
   const size_t queued = link_->out().bytes();
   if (queued == 0) return;
   const Batching::Now now = batching_.Flush(queued, link_->line().bytes());

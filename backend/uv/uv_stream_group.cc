@@ -1,5 +1,6 @@
 #include "backend/uv/uv_stream_group.h"
 
+#include "backend/bytes/budget.h"
 #include "backend/uv/uv_stream.h"
 
 namespace gemel {
@@ -18,14 +19,22 @@ size_t UvStreamGroup::TakeSome(Line* line, size_t* next) {
 // A stream that is closed while others are told what they got has left the line.
 void UvStreamGroup::ReceiveAll() {
   for (size_t next = 0; next < readable_.size();) {
-    const size_t count = TakeSome(&readable_, &next);
+    size_t count = TakeSome(&readable_, &next);
     for (size_t i = 0; i < count; ++i) {
       iovec& place = parts_[i][0];
-      place = {buffers_.get() + i * kStride, kBuffer};
+      char* const shared = buffers_.get() + i * kStride;
+      place = {shared, kBuffer};
       ops_[i] = {SocketOp::Kind::kReceive, readable_[places_[i]]->PrepareReceive(&place), &place, 1,
                  0};
+      // It has made room for much. Where there is little left it is looked who may go on first.
+      if (place.iov_base != shared && i + 1 < count && Budget::TightOrOver()) [[unlikely]] {
+        next = places_[i + 1];
+        count = i + 1;
+      }
     }
     batch_.Run({ops_, count});
+    if (before_batch_) [[unlikely]]
+      before_batch_();
     for (size_t i = 0; i < count; ++i) {
       UvStream* stream = readable_[places_[i]];
       if (stream != nullptr) {

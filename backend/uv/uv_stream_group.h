@@ -31,8 +31,14 @@ class UvStreamGroup {
   // See SocketBatch::UseRing.
   bool UseRing(bool use, std::string* why) { return batch_.UseRing(use, why); }
 
-  // Runs after each batch of reads: what was read may have to be made room for.
+  // Runs after each batch of reads: what was read may have to be made room for. While memory is
+  // tight a batch ends with the first stream that reads to a buffer of its own.
   void set_after_batch(std::function<void()> after_batch) { after_batch_ = std::move(after_batch); }
+
+  // Runs between the reading of each batch and the telling of its owners, and may end any stream.
+  void set_before_batch(std::function<void()> before_batch) {
+    before_batch_ = std::move(before_batch);
+  }
 
   // After the loop has polled: reads once from each stream that has something, and tells its owner.
   void ReceiveAll();
@@ -66,6 +72,7 @@ class UvStreamGroup {
   uv_loop_t* loop_;
   SocketBatch batch_;
   std::function<void()> after_batch_;
+  std::function<void()> before_batch_;
   Line readable_;
   Line to_send_;
   // Scratch: what goes at once.

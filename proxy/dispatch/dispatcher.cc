@@ -1,8 +1,10 @@
 #include "proxy/dispatch/dispatcher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/bytes/give_back.h"
+#include "backend/shard/watches.h"
 
 namespace gemel {
 
@@ -11,6 +13,12 @@ namespace {
 // A pooled request keeps small buffers, so that a warm proxy does not allocate, and gives large
 // ones back.
 constexpr size_t kKeepBytes = 512;
+
+// A transaction that depends on keys whose watch ended with the shard's stay here.
+bool WatchesNoMore(const Request& request) {
+  return request.guarded && !request.guest &&
+         static_cast<const WatchCargo&>(*request.extra->cargo).ticket->lost;
+}
 
 }  // namespace
 
@@ -43,12 +51,63 @@ void Dispatcher::Empty(RequestExtra* extra) {
   extra->owned.Clear(kKeepBytes);
   extra->reply.Clear(kKeepBytes);
   extra->cargo.reset();
+  extra->note.row = nullptr;
+  extra->note.args.Clear(kKeepBytes);
+  extra->note.waits = false;
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {
   request->OwnFrame();
   request->extra->origin_worker = worker_;
   outboxes_[worker].push_back({request, false});
+}
+
+void Dispatcher::SetShard(uint32_t slot, Shard* shard) {
+  const bool waits = shard != nullptr && elsewhere_ != nullptr && elsewhere_->Has(slot);
+  slots_[slot].local = waits ? nullptr : shard;
+  slots_[slot].arriving = waits ? shard : nullptr;
+}
+
+Shard* Dispatcher::Arrived(const Request& request) {
+  Slot& slot = slots_[request.shard];
+  if (slot.arriving == nullptr) [[likely]]
+    return nullptr;
+  if (!elsewhere_->Has(request.shard)) slot.local = std::exchange(slot.arriving, nullptr);
+  // No other member's request stands behind those of this one.
+  return slot.local == nullptr && request.guest ? slot.arriving : slot.local;
+}
+
+// Alone, a process owns all of its shards: then there is no elsewhere.
+void Dispatcher::SubmitAway(Request* request) {
+  if (Shard* arrived = Arrived(*request); arrived != nullptr) {
+    arrived->Submit(request);
+    return;
+  }
+  const Slot& slot = slots_[request->shard];
+  if (slot.owner != worker_ || elsewhere_ == nullptr) [[likely]] {
+    Forward(request, slot.owner);
+  } else {
+    NotHere(request);
+  }
+}
+
+void Dispatcher::NotHere(Request* request) {
+  if (request->guest) {
+    request->not_here = true;
+    request->sink->OnReply(request, Reply{"", nullptr});
+  } else if (WatchesNoMore(*request)) {
+    request->sink->OnReply(request, Reply{"_\r\n", nullptr});
+  } else {
+    elsewhere_->Submit(request);
+  }
+}
+
+bool Dispatcher::ComeHome(Request* request) {
+  const Slot& slot = slots_[request->shard];
+  Shard* home = slot.local != nullptr ? slot.local : slot.arriving;
+  if (home == nullptr) return false;
+  home->Submit(request);
+  return true;
 }
 
 void Dispatcher::SubmitToWorker(Request* request, uint32_t worker) {
@@ -70,14 +129,25 @@ void Dispatcher::Receive(const Message& message) {
   request->sink = this;
   if (request->kind == RequestKind::kWorker) {
     handler_->HandleWorkerRequest(request);
+  } else if (Shard* local = slots_[request->shard].local; local != nullptr) [[likely]] {
+    local->Submit(request);
+  } else if (Shard* arrived = Arrived(*request); arrived != nullptr) {
+    arrived->Submit(request);
   } else {
-    slots_[request->shard].local->Submit(request);
+    NotHere(request);
   }
 }
 
 void Dispatcher::OnReply(Request* request, const Reply& reply) {
   RequestExtra& extra = *request->extra;
   request->sink = extra.origin_sink;
+  // The frame is the shard's, if that took over what was the request's.
+  if (request->owns_frame()) {
+    request->frame = extra.owned.view();
+  } else if (request->frame_good && !request->noted && keep_args_ != nullptr) {
+    keep_args_(request);
+  }
+  request->frame_good = false;
   KeepReply(request, reply);
   outboxes_[extra.origin_worker].push_back({request, true});
 }

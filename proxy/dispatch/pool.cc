@@ -5,6 +5,16 @@
 
 namespace gemel {
 
+std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
+  std::vector<ShardMembers> members;
+  for (const ShardConfig& shard : pool.shards) {
+    ShardMembers member{shard.name, {}};
+    for (const Address& node : shard.Nodes()) member.nodes.push_back(node.ToString());
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
 RingSpec RingOf(const PoolConfig& config) {
   RingSpec spec;
   spec.points = config.ring.points;
@@ -26,6 +36,7 @@ Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint3
     : config_(config),
       workers_(before.workers_),
       number_(before.number_ + 1),
+      route_(before.route_),
       table_(before.table_) {
   std::vector<bool> used(before.slot_count() + taken.size() + config.shards.size() + 1);
   for (const PoolShard& shard : before.shards_) used[shard.slot] = true;
@@ -48,11 +59,14 @@ Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint3
 
 void Pool::Fill(const std::vector<uint32_t>& slots) {
   const RingSpec spec = RingOf(config_);
+  names_ = std::make_unique<const CommandNames>(table_.get(), config_.command_rules);
   ring_ = std::make_unique<const Ring>(spec.shards, spec.points, slots);
   request_limits_.max_bulk = config_.limits.max_bulk;
   request_limits_.max_args = config_.limits.max_args;
   request_limits_.max_inline = config_.limits.max_inline;
   request_limits_.max_request = config_.limits.max_request;
+  stranger_limits_ = request_limits_;
+  stranger_limits_.stranger = true;
   by_slot_.resize(*std::max_element(slots.begin(), slots.end()) + 1);
   for (uint32_t i = 0; i < slots.size(); ++i) {
     const ShardConfig& shard = config_.shards[i];

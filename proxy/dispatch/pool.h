@@ -11,10 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "backend/command/command_table.h"
+#include "backend/command/command_names.h"
 #include "backend/resp/request_reader.h"
 #include "backend/ring/ring.h"
 #include "backend/ring/ring_spec.h"
+#include "backend/topology/topology.h"
 #include "config/config.h"
 
 namespace gemel {
@@ -29,6 +30,8 @@ struct PoolShard {
 
 // What the config says of the ring. Shard i of it is shard i of the config.
 RingSpec RingOf(const PoolConfig& config);
+// What it says of the shards' nodes.
+std::vector<ShardMembers> MembersOf(const PoolConfig& config);
 
 class Pool {
  public:
@@ -42,8 +45,12 @@ class Pool {
 
   const PoolConfig& config() const { return config_; }
   const CommandTable& table() const { return *table_; }
+  // What clients call its commands by.
+  const CommandNames& names() const { return *names_; }
   const Ring& ring() const { return *ring_; }
+  // The second: of who has to give the password first.
   const RequestLimits& request_limits() const { return request_limits_; }
+  const RequestLimits& stranger_limits() const { return stranger_limits_; }
   // In the order of the config.
   const std::vector<PoolShard>& shards() const { return shards_; }
   // The shard of a slot, which must have one.
@@ -59,6 +66,9 @@ class Pool {
   uint32_t workers() const { return workers_; }
   // Grows from pool to pool.
   uint64_t number() const { return number_; }
+  // That of the fleet's plan (FleetPlan); alone, 1.
+  uint64_t route() const { return route_; }
+  void set_route(uint64_t route) { route_ = route; }
 
   uint64_t Hash(std::string_view key) const {
     return HashKey(HashedPart(key, config_.ring.hash_tag));
@@ -74,9 +84,12 @@ class Pool {
   PoolConfig config_;
   uint32_t workers_;
   uint64_t number_ = 1;
+  uint64_t route_ = 1;
   std::shared_ptr<const CommandTable> table_;
+  std::unique_ptr<const CommandNames> names_;
   std::unique_ptr<const Ring> ring_;
   RequestLimits request_limits_;
+  RequestLimits stranger_limits_;
   std::vector<PoolShard> shards_;
   std::vector<uint32_t> by_slot_;                           // index into shards_
   std::unordered_map<std::string_view, uint32_t> by_name_;  // the same; names are shards_' own

@@ -95,6 +95,10 @@ struct alignas(64) WorkerStats : CounterList {
   Counter connections{this, {{"stats", "total_connections_received"}, "Clients accepted"}};
   Counter clients{this,
                   {{"clients", "connected_clients"}, "Clients connected now", FigureType::kGauge}};
+  Counter blocked_clients{this,
+                          {{"clients", "blocked_clients"},
+                           "Clients that wait for keys, copies or the end of a CLIENT PAUSE",
+                           FigureType::kGauge}};
   Counter rejected{this,
                    {{"stats", "rejected_connections"},
                     "Clients turned away at max_clients, or for want of files"}};
@@ -121,9 +125,23 @@ struct alignas(64) WorkerStats : CounterList {
                            FigureType::kGauge,
                            /*largest=*/true}};
 
+  Counter commands_rate{
+      this,
+      {{"stats", "instantaneous_ops_per_sec"}, "Commands a second, of late", FigureType::kGauge}};
+  Counter input_rate;  // bytes a second, of late
+  Counter output_rate;
+
   Counter worst_holder;  // of workers for each other: bytes that the client or reply holds that
                          // holds the most, while that matters
   ShardSums shards;      // once a second
+
+  // CONFIG RESETSTAT: what Redis resets. The worker's.
+  void Reset() {
+    for (Counter* counter :
+         {&commands, &input_bytes, &output_bytes, &connections, &rejected, &denied_auth}) {
+      counter->Set(0);
+    }
+  }
 };
 
 // Calls visit(sample) once for each figure of the process: what the workers declare, and the sums

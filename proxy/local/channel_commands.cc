@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "backend/channels/channel_name.h"
 #include "backend/command/ascii.h"
+#include "backend/command/glob.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/channels/channel_counts.h"
 #include "proxy/channels/channel_registry.h"
@@ -34,28 +36,6 @@ ChannelKind KindOf(const CommandRow& row) {
   }
 }
 
-// What a client asked to subscribe to, held for it until it is entered or gone.
-class Wish {
- public:
-  Wish(ChannelRegistry* registry, ChannelKind kind, LocalArgs channels) : registry_(registry) {
-    for (const std::string_view channel : channels) {
-      names_.push_back(MakeChannelName(kind, channel));
-      registry_->Take(names_.back());
-    }
-  }
-  ~Wish() { registry_->Give(names_); }
-  Wish(const Wish&) = delete;
-  Wish& operator=(const Wish&) = delete;
-
-  ChannelRegistry* registry() const { return registry_; }
-  const std::vector<std::string>& names() const { return names_; }
-  std::vector<std::string> TakeNames() { return std::exchange(names_, {}); }
-
- private:
-  ChannelRegistry* registry_;
-  std::vector<std::string> names_;
-};
-
 // One confirmation. `channel`: null if it had subscribed to nothing.
 void AppendConfirmation(const Session& session, std::string_view verb,
                         const std::string_view* channel, ChannelKind kind, std::string* out) {
@@ -74,62 +54,148 @@ void AppendConfirmation(const Session& session, std::string_view verb,
   AppendInteger(out, static_cast<int64_t>(state.subscriptions.Told(kind)));
 }
 
-// Each has one confirmation, and messages behind it.
-void EnterAll(Session* session, Wish* wish, std::string* out) {
-  Subscriptions& subscriptions = session->state().subscriptions;
-  for (const std::string& name : wish->TakeNames()) {
-    const std::string_view channel = TextOfChannel(name);
-    const ChannelKind kind = KindOfChannel(name);
-    if (subscriptions.Has(name)) {
-      wish->registry()->Give({name});
-    } else {
-      subscriptions.Enter(wish->registry(), &session->replies(), name);
-    }
-    AppendConfirmation(*session, VerbsOf(kind).subscribe, &channel, kind, out);
+// What a client asked to subscribe to. It is a subscriber from then on, as with Redis; it is told
+// so when the shards tell of it, and what comes meanwhile is held for it.
+class Wish {
+ public:
+  Wish(Session* session, std::vector<std::string> names)
+      : session_(session), registry_(session->context().channels), names_(std::move(names)) {}
+  ~Wish() {
+    for (const std::string& name : asked_) registry_->EndAsking(name);
   }
+  Wish(const Wish&) = delete;
+  Wish& operator=(const Wish&) = delete;
+
+  void Enter() {
+    try {
+      for (const std::string& name : names_) EnterOne(name);
+    } catch (...) {
+      TakeBack();
+      throw;
+    }
+  }
+  // The names that not all shards tell of are under way from now on; by shard, what is to be asked.
+  std::map<uint32_t, std::vector<std::string>> BeginAsking() {
+    std::map<uint32_t, std::vector<std::string>> questions;
+    for (const std::string& name : std::set<std::string>(names_.begin(), names_.end())) {
+      if (registry_->IsTold(name)) continue;
+      for (const uint32_t shard : registry_->ShardsOf(name)) questions[shard].push_back(name);
+      registry_->BeginAsking(name);
+      asked_.push_back(name);
+    }
+    return questions;
+  }
+  void SetTold() {
+    for (const std::string& name : asked_) registry_->SetTold(name);
+  }
+  // Nothing came of it.
+  void TakeBack() {
+    for (const std::string& name : entered_) {
+      if (session_->state().subscriptions.Leave(name)) registry_->Give({name});
+    }
+    session_->replies().held_pushes().DropUnconfirmed();
+  }
+  // Those that the client did not have.
+  const std::vector<std::string>& entered() const { return entered_; }
+  const std::string& confirmations() const { return confirmations_; }
+
+ private:
+  void EnterOne(const std::string& name) {
+    Subscriptions& subscriptions = session_->state().subscriptions;
+    const ChannelKind kind = KindOfChannel(name);
+    if (!subscriptions.Has(name)) {
+      entered_.push_back(name);
+      registry_->Take(name);
+      try {
+        subscriptions.Enter(registry_, &session_->replies(), name);
+      } catch (...) {
+        registry_->Give({name});
+        throw;
+      }
+    }
+    const std::string_view channel = TextOfChannel(name);
+    AppendConfirmation(*session_, VerbsOf(kind).subscribe, &channel, kind, &confirmations_);
+  }
+
+  Session* session_;
+  ChannelRegistry* registry_;
+  std::vector<std::string> names_;
+  std::vector<std::string> entered_;
+  std::vector<std::string> asked_;
+  std::string confirmations_;
+};
+
+// The names that are asked for, if the client may have so many; else it has been answered.
+bool TakeNames(Session& session, ChannelKind kind, LocalArgs channels,
+               std::vector<std::string>* names) {
+  const Subscriptions& subscriptions = session.state().subscriptions;
+  const uint64_t most = session.context().pool->config().limits.client_subscriptions;
+  size_t more = 0;
+  for (const std::string_view channel : channels) {
+    names->push_back(MakeChannelName(kind, channel));
+    if (!subscriptions.Has(names->back())) ++more;
+  }
+  if (more == 0 || subscriptions.size() + more <= most) return true;
+  session.ReplyError("ERR a client may subscribe to " + std::to_string(most) +
+                     " channels and patterns at most ([limits] client_subscriptions)");
+  return false;
+}
+
+// Until the client has been told.
+void HoldMessages(Session& session, const Wish& wish) {
+  ReplyLine& replies = session.replies();
+  if (replies.pending() == 0) return;
+  replies.held_pushes().AwaitConfirmation(replies.pending(), wish.entered());
+}
+
+// What the shards say of it.
+void FinishWish(Session* session, Wish* wish, uint64_t pool, bool silent, Request* place,
+                const std::vector<PartReply>& parts, std::string* out) {
+  for (const PartReply& part : parts) {
+    if (!part.reply.starts_with('-')) continue;
+    wish->TakeBack();
+    if (silent) place->form = Resp2Form::kNothing;
+    out->append(part.reply);
+    return;
+  }
+  // A reload meanwhile may have brought shards that were not asked.
+  if (session->context().pool->number() == pool) wish->SetTold();
+  out->append(wish->confirmations());
 }
 
 // Asks the shards that do not tell of them yet.
 void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   SessionContext& context = session.context();
   ChannelRegistry* registry = context.channels;
+  const ChannelKind kind = KindOf(row);
   // As in Redis 7.0, within EXEC.
-  if (KindOf(row) == ChannelKind::kShardChannel && session.replies().awaits_order()) {
+  if (kind == ChannelKind::kShardChannel && session.replies().stops().awaits_order()) {
     session.ReplyError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
     return;
   }
-  auto wish = std::make_shared<Wish>(registry, KindOf(row), args.subspan(1));
-  std::map<uint32_t, std::vector<std::string>> questions;
-  for (const std::string& name : wish->names()) {
-    if (registry->IsTold(name)) continue;
-    for (const uint32_t shard : registry->ShardsOf(name)) questions[shard].push_back(name);
-  }
+  std::vector<std::string> names;
+  if (!TakeNames(session, kind, args.subspan(1), &names)) return;
+  auto wish = std::make_shared<Wish>(&session, std::move(names));
+  wish->Enter();
+  auto questions = wish->BeginAsking();
   if (questions.empty()) {
-    std::string out;
-    EnterAll(&session, wish.get(), &out);
-    session.ReplyNow(out);
+    session.ReplyNow(wish->confirmations());
+    HoldMessages(session, *wish);
     return;
   }
+  const bool silent = session.state().reply_mode.silent();
   Request* place = session.Reserve(&row);
+  place->holds_pushes = true;
   session.Await(place);
-  GatherPtr gather = Gather::Make(context.dispatcher, place,
-                                  [&session, wish, registry, pool = context.pool->number()](
-                                      const std::vector<PartReply>& parts, std::string* out) {
-                                    for (const PartReply& part : parts) {
-                                      if (!part.reply.starts_with('-')) continue;
-                                      out->append(part.reply);
-                                      return;
-                                    }
-                                    // A reload meanwhile may have brought shards that were not
-                                    // asked.
-                                    if (session.context().pool->number() == pool) {
-                                      for (const std::string& name : wish->names())
-                                        registry->SetTold(name);
-                                    }
-                                    EnterAll(&session, wish.get(), out);
-                                  });
-  for (auto& [shard, names] : questions) {
-    gather->AddApart(shard, RequestKind::kChannels, registry->Question(true, std::move(names)));
+  HoldMessages(session, *wish);
+  GatherPtr gather =
+      Gather::Make(context.dispatcher, place,
+                   [&session, wish, silent, place, pool = context.pool->number()](
+                       const std::vector<PartReply>& parts, std::string* out) {
+                     FinishWish(&session, wish.get(), pool, silent, place, parts, out);
+                   });
+  for (auto& [shard, asked] : questions) {
+    gather->AddApart(shard, RequestKind::kChannels, registry->Question(true, std::move(asked)));
   }
   Gather::Launch(std::move(gather));
 }
@@ -158,25 +224,85 @@ void Unsubscribe(LocalCommands&, Session& session, const CommandRow& row, LocalA
   session.ReplyNow(out);
 }
 
-// The shard's primary publishes it; how many get it is known here.
+// A client of RESP3 that gets it itself, which Redis sends it before the answer.
+bool HearsItself(const Session& session, ChannelKind kind, std::string_view channel) {
+  const Subscriptions& subscriptions = session.state().subscriptions;
+  if (!subscriptions.any() || !session.state().protocol.is_resp3()) return false;
+  if (subscriptions.Has(MakeChannelName(kind, channel))) return true;
+  if (kind != ChannelKind::kChannel) return false;
+  const std::vector<std::string> patterns = subscriptions.Names(ChannelKind::kPattern);
+  return std::any_of(patterns.begin(), patterns.end(), [channel](const std::string& pattern) {
+    return GlobMatchesExactly(TextOfChannel(pattern), channel);
+  });
+}
+
+// The answer to PUBLISH for such a client: given when all has come that was published until then.
+// Owns itself.
+class BehindMessages : public RequestSink {
+ public:
+  // The request to be answered instead of `place`.
+  static Request* Make(Session* session, Request* place, uint32_t shard) {
+    return session->context().dispatcher->NewFor(*place, new BehindMessages(session, place, shard));
+  }
+
+ private:
+  BehindMessages(Session* session, Request* place, uint32_t shard)
+      : session_(session), place_(place), shard_(shard), pool_(session->context().pool->number()) {}
+  bool Wanted() const override { return place_->sink->Wanted(); }
+  void OnReply(Request* request, const Reply& reply) override {
+    Dispatcher* dispatcher = session_->context().dispatcher;
+    const bool published = answer_.empty();
+    if (published) answer_ = reply.bytes;
+    dispatcher->Free(request);
+    if (published && Wanted() && session_->context().pool->number() == pool_) {
+      auto cargo = std::make_unique<ChannelsCargo>();
+      cargo->worker = dispatcher->worker();
+      cargo->barrier = true;
+      Request* barrier = dispatcher->New();
+      barrier->kind = RequestKind::kChannels;
+      barrier->shard = static_cast<uint16_t>(shard_);
+      barrier->frame = {};
+      barrier->Extra().cargo = std::move(cargo);
+      barrier->sink = this;
+      dispatcher->SubmitApart(barrier);
+      return;
+    }
+    place_->sink->OnReply(place_, Reply{answer_, nullptr});
+    delete this;
+  }
+
+  Session* session_;
+  Request* place_;
+  uint32_t shard_;
+  uint64_t pool_;
+  std::string answer_;
+};
+
+// The shard's primary publishes it; how many get it is known here. They are counted now: who leaves
+// when it has heard it did hear it, and who comes before the answer may not.
 void Publish(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
   // What its client asked before is done before anybody hears of it.
   if (session.replies().StopsBehindOthers(row)) return;
   SessionContext& context = session.context();
   const uint32_t shard = context.pool->ShardOf(args[1]);
-  GatherPtr gather = Gather::Make(
-      context.dispatcher, session.Reserve(&row),
-      [counts = local.process().channels, kind = KindOf(row), channel = std::string(args[1])](
-          const std::vector<PartReply>& parts, std::string* out) {
-        if (parts[0].reply.starts_with('-')) {
-          out->append(parts[0].reply);
-        } else {
-          AppendInteger(out, static_cast<int64_t>(counts->ReceiversOf(kind, channel)));
-        }
-      });
+  const uint64_t receivers = local.process().channels->ReceiversOf(KindOf(row), args[1]);
+  Request* place = session.Reserve(&row);
+  if (HearsItself(session, KindOf(row), args[1])) {
+    session.Await(place);
+    place = BehindMessages::Make(&session, place, shard);
+  }
+  GatherPtr gather =
+      Gather::Make(context.dispatcher, place,
+                   [receivers](const std::vector<PartReply>& parts, std::string* out) {
+                     if (parts[0].reply.starts_with('-')) {
+                       out->append(parts[0].reply);
+                     } else {
+                       AppendInteger(out, static_cast<int64_t>(receivers));
+                     }
+                   });
   gather->AddShard(shard, RequestKind::kRead, &row, CommandFrame({args.begin(), args.end()}));
   Gather::Launch(std::move(gather));
-  session.Sent(shard);
+  session.pace().Sent(shard);
 }
 
 void PubSubChannels(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {

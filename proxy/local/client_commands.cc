@@ -5,6 +5,7 @@
 
 #include "backend/command/ascii.h"
 #include "backend/resp/resp_writer.h"
+#include "proxy/local/help_reply.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/local/worker_orders.h"
 #include "proxy/session/gather.h"
@@ -21,13 +22,20 @@ constexpr uint64_t kLongestPauseMs = uint64_t{100} * 365 * 24 * 3600 * 1000;
 
 std::string ClientFlags(const Session& session) {
   std::string flags;
+  if (session.state().monitoring.on()) flags += 'O';
   if (session.state().subscriptions.any()) flags += 'P';
-  if (session.blocked()) flags += 'b';
+  if (session.state().transaction.open()) flags += 'x';
+  if (session.waits().active() || session.reading().held_by_pause()) flags += 'b';
+  if (session.state().tracking.on()) flags += 't';
+  if (session.state().tracking.broken()) flags += 'R';
+  if (session.state().tracking.on() && session.state().tracking.options().bcast) flags += 'B';
+  if (session.facts().peer.starts_with("unix:")) flags += 'U';
   return flags.empty() ? "N" : flags;
 }
 
-// One client as CLIENT LIST shows it, in Redis's own fields.
-std::string Describe(Session& session, uint64_t now_ms) {
+// One client as CLIENT LIST shows it, in Redis's own fields. `handled`: bytes of the command of its
+// own that asks for this, which Redis has in its buffer still.
+std::string Describe(Session& session, uint64_t now_ms, size_t handled) {
   const SessionFacts& facts = session.facts();
   const SessionState& state = session.state();
   const auto seconds = [now_ms](uint64_t since_ms) {
@@ -42,15 +50,19 @@ std::string Describe(Session& session, uint64_t now_ms) {
       " psub=" + std::to_string(state.subscriptions.patterns()) +
       " ssub=" + std::to_string(state.subscriptions.shard_channels()) +
       " multi=" + std::to_string(state.transaction.queued()) +
-      " qbuf=" + std::to_string(session.input().size()) +
+      " qbuf=" + std::to_string(session.input().size() + handled) +
       " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-      std::to_string(session.replies().pending()) +
+      (session.replies().out().bytes() > 0 ? "1" : "0") +
       " omem=" + std::to_string(session.replies().out().bytes()) +
-      " tot-mem=" + std::to_string(session.Held()) + " events=" + (session.paused() ? "" : "r") +
-      " cmd=";
+      " tot-mem=" + std::to_string(session.Held()) +
+      " events=" + (session.reading().paused() ? "" : "r") + " cmd=";
   line += facts.last_command == nullptr ? "NULL" : facts.last_command->name;
   line += " user=" + state.access.user() + " redir=" + std::to_string(state.tracking.redirect()) +
           " resp=" + std::to_string(state.protocol.version());
+  if (state.library.known()) {
+    line += " lib-name=" + std::string(state.library.name()) +
+            " lib-ver=" + std::string(state.library.version());
+  }
   return line;
 }
 
@@ -60,9 +72,14 @@ void ClientId(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.ReplyNow(out);
 }
 
+// Of the command at hand; where more is kept, it is in that.
+size_t OwnSize(const Session& session) {
+  return session.input().empty() ? session.input().reader().frame().size() : 0;
+}
+
 void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendVerbatim(&out, Describe(session, session.context().now_ms) + "\n");
+  AppendVerbatim(&out, Describe(session, session.context().now_ms, OwnSize(session)) + "\n");
   session.ReplyNow(out);
 }
 
@@ -76,6 +93,26 @@ void ClientGetName(LocalCommands&, Session& session, const CommandRow&, LocalArg
 void ClientSetName(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
   if (!CheckClientName(session, args[2])) return;
   session.state().client_name.Set(args[2]);
+  session.ReplyNow("+OK\r\n");
+}
+
+// Of Redis 7.2: libraries say so at each connection.
+void ClientSetInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
+  const bool name = EqualsLower(args[2], "lib-name");
+  if (!name && !EqualsLower(args[2], "lib-ver")) {
+    session.ReplyError("ERR Unrecognized option '" +
+                       std::string(args[2].substr(0, kMaxClientName)) + "'");
+    return;
+  }
+  const bool fits =
+      std::all_of(args[3].begin(), args[3].end(), [](char c) { return c >= '!' && c <= '~'; });
+  if (!fits || args[3].size() > kMaxClientName) {
+    session.ReplyError("ERR " + std::string(name ? "lib-name" : "lib-ver") +
+                       " cannot contain spaces, newlines or special characters.");
+    return;
+  }
+  LibraryInfo& library = session.state().library;
+  name ? library.SetName(args[3]) : library.SetVersion(args[3]);
   session.ReplyNow("+OK\r\n");
 }
 
@@ -151,7 +188,7 @@ void ClientUnpause(LocalCommands&, Session& session, const CommandRow& row, Loca
 void ClientList(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   const auto filter = ReadFilter(session, args, /*kill=*/false);
   if (filter == nullptr) return;
-  AskWorkers(session, row, ListClientsOrder{filter},
+  AskWorkers(session, row, ListClientsOrder{filter, session.facts().id, OwnSize(session)},
              [](const std::vector<PartReply>& parts, std::string* out) {
                std::string text;
                for (const PartReply& part : parts) text += part.reply;
@@ -207,37 +244,52 @@ void ClientUnblock(LocalCommands&, Session& session, const CommandRow& row, Loca
 }
 
 void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
-  const std::string_view lines[] = {
-      "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-      "GETNAME",
-      "    Return the name of the current connection.",
-      "ID",
-      "    Return the ID of the current connection.",
-      "INFO",
-      "    Return information about the current client connection.",
-      "KILL <ip:port>",
-      "    Kill connection made from <ip:port>.",
-      "KILL <option> <value> [<option> <value> [...]]",
-      "    Kill connections: ADDR, LADDR, TYPE, USER, SKIPME, ID.",
-      "LIST [options ...]",
-      "    Return information about client connections: TYPE, ID.",
-      "PAUSE <timeout> [WRITE|ALL]",
-      "    Suspend all, or just write, clients for <timeout> milliseconds.",
-      "REPLY (ON|OFF|SKIP)",
-      "    Control the replies sent to the current connection.",
-      "SETNAME <name>",
-      "    Assign the name <name> to the current connection.",
-      "UNBLOCK <clientid> [TIMEOUT|ERROR]",
-      "    Unblock the specified blocked client.",
-      "UNPAUSE",
-      "    Stop the current client pause, resuming traffic.",
-      "HELP",
-      "    Print this help.",
-  };
-  std::string out;
-  AppendArrayHeader(&out, static_cast<int64_t>(std::size(lines)));
-  for (std::string_view line : lines) AppendSimple(&out, line);
-  session.ReplyNow(out);
+  session.ReplyNow(HelpReply(
+      "CLIENT", {"CACHING (YES|NO)",
+                 "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+                 "GETREDIR",
+                 "    Return the client ID we are redirecting to when tracking is enabled.",
+                 "GETNAME",
+                 "    Return the name of the current connection.",
+                 "ID",
+                 "    Return the ID of the current connection.",
+                 "INFO",
+                 "    Return information about the current client connection.",
+                 "KILL <ip:port>",
+                 "    Kill connection made from <ip:port>.",
+                 "KILL <option> <value> [<option> <value> [...]]",
+                 "    Kill connections. Options are:",
+                 "    * ADDR (<ip:port>|<unixsocket>:0)",
+                 "      Kill connections made from the specified address",
+                 "    * LADDR (<ip:port>|<unixsocket>:0)",
+                 "      Kill connections made to specified local address",
+                 "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+                 "      Kill connections by type.",
+                 "    * USER <username>",
+                 "      Kill connections authenticated by <username>.",
+                 "    * SKIPME (YES|NO)",
+                 "      Skip killing current connection (default: yes).",
+                 "LIST [options ...]",
+                 "    Return information about client connections. Options:",
+                 "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+                 "      Return clients of specified type.",
+                 "UNPAUSE",
+                 "    Stop the current client pause, resuming traffic.",
+                 "PAUSE <timeout> [WRITE|ALL]",
+                 "    Suspend all, or just write, clients for <timeout> milliseconds.",
+                 "REPLY (ON|OFF|SKIP)",
+                 "    Control the replies sent to the current connection.",
+                 "SETNAME <name>",
+                 "    Assign the name <name> to the current connection.",
+                 "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+                 "    Unblock the specified blocked client.",
+                 "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+                 "         [OPTIN] [OPTOUT] [NOLOOP]",
+                 "    Control server assisted client side caching.",
+                 "TRACKINGINFO",
+                 "    Report tracking status for the current connection.",
+                 "NO-EVICT (ON|OFF)",
+                 "    Protect current client connection from eviction."}));
 }
 
 }  // namespace
@@ -266,10 +318,12 @@ bool CheckClientName(Session& session, std::string_view name) {
   return true;
 }
 
-std::string ListClients(LocalCommands& local, const ClientFilter& filter) {
+std::string ListClients(LocalCommands& local, const ListClientsOrder& order) {
   std::string text;
   local.directory().ForEachSession([&](Session& session) {
-    if (filter.Matches(session)) text += Describe(session, session.context().now_ms) + "\n";
+    if (!order.filter->Matches(session)) return;
+    const size_t handled = session.facts().id == order.own_id ? order.own_size : 0;
+    text += Describe(session, session.context().now_ms, handled) + "\n";
   });
   return text;
 }
@@ -292,8 +346,8 @@ uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t 
 bool UnblockClient(LocalCommands& local, uint64_t id, bool error) {
   bool done = false;
   local.directory().ForEachSession([&](Session& session) {
-    if (session.facts().id != id || !session.blocked()) return;
-    session.Unblock(error ? UnblockCargo::Why::kError : UnblockCargo::Why::kTimeout);
+    if (session.facts().id != id || !session.waits().active()) return;
+    session.commands().Unblock(error ? UnblockCargo::Why::kError : UnblockCargo::Why::kTimeout);
     done = true;
   });
   return done;
@@ -313,6 +367,8 @@ LocalHandler ClientHandler(LocalCommand command) {
       return ClientGetName;
     case LocalCommand::kClientSetName:
       return ClientSetName;
+    case LocalCommand::kClientSetInfo:
+      return ClientSetInfo;
     case LocalCommand::kClientNoEvict:
       return ClientNoEvict;
     case LocalCommand::kClientReply:

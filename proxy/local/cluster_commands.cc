@@ -191,7 +191,7 @@ class SlotSearch : public RequestSink {
     request->database = place_->database;
     request->shard = static_cast<uint16_t>(shards_.back());
     request->row = scan_;
-    request->primary_only = true;
+    request->primary_only = request->cursors = true;
     request->frame = frame;
     request->OwnFrame();
     dispatcher_->Submit(request);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "backend/command/ascii.h"
@@ -9,7 +10,10 @@
 #include "backend/command/glob.h"
 #include "backend/command/key_finder.h"
 #include "backend/command/key_flags.h"
+#include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "proxy/local/command_info.h"
+#include "proxy/local/help_reply.h"
 
 namespace gemel {
 
@@ -22,145 +26,66 @@ bool IsSubcommand(const CommandRow& row) { return row.name.find('|') != std::str
 
 // The rows "container|..." stand right behind their container's in the order of names, but for
 // commands that have its name as their beginning.
-Rows AvailableSubcommands(const CommandTable& table, const CommandRow& container) {
+Rows AvailableSubcommands(const CommandNames& names, const CommandRow& container) {
   Rows found;
   if ((container.flags & kCmdContainer) == 0) return found;
   const std::string prefix = std::string(container.name) + "|";
-  const auto rows = table.rows();
+  const auto rows = names.table().rows();
   auto row = std::lower_bound(rows.begin(), rows.end(), prefix,
                               [](const CommandRow& r, const std::string& p) { return r.name < p; });
   for (; row != rows.end() && row->name.starts_with(prefix); ++row) {
-    if (row->split != Split::kNotSupported) found.push_back(&*row);
+    if (row->split != Split::kNotSupported && !names.IsHidden(*row)) found.push_back(&*row);
   }
   return found;
 }
 
 // Can a client use it, or one of its subcommands?
-bool IsAvailable(const CommandTable& table, const CommandRow& row) {
-  return row.split != Split::kNotSupported || !AvailableSubcommands(table, row).empty();
+bool IsAvailable(const CommandNames& names, const CommandRow& row) {
+  return !names.IsHidden(row) &&
+         (row.split != Split::kNotSupported || !AvailableSubcommands(names, row).empty());
 }
 
-Rows AvailableCommands(const CommandTable& table) {
+Rows AvailableCommands(const CommandNames& names) {
   Rows found;
-  for (const CommandRow& row : table.rows()) {
-    if (!IsSubcommand(row) && IsAvailable(table, row)) found.push_back(&row);
+  for (const CommandRow& row : names.table().rows()) {
+    if (!IsSubcommand(row) && IsAvailable(names, row)) found.push_back(&row);
   }
   return found;
 }
 
 // ---- COMMAND, COMMAND INFO
 
-struct FlagName {
-  uint32_t flag;
-  std::string_view name;
-};
-constexpr FlagName kFlagNames[] = {
-    {kCmdWrite, "write"},
-    {kCmdReadonly, "readonly"},
-    {kCmdDenyOom, "denyoom"},
-    {kCmdAdmin, "admin"},
-    {kCmdPubSub, "pubsub"},
-    {kCmdNoScript, "noscript"},
-    {kCmdBlocking, "blocking"},
-    {kCmdLoading, "loading"},
-    {kCmdStale, "stale"},
-    {kCmdSkipMonitor, "skip_monitor"},
-    {kCmdSkipSlowlog, "skip_slowlog"},
-    {kCmdAsking, "asking"},
-    {kCmdFast, "fast"},
-    {kCmdNoAuth, "no_auth"},
-    {kCmdNoAsyncLoading, "no_async_loading"},
-    {kCmdNoMulti, "no_multi"},
-    {kCmdNoMandatoryKeys, "no_mandatory_keys"},
-    {kCmdAllowBusy, "allow_busy"},
-    {kCmdMovableKeys, "movablekeys"},
-};
-
-void AppendFlags(const CommandRow& row, std::string* out) {
-  int64_t count = 0;
-  for (const FlagName& f : kFlagNames) count += (row.flags & f.flag) != 0;
-  AppendSetHeader(out, count);
-  for (const FlagName& f : kFlagNames) {
-    if ((row.flags & f.flag) != 0) AppendSimple(out, f.name);
-  }
-}
-
-// Redis's categories as they follow from the flags and the group; those that Redis adds by hand
-// (@dangerous for KEYS, ...) are left out.
-std::vector<std::string_view> Categories(const CommandRow& row) {
-  struct GroupName {
-    std::string_view group, category;
-  };
-  static constexpr GroupName kGroups[] = {{"generic", "@keyspace"},
-                                          {"string", "@string"},
-                                          {"bitmap", "@bitmap"},
-                                          {"hyperloglog", "@hyperloglog"},
-                                          {"list", "@list"},
-                                          {"set", "@set"},
-                                          {"sorted-set", "@sortedset"},
-                                          {"hash", "@hash"},
-                                          {"stream", "@stream"},
-                                          {"geo", "@geo"},
-                                          {"scripting", "@scripting"},
-                                          {"transactions", "@transaction"},
-                                          {"connection", "@connection"}};
-  const CommandDoc* doc = FindCommandDoc(row.name);
-  const std::string_view group = doc == nullptr ? std::string_view() : doc->group;
-  std::vector<std::string_view> names;
-  if ((row.flags & kCmdWrite) != 0) names.push_back("@write");
-  if ((row.flags & kCmdReadonly) != 0 && group != "scripting") names.push_back("@read");
-  for (const GroupName& g : kGroups) {
-    if (g.group == group) names.push_back(g.category);
-  }
-  if ((row.flags & kCmdPubSub) != 0) names.push_back("@pubsub");
-  if ((row.flags & kCmdBlocking) != 0) names.push_back("@blocking");
-  names.push_back((row.flags & kCmdFast) != 0 ? "@fast" : "@slow");
-  if ((row.flags & kCmdAdmin) != 0) names.insert(names.end(), {"@admin", "@dangerous"});
-  return names;
-}
-
-void AppendInfo(const CommandTable& table, const CommandRow& row, std::string* out) {
-  AppendArrayHeader(out, 10);
-  AppendBulk(out, row.name);
-  AppendInteger(out, row.arity);
-  AppendFlags(row, out);
-  AppendInteger(out, row.first_key);
-  AppendInteger(out, row.last_key);
-  AppendInteger(out, row.key_step);
-  const std::vector<std::string_view> categories = Categories(row);
-  AppendSetHeader(out, static_cast<int64_t>(categories.size()));
-  for (std::string_view name : categories) AppendSimple(out, name);
-  AppendSetHeader(out, 0);  // tips
-  AppendSetHeader(out, 0);  // key specifications: COMMAND GETKEYS answers for movable keys
-  const Rows subcommands = AvailableSubcommands(table, row);
+void AppendInfo(const CommandNames& names, const CommandRow& row, std::string* out) {
+  AppendCommandInfo(row, out);
+  const Rows subcommands = AvailableSubcommands(names, row);
   const int64_t count = static_cast<int64_t>(subcommands.size());
   count == 0 ? AppendSetHeader(out, 0) : AppendArrayHeader(out, count);
-  for (const CommandRow* subcommand : subcommands) AppendInfo(table, *subcommand, out);
+  for (const CommandRow* subcommand : subcommands) AppendInfo(names, *subcommand, out);
 }
 
-void AppendInfoOf(const CommandTable& table, Args names, std::string* out) {
-  if (names.empty()) {
-    const Rows rows = AvailableCommands(table);
+void AppendInfoOf(const CommandNames& names, Args asked, std::string* out) {
+  if (asked.empty()) {
+    const Rows rows = AvailableCommands(names);
     AppendArrayHeader(out, static_cast<int64_t>(rows.size()));
-    for (const CommandRow* row : rows) AppendInfo(table, *row, out);
+    for (const CommandRow* row : rows) AppendInfo(names, *row, out);
     return;
   }
-  AppendArrayHeader(out, static_cast<int64_t>(names.size()));
-  for (std::string_view name : names) {
-    const CommandRow* row = table.FindByName(name);
-    if (row == nullptr || !IsAvailable(table, *row)) {
+  AppendArrayHeader(out, static_cast<int64_t>(asked.size()));
+  for (std::string_view name : asked) {
+    const CommandRow* row = names.table().FindByName(name);
+    if (row == nullptr || !IsAvailable(names, *row)) {
       AppendNull(out);
     } else {
-      AppendInfo(table, *row, out);
+      AppendInfo(names, *row, out);
     }
   }
 }
 
 // ---- COMMAND DOCS
 
-void AppendDoc(const CommandTable& table, const CommandRow& row, std::string* out) {
+void AppendDoc(const CommandNames& names, const CommandRow& row, std::string* out) {
   const CommandDoc* doc = FindCommandDoc(row.name);
-  const Rows subcommands = AvailableSubcommands(table, row);
+  const Rows subcommands = AvailableSubcommands(names, row);
   AppendBulk(out, row.name);
   AppendMapHeader(out, subcommands.empty() ? 3 : 4);
   AppendBulk(out, "summary");
@@ -172,25 +97,83 @@ void AppendDoc(const CommandTable& table, const CommandRow& row, std::string* ou
   if (subcommands.empty()) return;
   AppendBulk(out, "subcommands");
   AppendMapHeader(out, static_cast<int64_t>(subcommands.size()));
-  for (const CommandRow* subcommand : subcommands) AppendDoc(table, *subcommand, out);
+  for (const CommandRow* subcommand : subcommands) AppendDoc(names, *subcommand, out);
 }
 
-// Names that are not known are left out, as Redis does.
-void AppendDocsOf(const CommandTable& table, Args names, std::string* out) {
-  Rows rows;
-  if (names.empty()) rows = AvailableCommands(table);
-  for (std::string_view name : names) {
-    const CommandRow* row = table.FindByName(name);
-    if (row != nullptr && IsAvailable(table, *row)) rows.push_back(row);
+// By name; the views lie in the reply. Empty if it is no map.
+std::map<std::string_view, std::string_view> FieldsOf(std::string_view reply) {
+  std::map<std::string_view, std::string_view> fields;
+  std::vector<std::string_view> elements;
+  if (reply.empty() || reply[0] == '-' || !SplitArray(reply, &elements)) return fields;
+  for (size_t i = 0; i + 1 < elements.size(); i += 2) {
+    fields.emplace(ReplyText(elements[i]), elements[i + 1]);
   }
-  AppendMapHeader(out, static_cast<int64_t>(rows.size()));
-  for (const CommandRow* row : rows) AppendDoc(table, *row, out);
+  return fields;
 }
+
+// What a node says of a command, but for subcommands that cannot be used here; and for those that
+// it does not know, what gemel says.
+void AppendDocOfNode(const CommandNames& names, const CommandRow& row, std::string_view doc,
+                     std::string* out) {
+  const Rows subcommands = AvailableSubcommands(names, row);
+  std::vector<std::string_view> fields;
+  SplitArray(doc, &fields);
+  std::string kept;
+  int64_t count = subcommands.empty() ? 0 : 1;
+  std::map<std::string_view, std::string_view> told;
+  for (size_t i = 0; i + 1 < fields.size(); i += 2) {
+    if (ReplyText(fields[i]) == "subcommands") {
+      told = FieldsOf(fields[i + 1]);
+      continue;
+    }
+    kept.append(fields[i]).append(fields[i + 1]);
+    ++count;
+  }
+  AppendBulk(out, row.name);
+  AppendMapHeader(out, count);
+  out->append(kept);
+  if (subcommands.empty()) return;
+  AppendBulk(out, "subcommands");
+  AppendMapHeader(out, static_cast<int64_t>(subcommands.size()));
+  for (const CommandRow* subcommand : subcommands) {
+    const auto found = told.find(subcommand->name);
+    if (found == told.end()) {
+      AppendDoc(names, *subcommand, out);
+    } else {
+      AppendDocOfNode(names, *subcommand, found->second, out);
+    }
+  }
+}
+
+}  // namespace
+
+// Names that are not known are left out, as Redis does.
+void AppendCommandDocs(const CommandNames& names, std::span<const std::string_view> asked,
+                       std::string_view of_node, std::string* out) {
+  Rows rows;
+  if (asked.empty()) rows = AvailableCommands(names);
+  for (std::string_view name : asked) {
+    const CommandRow* row = names.table().FindByName(name);
+    if (row != nullptr && IsAvailable(names, *row)) rows.push_back(row);
+  }
+  const std::map<std::string_view, std::string_view> told = FieldsOf(of_node);
+  AppendMapHeader(out, static_cast<int64_t>(rows.size()));
+  for (const CommandRow* row : rows) {
+    const auto found = told.find(row->name);
+    if (found == told.end()) {
+      AppendDoc(names, *row, out);
+    } else {
+      AppendDocOfNode(names, *row, found->second, out);
+    }
+  }
+}
+
+namespace {
 
 // ---- COMMAND LIST
 
 // COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]
-void AppendList(const CommandTable& table, Args args, std::string* out) {
+void AppendList(const CommandNames& names, Args args, std::string* out) {
   enum class Filter { kNone, kModule, kCategory, kPattern } filter = Filter::kNone;
   std::string wanted;
   if (args.size() > 2) {
@@ -209,12 +192,12 @@ void AppendList(const CommandTable& table, Args args, std::string* out) {
     for (char c : args[4]) wanted += AsciiLower(c);
   }
   Rows rows;
-  for (const CommandRow& row : table.rows()) {
+  for (const CommandRow& row : names.table().rows()) {
     if (filter == Filter::kModule) break;  // gemel does not know which module brings a command
-    if (!IsAvailable(table, row)) continue;
+    if (!IsAvailable(names, row)) continue;
     if (filter == Filter::kCategory) {
-      const std::vector<std::string_view> names = Categories(row);
-      if (std::find(names.begin(), names.end(), wanted) == names.end()) continue;
+      const std::vector<std::string_view> all = CategoriesOf(row);
+      if (std::find(all.begin(), all.end(), wanted) == all.end()) continue;
     }
     if (filter == Filter::kPattern && !GlobMatches(wanted, row.name)) continue;
     rows.push_back(&row);
@@ -235,8 +218,8 @@ void AppendWords(std::string_view words, std::string* out) {
   }
 }
 
-void AppendKeys(const CommandTable& table, Args command, bool with_flags, std::string* out) {
-  const CommandRow* row = table.Find(command);
+void AppendKeys(const CommandNames& names, Args command, bool with_flags, std::string* out) {
+  const CommandRow* row = names.Find(command);
   std::vector<uint32_t> keys;
   if (row == nullptr) {
     AppendError(out, "ERR Invalid command specified");
@@ -260,27 +243,27 @@ void AppendKeys(const CommandTable& table, Args command, bool with_flags, std::s
 // ---- HELP
 
 constexpr std::string_view kCommandHelp[] = {
-    "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "(no subcommand)",
-    "    Return details about all commands that this proxy takes.",
+    "    Return details about all Redis commands.",
     "COUNT",
-    "    Return the number of commands that this proxy takes.",
-    "LIST [FILTERBY (MODULE <name>|ACLCAT <category>|PATTERN <pattern>)]",
-    "    Return a list of the commands that this proxy takes.",
+    "    Return the total number of commands in this Redis server.",
+    "LIST",
+    "    Return a list of all commands in this Redis server.",
     "INFO [<command-name> ...]",
-    "    Return details about the named commands, or about all.",
+    "    Return details about multiple Redis commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
     "DOCS [<command-name> ...]",
-    "    Return documentation about the named commands, or about all.",
+    "    Return documentation details about multiple Redis commands.",
+    "    If no command names are given, documentation details for all",
+    "    commands are returned.",
     "GETKEYS <full-command>",
-    "    Return the keys from a full command.",
+    "    Return the keys from a full Redis command.",
     "GETKEYSANDFLAGS <full-command>",
-    "    Return the keys and the access flags from a full command.",
-    "HELP",
-    "    Prints this help.",
+    "    Return the keys and the access flags from a full Redis command.",
 };
 
 constexpr std::string_view kProxyHelp[] = {
-    "PROXY <subcommand> [<arg> ...]. Subcommands are:",
     "SHARDS",
     "    Show each shard: its nodes, their roles, which are in sync or stale, the epoch, the",
     "    health and what is pending.",
@@ -294,6 +277,21 @@ constexpr std::string_view kProxyHelp[] = {
     "EVENTS [<count>]",
     "    Show the last events of the shards, 1000 at most, newest last: promotions, stale marks,",
     "    lost connections, resyncs, repairs, and what was asked for by these commands.",
+    "FLEET",
+    "    Show the fleet: its members, which of them own which shards until when, and how the",
+    "    coordinator is reached: who leads its servers, which of them answer, how far each is "
+    "behind.",
+    "FLEET DRAIN",
+    "    Hand all shards of this member over to others, so that it can be stopped. It goes on to",
+    "    serve its clients.",
+    "FLEET UNDRAIN",
+    "    Let this member own shards again.",
+    "FLEET BALANCE",
+    "    Spread the shards evenly at once, and not only when nobody has come or gone for a while.",
+    "FLEET VOTER ADD|REMOVE <host:port>",
+    "    Let that member vote among those that keep what the fleet agrees on (raft alone), or not "
+    "any",
+    "    more. PROXY FLEET shows in `change` what has become of it.",
     "PROMOTE <shard> [<node>]",
     "    Hand the primary's role over to a copy that is in sync: to <node>, or to the first one.",
     "    Clients wait for a moment and see no error.",
@@ -311,46 +309,36 @@ constexpr std::string_view kProxyHelp[] = {
     "    the reply it may be stopped.",
     "UNDRAIN <node>",
     "    Let a drained node in again: it is made equal, then it counts as in sync.",
-    "HELP",
-    "    Prints this help.",
 };
-
-void AppendHelp(std::span<const std::string_view> lines, std::string* out) {
-  AppendArrayHeader(out, static_cast<int64_t>(lines.size()));
-  for (std::string_view line : lines) AppendSimple(out, line);
-}
 
 }  // namespace
 
-bool AppendCommandReply(const CommandTable& table, LocalCommand command, Args args,
+bool AppendCommandReply(const CommandNames& names, LocalCommand command, Args args,
                         std::string* out) {
   switch (command) {
     case LocalCommand::kCommand:
-      AppendInfoOf(table, {}, out);
+      AppendInfoOf(names, {}, out);
       return true;
     case LocalCommand::kCommandInfo:
-      AppendInfoOf(table, args.subspan(2), out);
+      AppendInfoOf(names, args.subspan(2), out);
       return true;
     case LocalCommand::kCommandCount:
-      AppendInteger(out, static_cast<int64_t>(AvailableCommands(table).size()));
-      return true;
-    case LocalCommand::kCommandDocs:
-      AppendDocsOf(table, args.subspan(2), out);
+      AppendInteger(out, static_cast<int64_t>(AvailableCommands(names).size()));
       return true;
     case LocalCommand::kCommandList:
-      AppendList(table, args, out);
+      AppendList(names, args, out);
       return true;
     case LocalCommand::kCommandGetKeys:
-      AppendKeys(table, args.subspan(2), false, out);
+      AppendKeys(names, args.subspan(2), false, out);
       return true;
     case LocalCommand::kCommandGetKeysAndFlags:
-      AppendKeys(table, args.subspan(2), true, out);
+      AppendKeys(names, args.subspan(2), true, out);
       return true;
     case LocalCommand::kCommandHelp:
-      AppendHelp(kCommandHelp, out);
+      out->append(HelpReply("COMMAND", kCommandHelp));
       return true;
     case LocalCommand::kProxyHelp:
-      AppendHelp(kProxyHelp, out);
+      out->append(HelpReply("PROXY", kProxyHelp));
       return true;
     default:
       return false;

@@ -105,7 +105,7 @@ class Loading : public RequestSink {
     request->session = place_->session;
     request->reply_log2 = place_->reply_log2;
     request->frame = frame.view();
-    session_->Sent(request->shard);
+    session_->pace().Sent(request->shard);
     context.dispatcher->Submit(request);
   }
 
@@ -290,6 +290,73 @@ void FunctionDump(LocalCommands&, Session& session, const CommandRow&, LocalArgs
   session.ReplyNow(out);
 }
 
+// What runs, as the client called it.
+void AppendRunning(std::string_view command, std::string* out) {
+  std::vector<std::string_view> args;
+  SplitArray(command, &args);
+  for (std::string_view& arg : args) arg = ReplyText(arg);
+  AsClientCalled(&args);
+  AppendArrayHeader(out, static_cast<int64_t>(args.size()));
+  for (const std::string_view arg : args) AppendBulk(out, arg);
+}
+
+// The node's map in RESP3; it came in RESP2, where a map is a list.
+void AppendStats(std::string_view reply, std::string* out) {
+  std::vector<std::string_view> fields;
+  if (reply[0] == '-' || !SplitArray(reply, &fields) || fields.size() != 4) {
+    out->append(reply);
+    return;
+  }
+  const auto append_map = [out](std::string_view list, const auto& append_value) {
+    std::vector<std::string_view> pairs;
+    SplitArray(list, &pairs);
+    AppendMapHeader(out, static_cast<int64_t>(pairs.size() / 2));
+    for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+      out->append(pairs[i]);
+      append_value(ReplyText(pairs[i]), pairs[i + 1]);
+    }
+  };
+  const auto append = [out](std::string_view name, std::string_view value) {
+    if (name == "command") {
+      AppendRunning(value, out);
+    } else {
+      out->append(value);
+    }
+  };
+  AppendMapHeader(out, 2);
+  out->append(fields[0]);
+  if (IsNullReply(fields[1])) {
+    AppendNull(out);
+  } else {
+    append_map(fields[1], append);
+  }
+  out->append(fields[2]);
+  append_map(fields[3],
+             [&](std::string_view, std::string_view engine) { append_map(engine, append); });
+}
+
+// Of a shard whose nodes run one, or are busy; else of the first.
+void FinishStats(const std::vector<PartReply>& parts, std::string* out) {
+  std::string_view answer = parts[0].reply;
+  for (const PartReply& part : parts) {
+    if (answer[0] == '-') answer = part.reply;
+    std::vector<std::string_view> fields;
+    const bool runs =
+        part.reply.starts_with("-BUSY") ||
+        (SplitArray(part.reply, &fields) && fields.size() == 4 && !IsNullReply(fields[1]));
+    if (runs) answer = part.reply;
+    if (runs) break;
+  }
+  AppendStats(answer, out);
+}
+
+void FunctionStats(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
+  SessionContext& context = session.context();
+  GatherPtr gather = Gather::Make(context.dispatcher, session.Reserve(&row), FinishStats);
+  gather->AddEachShard(*context.pool, RequestKind::kKill, nullptr, kFunctionStats);
+  Gather::Launch(std::move(gather));
+}
+
 void FunctionRestore(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
   const std::string_view policy = args.size() == 4 ? args[3] : "append";
   const bool alone = EqualsLower(policy, "flush");
@@ -335,6 +402,8 @@ LocalHandler FunctionHandler(LocalCommand command) {
       return FunctionList;
     case LocalCommand::kFunctionDump:
       return FunctionDump;
+    case LocalCommand::kFunctionStats:
+      return FunctionStats;
     case LocalCommand::kFunctionRestore:
       return FunctionRestore;
     default:

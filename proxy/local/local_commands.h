@@ -25,16 +25,49 @@ inline constexpr std::string_view kRedisVersion = "7.0.15";
 
 class ChannelCounts;
 class ClientFilter;
+class ClientsSeen;
 class EventLog;
+class FleetDesk;
 class FunctionStore;
+class KeptOptions;
+class LatencyEvents;
+class NodeBaseline;
+struct ListClientsOrder;
 struct PauseClientsOrder;
 class ReloadStatus;
 class ScriptCache;
+class SlowLog;
+class TrackingTotals;
+class WatcherCounts;
+class WorkerSeen;
+
+// Processor time, in seconds.
+struct CpuTimes {
+  double system = 0;
+  double user = 0;
+  double children_system = 0;
+  double children_user = 0;
+  double main_system = 0;  // of the thread that asks
+  double main_user = 0;
+};
+
+// What the process can be asked at any time, by any thread.
+struct ProcessClocks {
+  std::function<int64_t()> unix_time_us;     // wall clock
+  std::function<uint64_t()> clock_us;        // that only grows
+  std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
+  std::function<uint64_t()> resident_bytes;  // of the process
+  std::function<CpuTimes()> cpu_times;       // may be empty
+  // Of the log; may be empty.
+  std::function<uint64_t()> lost_log_lines;
+  std::function<std::string()> log_error;
+};
 
 // What the handlers need to know of the process. Shared read-only by all workers.
-struct ProcessInfo {
+struct ProcessInfo : ProcessClocks {
   std::string version;
   std::string executable;
+  std::string os;
   uint64_t pid = 0;
   std::string run_id;                        // 40 hex digits, new at each start
   std::vector<const WorkerStats*> stats;     // one a worker
@@ -46,12 +79,14 @@ struct ProcessInfo {
   ScriptCache* scripts = nullptr;            // of all workers
   FunctionStore* functions = nullptr;        // of all workers
   ChannelCounts* channels = nullptr;         // of all workers
-  std::function<int64_t()> unix_time_us;     // wall clock
-  std::function<uint64_t()> uptime_s;        // since the start, pauses of the process included
-  std::function<uint64_t()> resident_bytes;  // of the process
-  // Of the log; may be empty.
-  std::function<uint64_t()> lost_log_lines;
-  std::function<std::string()> log_error;
+  KeptOptions* options = nullptr;            // of all workers; may be null
+  TrackingTotals* tracking = nullptr;        // of all workers; may be null
+  std::vector<const ClientsSeen*> seen;      // one a worker
+  SlowLog* slow_log = nullptr;               // of all workers
+  LatencyEvents* latency = nullptr;          // of all workers
+  WatcherCounts* watchers = nullptr;         // of all workers
+  NodeBaseline* baseline = nullptr;          // of the nodes' counters, since CONFIG RESETSTAT
+  FleetDesk* fleet = nullptr;                // null: the process is alone
 };
 
 // A worker's sessions, for CLIENT LIST and CLIENT KILL.
@@ -63,6 +98,8 @@ class SessionDirectory {
   virtual void KillSession(Session& session) = 0;
   // What they share.
   virtual SessionContext& session_context() = 0;
+  // What they saw.
+  virtual WorkerSeen& seen() = 0;
 };
 
 using LocalArgs = std::span<const std::string_view>;
@@ -100,14 +137,23 @@ LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
 LocalHandler ControlHandler(LocalCommand command);
+LocalHandler FleetHandler(LocalCommand command);
 LocalHandler AuditHandler(LocalCommand command);
 LocalHandler ReloadHandler(LocalCommand command);
+LocalHandler ConfigHandler(LocalCommand command);
+LocalHandler SaveHandler(LocalCommand command);
+LocalHandler DebugHandler(LocalCommand command);
 LocalHandler TransactionHandler(LocalCommand command);
 LocalHandler ScriptHandler(LocalCommand command);
 LocalHandler FunctionHandler(LocalCommand command);
 LocalHandler WaitHandler(LocalCommand command);
 LocalHandler ClusterHandler(LocalCommand command);
 LocalHandler ChannelHandler(LocalCommand command);
+LocalHandler TrackingHandler(LocalCommand command);
+LocalHandler InfoHandler(LocalCommand command);
+LocalHandler SlowlogHandler(LocalCommand command);
+LocalHandler LatencyHandler(LocalCommand command);
+LocalHandler MonitorHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,
@@ -126,10 +172,12 @@ inline std::string_view ModeName(const PoolConfig& config) {
 bool CheckClientName(Session& session, std::string_view name);
 
 // CLIENT LIST (its lines) and CLIENT KILL (how many) on this worker's own sessions.
-std::string ListClients(LocalCommands& local, const ClientFilter& filter);
+std::string ListClients(LocalCommands& local, const ListClientsOrder& order);
 uint64_t KillClients(LocalCommands& local, const ClientFilter& filter, uint64_t own_id);
 // CLIENT UNBLOCK. False: it is none of this worker's, or does not wait.
 bool UnblockClient(LocalCommands& local, uint64_t id, bool error);
+// CLIENT TRACKING REDIRECT to that client. False: it is none of this worker's.
+bool BecomeRedirect(LocalCommands& local, uint64_t id);
 // CLIENT PAUSE, or UNPAUSE.
 void PauseClients(LocalCommands& local, const PauseClientsOrder& order);
 

@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
+#include "backend/command/ascii.h"
 #include "backend/command/block.h"
+#include "backend/command/script_guard.h"
 #include "backend/keys/key_name.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/node_abilities.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/scripts/function_store.h"
 #include "proxy/session/errors.h"
 #include "proxy/session/exec_reply.h"
+#include "proxy/session/merge.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -147,7 +152,7 @@ void Watch(LocalCommands& local, Session& session, const CommandRow& row, LocalA
   request->database = database;
   request->reply_log2 = place->reply_log2;
   request->frame = frame.view();
-  session.Sent(shard);
+  session.pace().Sent(shard);
   context.dispatcher->Submit(request);
 }
 
@@ -166,6 +171,10 @@ std::string PlanAgain(const Pool& pool, const SessionState& state, QueuedBlock* 
   for (const QueuedBlock::Command& command : block->commands) {
     SplitFrame(block->FrameOf(command), &args);
     MakePlan(pool, *command.row, args, &plan);
+    const bool function = command.row->script == ScriptRule::kFunction;
+    if (plan.confined && !(function ? IsConfinedCall(args) : IsConfined(args[1]))) {
+      return "ERR the shard has more copies since it was queued";
+    }
     if (std::string error = block->plan.Add(pool, *command.row, args, plan); !error.empty()) {
       return error;
     }
@@ -182,6 +191,43 @@ bool IsOver(const Pool& pool, const WatchedKeys& watched, uint64_t now_ms) {
   return false;
 }
 
+// SCAN with the shard's own cursor.
+void AppendFrame(const QueuedBlock& block, const QueuedBlock::Command& command, ByteBuffer* out) {
+  if (command.row->split != Split::kCursor) {
+    out->Append(block.FrameOf(command));
+    return;
+  }
+  std::vector<std::string_view> args;
+  SplitFrame(block.FrameOf(command), &args);
+  uint64_t cursor = 0;
+  uint32_t slot = 0;
+  DecodeCursor(args[1], &cursor, &slot);
+  const std::string text = std::to_string(cursor);
+  args[1] = text;
+  out->Append(CommandFrame(args));
+}
+
+// FUNCTION LOAD for the nodes that execute the block, where a function of it is called: it is
+// carried out behind the block, for all nodes. False: it will be refused, as far as can be told.
+// `loaded`: by those before it.
+bool AppendLibrary(const FunctionStore& store, const QueuedBlock& block,
+                   const QueuedBlock::Command& command, std::set<std::string>* loaded,
+                   ByteBuffer* out) {
+  std::vector<std::string_view> args;
+  SplitFrame(block.FrameOf(command), &args);
+  const LocalArgs options = LocalArgs(args).subspan(2, args.size() - 3);
+  const bool known = std::all_of(options.begin(), options.end(), [](std::string_view option) {
+    return EqualsLower(option, "replace");
+  });
+  const std::string name = FunctionStore::NameIn(args.back());
+  if (!known || name.empty() || (options.empty() && (loaded->contains(name) || store.Has(name)))) {
+    return false;
+  }
+  loaded->insert(name);
+  out->Append(CommandFrame({"FUNCTION", "LOAD", "REPLACE", ConfineLibrary(args.back())}));
+  return true;
+}
+
 // What the shard is sent: the nodes' commands, each in its database. `element_of`: see ExecReply.
 void AppendFrames(LocalCommands& local, Session& session, const QueuedBlock& block, ByteBuffer* out,
                   std::vector<uint32_t>* element_of) {
@@ -195,6 +241,7 @@ void AppendFrames(LocalCommands& local, Session& session, const QueuedBlock& blo
     ++element;
   };
   std::vector<std::string_view> args;
+  std::set<std::string> loaded;
   out->Append(kMultiFrame);
   for (const QueuedBlock::Command& command : block.commands) {
     if (command.row->local == LocalCommand::kSelect) {
@@ -206,7 +253,10 @@ void AppendFrames(LocalCommands& local, Session& session, const QueuedBlock& blo
     }
     if (!command.local) {
       select(wanted);
-      out->Append(block.FrameOf(command));
+      AppendFrame(block, command, out);
+    } else if (block.calls_loaded && command.row->local == LocalCommand::kFunctionLoad &&
+               AppendLibrary(*session.context().functions, block, command, &loaded, out)) {
+      ++element;
     }
     element_of->push_back(element);
     if (!command.local) ++element;
@@ -220,7 +270,7 @@ Request* MakeRequest(LocalCommands& local, Session& session, const CommandRow& r
                      const Request& place, QueuedBlock* block, std::vector<uint32_t>* element_of) {
   SessionState& state = session.state();
   Request* request = session.context().dispatcher->New();
-  if (block->plan.has_local()) {
+  if (block->plan.has_local() || block->plan.has_cursor()) {
     AppendFrames(local, session, *block, &request->Extra().owned, element_of);
     request->frame = request->extra->owned.view();
   } else {
@@ -241,13 +291,29 @@ Request* MakeRequest(LocalCommands& local, Session& session, const CommandRow& r
     request->Extra().cargo = std::move(cargo);
   }
   request->block = true;
-  request->primary_only = block->plan.primary_only();
+  request->primary_only = request->cursors = block->plan.primary_only();
   request->row = block->plan.row() != nullptr ? block->plan.row() : &row;
   request->shard = static_cast<uint16_t>(block->plan.Shard(*session.context().pool));
   request->session = place.session;
   request->database = state.database.index();
   request->reply_log2 = place.reply_log2;
   return request;
+}
+
+// Its keys are remembered for who tracks. Whether CLIENT CACHING was said within it, in front of
+// them or behind, is not told apart: what is remembered without need does no harm.
+void TrackBlock(const SessionState& state, const QueuedBlock& block, Request* request) {
+  bool reads = false;
+  bool caching = false;
+  for (const QueuedBlock::Command& command : block.commands) {
+    reads |= !command.local && ReadsForClient(*command.row);
+    caching |= command.row->local == LocalCommand::kClientCaching;
+  }
+  const TrackingOptions& options = state.tracking.options();
+  const bool asked_now = caching && !options.bcast && (options.optin || options.optout);
+  if (!reads || !(state.tracking.Remembers() || asked_now)) return;
+  request->becomes = BecomesOf(request->kind);
+  request->kind = RequestKind::kTracked;
 }
 
 void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs) {
@@ -284,12 +350,13 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   if (after_all && session.replies().StopsBehindAll()) return;  // EXEC is read again then
   const bool writes = queued.plan.request() != RequestKind::kRead || state.watched.any();
   for (const ReadFence::Mark mark : queued.plan.marks()) {
-    if (!writes || !session.replies().Blocks(mark)) continue;
-    session.replies().StopAtFence();
+    if (!writes || !session.replies().stops().Blocks(mark)) continue;
+    session.replies().stops().StopAtFence();
     return;
   }
   if (!writes) context.marks = queued.plan.marks();
   Request* place = session.Reserve(&row);
+  place->holds_pushes = state.tracking.on();
   std::unique_ptr<QueuedBlock> block = state.transaction.Take();
   // What the proxy answers may be about what comes behind EXEC, too: the database, the protocol.
   if (block->plan.has_local()) session.Await(place);
@@ -298,7 +365,8 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   std::shared_ptr<WatchTicket> ticket;
   if (block->plan.row() != nullptr || state.watched.any()) {
     request = MakeRequest(local, session, row, *place, block.get(), &element_of);
-    session.Sent(request->shard);
+    if (state.tracking.on()) TrackBlock(state, *block, request);
+    session.pace().Sent(request->shard);
     if (state.watched.any()) ticket = state.watched.TakeTicket();
   } else {
     element_of.resize(block->commands.size());

@@ -50,14 +50,14 @@ void Wait(LocalCommands&, Session& session, const CommandRow& row, LocalArgs arg
                                     FinishWait(*ticket, parts, out);
                                   });
   for (const PoolShard& shard : context.pool->shards()) {
-    if (!session.MayHaveAsked(shard.slot)) continue;
+    if (!session.pace().MayHaveAsked(shard.slot)) continue;
     auto cargo = std::make_unique<SyncCargo>();
     cargo->wanted = wanted;
     cargo->timeout_ms = timeout_ms;
     cargo->ticket = ticket;
     gather->AddApart(shard.slot, RequestKind::kSync, std::move(cargo));
   }
-  session.BlockUntilSync(place, ticket);
+  session.commands().AwaitSync(place, ticket);
   Gather::Launch(std::move(gather));
 }
 

@@ -61,6 +61,8 @@ class ClientFilter {
 // CLIENT LIST of one worker's sessions. The reply's bytes are its lines.
 struct ListClientsOrder {
   std::shared_ptr<const ClientFilter> filter;
+  uint64_t own_id = 0;  // of who asks
+  size_t own_size = 0;  // of what it asked with
 };
 
 // CLIENT KILL of one worker's sessions.
@@ -77,12 +79,21 @@ struct UnblockClientOrder {
   bool done = false;
 };
 
+// CLIENT TRACKING REDIRECT: whichever worker has that session is to tell it what others track.
+struct RedirectOrder {
+  uint64_t id;
+  bool found = false;
+};
+
 // CLIENT PAUSE and UNPAUSE of one worker's sessions.
 struct PauseClientsOrder {
   bool pause;
   uint64_t for_ms = 0;
   bool all = false;
 };
+
+// CONFIG RESETSTAT of what one worker counts.
+struct ResetStatsOrder {};
 
 // PROXY RELOAD, CONFIG SET, CONFIG REWRITE: for worker 0, which keeps the config.
 struct ProcessOrder {
@@ -93,7 +104,7 @@ struct ProcessOrder {
 // The cargo of a kWorker request.
 struct WorkerOrder : RequestCargo {
   using What = std::variant<ListClientsOrder, KillClientsOrder, UnblockClientOrder,
-                            PauseClientsOrder, ProcessOrder>;
+                            PauseClientsOrder, RedirectOrder, ResetStatsOrder, ProcessOrder>;
   explicit WorkerOrder(What order) : what(std::move(order)) {}
   What what;
 };

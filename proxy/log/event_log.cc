@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
-#include "proxy/log/printable.h"
+#include "backend/bytes/printable.h"
 
 namespace gemel {
 

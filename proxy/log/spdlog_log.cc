@@ -11,9 +11,9 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/bytes/printable.h"
 #include "proxy/log/line_limit.h"
 #include "proxy/log/log.h"
-#include "proxy/log/printable.h"
 #include "proxy/log/spdlog_writer.h"
 
 namespace gemel {

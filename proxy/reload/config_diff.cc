@@ -41,15 +41,27 @@ void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
     const bool only_order = diff->listeners_added.empty() && diff->listeners_removed.empty();
     if (value.name == kListen && !only_order) continue;
     if (value.name == "proxy.workers" || value.name == "proxy.state_dir" ||
-        value.name == "proxy.databases") {
+        value.name == "proxy.databases" || value.name.starts_with("fleet.")) {
       diff->needs_restart.push_back(value.name + " cannot change from " + old_value->second +
                                     " to " + value.value + " while gemel runs: it needs a restart");
       continue;
     }
     diff->options.push_back({value.name, old_value->second, value.value});
   }
+  if (from.fleet.secret != to.fleet.secret || from.fleet.password != to.fleet.password) {
+    diff->needs_restart.push_back(
+        "the secret or password of [fleet] cannot change while gemel runs: it needs a restart");
+  }
   if (from.pool().password != to.pool().password) {
     diff->options.push_back({"proxy.password", "", "(changed)"});
+  }
+  // The second names are shown nowhere.
+  const auto same = [&](auto key) {
+    return std::ranges::equal(from.pool().command_rules.names, to.pool().command_rules.names, {},
+                              key, key);
+  };
+  if (same(&CommandAlias::command) && !same(&CommandAlias::alias)) {
+    diff->options.push_back({"commands.renamed", "", "(changed)"});
   }
 }
 

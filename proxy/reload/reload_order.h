@@ -24,6 +24,8 @@ struct ReloadOrder {
   bool local = false;  // who sets them is on this machine
   // CONFIG REWRITE: what was set before is written into the file, and that is read.
   bool rewrite = false;
+  // The plan of the fleet is another, or waits for this member to agree: the file is not read.
+  bool of_fleet = false;
   bool patient = false;  // what is refused only for a moment is tried again by itself
   // Of the file that is meant (HashContent): if it is another by now it is not loaded. Who watches
   // it tells when that is still.

@@ -16,7 +16,41 @@ void ReloadSteps::Begin(Plan plan) {
   plan_ = std::move(plan);
   added_.clear();
   error_.clear();
-  AddShards();
+  switch (plan_.fleet) {
+    case Plan::Fleet::kAlone:
+      return AddShards();
+    case Plan::Fleet::kProposes:
+      return host_->ProposePlan();
+    default:
+      return Follow();
+  }
+}
+
+void ReloadSteps::OnProposed(const std::string& error, bool waits) {
+  if (!error.empty()) return Refuse(error);
+  plan_.fleet = waits ? Plan::Fleet::kWaits : Plan::Fleet::kFollows;
+  Follow();
+}
+
+void ReloadSteps::Follow() {
+  if (plan_.ring) return host_->MakeRings(host_->Planned());
+  OnRingsMade();
+}
+
+void ReloadSteps::OnHeld(bool all) {
+  if (all && !stopped_) return host_->AgreeOnPlan();
+  holding_ = false;
+  host_->LetClientsGo();
+  Refuse(stopped_
+             ? kReloadStopped
+             : "what clients had asked did not come to its end in time: it may be tried again");
+}
+
+void ReloadSteps::OnAgreed(const std::string& error) {
+  if (error.empty()) return Change();
+  holding_ = false;
+  host_->LetClientsGo();
+  Refuse(error);
 }
 
 void ReloadSteps::AddShards() {
@@ -71,10 +105,16 @@ void ReloadSteps::SetRing() {
   });
 }
 
-void ReloadSteps::OnRingsMade() { Change(); }
+void ReloadSteps::OnRingsMade() {
+  if (plan_.fleet != Plan::Fleet::kWaits || stopped_) return Change();
+  holding_ = true;
+  host_->HoldClients();
+}
 
 void ReloadSteps::Change() {
-  if (stopped_) {  // the workers may be gone
+  // The workers may be gone. If clients are held, others go by the next plan already: then nothing
+  // is read from them any more.
+  if (stopped_) {
     Refuse(kReloadStopped);
     return;
   }
@@ -87,6 +127,7 @@ void ReloadSteps::Change() {
 
 void ReloadSteps::OnChanged() {
   changing_ = false;
+  if (std::exchange(holding_, false)) host_->LetClientsGo();
   host_->OnTakenEffect();
 }
 

@@ -45,6 +45,16 @@ class ReloadSteps {
     // The end: all of it is in effect, or nothing of it.
     virtual void OnTakenEffect() = 0;
     virtual void OnRefused(const std::string& why) = 0;
+    // --- a member of a fleet; see Plan::fleet ---
+    // The fleet's members are asked for what is planned. OnProposed follows.
+    virtual void ProposePlan() {}
+    // With the rings of the plan that the workers are to go over to.
+    virtual std::shared_ptr<const Topology> Planned() const { return Durable(); }
+    // Nothing more is read from clients, and what they asked comes to its end. OnHeld follows.
+    virtual void HoldClients() {}
+    virtual void LetClientsGo() {}
+    // This member agrees to the plan. OnAgreed follows, once all have or it is given up.
+    virtual void AgreeOnPlan() {}
     // One line for the log.
     virtual void Note(NoteLevel level, const std::string& text) = 0;
   };
@@ -53,6 +63,15 @@ class ReloadSteps {
     std::vector<ShardMembers> added;
     std::optional<RingSpec> ring;  // if it is another
     std::vector<LeavingShard> removed;
+    // Of a fleet the shards and the ring are not proposed here: all members go over to its plan
+    // (FleetChange).
+    enum class Fleet : uint8_t {
+      kAlone,
+      kFollows,   // the plan is in effect
+      kWaits,     // once all members agree
+      kProposes,  // it is this member's, and is to be proposed first
+    };
+    Fleet fleet = Fleet::kAlone;
   };
 
   // `host` outlives it.
@@ -63,6 +82,12 @@ class ReloadSteps {
   // REQUIRES: none is under way. Ends with OnTakenEffect or OnRefused, once.
   void Begin(Plan plan);
   void OnRingsMade();
+  // `error`: why it was not proposed, a sentence. `waits`: all members are to agree to it first.
+  void OnProposed(const std::string& error, bool waits);
+  // False: some of what clients asked did not come to its end in time.
+  void OnHeld(bool all);
+  // `error`: why it was given up, a sentence.
+  void OnAgreed(const std::string& error);
   void OnChanged();
   // A worker has let go of a shard that a change removed; maybe before the others have gone over.
   void OnRetired(const std::string& shard);
@@ -79,12 +104,14 @@ class ReloadSteps {
   void OnShardAdded(const std::string& shard, const EditResult& result);
   void SetRing();
   void Change();
+  void Follow();
   void TakeBack(const std::string& why);
   void Refuse(const std::string& why);
 
   Host* host_;
   bool stopped_ = false;
   bool changing_ = false;
+  bool holding_ = false;                      // clients
   Plan plan_;                                 // of the one under way
   std::shared_ptr<const Topology> topology_;  // with what was made durable for it
   std::vector<std::string> added_;            // shards that are durable, though none serves them

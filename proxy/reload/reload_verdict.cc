@@ -23,8 +23,10 @@ ReloadVerdict JudgeReload(const ReloadFacts& facts, const Topology& topology,
     }
     return verdict;
   }
-  verdict.why =
-      WhyRefused(facts.now.pool(), facts.next->pool(), topology, leaving, facts.order.force);
+  if (!facts.planned) {
+    verdict.why =
+        WhyRefused(facts.now.pool(), facts.next->pool(), topology, leaving, facts.order.force);
+  }
   if (!verdict.why.empty()) {
     verdict.why = facts.now.file + ": " + verdict.why;
     verdict.momentary = true;

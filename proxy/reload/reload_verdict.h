@@ -23,6 +23,9 @@ struct ReloadFacts {
   const std::string& error;     // of the file or the nodes; empty: both are good
   const std::string& unbound;   // why one of the new listeners cannot be
   const std::string& unopened;  // why the new log cannot be
+  // The shards and the ring are those of the plan of a fleet, which was judged when it was
+  // proposed.
+  bool planned = false;
 };
 
 struct ReloadVerdict {

@@ -1,5 +1,7 @@
 #include "proxy/scripts/function_dump.h"
 
+#include <lzf.h>
+
 #include <array>
 
 namespace gemel {
@@ -7,6 +9,7 @@ namespace gemel {
 namespace {
 
 constexpr uint8_t kFunction2 = 245;
+constexpr uint8_t kLzfString = 0xc3;
 constexpr uint16_t kVersion = 10;  // Redis 7.0's
 constexpr size_t kFooter = 10;
 constexpr size_t kMostCode = size_t{512} << 20;
@@ -101,6 +104,35 @@ bool Decompress(std::string_view packed, size_t size, std::string* out) {
   return out->size() == size;
 }
 
+// RDB's length, see Reader::Length. Strings here are far below 2^32 bytes.
+void AppendLength(size_t length, std::string* out) {
+  const int bytes = length < 64 ? 1 : length < 16384 ? 2 : 5;
+  if (bytes == 5) out->push_back(static_cast<char>(0x80));
+  const size_t value = bytes == 2 ? length | 0x4000 : length;
+  for (int i = bytes == 5 ? 4 : bytes; i-- > 0;) {
+    out->push_back(static_cast<char>(value >> (8 * i)));
+  }
+}
+
+// As Redis's rdbSaveRawString: compressed from 21 bytes on, where that saves at least five.
+void AppendString(std::string_view bytes, std::string* out) {
+  constexpr size_t kLeast = 21;
+  if (bytes.size() >= kLeast) {
+    std::string packed(bytes.size() - 4, '\0');
+    const unsigned size = lzf_compress(bytes.data(), static_cast<unsigned>(bytes.size()),
+                                       packed.data(), static_cast<unsigned>(packed.size()));
+    if (size > 0) {
+      out->push_back(static_cast<char>(kLzfString));
+      AppendLength(size, out);
+      AppendLength(bytes.size(), out);
+      out->append(packed, 0, size);
+      return;
+    }
+  }
+  AppendLength(bytes.size(), out);
+  *out += bytes;
+}
+
 bool ReadString(Reader* reader, std::string* out) {
   constexpr uint64_t kLzf = 3;
   uint64_t length = 0;
@@ -134,11 +166,7 @@ std::string DumpFunctions(const std::vector<std::string>& codes) {
   std::string payload;
   for (const std::string& code : codes) {
     payload.push_back(static_cast<char>(kFunction2));
-    payload.push_back(static_cast<char>(0x80));
-    for (int shift = 24; shift >= 0; shift -= 8) {
-      payload.push_back(static_cast<char>(code.size() >> shift));
-    }
-    payload += code;
+    AppendString(code, &payload);
   }
   AppendLittle(kVersion, 2, &payload);
   AppendLittle(Crc64(payload), 8, &payload);

@@ -12,7 +12,7 @@
 
 namespace gemel {
 
-// Not compressed, of RDB version 10, which Redis 7.0 and later read.
+// Of RDB version 10, which Redis 7.0 and later read.
 std::string DumpFunctions(const std::vector<std::string>& codes);
 
 // Appends the codes. False and *error (after "ERR ", in Redis's words) if that is no payload.

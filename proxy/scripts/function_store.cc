@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "backend/command/ascii.h"
+#include "backend/command/script_cursors.h"
 #include "backend/command/script_guard.h"
+#include "backend/peer/peer_wire.h"
 #include "backend/resp/resp_writer.h"
 
 namespace gemel {
@@ -14,6 +16,34 @@ namespace {
 constexpr size_t kMostGone = 1024;
 // What one takes beside its code.
 constexpr uint64_t kEachLibrary = 1024;
+
+constexpr size_t kMostDropped = 1024;
+constexpr size_t kLeastOfShared = 17;  // two lengths, whether it is there, a stamp
+
+// The functions' names on a line, and the code.
+std::string TextOf(const FunctionLibrary& library) {
+  std::string text;
+  for (const FunctionLibrary::Function& each : library.functions) {
+    text += (each.writes ? "" : "!") + each.name + " ";
+  }
+  return text + "\n" + library.code;
+}
+
+std::optional<FunctionLibrary> LibraryOf(std::string_view text) {
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos) return std::nullopt;
+  FunctionLibrary library{
+      FunctionStore::NameIn(text.substr(end + 1)), std::string(text.substr(end + 1)), {}};
+  if (library.name.empty()) return std::nullopt;
+  std::string_view names = text.substr(0, end);
+  for (size_t space = names.find(' '); space != std::string_view::npos; space = names.find(' ')) {
+    const bool writes = !names.starts_with('!');
+    library.functions.push_back(
+        {std::string(names.substr(writes ? 0 : 1, space - (writes ? 0 : 1))), writes});
+    names.remove_prefix(space + 1);
+  }
+  return library;
+}
 
 uint64_t SizeOf(const FunctionLibrary& library) { return library.code.size() + kEachLibrary; }
 
@@ -92,30 +122,47 @@ bool FunctionStore::Fits(const std::vector<FunctionLibrary>& libraries, bool alo
 
 void FunctionStore::Put(FunctionLibrary library) {
   const std::lock_guard lock(mutex_);
+  PutStamped(std::move(library), stamp_ + 1);
+}
+
+void FunctionStore::PutStamped(FunctionLibrary library, uint64_t stamp) {
+  stamp_ = std::max(stamp_, stamp);
+  dropped_.erase(library.name);
   if (const auto known = libraries_.find(library.name); known != libraries_.end()) Forget(known);
   std::erase_if(gone_, [&](const Gone& gone) { return gone.name == library.name; });
   bytes_ += SizeOf(library);
+  const bool may_scan = MayScan(library.code);
   for (const FunctionLibrary::Function& each : library.functions) {
-    functions_[Lower(each.name)] = {library.name, each.writes};
+    functions_[Lower(each.name)] = {library.name, {each.writes, may_scan}};
   }
   std::string name = library.name;
-  libraries_[std::move(name)] = {std::move(library), ++version_};
+  libraries_[std::move(name)] = {std::move(library), ++version_, stamp};
 }
 
 bool FunctionStore::Delete(std::string_view name) {
   const std::lock_guard lock(mutex_);
-  const auto known = libraries_.find(name);
-  if (known == libraries_.end()) return false;
-  NoteGone(name);
-  Forget(known);
+  if (!libraries_.contains(name)) return false;
+  DropStamped(name, stamp_ + 1);
   return true;
+}
+
+// Of those that were deleted long ago it is not known any more.
+void FunctionStore::DropStamped(std::string_view name, uint64_t stamp) {
+  stamp_ = std::max(stamp_, stamp);
+  dropped_[std::string(name)] = stamp;
+  if (dropped_.size() > kMostDropped) {
+    dropped_.erase(
+        std::min_element(dropped_.begin(), dropped_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; }));
+  }
+  NoteGone(name);
+  if (const auto known = libraries_.find(name); known != libraries_.end()) Forget(known);
 }
 
 void FunctionStore::Clear() {
   const std::lock_guard lock(mutex_);
   while (!libraries_.empty()) {
-    NoteGone(libraries_.begin()->first);
-    Forget(libraries_.begin());
+    DropStamped(std::string(libraries_.begin()->first), stamp_ + 1);
   }
 }
 
@@ -149,15 +196,19 @@ bool FunctionStore::Has(std::string_view library) const {
   return libraries_.contains(library);
 }
 
-bool FunctionStore::HasFunction(std::string_view name) const {
-  const std::lock_guard lock(mutex_);
-  return functions_.contains(Lower(name));
-}
-
-bool FunctionStore::OnlyReads(std::string_view name) const {
+std::optional<FunctionStore::Facts> FunctionStore::Find(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto found = functions_.find(Lower(name));
-  return found != functions_.end() && !found->second.writes;
+  if (found == functions_.end()) return std::nullopt;
+  return found->second.facts;
+}
+
+std::string FunctionStore::CodeOf(std::string_view function) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = functions_.find(Lower(function));
+  if (found == functions_.end()) return {};
+  const auto library = libraries_.find(found->second.library);
+  return library == libraries_.end() ? std::string() : library->second.library.code;
 }
 
 std::vector<FunctionLibrary> FunctionStore::Libraries() const {
@@ -192,29 +243,72 @@ std::vector<TextStore::Text> FunctionStore::All() const {
   const std::lock_guard lock(mutex_);
   std::vector<Text> all;
   for (const auto& [name, kept] : libraries_) {
-    std::string text;
-    for (const FunctionLibrary::Function& each : kept.library.functions) {
-      text += (each.writes ? "" : "!") + each.name + " ";
-    }
-    all.push_back(std::make_shared<const std::string>(text + "\n" + kept.library.code));
+    all.push_back(std::make_shared<const std::string>(TextOf(kept.library)));
   }
   return all;
 }
 
 bool FunctionStore::Restore(std::string_view text) {
-  const size_t end = text.find('\n');
-  if (end == std::string_view::npos) return false;
-  FunctionLibrary library{NameIn(text.substr(end + 1)), std::string(text.substr(end + 1)), {}};
-  if (library.name.empty()) return false;
-  std::string_view names = text.substr(0, end);
-  for (size_t space = names.find(' '); space != std::string_view::npos; space = names.find(' ')) {
-    const bool writes = !names.starts_with('!');
-    library.functions.push_back(
-        {std::string(names.substr(writes ? 0 : 1, space - (writes ? 0 : 1))), writes});
-    names.remove_prefix(space + 1);
-  }
-  Put(std::move(library));
+  std::optional<FunctionLibrary> library = LibraryOf(text);
+  if (!library) return false;
+  const std::lock_guard lock(mutex_);
+  PutStamped(*std::move(library), 0);
   return true;
+}
+
+std::string FunctionStore::Shared() const {
+  const std::lock_guard lock(mutex_);
+  std::string shared;
+  WireWriter writer(&shared);
+  writer.U32(static_cast<uint32_t>(libraries_.size() + dropped_.size()));
+  for (const auto& [name, kept] : libraries_) {
+    writer.U8(1);
+    writer.U64(kept.stamp);
+    writer.Text(name);
+    writer.Text(TextOf(kept.library));
+  }
+  for (const auto& [name, stamp] : dropped_) {
+    writer.U8(0);
+    writer.U64(stamp);
+    writer.Text(name);
+    writer.Text({});
+  }
+  return shared;
+}
+
+// Of two changes that did not know of each other all take the same one.
+bool FunctionStore::IsNewer(const std::string& name, uint64_t stamp, std::string_view text) const {
+  if (const auto kept = libraries_.find(name); kept != libraries_.end()) {
+    if (stamp != kept->second.stamp) return stamp > kept->second.stamp;
+    return text > TextOf(kept->second.library);
+  }
+  const auto dropped = dropped_.find(name);
+  if (dropped == dropped_.end()) return true;
+  return stamp != dropped->second ? stamp > dropped->second : !text.empty();
+}
+
+bool FunctionStore::Merge(std::string_view shared) {
+  WireReader reader(shared);
+  const std::lock_guard lock(mutex_);
+  bool any = false;
+  for (size_t count = reader.Count(kLeastOfShared); count > 0; --count) {
+    const bool there = reader.U8() != 0;
+    const uint64_t stamp = reader.U64();
+    const std::string name(reader.Text());
+    const std::string_view text = reader.Text();
+    if (!reader.ok()) break;
+    if (!IsNewer(name, stamp, text)) continue;
+    std::optional<FunctionLibrary> library = LibraryOf(text);
+    if (there == library.has_value() && (!there || library->name == name)) {
+      any = true;
+      if (there) {
+        PutStamped(*std::move(library), stamp);
+      } else {
+        DropStamped(name, stamp);
+      }
+    }
+  }
+  return any;
 }
 
 }  // namespace gemel

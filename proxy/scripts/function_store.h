@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -51,10 +52,14 @@ class FunctionStore : public LibrarySource, public TextStore {
   void Renew(std::string_view name);
 
   bool Has(std::string_view library) const;
-  // A function, whatever its letters' case.
-  bool HasFunction(std::string_view name) const;
-  // It is known, and says that it does not write.
-  bool OnlyReads(std::string_view name) const;
+  // What is known of a function, whatever its name's letters' case; nothing: it is not kept here.
+  struct Facts {
+    bool writes;    // or it says that it does not
+    bool may_scan;  // it or another of its library may read with a cursor (script_cursors.h)
+  };
+  std::optional<Facts> Find(std::string_view name) const;
+  // The code of the library that it is of, whatever its letters' case; empty: it is not known.
+  std::string CodeOf(std::string_view function) const;
   // Sorted by name.
   std::vector<FunctionLibrary> Libraries() const;
 
@@ -67,10 +72,19 @@ class FunctionStore : public LibrarySource, public TextStore {
   std::vector<Text> All() const override;
   bool Restore(std::string_view text) override;
 
+  // --- of a fleet, whose members keep the same: of each name what was changed last counts, as far
+  // --- as they knew of each other's changes ---
+  // All that is kept, and what was deleted, as a text.
+  std::string Shared() const;
+  // Takes over what is newer in such a text, which may be any bytes. False: nothing is, or it is
+  // bad.
+  bool Merge(std::string_view shared);
+
  private:
   struct Kept {
     FunctionLibrary library;
     uint64_t version;  // with which it came
+    uint64_t stamp;    // of the change; 0: it is from before the start
   };
   struct Gone {
     std::string name;
@@ -78,6 +92,10 @@ class FunctionStore : public LibrarySource, public TextStore {
   };
   using ByName = std::map<std::string, Kept, std::less<>>;
 
+  // Of what is done while the mutex is held.
+  void PutStamped(FunctionLibrary library, uint64_t stamp);
+  void DropStamped(std::string_view name, uint64_t stamp);
+  bool IsNewer(const std::string& name, uint64_t stamp, std::string_view text) const;
   void Forget(ByName::iterator kept);
   void NoteGone(std::string_view name);
 
@@ -88,11 +106,13 @@ class FunctionStore : public LibrarySource, public TextStore {
   ByName libraries_;
   struct Known {
     std::string library;
-    bool writes;
+    Facts facts;
   };
   std::unordered_map<std::string, Known> functions_;  // by name in lower case
   // Names that nodes may have and should not, the last of them at the end.
   std::deque<Gone> gone_;
+  uint64_t stamp_ = 0;                                    // the highest that is known
+  std::map<std::string, uint64_t, std::less<>> dropped_;  // names that were deleted, and when
 };
 
 }  // namespace gemel

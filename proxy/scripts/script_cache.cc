@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backend/command/ascii.h"
+#include "backend/command/script_cursors.h"
 #include "backend/ring/ring.h"
 
 namespace gemel {
@@ -40,32 +41,37 @@ void ScriptCache::SetLimit(uint64_t bytes) {
 std::string ScriptCache::Add(std::string_view text) {
   std::string sha1 = Sha1(text);
   const uint64_t hash = HashKey(text);
+  const bool may_scan = MayScan(text);
   const std::lock_guard lock(mutex_);
-  Keep(sha1, hash, text);
+  Keep(sha1, hash, text, may_scan);
   return sha1;
 }
 
-void ScriptCache::Note(std::string_view text) {
+bool ScriptCache::Note(std::string_view text) {
   const uint64_t hash = HashKey(text);
   {
     const std::lock_guard lock(mutex_);
     const auto known = by_hash_.find(hash);
     if (known != by_hash_.end() && *known->second->text == text) {
       line_.splice(line_.end(), line_, known->second);
-      return;
+      return known->second->may_scan;
     }
   }
-  Add(text);
+  std::string sha1 = Sha1(text);
+  const bool may_scan = MayScan(text);
+  const std::lock_guard lock(mutex_);
+  Keep(std::move(sha1), hash, text, may_scan);
+  return may_scan;
 }
 
-void ScriptCache::Keep(std::string sha1, uint64_t hash, std::string_view text) {
+void ScriptCache::Keep(std::string sha1, uint64_t hash, std::string_view text, bool may_scan) {
   if (const auto known = by_sha1_.find(sha1); known != by_sha1_.end()) {
     line_.splice(line_.end(), line_, known->second);
     return;
   }
   if (SizeOf(text) > limit_) return;
   while (bytes_ + SizeOf(text) > limit_) Drop(line_.begin());
-  line_.push_back({sha1, hash, std::make_shared<const std::string>(text)});
+  line_.push_back({sha1, hash, std::make_shared<const std::string>(text), may_scan});
   by_sha1_[std::move(sha1)] = std::prev(line_.end());
   by_hash_[hash] = std::prev(line_.end());
   bytes_ += SizeOf(text);
@@ -83,7 +89,7 @@ void ScriptCache::Drop(Line::iterator entry) {
   ++version_;
 }
 
-ScriptCache::Text ScriptCache::Find(std::string_view sha1) {
+ScriptCache::Text ScriptCache::Find(std::string_view sha1, bool* may_scan) {
   if (sha1.size() != kShaLength) return nullptr;
   std::string lower;
   for (const char c : sha1) lower.push_back(AsciiLower(c));
@@ -91,6 +97,7 @@ ScriptCache::Text ScriptCache::Find(std::string_view sha1) {
   const auto found = by_sha1_.find(lower);
   if (found == by_sha1_.end()) return nullptr;
   line_.splice(line_.end(), line_, found->second);
+  if (may_scan != nullptr) *may_scan = found->second->may_scan;
   return found->second->text;
 }
 

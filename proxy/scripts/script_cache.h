@@ -29,10 +29,12 @@ class ScriptCache : public TextStore {
   void SetLimit(uint64_t bytes);
   // Keeps it, if it fits; returns its SHA1.
   std::string Add(std::string_view text);
-  // The same, of one that is executed: cheap if it is known already.
-  void Note(std::string_view text);
-  // The script of that SHA1, whatever its letters' case; null if it is not known.
-  Text Find(std::string_view sha1);
+  // The same, of one that is executed: cheap if it is known already. Returns whether it MayScan
+  // (script_cursors.h), which is found out when it is kept.
+  bool Note(std::string_view text);
+  // The script of that SHA1, whatever its letters' case; null if it is not known. *may_scan, if
+  // given, is as Note says, of one that is.
+  Text Find(std::string_view sha1, bool* may_scan = nullptr);
   bool Has(std::string_view sha1) { return Find(sha1) != nullptr; }
   void Clear();
 
@@ -51,10 +53,11 @@ class ScriptCache : public TextStore {
     std::string sha1;
     uint64_t hash;
     Text text;
+    bool may_scan;
   };
   using Line = std::list<Entry>;
 
-  void Keep(std::string sha1, uint64_t hash, std::string_view text);
+  void Keep(std::string sha1, uint64_t hash, std::string_view text, bool may_scan);
   void Drop(Line::iterator entry);
 
   mutable std::mutex mutex_;  // guards what follows

@@ -79,7 +79,8 @@ void UvNodeSurvey::Send(const std::shared_ptr<Round>& round, size_t node, const 
 void UvNodeSurvey::SetName(const std::shared_ptr<Round>& round, bool serves) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!nodes_[i].reached) continue;
-    const std::string name = ConnectionName(*self_, nodes_[i].shard, serves);
+    const std::string name =
+        ConnectionName(*self_, nodes_[i].shard, serves, {self_->fleet_id, 0, self_->member});
     Send(round, i, {"CLIENT", "SETNAME", name}, [this, i](const HiredisReply& reply) {
       if (reply.kind == HiredisReply::Kind::kError) nodes_[i].blind = reply.text;
     });
@@ -107,7 +108,7 @@ void UvNodeSurvey::Look(Done done) {
     Send(round, i, {"CLIENT", "LIST"}, [this, i](const HiredisReply& reply) {
       nodes_[i].others.clear();
       if (reply.kind == HiredisReply::Kind::kReply) {
-        nodes_[i].others = ProxiesIn(reply.text, nodes_[i].node.database, self_->id);
+        nodes_[i].others = ProxiesIn(reply.text, nodes_[i].node.database, *self_);
       } else if (reply.kind == HiredisReply::Kind::kError) {
         nodes_[i].blind = reply.text;
       }

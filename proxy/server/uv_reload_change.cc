@@ -16,9 +16,27 @@ struct UvReloader::Meeting {
   std::latch taken;
 };
 
-void UvReloader::Begin(const Job& job) {
+void UvReloader::Begin(const Job& job) { steps_.Begin(StepsOf(job)); }
+
+ReloadSteps::Plan UvReloader::StepsOf(const Job& job) const {
   ReloadSteps::Plan plan;
   plan.cause = job.order.cause;
+  if (job.fleet != nullptr) {
+    using Fleet = ReloadSteps::Plan::Fleet;
+    const std::optional<FleetPlan>& next = job.fleet->next;
+    plan.fleet = Fleet::kFollows;
+    if (job.proposes) {
+      plan.fleet = Fleet::kProposes;
+    } else if (next && next->version == job.plan.version) {
+      plan.fleet = Fleet::kWaits;
+    }
+    if (job.diff.ring_changed) plan.ring = RingOf(job.next.config->pool());
+    for (const ShardConfig& shard : job.diff.shards_removed) {
+      if (!front_->LeaseOf(shard.name).mine) continue;
+      plan.removed.push_back({shard.name, job.now.pool->Find(shard.name)->slot});
+    }
+    return plan;
+  }
   for (const ShardConfig& shard : job.diff.shards_added) {
     ShardMembers& members = plan.added.emplace_back();
     members.name = shard.name;
@@ -28,7 +46,7 @@ void UvReloader::Begin(const Job& job) {
   for (const ShardConfig& shard : job.diff.shards_removed) {
     plan.removed.push_back({shard.name, job.now.pool->Find(shard.name)->slot});
   }
-  steps_.Begin(std::move(plan));
+  return plan;
 }
 
 void UvReloader::MakeRings(std::shared_ptr<const Topology> topology) {
@@ -44,6 +62,7 @@ void UvReloader::BuildRings(Job* job) {
 
 void UvReloader::ChangeWorkers(std::shared_ptr<const Topology> topology) {
   Job& job = *running_;
+  job.pool.reset();
   if (job.next.rings == nullptr) job.next.rings = serving_.rings;
   for (const Address& address : job.diff.listeners_removed) {
     // Who finds it from now on would be cut off.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/files/unique_fd.h"
+#include "backend/fleet/fleet_records.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/server/uv_node_survey.h"
@@ -30,6 +31,18 @@ struct UvReloader::Job : ReloadQueue::Waiting {
   std::shared_ptr<const Topology> topology;  // with what was made durable for it
 
   std::unique_ptr<UvNodeSurvey> survey;  // of nodes that are new to their shards
+
+  // --- in a fleet ---
+  std::shared_ptr<const FleetRecord> fleet;  // as it was when the job began; null: there is none
+  std::string fingerprint_before;            // what the file in effect says of the fleet's plan
+  std::string fingerprint;                   // what this one does
+  std::string older;                         // a line: the file says something else
+  bool proposes = false;                     // that the fleet goes over to it
+  FleetPlan plan;                            // that it goes over to
+  std::shared_ptr<Pool> pool;                // next.pool, until the workers have it
+  size_t holding = 0;                        // workers whose clients' requests have not ended
+  bool all_held = true;
+  bool agreeing = false;
 
   bool other_file = false;       // than the one that is meant
   bool momentary = false;        // what refused it may be over soon

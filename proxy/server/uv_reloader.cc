@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <new>
 
+#include "backend/command/command_names.h"
 #include "backend/uv/uv_names.h"
 #include "config/config_edit.h"
 #include "config/config_options.h"
 #include "config/posix_config_file.h"
+#include "proxy/fleet/uv_fleet.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
@@ -59,7 +61,9 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* pr
       text_(std::move(text)),
       file_text_(text_),
       again_(std::make_unique<UvTimer>(loop, [this] {
+        member_.refused = 0;
         if (queue_.Again()) Next();
+        OnFleet();
       })) {}
 
 UvReloader::~UvReloader() = default;
@@ -96,8 +100,12 @@ void UvReloader::Next() {
   auto job = running_ = std::make_shared<Job>();
   static_cast<ReloadQueue::Waiting&>(*job) = *std::move(next);
   job->now = serving_;
-  for (const LeavingShard& shard : steps_.leaving()) job->taken.push_back(shard.slot);
+  for (const LeavingShard& shard : Leaving()) job->taken.push_back(shard.slot);
   job->text = text_;
+  if (member_.fleet != nullptr) {
+    job->fleet = member_.fleet->Record();
+    job->fingerprint_before = member_.fingerprint;
+  }
   job->sets_before = sets_;
   if (!Queue(job, Load, &UvReloader::OnLoaded)) {
     Refuse(job, "there is no thread for the reload");
@@ -125,8 +133,9 @@ void UvReloader::Load(Job* job) {
   job->error = WhyProtected(job->order, *job->now.config);
   if (!job->error.empty()) return;
   // Whatever is in the file: who has renamed the log's waits for this.
-  if (job->order.sets.empty() && !job->order.dry_run) ReopenLog(&job->log_error);
-  if (job->order.sets.empty()) {
+  const bool of_file = job->order.sets.empty() && !job->order.of_fleet;
+  if (of_file && !job->order.dry_run) ReopenLog(&job->log_error);
+  if (of_file) {
     std::optional<std::string> text = ReadConfigFile(file, &error);
     read = text.has_value();
     if (read) job->text = *std::move(text);
@@ -146,13 +155,23 @@ void UvReloader::Load(Job* job) {
   }
   std::optional<Config> config;
   if (read) config = LoadConfigText(job->text, file, &error);
+  if (config) {
+    if (std::optional<ConfigError> wrong = CheckCommandNames(*config)) {
+      error = *std::move(wrong);
+      config.reset();
+    }
+  }
   if (!config) {
     // What is set has no line in the file.
     job->error = job->order.sets.empty() ? error.ToString() : error.message;
     return;
   }
+  if (job->fleet != nullptr) PlanConfig(job, &*config);
+  if (!job->error.empty()) return;
   job->diff = DiffConfigs(*job->now.config, *config);
-  job->next.pool = std::make_shared<const Pool>(config->pool(), *job->now.pool, job->taken);
+  job->pool = std::make_shared<Pool>(config->pool(), *job->now.pool, job->taken);
+  if (job->fleet != nullptr) job->pool->set_route(job->plan.route);
+  job->next.pool = job->pool;
   std::optional<RingMoves> moves;
   if (job->diff.ring_changed) {
     moves = CompareRings(job->now.pool->ring(), job->now.pool->NamesBySlot(),
@@ -196,6 +215,7 @@ void UvReloader::OnLoaded(std::shared_ptr<Job> job) {
 // there are none.
 bool UvReloader::SurveyNodes(const std::shared_ptr<Job>& job) {
   if (!job->error.empty() || job->next.config == nullptr || stopped_) return false;
+  if (job->order.of_fleet) return false;  // who proposed it has looked at them
   std::vector<SurveyedNode> nodes =
       NodesToSurvey(job->next.config->pool(), &job->now.config->pool());
   if (nodes.empty()) return false;
@@ -241,18 +261,24 @@ void UvReloader::Apply(const std::shared_ptr<Job>& job) {
   }
   if (job->error.empty() && stopped_) job->error = kReloadStopped;
   std::vector<std::string> leaving;
-  for (const LeavingShard& shard : steps_.leaving()) leaving.push_back(shard.name);
+  for (const LeavingShard& shard : Leaving()) leaving.push_back(shard.name);
   const ReloadFacts facts{job->order,   *job->now.config, job->next.config.get(),
                           job->diff,    job->description, job->error,
-                          job->unbound, job->unopened};
+                          job->unbound, job->unopened,    job->fleet && !job->proposes};
   ReloadVerdict verdict = JudgeReload(facts, *Durable(), leaving);
   job->momentary |= verdict.momentary;
   job->description = std::move(verdict.description);
+  if (!job->older.empty() && !job->description.empty() && job->description.back() != '\n') {
+    job->description += "\n";
+  }
+  job->description += job->older;
   switch (verdict.kind) {
     case ReloadVerdict::Kind::kRefused:
       Refuse(job, verdict.why);
       return;
     case ReloadVerdict::Kind::kNothing:
+      // Keys may have come and gone meanwhile.
+      if (job->pool->route() != job->now.pool->route() && !job->order.dry_run) return Begin(*job);
       if (!job->order.dry_run) Keep(*job);  // comments may have changed
       End(job, {true, false, job->description});
       return;
@@ -277,7 +303,12 @@ void UvReloader::DropSockets(Job* job) {
 void UvReloader::Keep(const Job& job) {
   if (job.log) UseLog(job.log);
   text_ = job.text;
-  if (job.order.sets.empty()) {
+  if (job.fleet != nullptr) {
+    member_.version = job.plan.version;
+    member_.fingerprint = job.fingerprint;
+    member_.fleet->Serve(job.plan.version, job.plan.route);
+  }
+  if (job.order.sets.empty() && !job.order.of_fleet) {
     if (!sets_.empty() && !job.order.rewrite) {
       Note(NoteLevel::kInfo,
            "what CONFIG SET had changed since the file was last read is forgotten");
@@ -354,6 +385,7 @@ void UvReloader::End(const std::shared_ptr<Job>& job, ReloadOutcome outcome) {
   }
   job->done(outcome);
   Next();
+  OnFleet();
 }
 
 }  // namespace gemel

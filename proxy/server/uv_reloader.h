@@ -25,6 +25,7 @@
 
 namespace gemel {
 
+class UvFleet;
 class UvPresence;
 
 // On the loop of worker 0, but for what it has read by a thread of its own.
@@ -41,6 +42,10 @@ class UvReloader : private ReloadSteps::Host {
   // One after the other, as ReloadQueue has it; a patient one that waits ends when another loads
   // the file. `done` runs once.
   void Submit(ReloadOrder order, ReloadDone done);
+  // The process is a member of that fleet, which outlives this. Before any Submit.
+  void SetFleet(UvFleet* fleet);
+  // What the fleet agrees on is another.
+  void OnFleet();
   // A worker has let go of a shard that a change removed.
   void OnRetired(const std::string& shard) { steps_.OnRetired(shard); }
   // Nothing changes any more: what waits, what comes, and what is under way is refused at once;
@@ -71,6 +76,10 @@ class UvReloader : private ReloadSteps::Host {
   void OnLoaded(std::shared_ptr<Job> job);
   bool SurveyNodes(const std::shared_ptr<Job>& job);
   void OnSurveyed(const std::shared_ptr<Job>& job);
+  static void PlanConfig(Job* job, Config* config);
+  void CheckAgreed();
+  ReloadSteps::Plan StepsOf(const Job& job) const;
+  std::vector<LeavingShard> Leaving() const;
   static void DropSockets(Job* job);
   void Begin(const Job& job);
   static void BuildRings(Job* job);
@@ -90,6 +99,11 @@ class UvReloader : private ReloadSteps::Host {
   std::shared_ptr<const Topology> Durable() const override { return coordinator_->current(); }
   void MakeRings(std::shared_ptr<const Topology> topology) override;
   void ChangeWorkers(std::shared_ptr<const Topology> topology) override;
+  void ProposePlan() override;
+  std::shared_ptr<const Topology> Planned() const override;
+  void HoldClients() override;
+  void LetClientsGo() override;
+  void AgreeOnPlan() override;
   void OnTakenEffect() override;
   void OnRefused(const std::string& why) override;
   void Note(NoteLevel level, const std::string& text) override;
@@ -114,6 +128,12 @@ class UvReloader : private ReloadSteps::Host {
   std::shared_ptr<Job> running_;  // one at a time
   bool stopped_ = false;
   std::unique_ptr<UvTimer> again_;  // a patient order is tried again
+  struct Member {
+    UvFleet* fleet = nullptr;  // null: there is none
+    uint64_t version = 1;      // of the plan that is served
+    uint64_t refused = 0;      // the version that could not be gone over to a moment ago
+    std::string fingerprint;   // of the file in effect
+  } member_;
 };
 
 }  // namespace gemel

@@ -1,16 +1,15 @@
 #include "proxy/server/uv_server.h"
 
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <random>
 #include <thread>
 
 #include "backend/bytes/posix_system_memory.h"
+#include "backend/files/posix_random_hex.h"
 #include "backend/link/node_identity.h"
 #include "backend/settings/left_nodes.h"
 #include "backend/uv/uv_coordinators.h"
@@ -19,16 +18,22 @@
 #include "backend/uv/uv_timer.h"
 #include "config/config_load.h"
 #include "proxy/channels/channel_counts.h"
+#include "proxy/fleet/uv_fleet.h"
+#include "proxy/local/node_baseline.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/uv_config_watch.h"
-#include "proxy/scripts/function_store.h"
-#include "proxy/scripts/script_cache.h"
+#include "proxy/seen/latency_events.h"
+#include "proxy/seen/monitor_feed.h"
+#include "proxy/seen/slow_log.h"
+#include "proxy/server/posix_process_facts.h"
+#include "proxy/server/uv_end.h"
+#include "proxy/server/uv_kept_texts.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_reloader.h"
+#include "proxy/server/uv_resident_bytes.h"
 #include "proxy/server/uv_room.h"
-#include "proxy/server/uv_script_keeper.h"
 #include "proxy/server/uv_signals.h"
 #include "proxy/server/uv_start_check.h"
 #include "proxy/worker/posix_socket_file.h"
@@ -42,25 +47,6 @@ namespace {
 // links meanwhile.
 constexpr uint64_t kStartCheckMs = 3000;
 
-std::string RandomHex(size_t digits) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::random_device random;
-  std::string text;
-  while (text.size() < digits) text += kDigits[random() % 16];
-  return text;
-}
-
-int64_t UnixTimeUs() {
-  timeval now{};
-  gettimeofday(&now, nullptr);
-  return int64_t{now.tv_sec} * 1000000 + now.tv_usec;
-}
-
-uint64_t ResidentBytes() {
-  size_t bytes = 0;
-  return uv_resident_set_memory(&bytes) == 0 ? bytes : 0;
-}
-
 // At the end, for the state to be written, and for what still hangs in a file system.
 constexpr uint64_t kStateMs = 10000;
 constexpr int64_t kAbandonedMs = 1000;
@@ -72,20 +58,6 @@ constexpr int64_t kAbandonedMs = 1000;
   ::_exit(exit_code);
 }
 
-std::string NameOf(int signal) {
-  return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGQUIT";
-}
-
-std::vector<ShardMembers> MembersOf(const PoolConfig& pool) {
-  std::vector<ShardMembers> members;
-  for (const ShardConfig& shard : pool.shards) {
-    ShardMembers member{shard.name, {}};
-    for (const Address& node : shard.Nodes()) member.nodes.push_back(node.ToString());
-    members.push_back(std::move(member));
-  }
-  return members;
-}
-
 class Server {
  public:
   Server(const Config& config, const std::string& text, const std::string& version,
@@ -93,9 +65,11 @@ class Server {
       : config_(config),
         text_(text),
         take_over_(take_over),
-        resyncs_(config.pool().resync.max_parallel) {
+        resyncs_(config.pool().resync.max_parallel),
+        seen_(config.workers) {
     process_.version = version;
     process_.executable = executable;
+    process_.os = SystemName();
     process_.pid = static_cast<uint64_t>(getpid());
     process_.run_id = RandomHex(40);
     process_.events = &events_;
@@ -107,9 +81,17 @@ class Server {
     process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
     process_.abilities = &abilities_;
-    process_.scripts = &scripts_;
-    process_.functions = &functions_;
+    process_.scripts = kept_.scripts();
+    process_.functions = kept_.functions();
     process_.channels = &channels_;
+    process_.options = kept_.options();
+    process_.tracking = &tracking_;
+    process_.slow_log = &seen_.slow_log;
+    process_.latency = &seen_.latency;
+    process_.watchers = &seen_.watchers;
+    process_.baseline = &seen_.baseline;
+    process_.clock_us = [] { return uv_hrtime() / 1000; };
+    process_.cpu_times = CpuTimesNow;
     process_.reloads = &reloads_;
     process_.lost_log_lines = LostLogLines;
     process_.log_error = LogError;
@@ -134,12 +116,10 @@ class Server {
     for (std::thread& thread : threads_) thread.join();
     RemoveSocketFiles();  // of a reload that was under way
     const bool alone = UvSideThread::WaitForAbandoned(kAbandonedMs);
-    Log(NoteLevel::kInfo, exit_code_ == 0 ? "stopped"
-                          : taken_over_   ? "stopped: another gemel serves"
-                                          : "stopped, but the state was not saved");
-    if (!alone) EndNow(exit_code_);
+    Log(NoteLevel::kInfo, end_.Words());
+    if (!alone) EndNow(end_.exit_code());
     FlushLog();
-    return exit_code_;
+    return end_.exit_code();
   }
 
  private:
@@ -148,28 +128,31 @@ class Server {
 
   bool Begin(std::string* error) {
     MakeRoom();
-    const std::unique_ptr<OpenedCoordinator> opened =
-        OpenCoordinator(kFileCoordinator, {config_.state_dir}, error);
-    if (!opened) return false;
-    std::optional<Topology> initial = ReadState(opened->stored(), error);
-    if (!initial || !LookAtNodes(*initial, error)) return false;
+    member_.opened = OpenCoordinator(kFileCoordinator, {config_.state_dir}, error);
+    if (!member_.opened) return false;
+    std::optional<Topology> initial = ReadState(member_.opened->stored(), error);
+    if (!initial || !OpenFleet(&*initial, error) || !LookAtNodes(*initial, error)) return false;
     UvSignals::Block();
     // The listeners first: what is most likely to be wrong must not touch the state.
     Sockets sockets;
     if (!Bind(&sockets, error)) return false;
     const UvWorker::Serving serving = MakeWorkers(*initial);
     uv_loop_t* loop = shared_.workers[0]->loop();
-    coordinator_ = opened->Start(loop, std::make_shared<const Topology>(std::move(*initial)));
-    for (auto& worker : shared_.workers) worker->set_coordinator(FrontFor(worker.get()));
+    const auto first = std::make_shared<const Topology>(*std::move(initial));
+    coordinator_ = fleet() ? fleet()->Start(loop) : member_.opened->Start(loop, first);
+    for (auto& worker : shared_.workers) {
+      worker->set_coordinator(FrontFor(worker.get()));
+      if (fleet()) fleet()->Add(worker.get());
+    }
     signals_.Watch(loop);
     if (!Open(error)) return false;
-    scripts_.SetLimit(config_.pool().limits.scripts);
-    functions_.SetLimit(config_.pool().limits.scripts);
-    const auto warn = [this](const std::string& text) { Note(NoteLevel::kWarn, text); };
-    script_keeper_ = std::make_unique<UvScriptKeeper>(
-        loop, ScriptFile{config_.state_dir, "scripts"}, &scripts_, warn);
-    function_keeper_ = std::make_unique<UvScriptKeeper>(
-        loop, ScriptFile{config_.state_dir, "functions"}, &functions_, warn);
+    kept_.SetLimit(config_.pool().limits.scripts);
+    kept_.Open(loop, config_.state_dir,
+               [this](const std::string& text) { Note(NoteLevel::kWarn, text); });
+    if (fleet()) {
+      fleet()->ShareLibraries(loop, kept_.functions(),
+                              [this] { shared_.workers[0]->TellLibraries(); });
+    }
     AddShards(serving);
     AddListeners(&sockets);
     room_.WarnOfExposure(config_.pool());
@@ -177,8 +160,8 @@ class Server {
     presence_->set_on_rival([this](const std::string& why, bool ends) {
       shared_.workers[0]->Post([this, why, ends] { OnRival(why, ends); });
     });
-    start_check_end_ = std::make_unique<UvTimer>(loop, [this] { start_check_.reset(); });
-    start_check_end_->Set(kStartCheckMs);
+    start_.end = std::make_unique<UvTimer>(loop, [this] { start_.check.reset(); });
+    start_.end->Set(kStartCheckMs);
     WatchConfig(loop);
     Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
                               std::to_string(config_.pool().shards.size()) + " shards with " +
@@ -186,6 +169,16 @@ class Server {
                               std::to_string(process_.pid));
     signals_.Deliver();
     return true;
+  }
+
+  // Of a gemel that is alone nothing. `topology`: what the file and the state say, then the fleet.
+  bool OpenFleet(Topology* topology, std::string* error) {
+    if (!config_.fleet.active()) return (*error = WhyNotAlone(config_.state_dir)).empty();
+    const auto note = [this](NoteLevel level, const std::string& text) { Note(level, text); };
+    member_.fleet = UvFleet::Open(config_, *topology, note, error);
+    process_.fleet = member_.fleet.get();
+    return member_.fleet != nullptr && MarkStateFolder(config_.state_dir, config_.fleet, error) &&
+           fleet()->Follow(&config_, topology, error);
   }
 
   // What is known of the shards of the config, and of how the last process ended.
@@ -214,7 +207,7 @@ class Server {
       *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
       return false;
     }
-    return true;
+    return !fleet() || fleet()->Bind(config_.workers, error);
   }
 
   UvWorker::Serving MakeWorkers(const Topology& initial) {
@@ -223,12 +216,14 @@ class Server {
     shared_.claims = &claims_;
     shared_.abilities = &abilities_;
     shared_.others = presence_.get();
-    UvWorker::Serving serving{std::make_shared<const Config>(config_),
-                              std::make_shared<const Pool>(config_.pool(), config_.workers),
+    const auto pool = std::make_shared<Pool>(config_.pool(), config_.workers);
+    if (fleet()) pool->set_route(fleet()->Record()->plan.route);
+    UvWorker::Serving serving{std::make_shared<const Config>(config_), pool,
                               std::make_shared<const RingHistory>(initial.rings)};
     for (uint32_t i = 0; i < config_.workers; ++i) {
       shared_.workers.push_back(std::make_unique<UvWorker>(&shared_, serving, i));
       process_.stats.push_back(&shared_.workers.back()->stats());
+      process_.seen.push_back(&shared_.workers.back()->seen());
     }
     return serving;
   }
@@ -238,7 +233,9 @@ class Server {
         [worker](std::function<void()> task) { worker->Post(std::move(task)); });
   }
 
+  // Those of a fleet come with their leases.
   void AddShards(const UvWorker::Serving& serving) {
+    if (fleet()) return;
     const std::shared_ptr<const Topology> topology = coordinator_->current();
     for (size_t i = 0; i < config_.pool().shards.size(); ++i) {
       const PoolShard& shard = serving.pool->shards()[i];
@@ -262,6 +259,11 @@ class Server {
     uv_loop_t* loop = shared_.workers[0]->loop();
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, presence_.get(), coordinator_.get(),
                                              &resyncs_, &reloads_, serving, text_);
+    if (fleet()) {
+      reloader_->SetFleet(fleet());
+      fleet()->set_on_fleet([this] { reloader_->OnFleet(); });
+      shared_.workers[0]->Post([this] { reloader_->OnFleet(); });
+    }
     shared_.workers[0]->set_on_process_order([this](ReloadOrder order, ReloadDone done) {
       reloader_->Submit(std::move(order), std::move(done));
     });
@@ -273,8 +275,7 @@ class Server {
     });
     reloader_->set_on_loaded([this, loop] {
       MakeRoom();
-      scripts_.SetLimit(config().pool().limits.scripts);
-      functions_.SetLimit(config().pool().limits.scripts);
+      kept_.SetLimit(config().pool().limits.scripts);
       room_.WarnOfExposure(config().pool());
       WatchConfig(loop);
     });
@@ -284,6 +285,10 @@ class Server {
   bool LookAtNodes(const Topology& topology, std::string* error) {
     presence_ =
         std::make_unique<UvPresence>(config_.state_dir, config_.pool().listen[0].ToString());
+    if (fleet()) {
+      presence_->set_fleet(fleet()->facts().id, fleet()->facts().member);
+      presence_->set_on_later_turn([this](const std::string&, uint64_t) { fleet()->LookSoon(); });
+    }
     for (const ShardConfig& shard : config_.pool().shards) {
       const ShardInfo& info = topology.shards[static_cast<size_t>(topology.IndexOf(shard.name))];
       for (const CopyInfo& copy : info.copies) {
@@ -291,28 +296,23 @@ class Server {
         claims_.Claim({shard.name, copy.node}, ProcessOf(copy.run_id), shard.database);
       }
     }
-    start_check_ = std::make_unique<UvStartCheck>(config_.pool(), presence_.get());
+    start_.check = std::make_unique<UvStartCheck>(config_.pool(), presence_.get());
     const auto warn = [this](const std::string& text) { Note(NoteLevel::kWarn, text); };
-    if (start_check_->Run(take_over_, claims_, warn, error)) return true;
-    start_check_.reset();
+    if (start_.check->Run(take_over_, claims_, warn, error)) return true;
+    start_.check.reset();
     return false;
   }
 
   // Another gemel serves a node. `ends`: one of those that this one serves.
   void OnRival(const std::string& why, bool ends) {
-    if (stopping_) return;
+    if (end_.begun()) return;
     Note(ends ? NoteLevel::kError : NoteLevel::kWarn, why);
     if (!ends) return;
     // At once: who waits for an answer would wait for nodes that are the other's.
-    stopping_ = true;
-    taken_over_ = true;
-    exit_code_ = 1;
-    watch_.reset();
-    start_check_end_.reset();
-    start_check_.reset();
-    reloader_->Stop();
+    end_.Begin();
+    end_.TakenOver();
+    StopWatching();
     RemoveSocketFiles();
-    clean_ = false;
     CloseAll();
   }
 
@@ -341,20 +341,35 @@ class Server {
     return opened.ok;
   }
 
+  // Nothing new is begun.
+  void StopWatching() {
+    watch_.reset();
+    start_.end.reset();
+    start_.check.reset();
+    reloader_->Stop();
+  }
+
   void OnSignal(int number) {
     if (number == SIGHUP) {
-      if (!stopping_) Reload("SIGHUP");
+      if (!end_.begun()) Reload("SIGHUP");
       return;
     }
-    if (stopping_) return;
-    stopping_ = true;
-    Log(NoteLevel::kInfo, NameOf(number) + ": stopping; what is in flight is answered first");
-    watch_.reset();
-    start_check_end_.reset();
-    start_check_.reset();
-    reloader_->Stop();
+    if (!end_.Begin()) return;
+    Log(NoteLevel::kInfo, SignalName(number) + ": stopping; what is in flight is answered first");
+    StopWatching();
+    if (!fleet()) return DrainWorkers();
+    // The others get its shards while it still serves.
+    member_.leave_end =
+        std::make_unique<UvTimer>(shared_.workers[0]->loop(), [this] { DrainWorkers(); });
+    member_.leave_end->Set(config().pool().timeouts.drain_ms);
+    fleet()->Leave([this] { DrainWorkers(); });
+  }
+
+  void DrainWorkers() {
+    if (std::exchange(member_.draining, true)) return;
+    member_.leave_end.reset();
     RemoveSocketFiles();  // while they are open: see there
-    draining_ = config_.workers;
+    end_.AwaitWorkers(config_.workers);
     const uint64_t drain_ms = config().pool().timeouts.drain_ms;
     for (auto& worker : shared_.workers) {
       UvWorker* target = worker.get();
@@ -372,7 +387,7 @@ class Server {
 
   // As the config in effect says.
   void WatchConfig(uv_loop_t* loop) {
-    if (!config().watch_config || stopping_) {
+    if (!config().watch_config || end_.begun()) {
       watch_.reset();
       return;
     }
@@ -394,9 +409,8 @@ class Server {
   }
 
   void OnDrained(bool quiet) {
-    clean_ = clean_ && quiet;
-    if (--draining_ > 0) return;
-    if (!clean_) {
+    if (!end_.OnDrained(quiet)) return;
+    if (!end_.clean()) {
       Log(NoteLevel::kWarn,
           "some writes were not answered by all copies in time: the replicas are "
           "resynced at the next start");
@@ -405,17 +419,15 @@ class Server {
   }
 
   void CloseAll() {
-    state_patience_ = std::make_unique<UvTimer>(shared_.workers[0]->loop(), [this] {
+    end_.BeginSaving(shared_.workers[0]->loop(), kStateMs, [this] {
       Log(NoteLevel::kError,
           "stopped, but the state was not saved: " + coordinator_->place() + " does not answer");
       EndNow(1);
     });
-    state_patience_->Set(kStateMs);
-    coordinator_->Close(clean_, [this](const EditResult& result) {
-      state_patience_.reset();
-      if (!result.ok) exit_code_ = 1;
-      script_keeper_.reset();
-      function_keeper_.reset();
+    coordinator_->Close(end_.clean(), [this](const EditResult& result) {
+      end_.OnSaved(result.ok);
+      kept_.Close();
+      if (fleet()) fleet()->EndSharing();
       for (auto& worker : shared_.workers) {
         UvWorker* target = worker.get();
         target->Post([target] { target->Stop(); });
@@ -429,10 +441,11 @@ class Server {
     events_.Add(UnixTimeUs(), level, text);
   }
 
+  UvFleet* fleet() const { return member_.fleet.get(); }  // null: this gemel is alone
   // The one in effect.
   const Config& config() const { return reloader_ ? *reloader_->serving().config : config_; }
 
-  const Config config_;  // of the start
+  Config config_;  // of the start; in a fleet with its plan
   const std::string text_;
   const bool take_over_;
   EventLog events_;
@@ -442,27 +455,36 @@ class Server {
   ProcessInfo process_;
   ServerClaims claims_;
   NodeAbilities abilities_;
-  ScriptCache scripts_;
-  FunctionStore functions_;
+  UvKeptTexts kept_;
   ChannelCounts channels_;
-  std::unique_ptr<UvScriptKeeper> script_keeper_;
-  std::unique_ptr<UvScriptKeeper> function_keeper_;
+  TrackingTotals tracking_;
+  // What the clients of all workers saw.
+  struct Seen {
+    explicit Seen(uint32_t workers) : watchers(workers) {}
+    SlowLog slow_log;
+    LatencyEvents latency;
+    WatcherCounts watchers;
+    NodeBaseline baseline;
+  } seen_;
   std::unique_ptr<UvPresence> presence_;
-  std::unique_ptr<UvStartCheck> start_check_;  // null after a while
-  std::unique_ptr<UvTimer> start_check_end_;
+  struct StartLook {
+    std::unique_ptr<UvStartCheck> check;  // null after a while
+    std::unique_ptr<UvTimer> end;
+  } start_;
   UvWorker::Shared shared_;
   UvRoom room_;
+  struct Member {
+    std::unique_ptr<OpenedCoordinator> opened;  // in a fleet it only holds the state folder
+    std::unique_ptr<UvFleet> fleet;
+    std::unique_ptr<UvTimer> leave_end;
+    bool draining = false;
+  } member_;
   std::unique_ptr<CoordinatorService> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
   UvSignals signals_{[this](int number) { OnSignal(number); }};
-  std::unique_ptr<UvTimer> state_patience_;
-  bool stopping_ = false;
-  bool taken_over_ = false;
-  bool clean_ = true;
-  uint32_t draining_ = 0;
-  int exit_code_ = 0;
+  UvEnd end_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <iterator>
+#include <string>
 #include <vector>
 
 namespace gemel {
@@ -44,6 +45,11 @@ class UvSignals {
   std::vector<int> kept_;
   bool delivers_ = false;
 };
+
+// "SIGTERM", of one that ends the process.
+inline std::string SignalName(int signal) {
+  return signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGQUIT";
+}
 
 }  // namespace gemel
 

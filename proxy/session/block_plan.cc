@@ -27,7 +27,15 @@ std::string BlockPlan::Add(const Pool& pool, const CommandRow& row,
       return plan.refused_at_exec ? std::string() : plan.error;
     case Plan::Kind::kAnswered:
     case Plan::Kind::kCursor:
-      return NotInTransaction(row, "its cursor is gemel's own");
+      if (pool.shards().size() > 1) {
+        return NotInTransaction(row, "it goes through all shards, and a transaction goes to one");
+      }
+      if (plan.kind == Plan::Kind::kCursor) {
+        has_cursor_ = true;
+        break;
+      }
+      has_local_ = true;
+      return {};
     case Plan::Kind::kEachShard:
       return NotInTransaction(row, "it is about all shards, and a transaction goes to one");
     case Plan::Kind::kByKey:
@@ -56,7 +64,7 @@ std::string BlockPlan::Add(const Pool& pool, const CommandRow& row,
   request_ = request;
   confined_ = confined;
   row_ = SlowerOf(row_, &row);
-  primary_only_ |= (row.flags & kCmdPrimaryOnly) != 0;
+  primary_only_ |= plan.by_cursor || (row.flags & kCmdPrimaryOnly) != 0;
   AddMarks(args, plan);
   return {};
 }

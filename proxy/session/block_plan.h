@@ -36,8 +36,12 @@ class BlockPlan {
   // That of its commands which may take longest; null: it has none for the nodes.
   const CommandRow* row() const { return row_; }
   bool primary_only() const { return primary_only_; }
+  // A script or function without keys is in it, which can change nothing there.
+  bool confined() const { return confined_; }
   // The proxy answers some of it itself.
   bool has_local() const { return has_local_; }
+  // A cursor of SCAN is in it.
+  bool has_cursor() const { return has_cursor_; }
   // Its keys for the fence: all of them, or kAnyKey.
   const std::vector<ReadFence::Mark>& marks() const { return marks_; }
 
@@ -49,6 +53,7 @@ class BlockPlan {
   const CommandRow* row_ = nullptr;
   bool primary_only_ = false;
   bool has_local_ = false;
+  bool has_cursor_ = false;
   bool confined_ = false;     // a script or function without keys is in it
   bool of_all_keys_ = false;  // a write that names no keys
   std::vector<ReadFence::Mark> marks_;

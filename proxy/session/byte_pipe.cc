@@ -28,7 +28,7 @@ BytePipe::~BytePipe() = default;
 
 void BytePipe::DecodeBytes(std::string_view bytes) {
   const bool goes_on = filtered_->filter->Decode(bytes, &filtered_->plain, &filtered_->wire);
-  if (!filtered_->wire.empty()) session_->replies().WantFlush();
+  if (!filtered_->wire.empty()) session_->replies().out().WantFlush();
   PassPlain();
   if (!goes_on) session_->Drain();
 }

@@ -7,7 +7,12 @@
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/refusals.h"
+#include "proxy/scripts/function_store.h"
+#include "proxy/seen/monitor_line.h"
+#include "proxy/seen/shown_args.h"
 #include "proxy/session/errors.h"
+#include "proxy/session/keyless_block.h"
+#include "proxy/session/merge.h"
 
 namespace gemel {
 
@@ -31,7 +36,9 @@ ExecReply::ExecReply(Session* session, Request* place, std::unique_ptr<QueuedBlo
       place_(place),
       block_(std::move(block)),
       element_of_(std::move(element_of)),
-      ticket_(std::move(ticket)) {
+      ticket_(std::move(ticket)),
+      begun_us_(session->context().now_us),
+      monitor_args_(std::exchange(session->context().monitor->draft(), {})) {
   if (place_->form != Resp2Form::kNothing) place_->form = Resp2Form::kAsItIs;
 }
 
@@ -42,8 +49,13 @@ void ExecReply::Begin(std::unique_ptr<ExecReply> reply, Request* request) {
     self->OnBlock("*0\r\n");
     return;
   }
+  self->shard_ = request->shard;
   request->sink = self;
-  self->session_->context().dispatcher->Submit(request);
+  if (self->block_->plan.confined() && KeylessBlock::IsFor(*request)) {
+    KeylessBlock::Begin(&self->session_->context(), request);
+  } else {
+    self->session_->context().dispatcher->Submit(request);
+  }
 }
 
 void ExecReply::OnReply(Request* request, const Reply& reply) {
@@ -65,8 +77,27 @@ void ExecReply::OnReply(Request* request, const Reply& reply) {
   }
 }
 
+// The nodes that were sent the block may have its libraries, which are not loaded behind it now.
+void ExecReply::RenewLibraries() {
+  SessionContext& context = session_->context();
+  if (!block_->calls_loaded) return;
+  for (const TextStore::Text& library : block_->libraries) {
+    context.functions->Renew(FunctionStore::NameIn(*library));
+  }
+  for (const PoolShard& shard : context.pool->shards()) {
+    Request* request = context.dispatcher->New();
+    request->kind = RequestKind::kLibraries;
+    request->shard = static_cast<uint16_t>(shard.slot);
+    request->frame = {};
+    request->sink = context.dispatcher->unanswered();
+    context.dispatcher->SubmitApart(request);
+  }
+}
+
 void ExecReply::OnBlock(std::string_view reply) {
+  took_us_ = session_->context().now_us - begun_us_;
   if (reply[0] == '-') {
+    RenewLibraries();
     std::string error;
     if (IsNodesRefusal(reply)) {
       AppendError(&error,
@@ -87,11 +118,9 @@ void ExecReply::GoOn() {
     const QueuedBlock::Command& command = block_->commands[next_];
     if (!command.local) {
       const uint32_t element = element_of_[next_];
-      if (element < elements_.size()) Append(elements_[element]);
-    } else if (!command.error.empty()) {
-      std::string error;
-      AppendError(&error, command.error);
-      Append(error);
+      if (element < elements_.size()) AppendOfShard(*command.row, elements_[element]);
+    } else if (!command.answer.empty()) {
+      Append(command.answer);
     } else if (wanted && !RunLocal(command)) {
       return;
     }
@@ -99,11 +128,21 @@ void ExecReply::GoOn() {
   Finish(whole_);
 }
 
+void ExecReply::AppendOfShard(const CommandRow& row, std::string_view element) {
+  if (row.split != Split::kCursor) {
+    Append(element);
+    return;
+  }
+  std::string whole;
+  AppendScanReply({{}, element, {}}, shard_, std::nullopt, &whole);
+  Append(whole);
+}
+
 bool ExecReply::RunLocal(const QueuedBlock::Command& command) {
   SplitFrame(block_->FrameOf(command), &args_);
   running_ = true;
   answered_ = false;
-  session_->RunFor(this, *command.row, args_);
+  session_->commands().RunFor(this, *command.row, args_);
   running_ = false;
   return answered_;
 }
@@ -127,6 +166,9 @@ Request* ExecReply::Reserve(const CommandRow* row) {
 void ExecReply::Append(std::string_view element) {
   const QueuedBlock::Command& command = block_->commands[next_];
   try {
+    Count(command, element);
+    if (session_->context().monitor->any()) [[unlikely]]
+      TellMonitors(command);
     if (session_->state().protocol.is_resp3()) {
       whole_ += element;
       return;
@@ -138,7 +180,39 @@ void ExecReply::Append(std::string_view element) {
   }
 }
 
+// Its client had to wait for the whole block, each command took a part.
+void ExecReply::Count(const QueuedBlock::Command& command, std::string_view reply) {
+  ClientsSeen* seen = session_->context().seen;
+  const CommandRow& row = *command.row;
+  const bool failed = reply.starts_with('-');
+  if (failed) seen->OnError(reply);
+  if (failed && IsRejection(reply)) {
+    seen->OnRejected(row);
+    return;
+  }
+  seen->OnDone(row, took_us_ / block_->commands.size());
+  if (failed) seen->OnFailed(row);
+  if (!seen->IsSlow(took_us_)) return;
+  std::string args;
+  AppendShownFrame(&row, block_->FrameOf(command), &args);
+  seen->NoteSlow(row, took_us_, std::move(args), session_->replies().account().who());
+}
+
+void ExecReply::TellMonitors(const QueuedBlock::Command& command) {
+  if (!IsMonitored(*command.row)) return;
+  std::vector<std::string_view> args;
+  SplitFrame(block_->FrameOf(command), &args);
+  MonitorFeed* feed = session_->context().monitor;
+  feed->Drop();
+  AppendMonitorArgs(*command.row, args, &feed->draft());
+  session_->commands().TellMonitors();
+}
+
 void ExecReply::Finish(std::string_view reply) {
+  if (!monitor_args_.empty()) {
+    session_->context().monitor->draft() = std::move(monitor_args_);
+    session_->commands().TellMonitors();
+  }
   if (ticket_ != nullptr) ticket_->dropped = true;
   std::string error;
   if (no_memory_) AppendError(&error, kNoMemory);

@@ -13,7 +13,7 @@
 
 #include "backend/shard/request.h"
 #include "proxy/session/session.h"
-#include "proxy/session/state/transaction.h"
+#include "proxy/session/transaction.h"
 
 namespace gemel {
 
@@ -39,11 +39,17 @@ class ExecReply : public RequestSink, private LocalAnswers {
   void Answer(std::string_view frame) override;
   Request* Reserve(const CommandRow* row) override;
 
+  void RenewLibraries();
   void OnBlock(std::string_view reply);
   void GoOn();
+  // What the shard said to one of its commands.
+  void AppendOfShard(const CommandRow& row, std::string_view element);
   // False: its answer comes later.
   bool RunLocal(const QueuedBlock::Command& command);
   void Append(std::string_view element);
+  // A command of it was carried out.
+  void Count(const QueuedBlock::Command& command, std::string_view reply);
+  void TellMonitors(const QueuedBlock::Command& command);
   void Finish(std::string_view reply);
 
   Session* session_;
@@ -51,6 +57,7 @@ class ExecReply : public RequestSink, private LocalAnswers {
   std::unique_ptr<QueuedBlock> block_;
   std::vector<uint32_t> element_of_;
   std::shared_ptr<WatchTicket> ticket_;
+  uint32_t shard_ = 0;          // the slot
   Request* request_ = nullptr;  // the block's
   std::string from_shard_;
   std::vector<std::string_view> elements_;  // of it
@@ -60,6 +67,9 @@ class ExecReply : public RequestSink, private LocalAnswers {
   bool running_ = false;                // its handler
   bool answered_ = false;
   bool no_memory_ = false;
+  const uint64_t begun_us_;
+  uint64_t took_us_ = 0;      // the whole block
+  std::string monitor_args_;  // EXEC's own line, which comes behind those of its commands
 };
 
 }  // namespace gemel

@@ -30,11 +30,7 @@ void Gather::Abandon::operator()(Gather* gather) const {
 }
 
 Request* Gather::NewPart(std::string_view frame) {
-  Request* request = dispatcher_->New();
-  request->sink = this;
-  request->session = parent_->session;
-  request->database = parent_->database;
-  request->reply_log2 = parent_->reply_log2;
+  Request* request = dispatcher_->NewFor(*parent_, this);
   request->frame = frame;
   parts_.emplace_back().request = request;  // it is kept, whatever fails from here on
   request->OwnFrame();
@@ -51,6 +47,12 @@ void Gather::AddShard(uint32_t shard, RequestKind kind, const CommandRow* row,
   part.shard = shard;
   part.name = dispatcher_->pool().OfSlot(shard).name;
   part.places = std::move(places);
+}
+
+void Gather::TrackLast() {
+  Request* request = parts_.back().request;
+  request->becomes = BecomesOf(request->kind);
+  request->kind = RequestKind::kTracked;
 }
 
 void Gather::AddEachShard(const Pool& pool, RequestKind kind, const CommandRow* row,
@@ -85,8 +87,9 @@ void Gather::Send() {
     } else if (part.apart) {
       dispatcher_->SubmitApart(part.request);
     } else {
-      part.request->primary_only =
-          part.request->row != nullptr && (part.request->row->flags & kCmdPrimaryOnly) != 0;
+      const uint32_t flags = part.request->row != nullptr ? part.request->row->flags : 0;
+      part.request->primary_only = (flags & kCmdPrimaryOnly) != 0;
+      part.request->cursors = (flags & kCmdCursor) != 0;
       dispatcher_->Submit(part.request);
     }
   }

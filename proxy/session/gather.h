@@ -38,6 +38,8 @@ class Gather : public RequestSink {
   // Adds a part for a shard, with its frame. The places are those of its elements (kByKey).
   void AddShard(uint32_t shard, RequestKind kind, const CommandRow* row, std::string_view frame,
                 std::vector<uint32_t> places = {});
+  // What the part that was added last reads is remembered for its session (CLIENT TRACKING).
+  void TrackLast();
   // The same for each shard of a pool.
   void AddEachShard(const Pool& pool, RequestKind kind, const CommandRow* row,
                     std::string_view frame);

@@ -1,17 +1,16 @@
 #include "proxy/session/merge.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "backend/keys/cursor.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "proxy/session/merge_stats.h"
 
 namespace gemel {
 
 namespace {
-
-constexpr uint64_t kSlots = 1 << 16;  // a request's slot has 16 bits
 
 bool IsError(std::string_view reply) { return !reply.empty() && reply[0] == '-'; }
 
@@ -110,34 +109,54 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
     case Merge::kFirstFull:
       MergeFirstFull(parts, random, out);
       return;
+    case Merge::kTexts:
+      MergeTexts(parts, out);
+      return;
+    case Merge::kStats:
+      MergeStats(parts, out);
+      return;
+    case Merge::kXor:
+      MergeXor(parts, out);
+      return;
     default:  // kAllOk: all are
       out->append(parts[0].reply);
       return;
   }
 }
 
-std::string EncodeCursor(uint64_t node_cursor, uint32_t slot) {
-  if (node_cursor > (~uint64_t{0} - slot) / kSlots) return {};
-  return std::to_string(node_cursor * kSlots + slot);
+std::string EncodeCursor(uint64_t cursor, uint32_t slot) {
+  if (slot >= kCursorSlots || cursor > (~uint64_t{0} - slot) / kCursorSlots) return {};
+  return std::to_string(cursor * kCursorSlots + slot);
 }
 
-bool DecodeCursor(std::string_view text, uint64_t* node_cursor, uint32_t* slot) {
+bool DecodeCursor(std::string_view text, uint64_t* cursor, uint32_t* slot) {
   uint64_t value = 0;
   if (!ParseCursor(text, &value)) return false;
-  *node_cursor = value / kSlots;
-  *slot = static_cast<uint32_t>(value % kSlots);
+  *cursor = value / kCursorSlots;
+  *slot = static_cast<uint32_t>(value % kCursorSlots);
   return true;
 }
 
-// As strtoul reads it, which Redis asks: nothing is 0, and less than 0 counts from the end.
-bool ParseCursor(std::string_view text, uint64_t* node_cursor) {
-  *node_cursor = 0;
-  if (text.empty()) return true;
-  const bool negative = text[0] == '-';
-  if (negative || text[0] == '+') text.remove_prefix(1);
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *node_cursor);
-  if (negative) *node_cursor = 0 - *node_cursor;
-  return error == std::errc() && end == text.data() + text.size();
+void AppendScanReply(const PartReply& part, uint32_t slot, std::optional<uint32_t> next_slot,
+                     std::string* out) {
+  std::vector<std::string_view> halves;
+  uint64_t next = 0;
+  if (!SplitArray(part.reply, &halves) || halves.size() != 2 ||
+      !ParseCursor(ReplyText(halves[0]), &next)) {
+    out->append(part.reply);
+    return;
+  }
+  const std::string whole = next != 0   ? EncodeCursor(next, slot)
+                            : next_slot ? EncodeCursor(0, *next_slot)
+                                        : "0";
+  if (whole.empty()) {
+    AppendError(out, "ERR shard '" + std::string(part.shard) +
+                         "': its cursor is too large to carry the shard in it");
+    return;
+  }
+  AppendArrayHeader(out, 2);
+  AppendBulk(out, whole);
+  out->append(halves[1]);
 }
 
 }  // namespace gemel

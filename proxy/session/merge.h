@@ -4,6 +4,7 @@
 #define GEMEL_PROXY_SESSION_MERGE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,16 +31,20 @@ void MergeReplies(Merge merge, const std::vector<PartReply>& parts, uint32_t ran
 // The error reply `reply`, as a frame that names the shard it came from, unless it does so already.
 std::string NameShard(std::string_view shard, std::string_view reply);
 
-// SCAN over shards: the node's cursor and the shard's slot in one number, in the same way whatever
-// shards there are, so that a scan goes on when some come or go. Encode gives the text of the
-// cursor to go on with, from `node_cursor` of that slot; nothing when both do not fit in 64 bits
-// (Redis's own cursors are below the size of its table, and 2^48 fits). Decode is false for a text
-// that is no cursor. The text "0" is the first slot from its start; at the end of a scan it means
-// the end.
-std::string EncodeCursor(uint64_t node_cursor, uint32_t slot);
-bool DecodeCursor(std::string_view text, uint64_t* node_cursor, uint32_t* slot);
-// A node's own cursor.
-bool ParseCursor(std::string_view text, uint64_t* node_cursor);
+// SCAN over shards: the shard's cursor (backend/keys/cursor.h: the node's own and whose it is) and
+// the shard's slot in one number, in the same way whatever shards there are, so that a scan goes on
+// when some come or go. Encode gives the text of the cursor to go on with, from `cursor` of that
+// slot; nothing when both do not fit in 64 bits (Redis's own cursors are below the size of its
+// table: 2^36 fits in 63 bits, and 2^26 in what a double holds exactly, as which some clients read
+// it). Decode is false for a text that is no cursor. The text "0" is the first slot from its start;
+// at the end of a scan it means the end.
+std::string EncodeCursor(uint64_t cursor, uint32_t slot);
+bool DecodeCursor(std::string_view text, uint64_t* cursor, uint32_t* slot);
+
+// The reply of a slot's shard to SCAN, with the slot in its cursor; behind its end, `next_slot`,
+// or nothing if it is the last one.
+void AppendScanReply(const PartReply& part, uint32_t slot, std::optional<uint32_t> next_slot,
+                     std::string* out);
 
 }  // namespace gemel
 

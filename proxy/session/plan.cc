@@ -6,6 +6,7 @@
 #include "backend/command/key_finder.h"
 #include "backend/command/other_database.h"
 #include "backend/command/second_copy.h"
+#include "backend/keys/cursor.h"
 #include "proxy/session/errors.h"
 #include "proxy/session/merge.h"
 
@@ -28,10 +29,10 @@ void PlanOneShard(const Pool& pool, const CommandRow& row, uint32_t shard, Plan*
   plan->kind = Plan::Kind::kOneShard;
   plan->shard = shard;
   if (RefusedAsWrite(pool, plan->second_copy, shard)) Refuse(RefusalAsWrite(row), plan);
-  if (plan->second_copy == SecondCopy::kConfined && pool.OfSlot(shard).copies > 1) {
-    plan->confined = true;
-    plan->request = RequestKind::kRead;
-  }
+  if (plan->second_copy != SecondCopy::kConfined) return;
+  plan->confined = pool.OfSlot(shard).copies > 1;
+  // With one copy it may do what it likes; but not on a copy that is added before it is sent.
+  plan->request = plan->confined ? RequestKind::kRead : RequestKind::kFirstWrite;
 }
 
 // The keys are sorted by shard, in the order in which the shards come first; those of one shard
@@ -90,17 +91,20 @@ void PlanEachShard(const Pool& pool, const CommandRow& row, Plan* plan) {
 
 void PlanCursor(const Pool& pool, Args args, Plan* plan) {
   uint32_t asked = 0;
-  if (!DecodeCursor(args[1], &plan->node_cursor, &asked)) {
+  if (!DecodeCursor(args[1], &plan->shard_cursor, &asked)) {
     plan->refused_at_exec = true;
     return Refuse("ERR invalid cursor", plan);
   }
+  const bool of_script = asked == kScriptCursorSlot && plan->shard_cursor != 0;
+  if (of_script) asked = 0;
   plan->shard = pool.SlotFrom(asked);
   if (plan->shard == pool.slot_count()) {
     plan->kind = Plan::Kind::kAnswered;
     plan->answer = "*2\r\n$1\r\n0\r\n*0\r\n";
     return;
   }
-  if (plan->shard != asked) plan->node_cursor = 0;  // that shard is gone
+  // That shard is gone; or a script gave it, on whichever shard.
+  if (plan->shard != asked || of_script) plan->shard_cursor = 0;
   plan->kind = Plan::Kind::kCursor;
   plan->next_shard = pool.SlotFrom(plan->shard + 1);
   plan->last_shard = plan->next_shard == pool.slot_count();
@@ -110,6 +114,17 @@ void PlanCursor(const Pool& pool, Args args, Plan* plan) {
 bool MayName(const PoolConfig& config, const CommandRow& row, Args args) {
   const int64_t highest = HighestDatabase(row, args);
   return highest < 0 || (highest < config.databases && config.ShardWithDatabase() == nullptr);
+}
+
+// The shard of the key has what the patterns of this SORT name, too: by their hash tag, so that it
+// stays true whatever becomes of the ring.
+bool HasAllItReads(const Pool& pool, Args args) {
+  const std::string_view tag = pool.config().ring.hash_tag;
+  const std::string_view wanted = HashedPart(args[1], tag);
+  return UnnamedKeysBegin(args, [&](std::string_view begin) {
+    const std::string_view part = HashedPart(begin, tag);
+    return part.size() < begin.size() && part == wanted;
+  });
 }
 
 }  // namespace
@@ -122,10 +137,10 @@ void Plan::Clear() {
   names_all_keys = true;
   second_copy = SecondCopy::kNone;
   shard = next_shard = 0;
-  node_cursor = 0;
+  shard_cursor = 0;
   last_shard = false;
   error.clear();
-  confined = false;
+  by_cursor = confined = false;
   refused_at_exec = false;
   answer = {};
   may_wait = false;
@@ -174,7 +189,7 @@ void MakePlan(const Pool& pool, const CommandRow& row, Args args, Plan* plan) {
     plan->refused_at_exec = true;
     return Refuse(std::move(wrong), plan);
   }
-  if (pool.shards().size() > 1 && !plan->names_all_keys) {
+  if (pool.shards().size() > 1 && !plan->names_all_keys && !HasAllItReads(pool, args)) {
     return Refuse("ERR " + std::string(kUnnamedKeysRefusal), plan);
   }
   switch (row.split) {

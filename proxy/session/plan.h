@@ -35,7 +35,7 @@ struct Plan {
     kByKey,      // cut up: each of `parts` gets its keys
     kEachShard,  // whole, to the shard of each of `parts`; how the replies merge makes it a sum, a
                  // list, or the one of any shard
-    kCursor,     // to `shard`, with the node's own cursor in args[1]
+    kCursor,     // to `shard`, with that shard's cursor in args[1]
   };
 
   Kind kind = Kind::kRefused;
@@ -44,10 +44,11 @@ struct Plan {
   bool names_all_keys = true;
   SecondCopy second_copy = SecondCopy::kNone;  // what the copies after the first are to be sent
   uint32_t shard = 0;                          // the slot
-  uint64_t node_cursor = 0;                    // kCursor: what that shard is asked from
+  uint64_t shard_cursor = 0;                   // kCursor: what that shard is asked from
   uint32_t next_shard = 0;                     // kCursor: the slot after it
   bool last_shard = false;                     // kCursor: there is none
   std::string error;                           // without "-"
+  bool by_cursor = false;                      // a script that may read with one: primary only
   bool confined = false;                       // sent as the row's `confine` makes it
   bool refused_at_exec = false;                // in a transaction it is queued: Redis says so then
   std::string_view answer;                     // a whole reply
@@ -80,6 +81,11 @@ inline RequestKind RequestKindFor(SecondCopy second) {
 // and whether it is refused: the shard has copies that this write might change differently.
 inline bool RefusedAsWrite(const Pool& pool, SecondCopy second, uint32_t shard) {
   return second == SecondCopy::kNotYet && pool.OfSlot(shard).copies > 1;
+}
+// Whether the keys of a command are those that its client reads and may keep (CLIENT TRACKING): of
+// a script it is not known which it reads.
+inline bool ReadsForClient(const CommandRow& row) {
+  return (row.flags & kCmdReadonly) != 0 || row.script != ScriptRule::kNone;
 }
 // The error for such a write.
 std::string RefusalAsWrite(const CommandRow& row);

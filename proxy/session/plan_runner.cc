@@ -1,6 +1,7 @@
 #include "proxy/session/plan_runner.h"
 
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,29 +20,6 @@ bool TryOwn(Request* request) {
   } catch (const std::bad_alloc&) {
     return false;
   }
-}
-
-// The reply of one shard to a SCAN, with the shard in its cursor; behind its end, the next one.
-void FinishScan(const PartReply& part, uint32_t shard, uint32_t next_shard, bool last_shard,
-                std::string* out) {
-  std::vector<std::string_view> halves;
-  uint64_t next = 0;
-  if (!SplitArray(part.reply, &halves) || halves.size() != 2 ||
-      !ParseCursor(ReplyText(halves[0]), &next)) {
-    out->append(part.reply);
-    return;
-  }
-  const std::string whole = next != 0    ? EncodeCursor(next, shard)
-                            : last_shard ? "0"
-                                         : EncodeCursor(0, next_shard);
-  if (whole.empty()) {
-    AppendError(out, "ERR shard '" + std::string(part.shard) +
-                         "': its cursor is too large to carry the shard in it");
-    return;
-  }
-  AppendArrayHeader(out, 2);
-  AppendBulk(out, whole);
-  out->append(halves[1]);
 }
 
 }  // namespace
@@ -65,7 +43,7 @@ bool PlanRunner::StopsAtFence(const Plan& plan) const {
   }
   if (!plan.write()) return false;
   bool stops = false;
-  for (const ReadFence::Mark mark : context.marks) stops = stops || replies_->Blocks(mark);
+  for (const ReadFence::Mark mark : context.marks) stops = stops || replies_->stops().Blocks(mark);
   context.marks.clear();
   return stops;
 }
@@ -73,7 +51,7 @@ bool PlanRunner::StopsAtFence(const Plan& plan) const {
 void PlanRunner::Send(const Plan& plan, uint32_t random) {
   switch (plan.kind) {
     case Plan::Kind::kOneShard:
-      return SendOne(plan.shard, plan.request, 0);
+      return SendOne(plan.shard, plan.request, 0, plan.by_cursor);
     case Plan::Kind::kByKey:
       return SendCut(plan, random);
     case Plan::Kind::kEachShard:
@@ -87,9 +65,17 @@ void PlanRunner::Send(const Plan& plan, uint32_t random) {
   }
 }
 
+Request* PlanRunner::ReserveNoted() {
+  Request* place = replies_->Reserve(&row_);
+  replies_->account().Note(place, asked_, asked_frame_);
+  return place;
+}
+
 GatherPtr PlanRunner::Gathering(uint32_t random) {
+  Request* place = ReserveNoted();
+  place->holds_pushes = tracks_;
   return Gather::Make(
-      context_->dispatcher, replies_->Reserve(&row_),
+      context_->dispatcher, place,
       [merge = row_.merge, random](const std::vector<PartReply>& parts, std::string* out) {
         MergeReplies(merge, parts, random, out);
       });
@@ -113,6 +99,7 @@ void PlanRunner::SendCut(const Plan& plan, uint32_t random) {
       for (uint32_t i = 0; i < step; ++i) AppendBulk(&frame, args[key + i]);
     }
     gather->AddShard(part.shard, plan.request, &row_, frame, {begin, end});
+    if (remembers_) gather->TrackLast();
   }
   Gather::Launch(std::move(gather));
   for (const PlanPart& part : plan.parts) {
@@ -132,17 +119,18 @@ void PlanRunner::SendEach(const Plan& plan, uint32_t random) {
 }
 
 void PlanRunner::SendCursor(const Plan& plan) {
-  const std::string cursor = std::to_string(plan.node_cursor);
+  const std::string cursor = std::to_string(plan.shard_cursor);
   std::vector<std::string_view> args(context_->args);
   args[1] = cursor;
   context_->text.clear();
   AppendCommand(&context_->text, args);
-  const auto finish = [shard = plan.shard, next_shard = plan.next_shard,
-                       last_shard = plan.last_shard](const std::vector<PartReply>& parts,
-                                                     std::string* out) {
-    FinishScan(parts[0], shard, next_shard, last_shard, out);
+  std::optional<uint32_t> next_shard;
+  if (!plan.last_shard) next_shard = plan.next_shard;
+  const auto finish = [shard = plan.shard, next_shard](const std::vector<PartReply>& parts,
+                                                       std::string* out) {
+    AppendScanReply(parts[0], shard, next_shard, out);
   };
-  GatherPtr gather = Gather::Make(context_->dispatcher, replies_->Reserve(&row_), finish);
+  GatherPtr gather = Gather::Make(context_->dispatcher, ReserveNoted(), finish);
   gather->AddShard(plan.shard, plan.request, &row_, context_->text);
   Gather::Launch(std::move(gather));
   pace_->Sent(plan.shard);

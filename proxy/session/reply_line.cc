@@ -13,34 +13,28 @@ namespace {
 // So long a subscriber may be above the soft limit.
 constexpr uint64_t kSlowSubscriberMs = 60 * 1000;
 
-// Replies from here on are handed over instead of copied, where that is possible.
-constexpr size_t kLargeReply = ChunkPool::kStandard;
-
 }  // namespace
 
-ReplyLine::ReplyLine(SessionContext* context, SessionState* state, uint64_t id)
+ReplyLine::ReplyLine(SessionContext* context, SessionState* state, const std::string* peer,
+                     uint64_t id)
     : context_(context),
       state_(state),
       id_(static_cast<uint32_t>(id)),
-      out_(context->chunks),
+      out_(context),
+      account_(context, state, peer),
       forecast_(context->pool->config().limits.client_output, context->reply_bytes) {}
 
 ReplyLine::~ReplyLine() {
   if (listed_) context_->gone->Remove(id_);
 }
 
-void ReplyLine::PushMarks() {
-  fence_.PushRead(context_->marks);
-  context_->marks.clear();
-}
-
 void ReplyLine::Append(const Reply& reply, Resp2Form form) {
-  if (silent_) {  // behind a gap no reply would be in its place
-    if (!closed_) WantFlush();
+  if (out_.silent()) {  // behind a gap no reply would be in its place
+    if (!closed_) out_.WantFlush();
     return;
   }
   if (form == Resp2Form::kNothing) [[unlikely]] {
-    WantFlush();  // its connection may have waited for this to end
+    out_.WantFlush();  // its connection may have waited for this to end
     return;
   }
   const size_t size = reply.bytes.size();
@@ -51,56 +45,16 @@ void ReplyLine::Append(const Reply& reply, Resp2Form form) {
   }
   if (out_.bytes() > 0 &&
       out_.bytes() + size > context_->pool->config().limits.client_output_hard) {
-    overrun_limit_ = "client_output_hard";
-    Overrun();  // the socket may never be writable again: the transport looks now
+    out_.Overrun();  // the socket may never be writable again: the transport looks now
     return;
   }
-  if (!ReadsSameInResp2(reply.bytes, form)) {
-    AppendConverted(reply, form);
-  } else if (reply.buffer != nullptr && size >= kLargeReply) {
-    out_.AppendChunk(context_->chunks->Adopt(std::move(*reply.buffer)));
-  } else {
-    out_.Append(reply.bytes);
-  }
-  WantFlush();
-}
-
-// A large one is not copied: what is the same in both protocols goes out as it lies.
-void ReplyLine::AppendConverted(const Reply& reply, Resp2Form form) {
-  class Out : public Resp2Out {
-   public:
-    Out(OutQueue* out, Chunk* chunk) : out_(out), chunk_(chunk) {}
-    void Same(std::string_view part) override {
-      if (chunk_ == nullptr || part.size() < kLargeReply) return Made(part);
-      const size_t begin = static_cast<size_t>(part.data() - chunk_->data);
-      out_->AppendPart(chunk_, begin, begin + part.size());
-    }
-    void Made(std::string_view bytes) override { out_->Append(bytes); }
-
-   private:
-    OutQueue* out_;
-    Chunk* chunk_;
-  };
-  if (reply.bytes == "_\r\n" && form == Resp2Form::kPlain) {
-    out_.Append("$-1\r\n");  // what a cache says most of that is not the same
-  } else if (reply.bytes.size() < kLargeReply) {
-    std::string& text = context_->text;
-    text.clear();
-    AppendInResp2(reply.bytes, form, &text);
-    out_.Append(text);
-  } else if (reply.buffer == nullptr) {
-    Out out(&out_, nullptr);
-    WriteInResp2(reply.bytes, form, &out);
-  } else {
-    const ChunkRef held(context_->chunks->Adopt(std::move(*reply.buffer)));
-    Out out(&out_, held.get());
-    WriteInResp2({held->data, held->size}, form, &out);
-  }
+  out_.AppendReply(reply, form);
+  out_.WantFlush();
 }
 
 bool ReplyLine::IsTooSlow() {
   const LimitsConfig& limits = context_->pool->config().limits;
-  const size_t held = out_.bytes();
+  const size_t held = out_.bytes() + (pushes_ != nullptr ? pushes_->bytes() : 0);
   uint64_t& since_ms = state_->subscriptions.slow_since_ms;
   if (held <= limits.subscriber_output_soft) {
     since_ms = 0;
@@ -108,44 +62,93 @@ bool ReplyLine::IsTooSlow() {
     since_ms = context_->now_ms;
   }
   if (held > limits.subscriber_output) {
-    overrun_limit_ = "subscriber_output";
-    return true;
+    out_.Overrun("subscriber_output");
+  } else if (since_ms != 0 && context_->now_ms > since_ms + kSlowSubscriberMs) {
+    out_.Overrun("subscriber_output_soft");
   }
-  overrun_limit_ = "subscriber_output_soft";
-  return since_ms != 0 && context_->now_ms > since_ms + kSlowSubscriberMs;
+  return out_.overrun();
 }
 
 void ReplyLine::OnMessage(ChannelMessage* message) {
-  if (silent_) return;
-  if (IsTooSlow()) {
-    Overrun();
+  if (out_.silent()) return;
+  if (IsTooSlow()) return;
+  if (pushes_ != nullptr && HoldMessage(message)) [[unlikely]]
     return;
-  }
   const bool resp3 = state_->protocol.is_resp3();
   if (Chunk* chunk = message->ChunkIn(resp3); chunk != nullptr) {
     out_.AppendChunk(chunk);
   } else {
     out_.Append(message->In(resp3));
   }
-  WantFlush();
+  out_.WantFlush();
 }
 
-void ReplyLine::Overrun() {
-  overrun_ = true;
-  Silence();
+bool ReplyLine::HoldMessage(ChannelMessage* message) {
+  return pushes_->any_unconfirmed() &&
+         pushes_->AddMessage(ChannelOfMessage(message->In(/*resp3=*/false)),
+                             message->In(state_->protocol.is_resp3()));
+}
+
+void ReplyLine::PushInTurn(std::string_view push) {
+  size_t ahead = 0;
+  size_t place = 0;
+  for (const Request* request = head_; request != nullptr; request = request->next) {
+    ++place;
+    if (request->answered || request->holds_pushes) ahead = place;
+  }
+  Push(ahead, push);
+}
+
+void ReplyLine::PushBehindReads(std::string_view push) {
+  size_t ahead = 0;
+  size_t place = 0;
+  for (const Request* request = head_; request != nullptr; request = request->next) {
+    ++place;
+    const bool reads =
+        request->kind == RequestKind::kRead || request->kind == RequestKind::kTracked;
+    if (reads && !request->answered && !request->holds_pushes && !stops_.Awaits(request))
+      ahead = place;
+  }
+  if (ahead > 0) Push(ahead, push);
+}
+
+void ReplyLine::Push(size_t ahead, std::string_view push) {
+  if (out_.silent()) return;
+  if (IsTooSlow()) return;
+  if (ahead > 0) {
+    held_pushes().Add(ahead, push);
+    return;
+  }
+  out_.Append(push);
+  out_.WantFlush();
+}
+
+void ReplyLine::ReleasePushes(size_t gone) {
+  pushes_->OnGone(gone, [this](std::string_view push) {
+    if (!out_.silent()) out_.Append(push);
+  });
+  if (pushes_->empty()) pushes_.reset();
+  if (!out_.silent()) out_.WantFlush();
+}
+
+void ReplyLine::OnLines(std::string_view lines) {
+  if (out_.silent()) return;
+  if (IsTooSlow()) return;
+  out_.Append(lines);
+  out_.WantFlush();
 }
 
 // In its turn. What is kept of one that came after the end is nothing.
 void ReplyLine::AppendKept(Request* request) {
   ByteBuffer& kept = request->extra->reply;
   kept_ -= kept.capacity();
+  account_.OnDone(request, kept.view(), request->extra->answered_us);
   if (!closed_) Append(Reply{kept.view(), &kept}, request->form);
 }
 
 void ReplyLine::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) context_->dispatcher->Answered(*request);
-  if (request == order_) [[unlikely]]
-    order_ = nullptr;
+  stops_.OnAnswered(request);
   if (request != head_) {
     request->answered = true;
     if (closed_) {
@@ -154,23 +157,34 @@ void ReplyLine::OnReply(Request* request, const Reply& reply) {
     }
     Dispatcher::KeepReply(request, reply);
     kept_ += request->extra->reply.capacity();
+    account_.OnEarly(request);
     return;
   }
+  const uint32_t before = pending_;
+  account_.OnDone(request, reply.bytes, context_->now_us);
   Append(reply, request->form);
   Pop();
   while (head_ != nullptr && head_->answered) {
     AppendKept(head_);
     Pop();
   }
+  if (pushes_ != nullptr) [[unlikely]]
+    ReleasePushes(before - pending_);
 }
 
 void ReplyLine::Answer(std::string_view frame, const CommandRow* row) {
   context_->marks.clear();  // of a read that is not sent
+  const bool error = frame.starts_with('-');
+  if (error) context_->seen->OnError(frame);
+  // As with Redis, an error is a reply like others also where the rest is told to who wants none.
+  const Resp2Form form = error && state_->reply_mode.silent() ? Resp2Form::kNothing : FormFor(row);
   if (head_ == nullptr) {
-    Append(Reply{frame, nullptr}, FormFor(row));
+    Append(Reply{frame, nullptr}, form);
     return;
   }
   Request* request = Reserve(row);
+  request->row = nullptr;
+  request->form = form;
   OnReply(request, Reply{frame, nullptr});
 }
 
@@ -181,11 +195,15 @@ void ReplyLine::AnswerNoMemory(Request* request) {
 }
 
 void ReplyLine::Close() {
-  closed_ = silent_ = true;
+  closed_ = true;
   if (left_ != nullptr) left_->store(true, std::memory_order_relaxed);
-  out_.Clear();
+  out_.End();
+  pushes_.reset();
   // What is answered already is of no use now; what is in flight frees itself when it is.
-  while (head_ != nullptr && head_->answered) Pop();
+  while (head_ != nullptr && head_->answered) {
+    account_.OnDone(head_, head_->extra->reply.view(), head_->extra->answered_us);
+    Pop();
+  }
   for (Request* request = head_; request != nullptr; request = request->next) {
     if (request->answered) request->extra->reply.Clear();
   }
@@ -201,7 +219,8 @@ std::shared_ptr<const std::atomic<bool>> ReplyLine::Gone() {
 
 void ReplyLine::ReleaseMemory() {
   if (out_.empty()) out_.ReleaseMemory();
-  fence_.ReleaseMemory();
+  account_.ReleaseMemory();
+  stops_.ReleaseMemory();
 }
 
 }  // namespace gemel

@@ -1,15 +1,22 @@
-// One command: looked up, let in, planned, and carried out.
+#include "proxy/session/session_commands.h"
 
+#include <algorithm>
+#include <new>
 #include <string>
+#include <utility>
 
 #include "backend/command/ascii.h"
 #include "backend/command/blocking.h"
-#include "backend/command/key_finder.h"
 #include "backend/command/script_guard.h"
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/node_abilities.h"
-#include "proxy/dispatch/unanswered.h"
+#include "proxy/channels/channel_registry.h"
+#include "proxy/seen/monitor_line.h"
+#include "proxy/session/errors.h"
+#include "proxy/session/keyless_script.h"
 #include "proxy/session/plan_runner.h"
+#include "proxy/session/publish_wait.h"
+#include "proxy/session/sent_as.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -43,102 +50,51 @@ class Counted {
   WorkerStats* stats_;
 };
 
-// A command as it is sent, if that is not as the client has it.
-struct SentAs {
-  const CommandRow* row;
-  std::string frame;         // empty: the client's
-  ScriptCache::Text script;  // held, for the arguments have it
-  std::string error;         // not at all: the script is not known
-};
-
-constexpr std::string_view kNoSuchScript = "NOSCRIPT No matching script. Please use EVAL.";
-
-// A script that a SCRIPT LOAD in the same transaction shows; null: none does.
-ScriptCache::Text FindAmong(const QueuedBlock& block, std::string_view sha1) {
-  for (const ScriptCache::Text& script : block.scripts) {
-    if (EqualsLower(sha1, ScriptCache::Sha1(*script))) return script;
-  }
-  return nullptr;
-}
-
-// FLUSHALL, where shards have a database of their nodes for themselves, empties that one: the
-// others are somebody else's. EVALSHA is sent as EVAL: a node need not know the script. What says
-// that it does not write is a read. `block`: it is queued there; null: it is not.
-SentAs Translate(SessionContext* context, const CommandRow& row, const QueuedBlock* block) {
-  SentAs sent{&row, {}, nullptr, {}};
-  std::vector<std::string_view>& args = context->args;
-  const CommandTable& table = context->pool->table();
-  if (row.arg_rule == ArgRule::kFlushAll &&
-      context->pool->config().ShardWithDatabase() != nullptr) {
-    args[0] = "FLUSHDB";
-    sent.frame = CommandFrame(args);
-    sent.row = table.FindByName("flushdb");
-  } else if (row.script == ScriptRule::kText) {
-    if (FindKeys(row, args, &context->plan.keys)) context->scripts->Note(args[1]);
-  } else if (row.script == ScriptRule::kSha) {
-    sent.script = context->scripts->Find(args[1]);
-    if (sent.script == nullptr && block != nullptr) sent.script = FindAmong(*block, args[1]);
-    if (sent.script == nullptr) {
-      const bool looked_for = args[1].size() == ScriptCache::kShaLength;
-      const bool well_formed = FindKeys(row, args, &context->plan.keys);
-      sent.error =
-          looked_for && !well_formed ? MalformedKeysError(row, args) : std::string(kNoSuchScript);
-      return sent;
-    }
-    args[0] = row.by_text;
-    args[1] = *sent.script;
-    sent.frame = CommandFrame(args);
-    sent.row = table.FindByName(row.by_text);
-  }
-  const CommandRow& then = *sent.row;
-  const bool reads = then.if_reads.empty()                  ? false
-                     : then.script == ScriptRule::kFunction ? context->functions->OnlyReads(args[1])
-                                                            : FunctionStore::SaysNoWrites(args[1]);
-  if (reads) {
-    args[0] = then.if_reads;
-    sent.frame = CommandFrame(args);
-    sent.row = table.FindByName(then.if_reads);
-  }
-  return sent;
-}
-
-// On a shard of several copies a function must be of a library that is kept here, and so confined
-// to its keys; one of another on a node would be free to change what is not copied.
-void RefuseUnknownFunction(const SessionContext& context, const CommandRow& row, Plan* plan) {
-  if (row.script != ScriptRule::kFunction || context.functions->HasFunction(context.args[1])) {
-    return;
-  }
-  const bool well_formed = plan->kind == Plan::Kind::kOneShard;
-  if (well_formed && context.pool->OfSlot(plan->shard).copies < 2) return;
-  plan->kind = Plan::Kind::kRefused;
-  plan->error = "ERR Function not found";
-  plan->refused_at_exec = true;
-}
-
-// A script without keys, which is sent as what can change nothing; false: no node can be sent it.
-bool ConfineIfNeeded(const SessionContext& context, const CommandRow& row, const Plan& plan,
-                     std::string* frame) {
-  if (!plan.confined || row.confine == nullptr) return true;
-  if (context.abilities != nullptr && context.abilities->WithoutConfinement()) return false;
-  *frame = row.confine(context.args);
-  return true;
-}
-
 }  // namespace
 
-bool Session::Handle(std::string_view frame) {
-  SessionContext& context = *context_;
-  Counted counted(&facts_, context.stats);
-  const CommandRow* row = context.memo.Find(context.pool->table(), context.args);
-  if (row == nullptr) [[unlikely]] {
-    if (IsBrowsers(context.args[0])) {
-      state_.access.NoteCutOff();
-      closing_ = cut_off_ = true;
-      replies_.Silence();
+SessionCommands::SessionCommands(Session* session, const Parts& parts)
+    : session_(*session),
+      context_(parts.context),
+      input_(*parts.input),
+      facts_(*parts.facts),
+      state_(*parts.state),
+      replies_(*parts.replies),
+      pace_(*parts.pace),
+      waits_(*parts.waits) {}
+
+bool SessionCommands::Take() {
+  Request* const last = replies_.last();
+  try {
+    const bool watched = context_->monitor->any();
+    if (watched && !Draft()) [[unlikely]]
+      return true;
+    const bool handled = Handle(input_.reader().frame());
+    if (watched) [[unlikely]]
+      TellDraft(handled);
+    if (handled) state_.reply_mode.Next();
+    return handled;
+  } catch (const std::bad_alloc&) {
+    Request* const now = replies_.last();
+    if (now == last || now == nullptr) {
+      TellError(kNoMemory);
+    } else if (!now->submitted && !now->answered) {
+      replies_.AnswerNoMemory(now);
     } else {
-      Reject(nullptr, context.pool->table().NotFoundError(context.args));
+      replies_.out().Overrun();  // it is not known how far it went: the connection ends
     }
     return true;
+  }
+}
+
+bool SessionCommands::Handle(std::string_view frame) {
+  SessionContext& context = *context_;
+  Counted counted(&facts_, context.stats);
+  const CommandRow* row = context.memo.Find(context.pool->names(), context.args);
+  std::string renamed;
+  if (row == nullptr) [[unlikely]] {
+    row = FindOtherwise(&renamed);
+    if (row == nullptr) return true;
+    frame = renamed;
   }
   facts_.last_command = row;
   if (!ArityFits(*row, context.args.size())) [[unlikely]] {
@@ -158,6 +114,8 @@ bool Session::Handle(std::string_view frame) {
     Queue(*row, frame);
     return true;
   }
+  if (state_.tracking.on()) [[unlikely]]
+    return HandleTracked(*row, frame) || counted.NotYet();
   if (!HasShortPlan(*row)) return HandleByPlan(*row, frame) || counted.NotYet();
   const std::string_view key = context.args[1];
   const ShortPlan plan = MakeShortPlan(*context.pool, *row, key);
@@ -165,10 +123,13 @@ bool Session::Handle(std::string_view frame) {
   if (plan.request == RequestKind::kRead) {
     mark = ReadFence::MarkOf(key);
   } else if (plan.refused) [[unlikely]] {
-    ReplyError(RefusalAsWrite(*row));
+    Refuse(*row, RefusalAsWrite(*row));
     return true;
-  } else if (replies_.Blocks(ReadFence::MarkOf(key))) [[unlikely]] {
-    replies_.StopAtFence();
+  } else if (replies_.stops().Blocks(ReadFence::MarkOf(key))) [[unlikely]] {
+    replies_.stops().StopAtFence();
+    return counted.NotYet();
+  } else if (context.channels->under_way().about_keys() &&
+             WaitToWrite(&context, &replies_, &state_, plan.shard)) [[unlikely]] {
     return counted.NotYet();
   }
   PlanRunner(context_, &replies_, &pace_, &input_, *row, frame)
@@ -176,7 +137,52 @@ bool Session::Handle(std::string_view frame) {
   return true;
 }
 
-bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame) {
+// Of a client that has not given the password; else it has been answered.
+bool SessionCommands::MayGoOn(const CommandRow& row) {
+  switch (state_.access.Judge(row)) {
+    case Access::Verdict::kServed:
+      return true;
+    case Access::Verdict::kPasswordFirst:
+      Reject(&row, "NOAUTH Authentication required.");
+      return false;
+    case Access::Verdict::kTurnedAway:
+      session_.CloseAfterReplies();
+      TellError(state_.access.TurnAway());
+      return false;
+  }
+  return false;
+}
+
+// A command that has another name here, and *frame is it by its own; null: there is none, and the
+// client has been answered.
+const CommandRow* SessionCommands::FindOtherwise(std::string* frame) {
+  SessionContext& context = *context_;
+  if (IsBrowsers(context.args[0])) {
+    state_.access.NoteCutOff();
+    carried_out_ = false;
+    session_.CutOff();
+    return nullptr;
+  }
+  const CommandRow* row =
+      context.pool->names().FindOtherwise(&context.args, state_.access.local_peer());
+  if (row == nullptr) {
+    Reject(nullptr, context.pool->names().NotFoundError(context.args));
+  } else {
+    *frame = CommandFrame(context.args);
+  }
+  return row;
+}
+
+// CLIENT CACHING is for the command behind it, or for all of a transaction.
+bool SessionCommands::HandleTracked(const CommandRow& row, std::string_view frame) {
+  const bool handled = HandleByPlan(row, frame);
+  const bool keeps = (row.flags & kCmdKeepsCaching) != 0;
+  if (handled && !keeps && !state_.transaction.open()) state_.tracking.EndCaching();
+  return handled;
+}
+
+bool SessionCommands::HandleByPlan(const CommandRow& client_row, std::string_view asked_frame) {
+  std::string_view frame = asked_frame;
   SessionContext& context = *context_;
   const SentAs sent = Translate(&context, client_row, nullptr);
   if (!sent.error.empty()) {
@@ -184,17 +190,25 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
     return true;
   }
   const CommandRow& row = *sent.row;
+  bool& waited = state_.waited_for_subscriptions;
+  waited = context.channels->under_way().any() && !waited &&
+           WaitForSubscriptions(&context, &replies_, &state_, row, MayWriteNow(row));
+  if (waited) [[unlikely]]
+    return false;
   if (!sent.frame.empty()) frame = sent.frame;
   Plan& plan = context.plan;
   MakePlan(*context.pool, row, context.args, &plan);
-  RefuseUnknownFunction(context, row, &plan);
+  plan.by_cursor = sent.by_cursor;
+  RefuseUnknownFunction(context, sent, &plan);
   switch (plan.kind) {
     case Plan::Kind::kLocal:
       if ((row.flags & kCmdAfterAll) != 0 && replies_.StopsBehindAll()) return false;
-      context.local->Run(*this, row, context.args);
-      return !state_.access.TakePutOff() && !replies_.fenced();
+      begun_us_ = row.MayTakeLong() ? context.seen->ClockUs() : 0;
+      context.local->Run(session_, row, context.args);
+      begun_us_ = 0;
+      return !state_.access.TakePutOff() && !replies_.stops().fenced();
     case Plan::Kind::kRefused:
-      ReplyError(plan.error);
+      Refuse(row, plan.error);
       return true;
     case Plan::Kind::kAnswered:
       ReplyNow(plan.answer);
@@ -205,73 +219,48 @@ bool Session::HandleByPlan(const CommandRow& client_row, std::string_view frame)
     case Plan::Kind::kCursor:
       break;
   }
-  std::string confined;
-  if (!ConfineIfNeeded(context, row, plan, &confined)) {
-    ReplyError(kCannotConfine);
+  if (!MayConfine(context, row, plan)) {
+    Reject(&client_row, kCannotConfine);
     return true;
   }
-  if (!confined.empty()) frame = confined;
-  PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame);
+  if (plan.confined) return RunKeyless(client_row, row, plan, asked_frame);
+  const std::string call = FreeCall(context, row, plan);
+  if (!call.empty()) frame = call;
+  const bool as_asked = frame.data() == asked_frame.data() && &row == &client_row;
+  PlanRunner runner(context_, &replies_, &pace_, &input_, row, frame,
+                    as_asked ? nullptr : &client_row, asked_frame);
+  if (state_.tracking.on()) [[unlikely]]
+    runner.Track(state_.tracking.Remembers() && ReadsForClient(row));
   if (runner.StopsAtFence(plan)) {
-    replies_.StopAtFence();
+    replies_.stops().StopAtFence();
     return false;
   }
   if (plan.may_wait) {
-    Block(row, frame, plan.shard, plan.timeout_ms);
+    pace_.Sent(plan.shard);
+    waits_.ForKeys(row, frame, plan.shard, plan.timeout_ms,
+                   state_.tracking.Remembers() && ReadsForClient(row));
     return true;
   }
   runner.Send(plan, static_cast<uint32_t>(facts_.commands * 0x9e3779b97f4a7c15ull >> 40));
   return true;
 }
 
-void Session::Block(const CommandRow& row, std::string_view frame, uint32_t shard,
-                    uint64_t timeout_ms) {
-  auto cargo = std::make_unique<BlockingCargo>();
-  cargo->ticket = std::make_shared<BlockTicket>();
-  cargo->timeout_ms = timeout_ms;
-  Request* request = replies_.Reserve(&row);
-  // What comes of waiting for nothing is this null, whatever the command is.
-  if (request->form == Resp2Form::kPlain) request->form = Resp2Form::kNullArray;
-  state_.blocking.Begin(cargo->ticket, shard);
-  request->kind = RequestKind::kBlocking;
-  request->shard = static_cast<uint16_t>(shard);
-  request->frame = frame;
-  request->OwnFrame();
-  request->extra->cargo = std::move(cargo);
-  replies_.AwaitOrder(request);
-  Sent(shard);
-  context_->dispatcher->SubmitApart(request);
-}
-
-void Session::BlockUntilSync(Request* place, std::shared_ptr<SyncTicket> ticket) {
+// What comes behind it may be about what it changes, which is known when it has answered.
+bool SessionCommands::RunKeyless(const CommandRow& client_row, const CommandRow& row,
+                                 const Plan& plan, std::string_view asked_frame) {
+  if (replies_.stops().Blocks(ReadFence::kAnyKey)) {
+    replies_.stops().StopAtFence();
+    return false;
+  }
+  Request* place = Reserve(&row);
+  replies_.account().Note(place, &client_row, asked_frame);
+  place->holds_pushes = state_.tracking.on();
   Await(place);
-  if (answers_ != nullptr) {
-    ticket->ended = true;
-  } else {
-    state_.blocking.BeginSync(std::move(ticket));
-  }
+  KeylessScript::Begin(&session_, place, row, plan);
+  return true;
 }
 
-void Session::Unblock(UnblockCargo::Why why) {
-  if (!blocked()) return;
-  if (const auto& sync = state_.blocking.sync(); sync != nullptr) {
-    sync->with_error = why == UnblockCargo::Why::kError;
-    sync->ended = true;
-    return;
-  }
-  auto cargo = std::make_unique<UnblockCargo>();
-  cargo->ticket = state_.blocking.ticket();
-  cargo->why = why;
-  Request* request = context_->dispatcher->New();
-  request->kind = RequestKind::kUnblock;
-  request->shard = static_cast<uint16_t>(state_.blocking.shard());
-  request->frame = {};
-  request->Extra().cargo = std::move(cargo);
-  request->sink = Unanswered::Make(context_->dispatcher);
-  context_->dispatcher->SubmitApart(request);
-}
-
-void Session::Queue(const CommandRow& row, std::string_view frame) {
+void SessionCommands::Queue(const CommandRow& row, std::string_view frame) {
   SessionContext& context = *context_;
   QueuedBlock& block = state_.transaction.block();
   if ((row.flags & kCmdNoMulti) != 0) {
@@ -280,7 +269,8 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
   }
   const SentAs sent = Translate(&context, row, &block);
   MakePlan(*context.pool, *sent.row, context.args, &context.plan);
-  RefuseUnknownFunction(context, *sent.row, &context.plan);
+  context.plan.by_cursor = sent.by_cursor;
+  RefuseUnknownFunction(context, sent, &context.plan);
   if (!sent.error.empty()) {
     context.plan.kind = Plan::Kind::kRefused;
     context.plan.error = sent.error;
@@ -288,9 +278,10 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
   }
   std::string error = block.plan.Add(*context.pool, *sent.row, context.args, context.plan);
   if (!sent.frame.empty()) frame = sent.frame;
-  std::string confined;
-  if (!ConfineIfNeeded(context, *sent.row, context.plan, &confined)) error = kCannotConfine;
-  if (!confined.empty()) frame = confined;
+  if (!MayConfine(context, *sent.row, context.plan)) error = kCannotConfine;
+  const std::string call = context.plan.confined ? ConfinedInBlock(context, *sent.row)
+                                                 : FreeCall(context, *sent.row, context.plan);
+  if (!call.empty()) frame = call;
   const uint64_t most = context.pool->config().limits.max_request;
   if (error.empty() && block.frames.size() + frame.size() > most) {
     error = "ERR the transaction is larger than [limits] max_request: " + std::to_string(most) +
@@ -305,44 +296,70 @@ void Session::Queue(const CommandRow& row, std::string_view frame) {
     block.Queue(*sent.row, context.plan, frame);
     if (row.local == LocalCommand::kScriptLoad) {
       block.scripts.push_back(std::make_shared<const std::string>(context.args[2]));
+    } else if (row.local == LocalCommand::kFunctionLoad) {
+      block.libraries.push_back(std::make_shared<const std::string>(context.args.back()));
     }
+    block.calls_loaded |= sent.row->script == ScriptRule::kFunction && !block.libraries.empty();
   }
-  ReplyNow("+QUEUED\r\n");
+  carried_out_ = false;
+  Tell("+QUEUED\r\n");
 }
 
 // What CLIENT PAUSE WRITE puts off.
-bool Session::MayWriteNow(const CommandRow& row) {
-  const bool exec = row.local == LocalCommand::kExec && state_.transaction.open();
-  return row.IsWrite() || (row.flags & (kCmdWrite | kCmdMayReplicate | kCmdAtMostOnce)) != 0 ||
-         (exec && state_.transaction.block().plan.request() != RequestKind::kRead);
+bool SessionCommands::MayWriteNow(const CommandRow& row) {
+  const bool open = state_.transaction.open();
+  const QueuedBlock* block = open ? &state_.transaction.block() : nullptr;
+  if (row.script != ScriptRule::kNone && SaysThatItReads(*context_, row, block)) return false;
+  const auto may = [](const CommandRow& each) {
+    return each.IsWrite() || (each.flags & (kCmdWrite | kCmdMayReplicate | kCmdAtMostOnce)) != 0;
+  };
+  if (row.local != LocalCommand::kExec || !open) return may(row);
+  return std::any_of(block->commands.begin(), block->commands.end(),
+                     [&](const QueuedBlock::Command& queued) { return may(*queued.row); });
 }
 
-void Session::RejectInSubscriber(const CommandRow& row) {
-  Reject(&row, "ERR Can't execute '" + std::string(row.name) +
-                   "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
-                   "this context");
+bool SessionCommands::Draft() {
+  SessionContext& context = *context_;
+  MonitorFeed* feed = context.monitor;
+  carried_out_ = true;
+  feed->Drop();
+  const CommandRow* row = context.pool->names().Find(context.args);
+  if (row == nullptr) {
+    std::vector<std::string_view> args(context.args);
+    row = context.pool->names().FindOtherwise(&args, state_.access.local_peer());
+  }
+  if (row == nullptr || !ArityFits(*row, context.args.size())) return true;
+  constexpr uint32_t kOfKeys = kCmdReadonly | kCmdWrite | kCmdMayReplicate | kCmdAtMostOnce;
+  if (state_.monitoring.on() && (row->flags & kOfKeys) != 0) {
+    facts_.last_command = row;
+    Reject(row, "ERR Replica can't interact with the keyspace");
+    return false;
+  }
+  if (!IsMonitored(*row)) return true;
+  AppendMonitorArgs(*row, context.args, &feed->draft());
+  return true;
 }
 
-void Session::Reject(const CommandRow* row, std::string_view text) {
-  if (row != nullptr && row->local == LocalCommand::kExec) {
-    state_.transaction.Reset();
-    state_.watched.Reset();
-    const std::string_view why = text.starts_with("ERR ") ? text.substr(4) : text;
-    ReplyError("EXECABORT Transaction discarded because of: " + std::string(why));
+void SessionCommands::TellDraft(bool handled) {
+  if (handled && carried_out_ && !context_->monitor->draft().empty()) {
+    TellMonitors();
   } else {
-    state_.transaction.Abort();
-    ReplyError(text);
+    context_->monitor->Drop();
   }
 }
 
-void Session::RunFor(LocalAnswers* answers, const CommandRow& row,
-                     std::span<const std::string_view> args) {
-  answers_ = answers;
-  context_->local->Run(*this, row, args);
-  if (state_.access.TakePutOff()) {
-    ReplyError("WRONGPASS too many wrong passwords of late: try again outside a transaction");
+// A Unix socket is called by its path, as Redis calls its own.
+void SessionCommands::TellMonitors() {
+  SessionContext& context = *context_;
+  std::string peer = facts_.peer;
+  if (peer.starts_with("unix:")) {
+    for (const Address& address : context.pool->config().listen) {
+      if (address.IsUnix()) peer = "unix:" + address.path;
+    }
   }
-  answers_ = nullptr;
+  std::string head;
+  AppendMonitorHead(context.seen->UnixUs(), state_.database.index(), peer, &head);
+  context.monitor->Tell(head);
 }
 
 }  // namespace gemel

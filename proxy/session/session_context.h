@@ -16,6 +16,7 @@
 #include "proxy/dispatch/gone_sessions.h"
 #include "proxy/scripts/function_store.h"
 #include "proxy/scripts/script_cache.h"
+#include "proxy/session/deadlines.h"
 #include "proxy/session/paused_clients.h"
 #include "proxy/session/plan.h"
 #include "proxy/session/read_fence.h"
@@ -24,8 +25,11 @@
 namespace gemel {
 
 class ChannelRegistry;
+class ClientsSeen;
+class MonitorFeed;
 class NodeAbilities;
 class Session;
+class TrackerRegistry;
 
 // Answers the commands that are the proxy's own (proxy/local does).
 class LocalRunner {
@@ -57,7 +61,11 @@ struct SessionContext : StateContext {
   ScriptCache* scripts = nullptr;
   FunctionStore* functions = nullptr;
   ChannelRegistry* channels = nullptr;
+  TrackerRegistry* trackers = nullptr;
   const NodeAbilities* abilities = nullptr;  // null: nothing is known
+  ClientsSeen* seen = nullptr;
+  MonitorFeed* monitor = nullptr;
+  uint64_t now_us = 0;  // of the loop turn; a clock that only grows
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.
   uint32_t reply_bytes = 0;
@@ -65,11 +73,13 @@ struct SessionContext : StateContext {
   // which is to come at once.
   bool again = false;
   PausedClients pause;
+  Deadlines deadlines;
   CommandMemo memo;                    // of the pool's table
   std::vector<std::string_view> args;  // scratch: the command being handled
   Plan plan;                           // scratch: where it goes, but for the short way
   std::vector<ReadFence::Mark> marks;  // scratch: its keys for the fence, if it is a read
   std::string text;                    // scratch: a reply or a part made here
+  std::string shown;                   // scratch: arguments as they are told of
 
   // What the scratch has grown to goes back, if it is much.
   void GiveScratchBack();

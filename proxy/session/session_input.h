@@ -16,6 +16,7 @@ namespace gemel {
 class SessionInput {
  public:
   RequestReader& reader() { return reader_; }
+  const RequestReader& reader() const { return reader_; }
 
   bool empty() const { return bytes_.empty(); }
   size_t size() const { return bytes_.size(); }

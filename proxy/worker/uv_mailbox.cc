@@ -18,6 +18,13 @@ void UvMailbox::Post(std::function<void()> task) {
   uv_async_send(&wake_);
 }
 
+void UvMailbox::PostFirst(std::function<void()> task) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
+  first_.push_back(std::move(task));
+  uv_async_send(&wake_);
+}
+
 void UvMailbox::Close() {
   const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
@@ -44,10 +51,13 @@ void UvMailbox::ReceiveAll(Dispatcher* dispatcher) {
   std::vector<Message> messages;
   receiving_.clear();
   messages.swap(receiving_);  // its memory is kept
+  std::vector<std::function<void()>> first;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     messages.swap(inbox_);
+    first.swap(first_);
   }
+  for (std::function<void()>& task : first) task();
   for (const Message& message : messages) dispatcher->Receive(message);
   receiving_.swap(messages);
 }

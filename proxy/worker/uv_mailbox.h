@@ -24,11 +24,13 @@ class UvMailbox {
 
   // --- any thread ---
   void Post(std::function<void()> task);
+  // Runs one before the messages that come with it or later.
+  void PostFirst(std::function<void()> task);
   // Takes messages that another worker collected; `messages` is empty afterwards.
   void Deliver(std::vector<Message>* messages);
 
   // --- the loop's thread ---
-  // Gives the dispatcher all messages that have come.
+  // Runs the tasks that go first, and gives the dispatcher all messages that have come.
   void ReceiveAll(Dispatcher* dispatcher);
   // Runs the tasks that have come, after the messages.
   void RunAll(Dispatcher* dispatcher);
@@ -40,9 +42,10 @@ class UvMailbox {
  private:
   const std::function<void()> on_wake_;
   uv_async_t wake_;
-  std::mutex mutex_;  // guards the three below
+  std::mutex mutex_;  // guards the four below
   bool closed_ = false;
   std::vector<Message> inbox_;
+  std::vector<std::function<void()>> first_;
   std::vector<std::function<void()>> tasks_;
   std::vector<Message> receiving_;
 };

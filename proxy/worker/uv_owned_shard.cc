@@ -8,9 +8,9 @@ UvOwnedShard::UvOwnedShard(const World& world, const CommandTable* table, uint32
                            const PoolConfig& pool, const ShardConfig& config, const ShardInfo& info,
                            std::shared_ptr<const RingHistory> rings)
     : world_(world), slot_(slot), control_(std::make_unique<HiredisControl>(world.loop)) {
-  const ServedShard::World served{world.chunks, world.env,      control_.get(),
-                                  this,         world.resyncs,  world.after_crash,
-                                  world.others, world.newcomer, {}};
+  const ServedShard::World served{
+      world.chunks,      world.env,    control_.get(), this, world.resyncs,
+      world.after_crash, world.others, world.newcomer, {},   world.turn};
   served_ = std::make_unique<ServedShard>(served, table, pool, config, info, std::move(rings));
 }
 
@@ -18,8 +18,8 @@ UvOwnedShard::~UvOwnedShard() { served_.reset(); }
 
 HiredisNode UvOwnedShard::Reached(uint32_t copy, const LinkOptions& node) const {
   std::string error;
-  return {*ParseAddress(node.name, &error), node.user,       node.password, node.database,
-          places_[copy].addresses,          node.client_name};
+  return {*ParseAddress(node.name, &error), node.user,        node.password, node.database,
+          places_[copy].addresses,          node.client_name, node.others};
 }
 
 void UvOwnedShard::Open(uint32_t copy, const LinkOptions& node,
@@ -72,8 +72,10 @@ void UvOwnedShard::SetControl(uint32_t copy, const LinkOptions& node, bool anew)
 
 void UvOwnedShard::StartProbe(uint32_t copy, const LinkOptions& node, const HealthConfig& health,
                               uint32_t random) {
+  HiredisNode probed = Reached(copy, node);
+  probed.others = nullptr;  // it changes nothing there
   places_[copy].probe = std::make_unique<HiredisProbe>(
-      world_.loop, Reached(copy, node), health,
+      world_.loop, std::move(probed), health,
       [this, copy](ProbeOutcome probe, uint64_t began_ms) {
         shard()->nodes().OnProbe(copy, probe, began_ms);
       },

@@ -32,6 +32,8 @@ class UvOwnedShard : private ServedShard::Host {
     bool after_crash = false;
     OtherProxies* others = nullptr;
     bool newcomer = false;
+    uint64_t lease_epoch = 0;  // see ShardLease; 0: the process is alone
+    ShardTurn turn = {};
   };
 
   // See ServedShard. `slot`: the shard's in requests.
@@ -45,6 +47,7 @@ class UvOwnedShard : private ServedShard::Host {
   ServedShard& served() { return *served_; }
   Shard* shard() const { return served_->shard(); }
   uint32_t slot() const { return slot_; }
+  uint64_t lease_epoch() const { return world_.lease_epoch; }
 
  private:
   // What belongs to a place; null where it is free.

@@ -74,7 +74,7 @@ void UvRelief::LetGo(const Holder& holder, const std::string& why) {
                             Megabytes(holder.bytes) + " are held: " + why);
   own_->memory_closed.Add(1);
   if (session.replies().Idle()) {
-    session.ReplyError("ERR the request is given up: " + why);
+    session.commands().TellError("ERR the request is given up: " + why);
     session.Drain();
   } else {
     holder.session->Kill();
@@ -114,9 +114,9 @@ void UvRelief::Tick(uint64_t now_ms) {
   for (const Holder& holder : holders) {
     if (holder.session == nullptr) continue;
     // Who has sent more waits for us.
-    const Session& session = holder.session->session();
+    Session& session = holder.session->session();
     if (now_ms < session.facts().moved_ms() + kPatienceMs ||
-        (session.waiting() && holder.session->HasInput())) {
+        (session.pace().waiting() && holder.session->HasInput())) {
       continue;
     }
     LetGo(holder, "it has not moved for " + std::to_string(kPatienceMs) +
@@ -143,10 +143,12 @@ bool UvRelief::GoesOn(UvSession* session, uint64_t now_ms) {
   const size_t missing = session->session().MissingInput();
   const size_t least = std::max(kLeastOfTurn, turn.missing / kLeastPartOfTurn);
   const bool slow = missing + least > turn.missing;
+  const uint64_t since_ms = turn.slow_since_ms > 0 ? turn.slow_since_ms : now_ms;
   turn = {.admitted = !slow,
           .since_ms = now_ms,
           .missing = missing,
-          .slow_until_ms = slow ? now_ms + kSlowMs : 0};
+          .slow_until_ms = slow ? now_ms + kSlowMs : 0,
+          .slow_since_ms = slow ? since_ms : 0};
   return !slow;
 }
 
@@ -166,27 +168,42 @@ UvSession* UvRelief::Choose(uint64_t now_ms, size_t room) const {
 
 // A large request goes on only if what is missing of it, and of those that went on before, finds
 // room: so each that was begun can be finished, in some order, whatever holds the rest. If there is
-// room for none, the first goes on all the same: what it is over, others have to let go of.
+// room for none, what is on its way to nodes and clients is waited for, and who was let in goes on
+// for a while longer, slow as it is. If that would not make room, the first goes on all the same:
+// what it is over, others have to let go of.
 void UvRelief::Admit(uint64_t now_ms) {
   looked_at_ = Budget::Held();
   // Each worker has its part of it.
   size_t room = (Budget::limit() - std::min(Budget::limit(), looked_at_)) / all_->size();
   bool any = false;
+  uint64_t begun = 0;         // held of requests that have not come whole
+  UvSession* slow = nullptr;  // of those that have to let others go first now
   waiting_.clear();
   for (const auto& session : *sessions_) {
     const size_t missing = session->ended() ? 0 : session->session().MissingInput();
-    if (missing == 0) session->turn.admitted = false;
+    if (missing == 0) {
+      session->turn.admitted = false;
+      session->turn.slow_since_ms = 0;
+    }
+    const bool admitted = session->turn.admitted;
+    if (missing > 0) begun += session->session().Held();
     if (missing > 0 && GoesOn(session.get(), now_ms)) {
       any = true;
       room -= std::min(room, missing);
-    } else if (missing > 0 && session->HasInput()) {
-      waiting_.push_back(session.get());
+    } else if (missing > 0) {
+      if (admitted && now_ms < session->turn.slow_since_ms + kPatienceMs) slow = session.get();
+      if (session->HasInput()) waiting_.push_back(session.get());
     }
     if (!session->ended()) session->session().Wait(missing > 0 && !session->turn.admitted);
   }
   while (!waiting_.empty()) {
-    UvSession* next = Choose(now_ms, any ? room : ~size_t{0});
-    if (next == nullptr) break;
+    UvSession* next = Choose(now_ms, room);
+    if (next == nullptr && any) break;
+    if (next == nullptr && slow != nullptr) next = slow;
+    if (next == nullptr) {
+      next = Choose(now_ms, ~size_t{0});
+      if (next->session().MissingInput() + begun <= Budget::limit() / all_->size()) break;
+    }
     const size_t missing = next->session().MissingInput();
     room -= std::min(room, missing);
     any = true;

@@ -30,16 +30,22 @@ void UvSession::WantFlush() {
 
 void UvSession::PauseReading() {
   stream_.StopReading();
-  if (session_->blocked()) stream_.WatchHangUp();
+  WatchHangUp();
   TellFull();
   if (paused_listed_) return;
   paused_listed_ = true;
   context_->paused.Add(this);
 }
 
+// Of one that may be let go then.
+void UvSession::WatchHangUp() {
+  if (session_->waits().active() || session_->context().pause.active()) stream_.WatchHangUp();
+}
+
 // Once, the log: a client that waits for this one to be read from may wait for ever.
 void UvSession::TellFull() {
-  if (told_full_ || !session_->state().access.authenticated() || !session_->OutputFull()) return;
+  if (told_full_ || !session_->state().access.authenticated() || !session_->reading().OutputFull())
+    return;
   told_full_ = true;
   Log(NoteLevel::kWarn, "client " + session_->facts().peer +
                             " asks for more replies than it takes: it is not read from while more "
@@ -48,7 +54,8 @@ void UvSession::TellFull() {
 
 bool UvSession::TryResume() {
   if (!ended_) session_->Resume();
-  if (!ended_ && session_->paused()) {
+  if (!ended_ && session_->reading().paused()) {
+    WatchHangUp();
     TellFull();
     return false;
   }
@@ -59,7 +66,7 @@ bool UvSession::TryResume() {
 void UvSession::Flush() {
   dirty_ = false;
   if (ended_) return;
-  session_->replies().FlushDone();
+  session_->replies().out().FlushDone();
   if (session_->cut_off()) {
     Kill();
     return;
@@ -70,12 +77,12 @@ void UvSession::Flush() {
 void UvSession::OnStreamSent(size_t bytes) {
   context_->session.stats->output_bytes.Add(bytes);
   if (bytes > 0) session_->OnTaken();
-  if (session_->replies().overrun()) {
+  if (session_->replies().out().overrun()) {
     context_->session.stats->output_overruns.Add(1);
     Log(NoteLevel::kWarn, "client " + session_->facts().peer +
                               " is closed: the replies and messages that it has not taken would "
                               "be more than [limits] " +
-                              session_->replies().overrun_limit());
+                              session_->replies().out().overrun_limit());
     Kill();
   } else if (pipe_->WantsClose()) {
     Kill();

@@ -35,6 +35,7 @@ struct InputTurn {
   uint32_t looks = 0;     // since then
   size_t missing = 0;     // then
   uint64_t slow_until_ms = 0;
+  uint64_t slow_since_ms = 0;  // little has come since; 0: enough comes
 };
 
 class UvSession : public SessionTransport, private UvStreamEvents {
@@ -75,6 +76,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   void OnStreamSent(size_t bytes) override;
   void OnStreamWritable() override { WantFlush(); }
   void TellFull();
+  void WatchHangUp();
   void End();
 
   UvSessionContext* context_;

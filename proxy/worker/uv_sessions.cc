@@ -22,7 +22,7 @@ void UvSessions::Accept(UniqueFd socket, bool unix_socket, uint64_t id, uint32_t
   Session& client = connected_.back()->session();
   if (all_->fetch_add(1, std::memory_order_relaxed) + 1 > most) {
     stats_->rejected.Add(1);
-    client.ReplyError("ERR max number of clients reached");
+    client.commands().TellError("ERR max number of clients reached");
     client.Drain();
   } else {
     client.TurnAwayIfProtected();

@@ -17,9 +17,10 @@ namespace gemel {
 // One loop, one thread.
 class UvSessions : public SessionDirectory {
  public:
-  // `all` counts the clients of all workers. Both outlive it; the context is to be filled before
+  // `all` counts the clients of all workers. All outlive it; the context is to be filled before
   // the first client comes.
-  UvSessions(std::atomic<uint32_t>* all, WorkerStats* stats) : all_(all), stats_(stats) {}
+  UvSessions(std::atomic<uint32_t>* all, WorkerStats* stats, WorkerSeen* seen)
+      : all_(all), stats_(stats), seen_(seen) {}
 
   UvSessionContext& context() { return context_; }
   SessionContext& session_context() override { return context_.session; }
@@ -47,10 +48,12 @@ class UvSessions : public SessionDirectory {
   // --- SessionDirectory ---
   void ForEachSession(const std::function<void(Session&)>& visit) override;
   void KillSession(Session& session) override;
+  WorkerSeen& seen() override { return *seen_; }
 
  private:
   std::atomic<uint32_t>* all_;
   WorkerStats* stats_;
+  WorkerSeen* seen_;
   UvSessionContext context_;
   std::vector<std::unique_ptr<UvSession>> connected_;
   std::vector<std::unique_ptr<UvSession>> finishing_;

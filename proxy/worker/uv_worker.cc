@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/served/random_step.h"
 #include "backend/topology/changed_shards.h"
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
+#include "proxy/options/kept_options.h"
 #include "proxy/scripts/function_store.h"
+#include "proxy/worker/uv_worker_fleet.h"
 
 namespace gemel {
 
@@ -17,6 +18,9 @@ namespace {
 
 constexpr uint64_t kTickMs = 20;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
+
+// Members look at each other's records five times a lease, and have to connect besides.
+uint64_t MsToListen(uint32_t lease_ms) { return uint64_t{lease_ms} * 2 / 5 + 100; }
 
 }  // namespace
 
@@ -40,15 +44,18 @@ class SentMessages {
 class UvWorker::Env : public ShardEnv {
  public:
   explicit Env(UvWorker* worker) : worker_(worker) {}
-  uint64_t NowMs() override { return worker_->clock_->NowMs(); }
+  uint64_t NowMs() override { return worker_->loop_.clock.NowMs(); }
   int64_t UnixMs() override { return worker_->shared_->process->unix_time_us() / 1000; }
   void Propose(Edit edit, EditDone done) override {
     coordinator->Propose(std::move(edit), std::move(done));
   }
-  void UnblockAt(uint64_t at_ms) override { worker_->UnblockAt(at_ms); }
+  void NotHere(Request* request) override { worker_->dispatcher_.NotHere(request); }
+  void UnblockAt(uint64_t at_ms) override { worker_->timers_->UnblockAt(at_ms, NowMs()); }
   void OnMessages(uint32_t worker, std::string messages) override {
     worker_->OnMessages(worker, std::move(messages));
   }
+  TrackingSink* tracking() override { return &worker_->tracking_mail_; }
+  TrackingTotals* tracking_totals() override { return worker_->shared_->process->tracking; }
   void Note(NoteLevel level, const std::string& text) override {
     Log(level, text);
     Keep(level, text);
@@ -62,9 +69,11 @@ class UvWorker::Env : public ShardEnv {
   ServerVoices* voices() override { return &worker_->shared_->voices; }
   NodeAbilities* abilities() override { return worker_->shared_->abilities; }
   const LibrarySource* libraries() override { return worker_->shared_->process->functions; }
+  const OptionSource* options() override { return worker_->shared_->process->options; }
 
   std::unique_ptr<Coordinator> coordinator;
   std::shared_ptr<const Topology> topology;  // that the shards know
+  UvWorkerFleet fleet;
 
  private:
   void Keep(NoteLevel level, const std::string& text) {
@@ -79,43 +88,53 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
     : shared_(shared),
       serving_(std::move(serving)),
       index_(index),
-      clock_(std::make_unique<UvClock>(&loop_)),
+      seen_({shared->process->slow_log, shared->process->latency, shared->process->unix_time_us,
+             shared->process->clock_us},
+            shared->process->watchers, index, serving_.pool->table(), &stats_),
       mailbox_(&loop_, [this] { OnWake(); }),
       turns_(
           &loop_, &stats_, [this] { Turn(); },
           [this] {
             Turn();
-            clock_->OnHeard();
+            loop_.clock.OnHeard();
           }),
       streams_(&loop_),
-      sessions_(&shared->clients, &stats_),
+      sessions_(&shared->clients, &stats_, &seen_),
       dispatcher_(serving_.pool.get(), index, serving_.config->workers),
       channels_(&dispatcher_, &chunks_, shared->process->channels),
+      trackers_(&dispatcher_, shared->process->tracking),
+      tracking_mail_(&dispatcher_, &trackers_),
       local_(shared->process, &sessions_),
       env_(std::make_unique<Env>(this)),
-      relief_(&sessions_.connected(), &shards_, &shared->process->stats, &stats_),
-      random_(0x9e3779b9u * (index + 1)) {
-  streams_.set_after_batch([this] { relief_.Check(clock_.get()); });
+      shards_({&loop_, &link_context_, &chunks_, env_.get(), shared->resyncs, shared->after_crash,
+               shared->others},
+              &dispatcher_, &stats_, index),
+      relief_(&sessions_.connected(), &shards_.all(), &shared->process->stats, &stats_) {
+  streams_.set_after_batch([this] { relief_.Check(&loop_.clock); });
   link_context_.streams = &streams_;
   sessions_.context().streams = &streams_;
   SessionContext& context = sessions_.session_context();
   context.dispatcher = &dispatcher_;
   context.chunks = &chunks_;
   context.stats = &stats_;
+  context.pause.CountIn(&stats_.blocked_clients);
   context.local = &local_;
   context.gone = &shared_->gone_sessions;
   context.scripts = shared_->process->scripts;
   context.channels = &channels_;
+  context.trackers = &trackers_;
   context.functions = shared_->process->functions;
   context.abilities = shared_->process->abilities;
   context.access = shared->process->access;
+  context.seen = &seen_.clients;
+  context.monitor = &seen_.monitor;
+  dispatcher_.set_keep_args(Account::KeepArgsElsewhere);
   SetNow();
   Use(serving_);
   dispatcher_.set_handler(this);
-  tick_ = std::make_unique<UvTimer>(&loop_, [this] { OnTick(); });
-  second_ = std::make_unique<UvTimer>(&loop_, [this] { OnSecond(); });
-  again_ = std::make_unique<UvTimer>(&loop_, [] {});
-  unblock_ = std::make_unique<UvTimer>(&loop_, [this] { OnUnblock(); });
+  timers_ = std::make_unique<UvWorkerTimers>(
+      &loop_,
+      UvWorkerTimers::Calls{[this] { OnTick(); }, [this] { OnSecond(); }, [this] { OnUnblock(); }});
 }
 
 UvWorker::~UvWorker() = default;
@@ -125,11 +144,68 @@ void UvWorker::set_coordinator(std::unique_ptr<Coordinator> coordinator) {
   env_->topology = env_->coordinator->current();
   env_->coordinator->Watch([this](const std::shared_ptr<const Topology>& now) {
     ForEachChangedShard(*std::exchange(env_->topology, now), *now, [this](const ShardInfo& info) {
-      for (const auto& owned : shards_) {
+      for (const auto& owned : shards_.all()) {
         if (owned->shard()->info().name == info.name) owned->shard()->edits().OnTopology(info);
       }
     });
+    env_->fleet.OnLeases();  // of a shard that was not known before
   });
+}
+
+void UvWorker::JoinFleet(const FleetFacts& facts) {
+  shards_.JoinFleet({{facts.id, 0, facts.member},
+                     [this](uint32_t slot) { TellShardAnew(slot); },
+                     [this](const std::string& shard) {
+                       if (shared_->claims != nullptr) shared_->claims->ReleaseShard(shard);
+                     },
+                     MsToListen(facts.lease_ms)});
+  UvWorkerFleet::World world;
+  world.coordinator = env_->coordinator.get();
+  world.shards = &shards_;
+  world.serving = [this] { return UvWorkerFleet::Serving{serving_.pool.get(), serving_.rings}; };
+  world.now_ms = [this] { return loop_.clock.NowMs(); };
+  world.note = [this](const std::string& text) { env_->Note(NoteLevel::kWarn, text); };
+  env_->fleet.Join(std::move(world));
+  ConnectFleet(facts);
+  env_->coordinator->set_on_leases([this] { env_->fleet.OnLeases(); });
+  // What was read before the process was stopped is not given to anybody behind it.
+  streams_.set_before_batch([this] { env_->fleet.Check(); });
+}
+
+void UvWorker::ConnectFleet(const FleetFacts& facts) {
+  UvWorkerFleet::PeersWorld world;
+  world.dispatcher = &dispatcher_;
+  world.loop = &loop_;
+  world.streams = &streams_;
+  world.chunks = &chunks_;
+  world.gone = &shared_->gone_sessions;
+  world.next_session = [this] {
+    return static_cast<uint32_t>(shared_->next_session.fetch_add(1, std::memory_order_relaxed));
+  };
+  world.on_messages = [this](uint32_t worker, std::string_view messages) {
+    OnMessages(worker, std::string(messages));
+  };
+  world.tracking = &tracking_mail_;
+  world.on_anew = [this](uint32_t slot) { TellShardAnew(slot); };
+  world.listens = [process = shared_->process] {
+    return process->channels->any() ||
+           (process->tracking != nullptr && process->tracking->clients > 0);
+  };
+  world.functions = shared_->process->functions;
+  env_->fleet.Connect(facts, std::move(world));
+  tracking_mail_.set_on_seat([this](const TrackingBatch& batch) {
+    if (PeerSeats* seats = env_->fleet.seats()) seats->OnChanges(batch.seat, batch);
+  });
+}
+
+void UvWorker::AddPeerListener(const Address& address, UniqueFd socket) {
+  env_->fleet.Listen(address, std::move(socket));
+}
+
+void UvWorker::SetNow() {
+  sessions_.session_context().now_ms = loop_.clock.NowMs();
+  sessions_.session_context().now_us = uv_hrtime() / 1000;
+  env_->fleet.Check();
 }
 
 void UvWorker::Use(const Serving& serving) {
@@ -138,19 +214,13 @@ void UvWorker::Use(const Serving& serving) {
   link_context_.keepalive_s = config.timeouts.keepalive_s;
   sessions_.context().keepalive_s = config.timeouts.keepalive_s;
   sessions_.session_context().pool = serving_.pool.get();
+  sessions_.session_context().memo.Forget();
   sessions_.session_context().config = serving_.config.get();
+  seen_.clients.SetOptions(config);
 }
 
-void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info, bool newcomer) {
-  const Pool& pool = *serving_.pool;
-  const uint32_t slot = pool.Find(config.name)->slot;
-  shards_.push_back(std::make_unique<UvOwnedShard>(
-      UvOwnedShard::World{&loop_, &link_context_, &chunks_, env_.get(), shared_->resyncs,
-                          shared_->after_crash, shared_->others, newcomer},
-      &pool.table(), slot, pool.config(), config, info, serving_.rings));
-  dispatcher_.SetShard(slot, shards_.back()->shard());
-  if (shards_.size() == 1)
-    SumShards();  // so that INFO names them before the first second has passed
+void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
+  shards_.Add(*serving_.pool, config, info, serving_.rings, /*newcomer=*/false);
 }
 
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {
@@ -167,71 +237,31 @@ void UvWorker::StartListener(const Listener& listener) {
   Log(NoteLevel::kError, "cannot accept connections: " + error);
 }
 
+void UvWorker::HoldClients(uint64_t for_ms, std::function<void(bool all)> done) {
+  env_->fleet.Hold(&sessions_.session_context().pause, loop_.clock.NowMs() + for_ms,
+                   std::move(done));
+}
+
+void UvWorker::LetClientsGo() { env_->fleet.LetGo(); }
+
 // An answer, which any step may give, lets its session go on at once. So each shard knows the ring
 // before a request goes by it, and each is there before any other is changed.
 void UvWorker::EndChange(Change change) {
   const bool ring_changed = change.next.rings != serving_.rings;
-  for (auto& owned : shards_) {
-    if (ring_changed && !owned->served().retiring()) owned->served().SetHistory(change.next.rings);
-  }
+  if (ring_changed) shards_.SetHistory(change.next.rings);
   const bool io_changed = change.next.config->io_uring != serving_.config->io_uring;
   Use(change.next);
   SetScheduling();
   if (io_changed) SetIoUring();
   dispatcher_.SetPool(serving_.pool.get());
-  UnblockMoved();
-  const size_t known = shards_.size();
-  AddNewShards(*change.topology);
-  ChangeShards(change, known, ring_changed);
+  shards_.UnblockMoved(*serving_.pool);
+  shards_.Change(*serving_.pool, *change.topology, serving_.rings, ring_changed, change.force,
+                 loop_.clock.NowMs());
   ChangeListeners(&change);
   channels_.OnPool();
-}
-
-// Whoever waits for a key that is another shard's now would wait in vain. One may come behind a
-// change, from a worker that has still to make it: so this is looked at now and then.
-void UvWorker::UnblockMoved() {
-  const Pool& pool = *serving_.pool;
-  for (const auto& owned : shards_) {
-    BlockedClients& blocked = owned->shard()->blocked();
-    if (blocked.idle()) continue;
-    blocked.OnMoved([&](std::string_view key) { return pool.ShardOf(key) != owned->slot(); });
-  }
-}
-
-void UvWorker::AddNewShards(const Topology& topology) {
-  const Pool& pool = *serving_.pool;
-  const std::vector<ShardConfig>& configs = pool.config().shards;
-  std::vector<bool> here(pool.slot_count());
-  for (const auto& owned : shards_) {
-    if (owned->served().retiring()) continue;
-    const PoolShard* shard = pool.Find(owned->served().name());
-    if (shard != nullptr) here[shard->slot] = true;
-  }
-  for (size_t i = 0; i < configs.size(); ++i) {
-    const PoolShard& shard = pool.shards()[i];
-    if (shard.owner != index_ || here[shard.slot]) continue;
-    const int known = topology.IndexOf(shard.name);
-    AddShard(configs[i], topology.shards[static_cast<size_t>(known)], /*newcomer=*/true);
-    shards_.back()->served().Start(NextRandom(&random_));
-  }
-}
-
-// Of those that are not new, the first `known`.
-void UvWorker::ChangeShards(const Change& change, size_t known, bool ring_changed) {
-  const Pool& pool = *serving_.pool;
-  const uint64_t now_ms = clock_->NowMs();
-  for (size_t i = 0; i < known; ++i) {
-    ServedShard& served = shards_[i]->served();
-    if (served.retiring()) continue;
-    const PoolShard* shard = pool.Find(served.name());
-    if (shard == nullptr) {
-      served.Retire(now_ms);
-      continue;
-    }
-    const auto place = static_cast<size_t>(shard - pool.shards().data());
-    served.Change(pool.config(), pool.config().shards[place], change.force);
-    if (ring_changed) served.AllowSweep();
-  }
+  trackers_.OnPool(/*moved=*/ring_changed);
+  env_->fleet.OnPool();
+  env_->fleet.OnLeases();
 }
 
 void UvWorker::ChangeListeners(Change* change) {
@@ -244,24 +274,6 @@ void UvWorker::ChangeListeners(Change* change) {
   for (Change::Listener& added : change->listeners) {
     AddListener(added.address, std::move(added.socket));
     StartListener(listeners_.back());
-  }
-}
-
-// Shards that a reload removed go when nothing of theirs is in flight any more.
-void UvWorker::Retire(uint64_t now_ms) {
-  for (size_t i = 0; i < shards_.size();) {
-    if (!shards_[i]->served().retiring() || !shards_[i]->served().Retired(now_ms)) {
-      ++i;
-      continue;
-    }
-    const std::unique_ptr<UvOwnedShard> owned = std::move(shards_[i]);
-    shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
-    owned->served().Stop();
-    dispatcher_.SetShard(owned->slot(), nullptr);
-    const std::string& name = owned->served().name();
-    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(name);
-    if (shared_->abilities != nullptr) shared_->abilities->ForgetShard(name);
-    shared_->retired(owned->served().name());
   }
 }
 
@@ -285,10 +297,12 @@ void UvWorker::Run() {
   SetScheduling();
   SetIoUring();
   uv_update_time(&loop_);
-  for (auto& owned : shards_) owned->served().Start(NextRandom(&random_));
+  shards_.Start();
+  env_->fleet.OnLeases();
   for (const Listener& listener : listeners_) StartListener(listener);
-  tick_->Set(kTickMs);
-  second_->Set(1000);
+  env_->fleet.StartListener();
+  timers_->TickIn(kTickMs);
+  timers_->SecondIn(1000);
   turns_.Forget();
   uv_run(&loop_, UV_RUN_DEFAULT);
   uv_loop_close(&loop_);
@@ -301,76 +315,82 @@ void UvWorker::OnWake() {
 
 void UvWorker::OnTick() {
   SetNow();
-  sessions_.session_context().pause.Tick(sessions_.session_context().now_ms);
+  SessionContext& context = sessions_.session_context();
+  context.pause.Tick(context.now_ms);
+  context.deadlines.Tick(context.now_ms);
+  seen_.OnTick(context.now_ms);
   bool waiting = true;
   try {
     waiting = TickAll(sessions_.session_context().now_ms);
   } catch (const std::bad_alloc&) {
     Log(NoteLevel::kError, "there is no memory: what was due now is done later");
   }
-  if (tick_) tick_->Set(waiting ? kWaitingTickMs : kTickMs);
+  timers_->TickIn(waiting ? kWaitingTickMs : kTickMs);
 }
 
 // True while requests wait for nodes.
 bool UvWorker::TickAll(uint64_t now_ms) {
-  bool waiting = false;
-  for (auto& owned : shards_) {
-    owned->served().Tick(now_ms, NextRandom(&random_) >> 8);
-    waiting |= owned->shard()->nodes().Waiting();
-  }
-  Retire(now_ms);
+  const bool waiting = shards_.Tick(now_ms);
+  shards_.Retire(now_ms, [this](const std::string& name) {
+    if (shared_->claims != nullptr) shared_->claims->ReleaseShard(name);
+    if (shared_->abilities != nullptr) shared_->abilities->ForgetShard(name);
+    shared_->retired(name);
+  });
+  env_->fleet.Tick();
   relief_.Tick(now_ms);
   memory_.OnHeld(Budget::Held());
   if (draining_.active()) CheckDrained(now_ms);
   return waiting;
 }
 
-// The ticks are too far apart for a timeout to the millisecond.
-void UvWorker::UnblockAt(uint64_t at_ms) {
-  if (!unblock_ || (unblock_ms_ != 0 && unblock_ms_ <= at_ms)) return;
-  const uint64_t now_ms = clock_->NowMs();
-  unblock_ms_ = at_ms;
-  unblock_->Set(at_ms > now_ms ? at_ms - now_ms : 0);
+// For this worker, or a seat of it.
+void UvWorker::OnSentMessages(uint32_t worker, const std::string& messages) {
+  if (worker == index_) {
+    channels_.Deliver(messages);
+  } else if (PeerSeats* seats = env_->fleet.seats()) {
+    seats->OnMessages(worker, messages);
+  }
 }
 
 void UvWorker::OnMessages(uint32_t worker, std::string messages) {
-  if (worker == index_) {
-    channels_.Deliver(messages);
+  const uint32_t workers = dispatcher_.workers();
+  const uint32_t home =
+      PeerSeats::IsSeat(worker, workers) ? PeerSeats::HomeOf(worker, workers) : worker;
+  if (home == index_) {
+    OnSentMessages(worker, messages);
     return;
   }
-  UvWorker* other = shared_->workers[worker].get();
-  other->Post([other, sent = std::make_shared<SentMessages>(std::move(messages))] {
-    other->channels_.Deliver(sent->text());
-    other->delivered_ += sent->text().size();
-    if (other->delivered_ < kDeliveredAtOnce) return;
-    // Else who reads what comes would seem not to, for what waited meanwhile.
-    other->delivered_ = 0;
-    other->FlushAll();
-  });
+  UvWorker* other = shared_->workers[home].get();
+  // Before the answers that the shard gives behind them.
+  other->mailbox_.PostFirst(
+      [other, worker, sent = std::make_shared<SentMessages>(std::move(messages))] {
+        other->OnSentMessages(worker, sent->text());
+        other->delivered_ += sent->text().size();
+        if (other->delivered_ < kDeliveredAtOnce) return;
+        // Else who reads what comes would seem not to, for what waited meanwhile.
+        other->delivered_ = 0;
+        other->FlushAll();
+      });
 }
 
 void UvWorker::OnUnblock() {
   SetNow();
-  unblock_ms_ = 0;
-  for (const auto& owned : shards_) owned->shard()->TickBlocked(clock_->NowMs());
+  for (const auto& owned : shards_.all()) owned->shard()->TickBlocked(loop_.clock.NowMs());
 }
 
 void UvWorker::OnSecond() {
-  UnblockMoved();
+  SetNow();
+  shards_.UnblockMoved(*serving_.pool);
+  channels_.Retry();
+  trackers_.Retry();
   GiveMemoryBack();
   sessions_.session_context().reply_bytes /= 2;
-  SumShards();
+  shards_.Sum();
   turns_.OnSecond();
-  const uint64_t now_ms = clock_->NowMs();
+  const uint64_t now_ms = loop_.clock.NowMs();
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0 && now_ms >= idle_ms) sessions_.KillIdle(now_ms - idle_ms);
-  if (second_) second_->Set(1000);
-}
-
-void UvWorker::SumShards() {
-  std::vector<FigureSample> sums;
-  for (const auto& owned : shards_) AddShardFigures(owned->shard()->figures(), &sums);
-  stats_.shards.Set(std::move(sums));
+  timers_->SecondIn(1000);
 }
 
 // The end of a loop turn.
@@ -379,15 +399,33 @@ void UvWorker::Turn() {
   delivered_ = 0;
   streams_.ReceiveAll();
   sessions_.Resume();
-  if (std::exchange(sessions_.session_context().again, false) && again_) again_->Set(0);
+  if (std::exchange(sessions_.session_context().again, false)) timers_->TurnAgain();
   FlushAll();
-  relief_.Check(clock_.get());
+  relief_.Check(&loop_.clock);
   sessions_.Reap();
 }
 
+// What this worker's clients asked, to who monitors on any worker.
+void UvWorker::SendMonitorLines() {
+  MonitorFeed& feed = seen_.monitor;
+  if (feed.empty()) return;
+  const auto sent = std::make_shared<SentMessages>(feed.Take());
+  const uint64_t most = serving_.pool->config().limits.subscriber_output;
+  for (uint32_t i = 0; i < dispatcher_.workers(); ++i) {
+    if (i == index_ || !shared_->process->watchers->AnyOn(i)) continue;
+    if (!feed.Send(i, sent->text().size(), most)) continue;
+    UvWorker* other = shared_->workers[i].get();
+    other->Post([other, sent] { other->seen_.monitor.OnSent(sent->text()); });
+  }
+}
+
 void UvWorker::FlushAll() {
+  SendMonitorLines();
   // A flush can end a connection, and so cause more to flush: until nothing is left.
-  while (!link_context_.dirty.empty() || sessions_.dirty()) {
+  while (!link_context_.dirty.empty() || sessions_.dirty() || !tracking_mail_.empty() ||
+         env_->fleet.dirty()) {
+    tracking_mail_.Flush();
+    env_->fleet.Flush();
     std::vector<UvLink*>& links = link_context_.dirty;
     for (size_t i = 0; i < links.size(); ++i) links[i]->Flush();
     links.clear();
@@ -410,18 +448,13 @@ void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
 void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
   for (Listener& listener : listeners_) listener.listener->AcceptRest();
   listeners_.clear();
-  draining_.Begin(clock_->NowMs(), deadline_ms, std::move(drained));
-  for (auto& owned : shards_) owned->served().StopAudit();  // else who waits for one is waited for
+  draining_.Begin(loop_.clock.NowMs(), deadline_ms, std::move(drained));
+  for (auto& owned : shards_.all())
+    owned->served().StopAudit();  // else who waits for one is waited for
 }
 
 void UvWorker::CheckDrained(uint64_t now_ms) {
-  bool busy = !sessions_.empty();
-  if (!busy) {
-    heard_.resize(shards_.size());
-    for (size_t i = 0; i < shards_.size(); ++i) {
-      busy |= !shards_[i]->shard()->removals().AllHeard(&heard_[i]);
-    }
-  }
+  const bool busy = !sessions_.empty() || !shards_.AllHeard();
   const Draining::Step step = draining_.Next(now_ms, busy);
   if (step == Draining::Step::kServe) return;
   sessions_.Drain();
@@ -434,23 +467,15 @@ void UvWorker::CheckDrained(uint64_t now_ms) {
   draining_.End();
 }
 
-bool UvWorker::Quiet() const {
-  for (const auto& owned : shards_) {
-    if (!owned->shard()->Quiet()) return false;
-  }
-  return true;
-}
-
 void UvWorker::Stop() {
   listeners_.clear();
-  tick_.reset();
-  second_.reset();
-  again_.reset();
-  unblock_.reset();
-  for (auto& owned : shards_) owned->served().Stop();
+  timers_->Close();
+  env_->fleet.Stop();
+  shards_.Stop();
   sessions_.Clear();
   link_context_.dirty.clear();
-  shards_.clear();
+  shards_.Clear();
+  env_->fleet.Clear();
   turns_.Close();
   mailbox_.Close();
 }

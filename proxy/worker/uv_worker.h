@@ -16,21 +16,26 @@
 #include "backend/shard/server_claims.h"
 #include "backend/shard/server_voices.h"
 #include "backend/shard/shard.h"
+#include "backend/shard/tracking_totals.h"
 #include "backend/topology/coordinator.h"
 #include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_link.h"
-#include "backend/uv/uv_timer.h"
 #include "proxy/channels/channel_registry.h"
 #include "proxy/dispatch/dispatcher.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/seen/worker_seen.h"
+#include "proxy/tracking/tracker_registry.h"
+#include "proxy/tracking/tracking_mail.h"
 #include "proxy/worker/draining.h"
 #include "proxy/worker/memory_ebb.h"
 #include "proxy/worker/uv_listener.h"
 #include "proxy/worker/uv_mailbox.h"
-#include "proxy/worker/uv_owned_shard.h"
 #include "proxy/worker/uv_relief.h"
 #include "proxy/worker/uv_sessions.h"
 #include "proxy/worker/uv_turns.h"
+#include "proxy/worker/uv_worker_fleet.h"
+#include "proxy/worker/uv_worker_shards.h"
+#include "proxy/worker/uv_worker_timers.h"
 
 namespace gemel {
 
@@ -82,13 +87,21 @@ class UvWorker : private WorkerRequestHandler {
   // --- before Run, on the main thread ---
   uv_loop_t* loop() { return &loop_; }
   WorkerStats& stats() { return stats_; }
+  const ClientsSeen& seen() const { return seen_.clients; }
   void set_coordinator(std::unique_ptr<Coordinator> coordinator);
   // Of worker 0: see LocalCommands.
   void set_on_process_order(LocalCommands::OnProcessOrder on_order) {
     local_.set_on_process_order(std::move(on_order));
   }
-  // A shard that this worker owns. `newcomer`: the process serves other shards already.
-  void AddShard(const ShardConfig& config, const ShardInfo& info, bool newcomer = false);
+  // The process is a member of a fleet: the worker has those of its shards whose leases are the
+  // process's (AddShard is not called), from Run on. Requests for others go to the members that own
+  // them.
+  void JoinFleet(const FleetFacts& facts);
+  void AddPeerListener(const Address& address, UniqueFd socket);
+  // Of the worker's thread.
+  Dispatcher& dispatcher() { return dispatcher_; }
+  // A shard that this worker owns.
+  void AddShard(const ShardConfig& config, const ShardInfo& info);
   void AddListener(const Address& address, UniqueFd socket);
 
   // Runs the loop until Stop. On the worker's own thread.
@@ -107,11 +120,19 @@ class UvWorker : private WorkerRequestHandler {
   // A reload, in three steps, each begun when all workers have done the one before: what the others
   // are to know is sent; what they sent is taken; the next pool is in effect. So every request that
   // goes by the old pool has reached its shard before the first that goes by the new is sent.
-  void BeginChange() { FlushAll(); }
+  void BeginChange() {
+    channels_.BeginChange();
+    FlushAll();
+  }
   void TakeAll() { mailbox_.ReceiveAll(&dispatcher_); }
   void EndChange(Change change);
+  // See UvWorkerFleet::Hold.
+  void HoldClients(uint64_t for_ms, std::function<void(bool all)> done);
+  void LetClientsGo();
+  // The process keeps other libraries of functions: every shard is told.
+  void TellLibraries();
   // Every copy has answered every write that was sent.
-  bool Quiet() const;
+  bool Quiet() const { return shards_.Quiet(); }
   // Ends everything; Run returns.
   void Stop();
 
@@ -122,43 +143,48 @@ class UvWorker : private WorkerRequestHandler {
     std::unique_ptr<UvListener> listener;
   };
 
+  void ConnectFleet(const FleetFacts& facts);
   void Use(const Serving& serving);
   void SetScheduling();
   void SetIoUring();
-  void SetNow() { sessions_.session_context().now_ms = clock_->NowMs(); }
+  // At the beginning of whatever the loop calls.
+  void SetNow();
   void StartListener(const Listener& listener);
 
-  // Parts of EndChange.
-  void UnblockMoved();
-  void AddNewShards(const Topology& topology);
-  void ChangeShards(const Change& change, size_t known, bool ring_changed);
   void ChangeListeners(Change* change);
 
   void OnWake();
   void OnTick();
-  void UnblockAt(uint64_t at_ms);
   void OnMessages(uint32_t worker, std::string messages);
+  void OnSentMessages(uint32_t worker, const std::string& messages);
+  // All workers of the process: see ChannelRegistry::OnShardAnew.
+  void TellShardAnew(uint32_t slot);
   void OnUnblock();
   bool TickAll(uint64_t now_ms);
-  void Retire(uint64_t now_ms);
   void CheckDrained(uint64_t now_ms);
   void OnSecond();
-  void SumShards();
   void GiveMemoryBack();
   void Turn();
+  void SendMonitorLines();
   void FlushAll();
   void OnConnection(UniqueFd socket, bool unix_socket);
-  void HandleWorkerRequest(Request* request) override { local_.RunWorkerOrder(request); }
+  void HandleWorkerRequest(Request* request) override {
+    if (tracking_mail_.Take(request) || channels_.Take(request)) return;
+    local_.RunWorkerOrder(request);
+  }
 
   Shared* shared_;
   Serving serving_;
   const uint32_t index_;
   // The loop first: what follows is made on it.
-  struct Loop : uv_loop_t {
-    Loop() { uv_loop_init(this); }
+  struct OpenLoop : uv_loop_t {
+    OpenLoop() { uv_loop_init(this); }
+  };
+  struct Loop : OpenLoop {
+    UvClock clock{this};  // all ages on this loop are measured by it
   } loop_;
-  std::unique_ptr<UvClock> clock_;  // all ages on this loop are measured by it
   WorkerStats stats_;
+  WorkerSeen seen_;
   UvMailbox mailbox_;
   UvTurns turns_;
 
@@ -168,21 +194,17 @@ class UvWorker : private WorkerRequestHandler {
   UvSessions sessions_;
   Dispatcher dispatcher_;
   ChannelRegistry channels_;
+  TrackerRegistry trackers_;
+  TrackingMail tracking_mail_;
   LocalCommands local_;
   std::unique_ptr<Env> env_;
-  std::vector<std::unique_ptr<UvOwnedShard>> shards_;
+  UvWorkerShards shards_;
   std::vector<Listener> listeners_;
   UvRelief relief_;
-  std::unique_ptr<UvTimer> tick_;
-  std::unique_ptr<UvTimer> second_;
-  std::unique_ptr<UvTimer> again_;  // the next turn, at once
-  std::unique_ptr<UvTimer> unblock_;
-  uint64_t unblock_ms_ = 0;  // when that fires; 0: it does not
+  std::unique_ptr<UvWorkerTimers> timers_;
 
   size_t delivered_ = 0;  // bytes of others' messages in this turn
   Draining draining_;
-  std::vector<uint64_t> heard_;  // by shard: see Removals::AllHeard
-  uint32_t random_;
   MemoryEbb memory_;
 };
 

@@ -11,7 +11,7 @@ namespace gemel {
 void UvWorker::GiveMemoryBack() {
   chunks_.Trim();
   dispatcher_.Trim();
-  for (const auto& owned : shards_) owned->shard()->Trim();
+  for (const auto& owned : shards_.all()) owned->shard()->Trim();
   sessions_.session_context().GiveScratchBack();
   mailbox_.Trim();
   if (index_ == 0 && memory_.OnSecond(Budget::Held())) ReturnFreeMemory();

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import against, channels, evict, handover, load, memory, protocols, queues, reload
+from . import against, channels, evict, fleet, handover, load, memory, protocols, queues, reload
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -60,6 +60,9 @@ def parse_arguments() -> argparse.Namespace:
                         help="instead: a queue with BLPOP beside the same on redis alone, and what clients cost that wait")
     parser.add_argument("--channels", action="store_true",
                         help="instead: 1,000 subscribers of a channel beside the same on redis alone")
+    parser.add_argument("--fleet", action="store_true",
+                        help="instead: what a request costs that a member of a fleet forwards to the owner of its shard, "
+                             "and a fleet of three beside one gemel")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -194,6 +197,13 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
             finally:
                 lab.close()
             text, facts, missed = channels.table(turns), channels.as_json(turns), channels.missed(turns)
+        elif arguments.fleet:
+            lab = Lab(Path(folder), arguments.gemel)
+            try:
+                runs, idle = fleet.measure(lab, arguments.gemel, Path(folder), arguments.reps, arguments.seconds)
+            finally:
+                lab.close()
+            text, facts, missed = fleet.table(runs, idle), fleet.as_json(runs, idle), fleet.missed(runs)
         else:
             pauses = handover.measure(arguments.gemel, Path(folder), arguments.handover)
             text, facts = handover.table(pauses), handover.as_json(pauses)
@@ -213,7 +223,7 @@ def main() -> int:
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
         if (arguments.reload or arguments.handover or arguments.evict or arguments.protocols or arguments.queues
-                or arguments.channels):
+                or arguments.channels or arguments.fleet):
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

@@ -3,7 +3,8 @@
 A run is two redis-benchmark at the same time, of workers that ask BLPOP and of those who push, as many elements. In one
 load the workers are many, so that they wait and each push wakes one; in the other those who push are, so that there is
 mostly something in the queue. A repetition runs every load on every setup, and begins with another setup than the one
-before; a ratio is taken within a repetition, and the median of the ratios counts.
+before; a ratio is taken within a repetition, and the median of the ratios counts. haproxy, which forwards bytes as they are,
+says what a further process on the way costs on this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .report import Bar
 from .resp import Client
 from .setups import Lab, Setup, find
 
-SETUPS = ("redis", "gemel-1", "gemel-2")
+SETUPS = ("redis", "haproxy", "gemel-1", "gemel-2")
+MEASURED = ("gemel-1", "gemel-2")  # the others say what the machine makes of a hop
 # Workers and those who push.
 LOADS = {"workers wait": (50, 10), "elements wait": (10, 50)}
 WAITING = 9_000
@@ -146,7 +148,7 @@ def _node_connections(client: Client) -> int:
 def bars(turns: list[Turn], waiting: Waiting) -> list[Bar]:
     all_bars = [Bar(f"a queue with BLPOP, {load}: {setup}, a ratio to redis", MIN_RATIO, False,
                     median(turn.ratio(setup) for turn in turns if turn.load == load))
-                for load in LOADS for setup in SETUPS[1:]]
+                for load in LOADS for setup in MEASURED]
     all_bars.append(Bar(f"bytes of memory of each of {waiting.clients} that wait", MAX_BYTES, True, waiting.bytes_each))
     all_bars.append(Bar("connections of the primary for them", 0, True, waiting.node_connections))
     return all_bars
@@ -161,6 +163,7 @@ def table(turns: list[Turn], waiting: Waiting) -> str:
     for load in LOADS:
         of = [turn for turn in turns if turn.load == load]
         lines.append(f"{load:<24} " + " ".join(f"{median(turn.rates[name] for turn in of):>10,.0f}" for name in SETUPS))
+        lines.append(f"{'  of redis':<24} " + " ".join(f"{median(turn.ratio(name) for turn in of):>10.3f}" for name in SETUPS))
     return "\n".join([*lines, "", "The bars", *(bar.line() for bar in bars(turns, waiting))])
 
 

@@ -64,8 +64,13 @@ class Lab:
             proxy = self._gemel_proxy(folder, name, port, copies, options)
         return Setup(name, port, proxy)
 
-    def fresh_redis(self) -> Setup:
-        return self._redis("redis-fresh")
+    def fresh_redis(self, name: str = "redis-fresh") -> Setup:
+        return self._redis(name)
+
+    def add(self, process: Process) -> Process:
+        """Another one to stop in the end."""
+        self._started.append(process)
+        return process
 
     def stop(self, process: Process) -> None:
         process.stop()

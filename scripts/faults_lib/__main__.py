@@ -10,6 +10,7 @@ that are removed afterwards.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import platform
 import random
@@ -21,11 +22,12 @@ from pathlib import Path
 
 from bench_lib.process import BenchError
 
-from . import rows_cache, rows_clients, rows_nodes, rows_refusals, rows_shards
+from . import fleet_faults, fleet_rows, rows_cache, rows_clients, rows_nodes, rows_refusals, rows_shards
+from .fleet_engines import ENGINES
 from .hostile_soak import known_kinds, new_folder_lab, run_hostile_soak
 from .lab import Lab
 from .network import Ports, namespaces_work
-from .report import head, line, summary, write_json
+from .report import head, line, summary, write_document, write_json
 from .row import Row
 from .runner import Options, Result, run_row
 from .setups import SETUPS
@@ -48,6 +50,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--hostile", action="store_true",
                         help="with --soak: hostile clients beside polite ones, instead of faults of nodes")
     parser.add_argument("--kinds", help="of hostile clients: only these, comma-separated")
+    parser.add_argument("--fleet", action="store_true",
+                        help="instead: a fleet of three beside Sentinel, while members, servers of the coordinator and "
+                             "nodes fail; with --rows, --quick, --list, --keep, --json")
+    parser.add_argument("--engine", choices=tuple(ENGINES), default="paxos",
+                        help="with --fleet: what the members agree by (default paxos)")
+    parser.add_argument("--rounds", type=int, default=1, help="with --fleet: each row so often (default 1)")
     parser.add_argument("--seed", type=int, help="of the soak")
     parser.add_argument("--workers", type=int, default=1, help="of gemel (default 1)")
     parser.add_argument("--cut", choices=("auto", "namespace", "gate"), default="auto",
@@ -61,9 +69,10 @@ def parse_arguments() -> argparse.Namespace:
                         help="try this one (default: build/gemel, which is built first)")
     arguments = parser.parse_args()
     arguments.setups = [name for name in arguments.setups.split(",") if name]
-    known = {row.name: row for row in ROWS}
+    rows = fleet_rows.ROWS if arguments.fleet else ROWS
+    known = {row.name: row for row in rows}
     names = arguments.rows.split(",") if arguments.rows else [
-        row.name for row in ROWS if row.quick or not arguments.quick]
+        row.name for row in rows if row.quick or not arguments.quick]
     for name, of in [(name, known) for name in names] + [(name, SETUPS) for name in arguments.setups]:
         if name not in of:
             parser.error(f"'{name}' is none of {', '.join(of)}")
@@ -76,8 +85,10 @@ def parse_arguments() -> argparse.Namespace:
     for name in arguments.kinds:
         if name not in known_kinds():
             parser.error(f"'{name}' is none of {', '.join(known_kinds())}")
-    if not 1 <= arguments.times <= 1000:
-        parser.error("--times is 1 to 1000")
+    if not 1 <= arguments.times <= 1000 or not 1 <= arguments.rounds <= 1000:
+        parser.error("--times and --rounds are 1 to 1000")
+    if arguments.fleet and arguments.soak is not None:
+        parser.error("--soak goes without --fleet")
     return arguments
 
 
@@ -105,6 +116,24 @@ def run_rows(arguments: argparse.Namespace, ports: Ports, options: Options) -> l
     return results
 
 
+def run_fleet_rows(arguments: argparse.Namespace, about: dict, ports: Ports,
+                   options: fleet_faults.FleetOptions) -> int:
+    print(fleet_faults.head(), flush=True)
+    results: list[fleet_faults.FleetResult] = []
+    setups = [name for name in (fleet_faults.FLEET, fleet_faults.SENTINEL)
+              if name == fleet_faults.FLEET or name in arguments.setups]
+    try:
+        for row, setup, _ in itertools.product(arguments.rows, setups, range(arguments.rounds)):
+            results.append(fleet_faults.run_fleet_row(row, setup, ports, options))
+            print(fleet_faults.line(results[-1]), flush=True)
+    except KeyboardInterrupt:
+        print("ended before all was done")  # what was seen until now is worth its table
+    print(fleet_faults.summary(results, options.engine))
+    if arguments.json is not None:
+        write_document(arguments.json, about, [fleet_faults.as_json(result) for result in results])
+    return 1 if any(result.violations for result in results) else 0
+
+
 def list_rows(rows: list[Row]) -> None:
     for row in rows:
         print(f"{row.name:<20} {row.title:<48} {', '.join(row.setups)}")
@@ -112,6 +141,9 @@ def list_rows(rows: list[Row]) -> None:
 
 def main() -> int:
     arguments = parse_arguments()
+    if arguments.list and arguments.fleet:
+        print("\n".join(f"{row.name:<20} {row.title}" for row in arguments.rows))
+        return 0
     if arguments.list:
         list_rows(arguments.rows)
         return 0
@@ -132,6 +164,12 @@ def main() -> int:
             if arguments.soak is not None:
                 return soak(arguments, folder, gemel, ports, namespaces)
             began = time.monotonic()
+            if arguments.fleet:
+                about["engine"] = arguments.engine
+                code = run_fleet_rows(arguments, about, ports, fleet_faults.FleetOptions(
+                    gemel, folder, arguments.engine, namespaces, arguments.keep))
+                print(f"took {time.monotonic() - began:.0f} s")
+                return code
             options = Options(gemel, folder, namespaces, arguments.workers, arguments.quick, arguments.keep)
             results = run_rows(arguments, ports, options)
         print(summary(results))

@@ -35,9 +35,13 @@ def wait_until_healed(setup: Setup, since: float, settle: float, seconds: float)
 
 def copies_equal(setup: Setup, seconds: float = 5.0) -> list[str]:
     """Empty if the copies of every shard are equal, at the latest after `seconds`; else how they differ."""
+    return copies_of_all(setup.shards, seconds)
+
+
+def copies_of_all(shards: list[list[Node]], seconds: float = 5.0) -> list[str]:
     end = time.monotonic() + seconds
     while True:
-        unequal = [nodes for nodes in setup.shards if len({node.must("DEBUG", "DIGEST") for node in nodes}) > 1]
+        unequal = [nodes for nodes in shards if len({node.must("DEBUG", "DIGEST") for node in nodes}) > 1]
         if not unequal:
             return []
         if time.monotonic() > end:

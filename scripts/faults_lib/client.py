@@ -57,6 +57,8 @@ class Seen:
     counters: dict[int, Range] = field(default_factory=dict)
     appended: dict[int, Range] = field(default_factory=dict)  # empty unless the load appends
     examples: list[str] = field(default_factory=list)
+    # Increments of counters that all clients share: low were acknowledged, high are unknown.
+    shared: dict[int, Range] = field(default_factory=dict)
 
 
 FAILED = object()

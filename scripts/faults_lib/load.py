@@ -27,6 +27,7 @@ class LoadOptions:
     pause_s: float = 0.002  # between two rounds of a client, so that the load is not all that runs
     window: int = 0
     appends: bool = False
+    clients: int = CLIENTS
 
 
 class _Board:
@@ -51,25 +52,28 @@ class Load:
     def __init__(self, connector: Connector, options: LoadOptions) -> None:
         self.options = options
         self.began = time.monotonic()
-        self._words = RawArray("Q", 3 * CLIENTS)
+        self._words = RawArray("Q", 3 * options.clients)
         self._clients: list[tuple[multiprocessing.Process, Connection]] = []
         context = multiprocessing.get_context("fork")
-        for index in range(CLIENTS):
+        for index in range(options.clients):
             ours, theirs = context.Pipe(duplex=False)
-            client = LoadClient(index, connector, _Board(self._words, index), options.tags,
-                                options.pause_s, options.window, options.appends, self.began)
+            client = self.client(index, connector, _Board(self._words, index))
             process = context.Process(target=_run, args=(client, theirs), daemon=True)
             process.start()
             theirs.close()
             self._clients.append((process, ours))
 
+    def client(self, index: int, connector: Connector, board: _Board) -> LoadClient:
+        return LoadClient(index, connector, board, self.options.tags, self.options.pause_s, self.options.window,
+                          self.options.appends, self.began)
+
     @property
     def requests(self) -> int:
-        return sum(self._words[3 * index] for index in range(CLIENTS))
+        return sum(self._words[3 * index] for index in range(self.options.clients))
 
     @property
     def errors(self) -> int:
-        return sum(self._words[3 * index + 1] for index in range(CLIENTS))
+        return sum(self._words[3 * index + 1] for index in range(self.options.clients))
 
     def check_alive(self) -> None:
         for process, _ in self._clients:
@@ -78,7 +82,7 @@ class Load:
 
     def stop(self, seconds: float = 30.0) -> Outcome:
         """Lets every client end its round."""
-        for index in range(CLIENTS):
+        for index in range(self.options.clients):
             self._words[3 * index + 2] = 1
         end = time.monotonic() + seconds
         seen: list[Seen] = []
@@ -136,6 +140,10 @@ class Outcome:
                   if of == kind and tag in (None, where)]
         seconds, when = max(stalls, default=(0.0, 0.0))
         return seconds * 1000, when
+
+    def seen_by(self, index: int) -> Seen:
+        """What that client saw."""
+        return self._seen[index]
 
     @property
     def read_stall(self) -> float:

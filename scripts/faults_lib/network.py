@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import socket
 import subprocess
 
@@ -129,6 +130,69 @@ class NamespacePlace(Place):
         subprocess.run([find("ip"), "netns", "del", self._name], capture_output=True, check=False)
 
 
+class Loopback:
+    """Where servers are that nobody cuts off."""
+
+    can_cut = False
+    host = "127.0.0.1"
+
+    def place(self, ports: Ports) -> Place:
+        return Place(ports)
+
+    def close(self) -> None:
+        pass
+
+
+class Bridge(Loopback):
+    """Places in network namespaces of their own, each of which may be cut off, joined by a bridge with this side: any
+    reaches any other."""
+
+    can_cut = True
+
+    def __init__(self) -> None:
+        self._name = f"gf{os.getpid()}br"
+        self._subnet = f"10.231.{os.getpid() % 250}"
+        self._places = 0
+        self.host = f"{self._subnet}.254"
+        try:
+            _ip("link", "add", self._name, "type", "bridge")
+            _ip("addr", "add", f"{self.host}/24", "dev", self._name)
+            _ip("link", "set", self._name, "up")
+        except BenchError:
+            self.close()
+            raise
+
+    def place(self, ports: Ports) -> Place:
+        self._places += 1
+        return BridgedPlace(ports, self._name, f"{self._subnet}.{self._places}")
+
+    def close(self) -> None:
+        subprocess.run([find("ip"), "link", "del", self._name], capture_output=True, check=False)
+
+
+class BridgedPlace(NamespacePlace):
+    """In a network namespace, at a bridge."""
+
+    def __init__(self, ports: Ports, bridge: str, host: str) -> None:
+        Place.__init__(self, ports)
+        number = next(_count)
+        self._name = f"{_PREFIX}-{os.getpid()}-{number}"
+        self._near, self._far = (f"gf{os.getpid()}{side}{number}" for side in "ab")
+        self.host = host
+        self.bind = f"{host} 127.0.0.1"
+        self.prefix = [find("ip"), "netns", "exec", self._name]
+        try:
+            _ip("netns", "add", self._name)
+            _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self._name)
+            _ip("link", "set", self._near, "master", bridge, "up")
+            _ip("-n", self._name, "addr", "add", f"{host}/24", "dev", self._far)
+            _ip("-n", self._name, "link", "set", self._far, "up")
+            _ip("-n", self._name, "link", "set", "lo", "up")
+        except BenchError:
+            self.close()
+            raise
+
+
 def namespaces_work(ports: Ports) -> bool:
     """Whether a node can be put in a namespace and cut off there; leaves nothing behind."""
     try:
@@ -147,13 +211,19 @@ def namespaces_work(ports: Ports) -> bool:
 
 
 def remove_leftovers() -> None:
-    """Namespaces of runs that were killed before they could remove them."""
+    """Namespaces and bridges of runs that were killed before they could remove them."""
     listed = subprocess.run([find("ip"), "netns", "list"], capture_output=True, text=True, check=False)
     for line in listed.stdout.splitlines():
         name = line.split()[0] if line.split() else ""
         parts = name.removeprefix(f"{_PREFIX}-").split("-")
         if name.startswith(f"{_PREFIX}-") and parts[0].isdigit() and not os.path.exists(f"/proc/{parts[0]}"):
             subprocess.run([find("ip"), "netns", "del", name], capture_output=True, check=False)
+    listed = subprocess.run([find("ip"), "-o", "link", "show", "type", "bridge"], capture_output=True, text=True,
+                            check=False)
+    for line in listed.stdout.splitlines():
+        bridge = re.search(r" (gf(\d+)br)[:@]", line)
+        if bridge and not os.path.exists(f"/proc/{bridge[2]}"):
+            subprocess.run([find("ip"), "link", "del", bridge[1]], capture_output=True, check=False)
 
 
 def _ip(*args: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from bench_lib.resp import Client
 from bench_lib.setups import find
 
 from .network import Place
+from .struck import Struck
 
 
-class Node:
+class Node(Struck):
     """Keeps its address, whatever happens to its process. Saves nothing unless `durable`: then every write
     is on disk before it is answered (appendfsync always)."""
 
@@ -33,10 +33,6 @@ class Node:
         self._folder.mkdir()
         self._data.mkdir()
         self.start()
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
 
     @property
     def rdb(self) -> Path:
@@ -72,10 +68,6 @@ class Node:
             time.sleep(0.005)
         raise BenchError(f"{self.name} does not answer after {seconds:.0f} s")
 
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
     def empty(self) -> None:
         """Removes what a new process would load. It must not run."""
         shutil.rmtree(self._data)
@@ -85,14 +77,6 @@ class Node:
         self.kill()
         self.empty()
         self.start()
-
-    def hang(self) -> None:
-        assert self._process is not None
-        self._process.signal(signal.SIGSTOP)
-
-    def wake(self) -> None:
-        if self._process is not None:
-            self._process.signal(signal.SIGCONT)
 
     def client(self, timeout: float = 10.0) -> Client:
         """A connection of our own, past the gate if there is one."""

@@ -79,6 +79,10 @@ def summary(results: list[Result]) -> str:
 
 
 def write_json(path: Path, about: dict[str, Any], results: list[Result]) -> None:
-    document = {"about": about, "rows": [result.as_json() for result in results]}
+    write_document(path, about, [result.as_json() for result in results])
+
+
+def write_document(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    document = {"about": about, "rows": rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n")

@@ -217,6 +217,7 @@ class Sentinel(Setup):
         replica.remember("--replicaof", primary.place.host, str(primary.place.port))
         _wait(lambda: replica.info("replication").get("master_link_status") == "up", "the replica follows")
         self._ports = [lab.ports.take() for _ in range(3)]
+        self.sentinels: list[tuple[list[str], Process]] = []  # what starts each, and what runs
         for number, port in enumerate(self._ports):
             config = lab.folder / f"sentinel-{number}.conf"
             config.write_text(
@@ -225,7 +226,8 @@ class Sentinel(Setup):
                 f"sentinel monitor {self.MASTER} {primary.place.host} {primary.place.port} 2\n"
                 f"sentinel down-after-milliseconds {self.MASTER} {self.DOWN_AFTER_MS}\n"
                 f"sentinel failover-timeout {self.MASTER} 10000\n")
-            lab.process(f"sentinel-{number}", [find("redis-server"), str(config), "--sentinel"], lab.folder)
+            command = [find("redis-server"), str(config), "--sentinel"]
+            self.sentinels.append((command, lab.process(f"sentinel-{number}", command, lab.folder)))
         _wait(self._complete, "the sentinels know each other")
 
     def _complete(self) -> bool:

@@ -158,24 +158,73 @@ TEST_P(AuditTest, ThreadedFindsNothingUnderLoad) {
   cluster.ExpectCopiesEqual();
 }
 
+// Keys of all types with one tag, which are made different on the two copies of its shard.
+class PlantedKeys {
+ public:
+  explicit PlantedKeys(std::string tag) : tag_(std::move(tag)) {}
+
+  void Fill(Client* client) const {
+    (*client)("HSET", Key("hash"), "f", "1", "g", "2");
+    (*client)("SADD", Key("set"), "a", "b");
+    (*client)("ZADD", Key("zset"), "1", "a", "2", "b");
+    (*client)("RPUSH", Key("list"), "a", "b", "c");
+    (*client)("XADD", Key("stream"), "1-1", "f", "v");
+    (*client)("XADD", Key("groups"), "1-1", "f", "v");
+    (*client)("SET", Key("ttl"), "v", "EX", "1000");
+    (*client)("SET", Key("ever"), "v");
+    (*client)("SET", Key("type"), "v");
+    (*client)("SET", Key("gone"), "v");
+    (*client)("SET", Key("text"), "v");
+    client->Run({"SET", Key(std::string("\0\r\n\xff\"", 5)), "v"});
+  }
+  // How many differ then.
+  int64_t MakeDiffer(Client* primary, Client* replica) const {
+    const std::vector<Words> planted = {
+        {"HSET", Key("hash"), "g", "3"},
+        {"SADD", Key("set"), "c"},
+        {"ZADD", Key("zset"), "3", "b"},
+        {"LSET", Key("list"), "1", "x"},
+        {"XADD", Key("stream"), "2-1", "f", "v"},
+        {"XGROUP", "CREATE", Key("groups"), "g", "0"},
+        {"EXPIRE", Key("ttl"), "5000"},
+        {"EXPIRE", Key("ever"), "5000"},
+        {"DEL", Key("gone")},
+        {"APPEND", Key("text"), "w"},
+        {"APPEND", Key(std::string("\0\r\n\xff\"", 5)), "w"},
+        {"SET", Key("only there"), "v"},
+    };
+    for (const Words& words : planted) EXPECT_FALSE(replica->Run(words).IsError()) << words[0];
+    (*replica)("DEL", Key("type"));
+    (*replica)("RPUSH", Key("type"), "v");
+    (*primary)("SET", Key("only here"), "v");
+    (*primary)("SET", Key("text 2"), "v");
+    (*replica)("SET", Key("text 2"), "w");
+    return static_cast<int64_t>(planted.size()) + 3;
+  }
+  void ExpectRepaired(Client* primary, Client* replica) const {
+    // From the primary, whose data is the truth.
+    EXPECT_EQ((*replica)("HGET", Key("hash"), "g"), "2");
+    EXPECT_EQ((*replica)("GET", Key("only here")), "v");
+    EXPECT_EQ((*replica)("EXISTS", Key("only there")), ":0");
+    EXPECT_EQ((*primary)("EXISTS", Key("only there")), ":0");
+    EXPECT_EQ((*replica)("TTL", Key("ever")), ":-1");
+    EXPECT_LE((*replica)("TTL", Key("ttl")).integer, 1000);
+    EXPECT_EQ((*replica)("XINFO", "GROUPS", Key("groups")), "[]");
+    EXPECT_EQ((*replica)("GET", Key("type")), "v");
+  }
+
+ private:
+  std::string Key(const std::string& name) const { return "{" + tag_ + "}" + name; }
+
+  const std::string tag_;
+};
+
 TEST_P(AuditTest, FindsAndRepairsExactlyWhatWasPlanted) {
   Cluster cluster(Options(GetParam(), {.shards = 2}));
   Client client = cluster.Connect();
   Fill(&client, 500);
-  const std::string tag = cluster.KeyOn(0);
-  const auto key = [&tag](const std::string& name) { return "{" + tag + "}" + name; };
-  client("HSET", key("hash"), "f", "1", "g", "2");
-  client("SADD", key("set"), "a", "b");
-  client("ZADD", key("zset"), "1", "a", "2", "b");
-  client("RPUSH", key("list"), "a", "b", "c");
-  client("XADD", key("stream"), "1-1", "f", "v");
-  client("XADD", key("groups"), "1-1", "f", "v");
-  client("SET", key("ttl"), "v", "EX", "1000");
-  client("SET", key("ever"), "v");
-  client("SET", key("type"), "v");
-  client("SET", key("gone"), "v");
-  client("SET", key("text"), "v");
-  client.Run({"SET", key(std::string("\0\r\n\xff\"", 5)), "v"});
+  const PlantedKeys keys(cluster.KeyOn(0));
+  keys.Fill(&client);
   cluster.ExpectCopiesEqual();
   EXPECT_EQ(Sum(client("PROXY", "AUDIT")).differences, 0);
 
@@ -184,27 +233,7 @@ TEST_P(AuditTest, FindsAndRepairsExactlyWhatWasPlanted) {
   EXPECT_TRUE(load.WaitForMore(100));
   Client primary = cluster.node(0, 0).Connect();
   Client replica = cluster.node(0, 1).Connect();
-  const std::vector<Words> planted = {
-      {"HSET", key("hash"), "g", "3"},
-      {"SADD", key("set"), "c"},
-      {"ZADD", key("zset"), "3", "b"},
-      {"LSET", key("list"), "1", "x"},
-      {"XADD", key("stream"), "2-1", "f", "v"},
-      {"XGROUP", "CREATE", key("groups"), "g", "0"},
-      {"EXPIRE", key("ttl"), "5000"},
-      {"EXPIRE", key("ever"), "5000"},
-      {"DEL", key("gone")},
-      {"APPEND", key("text"), "w"},
-      {"APPEND", key(std::string("\0\r\n\xff\"", 5)), "w"},
-      {"SET", key("only there"), "v"},
-  };
-  for (const Words& words : planted) EXPECT_FALSE(replica.Run(words).IsError()) << words[0];
-  replica("DEL", key("type"));
-  replica("RPUSH", key("type"), "v");
-  primary("SET", key("only here"), "v");
-  primary("SET", key("text 2"), "v");
-  replica("SET", key("text 2"), "w");
-  const int64_t changed = static_cast<int64_t>(planted.size()) + 3;
+  const int64_t changed = keys.MakeDiffer(&primary, &replica);
   const Totals totals = Sum(client("PROXY", "AUDIT", "a"));
   EXPECT_TRUE(totals.complete);
   EXPECT_EQ(totals.differences, changed) << cluster.proxy().Log();
@@ -214,15 +243,7 @@ TEST_P(AuditTest, FindsAndRepairsExactlyWhatWasPlanted) {
   load.Stop();
   load.Verify(cluster.proxy().port());
   cluster.ExpectCopiesEqual();
-  // From the primary, whose data is the truth.
-  EXPECT_EQ(replica("HGET", key("hash"), "g"), "2");
-  EXPECT_EQ(replica("GET", key("only here")), "v");
-  EXPECT_EQ(replica("EXISTS", key("only there")), ":0");
-  EXPECT_EQ(primary("EXISTS", key("only there")), ":0");
-  EXPECT_EQ(replica("TTL", key("ever")), ":-1");
-  EXPECT_LE(replica("TTL", key("ttl")).integer, 1000);
-  EXPECT_EQ(replica("XINFO", "GROUPS", key("groups")), "[]");
-  EXPECT_EQ(replica("GET", key("type")), "v");
+  keys.ExpectRepaired(&primary, &replica);
   const Reply shard = client("PROXY", "SHARDS").items.at(0);
   EXPECT_EQ(shard.Field("audit_differences").integer, changed);
   EXPECT_EQ(shard.Field("audit_repaired").integer, changed);

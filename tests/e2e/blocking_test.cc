@@ -14,7 +14,6 @@
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 #include "tests/e2e/redis_node.h"
-#include "tests/e2e/reload_world.h"
 #include "tests/e2e/wait.h"
 #include "tests/e2e/wire.h"
 
@@ -329,6 +328,46 @@ TEST_P(Blocking, BehindOnesOwnWrites) {
   }
 }
 
+// Of one key, in different ways: whatever it is, all are served who wait for that, however it came.
+TEST_P(Blocking, OneKeyIsWaitedForInSeveralWays) {
+  const std::vector<std::string> waits = {
+      "BZPOPMIN q 0", "BLPOP q 0",         "BRPOP q 0",      "XREAD BLOCK 0 STREAMS q 0",
+      "BLPOP q 0",    "BLMPOP 0 1 q LEFT", "BZPOPMAX q o 0", "BLMOVE q to LEFT LEFT 0"};
+  RedisNode alone;
+  Client filled(alone.port());
+  filled("RPUSH", "from", "a", "b", "c", "d");
+  const std::string value = filled("DUMP", "from").bytes;
+  std::vector<std::string> told[2];
+  size_t which = 0;
+  for (const uint16_t port : {cluster_.proxy().port(), alone.port()}) {
+    Client act(port);
+    act("FLUSHALL");
+    std::vector<std::unique_ptr<Client>> clients;
+    for (const std::string& line : waits) {
+      clients.push_back(std::make_unique<Client>(port));
+      clients.back()->Append(WordsOf(line));
+      clients.back()->Flush();
+      ASSERT_TRUE(WaitsThere(act, static_cast<int64_t>(clients.size())));
+    }
+    std::vector<std::string>& all = told[which++];
+    act("RESTORE", "q", "0", value);
+    for (const size_t i : {1u, 2u, 4u, 5u}) all.push_back(clients[i]->Read().Text());
+    all.push_back(act("SET", "q", "v").Text());
+    all.push_back(act("BLPOP", "q", "0").Text());
+    all.push_back(act("DEL", "q").Text());
+    act("ZADD", "q", "1", "m", "2", "n");
+    for (const size_t i : {0u, 6u}) all.push_back(clients[i]->Read().Text());
+    act("RPUSH", "q", "e", "f");
+    all.push_back(clients[7]->Read().Text());
+    all.push_back(act("LRANGE", "q", "0", "-1").Text());
+    act("DEL", "q");
+    act("XADD", "q", "1-1", "f", "v");
+    all.push_back(clients[3]->Read().Text());
+  }
+  EXPECT_EQ(told[0], told[1]);
+  cluster_.ExpectCopiesEqual();
+}
+
 TEST_P(Blocking, ClientUnblock) {
   Client act = cluster_.Connect();
   Client waits = cluster_.Connect();
@@ -452,56 +491,6 @@ TEST_P(Blocking, AFailoverIsNotNoticed) {
   EXPECT_EQ(act("RPUSH", "q", "a"), ":1");
   EXPECT_EQ(waits.Read(), "[q a]");
   cluster.ExpectCopiesEqual();
-}
-
-// Who waits for a key that a change of the config gives to another shard is told, as by a Redis
-// Cluster; who waits for another goes on waiting.
-TEST_P(Blocking, AReloadThatMovesTheKey) {
-  constexpr int kKeys = 60;
-  ReloadWorld world({.workers = GetParam()});
-  Client act = world.Connect();
-  const auto waiting = [&] {
-    int count = 0;
-    for (const Reply& shard : act("PROXY", "SHARDS").items) {
-      count += std::stoi(shard.Field("blocked_clients").Text().substr(1));
-    }
-    return count;
-  };
-  std::vector<std::unique_ptr<Client>> clients;
-  std::vector<std::string> owners;
-  for (int i = 0; i < kKeys; ++i) {
-    const std::string key = "q" + std::to_string(i);
-    owners.push_back(world.Owner(key));
-    clients.push_back(std::make_unique<Client>(world.port()));
-    clients.back()->Append({"BLPOP", key, "0"});
-    clients.back()->Flush();
-  }
-  ASSERT_TRUE(Eventually([&] { return waiting() == kKeys; }));
-  world.file().options["timeouts"]["request_ms"] = "4000";  // nobody's owner changes
-  world.ReloadAndSettle();
-  EXPECT_EQ(waiting(), kKeys);
-  world.file().shards.push_back({"c", {world.NewNode(), world.NewNode()}});
-  world.ReloadAndSettle();
-  int moved = 0;
-  for (int i = 0; i < kKeys; ++i) {
-    moved += world.Owner("q" + std::to_string(i)) != owners[static_cast<size_t>(i)] ? 1 : 0;
-  }
-  EXPECT_GT(moved, 0);
-  EXPECT_LT(moved, kKeys);
-  EXPECT_TRUE(Eventually([&] { return waiting() == kKeys - moved; })) << waiting();
-  for (int i = 0; i < kKeys; ++i) {
-    const std::string key = "q" + std::to_string(i);
-    const bool moves = world.Owner(key) != owners[static_cast<size_t>(i)];
-    EXPECT_EQ(act("RPUSH", key, "v"), ":1");
-    const std::string told = clients[static_cast<size_t>(i)]->Read().Text();
-    if (moves) {
-      EXPECT_TRUE(told.starts_with("-UNBLOCKED ")) << told;
-    } else {
-      EXPECT_EQ(told, "[" + key + " v]");
-    }
-    EXPECT_EQ(act("LLEN", key), moves ? ":1" : ":0");
-  }
-  world.ExpectCopiesEqual();
 }
 
 INSTANTIATE_TEST_SUITE_P(Workers, Blocking, ::testing::Values(1, 2),

@@ -1,5 +1,6 @@
 #include "tests/e2e/client.h"
 
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include <stdexcept>
@@ -135,5 +136,7 @@ bool Client::IsClosed() {
   if (raw != nullptr) freeReplyObject(raw);
   return closed;
 }
+
+bool Client::Leave() { return shutdown(context_->fd, SHUT_WR) == 0 && IsClosed(); }
 
 }  // namespace gemel::e2e

@@ -57,6 +57,9 @@ class Client {
   void Flush();
   // The other side has closed: nothing more to read.
   bool IsClosed();
+  // Says that no more comes, and waits until the other side has closed for that. False if it has
+  // answered something, or is gone.
+  bool Leave();
 
  private:
   struct Free {

@@ -26,9 +26,23 @@ void UseModule(const std::string& name) {
   ASSERT_EQ(setenv("NODE_PATH", modules.c_str(), 1), 0);
 }
 
-Script::Script(const std::string& interpreter, const std::string& name, uint16_t port)
+std::string NewerPackages(const std::string& path) {
+  const char* given = getenv("GEMEL_NEWER_PACKAGES");
+  const std::string folder =
+      given != nullptr ? given : std::string(GEMEL_SOURCE) + "/build/debian13";
+  const std::string whole = folder + "/" + path;
+  EXPECT_TRUE(std::filesystem::exists(whole))
+      << whole << " is missing: scripts/test unpacks the Debian 13 packages of newer clients to "
+      << "build/debian13, or set GEMEL_NEWER_PACKAGES to a folder with them";
+  return whole;
+}
+
+Script::Script(const std::string& interpreter, const std::string& name, uint16_t port,
+               const std::vector<std::string>& further)
     : name_(name), log_(folder_.path() + "/log") {
-  child_.Start({interpreter, ClientScript(name), std::to_string(port)}, log_);
+  std::vector<std::string> command = {interpreter, ClientScript(name), std::to_string(port)};
+  command.insert(command.end(), further.begin(), further.end());
+  child_.Start(command, log_);
   EXPECT_TRUE(Eventually([this] { return !child_.running() || Says("begun"); })) << name_;
 }
 

@@ -148,6 +148,37 @@ TEST_P(ClusterModeOn, ClientsOfAClusterUseIt) {
   cluster_.ExpectCopiesEqual();
 }
 
+TEST_P(ClusterModeOn, MoreClientsOfAClusterUseIt) {
+  for (const char* module : {"redis4", "redis"}) ASSERT_NO_FATAL_FAILURE(UseModule(module));
+  const struct {
+    Words before;
+    const char* script;
+    Words after;
+    const char* says;
+  } programs[] = {
+      {{"env", "PYTHONPATH=" + NewerPackages("usr/lib/python3/dist-packages"), "/usr/bin/python3"},
+       "cluster_redis_py.py",
+       {"3"},
+       "redis-py cluster: ok\n"},
+      {{"node"}, "cluster_node_redis.js", {"redis4"}, "node-redis cluster: ok\n"},
+      {{"node"}, "cluster_node_redis.js", {"redis"}, "node-redis cluster: ok\n"},
+      {{"php"}, "cluster_php.php", {}, "phpredis cluster: ok\n"},
+      {{"ruby"}, "cluster_ruby.rb", {}, "redis-rb cluster: ok\n"},
+  };
+  for (const auto& program : programs) {
+    Words command = program.before;
+    command.push_back(ClientScript(program.script));
+    command.push_back(std::to_string(cluster_.proxy().port()));
+    command.insert(command.end(), program.after.begin(), program.after.end());
+    // Each finds no keys but its own.
+    EXPECT_EQ(cluster_.Connect()("FLUSHALL"), "OK");
+    const Finished finished = RunProgram(command);
+    EXPECT_EQ(finished.exit_code, 0) << program.script;
+    EXPECT_EQ(finished.output, program.says) << "scripts/test installs what it needs.";
+  }
+  cluster_.ExpectCopiesEqual();
+}
+
 // Another address than the one that clients come to, as behind a balancer; a reload changes it.
 TEST(ClusterModeAnnounce, SaysWhatTheFileSays) {
   Cluster cluster(

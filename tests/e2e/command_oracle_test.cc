@@ -188,7 +188,9 @@ TEST_F(CommandOracle, EveryRowIsAsCommandTellsIt) {
   ASSERT_GT(told.size(), 300u);
   for (const CommandRow& row : table_.rows()) {
     const std::string name(row.name);
-    if (name.starts_with("proxy")) continue;  // our own
+    // Our own; and what Redis does not tell of the subcommands of DEBUG.
+    if (name.starts_with("proxy") || name.starts_with("debug|")) continue;
+    if (name == "client|setinfo") continue;  // of Redis 7.2
     SCOPED_TRACE(name);
     const auto it = told.find(name);
     if (it == told.end()) {
@@ -201,7 +203,7 @@ TEST_F(CommandOracle, EveryRowIsAsCommandTellsIt) {
     EXPECT_EQ(row.first_key, redis.first);
     EXPECT_EQ(row.last_key, redis.last);
     EXPECT_EQ(row.key_step, redis.step);
-    EXPECT_EQ((row.flags & kCmdContainer) != 0, redis.container);
+    EXPECT_EQ((row.flags & kCmdContainer) != 0, redis.container || name == "debug");
     told.erase(it);
   }
   for (const auto& [name, row] : told) ADD_FAILURE() << "no row for " << name;
@@ -219,78 +221,80 @@ Args Words(std::string_view line) {
   return args;
 }
 
+constexpr const char* kLinesWithKeys[] = {
+    "eval s 0 x",
+    "eval s 2 a b",
+    "eval s 2 a b c",
+    "eval_ro s 1 a",
+    "evalsha s 1 a b",
+    "evalsha_ro s 1 a",
+    "fcall f 2 a b c",
+    "fcall_ro f 1 a",
+    "zunion 2 a b",
+    "zunion 1 a withscores",
+    "zinter 2 a b weights 1 2",
+    "zdiff 1 a",
+    "zintercard 2 a b",
+    "sintercard 1 a limit 0",
+    "zunionstore d 2 a b",
+    "zinterstore d 1 a",
+    "zdiffstore d 2 a b",
+    "zunionstore d 2 a b weights 1 2",
+    "lmpop 2 a b left",
+    "zmpop 1 a min count 2",
+    "blmpop 0 1 a left",
+    "bzmpop 0 2 a b min",
+    "xread streams a 0",
+    "xread count 2 block 0 streams a b 0 0",
+    "XREAD STREAMS a b c 1 2 3",
+    "xreadgroup group g c streams a >",
+    "xreadgroup group streams streams streams a >",
+    "xreadgroup group g c count 1 block 0 noack streams a b > >",
+    "sort a",
+    "sort a store b",
+    "sort a by x get y limit 0 1 store c",
+    "sort a store b store c",
+    "sort a by store b",
+    "sort a get store store d",
+    "sort a limit store b store c",
+    "sort_ro a by x get #",
+    "georadius k 0 0 1 m",
+    "georadius k 0 0 1 m store d",
+    "georadius k 0 0 store x",
+    "georadius k 0 0 1 m withcoord store",
+    "georadius k 0 0 1 m storedist e",
+    "georadius k 0 0 1 m store d storedist e",
+    "georadiusbymember k m 1 m store d",
+    "georadiusbymember k store a b c d",
+    "georadiusbymember k m 1 m withdist STOREDIST q",
+    "georadius_ro k 0 0 1 m",
+    "georadiusbymember_ro k m 1 m",
+    "migrate h p k 0 1",
+    "migrate h p '' 0 1 keys a b",
+    "migrate h p '' 0 1 copy replace auth keys keys z",
+    "migrate h p '' 0 1 auth2 keys keys keys y z",
+    "mset a 1 b 2",
+    "msetnx a 1",
+    "mget a b",
+    "object encoding k",
+    "memory usage k samples 5",
+    "blpop a b 0",
+    "bzpopmin a 0",
+    "bitop and d a b",
+    "pfcount a b",
+    "pfdebug getreg k",
+    "xgroup create s g $",
+    "xinfo stream s full",
+    "copy a b db 1",
+    "lcs a b",
+    "restore-asking a 0 b",
+    "geosearchstore a b frommember m byradius 1 m asc",
+    "sinterstore a b c",
+    "watch a b",
+};
+
 TEST_F(CommandOracle, KeysAreThoseOfGetKeys) {
-  for (const char* line : {
-           "eval s 0 x",
-           "eval s 2 a b",
-           "eval s 2 a b c",
-           "eval_ro s 1 a",
-           "evalsha s 1 a b",
-           "evalsha_ro s 1 a",
-           "fcall f 2 a b c",
-           "fcall_ro f 1 a",
-           "zunion 2 a b",
-           "zunion 1 a withscores",
-           "zinter 2 a b weights 1 2",
-           "zdiff 1 a",
-           "zintercard 2 a b",
-           "sintercard 1 a limit 0",
-           "zunionstore d 2 a b",
-           "zinterstore d 1 a",
-           "zdiffstore d 2 a b",
-           "zunionstore d 2 a b weights 1 2",
-           "lmpop 2 a b left",
-           "zmpop 1 a min count 2",
-           "blmpop 0 1 a left",
-           "bzmpop 0 2 a b min",
-           "xread streams a 0",
-           "xread count 2 block 0 streams a b 0 0",
-           "XREAD STREAMS a b c 1 2 3",
-           "xreadgroup group g c streams a >",
-           "xreadgroup group streams streams streams a >",
-           "xreadgroup group g c count 1 block 0 noack streams a b > >",
-           "sort a",
-           "sort a store b",
-           "sort a by x get y limit 0 1 store c",
-           "sort a store b store c",
-           "sort a by store b",
-           "sort a get store store d",
-           "sort a limit store b store c",
-           "sort_ro a by x get #",
-           "georadius k 0 0 1 m",
-           "georadius k 0 0 1 m store d",
-           "georadius k 0 0 store x",
-           "georadius k 0 0 1 m withcoord store",
-           "georadius k 0 0 1 m storedist e",
-           "georadius k 0 0 1 m store d storedist e",
-           "georadiusbymember k m 1 m store d",
-           "georadiusbymember k store a b c d",
-           "georadiusbymember k m 1 m withdist STOREDIST q",
-           "georadius_ro k 0 0 1 m",
-           "georadiusbymember_ro k m 1 m",
-           "migrate h p k 0 1",
-           "migrate h p '' 0 1 keys a b",
-           "migrate h p '' 0 1 copy replace auth keys keys z",
-           "migrate h p '' 0 1 auth2 keys keys keys y z",
-           "mset a 1 b 2",
-           "msetnx a 1",
-           "mget a b",
-           "object encoding k",
-           "memory usage k samples 5",
-           "blpop a b 0",
-           "bzpopmin a 0",
-           "bitop and d a b",
-           "pfcount a b",
-           "pfdebug getreg k",
-           "xgroup create s g $",
-           "xinfo stream s full",
-           "copy a b db 1",
-           "lcs a b",
-           "restore-asking a 0 b",
-           "geosearchstore a b frommember m byradius 1 m asc",
-           "sinterstore a b c",
-           "watch a b",
-       }) {
+  for (const char* line : kLinesWithKeys) {
     const Args args = Words(line);
     Args get = {"command", "getkeys"};
     get.insert(get.end(), args.begin(), args.end());

@@ -37,11 +37,9 @@ INSTANTIATE_TEST_SUITE_P(Ways, Databases, ::testing::Values(std::tuple(1, 1), st
                            return std::string(std::get<1>(info.param) == 1 ? "One" : "TwoThreaded");
                          });
 
-TEST_P(Databases, AreRediss) {
-  RedisNode alone;
-  Client gemel = cluster_.Connect();
-  Client redis = alone.Connect();
-  const std::vector<Words> commands = {
+// Before these nothing is there.
+std::vector<Words> TriedOnBoth() {
+  return {
       {"SELECT", "3"},
       {"SET", "{t}k", "three"},
       {"SELECT", "0"},
@@ -100,7 +98,13 @@ TEST_P(Databases, AreRediss) {
       {"SELECT", "15"},
       {"SET", "{t}last", "v"},
   };
-  for (const Words& words : commands) {
+}
+
+TEST_P(Databases, AreRediss) {
+  RedisNode alone;
+  Client gemel = cluster_.Connect();
+  Client redis = alone.Connect();
+  for (const Words& words : TriedOnBoth()) {
     const std::string expected = redis.Run(words).Text();
     std::string got = gemel.Run(words).Text();
     // An error that a shard gives to its part of a command names the shard.

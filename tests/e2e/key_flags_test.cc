@@ -52,7 +52,8 @@ TEST(KeyFlags, AreThoseOfRedis) {
                                     "bitfield a set u8 0 1",
                                     "bitfield a incrby u8 0 1"};
   for (const CommandRow& row : table.rows()) {
-    if (row.key_rule != KeyRule::kRange || (row.flags & (kCmdPubSub | kCmdContainer)) != 0) {
+    if (row.key_rule != KeyRule::kRange ||
+        (row.flags & (kCmdPubSub | kCmdContainer | kCmdDebug)) != 0) {
       continue;
     }
     if (row.name.starts_with("restore-asking") || row.name == "bitfield") continue;

@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 #include "tests/e2e/raw_socket.h"
 #include "tests/e2e/redis_node.h"
+#include "tests/e2e/wait.h"
 #include "tests/e2e/wire.h"
 
 namespace gemel::e2e::local_commands_test {
@@ -160,9 +163,10 @@ TEST(LocalCommands, InfoHasWhatToolsRead) {
   for (int i = 0; i < 10; ++i) client("SET", "k" + std::to_string(i), "v");
   const std::string info = client("INFO").bytes;
   // redis-cli --stat reads these, clients the version and the role.
-  for (const char* field : {"redis_version:7.", "used_memory:", "connected_clients:",
-                            "blocked_clients:", "total_commands_processed:", "longest_turn_ms:",
-                            "total_connections_received:", "role:master", "loading:0"}) {
+  for (const char* field :
+       {"redis_version:7.", "used_memory:", "proxy_used_memory:", "connected_clients:",
+        "blocked_clients:", "total_commands_processed:", "longest_turn_ms:",
+        "total_connections_received:", "role:master", "loading:0"}) {
     EXPECT_NE(info.find(std::string("\r\n") + field), std::string::npos) << field << "\n" << info;
   }
   EXPECT_NE(client("INFO", "server").bytes.find("redis_version:"), std::string::npos);
@@ -223,6 +227,49 @@ TEST(LocalCommands, ClientReply) {
   }
 }
 
+// What is no number of a process or machine is the same, of who asks and of who has asked nothing.
+TEST(LocalCommands, ClientListSaysWhatRedisSays) {
+  RedisNode alone;
+  Cluster cluster({.shards = 1, .workers = 2});
+  const auto told = [](uint16_t port) {
+    Client other(port);
+    Client client(port);
+    // Whoever asked before whether the server is there may still be leaving.
+    EXPECT_TRUE(Eventually([&] {
+      const std::string list = client("CLIENT", "LIST").bytes;
+      return std::count(list.begin(), list.end(), '\n') == 2;
+    }));
+    std::string all = client("CLIENT", "INFO").bytes + client("CLIENT", "LIST").bytes;
+    for (const char* field : {"id=", "addr=", "fd=", "age=", "idle=", "qbuf-free=", "argv-mem=",
+                              "rbs=", "rbp=", "tot-mem=", "db="}) {
+      for (size_t at = 0; (at = all.find(field, at)) != std::string::npos; ++at) {
+        const size_t begin = at + std::string(field).size();
+        all.erase(begin, all.find(' ', begin) - begin);
+      }
+    }
+    // gemel has others' lines where they are.
+    std::multiset<std::string> lines;
+    for (size_t at = 0, end = 0; (end = all.find('\n', at)) != std::string::npos; at = end + 1) {
+      lines.insert(all.substr(at, end - at));
+    }
+    return lines;
+  };
+  EXPECT_EQ(told(cluster.proxy().port()), told(alone.port()));
+}
+
+TEST(LocalCommands, HelpIsRediss) {
+  RedisNode alone;
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  Client redis(alone.port());
+  for (const char* command : {"CLIENT", "COMMAND", "SLOWLOG", "LATENCY"}) {
+    EXPECT_EQ(client(command, "HELP"), redis(command, "HELP").Text());
+  }
+  const std::string own = client("PROXY", "HELP").Text();
+  EXPECT_EQ(own.rfind("[PROXY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", 0), 0u);
+  EXPECT_NE(own.find("HELP     Prints this help.]"), own.npos) << own;
+}
+
 TEST(LocalCommands, ClientPauseThreaded) {
   Cluster cluster({.shards = 2, .workers = 2});
   Client operators = cluster.Connect();
@@ -266,6 +313,44 @@ TEST(LocalCommands, ClientPauseThreaded) {
   EXPECT_EQ(operators("CLIENT", "PAUSE", "200"), "OK");
   EXPECT_EQ(operators("PING"), "PONG");
   EXPECT_EQ(clients[0]("GET", "k0"), "v");
+}
+
+// Who hangs up while it is held is let go, as with Redis, and what it asked is not done.
+TEST(LocalCommands, WhoHangsUpInAPauseIsLetGo) {
+  Cluster cluster({.shards = 1});
+  Client operators = cluster.Connect();
+  EXPECT_EQ(operators("CLIENT", "PAUSE", "1000000", "WRITE"), "OK");
+  const auto clients = [&] {
+    const std::string list = operators("CLIENT", "LIST").bytes;
+    return std::count(list.begin(), list.end(), '\n');
+  };
+  {
+    Client leaves = cluster.Connect();
+    EXPECT_EQ(leaves("PING"), "PONG");
+    leaves.Append({"SET", "k", "v"});
+    leaves.Flush();
+    EXPECT_TRUE(Eventually([&] { return Has(operators("CLIENT", "LIST").bytes, "cmd=set"); }));
+    EXPECT_EQ(clients(), 2);
+  }
+  EXPECT_TRUE(Eventually([&] { return clients() == 1; }));
+  EXPECT_EQ(operators("CLIENT", "UNPAUSE"), "OK");
+  EXPECT_EQ(operators("EXISTS", "k"), ":0");
+}
+
+// As Redis 7.2 has it, whose libraries say so when they connect.
+TEST(LocalCommands, ClientSetInfo) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  EXPECT_FALSE(Has(client("CLIENT", "INFO").bytes, "lib-name"));
+  EXPECT_EQ(client("CLIENT", "SETINFO", "LIB-NAME", "redis-py(app)"), "OK");
+  EXPECT_EQ(client("CLIENT", "SETINFO", "lib-ver", "5.0.1"), "OK");
+  EXPECT_TRUE(Has(client("CLIENT", "INFO").bytes, " lib-name=redis-py(app) lib-ver=5.0.1\n"));
+  EXPECT_EQ(client("CLIENT", "SETINFO", "lib-name", "a b"),
+            "-ERR lib-name cannot contain spaces, newlines or special characters.");
+  EXPECT_EQ(client("CLIENT", "SETINFO", "lib-age", "3"), "-ERR Unrecognized option 'lib-age'");
+  EXPECT_EQ(client("RESET"), "RESET");
+  EXPECT_EQ(client("CLIENT", "SETINFO", "lib-name", ""), "OK");
+  EXPECT_TRUE(Has(client("CLIENT", "LIST").bytes, " lib-name= lib-ver=5.0.1\n"));
 }
 
 TEST(LocalCommands, NamesOfClientsAreBounded) {

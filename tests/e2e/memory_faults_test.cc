@@ -141,12 +141,14 @@ TEST_F(MemoryFaults, AReplyThatIsTooLargeIsSkipped) {
   EXPECT_EQ(proxy_.Log().find("lost the connection"), std::string::npos) << proxy_.Log();
 }
 
-// By [limits] buffered alone. (The limit is for a proxy that does not know it.)
+// By [limits] buffered alone: it is less than a reply may have. (The limit on addresses is for a
+// proxy that does not know it.)
 TEST_F(MemoryFaults, AReplyWithoutAnEndIsNotHeld) {
   if (ProxySanitizer() != Sanitizer::kNone) GTEST_SKIP() << "which takes terabytes of addresses";
   HostileNode node({{"poison:array", {"*100000000000\r\n", "$3\r\nabc\r\n"}},
                     {"poison:line", {"+", std::string(1000, 'x')}}});
-  Start(node.address(), "buffered = \"128mb\"\nmax_bulk = \"64mb\"", "-v 2000000");
+  Start(node.address(), "buffered = \"128mb\"\nmax_bulk = \"64mb\"\nmax_reply = \"256mb\"",
+        "-v 2000000");
   for (const char* key : {"poison:array", "poison:line"}) {
     EXPECT_EQ(Client(proxy_.port())("GET", key).Text().substr(0, 4), "-ERR");
     EXPECT_TRUE(Served());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/wire.h"
 
 namespace gemel::e2e::multi_key_test {
 namespace {
@@ -83,6 +84,36 @@ TEST(MultiKey, HashTagsKeepKeysTogether) {
     EXPECT_EQ(client("RENAME", name + ".a", name + ".b"), "OK");
     EXPECT_EQ(cluster.ShardOf(name + ".b"), cluster.ShardOf("user" + std::to_string(tag)));
   }
+}
+
+// Keys that only patterns name are found where their hash tag is the sorted key's.
+TEST(MultiKey, SortWithPatternsOfOneHashTag) {
+  Cluster cluster({.shards = 3, .copies = 2});
+  RedisNode alone;
+  Wire gemel(cluster.proxy().port());
+  Wire redis(alone.port());
+  const auto same = [&](const Words& words) {
+    const std::string reply = gemel.Ask(words);
+    EXPECT_EQ(reply, redis.Ask(words)) << words[0] << " " << words.back();
+    return reply;
+  };
+  for (int tag = 0; tag < 6; ++tag) {
+    const std::string t = "{t" + std::to_string(tag) + "}";
+    for (int i = 0; i < 9; ++i) {
+      const std::string n = std::to_string(i);
+      same({"RPUSH", t + "list", n});
+      same({"SET", t + "w_" + n, std::to_string(i * 5 % 9)});
+      same({"SET", t + "v_" + n, "value " + n});
+      same({"HSET", t + "h_" + n, "f", "field " + n, "w", std::to_string(i * 2 % 9)});
+    }
+    EXPECT_EQ(same({"SORT", t + "list", "BY", t + "w_*", "GET", t + "v_*"})[0], '*');
+    same({"SORT_RO", t + "list", "BY", t + "h_*->w", "GET", "#", "GET", t + "h_*->f", "DESC"});
+    same({"SORT", t + "list", "BY", "nosort", "GET", t + "v_*", "GET", t + "none_*"});
+    same({"SORT", t + "list", "BY", t + "w_*", "ALPHA", "STORE", t + "to"});
+    same({"LRANGE", t + "to", "0", "-1"});
+    EXPECT_NE(gemel.Ask({"SORT", t + "list", "BY", "w_*"}).find("hash tag"), std::string::npos);
+  }
+  cluster.ExpectCopiesEqual();
 }
 
 TEST(MultiKey, AShardThatIsDownSpoilsItsOwnKeysOnly) {

@@ -90,7 +90,7 @@ TEST(ProxyCommands, ExplainGivesTheSentenceOfWhatIsRefused) {
     }
   }
   const std::vector<Words> without = {
-      {"MONITOR"}, {"SAVE"}, {"XREAD", "BLOCK", "0", "STREAMS", a}, {"XREAD", "STREAMS", a}};
+      {"FAILOVER"}, {"SHUTDOWN"}, {"XREAD", "BLOCK", "0", "STREAMS", a}, {"XREAD", "STREAMS", a}};
   for (const Words& words : without) {
     const Reply refused = client.Run(words);
     ASSERT_TRUE(refused.IsError()) << words[0] << refused;

@@ -56,14 +56,23 @@ void ProxyProcess::Start(const std::string& config) {
 }
 
 void ProxyProcess::Restart() {
+  Launch();
+  WaitUntilServes();
+}
+
+void ProxyProcess::Launch() {
   Words command = prefix_;
   command.insert(command.end(), {GemelBinary(), "-c", config_path()});
   process_.Start(command, folder() + "/log");
+}
+
+void ProxyProcess::WaitUntilServes() {
+  // That the system takes a connection does not say that gemel serves: it may still be about to
+  // listen on its other addresses. Whoever sees that a client leaves serves all.
   const bool accepts = Eventually([this] {
     if (!process_.running()) return true;
     try {
-      Client client(port());
-      return true;
+      return Client(port()).Leave();
     } catch (const std::runtime_error&) {
       return false;
     }

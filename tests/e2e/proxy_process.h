@@ -36,7 +36,10 @@ class ProxyProcess {
   // log if it does not.
   void Start(const std::string& config);
   void Restart();  // with the config it had; must not run
-  int Stop();      // SIGTERM; returns the exit code
+  // The two halves of it, for processes that serve once several of them run.
+  void Launch();
+  void WaitUntilServes();
+  int Stop();  // SIGTERM; returns the exit code
   void Kill() { process_.Kill(); }
   void Signal(int signal) { process_.Signal(signal); }
   int Wait() { return process_.Wait(); }

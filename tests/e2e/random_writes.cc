@@ -142,6 +142,7 @@ RandomWrites::Command RandomWrites::InScript() {
     Add(&argv, words);
   }
   if (keys.empty()) keys.insert(draw_.AnyKey());
+  if (draw_.OneIn(3)) keys.erase(std::next(keys.begin()), keys.end());  // it declares one alone
   Command command{"eval", {"EVAL", kCallAll, std::to_string(keys.size())}};
   if (one) command.words[1] = draw_.OneIn(5) ? kFailAtTheEnd : kCallOne;
   command.words.insert(command.words.end(), keys.begin(), keys.end());

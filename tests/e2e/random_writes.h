@@ -47,7 +47,8 @@ class RandomWrites {
   };
   Command Next();
   Words Of(std::string_view row) { return AllMakers().at(row)(draw_); }
-  // The same in a script that declares its keys, or with others in one; the row is that of EVAL.
+  // The same in a script that declares its keys, or one of them, or with others in one; the row is
+  // that of EVAL.
   Command InScript();
   Words Read();
   Draw& draw() { return draw_; }

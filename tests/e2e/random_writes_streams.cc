@@ -108,9 +108,35 @@ constexpr const char* kScripts[] = {
     "return redis.call('HGETALL', KEYS[1])",
     "return redis.call('SET', 'not declared', ARGV[1])",
     "return redis.call('RENAME', KEYS[1], KEYS[2])",
+    // Keys that are not declared, of the same hash tag.
+    "local n = redis.call('INCR', KEYS[1] .. 'undeclared') "
+    "redis.call('RPUSH', KEYS[2] .. 'undeclared', n) "
+    "if n % 3 == 0 then redis.call('LPOP', KEYS[2] .. 'undeclared') end return n",
+    "redis.pcall('LPUSH', KEYS[2], ARGV[1]) "
+    "redis.call('SET', KEYS[1] .. 'lives', math.random(), 'PX', ARGV[1]) "
+    "return redis.call('XADD', KEYS[1] .. 'events', 'MAXLEN', 20, '*', 'f', ARGV[1])",
+    "redis.call('DEL', KEYS[1] .. 'undeclared', KEYS[2]) error('behind it')",
     "for i = 1, 130 do redis.call('XADD', KEYS[1], '*', 'f', i) end "
     "redis.pcall('XGROUP', 'CREATE', KEYS[1], 'group0', '0')",
 };
+
+// Without keys: they are stopped at first, and run anew.
+constexpr const char* kKeylessScripts[] = {
+    "redis.call('RPUSH', ARGV[1] .. 'keyless', math.random()) "
+    "return redis.call('LTRIM', ARGV[1] .. 'keyless', -20, -1)",
+    "local n = redis.call('INCR', 'keyless') "
+    "redis.call('SET', 'keyless' .. n % 9, redis.call('TIME')[2], 'PX', ARGV[2]) return n",
+    "local ok = pcall(redis.call, 'SPOP', ARGV[1]) redis.call('SADD', 'of keyless', ARGV[1]) "
+    "return redis.call('PFCOUNT', ARGV[1])",
+    "return redis.call('EXISTS', ARGV[1])",
+};
+
+Words Keyless(Draw& d, Words words) {
+  const ValueKind kinds[] = {ValueKind::kSet, ValueKind::kString, ValueKind::kList};
+  Add(&words, {"0", d.Key(kinds[d.Below(std::size(kinds))])});
+  words.push_back(d.expiries() ? std::to_string(1 + d.Below(40)) : "3600000");
+  return words;
+}
 
 Words KeysAndArguments(Draw& d, Words words) {
   const ValueKind kinds[] = {ValueKind::kSet, ValueKind::kString, ValueKind::kStream,
@@ -131,6 +157,10 @@ std::string FunctionLibrary() {
     if (std::string_view(kScripts[i]).starts_with("#!")) continue;
     code += "redis.register_function('f" + std::to_string(i) +
             "', function(KEYS, ARGV) calls = calls + 1 " + kScripts[i] + " end)\n";
+  }
+  for (size_t i = 0; i < std::size(kKeylessScripts); ++i) {
+    code += "redis.register_function('k" + std::to_string(i) + "', function(KEYS, ARGV) " +
+            kKeylessScripts[i] + " end)\n";
   }
   return code;
 }
@@ -173,6 +203,9 @@ Makers ScriptMakers() {
   return {
       {"eval",
        [](Draw& d) {
+         if (d.OneIn(4)) {
+           return Keyless(d, {"EVAL", kKeylessScripts[d.Below(std::size(kKeylessScripts))]});
+         }
          return KeysAndArguments(d, {"EVAL", kScripts[d.Below(std::size(kScripts))]});
        }},
       {"evalsha",
@@ -181,6 +214,9 @@ Makers ScriptMakers() {
        }},
       {"fcall",
        [](Draw& d) {
+         if (d.OneIn(4)) {
+           return Keyless(d, {"FCALL", "k" + std::to_string(d.Below(std::size(kKeylessScripts)))});
+         }
          return KeysAndArguments(d, {"FCALL", "f" + std::to_string(d.Below(std::size(kScripts)))});
        }},
   };

@@ -22,6 +22,11 @@ class ReloadForget : public testing::TestWithParam<int> {  // workers
     }
     return false;
   }
+  void KillProxy() {
+    world_.proxy().Kill();
+    world_.proxy().Restart();
+    ASSERT_TRUE(world_.WaitUntilSettled());
+  }
   ReloadWorld world_;
 };
 INSTANTIATE_TEST_SUITE_P(Workers, ReloadForget, testing::Values(1, 2), [](const auto& info) {
@@ -55,6 +60,59 @@ TEST_P(ReloadForget, ThereAndBackUnderLoad) {
   EXPECT_GT(load.allowed_misses(), 0u);
 }
 
+// Keys that are there when the ring changes, and again when it is changed back. Of three one is
+// written anew meanwhile, one is deleted, and one is not touched.
+class KeysThatMove {
+ public:
+  explicit KeysThatMove(ReloadWorld* world) : world_(world), client_(world->Connect()) {}
+
+  void Write() {
+    client_("FLUSHALL");
+    for (int i = 0; i < kKeys; ++i) {
+      EXPECT_EQ(client_("SET", Name(i), "old"), "OK");
+      owners_.push_back(world_->Owner(Name(i)));
+    }
+  }
+
+  void ChangeAfterMove() {
+    int moved = 0;
+    for (int i = 0; i < kKeys; ++i) {
+      const bool other = world_->Owner(Name(i)) != owners_[static_cast<size_t>(i)];
+      moved += other ? 1 : 0;
+      EXPECT_EQ(client_("GET", Name(i)), other ? "(nil)" : "old");
+      if (i % 3 == 0) {
+        EXPECT_EQ(client_("SET", Name(i), "new"), "OK");
+      }
+      if (i % 3 == 1) client_("DEL", Name(i));
+    }
+    EXPECT_GT(moved, 50);
+  }
+
+  void ExpectNothingOldIsBack() {
+    Client client = world_->Connect();
+    for (int i = 0; i < kKeys; ++i) {
+      const std::string seen = client("GET", Name(i)).Text();
+      if (i % 3 == 0) {
+        EXPECT_TRUE(seen == "new" || seen == "(nil)") << Name(i) << " is " << seen;
+      }
+      if (i % 3 == 1) {
+        EXPECT_EQ(seen, "(nil)") << Name(i);
+      }
+      if (i % 3 == 2) {
+        EXPECT_TRUE(seen == "old" || seen == "(nil)") << Name(i) << " is " << seen;
+      }
+    }
+  }
+
+ private:
+  static constexpr int kKeys = 600;
+  static std::string Name(int i) { return "key:" + std::to_string(i); }
+
+  ReloadWorld* world_;
+  Client client_;
+  std::vector<std::string> owners_;
+};
+
 // The old copies are deleted so slowly that they are there all the time.
 TEST_P(ReloadForget, ReversedWhileDeletionsRun) {
   for (const bool killed : {false, true}) {
@@ -62,56 +120,21 @@ TEST_P(ReloadForget, ReversedWhileDeletionsRun) {
     file().options["ring"]["forget_keys_per_s"] = "1";
     file().shard("b").weight = 1;
     world_.ReloadAndSettle();
-    Client client = world_.Connect();
-    client("FLUSHALL");
-    constexpr int kKeys = 600;
-    std::set<int> there;
-    std::vector<std::string> owners;
-    const auto name = [](int i) { return "key:" + std::to_string(i); };
-    for (int i = 0; i < kKeys; ++i) {
-      EXPECT_EQ(client("SET", name(i), "old"), "OK");
-      owners.push_back(world_.Owner(name(i)));
-    }
+    KeysThatMove keys(&world_);
+    keys.Write();
     file().shard("b").weight = 5;
     ASSERT_FALSE(world_.Reload().starts_with("-"));
-    int moved = 0;
-    for (int i = 0; i < kKeys; ++i) {
-      const bool other = world_.Owner(name(i)) != owners[static_cast<size_t>(i)];
-      moved += other ? 1 : 0;
-      EXPECT_EQ(client("GET", name(i)), other ? "(nil)" : "old");
-      // One is new, one is gone, one was not touched.
-      if (i % 3 == 0) {
-        EXPECT_EQ(client("SET", name(i), "new"), "OK");
-      }
-      if (i % 3 == 1) client("DEL", name(i));
-    }
-    EXPECT_GT(moved, 50);
+    keys.ChangeAfterMove();
     if (killed) {
-      world_.proxy().Kill();
-      world_.proxy().Restart();
-      ASSERT_TRUE(world_.WaitUntilSettled());
+      ASSERT_NO_FATAL_FAILURE(KillProxy());
     }
     EXPECT_TRUE(Sweeps());
     file().shard("b").weight = 1;
     ASSERT_FALSE(world_.Reload().starts_with("-"));
     if (killed) {
-      world_.proxy().Kill();
-      world_.proxy().Restart();
-      ASSERT_TRUE(world_.WaitUntilSettled());
+      ASSERT_NO_FATAL_FAILURE(KillProxy());
     }
-    client = world_.Connect();
-    for (int i = 0; i < kKeys; ++i) {
-      const std::string seen = client("GET", name(i)).Text();
-      if (i % 3 == 0) {
-        EXPECT_TRUE(seen == "new" || seen == "(nil)") << name(i) << " is " << seen;
-      }
-      if (i % 3 == 1) {
-        EXPECT_EQ(seen, "(nil)") << name(i);
-      }
-      if (i % 3 == 2) {
-        EXPECT_TRUE(seen == "old" || seen == "(nil)") << name(i) << " is " << seen;
-      }
-    }
+    keys.ExpectNothingOldIsBack();
   }
   file().options["ring"].erase("forget_keys_per_s");
   ASSERT_FALSE(world_.Reload().starts_with("-"));

@@ -14,7 +14,7 @@ struct Excuse {
   std::string_view why;
 };
 
-// Of what is so by design, or of what is known and to be put right. Null if none fits.
+// Of what is so by design. Null if none fits.
 const Excuse* FindExcuse(std::string_view row, std::string_view gemel, std::string_view redis);
 
 // Why a row of gemel's COMMAND LIST is not sent, or only ever answered by an error. Empty: it must

@@ -49,7 +49,13 @@ constexpr const char* kLibrary =
     "redis.register_function{function_name='read',flags={'no-writes'},"
     "callback=function(keys,args) return {#keys,args,redis.call('type',keys[1])} end}\n"
     "redis.register_function('put',"
-    "function(keys,args) return redis.call('set',keys[1],args[1]) end)";
+    "function(keys,args) return redis.call('set',keys[1],args[1]) end)\n"
+    // What is not declared.
+    "redis.register_function('beside',function(keys,args) redis.call('incr',keys[1]..':beside') "
+    "return redis.call('set',keys[1]..':undeclared',#args) end)\n"
+    "redis.register_function('keyless',function(keys,args) if #keys>0 then return #args end "
+    "return {redis.call('incr','keyless:f'),redis.pcall('lpush','keyless:f',1).err,"
+    "redis.call('del','keyless:f')} end)";
 
 const CommandTable& Table() {
   static const CommandTable table;

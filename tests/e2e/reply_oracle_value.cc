@@ -105,10 +105,10 @@ std::string WithoutIdleTimes(const Value& value, bool masked = false) {
   return all;
 }
 
-// Sets and hashes are written in the order of their tables, streams with the times of consumers:
-// of these the type and the length.
+// Sets, hashes and libraries are written in the order of their tables, streams with the times of
+// consumers: of these the type and the length.
 std::string DumpWithoutOrder(const Value& value) {
-  static constexpr std::string_view kOfThese("\x02\x04\x0f\x13\x15", 5);
+  static constexpr std::string_view kOfThese("\x02\x04\x0f\x13\x15\xf5", 6);
   if (value.type != '$' || value.text.empty()) return std::string(value.bytes);
   if (kOfThese.find(value.text[0]) == std::string_view::npos) return std::string(value.bytes);
   return value.text.substr(0, 1) + std::to_string(value.text.size());
@@ -143,11 +143,7 @@ bool Has(const Words& words, std::string_view lower) {
                      [&](const std::string& word) { return EqualsLower(word, lower); });
 }
 
-}  // namespace
-
-Value ParseReply(std::string_view bytes) { return Parse(&bytes); }
-
-Likeness LikenessOf(std::string_view row, const Words& words) {
+const std::map<std::string_view, Likeness>& LikenessOfRows() {
   static const std::map<std::string_view, Likeness> kRows = {
       {"client|id", Likeness::kShape},
       // gemel's own table, names and subcommands.
@@ -172,6 +168,7 @@ Likeness LikenessOf(std::string_view row, const Words& words) {
       {"expiretime", Likeness::kSeconds},
       {"fcall", Likeness::kScriptError},
       {"fcall_ro", Likeness::kScriptError},
+      {"function|dump", Likeness::kDump},
       {"function|list", Likeness::kDeepUnordered},
       {"hgetall", Likeness::kPairs},
       {"hkeys", Likeness::kUnordered},
@@ -180,7 +177,14 @@ Likeness LikenessOf(std::string_view row, const Words& words) {
       {"hvals", Likeness::kUnordered},
       {"info", Likeness::kShape},
       {"keys", Likeness::kUnordered},
+      {"lastsave", Likeness::kShape},
+      {"latency|doctor", Likeness::kFirstByte},
+      {"latency|histogram", Likeness::kFirstByte},
+      {"latency|latest", Likeness::kFirstByte},
       {"lolwut", Likeness::kShape},
+      {"memory|doctor", Likeness::kShape},
+      {"memory|malloc-stats", Likeness::kFirstByte},
+      {"memory|stats", Likeness::kFirstByte},
       {"memory|usage", Likeness::kShape},
       {"object|idletime", Likeness::kSeconds},
       {"pexpiretime", Likeness::kMilliseconds},
@@ -189,6 +193,8 @@ Likeness LikenessOf(std::string_view row, const Words& words) {
       {"scan", Likeness::kCursor},
       {"sdiff", Likeness::kUnordered},
       {"sinter", Likeness::kUnordered},
+      {"slowlog|get", Likeness::kFirstByte},
+      {"slowlog|len", Likeness::kFirstByte},
       {"smembers", Likeness::kUnordered},
       {"spop", Likeness::kShape},
       {"srandmember", Likeness::kShape},
@@ -202,19 +208,27 @@ Likeness LikenessOf(std::string_view row, const Words& words) {
       {"zrandmember", Likeness::kShape},
       {"zscan", Likeness::kCursor},
   };
+  return kRows;
+}
+
+}  // namespace
+
+Value ParseReply(std::string_view bytes) { return Parse(&bytes); }
+
+Likeness LikenessOf(std::string_view row, const Words& words) {
   if (row == "xadd") return Has(words, "*") ? Likeness::kShape : Likeness::kBytes;
-  // What has equal weights stands in the order of its source.
   // A cursor that nobody gave.
   if (row.ends_with("scan")) {
     const size_t at = row == "scan" ? 1 : 2;
     if (words.size() > at && words[at] != "0") return Likeness::kFirstByte;
   }
+  // What has equal weights stands in the order of its source.
   if (row == "sort" || row == "sort_ro") {
     if (!Has(words, "by")) return Likeness::kBytes;
     return Has(words, "limit") ? Likeness::kFirstByte : Likeness::kUnordered;
   }
-  const auto found = kRows.find(row);
-  return found == kRows.end() ? Likeness::kBytes : found->second;
+  const auto found = LikenessOfRows().find(row);
+  return found == LikenessOfRows().end() ? Likeness::kBytes : found->second;
 }
 
 bool Alike(Likeness likeness, const Value& gemel, const Value& redis) {

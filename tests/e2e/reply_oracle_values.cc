@@ -82,7 +82,7 @@ std::string Sha(Draw& draw) {
 }
 std::string Dump(Draw& draw) { return draw.OneIn(12) ? "broken" : draw.Dump(); }
 std::string Frequency(Draw& draw) { return draw.Pick({"0", "5", "255", "256", "-1"}); }
-std::string Function(Draw& draw) { return draw.Pick({"read", "put", "none"}); }
+std::string Function(Draw& draw) { return draw.Pick({"read", "put", "none", "beside", "keyless"}); }
 std::string Type(Draw& draw) {
   return draw.Pick({"string", "list", "set", "zset", "hash", "stream", "nothing", "STRING"});
 }
@@ -208,6 +208,12 @@ const std::vector<std::string>& OracleScripts() {
       "return redis.call('get',KEYS[1])",
       "return redis.call('set',KEYS[1],ARGV[1])",
       "return redis.pcall('incr',KEYS[1])",
+      // Of the same hash tag, and not declared.
+      "return redis.call('append',KEYS[1]..':undeclared','x')",
+      "redis.call('del',KEYS[1]..':undeclared') return redis.call('rpush',KEYS[1]..':list',1,2)",
+      // Without keys it is on another shard than in a transaction with others: it leaves nothing.
+      "if #KEYS>0 then return 0 end redis.call('append','keyless',ARGV[1] or '') "
+      "return {redis.call('append','keyless','x'),redis.call('del','keyless')}",
       "return redis.call('lrange',KEYS[1],0,-1)",
       "return redis.call('type',KEYS[1])",
       "return redis.call('sadd',KEYS[1],unpack(ARGV))",

@@ -140,5 +140,26 @@ TEST(ScriptsInATransaction, CountAsWhatIsSent) {
   EXPECT_EQ(client("EXISTS", "k"), ":0");
 }
 
+// Of more, or larger, keys than are copied.
+TEST(ScriptsOfTooMuch, AreRefusedBeforehand) {
+  Cluster cluster({.shards = 1});
+  Client client = cluster.Connect();
+  Words many = {"EVAL", "return 1", "65"};
+  for (int i = 0; i < 65; ++i) many.push_back("{t}" + std::to_string(i));
+  EXPECT_TRUE(client.Run(many).Text().find("may have 64 keys at most") != std::string::npos);
+  many[2] = "64";
+  EXPECT_EQ(client.Run(many), ":1");
+  client("SET", "huge", "");
+  // Two of 130 MB: more than is copied.
+  for (const char* key : {"{h}1", "{h}2"}) client("SETRANGE", key, "136314880", "x");
+  const std::string text =
+      client("EVAL", "return redis.call('DEL', KEYS[1])", "2", "{h}1", "{h}2").Text();
+  EXPECT_NE(text.find("MB of memory: gemel copies 256 MB at most after such a write"), text.npos)
+      << text;
+  EXPECT_EQ(client("EXISTS", "{h}1"), ":1");
+  EXPECT_EQ(client("EVAL", "return redis.call('DEL', KEYS[1])", "1", "{h}1"), ":1");
+  cluster.ExpectCopiesEqual();
+}
+
 }  // namespace
 }  // namespace gemel::e2e::scripts_test

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 #include <random>
+#include <string_view>
 #include <thread>
 
 #include "tests/e2e/cluster.h"
@@ -13,82 +14,66 @@
 namespace gemel::e2e::threaded_load_test {
 namespace {
 
-// A random command on keys that all connections share.
+// On keys that all connections share: "@" is one tag of a command, "%9" a number below 9.
+constexpr std::string_view kCommands[] = {
+    "SET s@ %1000",
+    "APPEND s@ %10",
+    "INCR n@",
+    "INCRBYFLOAT f@ 0.%10",
+    "LPUSH l@ %100",
+    "RPOP l@",
+    "LMOVE l@ m@ LEFT RIGHT",
+    "LTRIM m@ 0 20",
+    "SADD set@ %50 %50",
+    "SREM set@ %50",
+    "SUNIONSTORE u@ set@ v@",
+    "SMOVE set@ v@ %50",
+    "HSET h@ %20 %1000",
+    "HINCRBY hn@ %20 %10",
+    "HDEL h@ %20",
+    "ZADD z@ %100 %30",
+    "ZPOPMIN z@",
+    "ZINCRBY z@ 1 %30",
+    "DEL s@ l{%10}",
+    "MSET s{%10} %100 s{%10} %100",
+    "RENAME s@ r@",
+    "COPY s@ r@ REPLACE",
+    "SETRANGE s@ %20 xyz",
+    "SETBIT b@ %100 1",
+    "PFADD p@ %1000",
+    "XADD x@ %1000-%9 f %10",
+    "SETEX e@ 10000 %10",
+    "GETDEL e@",
+    "SETNX nx@ %1000",
+    "GEOADD g@ %90 %80 %10",
+    "MGET s@ s{%10} n{%10}",
+    "GET s@",
+    "LRANGE l@ 0 5",
+    "EXISTS s@ h{%10}",
+};
+
+// A random one of them.
 Words RandomCommand(std::mt19937& random) {
-  auto pick = [&random](int below) {
-    return std::to_string(random() % static_cast<unsigned>(below));
-  };
+  const auto pick = [&random](size_t below) { return std::to_string(random() % below); };
   const std::string tag = "{" + pick(10) + "}";
-  switch (random() % 34) {
-    case 0:
-      return {"SET", "s" + tag, pick(1000)};
-    case 1:
-      return {"APPEND", "s" + tag, pick(10)};
-    case 2:
-      return {"INCR", "n" + tag};
-    case 3:
-      return {"INCRBYFLOAT", "f" + tag, "0." + pick(10)};
-    case 4:
-      return {"LPUSH", "l" + tag, pick(100)};
-    case 5:
-      return {"RPOP", "l" + tag};
-    case 6:
-      return {"LMOVE", "l" + tag, "m" + tag, "LEFT", "RIGHT"};
-    case 7:
-      return {"LTRIM", "m" + tag, "0", "20"};
-    case 8:
-      return {"SADD", "set" + tag, pick(50), pick(50)};
-    case 9:
-      return {"SREM", "set" + tag, pick(50)};
-    case 10:
-      return {"SUNIONSTORE", "u" + tag, "set" + tag, "v" + tag};
-    case 11:
-      return {"SMOVE", "set" + tag, "v" + tag, pick(50)};
-    case 12:
-      return {"HSET", "h" + tag, pick(20), pick(1000)};
-    case 13:
-      return {"HINCRBY", "hn" + tag, pick(20), pick(10)};
-    case 14:
-      return {"HDEL", "h" + tag, pick(20)};
-    case 15:
-      return {"ZADD", "z" + tag, pick(100), pick(30)};
-    case 16:
-      return {"ZPOPMIN", "z" + tag};
-    case 17:
-      return {"ZINCRBY", "z" + tag, "1", pick(30)};
-    case 18:
-      return {"DEL", "s" + tag, "l{" + pick(10) + "}"};
-    case 19:
-      return {"MSET", "s{" + pick(10) + "}", pick(100), "s{" + pick(10) + "}", pick(100)};
-    case 20:
-      return {"RENAME", "s" + tag, "r" + tag};
-    case 21:
-      return {"COPY", "s" + tag, "r" + tag, "REPLACE"};
-    case 22:
-      return {"SETRANGE", "s" + tag, pick(20), "xyz"};
-    case 23:
-      return {"SETBIT", "b" + tag, pick(100), "1"};
-    case 24:
-      return {"PFADD", "p" + tag, pick(1000)};
-    case 25:
-      return {"XADD", "x" + tag, pick(1000) + "-" + pick(9), "f", pick(10)};
-    case 26:
-      return {"SETEX", "e" + tag, "10000", pick(10)};
-    case 27:
-      return {"GETDEL", "e" + tag};
-    case 28:
-      return {"SETNX", "nx" + tag, pick(1000)};
-    case 29:
-      return {"GEOADD", "g" + tag, pick(90), pick(80), pick(10)};
-    case 30:
-      return {"MGET", "s" + tag, "s{" + pick(10) + "}", "n{" + pick(10) + "}"};
-    case 31:
-      return {"GET", "s" + tag};
-    case 32:
-      return {"LRANGE", "l" + tag, "0", "5"};
-    default:
-      return {"EXISTS", "s" + tag, "h{" + pick(10) + "}"};
+  const std::string_view line = kCommands[random() % std::size(kCommands)];
+  Words words(1);
+  for (size_t at = 0; at < line.size(); ++at) {
+    if (line[at] == ' ') {
+      words.emplace_back();
+    } else if (line[at] == '@') {
+      words.back() += tag;
+    } else if (line[at] == '%') {
+      size_t below = 0;
+      for (; at + 1 < line.size() && line[at + 1] >= '0' && line[at + 1] <= '9'; ++at) {
+        below = below * 10 + static_cast<size_t>(line[at + 1] - '0');
+      }
+      words.back() += pick(below);
+    } else {
+      words.back() += line[at];
+    }
   }
+  return words;
 }
 
 struct MixedLoad {

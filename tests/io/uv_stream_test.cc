@@ -8,11 +8,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "backend/bytes/budget.h"
 #include "backend/link/batching.h"
 #include "backend/uv/uv_link.h"
 #include "tests/e2e/child_process.h"
@@ -123,6 +126,61 @@ TEST_F(UvStreamTest, SocketsDoNotDelayAndAreKeptAlive) {
       EXPECT_EQ(Option(taken, IPPROTO_TCP, TCP_KEEPIDLE), 77);
     }
   }
+}
+
+// Reads to memory of its own, which it keeps.
+class Large : public Quiet {
+ public:
+  static constexpr size_t kBytes = 1024 * 1024;
+  explicit Large(size_t* reading) : reading_(reading) {}
+  ~Large() override {
+    if (!memory_.empty()) Budget::Give(kBytes);
+  }
+  char* OnStreamBuffer(size_t* size) override {
+    ++*reading_;
+    if (memory_.empty()) Budget::Take(kBytes);
+    memory_.resize(kBytes);
+    *size = kBytes;
+    return memory_.data();
+  }
+  void OnStreamData(char*, size_t size) override { got += size; }
+  size_t got = 0;
+
+ private:
+  size_t* reading_;
+  std::string memory_;
+};
+
+// However many have something to be read at once.
+TEST_F(UvStreamTest, WhereMemoryIsTightOneReadsAndThenItIsLookedWhoMayGoOn) {
+  const uint64_t limit = Budget::limit();
+  Budget::set_limit(2 * (Budget::Held() + 5 * Large::kBytes / 2));
+  size_t reading = 0;
+  std::vector<size_t> batches;
+  streams_.set_after_batch([&] {
+    if (reading > 0) batches.push_back(std::exchange(reading, 0));
+  });
+  std::vector<UniqueFd> peers;
+  std::vector<std::unique_ptr<Large>> owners;
+  std::vector<std::unique_ptr<UvStream>> streams;
+  for (int i = 0; i < 6; ++i) {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    peers.emplace_back(ends[0]);
+    ASSERT_EQ(write(ends[0], "some", 4), 4);
+    owners.push_back(std::make_unique<Large>(&reading));
+    streams.push_back(std::make_unique<UvStream>(&streams_, owners.back().get()));
+    ASSERT_TRUE(streams.back()->Accept(UniqueFd(ends[1]), /*unix_socket=*/true, 0));
+    streams.back()->StartReading();
+  }
+  EXPECT_TRUE(RunUntil([&] {
+    return std::all_of(owners.begin(), owners.end(),
+                       [](const auto& each) { return each->got == 4; });
+  }));
+  EXPECT_EQ(batches, (std::vector<size_t>{3, 1, 1, 1}));
+  streams.clear();
+  streams_.set_after_batch({});
+  Budget::set_limit(limit);
 }
 
 class UvLinkTest : public UvStreamTest, public LinkOwner {

@@ -385,13 +385,15 @@ proc tg::way {id method argv} {
             return both
         }
         config {
-            # Of gemel's own clients.
-            if {[string tolower [lindex $argv 1]] in {requirepass maxclients}} {return ""}
+            # Of gemel's own clients, and of what they saw.
+            set option [string tolower [lindex $argv 1]]
+            if {$sub eq "resetstat" || $option in {requirepass maxclients tracking-table-max-keys}} {return ""}
+            if {[string match slowlog-* $option] || [string match latency-* $option]} {return ""}
             if {$sub eq "get"} {return primary}
             return both
         }
-        slowlog - latency - lastsave - bgsave {return primary}
-        info - save - bgrewriteaof - pfdebug - pfselftest {return both}
+        lastsave - bgsave {return primary}
+        save - bgrewriteaof - pfdebug - pfselftest {return both}
         memory {if {$sub ne "usage"} {return primary}}
     }
     return ""
@@ -449,14 +451,10 @@ proc tg::ask {clients method argv} {
     }
 }
 
-# INFO is the primary's, but for what only gemel knows of its clients, and for what both have to end with.
-proc tg::whole_info {id clients text} {
-    set mine [::redis::tg_dispatch $id info {}]
-    foreach field {blocked_clients connected_clients tracking_clients} {
-        set value [getInfoProperty $mine $field]
-        if {$value ne ""} {regsub "$field:\[0-9\]*" $text "$field:$value" text}
-    }
-    set second [[lindex $clients 1] info]
+# INFO is gemel's, but for what the other copy has to end with, too.
+proc tg::whole_info {id argv} {
+    set text [::redis::tg_dispatch $id info $argv]
+    set second [[lindex [tg::beside $id] 1] info]
     foreach field {rdb_bgsave_in_progress aof_rewrite_in_progress aof_rewrite_scheduled lazyfree_pending_objects} {
         set value [getInfoProperty $second $field]
         if {$value ne "" && $value ne "0"} {regsub "$field:\[0-9\]*" $text "$field:$value" text}
@@ -488,8 +486,11 @@ proc ::redis::__dispatch__raw__ {id name argv} {
                 return
             }
             lassign [tg::answers $clients] code reply
-            if {$method eq "info" && !$code} {catch {set reply [tg::whole_info $id $clients $reply]}}
             return -code $code $reply
+        }
+        if {$method eq "info" && !$deferred && ![info exists tg::multi($id)] &&
+            [info exists tg::nodes([lindex $::redis::addr($id) 1])]} {
+            return [tg::whole_info $id $argv]
         }
         switch -- $method {
             select {set tg::db($id) [lindex $argv 0]}

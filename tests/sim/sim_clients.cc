@@ -1,63 +1,56 @@
-// The clients of a run: pipelined requests, and what becomes of them.
+#include "tests/sim/sim_clients.h"
+
+#include <utility>
 
 #include "backend/command/second_copy.h"
 #include "backend/resp/resp_writer.h"
-#include "tests/sim/sim_streams.h"
-#include "tests/sim/sim_world.h"
 
 namespace gemel::sim {
 
-void World::ClientTurn(size_t index) {
+namespace {
+
+constexpr uint64_t kAnswerLimit = 4 * 1000 * 1000;
+
+}  // namespace
+
+Clients::Clients(Scene* scene, const Lives* lives, Removals* removals, const Refusals* refusals,
+                 Stalls* stalls)
+    : scene_(scene), lives_(lives), removals_(removals), refusals_(refusals), stalls_(stalls) {
+  for (const uint32_t window : scene->plan.clients.windows) {
+    Client& client = clients_.emplace_back();
+    client.id = clients_.size();
+    client.window = window;
+  }
+}
+
+void Clients::Begin() {
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    scene_->loop.After(scene_->loop.Between(0, 150000), [this, i] { Turn(i); });
+  }
+}
+
+void Clients::Turn(size_t index) {
+  Loop& loop = scene_->loop;
   Client& client = clients_[index];
-  if (loop_.now_us() >= clients_end_us_) return;
-  if (proxy_ != nullptr && proxy_->serving() && !proxy_going_) {
-    for (uint64_t more = loop_.Between(1, client.window);
+  if (Over()) return;
+  if (lives_->serving() != nullptr) {
+    for (uint64_t more = loop.Between(1, client.window);
          more > 0 && client.outstanding < client.window; --more) {
       Submit(&client);
     }
   }
-  loop_.After(loop_.Between(think_us_ / 4, think_us_), [this, index] { ClientTurn(index); });
+  const uint64_t think_us = scene_->plan.clients.think_us;
+  loop.After(loop.Between(think_us / 4, think_us), [this, index] { Turn(index); });
 }
 
-void World::Submit(Client* client) {
-  if (requests_ >= quota_) return;
+void Clients::Submit(Client* client) {
+  if (requests_ >= scene_->plan.clients.quota) return;
   ++requests_;
-  if (loop_.Chance(refusing_replicaof_ > 0 ? 20 : 4)) {
-    const std::string shard = ShardName(loop_.Random(prefixes_));
-    const uint64_t targets = refusing_replicaof_ > 0 ? 12 : 2;
-    SimOp* copy = &copies_.emplace_back();
-    copy->shard = static_cast<uint16_t>(shard[1] - '0');
-    copy->key = shard + ":y" + std::to_string(loop_.Random(targets));
-    const std::string from =
-        loop_.Chance(30) ? shard + ":y" + std::to_string(loop_.Random(targets))
-        : removals_ != nullptr && loop_.Chance(50)
-            ? removals_->Source(shard)
-            : shard + ":" + "rcl"[loop_.Random(3)] + std::to_string(loop_.Random(keys_));
-    if (from != copy->key && proxy_->Owner(from) == proxy_->Owner(copy->key)) {
-      std::vector<std::string> args = {"COPY", from, copy->key, "REPLACE"};
-      copy->database = DatabaseOf(from);
-      if (const uint8_t other = DatabaseOf(copy->key); other != copy->database) {
-        args.insert(args.end(), {"DB", std::to_string(other)});
-      }
-      SubmitOp(copy, args);
-    }
-  }
+  if (scene_->loop.Chance(scene_->plan.refusing() > 0 ? 20 : 4)) SubmitCopy();
   ++client->outstanding;
+  ++client->place;
   SimOp* op = history_.Add();
-  op->client = client->id;
-  op->place = ++client->place;
-  op->shard = static_cast<uint16_t>(loop_.Random(prefixes_));
-  op->is_read = loop_.Chance(45);
-  op->key_kind = static_cast<KeyKind>(loop_.Random(3));
-  std::string value = std::to_string(client->id) + "." + std::to_string(client->place) + ";";
-  op->token = value;
-  op->key = ShardName(op->shard) + ":" + "rcl"[static_cast<size_t>(op->key_kind)] +
-            std::to_string(loop_.Random(keys_));
-  if (!op->is_read && op->key_kind == KeyKind::kList && loop_.Chance(5)) {
-    op->key = ShardName(op->shard) + ":x";
-  } else if (removals_ != nullptr) {
-    removals_->Choose(op, ShardName(op->shard));
-  }
+  Choose(*client, op);
   // A session waits where the fence stops it; this client reads instead.
   const ReadFence::Mark mark = ReadFence::MarkOf(op->key);
   if (!op->is_read && client->fence.Blocks(mark)) op->is_read = true;
@@ -65,66 +58,92 @@ void World::Submit(Client* client) {
   // Of its key, or its session waits for one that does.
   op->may_wait = op->key_kind == KeyKind::kList || op->key_kind == KeyKind::kFleeting ||
                  op->key_kind == KeyKind::kFleetingSet;
-  if (blocks_ && loop_.Chance(25)) ChooseBlock(op);
+  if (scene_->plan.clients.blocks && scene_->loop.Chance(25)) ChooseBlock(op);
   for (const SimOp* before : client->line) {
     op->may_wait |= before->outcome == SimOp::Outcome::kPending && before->may_wait;
   }
   client->line.push_back(op);
-  if (op->is_read) {
-    SubmitOp(op, {"GET", op->key});
-    return;
+  SubmitOp(op, CommandOf(op));
+}
+
+void Clients::SubmitCopy() {
+  Loop& loop = scene_->loop;
+  const std::string shard = ShardName(loop.Random(scene_->plan.prefixes));
+  const uint64_t targets = scene_->plan.refusing() > 0 ? 12 : 2;
+  SimOp* copy = &copies_.emplace_back();
+  copy->shard = static_cast<uint16_t>(shard[1] - '0');
+  copy->key = shard + ":y" + std::to_string(loop.Random(targets));
+  const std::string from = loop.Chance(30) ? shard + ":y" + std::to_string(loop.Random(targets))
+                           : removals_ != nullptr && loop.Chance(50)
+                               ? removals_->Source(shard)
+                               : shard + ":" + "rcl"[loop.Random(3)] +
+                                     std::to_string(loop.Random(scene_->plan.clients.keys));
+  const SimProxy& proxy = *lives_->present();
+  if (from == copy->key || proxy.Owner(from) != proxy.Owner(copy->key)) return;
+  std::vector<std::string> args = {"COPY", from, copy->key, "REPLACE"};
+  copy->database = DatabaseOf(from);
+  if (const uint8_t other = DatabaseOf(copy->key); other != copy->database) {
+    args.insert(args.end(), {"DB", std::to_string(other)});
   }
-  switch (op->key_kind) {
-    case KeyKind::kRegister:
-      op->is_delete = loop_.Chance(15);
-      if (op->is_delete) {
-        SubmitOp(op, {"DEL", op->key});
-      } else {
-        if (loop_.Chance(3)) op->token.resize(loop_.Between(1, 60000), 'v');
-        SubmitOp(op, {"SET", op->key, op->token});
-      }
-      return;
-    case KeyKind::kCounter:
-      SubmitOp(op, {"INCR", op->key});
-      return;
-    case KeyKind::kList:
-      if (loop_.Chance(25)) {
-        op->is_stream = WritesStreams(seed_) && loop_.Chance(50);
-        SubmitOp(op, {op->is_stream ? "XADD" : "MIX", op->key, "*", "f", op->token});
-      } else {
-        SubmitOp(op, {"APPEND", op->key, op->token});
-      }
-      return;
-    case KeyKind::kFleeting:
-    case KeyKind::kFleetingSet:
-      SubmitOp(op, removals_->Command(op));
-      return;
+  SubmitOp(copy, args);
+}
+
+void Clients::Choose(const Client& client, SimOp* op) {
+  Loop& loop = scene_->loop;
+  op->client = client.id;
+  op->place = client.place;
+  op->shard = static_cast<uint16_t>(loop.Random(scene_->plan.prefixes));
+  op->is_read = loop.Chance(45);
+  op->key_kind = static_cast<KeyKind>(loop.Random(3));
+  op->token = std::to_string(client.id) + "." + std::to_string(client.place) + ";";
+  op->key = ShardName(op->shard) + ":" + "rcl"[static_cast<size_t>(op->key_kind)] +
+            std::to_string(loop.Random(scene_->plan.clients.keys));
+  if (!op->is_read && op->key_kind == KeyKind::kList && loop.Chance(5)) {
+    op->key = ShardName(op->shard) + ":x";
+  } else if (removals_ != nullptr) {
+    removals_->Choose(op, ShardName(op->shard));
   }
 }
 
 // With a write another key is written, which is locked when one copy executes the block first.
-void World::ChooseBlock(SimOp* op) {
+void Clients::ChooseBlock(SimOp* op) {
   op->block = true;
   if (op->is_read) return;
-  const std::string side = ShardName(op->shard) + ":b" + std::to_string(loop_.Random(2));
-  if (proxy_->Owner(side) != proxy_->Owner(op->key)) return;
+  const std::string side = ShardName(op->shard) + ":b" + std::to_string(scene_->loop.Random(2));
+  if (lives_->present()->Owner(side) != lives_->present()->Owner(op->key)) return;
   op->side = side;
   op->may_wait = true;
 }
 
-// One kind of a shard's keys is in another database than the others: some are copied there.
-uint8_t World::DatabaseOf(std::string_view key) const {
-  if (options_.databases == 1 || key.size() < 4 || key[0] != 's' || key[2] != ':') return 0;
-  const auto shard = static_cast<uint32_t>(key[1] - '0');
-  return static_cast<uint8_t>((1 + shard + (key[3] == 'e' || key[3] == 'b' ? 1 : 0)) %
-                              options_.databases);
+std::vector<std::string> Clients::CommandOf(SimOp* op) {
+  Loop& loop = scene_->loop;
+  if (op->is_read) return {"GET", op->key};
+  switch (op->key_kind) {
+    case KeyKind::kRegister:
+      op->is_delete = loop.Chance(15);
+      if (op->is_delete) return {"DEL", op->key};
+      if (loop.Chance(3)) op->token.resize(loop.Between(1, 60000), 'v');
+      return {"SET", op->key, op->token};
+    case KeyKind::kCounter:
+      return {"INCR", op->key};
+    case KeyKind::kList:
+      if (!loop.Chance(25)) return {"APPEND", op->key, op->token};
+      op->is_stream = scene_->plan.clients.streams && loop.Chance(50);
+      return {op->is_stream ? "XADD" : "MIX", op->key, "*", "f", op->token};
+    default:
+      return removals_->Command(op);
+  }
 }
 
-void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
+uint8_t Clients::DatabaseOf(std::string_view key) const {
+  return sim::DatabaseOf(key, scene_->plan.options.databases);
+}
+
+void Clients::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
   op->sink = this;
   op->session = static_cast<uint32_t>(op->client);
   if (args[0] != "COPY") op->database = DatabaseOf(op->key);
-  op->invoked_us = loop_.now_us();
+  op->invoked_us = scene_->loop.now_us();
   std::vector<std::string_view> views(args.begin(), args.end());
   op->row = Table().Find(views);
   op->kind = op->is_read                                    ? RequestKind::kRead
@@ -136,53 +155,82 @@ void World::SubmitOp(SimOp* op, const std::vector<std::string>& args) {
     op->wrapped = WrapInBlock(args, op->database, op->side, DatabaseOf(op->side), op->token);
     frame = op->wrapped.frame;
   }
-  if (loop_.Chance(20)) {
+  if (scene_->loop.Chance(20)) {
     op->frame = frame;
     op->OwnFrame();
   } else {
     op->frame = frame;  // gone when this returns, as the contract has it
   }
-  proxy_->Submit(op, op->key);
+  lives_->present()->Submit(op, op->key);
 }
 
-void World::OnReply(Request* request, const Reply& reply) {
-  if (ignore_replies_) return;
-  SimOp* op = static_cast<SimOp*>(request);
-  if (op->outcome != SimOp::Outcome::kPending) {
-    Problem("answered twice: " + op->key + " " + op->token);
-    return;
+void Clients::SubmitLong(uint16_t shard, bool is_read, uint64_t for_us) {
+  SimOp* op = &copies_.emplace_back();
+  op->shard = shard;
+  op->key = ShardName(shard) + ":b";
+  op->is_read = is_read;
+  if (is_read) {
+    SubmitOp(op, {"EVAL_RO", "return 0", "0", std::to_string(for_us)});
+  } else {
+    SubmitOp(op, {"ZUNIONSTORE", op->key, "1", op->key, std::to_string(for_us)});
   }
+}
+
+void Clients::TouchTampered() {
+  for (size_t shard = 0; shard < scene_->plan.prefixes && !scene_->loop.stopped(); ++shard) {
+    SimOp* op = history_.Add();
+    op->shard = static_cast<uint16_t>(shard);
+    op->key = ShardName(shard) + ":x";
+    op->token = "end;";
+    SubmitOp(op, {"APPEND", op->key, op->token});
+  }
+}
+
+void Clients::Take(SimOp* op, const Reply& reply) {
   if (!ReadsSameInResp2(reply.bytes, Resp2Form::kPlain)) {
     op->told.clear();
     AppendInResp2(reply.bytes, Resp2Form::kPlain, &op->told);
-  } else if (reply.buffer != nullptr && loop_.Chance(50)) {
+  } else if (reply.buffer != nullptr && scene_->loop.Chance(50)) {
     const ByteBuffer taken = std::move(*reply.buffer);
     op->told = taken.view();
   } else {
     op->told = reply.bytes;
   }
   if (op->block) op->told = Unwrap(op->wrapped, op->told);
-  // An ID has the length in it: see Keyspace::AddToStream.
+  // An ID has the length in it: see KeyCommands::AddToStream.
   if (op->is_stream && op->told.starts_with('$')) {
     const std::string_view id = ReplyText(op->told);
     op->told = Integer(std::stoll(std::string(id.substr(0, id.find('-')))));
   }
-  op->ended_us = loop_.now_us();
+  op->ended_us = scene_->loop.now_us();
   op->outcome = SimOp::Outcome::kOk;
-  if (op->told.empty()) {
-    Problem("an empty reply: " + op->key + " " + op->token);
+}
+
+void Clients::OnError(SimOp* op) {
+  op->outcome = op->told.find("may or may not") == std::string::npos ? SimOp::Outcome::kRefused
+                                                                     : SimOp::Outcome::kUnknown;
+  scene_->findings.Trace("error to client " + std::to_string(op->client) + " for " + op->key + " " +
+                         op->token + ": " + op->told.substr(0, op->told.size() - 2));
+  if (scene_->plan.mode != Mode::kManyFaults && scene_->plan.copies > 1 &&
+      !refusals_->AllSaid(*op)) {
+    scene_->findings.Problem("an error reached a client: " + op->told);
+  }
+}
+
+void Clients::OnReply(Request* request, const Reply& reply) {
+  if (ignoring_) return;
+  SimOp* op = static_cast<SimOp*>(request);
+  if (op->outcome != SimOp::Outcome::kPending) {
+    scene_->findings.Problem("answered twice: " + op->key + " " + op->token);
     return;
   }
-  if (op->told[0] == '-') {
-    op->outcome = op->told.find("may or may not") == std::string::npos ? SimOp::Outcome::kRefused
-                                                                       : SimOp::Outcome::kUnknown;
-    Trace("error to client " + std::to_string(op->client) + " for " + op->key + " " + op->token +
-          ": " + op->told.substr(0, op->told.size() - 2));
-    if (mode_ != Mode::kManyFaults && copies_of_each_ > 1 && !AllRefuse(*op)) {
-      Problem("an error reached a client: " + op->told);
-    }
+  Take(op, reply);
+  if (op->told.empty()) {
+    scene_->findings.Problem("an empty reply: " + op->key + " " + op->token);
+    return;
   }
-  CheckStall(*op);
+  if (op->told[0] == '-') OnError(op);
+  stalls_->Check(*op);
   if (op->client == 0) return;
   Client& client = clients_[op->client - 1];
   --client.outstanding;
@@ -191,7 +239,50 @@ void World::OnReply(Request* request, const Reply& reply) {
     client.fence.Pop();
   }
   // From inside the reply, as a session that had stopped reading may.
-  if (loop_.Chance(25) && loop_.now_us() < clients_end_us_ && !proxy_going_) Submit(&client);
+  if (scene_->loop.Chance(25) && !Over() && !lives_->going()) Submit(&client);
+}
+
+void Clients::OnCrashed() {
+  ignoring_ = false;
+  for (SimOp& op : history_.ops()) {
+    if (op.outcome != SimOp::Outcome::kPending) continue;
+    op.outcome = SimOp::Outcome::kUnknown;
+    op.ended_us = scene_->loop.now_us();
+    if (op.client > 0) --clients_[op.client - 1].outstanding;
+  }
+  for (Client& client : clients_) {
+    client.line.clear();
+    client.fence = ReadFence();
+  }
+  for (SimOp& copy : copies_) {
+    if (copy.outcome == SimOp::Outcome::kPending) copy.outcome = SimOp::Outcome::kUnknown;
+  }
+}
+
+bool Clients::Idle() const {
+  for (const Client& client : clients_) {
+    if (client.outstanding > 0) return false;
+  }
+  for (const SimOp& copy : copies_) {
+    if (copy.row != nullptr && copy.outcome == SimOp::Outcome::kPending) return false;
+  }
+  return true;
+}
+
+void Clients::CheckBounds() {
+  const std::deque<SimOp>& ops = history_.ops();
+  while (oldest_pending_ < ops.size() && ops[oldest_pending_].outcome != SimOp::Outcome::kPending) {
+    ++oldest_pending_;
+  }
+  if (oldest_pending_ < ops.size()) {
+    const SimOp& op = ops[oldest_pending_];
+    if (scene_->loop.now_us() > op.invoked_us + kAnswerLimit) {
+      scene_->findings.Problem("not answered for " + std::to_string(kAnswerLimit / 1000) +
+                               " ms: client " + std::to_string(op.client) + " " + op.key + " " +
+                               op.token);
+    }
+  }
+  scene_->loop.After(100000, [this] { CheckBounds(); });
 }
 
 }  // namespace gemel::sim

@@ -4,8 +4,14 @@
 #include <utility>
 
 #include "proxy/reload/reload_check.h"
+#include "tests/module_command.h"
 
 namespace gemel::sim {
+
+const CommandTable& Table() {
+  static const CommandTable table(ModuleCommands());
+  return table;
+}
 
 std::string ShardName(size_t shard) { return "s" + std::to_string(shard); }
 

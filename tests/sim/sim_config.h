@@ -4,10 +4,10 @@
 #define GEMEL_TESTS_SIM_SIM_CONFIG_H_
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "backend/command/command_table.h"
 #include "backend/ring/ring_spec.h"
 #include "backend/shard/shard_options.h"
 #include "backend/topology/topology.h"
@@ -50,13 +50,6 @@ struct ProxyOptions {
   uint32_t forget_keys_per_s = 0;
   size_t mark_keys = 1000000;  // that the proxy remembers: see ForgetOptions
 
-  std::function<Node*(const std::string& address)> find = {};
-  std::function<void(const std::string&)> noted = {};   // each line of its log
-  std::function<void(const RingSpec&)> routes_by = {};  // from now on
-  // That line of an audit is about a key that may differ for a moment.
-  std::function<bool(const std::string&)> audit_may_find = {};
-  bool trace = false;
-
   // The shard of that name, or null.
   const ShardSetup* Find(const std::string& name) const;
   RingSpec ring() const;
@@ -72,6 +65,7 @@ std::string WhyReloadIsRefused(const ProxyOptions& now, const ProxyOptions& next
                                bool force);
 
 std::string ShardName(size_t shard);
+const CommandTable& Table();
 
 }  // namespace gemel::sim
 

@@ -1,7 +1,6 @@
 #include "tests/sim/sim_history.h"
 
 #include <algorithm>
-#include <set>
 #include <unordered_map>
 
 #include "backend/resp/reply_reader.h"
@@ -218,103 +217,6 @@ void History::CheckCounter(const Ops& ops, const std::string* last, const CheckO
         report(Describe(*op) + " read " + std::to_string(seen) +
                ", and its own session wrote later: " + Describe(*write));
         break;
-      }
-    }
-  }
-}
-
-void History::CheckList(const Ops& ops, const std::string* last, const CheckOptions& options,
-                        const Report& report) {
-  std::unordered_map<std::string, const SimOp*> writer;
-  for (const SimOp* op : ops) {
-    if (!op->is_read) writer[op->token] = op;
-  }
-  const std::string final_text = last == nullptr ? "" : Plain(*last);
-  const bool strict = !options.data_lost;
-
-  // What may be in a value, and what may not be twice.
-  auto sound = [&](const std::string& text, const std::string& where) {
-    std::set<std::string> seen;
-    for (const std::string& token : Tokens(text)) {
-      const auto found = writer.find(token);
-      if (found == writer.end()) {
-        report(where + ": nobody wrote " + token);
-        return false;
-      }
-      if (found->second->outcome == Outcome::kRefused) {
-        report(where + ": was refused, and is there all the same: " + Describe(*found->second));
-        return false;
-      }
-      if (!seen.insert(token).second) {
-        report(where + ": applied twice: " + Describe(*found->second));
-        return false;
-      }
-    }
-    return true;
-  };
-  if (!sound(final_text, "the end of " + ops[0]->key)) return;
-
-  std::unordered_map<std::string, size_t> ends;  // of each token, in the final text
-  size_t at = 0;
-  for (const std::string& token : Tokens(final_text)) ends[token] = at += token.size();
-  for (const SimOp* op : ops) {
-    if (op->outcome != Outcome::kOk) continue;
-    if (!op->is_read) {
-      if (!strict) continue;
-      const auto found = ends.find(op->token);
-      if (found == ends.end()) {
-        report("lost: " + Describe(*op));
-        return;
-      }
-      if (std::to_string(found->second) != ReplyText(op->told)) {
-        report(Describe(*op) + " was told the length " + std::string(ReplyText(op->told)) +
-               ", but ends at " + std::to_string(found->second));
-        return;
-      }
-      continue;
-    }
-    std::string text = Plain(ReplyText(op->told));
-    for (const std::string& token : Tokens(text)) {
-      const auto found = writer.find(token);
-      if (found == writer.end() || !IsLaterOfItsOwn(*op, *found->second)) continue;
-      report(Describe(*op) + " saw what its own session wrote later: " + Describe(*found->second));
-      return;
-    }
-    if (strict && !final_text.starts_with(text)) {
-      // It may have seen writes that nobody was promised, and that a second fault undid.
-      std::string kept;
-      for (const std::string& token : Tokens(text)) {
-        const auto found = writer.find(token);
-        const bool undone = found != writer.end() && !ends.contains(token) &&
-                            found->second->outcome == Outcome::kUnknown;
-        if (!undone) kept += token;
-      }
-      text = kept;
-    }
-    if (strict && !final_text.starts_with(text)) {
-      report(Describe(*op) + " saw what is no beginning of the end: " + text.substr(0, 80));
-      return;
-    }
-    if (strict) {
-      for (const SimOp* write : ops) {
-        if (write->is_read || !Before(*write, *op) || ends[write->token] <= text.size()) continue;
-        report(Describe(*op) + " did not see " + Describe(*write));
-        return;
-      }
-      continue;
-    }
-    if (!sound(text, Describe(*op))) return;
-    if (!options.all_acks || op->ended_us >= options.old_from_us) continue;
-    std::set<std::string> there;
-    for (std::string& token : Tokens(text)) there.insert(std::move(token));
-    for (const SimOp* write : ops) {
-      if (write->is_read || there.contains(write->token) || !Before(*write, *op)) continue;
-      // Data was lost, so that a miss is right, but not with something older still there.
-      bool wrong = false;
-      for (const std::string& token : there) wrong |= Before(*writer[token], *write);
-      if (wrong) {
-        report(Describe(*op) + " did not see " + Describe(*write));
-        return;
       }
     }
   }

@@ -105,6 +105,7 @@ class History {
                             const KeyResets& resets, const Report& report);
   static void CheckCounter(const Ops& ops, const std::string* last, const CheckOptions& options,
                            const Report& report);
+  // sim_lists.cc
   static void CheckList(const Ops& ops, const std::string* last, const CheckOptions& options,
                         const Report& report);
   // sim_fleeting_keys.cc
@@ -123,6 +124,8 @@ class History {
 std::string Describe(const SimOp& op);
 // Did `first` surely take effect before `second` began?
 bool Before(const SimOp& first, const SimOp& second);
+// Does it come later in the order of the session that reads?
+bool IsLaterOfItsOwn(const SimOp& read, const SimOp& write);
 std::vector<std::string> Tokens(std::string_view text);
 
 }  // namespace gemel::sim

@@ -6,10 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "tests/sim/sim_loop.h"
 
@@ -23,14 +22,8 @@ enum class Gone : uint8_t {
   kUnsaid,  // or says nothing, if it was a RESTORE of a key that was not there, or of a whole file
 };
 
-// Replies as a node writes them.
-std::string Simple(std::string_view text);
-std::string Integer(int64_t value);
-std::string Bulk(std::string_view text);
-
 class Keyspace {
  public:
-  using Args = std::vector<std::string>;
   // Of the world's clock, when its virtual time begins.
   static constexpr uint64_t kEpochMs = 1700000000000;
 
@@ -38,26 +31,32 @@ class Keyspace {
   Keyspace(Loop* loop, std::function<void(Gone, const std::string& key)> removed)
       : loop_(loop), removed_(std::move(removed)) {}
 
-  // It changes data.
-  static bool IsWrite(const std::string& name);
-  // A command that reads or writes keys: the reply; none if it is not known here.
-  std::optional<std::string> Execute(const Args& args);
-  // What came of a write, in commands that have the same effect on every copy at any time.
-  std::vector<Args> EffectOf(const Args& args) const;
-
   // Of a node whose clock is so much ahead of the world's.
   void set_clock_ahead_ms(int64_t ahead_ms) { ahead_ms_ = ahead_ms; }
+  uint64_t UnixMs() const;
   // Which database a key is in, where that is not the first.
   void set_database_of(std::function<uint8_t(std::string_view key)> database_of) {
     database_of_ = std::move(database_of);
   }
   uint8_t DatabaseOf(std::string_view key) const { return database_of_ ? database_of_(key) : 0; }
-  // What SCAN, DBSIZE and FLUSHDB are about.
-  void Select(uint8_t database) { selected_ = database; }
   // A replica removes nothing by itself, however late it is.
   void set_is_replica(bool is_replica) { is_replica_ = is_replica; }
-  uint64_t UnixMs() const;
+  bool is_replica() const { return is_replica_; }
 
+  // Null if there is none: also if it has expired, and then it is deleted.
+  std::string* Look(const std::string& key);
+  // The value of a key that is there from now on.
+  std::string& Make(const std::string& key);
+  // `expiry_ms`: 0: none.
+  void Put(const std::string& key, const std::string& value, uint64_t expiry_ms);
+  bool Erase(const std::string& key);
+  void EraseDatabase(int database);
+  uint64_t ExpiryOf(const std::string& key) const;  // 0: none
+  void SetExpiry(const std::string& key, uint64_t at_ms);
+  bool Expires(const std::string& key) const { return ExpiryOf(key) != 0; }
+
+  // It goes by itself.
+  void Remove(Gone how, const std::string& key);
   // Deletes what has expired: that is the cycle which Redis has beside the look at each access.
   void RemoveExpired();
   // Deletes one of the keys that `may_go`; false: there is none.
@@ -66,7 +65,6 @@ class Keyspace {
   // What is there, expired or not. A key that is taken out of it takes its expiry along.
   std::map<std::string, std::string>& values() { return values_; }
   const std::map<std::string, std::string>& values() const { return values_; }
-  bool Expires(const std::string& key) const { return ExpiryOf(key) != 0; }
 
   struct Snapshot {
     std::map<std::string, std::string> values;
@@ -78,34 +76,7 @@ class Keyspace {
   void Clear() { Load({}, true); }
 
  private:
-  // Null if there is none: also if it has expired, and then it is deleted.
-  std::string* Look(const std::string& key);
-  // The value of a key that is there from now on.
-  std::string& Make(const std::string& key);
-  bool Erase(const std::string& key);
-  uint64_t ExpiryOf(const std::string& key) const;  // 0: none
-  void SetExpiry(const std::string& key, uint64_t at_ms);
   bool IsPast(uint64_t at_ms) const { return at_ms != 0 && UnixMs() > at_ms; }
-  Args StateOf(const std::string& key) const;
-
-  std::string Get(const Args& args);
-  std::string Dump(const Args& args);
-  std::string Ttl(const Args& args);
-  std::string Debug(const Args& args);
-  std::string Scan(const Args& args);
-  std::string Set(const Args& args);
-  std::string Delete(const Args& args);
-  std::string Increment(const Args& args);
-  std::string Append(const Args& args);
-  std::string AddToSet(const Args& args);
-  std::string AddToStream(const Args& args);
-  std::string Mix(const Args& args);
-  std::string Copy(const Args& args);
-  std::string Restore(const Args& args);
-  std::string Expire(const Args& args);
-  std::string Persist(const Args& args);
-  std::string Flush(const Args& args);
-  std::string Other(const Args& args);
 
   Loop* loop_;
   std::function<void(Gone, const std::string& key)> removed_;
@@ -114,7 +85,6 @@ class Keyspace {
   int64_t ahead_ms_ = 0;
   bool is_replica_ = false;
   std::function<uint8_t(std::string_view key)> database_of_;
-  uint8_t selected_ = 0;
 };
 
 }  // namespace gemel::sim

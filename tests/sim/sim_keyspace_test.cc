@@ -1,17 +1,19 @@
 // That a simulated node expires keys as Redis does (7.0, measured).
 
-#include "tests/sim/sim_keyspace.h"
-
 #include <gtest/gtest.h>
 
 #include <utility>
+
+#include "tests/sim/sim_key_commands.h"
 
 namespace gemel::sim {
 namespace {
 
 class KeyspaceTest : public testing::Test {
  protected:
-  std::string Do(const Keyspace::Args& args) { return keys_.Execute(args).value_or("(unknown)"); }
+  std::string Do(const KeyCommands::Args& args) {
+    return commands_.Execute(args).value_or("(unknown)");
+  }
   std::string At(int64_t ms) {
     return std::to_string(Keyspace::kEpochMs + static_cast<uint64_t>(ms));
   }
@@ -21,6 +23,7 @@ class KeyspaceTest : public testing::Test {
   std::vector<std::pair<Gone, std::string>> gone_;
   Keyspace keys_{&loop_,
                  [this](Gone how, const std::string& key) { gone_.emplace_back(how, key); }};
+  KeyCommands commands_{&loop_, &keys_};
 };
 
 using Went = std::vector<std::pair<Gone, std::string>>;

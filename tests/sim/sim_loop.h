@@ -13,6 +13,8 @@
 
 namespace gemel::sim {
 
+inline constexpr uint64_t kSecondUs = 1000 * 1000;
+
 class Loop {
  public:
   explicit Loop(uint64_t seed) : random_(seed) {}

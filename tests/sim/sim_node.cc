@@ -1,13 +1,13 @@
-#include "tests/module_command.h"
 #include "tests/sim/sim_node.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "backend/command/command_table.h"
 #include "backend/command/key_finder.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "tests/module_command.h"
+#include "tests/sim/sim_key_trace.h"
 
 namespace gemel::sim {
 
@@ -56,103 +56,24 @@ void AppendInResp3(std::string_view reply, std::string* out) {
 Node::Node(Loop* loop, std::string address)
     : loop_(loop),
       address_(std::move(address)),
-      keys_(loop, [this](Gone how, const std::string& key) { OnRemoved(how, key); }) {
-  ReadConfigFile();
-  run_id_ = address_ + "#0";
-  NewReplid();
-}
+      run_id_(address_ + "#0"),
+      condition_(loop),
+      keys_(loop, [this](Gone how, const std::string& key) { removals_.OnRemoved(how, key); }),
+      commands_(loop, &keys_),
+      wire_(loop, &condition_, [this](const ConnectionPtr& connection) { Process(connection); }),
+      replication_(loop, address_, &condition_, &keys_, &commands_),
+      removals_(loop, this, address_, {&condition_, &keys_, &wire_, &replication_}) {}
 
-uint64_t Node::Delay(Loop* dice) {
-  if (dice == nullptr) dice = loop_;
-  const uint64_t extra = extra_us_ > 0 ? dice->Between(extra_us_ / 2, extra_us_) : 0;
-  return extra + dice->Between(20, dice->Chance(5) ? 3000 : 300);
-}
-
-void Node::Connect(const ConnectionPtr& connection) {
-  connection->node = this;
-  loop_->After(Delay(DiceOf(connection)), [this, connection] {
-    auto arrive = [this, connection] {
-      if (!connection->connected) return;
-      if (!alive_ || refusing_) {
-        if (auto closed = std::move(connection->closed)) {
-          connection->CloseClientEnd();
-          closed(true);
-        }
-        return;
-      }
-      connection->id = next_client_id_++;
-      connections_.push_back(connection);
-      const auto connected = connection->connected;
-      connected();
-    };
-    if (cut_off_) {
-      stopped_.push_back(arrive);
-    } else {
-      arrive();
-    }
-  });
-}
-
-void Node::Send(const ConnectionPtr& connection, std::string bytes) {
-  // In order on one connection; what is left of an older connection may be read later.
-  Loop* dice = DiceOf(connection);
-  while (!bytes.empty()) {
-    const size_t part = dice->Chance(20) ? dice->Between(1, bytes.size()) : bytes.size();
-    uint64_t& last = connection->last_arrival_us;
-    last = std::max(last, loop_->now_us() + Delay(dice));
-    loop_->At(last,
-              [this, connection, piece = bytes.substr(0, part)] { Arrive(connection, piece); });
-    bytes.erase(0, part);
-  }
-}
-
-void Node::CloseByClient(const ConnectionPtr& connection) {
-  connection->CloseClientEnd();
-  Drop(connection, DiceOf(connection)->Chance(50) ? 5000 : 0);
-}
-
-void Node::Drop(const ConnectionPtr& connection, uint64_t after_us) {
-  if (after_us == 0) {
-    connection->node_open = false;
-    std::erase(connections_, connection);
-    return;
-  }
-  loop_->After(after_us, [this, connection] { Drop(connection, 0); });
-}
-
-void Node::Arrive(const ConnectionPtr& connection, const std::string& bytes) {
-  if (!alive_) return;
-  if (hung_ || cut_off_) {
-    stopped_.push_back([this, connection, bytes] { Arrive(connection, bytes); });
-    return;
-  }
-  if (!connection->node_open) {
-    End(connection);  // a process that knows nothing of it answers with a reset
-    return;
-  }
-  connection->in += bytes;
-  Process(connection);
+void Node::SetUp(NodeKind kind) {
+  kind_ = std::move(kind);
+  keys_.set_database_of(kind_.database_of);
 }
 
 void Node::Process(const ConnectionPtr& connection) {
   std::vector<std::string> args;
   std::string replies;
   while (CutCommand(&connection->in, &args)) {
-    const bool here = args[0] == "CLIENT" && !Refuses(args[0]);
-    std::string reply;
-    if (connection->multi || args[0] == "MULTI") {
-      reply = InMulti(connection, args);
-    } else if (!connection->patterns.empty() || args[0] == "PSUBSCRIBE") {
-      reply = AsSubscriber(connection, args);
-    } else if (args[0] == "HELLO" && knows_hello_) {
-      connection->resp3 = true;
-      reply = "%0\r\n";
-    } else {
-      if (args[0] == "SELECT" && std::stoul(args[1]) < databases_ && !Refuses(args[0])) {
-        connection->database = static_cast<uint8_t>(std::stoul(args[1]));
-      }
-      reply = here ? ClientCommand(connection, args) : Execute(args, connection->database);
-    }
+    const std::string reply = Answer(connection, args);
     if (connection->resp3) {
       AppendInResp3(reply, &replies);
     } else {
@@ -162,10 +83,27 @@ void Node::Process(const ConnectionPtr& connection) {
   if (replies.empty()) return;
   if (const uint64_t busy_us = std::exchange(busy_us_, 0); busy_us > 0) {
     BeBusy(busy_us);
-    stopped_.push_back([this, connection, replies] { Reply(connection, replies); });
+    wire_.Hold([this, connection, replies] { wire_.Reply(connection, replies); });
     return;
   }
-  Reply(connection, std::move(replies));
+  wire_.Reply(connection, std::move(replies));
+}
+
+std::string Node::Answer(const ConnectionPtr& connection, const std::vector<std::string>& args) {
+  if (connection->multi || args[0] == "MULTI") return InMulti(connection, args);
+  if (!connection->patterns.empty() || args[0] == "PSUBSCRIBE") {
+    return AsSubscriber(connection, args);
+  }
+  if (args[0] == "HELLO" && kind_.knows_hello) {
+    connection->resp3 = true;
+    return "%0\r\n";
+  }
+  const bool refused = condition_.Refuses(args[0]);
+  if (args[0] == "SELECT" && std::stoul(args[1]) < kind_.databases && !refused) {
+    connection->database = static_cast<uint8_t>(std::stoul(args[1]));
+  }
+  return args[0] == "CLIENT" && !refused ? ClientCommand(connection, args)
+                                         : Execute(args, connection->database);
 }
 
 std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std::string>& args) {
@@ -177,20 +115,24 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
   }
   if (args[0] != "EXEC") {
     std::string error;
-    if (Refuses(args[0])) error = refusal_;
-    if (Loading()) error = "-LOADING Redis is loading the dataset in memory\r\n";
-    if (master_ != nullptr && Keyspace::IsWrite(args[0])) error = "-READONLY You can't write\r\n";
+    if (condition_.Refuses(args[0])) error = condition_.refusal();
+    if (condition_.Loading()) error = "-LOADING Redis is loading the dataset in memory\r\n";
+    if (replication_.is_replica() && KeyCommands::IsWrite(args[0])) {
+      error = "-READONLY You can't write\r\n";
+    }
     connection->aborted |= !error.empty();
     connection->queued.push_back(args);
     return error.empty() ? Simple("QUEUED") : error;
   }
   connection->multi = false;
-  if (connection->aborted || Refuses("EXEC")) return "-EXECABORT Transaction discarded\r\n";
+  if (connection->aborted || condition_.Refuses("EXEC")) {
+    return "-EXECABORT Transaction discarded\r\n";
+  }
   std::string replies = "*" + std::to_string(connection->queued.size()) + "\r\n";
   MayEvict(true);
   in_exec_ = true;
   for (const std::vector<std::string>& queued : connection->queued) {
-    if (queued[0] == "SELECT" && std::stoul(queued[1]) < databases_) {
+    if (queued[0] == "SELECT" && std::stoul(queued[1]) < kind_.databases) {
       connection->database = static_cast<uint8_t>(std::stoul(queued[1]));
     }
     replies += queued[0] == "PSUBSCRIBE" ? AsSubscriber(connection, queued)
@@ -201,148 +143,83 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
 }
 
 void Node::BeBusy(uint64_t for_us) {
-  hung_ = true;
+  Hang();
   loop_->After(for_us, [this, start = starts_] {
-    if (alive_ && starts_ == start) Resume();
+    if (condition_.alive() && starts_ == start) Resume();
   });
 }
 
-void Node::Reply(const ConnectionPtr& connection, std::string bytes,
-                 std::function<void()> arrived) {
-  Loop* dice = DiceOf(connection);
-  while (!bytes.empty()) {
-    const size_t part = dice->Chance(20) ? dice->Between(1, bytes.size()) : bytes.size();
-    uint64_t& last = connection->last_to_client_us;
-    last = std::max(last, loop_->now_us() + Delay(dice));
-    const bool whole = part == bytes.size();
-    loop_->At(last, [this, connection, piece = bytes.substr(0, part), whole, arrived] {
-      auto arrive = [connection, piece, whole, arrived] {
-        // A copy, for it may be closed on the way.
-        const auto to_client = connection->to_client;
-        if (!to_client) return;
-        if (whole && arrived) arrived();
-        to_client(piece);
-      };
-      if (cut_off_) {
-        stopped_.push_back(arrive);
-      } else {
-        arrive();
-      }
-    });
-    bytes.erase(0, part);
+std::string Node::AsSubscriber(const ConnectionPtr& connection,
+                               const std::vector<std::string>& args) {
+  if (condition_.Refuses(args[0])) return condition_.refusal();
+  if (args[0] == "PING") {
+    return "*2\r\n" + Bulk("pong") + Bulk(args.size() > 1 ? args[1] : std::string());
   }
+  if (args[0] != "PSUBSCRIBE") {
+    return "-ERR Can't execute '" + args[0] +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context\r\n";
+  }
+  std::string replies;
+  for (size_t i = 1; i < args.size(); ++i) {
+    connection->patterns.push_back(args[i]);
+    replies += "*3\r\n" + Bulk("psubscribe") + Bulk(args[i]) +
+               Integer(static_cast<int64_t>(connection->patterns.size()));
+  }
+  return replies;
 }
 
 void Node::Kill(bool silently) {
-  if (alive_ && keeps_writes_) saved_ = keys_.Save();
-  alive_ = hung_ = false;
+  if (condition_.alive() && kind_.keeps_writes) saved_ = keys_.Save();
+  condition_.Die();
   keys_.Clear();
-  stopped_.clear();
-  refusal_.clear();
-  loading_until_us_ = 0;
+  wire_.ForgetHeld();
   if (!silently) {
-    ResetAll();
+    wire_.ResetAll();
   } else {
-    for (const ConnectionPtr& connection : connections_) connection->node_open = false;
-    connections_.clear();
+    wire_.Vanish();
   }
-  LoseReplicas();
-  ReplicaOf(nullptr);
+  replication_.OnKill();
 }
 
 void Node::Start() {
-  if (alive_) return;
-  alive_ = true;
-  next_client_id_ = 1;
+  if (condition_.alive()) return;
+  condition_.Live();
+  wire_.CountAnew();
   run_id_ = address_ + "#" + std::to_string(++starts_);
   keys_.Load(saved_, /*all=*/false);
-  ReadConfigFile();
-  expired_ = evicted_ = 0;
-  offset_ = 0;
-  NewReplid();
-  if (loop_->Chance(20)) Load(loop_->Between(1000, 100000));
+  removals_.OnStart();
+  replication_.OnStart();
+  if (loop_->Chance(20)) condition_.Load(loop_->Between(1000, 100000));
 }
 
 void Node::Save() {
-  if (alive_) saved_ = keys_.Save();
+  if (condition_.alive()) saved_ = keys_.Save();
 }
 
 void Node::Forget() { saved_ = {}; }
 
-void Node::Load(uint64_t for_us) { loading_until_us_ = loop_->now_us() + for_us; }
-
-void Node::Hang() { hung_ = alive_; }
-
 void Node::Resume() {
-  hung_ = false;
+  condition_.Wake();
   Heal();
 }
 
-void Node::CutOff() { cut_off_ = true; }
-
 void Node::Heal() {
-  if (hung_) {
-    cut_off_ = false;
-    return;
-  }
-  cut_off_ = false;
-  std::deque<std::function<void()>> stopped = std::move(stopped_);
-  stopped_.clear();
-  // All that waited comes before what is sent from now on.
-  for (auto& event : stopped) event();
-}
-
-void Node::End(const ConnectionPtr& connection) {
-  uint64_t at_us = loop_->now_us() + DiceOf(connection)->Between(10, 300);
-  // As a process that ends in order of its machine leaves it: what it wrote comes first.
-  if (!connection->patterns.empty() && DiceOf(connection)->Chance(70)) {
-    at_us = std::max(at_us, connection->last_to_client_us);
-  }
-  loop_->At(at_us, [connection] {
-    if (auto closed = std::move(connection->closed)) {
-      connection->CloseClientEnd();
-      closed(false);
-    }
-  });
-}
-
-void Node::ResetAll() {
-  std::vector<ConnectionPtr> all = connections_;
-  for (const ConnectionPtr& connection : all) {
-    // What was under way to a living process may still be read by it.
-    Loop* dice = DiceOf(connection);
-    Drop(connection, alive_ && dice->Chance(50) ? dice->Between(1, 2000) : 0);
-    End(connection);
-  }
-  if (!alive_) connections_.clear();
+  condition_.set_cut_off(false);
+  if (!condition_.hung()) wire_.LetGo();
 }
 
 std::string Node::Info() const {
   std::string text = "# Server\r\nredis_version:7.0.15\r\nrun_id:" + run_id_ + "\r\n";
-  if (keeps_writes_) text += "aof_enabled:1\r\n";
-  text += "# Memory\r\nmaxmemory:" + config_.at("maxmemory") + "\r\n";
-  text += "maxmemory_policy:" + config_.at("maxmemory-policy") + "\r\n";
-  text += "# Stats\r\nexpired_keys:" + std::to_string(expired_) + "\r\n";
-  text += "evicted_keys:" + std::to_string(evicted_) + "\r\n";
+  if (kind_.keeps_writes) text += "aof_enabled:1\r\n";
+  text += removals_.Info();
   text += "# Keyspace\r\n";
   std::map<uint8_t, size_t> counts;
   for (const auto& [key, value] : keys_.values()) ++counts[keys_.DatabaseOf(key)];
   for (const auto& [database, keys] : counts) {
     text += "db" + std::to_string(database) + ":keys=" + std::to_string(keys) + ",expires=0\r\n";
   }
-  text += "# Replication\r\n";
-  text += std::string("role:") + (master_ != nullptr ? "slave" : "master") + "\r\n";
-  if (master_ != nullptr) {
-    const size_t colon = master_->address_.rfind(':');
-    text += "master_host:" + master_->address_.substr(0, colon) + "\r\n";
-    text += "master_port:" + master_->address_.substr(colon + 1) + "\r\n";
-    text += std::string("master_link_status:") + (synced_ ? "up" : "down") + "\r\n";
-    text += std::string("master_sync_in_progress:") + (synced_ ? "0" : "1") + "\r\n";
-    text += "slave_repl_offset:" + std::to_string(offset_) + "\r\n";
-  }
-  text += "master_replid:" + replid_ + "\r\n";
-  text += "master_repl_offset:" + std::to_string(offset_) + "\r\n";
-  return text;
+  return text + replication_.Info();
 }
 
 std::string Node::ClientCommand(const ConnectionPtr& connection,
@@ -354,27 +231,14 @@ std::string Node::ClientCommand(const ConnectionPtr& connection,
   }
   if (args[1] == "LIST") {
     std::string list;
-    for (const ConnectionPtr& other : connections_) {
+    for (const ConnectionPtr& other : wire_.connections()) {
+      if (!kind_.shows_clients && other != connection) continue;
       list += "id=" + std::to_string(other->id) + " name=" + other->name + " db=0\n";
     }
     return Bulk(list);
   }
   // KILL ID n: what it has not read of that connection is thrown away.
-  int64_t killed = 0;
-  for (const ConnectionPtr& other : std::vector<ConnectionPtr>(connections_)) {
-    if (std::to_string(other->id) != args[3]) continue;
-    ++killed;
-    Drop(other, 0);
-    End(other);
-  }
-  return Integer(killed);
-}
-
-bool Node::Refuses(const std::string& name) const {
-  if (refusal_.empty()) return false;
-  if (refusal_.starts_with("-BUSY")) return name != "AUTH";
-  const bool frees = name == "DEL" || name == "UNLINK" || name == "FLUSHDB";
-  return Keyspace::IsWrite(name) && !(frees && refusal_.starts_with("-OOM"));
+  return Integer(wire_.EndClient(args[3]));
 }
 
 void Node::CheckDatabase(const std::vector<std::string>& args, uint8_t database) {
@@ -389,87 +253,73 @@ void Node::CheckDatabase(const std::vector<std::string>& args, uint8_t database)
     const bool there = args[0] == "COPY" && key == 2 && args.size() > 5;
     const size_t in = there ? std::stoul(args[5]) : database;
     if (keys_.DatabaseOf(args[key]) == in) continue;
-    wrong_(args[0] + " of " + args[key] + " came to database " + std::to_string(database));
+    kind_.wrong(args[0] + " of " + args[key] + " came to database " + std::to_string(database));
   }
 }
 
 std::string Node::Execute(const std::vector<std::string>& args, uint8_t database) {
   const std::string& name = args[0];
-  if (Refuses(name)) return refusal_;
+  if (condition_.Refuses(name)) return condition_.refusal();
   if (name == "INFO") return Bulk(Info());
-  if (Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
+  if (condition_.Loading()) return "-LOADING Redis is loading the dataset in memory\r\n";
   if (name == "PING") return Simple("PONG");
-  if (name == "CONFIG") return Config(args);
+  if (name == "CONFIG") return removals_.Config(args);
   if (name == "CLIENT") return ClientCommand(nullptr, args);
   if (name == "SCRIPT" || name == "FUNCTION") {
     return "-NOTBUSY No scripts in execution right now.\r\n";
   }
   if (name == "REPLCONF") return "-ERR Unrecognized REPLCONF option: " + args[1] + "\r\n";
-  if (name == "SELECT" && std::stoul(args[1]) >= databases_) {
+  if (name == "SELECT" && std::stoul(args[1]) >= kind_.databases) {
     return "-ERR DB index is out of range\r\n";
   }
   if (name == "AUTH" || name == "SELECT") return Simple("OK");
   if (name == "ROLE") {
-    std::string out = "*3\r\n" + Bulk(master_ != nullptr ? "slave" : "master");
+    std::string out = "*3\r\n" + Bulk(replication_.is_replica() ? "slave" : "master");
     return out + Integer(0) + "*0\r\n";
   }
-  if (name == "REPLICAOF") {
-    if (!replicaof_allowed_) return "-ERR unknown command 'REPLICAOF'\r\n";
-    if (args[1] != "NO" && args[2].find_first_not_of("0123456789") != std::string::npos) {
-      return "-ERR Invalid master port\r\n";
-    }
-    Node* master = args[1] == "NO" ? nullptr : find_(args[1] + ":" + args[2]);
-    if (master != nullptr ? master != master_ : master_ != nullptr) ReplicaOf(master);
-    return Simple("OK");
-  }
-  if (name == "DEBUG" && !debug_allowed_) return "-ERR DEBUG command not allowed.\r\n";
+  if (name == "REPLICAOF") return ReplicaOf(args);
+  if (name == "DEBUG" && !kind_.knows_debug) return "-ERR DEBUG command not allowed.\r\n";
   if (name == "EVAL_RO" || name == "ZUNIONSTORE") {  // the last word is how long it takes
     busy_us_ += std::stoull(args.back());
     if (busy_us_ > 0 && loop_->Chance(50)) busy_us_ += busy_us_ / 2;  // the copies are not alike
     return Integer(0);
   }
-  const bool write = Keyspace::IsWrite(name);
-  if (write && master_ != nullptr) {
+  return ExecuteOnKeys(args, database);
+}
+
+std::string Node::ExecuteOnKeys(const std::vector<std::string>& args, uint8_t database) {
+  const bool write = KeyCommands::IsWrite(args[0]);
+  if (write && replication_.is_replica()) {
     return "-READONLY You can't write against a read only replica.\r\n";
   }
   MayEvict(write);
-  if (wrong_) CheckDatabase(args, database);
-  keys_.Select(database);
-  const std::optional<std::string> reply = keys_.Execute(args);
-  TraceKey(args, reply ? *reply : std::string());
-  if (!reply) return "-ERR unknown command '" + name + "'\r\n";
+  if (kind_.wrong) CheckDatabase(args, database);
+  commands_.Select(database);
+  const std::optional<std::string> reply = commands_.Execute(args);
+  TraceKey(*loop_, address_, args, reply ? *reply : std::string());
+  if (!reply) return "-ERR unknown command '" + args[0] + "'\r\n";
   // As Redis has it, what came of it and not what was asked.
-  if (write && (*reply)[0] != '-') Replicate(keys_.EffectOf(args));
+  if (write && (*reply)[0] != '-') replication_.Send(commands_.EffectOf(args));
   return *reply;
 }
 
-void Node::Replicate(std::vector<std::vector<std::string>> effect) {
-  ++offset_;
-  for (Replica& replica : replicas_) {
-    Node* node = replica.node;
-    const uint64_t number = replica.sync_number;
-    replica.last_us = std::max(replica.last_us, loop_->now_us() + loop_->Between(20, 1000));
-    loop_->At(replica.last_us, [node, number, effect] {
-      if (!node->alive_ || node->master_ == nullptr || node->sync_number_ != number) return;
-      for (const std::vector<std::string>& command : effect) {
-        node->keys_.Execute(command);
-        node->TraceKey(command, "(replicated)\r\n");
-      }
-      ++node->offset_;
-    });
+void Node::MayEvict(bool write) {
+  if (!in_exec_ && !replication_.is_replica()) removals_.MayEvict(write);
+}
+
+std::string Node::ReplicaOf(const std::vector<std::string>& args) {
+  if (!kind_.knows_replicaof) return "-ERR unknown command 'REPLICAOF'\r\n";
+  if (args[1] != "NO" && args[2].find_first_not_of("0123456789") != std::string::npos) {
+    return "-ERR Invalid master port\r\n";
   }
+  Node* master = args[1] == "NO" ? nullptr : find_(args[1] + ":" + args[2]);
+  replication_.Follow(master == nullptr ? nullptr : &master->replication_);
+  return Simple("OK");
 }
 
 void Node::Control(const std::vector<std::string>& args,
                    std::function<void(const std::string&)> done) {
-  last_control_us_ = std::max(last_control_us_, loop_->now_us() + Delay());
-  loop_->At(last_control_us_, [this, args, done] {
-    if (!alive_ || hung_ || cut_off_ || refusing_) {
-      loop_->After(20000, [done] { done(""); });
-      return;
-    }
-    loop_->After(Delay(), [done, reply = Execute(args)] { done(reply); });
-  });
+  wire_.Control([this, args] { return Execute(args); }, std::move(done));
 }
 
 }  // namespace gemel::sim

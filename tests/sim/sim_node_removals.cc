@@ -1,11 +1,9 @@
-// What a node removes by itself, and whom it tells: expiry, eviction, keyspace events.
+#include "tests/sim/sim_node_removals.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <utility>
 
-#include "tests/sim/sim_node.h"
+#include "tests/sim/sim_key_trace.h"
 
 namespace gemel::sim {
 
@@ -29,17 +27,23 @@ bool Matches(std::string_view pattern, std::string_view text) {
 
 }  // namespace
 
-void Node::BeginRemovals(RemovalHabits habits, uint64_t seed) {
+NodeRemovals::NodeRemovals(Loop* loop, const Node* node, const std::string& address,
+                           const Parts& parts)
+    : loop_(loop), node_(node), address_(address), parts_(parts) {
+  ReadConfigFile();
+}
+
+void NodeRemovals::Begin(RemovalHabits habits, uint64_t seed) {
   habits_ = std::move(habits);
   dice_ = std::make_unique<Loop>(seed);
-  keys_.set_clock_ahead_ms(habits_.clock_ahead_ms);
-  removes_ = true;
+  parts_.keys->set_clock_ahead_ms(habits_.clock_ahead_ms);
+  on_ = true;
   ReadConfigFile();
-  RemovalTurn();
+  Turn();
 }
 
 // What CONFIG SET has changed is gone, and nobody listens yet.
-void Node::ReadConfigFile() {
+void NodeRemovals::ReadConfigFile() {
   const bool evicts = dice_ != nullptr;
   config_ = {{kNotify, habits_.notifies},
              {"maxmemory", evicts ? "1073741824" : "0"},
@@ -48,43 +52,41 @@ void Node::ReadConfigFile() {
 }
 
 // Redis's cycle finds some soon, and others later.
-void Node::RemovalTurn() {
+void NodeRemovals::Turn() {
   loop_->After(dice_->Between(500, dice_->Chance(50) ? 5000 : 100000), [this] {
-    if (removes_ && alive_ && !hung_ && !Loading() && master_ == nullptr) keys_.RemoveExpired();
-    RemovalTurn();
+    const Condition& condition = *parts_.condition;
+    if (on_ && condition.alive() && !condition.hung() && !condition.Loading() &&
+        !parts_.replication->is_replica())
+      parts_.keys->RemoveExpired();
+    Turn();
   });
 }
 
-// Before a command is executed.
-void Node::MayEvict(bool write) {
-  if (!removes_ || in_exec_ || master_ != nullptr || !habits_.evictions) return;
+void NodeRemovals::MayEvict(bool write) {
+  if (!on_ || !habits_.evictions) return;
   const uint64_t rate = habits_.evictions() / (write ? 1 : 4);
   if (dice_->Random(1000) >= rate) return;
   for (uint64_t more = dice_->Chance(70) ? 1 : dice_->Between(2, 4); more > 0; --more) {
-    if (!keys_.EvictOne(dice_.get(), habits_.may_evict)) return;
+    if (!parts_.keys->EvictOne(dice_.get(), habits_.may_evict)) return;
   }
 }
 
-void Node::TraceKey(const std::vector<std::string>& args, const std::string& reply) const {
-  static const char* const kKey = std::getenv("SIM_KEY");
-  if (kKey == nullptr || std::find(args.begin(), args.end(), kKey) == args.end()) return;
-  std::string text;
-  for (const std::string& arg : args) text += " " + arg.substr(0, 200);
-  std::printf("%9.3f ms  %s:%s -> %s\n", loop_->now_us() / 1000.0, address_.c_str(), text.c_str(),
-              reply.substr(0, reply.find_last_of('\r')).c_str());
+void NodeRemovals::OnStart() {
+  ReadConfigFile();
+  expired_ = evicted_ = 0;
 }
 
-void Node::OnRemoved(Gone how, const std::string& key) {
+void NodeRemovals::OnRemoved(Gone how, const std::string& key) {
   static constexpr const char* kHow[] = {"(expired)", "(evicted)", "(past)", "(past)"};
-  TraceKey({kHow[static_cast<size_t>(how)], key}, "\r");
+  TraceKey(*loop_, address_, {kHow[static_cast<size_t>(how)], key}, "\r");
   Removal& removal = removals_.emplace_back();
-  removal.node = this;
+  removal.node = node_;
   removal.key = key;
   removal.how = how;
   removal.at_us = loop_->now_us();
   expired_ += how == Gone::kExpired ? 1 : 0;
   evicted_ += how == Gone::kEvicted ? 1 : 0;
-  if (!replicas_.empty()) Replicate({{"DEL", key}});
+  if (parts_.replication->has_replicas()) parts_.replication->Send({{"DEL", key}});
   const std::string& flags = config_[kNotify];
   const auto has = [&](char flag) {
     return flags.find('E') != std::string::npos &&
@@ -100,42 +102,24 @@ void Node::OnRemoved(Gone how, const std::string& key) {
   }
 }
 
-void Node::Publish(const std::string& event, const std::string& key, Removal* removal) {
-  const std::string channel = "__keyevent@" + std::to_string(keys_.DatabaseOf(key)) + "__:" + event;
-  for (const ConnectionPtr& connection : connections_) {
+void NodeRemovals::Publish(const std::string& event, const std::string& key, Removal* removal) {
+  const std::string channel =
+      "__keyevent@" + std::to_string(parts_.keys->DatabaseOf(key)) + "__:" + event;
+  for (const ConnectionPtr& connection : parts_.wire->connections()) {
     for (const std::string& pattern : connection->patterns) {
       if (!Matches(pattern, channel)) continue;
       listened_us_ = loop_->now_us();
-      Reply(connection, "*4\r\n" + Bulk("pmessage") + Bulk(pattern) + Bulk(channel) + Bulk(key),
-            [this, removal] {
-              TraceKey({"(told)", removal->key}, "\r");
-              removal->told_us = std::min(removal->told_us, loop_->now_us());
-            });
+      parts_.wire->Reply(connection,
+                         "*4\r\n" + Bulk("pmessage") + Bulk(pattern) + Bulk(channel) + Bulk(key),
+                         [this, removal] {
+                           TraceKey(*loop_, address_, {"(told)", removal->key}, "\r");
+                           removal->told_us = std::min(removal->told_us, loop_->now_us());
+                         });
     }
   }
 }
 
-std::string Node::AsSubscriber(const ConnectionPtr& connection,
-                               const std::vector<std::string>& args) {
-  if (Refuses(args[0])) return refusal_;
-  if (args[0] == "PING") {
-    return "*2\r\n" + Bulk("pong") + Bulk(args.size() > 1 ? args[1] : std::string());
-  }
-  if (args[0] != "PSUBSCRIBE") {
-    return "-ERR Can't execute '" + args[0] +
-           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
-           "context\r\n";
-  }
-  std::string replies;
-  for (size_t i = 1; i < args.size(); ++i) {
-    connection->patterns.push_back(args[i]);
-    replies += "*3\r\n" + Bulk("psubscribe") + Bulk(args[i]) +
-               Integer(static_cast<int64_t>(connection->patterns.size()));
-  }
-  return replies;
-}
-
-std::string Node::Config(const std::vector<std::string>& args) {
+std::string NodeRemovals::Config(const std::vector<std::string>& args) {
   if (habits_.config_refused) {
     return "-NOPERM this user has no permissions to run the 'config|get' command\r\n";
   }
@@ -158,6 +142,14 @@ std::string Node::Config(const std::vector<std::string>& args) {
     return "*" + std::to_string(count) + "\r\n" + found;
   }
   return "*2\r\n" + Bulk(args[2]) + Bulk(args[2] == "appendfsync" ? "always" : "no");
+}
+
+std::string NodeRemovals::Info() const {
+  std::string text = "# Memory\r\nmaxmemory:" + config_.at("maxmemory") + "\r\n";
+  text += "maxmemory_policy:" + config_.at("maxmemory-policy") + "\r\n";
+  text += "# Stats\r\nexpired_keys:" + std::to_string(expired_) + "\r\n";
+  text += "evicted_keys:" + std::to_string(evicted_) + "\r\n";
+  return text;
 }
 
 }  // namespace gemel::sim

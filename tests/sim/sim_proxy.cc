@@ -1,4 +1,3 @@
-#include "tests/module_command.h"
 #include "tests/sim/sim_proxy.h"
 
 #include <algorithm>
@@ -7,33 +6,11 @@
 
 #include "backend/resp/resp_writer.h"
 #include "backend/topology/changed_shards.h"
-#include "tests/sim/sim_reload.h"
-#include "tests/unit/order_of.h"
 
 namespace gemel::sim {
 
-const CommandTable& Table() {
-  static const CommandTable table(ModuleCommands());
-  return table;
-}
-
-// One order and its answer.
-struct SimProxy::Asked : Request, RequestSink {
-  void OnReply(Request*, const Reply& reply) override {
-    proxy->Note(NoteLevel::kInfo, "answer to " + what + ": " + std::string(reply.bytes));
-    if (std::exchange(answered, true)) proxy->fail_("an order was answered twice: " + what);
-    done(reply.bytes[0] == '+');
-  }
-
-  SimProxy* proxy = nullptr;
-  std::string what;
-  bool answered = false;
-  std::function<void(bool)> done;
-};
-
-SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
-                   std::function<void(std::string)> fail)
-    : loop_(loop), disk_(disk), clock_(loop->now_ms()), config_(config), fail_(std::move(fail)) {
+SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config, const ProxyHooks& hooks)
+    : loop_(loop), disk_(disk), config_(config), hooks_(hooks), process_(loop) {
   std::string error;
   const Topology* stored = disk_->durable ? &*disk_->durable : nullptr;
   after_crash_ = stored == nullptr || !stored->clean;
@@ -41,7 +18,7 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
       config_.routed ? InitialTopology(config_.members(), config_.ring(), stored, &error)
                      : InitialTopology(config_.members(), stored, &error);
   if (!initial) {
-    fail_("no topology to begin with: " + error);
+    Fail("no topology to begin with: " + error);
     return;
   }
   initial_ = std::make_shared<const Topology>(*std::move(initial));
@@ -49,7 +26,7 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
   front_ = coordinator_->FrontFor([](const std::function<void()>& task) { task(); });
   known_ = initial_;
   front_->Watch([this](const std::shared_ptr<const Topology>& now) {
-    Receive([this, now] {
+    process_.Receive([this, now] {
       ForEachChangedShard(*std::exchange(known_, now), *now, [this](const ShardInfo& info) {
         if (SimShard* shard = Find(info.name)) shard->shard()->edits().OnTopology(info);
       });
@@ -59,47 +36,12 @@ SimProxy::SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
 }
 
 SimProxy::~SimProxy() {
-  alive_.reset();
+  process_.Die();
   // The resyncs resume their shards, which then may send what is held: it never leaves this
   // process.
   serving_ = false;
   shards_.clear();
   coordinator_.reset();
-}
-
-void SimProxy::Later(uint64_t delay_us, std::function<void()> event) {
-  loop_->After(delay_us, [this, alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
-    if (alive.expired()) return;
-    if (paused_) {
-      late_timers_.push_back(event);
-    } else {
-      event();
-    }
-  });
-}
-
-void SimProxy::Receive(std::function<void()> event) {
-  if (paused_ || hearing_) {
-    received_.push_back(std::move(event));
-  } else {
-    event();
-  }
-}
-
-// The worst that may come: the poll was interrupted, so the timers are first. Then it hears all.
-void SimProxy::Unpause() {
-  paused_ = false;
-  hearing_ = true;  // what comes from now on is behind all that
-  for (auto& event : std::exchange(late_timers_, {})) event();
-  while (!received_.empty()) {
-    const std::function<void()> event = std::move(received_.front());
-    received_.pop_front();
-    event();
-  }
-  hearing_ = false;
-  NowMs();
-  clock_.OnHeard();
-  clock_.OnHeard();
 }
 
 // A disk that fails now ends the process in life; here it is tried until it works.
@@ -116,7 +58,7 @@ void SimProxy::Open() {
 
 void SimProxy::StartShards() {
   if (config_.routed) {
-    MakeRings(*initial_);
+    rings_ = RingsOf(*initial_);
     RouteBy(config_);
   }
   serving_ = true;
@@ -127,7 +69,7 @@ void SimProxy::StartShards() {
 void SimProxy::AddShard(const ShardSetup& setup, const Topology& topology) {
   const int known = topology.IndexOf(setup.name);
   if (known < 0) {
-    fail_("a shard that is not in the topology: " + setup.name);
+    Fail("a shard that is not in the topology: " + setup.name);
     return;
   }
   shards_.push_back(std::make_unique<SimShard>(
@@ -135,13 +77,9 @@ void SimProxy::AddShard(const ShardSetup& setup, const Topology& topology) {
   shards_.back()->served().Start(static_cast<uint32_t>(shards_.size()));
 }
 
-void SimProxy::MakeRings(const Topology& topology) {
-  rings_ = std::make_shared<const RingHistory>(topology.rings, rings_.get());
-}
-
 void SimProxy::RouteBy(const ProxyOptions& config) {
   ring_ = std::make_unique<const Ring>(MakeRing(config.ring()));
-  if (config_.routes_by) config_.routes_by(config.ring());
+  if (hooks_.routes_by) hooks_.routes_by(config.ring());
 }
 
 SimShard* SimProxy::Find(const std::string& name) const {
@@ -160,17 +98,17 @@ SimShard* SimProxy::Owner(const std::string& key) const {
 void SimProxy::Submit(Request* request, const std::string& key) {
   SimShard* shard = Owner(key);
   if (shard == nullptr) {
-    fail_("nobody serves " + key);
+    Fail("nobody serves " + key);
     return;
   }
-  if (!paused_ && !hearing_) {
+  if (!process_.behind()) {
     shard->shard()->Submit(request);
     return;
   }
   request->OwnFrame();
-  Receive([this, request, key] {
+  process_.Receive([this, request, key] {
     SimShard* owner = Owner(key);
-    owner != nullptr ? owner->shard()->Submit(request) : fail_("nobody serves " + key);
+    owner != nullptr ? owner->shard()->Submit(request) : Fail("nobody serves " + key);
   });
 }
 
@@ -178,18 +116,18 @@ void SimProxy::Tick() {
   if (!serving_) return;
   for (size_t i = 0; i < shards_.size(); ++i) shards_[i]->Tick();
   LetGo();
-  Later(10000, [this] { Tick(); });
+  process_.Later(10000, [this] { Tick(); });
 }
 
 bool SimProxy::Settled() const {
-  return serving_ && job_ == nullptr && coordinator_->idle() &&
+  return serving_ && !reload_.under_way() && coordinator_->idle() &&
          std::all_of(shards_.begin(), shards_.end(),
                      [](const auto& shard) { return shard->Settled(); });
 }
 
 bool SimProxy::Swept() const {
-  return steps_.leaving().empty() && std::all_of(shards_.begin(), shards_.end(),
-                                                 [](const auto& shard) { return shard->Swept(); });
+  return reload_.leaving().empty() && std::all_of(shards_.begin(), shards_.end(),
+                                                  [](const auto& shard) { return shard->Swept(); });
 }
 
 void SimProxy::FailProbes(const Node* node, uint32_t count) {
@@ -201,64 +139,89 @@ void SimProxy::ResetProbe(const Node* node) {
   for (auto& shard : shards_) shard->ResetProbe(node);
 }
 
-void SimProxy::Order(SimShard* shard, const std::string& verb, const Node* node,
-                     std::function<void(bool ok)> done) {
-  std::erase_if(asked_, [](const auto& asked) { return asked->answered; });
-  asked_.push_back(std::make_unique<Asked>());
-  Asked* asked = asked_.back().get();
-  asked->proxy = this;
-  asked->what = verb + " " + node->address();
-  asked->done = std::move(done);
-  asked->kind = RequestKind::kControl;
-  asked->sink = asked;
-  asked->Extra().cargo = OrderOf(verb, node->address());
-  Receive([this, asked, name = shard->name()] {
-    if (SimShard* owner = Find(name)) {
-      owner->shard()->Submit(asked);
-    } else {
-      asked->answered = true;  // it has gone meanwhile
-      asked->done(false);
-    }
-  });
-}
-
 void SimProxy::Close(std::function<void()> done) {
   for (auto& shard : shards_) shard->served().Stop();
   serving_ = false;
-  steps_.Stop();
+  reload_.Stop();
   coordinator_->Close(true, [done](const EditResult&) { done(); });
 }
 
+// One instant, as on all workers of the product.
+void SimProxy::TakeEffect(const ProxyOptions& next, std::shared_ptr<const RingHistory> rings,
+                          bool force, const Topology& topology) {
+  const bool ring_changed = rings != nullptr;
+  const size_t known = shards_.size();
+  for (size_t i = 0; i < known; ++i) {
+    ServedShard& shard = shards_[i]->served();
+    if (ring_changed && !shard.retiring()) shard.SetHistory(rings);
+  }
+  config_ = next;
+  if (ring_changed) {
+    rings_ = std::move(rings);
+    RouteBy(config_);
+  }
+  for (const ShardSetup& setup : config_.shards) {
+    if (Find(setup.name) == nullptr) AddShard(setup, topology);
+  }
+  for (size_t i = 0; i < known; ++i) {
+    SimShard* shard = shards_[i].get();
+    if (shard->served().retiring()) continue;
+    const ShardSetup* setup = config_.Find(shard->name());
+    if (setup == nullptr) {
+      shard->served().Retire(NowMs());
+      continue;
+    }
+    shard->Change(config_, *setup, force);
+    if (ring_changed) shard->served().AllowSweep();
+  }
+}
+
+// Shards that a reload removed go when nothing of theirs is in flight any more.
+void SimProxy::LetGo() {
+  for (size_t i = 0; i < shards_.size();) {
+    if (!shards_[i]->served().retiring() || !shards_[i]->served().Retired(NowMs())) {
+      ++i;
+      continue;
+    }
+    const std::unique_ptr<SimShard> shard = std::move(shards_[i]);
+    shards_.erase(shards_.begin() + static_cast<ptrdiff_t>(i));
+    shard->served().Stop();
+    const std::string name = shard->name();
+    claims_.ReleaseShard(name);
+    if (hooks_.noted) hooks_.noted("shard '" + name + "' is let go");
+    reload_.OnRetired(name);
+  }
+}
+
 void SimProxy::Propose(Edit edit, EditDone done) {
-  if (config_.trace) {
+  if (hooks_.trace) {
     Note(NoteLevel::kInfo, "edit: " + std::string(EditKindName(edit.kind)) + " " + edit.node + " " +
                                edit.run_id + " (" + edit.reason + ")");
   }
-  front_->Propose(std::move(edit), [this, alive = std::weak_ptr<char>(alive_),
+  front_->Propose(std::move(edit), [this, alive = process_.alive(),
                                     done = std::move(done)](const EditResult& result) {
     if (alive.expired()) return;
-    Receive([done, result] { done(result); });
+    process_.Receive([done, result] { done(result); });
   });
 }
 
-void SimProxy::StartAudit(SimShard* shard) {
-  if (paused_) return;
-  std::erase_if(audit_requests_, [](const auto& request) { return !request->waiting; });
-  audit_requests_.push_back(std::make_unique<AuditRequest>());
-  AuditRequest* request = audit_requests_.back().get();
-  request->sink = request;
-  request->kind = RequestKind::kAudit;
-  shard->shard()->Submit(request);
+bool SimProxy::IsStale(const std::string& name, const std::string& node) const {
+  const Topology& durable = *disk_->durable;
+  const int shard = durable.IndexOf(name);
+  if (shard < 0) return true;
+  const ShardInfo& info = durable.shards[static_cast<size_t>(shard)];
+  const int copy = info.IndexOf(node);
+  return copy < 0 || info.copies[static_cast<size_t>(copy)].state == CopyState::kStale;
 }
 
 void SimProxy::Note(NoteLevel, const std::string& text) {
-  if (config_.noted) config_.noted(text);
+  if (hooks_.noted) hooks_.noted(text);
   // Nobody tampers with any other key: what the audit finds is a mistake in the order.
   if (text.find("audit: key ") != std::string::npos && text.find(":x\" ") == std::string::npos &&
-      !(config_.audit_may_find && config_.audit_may_find(text))) {
-    fail_(text);
+      !(hooks_.audit_may_find && hooks_.audit_may_find(text))) {
+    Fail(text);
   }
-  if (config_.trace) std::printf("%9.3f ms  %s\n", loop_->now_us() / 1000.0, text.c_str());
+  if (hooks_.trace) std::printf("%9.3f ms  %s\n", loop_->now_us() / 1000.0, text.c_str());
 }
 
 }  // namespace gemel::sim

@@ -1,35 +1,43 @@
 // One life of a proxy: real shards, links, resyncs and audits on simulated transports, clock and
-// disk; and the reloads in it.
+// disk.
 
 #ifndef GEMEL_TESTS_SIM_SIM_PROXY_H_
 #define GEMEL_TESTS_SIM_SIM_PROXY_H_
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "backend/health/running_clock.h"
 #include "backend/ring/ring_history.h"
 #include "backend/shard/server_claims.h"
-#include "proxy/reload/reload_steps.h"
 #include "tests/sim/sim_coordinator.h"
+#include "tests/sim/sim_orders.h"
+#include "tests/sim/sim_process.h"
+#include "tests/sim/sim_reload.h"
 #include "tests/sim/sim_shard.h"
 
 namespace gemel::sim {
 
-const CommandTable& Table();
+// What a proxy has to do with the world around it.
+struct ProxyHooks {
+  std::function<Node*(const std::string& address)> find;
+  std::function<void(const std::string&)> fail;         // what must not be
+  std::function<void(const std::string&)> noted = {};   // each line of its log
+  std::function<void(const RingSpec&)> routes_by = {};  // from now on
+  // That line of an audit is about a key that may differ for a moment.
+  std::function<bool(const std::string&)> audit_may_find = {};
+  bool trace = false;
+};
 
-class SimProxy : public ShardEnv, private ReloadSteps::Host {
+class SimProxy : public ShardWorld {
  public:
-  // `config` is taken over; `fail` gets what must not be.
-  SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config,
-           std::function<void(std::string)> fail);
+  // `config` is taken over.
+  SimProxy(Loop* loop, Disk* disk, const ProxyOptions& config, const ProxyHooks& hooks);
   ~SimProxy() override;  // a crash
 
   // The state that it serves is durable, and it takes requests.
-  bool serving() const { return serving_; }
+  bool serving() const override { return serving_; }
   // By the key: its owner of this moment.
   void Submit(Request* request, const std::string& key);
   // Null if there is none.
@@ -50,29 +58,14 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
   void Close(std::function<void()> done);
   // The next so many probes of the node are not answered in time.
   void FailProbes(const Node* node, uint32_t count);
-  // As PROXY AUDIT.
-  void StartAudit(SimShard* shard);
   // The node's process died in front of everybody: the probe's own connection ends with it.
   void ResetProbe(const Node* node);
 
-  // A reload. `done`: empty, or why it was refused; not called if the proxy crashes
-  // first. Not while one is under way.
-  void Reload(const ProxyOptions& next, bool force, std::function<void(const std::string&)> done);
-  bool reloading() const { return job_ != nullptr; }
-
-  // An order of an operator's to the shard of that node (see ShardControl). `done`: whether it was
-  // carried out; not called if the proxy crashes first.
-  void Order(SimShard* shard, const std::string& verb, const Node* node,
-             std::function<void(bool ok)> done);
-
-  // Its process is stopped (SIGSTOP, a snapshot of its machine) until Unpause. What comes meanwhile
-  // waits in its sockets, and its timers are late.
-  void Pause() { paused_ = true; }
-  void Unpause();
-  bool paused() const { return paused_; }
+  SimReload& reload() { return reload_; }
+  SimOrders& orders() { return orders_; }
 
   // --- ShardEnv ---
-  uint64_t NowMs() override { return clock_.Advance(loop_->now_ms()); }
+  uint64_t NowMs() override { return process_.NowMs(); }
   int64_t UnixMs() override {
     return static_cast<int64_t>(Keyspace::kEpochMs + loop_->now_us() / 1000);
   }
@@ -80,52 +73,40 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
   void Note(NoteLevel level, const std::string& text) override;
   ServerClaims* claims() override { return &claims_; }
 
-  // --- for its shards ---
-  Loop* loop() { return loop_; }
-  Disk* disk() { return disk_; }
-  ChunkPool* pool() { return &pool_; }
-  ResyncBoard* resyncs() { return &resyncs_; }
+  // --- ShardWorld ---
+  Process& process() override { return process_; }
+  Loop* loop() override { return loop_; }
+  ChunkPool* pool() override { return &pool_; }
+  ResyncBoard* resyncs() override { return &resyncs_; }
   // The life before this one did not end in order.
-  bool after_crash() const { return after_crash_; }
-  void Later(uint64_t delay_us, std::function<void()> event);
-  // Something comes from outside: now, or when it goes on.
-  void Receive(std::function<void()> event);
-  void Fail(const std::string& text) { fail_(text); }
+  bool after_crash() const override { return after_crash_; }
+  Node* FindNode(const std::string& address) const override { return hooks_.find(address); }
+  bool IsStale(const std::string& shard, const std::string& node) const override;
+  void Fail(const std::string& text) override { hooks_.fail(text); }
+
+  // --- for its parts ---
+  Disk* disk() { return disk_; }
+  std::shared_ptr<const Topology> Durable() const { return coordinator_->current(); }
+  std::shared_ptr<const RingHistory> RingsOf(const Topology& topology) const {
+    return std::make_shared<const RingHistory>(topology.rings, rings_.get());
+  }
+  // A reload does. `rings`: null if they are what they were.
+  void TakeEffect(const ProxyOptions& next, std::shared_ptr<const RingHistory> rings, bool force,
+                  const Topology& topology);
 
  private:
-  struct Asked;
-  struct Job;
-  struct AuditRequest : Request, RequestSink {
-    bool waiting = true;
-    void OnReply(Request*, const Reply&) override { waiting = false; }
-  };
-
   void Open();
   void StartShards();
-  void MakeRings(const Topology& topology);
   void RouteBy(const ProxyOptions& config);
   void AddShard(const ShardSetup& setup, const Topology& topology);
   void Tick();
   void LetGo();
-  std::vector<std::string> Leaving() const;
-  void End(const std::string& why);
-
-  // --- ReloadSteps::Host, with Propose and Note ---
-  std::shared_ptr<const Topology> Durable() const override { return coordinator_->current(); }
-  void MakeRings(std::shared_ptr<const Topology> topology) override;
-  void ChangeWorkers(std::shared_ptr<const Topology> topology) override;
-  void OnTakenEffect() override { End(""); }
-  void OnRefused(const std::string& why) override { End(why); }
 
   Loop* loop_;
   Disk* disk_;
-  RunningClock clock_;
-  bool paused_ = false;
-  std::vector<std::function<void()>> late_timers_;
-  std::deque<std::function<void()>> received_;
-  bool hearing_ = false;  // what was received is being handled
   ProxyOptions config_;
-  std::function<void(std::string)> fail_;
+  const ProxyHooks hooks_;
+  Process process_;
   bool serving_ = false;
   std::shared_ptr<const Topology> initial_;
   std::unique_ptr<SimCoordinator> coordinator_;
@@ -137,12 +118,9 @@ class SimProxy : public ShardEnv, private ReloadSteps::Host {
   bool after_crash_ = false;
   std::shared_ptr<const RingHistory> rings_;  // null if the ring never changes
   std::unique_ptr<const Ring> ring_;          // labels: indexes into config_.shards
-  ReloadSteps steps_{this};
-  std::unique_ptr<Job> job_;  // the reload under way
+  SimReload reload_{this};
   std::vector<std::unique_ptr<SimShard>> shards_;
-  std::vector<std::unique_ptr<Asked>> asked_;
-  std::vector<std::unique_ptr<AuditRequest>> audit_requests_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  SimOrders orders_{this};
 };
 
 }  // namespace gemel::sim

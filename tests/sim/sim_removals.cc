@@ -94,12 +94,12 @@ void Removals::Begin(Node* node, std::function<bool()> is_primary) {
     return is_primary() ? primary_rate_ : other_rate_;
   };
   habits.may_evict = MayGo;
-  node->BeginRemovals(std::move(habits), dice_.Random(UINT64_MAX));
+  node->removals().Begin(std::move(habits), dice_.Random(UINT64_MAX));
   nodes_.push_back(node);
 }
 
 void Removals::Freeze() {
-  for (Node* node : nodes_) node->EndRemovals();
+  for (Node* node : nodes_) node->removals().End();
 }
 
 std::string Removals::Describe() const {
@@ -186,7 +186,9 @@ void Removals::OnDurable(const Topology& durable,
     for (const CopyInfo& copy : shard.copies) {
       // Whoever is out and cannot be heard has said its last word.
       Node* out = copy.state == CopyState::kInSync ? nullptr : node(copy.node);
-      if (out != nullptr && (!out->alive() || out->hung() || out->cut_off())) Lose(out);
+      if (out != nullptr &&
+          (!out->condition().alive() || out->condition().hung() || out->condition().cut_off()))
+        Lose(out);
     }
     std::string& primary = primaries_[shard.name];
     const std::string now = shard.copies[shard.primary].node;
@@ -194,14 +196,14 @@ void Removals::OnDurable(const Topology& durable,
     primary = now;
     if (before == nullptr) continue;
     promotions_.push_back(loop_->now_us());
-    if (before->removals().empty()) continue;
-    const uint64_t last_us = before->removals().back().at_us;
+    if (before->removals().all().empty()) continue;
+    const uint64_t last_us = before->removals().all().back().at_us;
     if (loop_->now_us() < last_us + kJustBeforeUs) ++counts_.promotions;
   }
 }
 
 void Removals::Lose(Node* node) {
-  for (Removal& removal : node->removals()) {
+  for (Removal& removal : node->removals().all()) {
     if (removal.told_us != UINT64_MAX || removal.lost_us != UINT64_MAX) continue;
     removal.lost_us = loop_->now_us();
   }
@@ -210,7 +212,7 @@ void Removals::Lose(Node* node) {
 void Removals::OnCrash() {
   const uint64_t now_us = loop_->now_us();
   for (Node* node : nodes_) {
-    for (Removal& removal : node->removals()) {
+    for (Removal& removal : node->removals().all()) {
       if (removal.told_us != UINT64_MAX && removal.told_us + kCarriedOutUs < now_us) continue;
       removal.told_us = UINT64_MAX;
       removal.lost_us = std::min(removal.lost_us, now_us);
@@ -221,7 +223,7 @@ void Removals::OnCrash() {
 std::vector<Removal> Removals::Of(const std::string& key) const {
   std::vector<Removal> all;
   for (Node* node : nodes_) {
-    for (const Removal& removal : node->removals()) {
+    for (const Removal& removal : node->removals().all()) {
       if (removal.key == key) all.push_back(removal);
     }
   }
@@ -231,7 +233,7 @@ std::vector<Removal> Removals::Of(const std::string& key) const {
 RemovalCounts Removals::Counts() const {
   RemovalCounts counts = counts_;
   for (Node* node : nodes_) {
-    for (const Removal& removal : node->removals()) {
+    for (const Removal& removal : node->removals().all()) {
       counts.evicted += removal.how == Gone::kEvicted ? 1 : 0;
       counts.expired += removal.how == Gone::kExpired ? 1 : 0;
       counts.past += removal.how == Gone::kPast || removal.how == Gone::kUnsaid ? 1 : 0;

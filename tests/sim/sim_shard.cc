@@ -6,7 +6,7 @@
 
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
-#include "tests/sim/sim_proxy.h"
+#include "tests/sim/sim_wire.h"
 
 namespace gemel::sim {
 
@@ -22,10 +22,11 @@ class SimShard::Transport : public LinkTransport {
     Close();
     connection_ = std::make_shared<Connection>();
     connection_->dice = dice_;
+    connection_->road = proxy_->RoadTo(node_);
     // Of this connection, and only while this end of it is there.
     auto here = [this, of = std::weak_ptr<Connection>(connection_),
                  alive = std::weak_ptr<char>(alive_)](std::function<void()> event) {
-      proxy_->Receive([this, of, alive, event = std::move(event)] {
+      proxy_->process().Receive([this, of, alive, event = std::move(event)] {
         if (!alive.expired() && connection_ != nullptr && connection_ == of.lock()) event();
       });
     };
@@ -41,11 +42,11 @@ class SimShard::Transport : public LinkTransport {
         link_->OnClosed(refused ? "refused" : "reset", refused, proxy_->NowMs());
       });
     };
-    node_->Connect(connection_);
+    node_->wire().Connect(connection_);
   }
   void Close() override {
     if (connection_ == nullptr) return;
-    if (connection_->node != nullptr) node_->CloseByClient(connection_);
+    node_->wire().CloseByClient(connection_);
     connection_->CloseClientEnd();
     connection_ = nullptr;
   }
@@ -58,7 +59,7 @@ class SimShard::Transport : public LinkTransport {
  private:
   Loop* Dice() const { return dice_ != nullptr ? dice_.get() : proxy_->loop(); }
   void Flush() {
-    link_->FlushDone();
+    link_->out().FlushDone();
     if (connection_ == nullptr || link_->out().empty()) return;
     std::string bytes;
     link_->out().ForEach([&bytes](const char* data, size_t size) {
@@ -66,18 +67,11 @@ class SimShard::Transport : public LinkTransport {
       return true;
     });
     link_->out().Consume(bytes.size());
-    if (bytes.find("*2\r\n$3\r\nGET\r\n") != std::string::npos && IsStale()) {
+    if (bytes.find("*2\r\n$3\r\nGET\r\n") != std::string::npos &&
+        proxy_->IsStale(owner_->name(), node_->address())) {
       proxy_->Fail("a read was sent to " + node_->address() + ", which is stale");
     }
-    node_->Send(connection_, std::move(bytes));
-  }
-  bool IsStale() const {
-    const Topology& durable = *proxy_->disk()->durable;
-    const int shard = durable.IndexOf(owner_->name());
-    if (shard < 0) return true;
-    const ShardInfo& info = durable.shards[static_cast<size_t>(shard)];
-    const int copy = info.IndexOf(node_->address());
-    return copy < 0 || info.copies[static_cast<size_t>(copy)].state == CopyState::kStale;
+    node_->wire().Send(connection_, std::move(bytes));
   }
   void Receive(std::string_view bytes) {
     size_t space = 0;
@@ -96,7 +90,7 @@ class SimShard::Transport : public LinkTransport {
   }
 
   SimShard* owner_;
-  SimProxy* proxy_;
+  ShardWorld* proxy_;
   Node* node_;
   Link* link_;
   const std::shared_ptr<Loop> dice_;
@@ -110,46 +104,35 @@ class SimShard::Port : public ControlPort {
   explicit Port(SimShard* owner) : owner_(owner) {}
 
   void Command(uint32_t copy, std::vector<std::string> args, ControlDone done) override {
+    if (owner_->fenced_ != nullptr) {
+      owner_->fenced_->Command(copy, std::move(args), std::move(done));
+      return;
+    }
     // As with a control connection: what was asked of a node that is gone is not answered.
     auto alive = std::weak_ptr<char>(owner_->alive_);
     const uint64_t life = owner_->copies_[copy].control;
     owner_->copies_[copy].node->Control(
         args, [this, alive, copy, life, done](const std::string& bytes) {
           if (alive.expired()) return;
-          owner_->proxy_->Receive([=, this] {
-            if (!alive.expired() && owner_->copies_[copy].control == life) done(ToReply(bytes));
+          owner_->proxy_->process().Receive([=, this] {
+            if (!alive.expired() && owner_->copies_[copy].control == life)
+              done(ToControlReply(bytes));
           });
         });
   }
 
  private:
-  static ControlReply ToReply(const std::string& bytes) {
-    ControlReply reply;
-    if (bytes.empty()) {
-      reply.error = "no answer";
-    } else if (bytes[0] == '-') {
-      reply.refused = true;
-      reply.error = ReplyText(bytes);
-    } else if (std::vector<std::string_view> parts; SplitArray(bytes, &parts)) {
-      reply.ok = true;
-      for (std::string_view part : parts) {
-        if (!reply.text.empty()) reply.text += '\n';
-        reply.text += ReplyText(part);
-      }
-    } else {
-      reply.ok = true;
-      reply.text = ReplyText(bytes);
-    }
-    return reply;
-  }
   SimShard* owner_;
 };
 
-SimShard::SimShard(SimProxy* proxy, const ProxyOptions& config, const ShardSetup& setup,
-                   const ShardInfo& info, std::shared_ptr<const RingHistory> rings)
+SimShard::SimShard(ShardWorld* proxy, const ProxyOptions& config, const ShardSetup& setup,
+                   const ShardInfo& info, std::shared_ptr<const RingHistory> rings,
+                   const ShardTurn& turn)
     : proxy_(proxy), grace_ms_(config.grace_ms), port_(std::make_unique<Port>(this)) {
-  ServedShard::World world{proxy->pool(),        proxy,   port_.get(), this, proxy->resyncs(),
-                           proxy->after_crash(), nullptr, false,       {}};
+  if (!turn.fleet_id.empty()) fenced_ = std::make_unique<FencedControl>(proxy);
+  ServedShard::World world{
+      proxy->pool(),        proxy,           port_.get(), this, proxy->resyncs(),
+      proxy->after_crash(), proxy->others(), false,       {},   turn};
   world.forget.mark_keys = config.mark_keys;
   served_ = std::make_unique<ServedShard>(world, &Table(), PoolOf(config),
                                           ShardOf(setup, config.password), info, std::move(rings));
@@ -161,16 +144,17 @@ SimShard::~SimShard() {
 }
 
 void SimShard::Later(uint64_t delay_us, std::function<void()> event) {
-  proxy_->Later(delay_us, [alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
-    if (!alive.expired()) event();
-  });
+  proxy_->process().Later(delay_us,
+                          [alive = std::weak_ptr<char>(alive_), event = std::move(event)] {
+                            if (!alive.expired()) event();
+                          });
 }
 
 void SimShard::Open(uint32_t copy, const LinkOptions& node, const ServedShard::CopyLinks& links) {
   if (copies_.size() <= copy) copies_.resize(copy + 1);
   CopyWorld& world = copies_[copy];
   world = CopyWorld();
-  world.node = proxy_->config().find(node.name);
+  world.node = proxy_->FindNode(node.name);
   world.control = ++lives_;
   world.probed_start = world.node->starts();
   world.transport = std::make_unique<Transport>(this, world.node, links.main);
@@ -181,21 +165,32 @@ void SimShard::Open(uint32_t copy, const LinkOptions& node, const ServedShard::C
       std::make_unique<Transport>(this, world.node, links.feed,
                                   std::make_shared<Loop>(proxy_->loop()->now_us() + world.control));
   links.feed->set_transport(world.feed.get());
+  if (fenced_ != nullptr) fenced_->SetNode(copy, world.node, node);
 }
 
 void SimShard::Close(uint32_t copy, const std::vector<std::vector<std::string>>& last) {
   CopyWorld& world = copies_[copy];
-  for (const auto& command : last) world.node->Control(command, [](const std::string&) {});
+  if (fenced_ != nullptr) {
+    fenced_->Remove(copy, last);
+  } else {
+    for (const auto& command : last) world.node->Control(command, [](const std::string&) {});
+  }
   world.control = 0;
   world.transport.reset();
   world.side.reset();
   world.feed.reset();
 }
 
-void SimShard::CloseAll() { copies_.clear(); }
+void SimShard::CloseAll() {
+  copies_.clear();
+  fenced_.reset();
+}
 
-void SimShard::SetControl(uint32_t copy, const LinkOptions&, bool anew) {
+void SimShard::SetControl(uint32_t copy, const LinkOptions& node, bool anew) {
   if (anew) copies_[copy].control = ++lives_;
+  if (fenced_ == nullptr) return;
+  if (anew) fenced_->Remove(copy, {});
+  fenced_->SetNode(copy, copies_[copy].node, node);
 }
 
 void SimShard::StartProbe(uint32_t copy, const LinkOptions&, const HealthConfig&, uint32_t) {
@@ -219,6 +214,12 @@ void SimShard::Tick() {
 void SimShard::Change(const ProxyOptions& config, const ShardSetup& setup, bool force) {
   grace_ms_ = config.grace_ms;
   served_->Change(PoolOf(config), ShardOf(setup, config.password), force);
+}
+
+bool SimShard::CannotAnswer(const Node* node) const {
+  const std::shared_ptr<Road> road = proxy_->RoadTo(node);
+  return node->condition().hung() || node->condition().cut_off() ||
+         (road != nullptr && road->any_cut());
 }
 
 // One at a time. In turn: the next one follows.
@@ -245,19 +246,19 @@ void SimShard::Probe(uint32_t copy, bool in_turn) {
   if (world.failing_probes > 0) {
     --world.failing_probes;
     seen = ProbeOutcome::kTimeout;
-  } else if (!node->alive() || world.probed_start != node->starts()) {
+  } else if (!node->condition().alive() || world.probed_start != node->starts()) {
     seen = ProbeOutcome::kHardError;  // refused, or the probe's own connection was reset
     world.probed_start = node->starts();
-  } else if (node->hung() || node->cut_off()) {
+  } else if (CannotAnswer(node)) {
     seen = ProbeOutcome::kTimeout;
-  } else if (node->extra_us() > 0) {
-    after_us = node->extra_us();
+  } else if (node->condition().extra_us() > 0) {
+    after_us = node->condition().extra_us();
   }
   if (seen == ProbeOutcome::kTimeout) after_us = 100000;
   // A node that hangs meanwhile answers when it wakes up; more often than not in time.
   Later(after_us, [this, copy, life, seen, began_ms, in_turn, node, next] {
     if (!proxy_->serving() || !Probes(copy, life)) return;
-    const bool hangs = node->alive() && (node->hung() || node->cut_off());
+    const bool hangs = node->condition().alive() && CannotAnswer(node);
     copies_[copy].probing = false;
     shard()->nodes().OnProbe(
         copy, seen == ProbeOutcome::kAnswer && hangs ? ProbeOutcome::kTimeout : seen, began_ms);

@@ -10,16 +10,18 @@
 
 #include "backend/served/served_shard.h"
 #include "tests/sim/sim_config.h"
+#include "tests/sim/sim_control.h"
+#include "tests/sim/sim_shard_world.h"
 
 namespace gemel::sim {
-
-class SimProxy;
 
 class SimShard : private ServedShard::Host {
  public:
   // `info` is the shard in the present topology. `rings`: null if the ring never changes.
-  SimShard(SimProxy* proxy, const ProxyOptions& config, const ShardSetup& setup,
-           const ShardInfo& info, std::shared_ptr<const RingHistory> rings);
+  // `turn`: of the process as its owner, in a fleet.
+  SimShard(ShardWorld* proxy, const ProxyOptions& config, const ShardSetup& setup,
+           const ShardInfo& info, std::shared_ptr<const RingHistory> rings,
+           const ShardTurn& turn = {});
   ~SimShard() override;
 
   ServedShard& served() { return *served_; }
@@ -68,14 +70,16 @@ class SimShard : private ServedShard::Host {
   void Adjust(ShardOptions* options) const override;
 
   void Probe(uint32_t copy, bool in_turn);
+  bool CannotAnswer(const Node* node) const;
   void Later(uint64_t delay_us, std::function<void()> event);
   bool Probes(uint32_t copy, uint64_t probes) const { return copies_[copy].probes == probes; }
 
-  SimProxy* proxy_;
+  ShardWorld* proxy_;
   uint32_t grace_ms_;
   std::vector<CopyWorld> copies_;
   uint64_t lives_ = 0;
   std::unique_ptr<Port> port_;
+  std::unique_ptr<FencedControl> fenced_;  // in a fleet
   std::unique_ptr<ServedShard> served_;
   std::shared_ptr<char> alive_ = std::make_shared<char>();
 };

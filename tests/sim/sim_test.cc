@@ -16,25 +16,12 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-TEST(Simulation, KeepsThePromises) {
-  const bool single = std::getenv("SIM_SEED") != nullptr;
-  const uint64_t first = single ? Setting("SIM_SEED", 1) : Setting("SIM_FIRST", 1);
-  const uint64_t runs = single ? 1 : Setting("SIM_RUNS", 3000);
-  uint64_t failures = 0;
-  std::map<std::string, uint64_t> all;  // by the names of figures
-  size_t requests = 0;
-  uint64_t reloading = 0;
-  uint64_t changes = 0;
-  uint64_t ring_changes = 0;
-  std::map<std::string, World::Stall> stalls;
-  RemovalCounts removals;
-  for (uint64_t seed = first; seed < first + runs && failures < Setting("SIM_FAILURES", 5);
-       ++seed) {
-    World world(seed, single);
-    const std::vector<std::string>& problems = world.Run();
+// What many runs did, and how long their clients waited.
+struct Coverage {
+  void Add(const World& world) {
     requests += world.requests();
     for (const auto& [fault, stall] : world.stalls()) {
-      World::Stall& longest = stalls[fault];
+      Stall& longest = stalls[fault];
       longest.write_us = std::max(longest.write_us, stall.write_us);
       longest.read_us = std::max(longest.read_us, stall.read_us);
       longest.hedged_us = std::max(longest.hedged_us, stall.hedged_us);
@@ -43,7 +30,72 @@ TEST(Simulation, KeepsThePromises) {
     changes += world.changes();
     ring_changes += world.ring_changes();
     removals.Add(world.removal_counts());
-    for (const auto& [name, value] : world.figures()) all[name] += value;
+    for (const auto& [name, value] : world.Figures()) figures[name] += value;
+  }
+  unsigned long long operator[](const std::string& name) { return figures[name]; }
+
+  size_t requests = 0;
+  unsigned long long reloading = 0;
+  unsigned long long changes = 0;
+  unsigned long long ring_changes = 0;
+  std::map<std::string, uint64_t> figures;  // by their names
+  std::map<std::string, Stall> stalls;
+  RemovalCounts removals;
+};
+
+unsigned long long Long(uint64_t value) { return value; }
+
+void PrintFigures(uint64_t runs, Coverage* all) {
+  Coverage& did = *all;
+  std::printf(
+      "%llu runs, %zu requests; promotions %llu, stale %llu, rejoins %llu, resyncs %llu, diverged "
+      "%llu, "
+      "repaired %llu, fallbacks %llu, hedged %llu (won %llu), held %llu, errors %llu\n",
+      Long(runs), did.requests, did["promotions"], did["marked_stale"], did["rejoins"],
+      did["resyncs"], did["diverged"], did["repaired"], did["fallbacks"], did["hedged"],
+      did["hedge_wins"], did["waited"], did["errors"]);
+  std::printf(
+      "audits %llu: compared %llu, differences (tampered with) %llu, repaired %llu, "
+      "skipped %llu\n",
+      did["audits"], did["audited"], did["audit_differences"], did["audit_repaired"],
+      did["audit_skipped"]);
+  std::printf(
+      "reloads in %llu runs: %llu, changes of the ring %llu; swept %llu times, %llu keys "
+      "forgotten, %llu of them when asked for\n",
+      did.reloading, did.changes, did.ring_changes, did["sweeps"], did["forgotten"],
+      did["forgotten_on_access"]);
+}
+
+void PrintRemovals(const RemovalCounts& removals) {
+  std::printf(
+      "removals in %llu runs (%llu with nodes that do not tell): evicted %llu, expired %llu, past "
+      "%llu; told %llu, lost with a node %llu; promotions just after %llu; excused %llu; audits "
+      "came across %llu\n",
+      Long(removals.runs), Long(removals.untold_runs), Long(removals.evicted),
+      Long(removals.expired), Long(removals.past), Long(removals.told), Long(removals.lost),
+      Long(removals.promotions), Long(removals.excused), Long(removals.audit_found));
+}
+
+void PrintStalls(const std::map<std::string, Stall>& stalls) {
+  for (const auto& [fault, longest] : stalls) {
+    std::printf("longest waits, %s: reads %.0f ms (hedged %.0f), writes %.0f ms (virtual)\n",
+                fault.c_str(), static_cast<double>(longest.read_us) / 1000,
+                static_cast<double>(longest.hedged_us) / 1000,
+                static_cast<double>(longest.write_us) / 1000);
+  }
+}
+
+TEST(Simulation, KeepsThePromises) {
+  const bool single = std::getenv("SIM_SEED") != nullptr;
+  const uint64_t first = single ? Setting("SIM_SEED", 1) : Setting("SIM_FIRST", 1);
+  const uint64_t runs = single ? 1 : Setting("SIM_RUNS", 3000);
+  uint64_t failures = 0;
+  Coverage all;
+  for (uint64_t seed = first; seed < first + runs && failures < Setting("SIM_FAILURES", 5);
+       ++seed) {
+    World world(seed, single);
+    const std::vector<std::string>& problems = world.Run();
+    all.Add(world);
     if (problems.empty()) continue;
     ++failures;
     for (const std::string& problem : problems) {
@@ -52,68 +104,19 @@ TEST(Simulation, KeepsThePromises) {
     }
   }
   if (runs >= 100 && failures == 0) {
-    EXPECT_GT(changes, 0u);
-    EXPECT_GT(ring_changes, 0u);
+    EXPECT_GT(all.changes, 0u);
+    EXPECT_GT(all.ring_changes, 0u);
     EXPECT_GT(all["sweeps"], 0u);
     EXPECT_GT(all["forgotten"], 0u);
     EXPECT_GT(all["raised by watchers"], 0u);
     EXPECT_GT(all["touched for watchers"], 0u);
   }
-  RecordProperty("requests", std::to_string(requests));
-  std::printf(
-      "%llu runs, %zu requests; promotions %llu, stale %llu, rejoins %llu, resyncs %llu, diverged "
-      "%llu, "
-      "repaired %llu, fallbacks %llu, hedged %llu (won %llu), held %llu, errors %llu\n",
-      static_cast<unsigned long long>(runs), requests,
-      static_cast<unsigned long long>(all["promotions"]),
-      static_cast<unsigned long long>(all["marked_stale"]),
-      static_cast<unsigned long long>(all["rejoins"]),
-      static_cast<unsigned long long>(all["resyncs"]),
-      static_cast<unsigned long long>(all["diverged"]),
-      static_cast<unsigned long long>(all["repaired"]),
-      static_cast<unsigned long long>(all["fallbacks"]),
-      static_cast<unsigned long long>(all["hedged"]),
-      static_cast<unsigned long long>(all["hedge_wins"]),
-      static_cast<unsigned long long>(all["waited"]),
-      static_cast<unsigned long long>(all["errors"]));
-  std::printf(
-      "audits %llu: compared %llu, differences (tampered with) %llu, repaired %llu, "
-      "skipped %llu\n",
-      static_cast<unsigned long long>(all["audits"]),
-      static_cast<unsigned long long>(all["audited"]),
-      static_cast<unsigned long long>(all["audit_differences"]),
-      static_cast<unsigned long long>(all["audit_repaired"]),
-      static_cast<unsigned long long>(all["audit_skipped"]));
-  std::printf(
-      "reloads in %llu runs: %llu, changes of the ring %llu; swept %llu times, %llu keys "
-      "forgotten, %llu of them when asked for\n",
-      static_cast<unsigned long long>(reloading), static_cast<unsigned long long>(changes),
-      static_cast<unsigned long long>(ring_changes), static_cast<unsigned long long>(all["sweeps"]),
-      static_cast<unsigned long long>(all["forgotten"]),
-      static_cast<unsigned long long>(all["forgotten_on_access"]));
-  std::printf(
-      "removals in %llu runs (%llu with nodes that do not tell): evicted %llu, expired %llu, past "
-      "%llu; told %llu, lost with a node %llu; promotions just after %llu; excused %llu; audits "
-      "came across %llu\n",
-      static_cast<unsigned long long>(removals.runs),
-      static_cast<unsigned long long>(removals.untold_runs),
-      static_cast<unsigned long long>(removals.evicted),
-      static_cast<unsigned long long>(removals.expired),
-      static_cast<unsigned long long>(removals.past),
-      static_cast<unsigned long long>(removals.told),
-      static_cast<unsigned long long>(removals.lost),
-      static_cast<unsigned long long>(removals.promotions),
-      static_cast<unsigned long long>(removals.excused),
-      static_cast<unsigned long long>(removals.audit_found));
+  RecordProperty("requests", std::to_string(all.requests));
+  PrintFigures(runs, &all);
+  PrintRemovals(all.removals);
   std::printf("blocks: counters raised by watchers %llu, %llu times touched\n",
-              static_cast<unsigned long long>(all["raised by watchers"]),
-              static_cast<unsigned long long>(all["touched for watchers"]));
-  for (const auto& [fault, longest] : stalls) {
-    std::printf("longest waits, %s: reads %.0f ms (hedged %.0f), writes %.0f ms (virtual)\n",
-                fault.c_str(), static_cast<double>(longest.read_us) / 1000,
-                static_cast<double>(longest.hedged_us) / 1000,
-                static_cast<double>(longest.write_us) / 1000);
-  }
+              all["raised by watchers"], all["touched for watchers"]);
+  PrintStalls(all.stalls);
 }
 
 // SIM_CRASH=n runs one seed with a crash at its n-th durable write (SIM_AFTER=1: right after it).

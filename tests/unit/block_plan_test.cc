@@ -87,10 +87,17 @@ TEST_F(BlockPlanTest, WhatIsAboutAllShardsIsNoPartOfIt) {
               std::string::npos)
         << args[0];
   }
-  EXPECT_NE(Add({"SCAN", "0"}).find("its cursor is gemel's own"), std::string::npos);
+  EXPECT_NE(Add({"SCAN", "0"}).find("it goes through all shards"), std::string::npos);
   Make(1);
   EXPECT_EQ(Add({"DBSIZE"}), "");
   EXPECT_EQ(Add({"FLUSHALL"}), "");
+  EXPECT_FALSE(plan_.has_cursor());
+  EXPECT_EQ(Add({"SCAN", "0"}), "");
+  EXPECT_TRUE(plan_.has_cursor());
+  EXPECT_TRUE(plan_.primary_only());
+  EXPECT_FALSE(plan_.has_local());
+  EXPECT_EQ(Add({"SCAN", "1"}), "");  // behind the last shard: gemel knows the answer
+  EXPECT_TRUE(plan_.has_local());
 }
 
 // It can change nothing, but it may say something else on every copy.
@@ -133,7 +140,7 @@ TEST_F(BlockPlanTest, ItsKeysAreKnownToTheFence) {
 
 TEST_F(BlockPlanTest, WhatACommandIsRefusedForRefusesIt) {
   Make(1);
-  EXPECT_NE(Add({"MONITOR"}).find("not supported"), std::string::npos);
+  EXPECT_NE(Add({"FAILOVER"}).find("not supported"), std::string::npos);
   // This is found out when it is executed.
   EXPECT_EQ(Add({"COPY", "a", "b", "DB", "99"}), "");
   EXPECT_TRUE(plan_.has_local());

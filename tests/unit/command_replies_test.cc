@@ -11,14 +11,19 @@ namespace {
 using Args = std::vector<std::string_view>;
 
 // How it reads for a client of RESP2, or (`form` kAsItIs) of RESP3.
-std::string Reply(const Args& args, Resp2Form form = Resp2Form::kPlain) {
+std::string Reply(const Args& args, Resp2Form form = Resp2Form::kPlain,
+                  std::string_view of_node = {}) {
   ExtraCommand extra;
   extra.name = "json.get";
   const CommandTable table({extra});
   const CommandRow* row = table.Find(args);
   EXPECT_TRUE(ArityFits(*row, args.size()));
   std::string reply;
-  EXPECT_TRUE(AppendCommandReply(table, row->local, args, &reply));
+  if (row->local == LocalCommand::kCommandDocs) {
+    AppendCommandDocs(CommandNames(&table), std::span(args).subspan(2), of_node, &reply);
+  } else {
+    EXPECT_TRUE(AppendCommandReply(CommandNames(&table), row->local, args, &reply));
+  }
   if (form == Resp2Form::kAsItIs) return reply;
   std::string out;
   AppendInResp2(reply, row->FormIn2(args.size()), &out);
@@ -51,21 +56,39 @@ bool Has(const std::string& reply, std::string_view part) {
   return reply.find(part) != std::string::npos;
 }
 
+// The key specification of GET; a map has so many elements for each of its fields.
+std::string Spec(char map, int each) {
+  const auto header = [&](int fields) {
+    return std::string(1, map) + std::to_string(fields * each) + "\r\n";
+  };
+  const std::string set(1, map == '%' ? '~' : '*');
+  return set + "1\r\n" + header(3) + "$5\r\nflags\r\n" + set +
+         "2\r\n+RO\r\n+access\r\n$12\r\nbegin_search\r\n" + header(2) +
+         "$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n" + header(1) +
+         "$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n" + header(2) +
+         "$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n" + header(3) +
+         "$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n";
+}
+
 TEST(CommandReplies, Info) {
-  EXPECT_EQ(Reply({"command", "info", "GET", "nope", "monitor", "config|get"}),
-            "*4\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
-            "*3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n*0\r\n*0\r\n*-1\r\n*-1\r\n"
-            "*10\r\n$10\r\nconfig|get\r\n:-3\r\n*4\r\n+admin\r\n+noscript\r\n+loading\r\n+stale\r\n"
-            ":0\r\n:0\r\n:0\r\n*3\r\n+@slow\r\n+@admin\r\n+@dangerous\r\n*0\r\n*0\r\n*0\r\n");
+  EXPECT_EQ(
+      Reply({"command", "info", "GET", "nope", "psync", "config|get"}),
+      "*4\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
+      "*3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n" +
+          Spec('*', 2) +
+          "*0\r\n*-1\r\n*-1\r\n"
+          "*10\r\n$10\r\nconfig|get\r\n:-3\r\n*4\r\n+admin\r\n+noscript\r\n+loading\r\n+stale\r\n"
+          ":0\r\n:0\r\n:0\r\n*3\r\n+@admin\r\n+@slow\r\n+@dangerous\r\n*0\r\n*0\r\n*0\r\n");
   const std::string all = Reply({"command"});
   EXPECT_TRUE(WellFormed(all));
   EXPECT_EQ(all, Reply({"command", "info"}));
   EXPECT_TRUE(Has(all, "$8\r\njson.get\r\n"));
   EXPECT_TRUE(Has(all, "$11\r\nclient|list\r\n"));
   EXPECT_TRUE(Has(all, "$12\r\nmemory|usage\r\n"));
-  EXPECT_FALSE(Has(all, "$7\r\nmonitor\r\n"));
+  EXPECT_FALSE(Has(all, "$5\r\npsync\r\n"));
+  EXPECT_TRUE(Has(all, "$7\r\nmonitor\r\n"));
   EXPECT_FALSE(Has(all, "$3\r\nacl\r\n"));
-  EXPECT_FALSE(Has(all, "$15\r\nclient|tracking\r\n"));
+  EXPECT_TRUE(Has(all, "$15\r\nclient|tracking\r\n"));
 }
 
 TEST(CommandReplies, CountIsTheLengthOfCommand) {
@@ -89,12 +112,33 @@ TEST(CommandReplies, Docs) {
 TEST(CommandReplies, InResp3) {
   EXPECT_EQ(Resp3Reply({"command", "info", "get", "nope"}),
             "*2\r\n*10\r\n$3\r\nget\r\n:2\r\n~2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
-            "~3\r\n+@read\r\n+@string\r\n+@fast\r\n~0\r\n~0\r\n~0\r\n_\r\n");
+            "~3\r\n+@read\r\n+@string\r\n+@fast\r\n~0\r\n" +
+                Spec('%', 1) + "~0\r\n_\r\n");
   EXPECT_EQ(Resp3Reply({"command", "docs", "get"}),
             "%1\r\n$3\r\nget\r\n%3\r\n$7\r\nsummary\r\n$22\r\nGet the value of a key\r\n"
             "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n");
   EXPECT_EQ(Resp3Reply({"command", "getkeysandflags", "get", "a"}),
             "*1\r\n*2\r\n$1\r\na\r\n~2\r\n+RO\r\n+access\r\n");
+}
+
+// A node tells more of a command than gemel knows. Subcommands that cannot be used here are left
+// out, and what the node does not know is gemel's.
+TEST(CommandReplies, DocsOfANode) {
+  const std::string of_node =
+      "%3\r\n$3\r\nget\r\n%1\r\n$10\r\ncomplexity\r\n$4\r\nO(1)\r\n"
+      "$6\r\nnosuch\r\n%0\r\n"
+      "$3\r\nacl\r\n%0\r\n";
+  EXPECT_EQ(Reply({"command", "docs", "get", "acl"}, Resp2Form::kAsItIs, of_node),
+            "%1\r\n$3\r\nget\r\n%1\r\n$10\r\ncomplexity\r\n$4\r\nO(1)\r\n");
+  EXPECT_EQ(Reply({"command", "docs", "get"}, Resp2Form::kAsItIs, "-ERR unknown\r\n"),
+            Resp3Reply({"command", "docs", "get"}));
+  const std::string of_object =
+      "%1\r\n$7\r\ncluster\r\n%2\r\n$5\r\nsince\r\n$1\r\n3\r\n$11\r\nsubcommands\r\n"
+      "%2\r\n$12\r\ncluster|meet\r\n%0\r\n$12\r\ncluster|info\r\n%0\r\n";
+  const std::string docs = Reply({"command", "docs", "cluster"}, Resp2Form::kAsItIs, of_object);
+  EXPECT_TRUE(Has(docs, "$12\r\ncluster|info\r\n%0\r\n"));
+  EXPECT_FALSE(Has(docs, "cluster|meet"));
+  EXPECT_TRUE(Has(docs, "$13\r\ncluster|slots\r\n%3\r\n")) << "which the node does not tell";
 }
 
 TEST(CommandReplies, List) {
@@ -145,7 +189,8 @@ TEST(CommandReplies, Help) {
   EXPECT_TRUE(WellFormed(Reply({"command", "help"})));
   EXPECT_TRUE(Has(Reply({"proxy", "help"}), "+EXPLAIN <full-command>\r\n"));
   std::string out;
-  EXPECT_FALSE(AppendCommandReply(CommandTable(), LocalCommand::kPing, Args{"ping"}, &out));
+  const CommandTable table;
+  EXPECT_FALSE(AppendCommandReply(CommandNames(&table), LocalCommand::kPing, Args{"ping"}, &out));
   EXPECT_EQ(out, "");
 }
 

@@ -97,6 +97,9 @@ TEST(SecondCopy, ByArguments) {
                         Case{"georadiusbymember k m 1 m store d", kSame},
                         Case{"bitfield k GET u8 0", kNone},
                         Case{"bitfield k", kNone},
+                        Case{"bitfield k overflow sat get u8 set", kNone},
+                        Case{"bitfield k get u8", kSame},  // malformed
+                        Case{"bitfield k keepttl u8 0", kSame},
                         Case{"bitfield k get u8 0 Set u8 0 1", kSame},
                         Case{"bitfield k incrby u8 0 1", kSame},
                         Case{"pfcount k", kSame},
@@ -109,7 +112,7 @@ TEST(SecondCopy, ByArguments) {
 }
 
 TEST(SecondCopy, Refusals) {
-  for (const char* line : {"monitor", "client tracking on"}) {
+  for (const char* line : {"failover", "acl whoami"}) {
     EXPECT_FALSE(Refusal(line).empty()) << line;
   }
   for (const char* line :
@@ -134,6 +137,25 @@ TEST(SecondCopy, UnnamedKeys) {
        {"sort k", "sort k by nosort", "sort k get #", "sort_ro k alpha", "get k", "copy a b"}) {
     EXPECT_FALSE(unnamed(line)) << line;
   }
+}
+
+// What is known of the keys that patterns name.
+TEST(SecondCopy, WithWhatUnnamedKeysBegin) {
+  const auto begins = [](std::string_view line) {
+    const Args args = Split(line);
+    std::string all;
+    const bool known = UnnamedKeysBegin(args, [&](std::string_view begin) {
+      all += std::string(begin) + ";";
+      return true;
+    });
+    return known ? all : "not known";
+  };
+  EXPECT_EQ(begins("sort k by {t}w_* get # get {t}v_*->f"), "{t}w_;{t}v_;");
+  EXPECT_EQ(begins("sort_ro k GET * BY a*b*"), ";a;");
+  EXPECT_EQ(begins("sort k by nosort get a*"), "a;");
+  EXPECT_EQ(begins("sort k get x get a*"), "not known");
+  EXPECT_FALSE(UnnamedKeysBegin(Split("sort k get a* get b*"),
+                                [](std::string_view begin) { return begin == "a"; }));
 }
 
 }  // namespace

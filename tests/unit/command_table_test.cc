@@ -138,8 +138,7 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   EXPECT_TRUE(row("eval").IsWrite());
   EXPECT_FALSE(row("eval_ro").IsWrite());
   EXPECT_EQ(row("spop").second_copy, SecondCopy::kRewrite);
-  for (std::string_view name : {"monitor", "psync", "debug", "cluster|meet", "acl|whoami",
-                                "memory|doctor", "migrate", "script|debug", "client|tracking"}) {
+  for (std::string_view name : {"psync", "cluster|meet", "acl|whoami", "migrate", "script|debug"}) {
     EXPECT_EQ(row(name).split, Split::kNotSupported) << name;
   }
   EXPECT_EQ(row("memory|usage").split, Split::kOneShard);

@@ -135,9 +135,8 @@ TEST(ConfigEdit, ValuesOfArguments) {
   std::string error;
   EXPECT_EQ(TomlValue(OptionKind::kFlag, "Yes", &error), "true");
   EXPECT_EQ(TomlValue(OptionKind::kFlag, "false", &error), "false");
-  EXPECT_EQ(TomlValue(OptionKind::kNumber, "0012", &error), "12");
-  EXPECT_EQ(TomlValue(OptionKind::kNumber, "-0", &error), "-0");
-  EXPECT_EQ(TomlValue(OptionKind::kNumber, "000", &error), "0");
+  EXPECT_EQ(TomlValue(OptionKind::kNumber, "-12", &error), "-12");
+  EXPECT_EQ(TomlValue(OptionKind::kNumber, "0", &error), "0");
   EXPECT_EQ(TomlValue(OptionKind::kNumber, "9223372036854775807", &error), "9223372036854775807");
   EXPECT_EQ(TomlValue(OptionKind::kSize, "64mb", &error), "\"64mb\"");
   EXPECT_EQ(TomlValue(OptionKind::kSize, "1048576", &error), "1048576");
@@ -145,11 +144,14 @@ TEST(ConfigEdit, ValuesOfArguments) {
   EXPECT_EQ(TomlValue(OptionKind::kList, " a:1  [::1]:2 ", &error), "[\"a:1\", \"[::1]:2\"]");
   EXPECT_EQ(TomlValue(OptionKind::kList, "", &error), "[]");
   EXPECT_EQ(TomlValue(OptionKind::kNumber, "9223372036854775808", &error), std::nullopt);
-  EXPECT_EQ(error, "expected an integer, found \"9223372036854775808\"");
+  EXPECT_EQ(error, "argument couldn't be parsed into an integer");
+  for (const std::string_view odd : {"0012", "-0", "000", "+1", " 1", "1 ", "-"}) {
+    EXPECT_EQ(TomlValue(OptionKind::kNumber, odd, &error), std::nullopt) << odd;
+  }
   EXPECT_EQ(TomlValue(OptionKind::kNumber, "1.5", &error), std::nullopt);
   EXPECT_EQ(TomlValue(OptionKind::kNumber, "", &error), std::nullopt);
   EXPECT_EQ(TomlValue(OptionKind::kFlag, "maybe", &error), std::nullopt);
-  EXPECT_EQ(error, "expected yes or no, found \"maybe\"");
+  EXPECT_EQ(error, "argument must be 'yes' or 'no'");
   EXPECT_EQ(TomlValue(OptionKind::kSecret, "\xff", &error), std::nullopt);
   EXPECT_EQ(error, "expected UTF-8");
 }
@@ -166,6 +168,7 @@ class RandomEdits {
     std::string password = Load(edited).pool().password;
     for (int i = 0; i < steps; ++i) {
       const OptionInfo& option = KnownOptions()[random_() % KnownOptions().size()];
+      if (option.guard == Guard::kFileOnly) continue;
       const std::string argument = Argument(option, shown);
       if (option.name == "proxy.user" && password.empty()) continue;
       std::string error;

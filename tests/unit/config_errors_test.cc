@@ -113,7 +113,9 @@ TEST(ConfigErrors, UnknownKeys) {
       {Sharded("[limits]\n@@x = 1"),
        "unknown key \"x\" in [limits], expected one of max_clients, max_bulk, max_args, "
        "max_inline, "
-       "max_request, max_reply, client_pending, client_watched, client_output, "
+       "max_request, max_reply, client_pending, client_watched, "
+       "client_subscriptions, tracking_table_max_keys, "
+       "client_output, "
        "client_output_hard, subscriber_output, subscriber_output_soft, scripts, "
        "buffered, node_pending_bytes, node_pending, shard_held"},
       {Sharded("[timeouts]\n@@x = 1"),
@@ -143,7 +145,8 @@ TEST(ConfigErrors, UnknownSections) {
   const std::string all =
       "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
       "[timeouts], "
-      "[resync], [audit], [removals], [[command]], [log]";
+      "[resync], [audit], [removals], [commands], [fleet], [slowlog], [latency], [[command]], "
+      "[log]";
   Expect({
       {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},
       {Sharded("[@@timeout]"), "unknown section \"timeout\", did you mean [timeouts]?"},

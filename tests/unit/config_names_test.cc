@@ -179,6 +179,7 @@ max_request = 206000
 max_reply = 206500
 client_pending = 207
 client_watched = 2075
+client_subscriptions = 2076
 client_output = 20800
 client_output_hard = 20900
 scripts = 20950
@@ -209,6 +210,13 @@ max_value = 41300
 [removals]
 follow = false
 set_limits = false
+[slowlog]
+log_slower_than = 421
+max_len = 422
+[latency]
+monitor_threshold = 423
+tracking = false
+percentiles = "42 43"
 [log]
 level = "warn"
 file = "/var/log/gemel"
@@ -238,7 +246,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 66);
+  EXPECT_EQ(options, 72);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
@@ -267,6 +275,11 @@ TEST(ConfigNamesTest, RedisNames) {
   EXPECT_EQ(shown.at("logfile"), "/var/log/gemel");
   EXPECT_EQ(shown.at("protected-mode"), "no");
   EXPECT_EQ(shown.at("enable-protected-configs"), "local");
+  EXPECT_EQ(shown.at("slowlog-log-slower-than"), "421");
+  EXPECT_EQ(shown.at("slowlog-max-len"), "422");
+  EXPECT_EQ(shown.at("latency-monitor-threshold"), "423");
+  EXPECT_EQ(shown.at("latency-tracking"), "no");
+  EXPECT_EQ(shown.at("latency-tracking-info-percentiles"), "42 43");
   EXPECT_EQ(shown.at("maxmemory"), "0");
   EXPECT_EQ(shown.at("maxmemory-policy"), "noeviction");
 }
@@ -298,7 +311,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 68u);
+  EXPECT_EQ(options, 91u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected
@@ -310,7 +323,9 @@ TEST(ConfigNamesTest, WhatIsProtected) {
   std::set<std::string> found;
   for (const OptionInfo& option : KnownOptions()) {
     if (option.guard == Guard::kProtected) found.insert(option.name);
-    EXPECT_EQ(option.guard == Guard::kFileOnly, option.name == "proxy.protected_configs")
+    EXPECT_EQ(option.guard == Guard::kFileOnly, option.name == "proxy.protected_configs" ||
+                                                    option.name.starts_with("commands.") ||
+                                                    option.name.starts_with("fleet."))
         << option.name;
     for (const ProtectedConfigs leave :
          {ProtectedConfigs::kNo, ProtectedConfigs::kYes, ProtectedConfigs::kLocal}) {

@@ -22,23 +22,26 @@ std::optional<Config> Load(const std::string& text) {
   return config;
 }
 
-TEST(ConfigOptions, Defaults) {
-  std::optional<Config> config = Load(kShard);
-  ASSERT_TRUE(config);
-  EXPECT_EQ(config->file, "dir/gemel.toml");
-  EXPECT_EQ(config->workers, 1u);
-  EXPECT_EQ(config->state_dir, "dir/state");
-  EXPECT_EQ(config->scheduling, Scheduling::kBatch);
-  EXPECT_TRUE(config->io_uring);
-  EXPECT_TRUE(config->watch_config);
-  EXPECT_EQ(config->protected_configs, ProtectedConfigs::kNo);
-  EXPECT_EQ(config->log.level, LogLevel::kInfo);
-  EXPECT_EQ(config->log.file, "");
-  EXPECT_EQ(config->log.rotate_bytes, 64u << 20);
-  EXPECT_EQ(config->log.rotate_files, 5u);
+bool Loads(const std::string& text) {
+  ConfigError error;
+  return LoadConfigText(text, "dir/gemel.toml", &error).has_value();
+}
 
-  ASSERT_EQ(config->pools.size(), 1u);
-  const PoolConfig& pool = config->pool();
+void ExpectDefaultProcess(const Config& config) {
+  EXPECT_EQ(config.file, "dir/gemel.toml");
+  EXPECT_EQ(config.workers, 1u);
+  EXPECT_EQ(config.state_dir, "dir/state");
+  EXPECT_EQ(config.scheduling, Scheduling::kBatch);
+  EXPECT_TRUE(config.io_uring);
+  EXPECT_TRUE(config.watch_config);
+  EXPECT_EQ(config.protected_configs, ProtectedConfigs::kNo);
+  EXPECT_EQ(config.log.level, LogLevel::kInfo);
+  EXPECT_EQ(config.log.file, "");
+  EXPECT_EQ(config.log.rotate_bytes, 64u << 20);
+  EXPECT_EQ(config.log.rotate_files, 5u);
+}
+
+void ExpectDefaultShards(const PoolConfig& pool) {
   EXPECT_EQ(pool.name, "default");
   ASSERT_EQ(pool.listen.size(), 1u);
   EXPECT_EQ(pool.listen[0].ToString(), "127.0.0.1:6380");
@@ -59,6 +62,9 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.shards[0].user, "");
   EXPECT_EQ(pool.shards[0].password, "");
   EXPECT_EQ(pool.shards[0].database, 0u);
+}
+
+void ExpectDefaultService(const PoolConfig& pool) {
   EXPECT_EQ(pool.write.ack, Ack::kAll);
   EXPECT_EQ(pool.write.on_data_loss, OnDataLoss::kRefuse);
   EXPECT_EQ(pool.read.from, ReadFrom::kPrimary);
@@ -69,23 +75,6 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.health.failures, 3u);
   EXPECT_EQ(pool.health.failback, Failback::kNever);
   EXPECT_EQ(pool.health.resolve_s, 30u);
-  EXPECT_EQ(pool.limits.max_clients, 10000u);
-  EXPECT_EQ(pool.limits.max_bulk, 512u << 20);
-  EXPECT_EQ(pool.limits.max_args, 1048576u);
-  EXPECT_EQ(pool.limits.max_inline, 65536u);
-  EXPECT_EQ(pool.limits.max_request, 1u << 30);
-  EXPECT_EQ(pool.limits.client_pending, 16384u);
-  EXPECT_EQ(pool.limits.client_watched, 16384u);
-  EXPECT_EQ(pool.limits.scripts, 64u << 20);
-  EXPECT_EQ(pool.limits.max_reply, 1u << 30);
-  EXPECT_EQ(pool.limits.client_output, 512u << 20);
-  EXPECT_EQ(pool.limits.client_output_hard, 2u << 30);
-  EXPECT_EQ(pool.limits.subscriber_output, 32u << 20);
-  EXPECT_EQ(pool.limits.subscriber_output_soft, 8u << 20);
-  EXPECT_EQ(pool.limits.buffered, uint64_t{4} << 30);
-  EXPECT_EQ(pool.limits.node_pending_bytes, 64u << 20);
-  EXPECT_EQ(pool.limits.node_pending, 262144u);
-  EXPECT_EQ(pool.limits.shard_held, 65536u);
   EXPECT_EQ(pool.timeouts.connect_ms, 1000u);
   EXPECT_EQ(pool.timeouts.request_ms, 5000u);
   EXPECT_EQ(pool.timeouts.idle_s, 0u);
@@ -105,14 +94,54 @@ TEST(ConfigOptions, Defaults) {
   EXPECT_EQ(pool.resync.max_parallel, 2u);
   EXPECT_TRUE(pool.removals.follow);
   EXPECT_TRUE(pool.removals.set_limits);
+  EXPECT_EQ(pool.slowlog.log_slower_than, 10000);
+  EXPECT_EQ(pool.slowlog.max_len, 128u);
+  EXPECT_EQ(pool.latency.monitor_threshold, 0u);
+  EXPECT_TRUE(pool.latency.tracking);
+  EXPECT_EQ(pool.latency.percentiles, "50 99 99.9");
   EXPECT_TRUE(pool.commands.empty());
+  EXPECT_EQ(pool.command_rules, CommandsConfig());
+}
+
+void ExpectDefaultLimits(const PoolConfig& pool) {
+  const auto& limits = pool.limits;
+  EXPECT_EQ(limits.max_clients, 10000u);
+  EXPECT_EQ(limits.max_bulk, 512u << 20);
+  EXPECT_EQ(limits.max_args, 1048576u);
+  EXPECT_EQ(limits.max_inline, 65536u);
+  EXPECT_EQ(limits.max_request, 1u << 30);
+  EXPECT_EQ(limits.client_pending, 16384u);
+  EXPECT_EQ(limits.client_watched, 16384u);
+  EXPECT_EQ(limits.client_subscriptions, 262144u);
+  EXPECT_EQ(limits.tracking_table_max_keys, 1000000u);
+  EXPECT_EQ(limits.scripts, 64u << 20);
+  EXPECT_EQ(limits.max_reply, 1u << 30);
+  EXPECT_EQ(limits.client_output, 512u << 20);
+  EXPECT_EQ(limits.client_output_hard, 2u << 30);
+  EXPECT_EQ(limits.subscriber_output, 32u << 20);
+  EXPECT_EQ(limits.subscriber_output_soft, 8u << 20);
+  EXPECT_EQ(limits.buffered, uint64_t{4} << 30);
+  EXPECT_EQ(limits.node_pending_bytes, 64u << 20);
+  EXPECT_EQ(limits.node_pending, 262144u);
+  EXPECT_EQ(limits.shard_held, 65536u);
+}
+
+TEST(ConfigOptions, Defaults) {
+  std::optional<Config> config = Load(kShard);
+  ASSERT_TRUE(config);
+  ExpectDefaultProcess(*config);
+  ASSERT_EQ(config->pools.size(), 1u);
+  ExpectDefaultShards(config->pool());
+  ExpectDefaultService(config->pool());
+  ExpectDefaultLimits(config->pool());
 }
 
 TEST(ConfigOptions, EmptySectionsChangeNothing) {
   std::optional<Config> plain = Load(kShard);
-  std::optional<Config> empty = Load(std::string(kShard) +
-                                     "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
-                                     "[timeouts]\n[resync]\n[audit]\n[removals]\n[log]\n");
+  std::optional<Config> empty =
+      Load(std::string(kShard) +
+           "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
+           "[timeouts]\n[resync]\n[audit]\n[removals]\n[slowlog]\n[latency]\n[commands]\n[log]\n");
   ASSERT_TRUE(plain && empty);
   EXPECT_EQ(*plain, *empty);
 }
@@ -154,6 +183,10 @@ const std::vector<Number>& Numbers() {
       {"limits", "client_pending", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.client_pending)},
       {"limits", "scripts", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.scripts)},
       {"limits", "client_watched", 1, 16777216, false, GEMEL_FIELD(c.pool().limits.client_watched)},
+      {"limits", "client_subscriptions", 1, 16777216, false,
+       GEMEL_FIELD(c.pool().limits.client_subscriptions)},
+      {"limits", "tracking_table_max_keys", 1, 1000000000, false,
+       GEMEL_FIELD(c.pool().limits.tracking_table_max_keys)},
       {"limits", "client_output", kb, 64 * gb, true, GEMEL_FIELD(c.pool().limits.client_output), "",
        "client_output_hard = \"64gb\""},
       {"limits", "client_output_hard", kb, 64 * gb, true,
@@ -386,6 +419,48 @@ TEST(ConfigOptions, Removals) {
   ASSERT_TRUE(config);
   EXPECT_FALSE(config->pool().removals.follow);
   EXPECT_FALSE(config->pool().removals.set_limits);
+}
+
+TEST(ConfigOptions, CommandsOfClients) {
+  std::optional<Config> config = Load(
+      "[commands]\ndisabled = [\"FLUSHALL\", \"config set\", \"client|kill\"]\n"
+      "renamed = [\"KEYS=Slow-Keys=1\"]\ndebug = \"local\"\nnode_options = false\n" +
+      std::string(kShard));
+  ASSERT_TRUE(config);
+  const CommandsConfig& commands = config->pool().command_rules;
+  const std::vector<CommandAlias> names = {
+      {"flushall", ""}, {"config|set", ""}, {"client|kill", ""}, {"keys", "Slow-Keys=1"}};
+  EXPECT_EQ(commands.names, names);
+  EXPECT_EQ(commands.names[1].line, 2u);
+  EXPECT_EQ(commands.debug, DebugFor::kLocal);
+  EXPECT_FALSE(commands.node_options);
+}
+
+TEST(ConfigOptions, Slowlog) {
+  std::optional<Config> config =
+      Load("[slowlog]\nlog_slower_than = -1\nmax_len = 0\n" + std::string(kShard));
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->pool().slowlog.log_slower_than, -1);
+  EXPECT_EQ(config->pool().slowlog.max_len, 0u);
+  EXPECT_FALSE(Loads("[slowlog]\nlog_slower_than = -2\n" + std::string(kShard)));
+  EXPECT_FALSE(Loads("[slowlog]\nmax_len = -1\n" + std::string(kShard)));
+}
+
+TEST(ConfigOptions, Latency) {
+  std::optional<Config> config = Load(
+      "[latency]\nmonitor_threshold = 7\ntracking = false\npercentiles = \"0.0 50.50 100.0\"\n" +
+      std::string(kShard));
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->pool().latency.monitor_threshold, 7u);
+  EXPECT_FALSE(config->pool().latency.tracking);
+  EXPECT_EQ(config->pool().latency.percentiles, "0 50.5 100");
+  EXPECT_FALSE(Loads("[latency]\nmonitor_threshold = -1\n" + std::string(kShard)));
+  for (const char* wrong : {"-1", "100.1", "x", "50,99", "5 x", "nan", "0x10"}) {
+    EXPECT_FALSE(
+        Loads("[latency]\npercentiles = \"" + std::string(wrong) + "\"\n" + std::string(kShard)))
+        << wrong;
+  }
+  EXPECT_TRUE(Load("[latency]\npercentiles = \"\"\n" + std::string(kShard)));
 }
 
 TEST(ConfigOptions, Commands) {

@@ -38,13 +38,13 @@ class DispatcherTest : public ::testing::Test, public RequestSink {
     last_buffer_ = reply.buffer;
   }
 
-  World world_{2, "[proxy]\nworkers = 2\n[limits]\nnode_pending = 2\nnode_pending_bytes = \"1kb\"",
-               2};
   uint32_t asking_ = 0;
   std::vector<std::string> replies_;
   std::vector<Request*> answered_;
   const char* last_data_ = nullptr;
   ByteBuffer* last_buffer_ = nullptr;
+  World world_{2, "[proxy]\nworkers = 2\n[limits]\nnode_pending = 2\nnode_pending_bytes = \"1kb\"",
+               2};
 };
 
 TEST_F(DispatcherTest, ShardsHaveTheirOwners) {
@@ -163,7 +163,7 @@ TEST_F(DispatcherTest, WorkerRequests) {
 TEST_F(DispatcherTest, FreedRequestsAreAsNew) {
   Request* request = Submit(0, 1, RequestKind::kWrite, {"SET", "k", std::string(5000, 'v')});
   request->Extra().cargo = std::make_unique<RequestCargo>();
-  request->primary_only = true;
+  request->primary_only = request->cursors = true;
   world_.Exchange();
   world_.nodes[1].Serve();
   world_.Exchange();
@@ -172,7 +172,8 @@ TEST_F(DispatcherTest, FreedRequestsAreAsNew) {
   ASSERT_EQ(again, request);
   EXPECT_EQ(again->Extra().cargo, nullptr);
   EXPECT_EQ(again->kind, RequestKind::kRead);
-  EXPECT_FALSE(again->primary_only || again->submitted || again->answered || again->owns_frame());
+  EXPECT_FALSE(again->primary_only || again->cursors || again->submitted || again->answered ||
+               again->owns_frame());
   EXPECT_EQ(again->row, nullptr);
   EXPECT_EQ(again->next, nullptr);
   EXPECT_LE(again->extra->owned.capacity() + again->extra->reply.capacity(), 1024u);

@@ -24,7 +24,7 @@ class FakeTransport : public LinkTransport {
       return true;
     });
     link->out().Consume(bytes.size());
-    link->FlushDone();
+    link->out().FlushDone();
     return bytes;
   }
   // The connection takes so many bytes, and no more.

@@ -380,81 +380,100 @@ TEST_F(ForgetTest, AForcedCopyBringsOldKeysBack) {
 class ForgetHistory : public ForgetTest {
  protected:
   void Run(uint64_t seed) {
-    std::mt19937_64 random(seed);
-    const auto below = [&random](uint64_t n) { return random() % n; };
-    options_.keys_per_s = below(2) == 0 ? 0 : 200;
+    random_.seed(seed);
+    written_.clear();
+    values_ = 0;
+    options_.keys_per_s = Below(2) == 0 ? 0 : 200;
     base_.wait_ms = 100000;
-    constexpr uint64_t kKeys = 12;
-    const auto shards = [&] {
-      std::vector<RingShard> list = {{"a", static_cast<uint32_t>(1 + below(2))}};
-      if (below(2) == 0) list.push_back({"b", static_cast<uint32_t>(1 + below(2))});
-      if (below(3) == 0) list.push_back({"c", 1});
-      return list;
-    };
-    AddRing(shards());
-    Begin(2, below(3) == 0 ? Ack::kAny : Ack::kAll);
-    std::map<uint64_t, uint64_t> newest;  // key to the value that may be seen; 0: misses alone
-    std::map<uint64_t, std::string> written;
-    uint64_t values = 0;
-    const auto owned = [&](uint64_t key) { return ShardRings(History(), "a").Owned(Key(key)); };
-    for (int step = 0; step < 150; ++step) {
-      const uint64_t key = below(kKeys);
-      switch (below(12)) {
-        case 0:
-          rings_ = queue_->current()->rings;
-          if (rings_.size() < 20) {
-            ChangeRing(shards());
-            // Another shard writes what a does not own.
-            for (uint64_t k = 0; k < kKeys; ++k) {
-              if (!owned(k)) written.erase(k);
-            }
-          }
-          break;
-        case 1:
-          if (below(3) == 0) Restart(2);
-          break;
-        case 2:
-          Live(10 * (1 + below(10)));
-          break;
-        case 3:
-        case 4: {
-          // Sent, and the nodes take their time.
-          if (!owned(key)) break;
-          const std::string value = "v" + std::to_string(++values);
-          Asked* asked = Ask({"SET", Key(key), value});
-          Serve(static_cast<uint32_t>(below(2)), below(3));
-          forget_->Tick(now_ms_ += 10);
-          ServeAll();
-          ASSERT_EQ(asked->told, "+OK\r\n");
-          written[key] = value;
-          break;
-        }
-        default: {
-          if (!owned(key)) break;
-          const std::string told = Get(key);
-          if (told == "$-1\r\n") break;
-          ASSERT_TRUE(written.contains(key)) << "an old value: " << told;
-          ASSERT_EQ(told,
-                    "$" + std::to_string(written[key].size()) + "\r\n" + written[key] + "\r\n");
-        }
-      }
-    }
+    AddRing(Shards());
+    Begin(2, Below(3) == 0 ? Ack::kAny : Ack::kAll);
+    for (int step = 0; step < 150; ++step) ASSERT_NO_FATAL_FAILURE(Step());
     rings_ = queue_->current()->rings;
     forget_->set_rate(0);
     Live(300);
     ASSERT_FALSE(forget_->active());
+    ExpectOwnKeysOnly();
+  }
+
+ private:
+  static constexpr uint64_t kKeys = 12;
+
+  uint64_t Below(uint64_t n) { return random_() % n; }
+  bool Owned(uint64_t key) { return ShardRings(History(), "a").Owned(Key(key)); }
+  std::vector<RingShard> Shards() {
+    std::vector<RingShard> list = {{"a", static_cast<uint32_t>(1 + Below(2))}};
+    if (Below(2) == 0) list.push_back({"b", static_cast<uint32_t>(1 + Below(2))});
+    if (Below(3) == 0) list.push_back({"c", 1});
+    return list;
+  }
+
+  void Step() {
+    const uint64_t key = Below(kKeys);
+    switch (Below(12)) {
+      case 0:
+        MoveKeys();
+        return;
+      case 1:
+        if (Below(3) == 0) Restart(2);
+        return;
+      case 2:
+        Live(10 * (1 + Below(10)));
+        return;
+      case 3:
+      case 4:
+        if (Owned(key)) Write(key);
+        return;
+      default:
+        if (Owned(key)) Read(key);
+    }
+  }
+
+  void MoveKeys() {
+    rings_ = queue_->current()->rings;
+    if (rings_.size() >= 20) return;
+    ChangeRing(Shards());
+    // Another shard writes what a does not own.
+    for (uint64_t key = 0; key < kKeys; ++key) {
+      if (!Owned(key)) written_.erase(key);
+    }
+  }
+
+  // Sent, and the nodes take their time.
+  void Write(uint64_t key) {
+    const std::string value = "v" + std::to_string(++values_);
+    Asked* asked = Ask({"SET", Key(key), value});
+    Serve(static_cast<uint32_t>(Below(2)), Below(3));
+    forget_->Tick(now_ms_ += 10);
+    ServeAll();
+    ASSERT_EQ(asked->told, "+OK\r\n");
+    written_[key] = value;
+  }
+
+  void Read(uint64_t key) {
+    const std::string told = Get(key);
+    if (told == "$-1\r\n") return;
+    ASSERT_TRUE(written_.contains(key)) << "an old value: " << told;
+    const std::string& value = written_[key];
+    ASSERT_EQ(told, "$" + std::to_string(value.size()) + "\r\n" + value + "\r\n");
+  }
+
+  void ExpectOwnKeysOnly() {
     for (const Data& data : data_) {
       for (const auto& [key, value] : data) {
         if (rings_.size() > 1 || Durable().swept > 0) {
-          ASSERT_TRUE(owned(key));
+          ASSERT_TRUE(Owned(key));
         }
-        if (owned(key)) {
-          ASSERT_EQ(written[key], value);
+        if (Owned(key)) {
+          ASSERT_EQ(written_[key], value);
         }
       }
     }
     ASSERT_EQ(data_[0], data_[1]);
   }
+
+  std::mt19937_64 random_;
+  std::map<uint64_t, std::string> written_;  // what may be seen of each key; else misses alone
+  uint64_t values_ = 0;
 };
 
 TEST_F(ForgetHistory, NoOldValueEscapes) {

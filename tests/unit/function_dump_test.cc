@@ -33,6 +33,25 @@ TEST(FunctionDump, IsReadAsItWasWritten) {
   }
 }
 
+// What is short, or would not become shorter, is written as it is; lengths have one byte, two, or
+// five.
+TEST(FunctionDump, IsCompressedWhereThatSavesSpace) {
+  const std::string shortest(20, 'x');
+  EXPECT_EQ(DumpFunctions({shortest}), Payload("\xf5\x14" + shortest));
+  const std::string packed = DumpFunctions({std::string(21, 'x')});
+  EXPECT_EQ(packed.substr(0, 2), "\xf5\xc3");
+  EXPECT_LT(packed.size(), 21u);
+  std::string random;  // nothing in it comes twice
+  for (int i = 0; i < 200; ++i) random.push_back(static_cast<char>(i));
+  EXPECT_EQ(DumpFunctions({random}), Payload("\xf5\x40\xc8" + random));
+  std::string large;
+  for (uint32_t i = 0, bits = 1; i < 20000; ++i) {
+    bits = bits * 1664525 + 1013904223;
+    large.push_back(static_cast<char>(bits >> 24));
+  }
+  EXPECT_EQ(DumpFunctions({large}), Payload(std::string("\xf5\x80\x00\x00\x4e\x20", 6) + large));
+}
+
 TEST(FunctionDump, ReadsWhatRedisCompresses) {
   Codes read;
   std::string error;

@@ -63,17 +63,17 @@ TEST(FunctionStore, KnowsFunctionsWhateverTheirCase) {
   store.Put(Library("lib", {{"One"}, {"two", false}}));
   EXPECT_TRUE(store.Has("lib"));
   EXPECT_FALSE(store.Has("LIB"));
-  EXPECT_TRUE(store.HasFunction("oNE"));
-  EXPECT_TRUE(store.HasFunction("TWO"));
-  EXPECT_FALSE(store.HasFunction("three"));
-  EXPECT_TRUE(store.OnlyReads("Two"));
-  for (const char* name : {"one", "three"}) EXPECT_FALSE(store.OnlyReads(name)) << name;
+  EXPECT_TRUE(store.Find("oNE"));
+  EXPECT_TRUE(store.Find("TWO"));
+  EXPECT_FALSE(store.Find("three"));
+  EXPECT_FALSE(store.Find("Two")->writes);
+  EXPECT_TRUE(store.Find("one")->writes);
   store.Put(Library("lib", {{"three"}}));
-  EXPECT_FALSE(store.HasFunction("one"));
-  EXPECT_TRUE(store.HasFunction("three"));
+  EXPECT_FALSE(store.Find("one"));
+  EXPECT_TRUE(store.Find("three"));
   EXPECT_FALSE(store.Delete("none"));
   EXPECT_TRUE(store.Delete("lib"));
-  EXPECT_FALSE(store.HasFunction("three"));
+  EXPECT_FALSE(store.Find("three"));
 }
 
 TEST(FunctionStore, TellsNodesWhatHasChangedSince) {
@@ -133,6 +133,92 @@ TEST(FunctionStore, ComesBackFromItsTexts) {
     EXPECT_EQ(again.Libraries()[i].functions, store.Libraries()[i].functions);
   }
   for (const char* none : {"", "x", "f \nreturn 1"}) EXPECT_FALSE(again.Restore(none)) << none;
+}
+
+// --- of a fleet ---
+
+TEST(FunctionStore, MembersComeToKeepTheSame) {
+  FunctionStore one;
+  FunctionStore two;
+  one.Put(Library("a", {{"f"}, {"g", false}}));
+  two.Put(Library("b"));
+  EXPECT_TRUE(two.Merge(one.Shared()));
+  EXPECT_TRUE(one.Merge(two.Shared()));
+  EXPECT_EQ(one.Shared(), two.Shared());
+  ASSERT_TRUE(two.Find("g"));
+  EXPECT_FALSE(two.Find("g")->writes);
+  EXPECT_TRUE(one.Has("a") && one.Has("b"));
+  EXPECT_FALSE(one.Merge(two.Shared()));
+  // What is deleted stays so, though the other had it.
+  EXPECT_TRUE(one.Delete("a"));
+  EXPECT_FALSE(one.Merge(two.Shared()));
+  EXPECT_TRUE(two.Merge(one.Shared()));
+  EXPECT_FALSE(two.Has("a"));
+  // And comes again when it is loaded anew.
+  two.Put(Library("a"));
+  EXPECT_TRUE(one.Merge(two.Shared()));
+  EXPECT_TRUE(one.Has("a"));
+  EXPECT_EQ(one.Shared(), two.Shared());
+}
+
+TEST(FunctionStore, OfTwoChangesAtATimeBothTakeTheSameOne) {
+  FunctionStore one;
+  FunctionStore two;
+  FunctionLibrary other = Library("a");
+  other.code += " + 1";
+  one.Put(Library("a"));
+  two.Put(other);
+  const std::string first = one.Shared();
+  one.Merge(two.Shared());
+  two.Merge(first);
+  EXPECT_EQ(one.Shared(), two.Shared());
+}
+
+TEST(FunctionStore, WhatWasKeptBeforeTheStartCountsLast) {
+  FunctionStore kept;
+  kept.Put(Library("a"));
+  FunctionStore restarted;
+  ASSERT_TRUE(restarted.Restore(*kept.All()[0]));
+  FunctionStore fleet;
+  fleet.Put(Library("a"));
+  fleet.Delete("a");
+  EXPECT_FALSE(fleet.Merge(restarted.Shared()));
+  EXPECT_TRUE(restarted.Merge(fleet.Shared()));
+  EXPECT_FALSE(restarted.Has("a"));
+}
+
+TEST(FunctionStore, NodesAreToldOfWhatCameFromAnotherMember) {
+  FunctionStore one;
+  FunctionStore two;
+  one.Put(Library("a"));
+  uint64_t version = 0;
+  two.Merge(one.Shared());
+  EXPECT_EQ(Told(two, &version), (std::vector<std::string>{"LOAD a"}));
+  one.Delete("a");
+  two.Merge(one.Shared());
+  EXPECT_EQ(Told(two, &version), (std::vector<std::string>{"DELETE a"}));
+}
+
+TEST(FunctionStore, GarbageIsNotTakenOver) {
+  FunctionStore good;
+  good.Put(Library("a"));
+  good.Put(Library("b"));
+  good.Delete("b");
+  const std::string shared = good.Shared();
+  for (size_t size = 0; size < shared.size(); ++size) {
+    FunctionStore store;
+    store.Merge(shared.substr(0, size));
+    EXPECT_LE(store.Libraries().size(), 1u);
+  }
+  for (size_t i = 0; i < shared.size(); ++i) {
+    std::string bad = shared;
+    bad[i] = static_cast<char>(bad[i] ^ 0x55);
+    FunctionStore store;
+    store.Merge(bad);
+    for (const FunctionLibrary& library : store.Libraries()) {
+      EXPECT_EQ(library.name, FunctionStore::NameIn(library.code));
+    }
+  }
 }
 
 }  // namespace

@@ -1,74 +1,9 @@
 // Keys in doubt: from which copy each is made equal, or whether it is deleted on all.
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <string>
-#include <vector>
-
-#include "tests/unit/removals_world.h"
+#include "tests/unit/key_doubts_world.h"
 
 namespace gemel::key_doubts_test {
 namespace {
-
-class KeyDoubtsTest : public RemovalsWorld {
- protected:
-  static std::string Dump(const std::string& payload) {
-    std::string reply;
-    AppendBulk(&reply, payload);
-    return reply;
-  }
-  // A key that was written just now is told by these copies, and all is heard.
-  void Doubt(uint32_t copies, const std::vector<uint32_t>& told, const std::string& event) {
-    Anew();
-    Begin(copies);
-    Record();
-    Add("a");
-    for (const uint32_t copy : told) Tell(copy, {"a"}, event);
-    for (uint32_t i = 0; i < copies; ++i) EXPECT_EQ(Sent(i), "") << "not all is heard";
-    EndBarrier();
-  }
-  void ExpectWeighed(const std::vector<uint32_t>& told) {
-    for (uint32_t i = 0; i < feeds_.size(); ++i) {
-      const bool asked = std::find(told.begin(), told.end(), i) != told.end();
-      EXPECT_EQ(Sent(i), asked ? Command({"DUMP", "a"}) : "") << i;
-    }
-  }
-  void ExpectDeleted(const std::string& key, const std::vector<uint32_t>& copies) {
-    for (const uint32_t copy : copies) {
-      EXPECT_EQ(Sent(copy), Command({"DEL", key})) << copy;
-      Reply(copy, ":1\r\n");
-    }
-    EXPECT_FALSE(shard_->removals().doubts().Has(key));
-    EXPECT_TRUE(shard_->Idle());
-    EXPECT_EQ(edits_, "");
-  }
-  void ExpectMadeEqual(uint32_t source, const std::string& key) {
-    ExpectRepair(source, key);
-    Reply(source, "$3\r\nabc\r\n:-1\r\n");
-    for (uint32_t i = 0; i < feeds_.size(); ++i) {
-      if (i == source) continue;
-      EXPECT_EQ(Sent(i), Command({"RESTORE", key, "0", "abc", "REPLACE"})) << i;
-      Reply(i, "+OK\r\n");
-    }
-    EXPECT_FALSE(shard_->removals().doubts().Has(key));
-    EXPECT_TRUE(shard_->Idle());
-    EXPECT_EQ(edits_, "");
-  }
-  // The primary executes a write of "k" first, and the others get the key's state.
-  void SendState(int64_t expiry_ms = -1) {
-    Ask({"MIX", "k", "*", "f", "v"});
-    EXPECT_EQ(Sent(0), Command({"MEMORY", "USAGE", "k"}));
-    Reply(0, ":100\r\n");
-    Sent(0);
-    Reply(0, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n$3\r\n1-1\r\n$1\r\nD\r\n:" +
-                 std::to_string(expiry_ms) + "\r\n");
-    for (uint32_t i = 1; i < feeds_.size(); ++i) {
-      EXPECT_NE(Sent(i).find("RESTORE"), std::string::npos);
-      Reply(i, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
-    }
-  }
-};
 
 TEST_F(KeyDoubtsTest, NothingIsDecidedBeforeTheNodesHaveAnsweredWhatWasSent) {
   Begin(2);
@@ -279,88 +214,6 @@ TEST_F(KeyDoubtsTest, WhatIsDeletedOnAllWaitsForOneThatIsAwayForAMoment) {
   Sent(3);
   Reply(3, ":1\r\n");
   ExpectDeleted("a", {0, 1, 2});
-}
-
-TEST_F(KeyDoubtsTest, WhatWasEvictedWhereItsStateHasBeenReplacedIsDeletedOnAll) {
-  Begin(2);
-  Record();
-  SendState();
-  Tell(1, {"k"}, "evicted");
-  Asked* read = Ask({"XLEN", "k"});
-  EndBarrier();
-  EXPECT_EQ(Sent(0), Command({"DEL", "k"}) + Command({"XLEN", "k"}));
-  EXPECT_EQ(Sent(1), Command({"DEL", "k"}));
-  Reply(0, ":1\r\n:0\r\n");
-  Reply(1, ":1\r\n");
-  EXPECT_EQ(read->told, ":0\r\n");
-  EXPECT_TRUE(shard_->Idle());
-}
-
-TEST_F(KeyDoubtsTest, WhatExpiredWhereItsStateHasBeenReplacedIsJudgedByHowLongItLives) {
-  for (const std::string left :
-       {":200\r\n", ":-2\r\n", ":-1\r\n", ":60000\r\n", "-NOPERM no\r\n"}) {
-    Anew();
-    Begin(3);
-    Record();
-    SendState();
-    Tell(1, {"k"});
-    EndBarrier();
-    EXPECT_EQ(Sent(0), Command({"PTTL", "k"})) << left;
-    Reply(0, left);
-    if (left == ":-1\r\n" || left == ":60000\r\n") {
-      ExpectMadeEqual(0, "k");
-    } else {
-      ExpectDeleted("k", {0, 1, 2});
-    }
-  }
-}
-
-TEST_F(KeyDoubtsTest, OfWhatIsBeingJudgedNothingIsDoneBeforeTheAnswer) {
-  Begin(2);
-  Record();
-  SendState();
-  Tell(1, {"k"});
-  EndBarrier();
-  EXPECT_EQ(Sent(0), Command({"PTTL", "k"}));
-  Tell(1, {"k"}, "evicted");
-  EXPECT_EQ(Sent(1), "") << "the answer would be taken for one about the next time";
-  Reply(0, ":-1\r\n");
-  ExpectDeleted("k", {0, 1});
-}
-
-// It is from the primary that the others got their state.
-TEST_F(KeyDoubtsTest, ThePrimarysStateIsReplacedByNobody) {
-  Begin(2);
-  Record();
-  SendState();
-  Tell(0, {"k"}, "evicted");
-  EndBarrier();
-  ExpectMadeEqual(0, "k");
-}
-
-TEST_F(KeyDoubtsTest, TheRepairOfAnAuditReplacesTheState) {
-  for (const bool ended : {true, false}) {
-    Anew();
-    Begin(2);
-    Record();
-    EXPECT_TRUE(shard_->ports().audit.RepairKey("a", Bit(1)));
-    ExpectRepair(0, "a");
-    if (!ended) Tell(1, {"a"}, "evicted");
-    Reply(0, "$3\r\nabc\r\n:-1\r\n");
-    EXPECT_EQ(Sent(1), Command({"RESTORE", "a", "0", "abc", "REPLACE"}));
-    Reply(1, "+OK\r\n");
-    if (ended) Tell(1, {"a"}, "evicted");
-    EndBarrier();
-    ExpectDeleted("a", {0, 1});
-  }
-}
-
-TEST_F(KeyDoubtsTest, TheRepairOfAKeyInDoubtReplacesNothingThatAnybodyHasSeen) {
-  Doubt(2, {0}, "evicted");
-  ExpectMadeEqual(0, "a");
-  Tell(1, {"a"}, "evicted");
-  EndBarrier();
-  ExpectMadeEqual(1, "a");
 }
 
 TEST_F(KeyDoubtsTest, WhatAReplicaHadEvictedIsDeletedIfThatIsLost) {

@@ -29,7 +29,7 @@ TEST(OtherProxiesTest, NamesAreReadAsTheyWereMade) {
                            Line(4, ConnectionName(other, "s", false)) +
                            Line(5, ConnectionName(Proxy("bb"), "s", true), 1) + Line(6, "") +
                            Line(7, "gemel:s") + Line(8, "gemel:a;b;c;d;e;f;g;h") + "nonsense\n\n";
-  const std::vector<SeenProxy> seen = ProxiesIn(list, 0, "me");
+  const std::vector<SeenProxy> seen = ProxiesIn(list, 0, Proxy("me"));
   ASSERT_EQ(seen.size(), 2u);
   EXPECT_EQ(seen[0].proxy.id, "aa");
   EXPECT_EQ(seen[0].proxy.pid, 12u);
@@ -44,6 +44,51 @@ TEST(OtherProxiesTest, NamesAreReadAsTheyWereMade) {
             "1970-01-01 00:01:40 UTC)");
   const std::string name = ConnectionName(other, std::string(500, 'x'), true);
   EXPECT_EQ(name.find_first_of(" \n"), std::string::npos);
+}
+
+TEST(OtherProxiesTest, AMemberOfTheSameFleetIsNoRival) {
+  ProxyInstance self = Proxy("me");
+  const ShardTurn mine{"f1", 7, "m2"};
+  const std::string list = Line(1, ConnectionName(Proxy("aa"), "s", true, mine)) +
+                           Line(2, ConnectionName(Proxy("bb"), "s", true, {"f2", 9, "m3"})) +
+                           Line(3, ConnectionName(Proxy("cc"), "s", false, {"f1", 0, "m4"})) +
+                           Line(4, ConnectionName(Proxy("dd"), "s", true));
+  // Who is in no fleet sees all of them.
+  std::vector<SeenProxy> seen = ProxiesIn(list, 0, self);
+  ASSERT_EQ(seen.size(), 4u);
+  EXPECT_EQ(seen[0].proxy.fleet_id, "f1");
+  EXPECT_TRUE(Describe(seen[0].proxy).ends_with(", member m2 of fleet f1)"));
+  self.fleet_id = "f1";
+  seen = ProxiesIn(list, 0, self);
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].proxy.id, "bb");
+  EXPECT_EQ(seen[1].proxy.id, "dd");
+}
+
+TEST(OtherProxiesTest, ATurnIsReadAsItWasNamed) {
+  ProxyInstance self = Proxy("aa");
+  self.fleet_id = "f 1";
+  const std::string plain = ConnectionName(self, "s", true);
+  EXPECT_EQ(plain, "gemel:s;aa;state-aa;machine;12.345;100;web1;127.0.0.1:6379");
+  const std::string name = ConnectionName(self, "s:a", true, {"f 1", 18446744073709551615u, "m;1"});
+  EXPECT_EQ(name,
+            "gemel:s:a;aa;state-aa;machine;12.345;100;web1;127.0.0.1:6379;f_1;"
+            "18446744073709551615;m_1");
+  for (const std::string end : {"", ":side", ":feed", ":channels"}) {
+    const std::optional<NamedConnection> named = ParseConnectionName(name + end);
+    ASSERT_TRUE(named.has_value());
+    EXPECT_EQ(named->shard, "s:a");
+    EXPECT_EQ(named->turn, (ShardTurn{"f_1", 18446744073709551615u, "m_1"}));
+    EXPECT_EQ(named->proxy.fleet_id, "f_1");
+    EXPECT_EQ(named->proxy.listen, "127.0.0.1:6379");
+    const std::optional<NamedConnection> of_none = ParseConnectionName(plain + end);
+    ASSERT_TRUE(of_none.has_value());
+    EXPECT_EQ(of_none->turn, ShardTurn());
+    EXPECT_EQ(of_none->proxy.listen, "127.0.0.1:6379");
+  }
+  for (const std::string wrong : {";f1", ";f1;2", ";f1;x;m", ";;2;m", ";f1;2;m;x"}) {
+    EXPECT_FALSE(ParseConnectionName(plain + wrong).has_value()) << wrong;
+  }
 }
 
 // Two that start at once, on two nodes: name on each, look at each, then go on as NextStartStep

@@ -129,7 +129,7 @@ class EveryRow : public testing::TestWithParam<Shape> {};
 TEST_P(EveryRow, HasAPlanThatTheSessionKeeps) {
   constexpr std::string_view kWords[] = {"1", "0",  "2",  "k", "tag", "streams", "block",  "store",
                                          "*", "by", "w*", "~", "set", "maxlen",  "nosuch", "db"};
-  World world(GetParam().shards, "", 1, GetParam().copies);
+  World world(GetParam().shards, "[commands]\ndebug = \"yes\"", 1, GetParam().copies);
   std::mt19937 random(GetParam().shards * 10 + GetParam().copies);
   std::set<Kind> kinds;
   size_t refused = 0;
@@ -233,12 +233,12 @@ TEST_F(PlanTest, Cursor) {
   Plan plan = Of({"SCAN", "0"});
   EXPECT_EQ(plan.kind, Kind::kCursor);
   EXPECT_EQ(plan.shard, 0u);
-  EXPECT_EQ(plan.node_cursor, 0u);
+  EXPECT_EQ(plan.shard_cursor, 0u);
   EXPECT_EQ(plan.next_shard, 1u);
   EXPECT_FALSE(plan.last_shard);
   plan = Of({"SCAN", EncodeCursor(17, 2)});
   EXPECT_EQ(plan.shard, 2u);
-  EXPECT_EQ(plan.node_cursor, 17u);
+  EXPECT_EQ(plan.shard_cursor, 17u);
   EXPECT_TRUE(plan.last_shard);
   plan = Of({"SCAN", EncodeCursor(17, 9)});
   EXPECT_EQ(plan.kind, Kind::kAnswered);
@@ -253,6 +253,24 @@ TEST_F(PlanTest, UnnamedKeys) {
   Plan plan = Of({"SORT", a, "BY", "w_*"});
   EXPECT_EQ(plan.kind, Kind::kRefused);
   EXPECT_EQ(plan.error, "ERR " + std::string(kUnnamedKeysRefusal));
+  // What has the key's hash tag is where the key is.
+  const auto kind = [&](const Args& args) { return Of(args).kind; };
+  for (const Args& args : std::vector<Args>{{"SORT", "{t}l", "BY", "{t}w_*", "GET", "{t}v_*->f"},
+                                            {"SORT", "x{t}", "BY", "nosort", "GET", "y{t}*"},
+                                            {"SORT_RO", "t", "GET", "{t}*", "GET", "#"},
+                                            {"SORT", "{t}l", "GET", "a{t}*", "STORE", "{t}d"}}) {
+    plan = Of(args);
+    EXPECT_EQ(plan.kind, Kind::kOneShard) << args[1];
+    EXPECT_EQ(plan.shard, world_.pool->ShardOf("t"));
+    EXPECT_FALSE(plan.names_all_keys);
+  }
+  EXPECT_EQ(kind({"SORT", "{t}l", "BY", "{u}w_*"}), Kind::kRefused);
+  EXPECT_EQ(kind({"SORT", "{t}l", "BY", "w_*{t}"}), Kind::kRefused);  // behind the star
+  EXPECT_EQ(kind({"SORT", "{t}l", "BY", "{t*}w"}), Kind::kRefused);   // the star is in it
+  EXPECT_EQ(kind({"SORT", "{t}l", "BY", "{*{t}"}), Kind::kRefused);
+  EXPECT_EQ(kind({"SORT", "{}l", "BY", "{}w_*"}), Kind::kRefused);  // none at all
+  EXPECT_EQ(kind({"SORT", "{t}l", "BY", "{t}*", "GET", "v_*"}), Kind::kRefused);
+  EXPECT_EQ(kind({"SORT", "{t}l", "GET", "x"}), Kind::kRefused);
   World one(1);
   plan = PlanOf(*one.pool, {"SORT", a, "BY", "w_*"});
   EXPECT_EQ(plan.kind, Kind::kOneShard);
@@ -284,7 +302,7 @@ TEST_F(PlanTest, NothingOfTheOneBeforeIsLeftAndNothingIsAllocated) {
       EXPECT_EQ(plan.names_all_keys, fresh.names_all_keys);
       EXPECT_EQ(plan.second_copy, fresh.second_copy);
       EXPECT_EQ(plan.shard, fresh.shard);
-      EXPECT_EQ(plan.node_cursor, fresh.node_cursor);
+      EXPECT_EQ(plan.shard_cursor, fresh.shard_cursor);
       EXPECT_EQ(plan.error, fresh.error);
       EXPECT_EQ(plan.answer, fresh.answer);
       EXPECT_EQ(plan.keys, fresh.keys);

@@ -1,6 +1,6 @@
 // Text of clients and nodes in lines of the log.
 
-#include "proxy/log/printable.h"
+#include "backend/bytes/printable.h"
 
 #include <gtest/gtest.h>
 

@@ -239,5 +239,29 @@ TEST(RecentWrites, OfTooManyStatesAnyMayHaveBeenReplaced) {
   EXPECT_FALSE(recent.IsOverwritten("that is not kept"));
 }
 
+TEST(RecentWrites, WhoToldIsKnownUntilABarrierBehindTheLastStateThatWasSent) {
+  RecentWrites recent;
+  recent.NoteTold("a", 1);
+  recent.NoteTold("b", 1);
+  recent.NoteTold("c", 1);
+  EXPECT_FALSE(recent.empty());
+  recent.Close();
+  recent.AddOverwritten("b");
+  recent.NoteTold("b", 2);
+  EXPECT_EQ(recent.ToldBy("b"), 3u);
+  recent.Drop([](std::string_view key) { return key == "c"; });
+  EXPECT_EQ(recent.ToldBy("a"), 0u);
+  EXPECT_EQ(recent.ToldBy("b"), 3u);
+  EXPECT_EQ(recent.ToldBy("c"), 1u);
+  recent.Close();
+  recent.Reopen();
+  EXPECT_EQ(recent.ToldBy("b"), 3u);
+  recent.Close();
+  recent.Drop();
+  EXPECT_EQ(recent.ToldBy("b"), 0u);
+  EXPECT_EQ(recent.ToldBy("c"), 0u);
+  EXPECT_TRUE(recent.empty());
+}
+
 }  // namespace
 }  // namespace gemel::recent_writes_test

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -109,6 +110,24 @@ TEST(ReplyReader, SplitAtEveryByteGivesTheSameReplies) {
     cuts.push_back(all.size());
     EXPECT_EQ(ReadAll(all, cuts), expected);
   }
+}
+
+// What was looked at is not looked at again, however long the line becomes.
+TEST(ReplyReader, ALongLineInManyPieces) {
+  constexpr size_t kLine = 16 << 20;
+  constexpr size_t kPiece = 1 << 10;
+  const std::string all = "+" + std::string(kLine, 'x') + "\r\n:7\r\n";
+  ReplyReader reader;
+  ReplyReader::Status status = ReplyReader::Status::kNeedMore;
+  for (size_t size = kPiece; status == ReplyReader::Status::kNeedMore; size += kPiece) {
+    status = reader.Read(all.data(), std::min(size, all.size()), {});
+  }
+  EXPECT_EQ(status, ReplyReader::Status::kReply);
+  EXPECT_EQ(reader.size(), kLine + 3);
+  const size_t first = reader.size();
+  reader.Next();
+  EXPECT_EQ(reader.Read(all.data() + first, all.size() - first, {}), ReplyReader::Status::kReply);
+  EXPECT_EQ(reader.size(), 4u);
 }
 
 TEST(ReplyReader, RefusesGarbage) {

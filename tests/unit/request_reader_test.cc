@@ -125,6 +125,17 @@ TEST(RequestReader, HoldsEveryLimit) {
             "ERR Protocol error: too big inline request");
 }
 
+TEST(RequestReader, TakesLittleOfStrangers) {
+  RequestLimits limits;
+  limits.stranger = true;
+  const std::string prefix = "ERR Protocol error: ";
+  EXPECT_EQ(ErrorOf("*11\r\n", limits), prefix + "unauthenticated multibulk length");
+  EXPECT_EQ(ErrorOf("*1\r\n$16385\r\n", limits), prefix + "unauthenticated bulk length");
+  EXPECT_EQ(ErrorOf("*x\r\n", limits), prefix + "invalid multibulk length");
+  EXPECT_EQ(ErrorOf("*1\r\n$-1\r\n", limits), prefix + "invalid bulk length");
+  EXPECT_EQ(ErrorOf("*1\r\n$16384\r\n" + std::string(16384, 'x') + "\r\n", limits), "");
+}
+
 TEST(RequestReader, SplitAtEveryByteGivesTheSameFrames) {
   const std::vector<std::string> inputs = {
       "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n",

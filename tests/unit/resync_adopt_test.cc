@@ -13,10 +13,10 @@ namespace {
 
 // Node 1 is a live replica of node 0, whatever it calls it.
 void MakeReplica(World* world, const std::string& host = "10.0.0.1") {
-  world->nodes[1].replica = true;
-  world->nodes[1].host = host;
-  world->nodes[1].host_port = "7000";
-  world->nodes[1].keys = world->nodes[0].keys;
+  world->model.nodes[1].as_replica.on = true;
+  world->model.nodes[1].as_replica.host = host;
+  world->model.nodes[1].as_replica.host_port = "7000";
+  world->model.nodes[1].keys = world->model.nodes[0].keys;
 }
 
 TEST(ResyncAdopt, LiveReplicaIsTakenOverWithoutACopy) {
@@ -34,30 +34,30 @@ TEST(ResyncAdopt, LiveReplicaIsTakenOverWithoutACopy) {
     EXPECT_EQ(world.Noted("(0 bytes copied)"), 1U);
     world.Write();
     world.Settle();
-    EXPECT_EQ(world.written[0], 1U);
-    EXPECT_EQ(world.written[1], 1U);
+    EXPECT_EQ(world.model.written[0], 1U);
+    EXPECT_EQ(world.model.written[1], 1U);
   }
 }
 
 TEST(ResyncAdopt, ReplicaIsTakenOverAlsoWhereThePrimaryIsEmpty) {
   // Both are empty, but the replica must leave its master before it is written to.
   World world({.adopted = true});
-  world.nodes[0].keys = 0;
+  world.model.nodes[0].keys = 0;
   MakeReplica(&world);
   world.Start();
   EXPECT_FALSE(world.InSync());
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
-  EXPECT_FALSE(world.nodes[1].replica);
+  EXPECT_FALSE(world.model.nodes[1].as_replica.on);
 }
 
 TEST(ResyncAdopt, ReplicaOfAnotherServerIsCopied) {
   World world({.copies = 3, .adopted = true});
   MakeReplica(&world, "10.0.0.3");
-  world.master_index = 2;
-  world.nodes[2].alive = false;
+  world.model.master_index = 2;
+  world.model.nodes[2].alive = false;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.Count("1 REPLICAOF 10.0.0.1 7000") > 0; }));
-  world.master_index = 0;
+  world.model.master_index = 0;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(1); }));
 }
 
@@ -65,7 +65,7 @@ TEST(ResyncAdopt, WritableReplicaIsCopied) {
   // Whoever could write to it may have done so.
   World world({.adopted = true});
   MakeReplica(&world);
-  world.nodes[1].read_only = false;
+  world.model.nodes[1].as_replica.read_only = false;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF NO ONE"), 2U);
@@ -77,23 +77,24 @@ TEST(ResyncAdopt, CopyUnderWayGoesOn) {
   // As the proxy before this one left it.
   World world({});
   MakeReplica(&world);
-  world.nodes[1].sync_polls = 5;
+  world.model.nodes[1].as_replica.sync_polls = 5;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
-  EXPECT_EQ(world.nodes[1].input, 1000) << "REPLICAOF to where it copies from changes nothing";
+  EXPECT_EQ(world.model.nodes[1].input, 1000)
+      << "REPLICAOF to where it copies from changes nothing";
 }
 
 TEST(ResyncAdopt, CopyThatWasCutOffIsNotCopiedAgain) {
   World world({});
-  world.start_sync_polls = 10;
+  world.model.start_sync_polls = 10;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
-  world.nodes[0].alive = false;
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
+  world.model.nodes[0].alive = false;
   world.Lose(0);
   world.Step();
   EXPECT_FALSE(world.resync->active());
-  world.nodes[1].sync_polls = 0;  // the primary's process went on
-  world.nodes[0].alive = true;
+  world.model.nodes[1].as_replica.sync_polls = 0;  // the primary's process went on
+  world.model.nodes[0].alive = true;
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
   EXPECT_EQ(world.Noted("taken over without a new copy"), 1U);
@@ -102,10 +103,10 @@ TEST(ResyncAdopt, CopyThatWasCutOffIsNotCopiedAgain) {
 TEST(ResyncAdopt, NothingIsMadeAReplicaOfAReplica) {
   // The two are swapped in the config: the primary is a replica of the replica.
   World world({.adopted = true});
-  world.nodes[0].replica = true;
-  world.nodes[0].host = "10.0.0.2";
-  world.nodes[0].host_port = "7000";
-  world.master_index = 1;
+  world.model.nodes[0].as_replica.on = true;
+  world.model.nodes[0].as_replica.host = "10.0.0.2";
+  world.model.nodes[0].as_replica.host_port = "7000";
+  world.model.master_index = 1;
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 0U);
@@ -113,8 +114,8 @@ TEST(ResyncAdopt, NothingIsMadeAReplicaOfAReplica) {
                 "its primary 10.0.0.1:7000 is itself a REPLICAOF replica of 10.0.0.2:7000"),
             std::string::npos);
   EXPECT_EQ(world.Noted("send it REPLICAOF NO ONE or name another primary"), 1U);
-  world.nodes[0].replica = false;  // by hand
-  world.master_index = 0;
+  world.model.nodes[0].as_replica.on = false;  // by hand
+  world.model.master_index = 0;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
@@ -123,8 +124,8 @@ TEST(ResyncAdopt, SomebodyElseTookTheCopyAwayDuringTheHandOver) {
   world.Start();
   world.on_command = [&](size_t) {
     // It follows another stream when it is told to leave, and nobody has noticed.
-    if (world.Count("1 REPLICAOF NO ONE") == 1 && world.nodes[1].replica) {
-      world.master_index = 1;
+    if (world.Count("1 REPLICAOF NO ONE") == 1 && world.model.nodes[1].as_replica.on) {
+      world.model.master_index = 1;
     }
   };
   EXPECT_TRUE(world.RunUntil(
@@ -139,7 +140,7 @@ TEST(ResyncAdopt, NodeThatRefusesReplicaOfIsCopiedKeyByKey) {
                             "ERR REPLICAOF not allowed in cluster mode."}) {
     ResyncBoard board(1);
     World world({.board = &board});
-    world.nodes[1].refuses_replicaof = error;
+    world.model.nodes[1].refuses_replicaof = error;
     world.Start();
     ASSERT_TRUE(world.RunUntil([&] { return !board.running().empty(); }));
     EXPECT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }, 500));
@@ -156,8 +157,8 @@ TEST(ResyncAdopt, NodeThatRefusesReplicaOfIsCopiedKeyByKey) {
 TEST(ResyncAdopt, CopyKeyByKeyThatFailsIsTriedAgainMoreAndMoreRarely) {
   ResyncBoard board(1);
   World world({.board = &board});
-  world.nodes[1].refuses_replicaof = "ERR unknown command 'REPLICAOF'";
-  world.refuses_scan = "NOPERM no SCAN";
+  world.model.nodes[1].refuses_replicaof = "ERR unknown command 'REPLICAOF'";
+  world.model.refuses_scan = "NOPERM no SCAN";
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 2000));
   EXPECT_EQ(world.resync->note(1),
@@ -168,16 +169,16 @@ TEST(ResyncAdopt, CopyKeyByKeyThatFailsIsTriedAgainMoreAndMoreRarely) {
   world.Write();
   world.Settle();
   EXPECT_EQ(world.replies, Words{"+OK\r\n"});
-  world.nodes[1].refuses_replicaof.clear();
+  world.model.nodes[1].refuses_replicaof.clear();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 4000));
 }
 
 TEST(ResyncAdopt, ReplicaThatRefusesReplicaOfStaysStale) {
   World world({});
-  world.nodes[1].refuses_replicaof = "ERR unknown command 'REPLICAOF'";
-  world.nodes[1].replica = true;
-  world.nodes[1].host = "10.9.9.9";
-  world.nodes[1].sync_polls = 1 << 20;
+  world.model.nodes[1].refuses_replicaof = "ERR unknown command 'REPLICAOF'";
+  world.model.nodes[1].as_replica.on = true;
+  world.model.nodes[1].as_replica.host = "10.9.9.9";
+  world.model.nodes[1].as_replica.sync_polls = 1 << 20;
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
   EXPECT_EQ(world.Noted("10.0.0.2:7000 is a replica and refuses REPLICAOF ("), 1U);
@@ -186,11 +187,11 @@ TEST(ResyncAdopt, ReplicaThatRefusesReplicaOfStaysStale) {
 
 TEST(ResyncAdopt, ErrorThatPassesIsTriedAgainSoon) {
   World world({});
-  world.nodes[1].refuses_replicaof = "LOADING Redis is loading the dataset in memory";
+  world.model.nodes[1].refuses_replicaof = "LOADING Redis is loading the dataset in memory";
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 200));
   EXPECT_GT(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
-  world.nodes[1].refuses_replicaof.clear();
+  world.model.nodes[1].refuses_replicaof.clear();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
@@ -206,7 +207,7 @@ TEST(ResyncAdopt, WaitsForItsTurn) {
             "waits for its turn: as many as may copy already (max_parallel)");
   EXPECT_EQ(world.Noted("put off"), 0U);
   other.reset();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   EXPECT_EQ(board.Take("b", "10.0.1.1:7000", "10.0.1.2:7000", true, &why), nullptr);
   ASSERT_EQ(board.running().size(), 1U);
   EXPECT_EQ(board.running()[0].copy, "10.0.0.2:7000");
@@ -229,11 +230,11 @@ TEST(ResyncAdopt, AttemptThatFailsGivesItsPlaceBack) {
   ResyncBoard board(1);
   World world({.board = &board});
   world.Start();
-  world.start_sync_polls = 1000;
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  world.model.start_sync_polls = 1000;
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   EXPECT_EQ(board.running().size(), 1U);
   world.Restart(1);
-  world.nodes[1].alive = false;
+  world.model.nodes[1].alive = false;
   world.Lose(1, true);
   ASSERT_TRUE(world.RunUntil([&] { return !world.resync->active(); }, 5000));
   EXPECT_TRUE(board.running().empty());
@@ -243,13 +244,13 @@ TEST(ResyncAdopt, AttemptThatFailsGivesItsPlaceBack) {
 TEST(ResyncAdopt, ProgressIsShown) {
   ResyncBoard board(1);
   World world({.board = &board});
-  world.start_sync_polls = 1000000;
+  world.model.start_sync_polls = 1000000;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   // Sent while it is made: the primary knows how far it is.
   for (int i = 0; i <= 100; ++i) {
-    world.nodes[1].sync_read = i * 10000;
-    world.saved_keys = i;
+    world.model.nodes[1].as_replica.sync_read = i * 10000;
+    world.model.saved_keys = i;
     world.Step(100);
   }
   EXPECT_EQ(board.running()[0].progress.phase, "copying");
@@ -259,8 +260,8 @@ TEST(ResyncAdopt, ProgressIsShown) {
   EXPECT_GE(world.Noted("resync of 10.0.0.2:7000: copying from 10.0.0.1:7000: "), 4U);
   EXPECT_LE(world.Noted("resync of 10.0.0.2:7000: copying from 10.0.0.1:7000: "), 6U);
   // Sent as a file.
-  world.nodes[1].sync_read = 3 << 20;
-  world.nodes[1].sync_total = 4 << 20;
+  world.model.nodes[1].as_replica.sync_read = 3 << 20;
+  world.model.nodes[1].as_replica.sync_total = 4 << 20;
   for (int i = 0; i < 20; ++i) world.Step();
   EXPECT_EQ(board.running()[0].progress.percent, 75);
   EXPECT_EQ(board.running()[0].progress.total, 4 << 20);
@@ -270,8 +271,8 @@ TEST(ResyncAdopt, ProgressIsShown) {
 
 TEST(ResyncAdopt, LongPauseIsGivenUpAndTriedAgain) {
   World world({});
-  world.start_lag = 500;
-  world.nodes[1].catches_up = 0;
+  world.model.start_lag = 500;
+  world.model.nodes[1].as_replica.catches_up = 0;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.shard().ports().resync.paused(); }));
   world.Write();
@@ -281,7 +282,7 @@ TEST(ResyncAdopt, LongPauseIsGivenUpAndTriedAgain) {
   EXPECT_EQ(world.replies, Words{"+OK\r\n"});
   EXPECT_TRUE(world.resync->active()) << "the copy goes on as a replica";
   EXPECT_EQ(world.Noted("took longer than 50 ms: writes go on"), 1U);
-  world.nodes[1].catches_up = 1 << 20;
+  world.model.nodes[1].as_replica.catches_up = 1 << 20;
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
 }
@@ -300,9 +301,9 @@ TEST(RoleWatch, CopyThatSomebodyMadeAReplicaLosesItsPlace) {
   EXPECT_TRUE(world.InSync());
   EXPECT_EQ(world.Noted("lost the connection"), 0U);
 
-  world.nodes[1].replica = true;
-  world.nodes[1].host = "10.9.9.9";
-  world.nodes[1].host_port = "6379";
+  world.model.nodes[1].as_replica.on = true;
+  world.model.nodes[1].as_replica.host = "10.9.9.9";
+  world.model.nodes[1].as_replica.host_port = "6379";
   for (int i = 0; i < 20 && world.InSync(); ++i) step();
   EXPECT_FALSE(world.InSync());
   EXPECT_EQ(world.Noted("somebody made it a replica of 10.9.9.9:6379"), 2U);
@@ -310,8 +311,8 @@ TEST(RoleWatch, CopyThatSomebodyMadeAReplicaLosesItsPlace) {
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
 
   // For a while, and back again.
-  world.nodes[1].replid2 = "abcdef";
-  world.nodes[1].second_offset = 77;
+  world.model.nodes[1].replid2 = "abcdef";
+  world.model.nodes[1].second_offset = 77;
   for (int i = 0; i < 20 && world.InSync(); ++i) step();
   EXPECT_FALSE(world.InSync());
   EXPECT_EQ(world.Noted("somebody made it a replica of another server for a while"), 2U);
@@ -323,9 +324,9 @@ TEST(RoleWatch, IdThatRedisForgetsByItselfIsNoMatter) {
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
   RoleWatch watch(world.shard().ports().resync, &world, &world);
   for (uint32_t copy : {0U, 1U}) {
-    world.nodes[copy].replid = "new";
-    world.nodes[copy].replid2 = "0000";
-    world.nodes[copy].second_offset = -1;
+    world.model.nodes[copy].replid = "new";
+    world.model.nodes[copy].replid2 = "0000";
+    world.model.nodes[copy].second_offset = -1;
   }
   for (uint64_t i = 0; i < 50; ++i) {
     watch.Tick(i * 100);

@@ -14,9 +14,9 @@ namespace {
 TEST(ResyncByKeys, ACopyThatDoesNotBeginGivesItsPlaceBack) {
   ResyncBoard board(1);
   World world({.board = &board});
-  world.nodes[1].reaches = false;
+  world.model.nodes[1].as_replica.reaches = false;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   EXPECT_FALSE(world.RunUntil([&] { return board.running().empty(); }, 200)) << "four seconds";
   ASSERT_TRUE(world.RunUntil([&] { return board.running().empty(); }, 100));
   // Others have a second to take it.
@@ -26,7 +26,7 @@ TEST(ResyncByKeys, ACopyThatDoesNotBeginGivesItsPlaceBack) {
   ASSERT_NE(other, nullptr);
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }, 500))
       << "beside it";
-  EXPECT_FALSE(world.nodes[1].replica);
+  EXPECT_FALSE(world.model.nodes[1].as_replica.on);
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
   EXPECT_EQ(world.Noted("10.0.0.2:7000 does not begin to copy from 10.0.0.1:7000 (REPLICAOF "
                         "10.0.0.1 7000)"),
@@ -36,7 +36,7 @@ TEST(ResyncByKeys, ACopyThatDoesNotBeginGivesItsPlaceBack) {
 
 TEST(ResyncByKeys, ItIsRememberedForAWhile) {
   World world({});
-  world.nodes[1].reaches = false;
+  world.model.nodes[1].as_replica.reaches = false;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
   world.Restart(1);
@@ -48,20 +48,20 @@ TEST(ResyncByKeys, ItIsRememberedForAWhile) {
 
 TEST(ResyncByKeys, ACopyForWhichASnapshotIsToBeMadeHasMoreTime) {
   World world({});
-  world.nodes[1].reaches = false;
-  world.nodes[0].waits_bgsave = true;
+  world.model.nodes[1].as_replica.reaches = false;
+  world.model.nodes[0].waits_bgsave = true;
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.Noted("key by key") > 0; }, 700));
-  world.nodes[1].reaches = true;
-  world.nodes[0].waits_bgsave = false;
+  world.model.nodes[1].as_replica.reaches = true;
+  world.model.nodes[0].waits_bgsave = false;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Noted("key by key"), 0U);
 }
 
 TEST(ResyncByKeys, ButNotWithoutEnd) {
   World world({});
-  world.nodes[1].reaches = false;
-  world.nodes[0].waits_bgsave = true;
+  world.model.nodes[1].as_replica.reaches = false;
+  world.model.nodes[0].waits_bgsave = true;
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 2000));
   EXPECT_GT(world.Noted("10.0.0.1:7000 makes no snapshot for 10.0.0.2:7000"), 0U);
@@ -69,16 +69,16 @@ TEST(ResyncByKeys, ButNotWithoutEnd) {
 
 TEST(ResyncByKeys, ACopyThatSaysItCopiesAndGetsNothing) {
   World world({});
-  world.start_sync_polls = 1 << 20;
-  world.nodes[1].gets_nothing = true;
+  world.model.start_sync_polls = 1 << 20;
+  world.model.nodes[1].as_replica.gets_nothing = true;
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 500));
 }
 
 TEST(ResyncByKeys, ACopyThatBeginsAgainAndAgain) {
   World world({});
-  world.start_sync_polls = 10;
-  world.nodes[1].goes_round = true;
+  world.model.start_sync_polls = 10;
+  world.model.nodes[1].as_replica.goes_round = true;
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 2000));
   EXPECT_GT(world.Noted("the copying from 10.0.0.1:7000 to 10.0.0.2:7000 begins again and again"),
@@ -87,7 +87,7 @@ TEST(ResyncByKeys, ACopyThatBeginsAgainAndAgain) {
 
 TEST(ResyncByKeys, AnOlderCopyIsNotMadeAReplicaOfANewerOne) {
   World world({});
-  world.nodes[0].version = "7.2.4";
+  world.model.nodes[0].version = "7.2.4";
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 0U);
@@ -98,7 +98,8 @@ TEST(ResyncByKeys, AnOlderCopyIsNotMadeAReplicaOfANewerOne) {
 
 TEST(ResyncByKeys, ANodeThatHidesInfo) {
   World world({});
-  world.nodes[1].refuses_info = "NOPERM this user has no permissions to run the 'info' command";
+  world.model.nodes[1].refuses_info =
+      "NOPERM this user has no permissions to run the 'info' command";
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 200))
       << "an earlier connection may have left something there";
@@ -109,7 +110,7 @@ TEST(ResyncByKeys, ANodeThatHidesInfo) {
 
 TEST(ResyncByKeys, WhatREPLICAOFNeedsIsRefused) {
   World world({.user = "gemel", .password = "secret"});
-  world.nodes[1].refuses_replicaof = "ERR Something that no version said so far";
+  world.model.nodes[1].refuses_replicaof = "ERR Something that no version said so far";
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Noted("refuses REPLICAOF (ERR Something that"), 1U);
@@ -149,6 +150,27 @@ TEST_F(DisklessDelayTest, IsTakenAwayAndPutBack) {
   EXPECT_EQ(log_.back(), "CONFIG SET repl-diskless-sync-delay 5 repl-diskless-sync-max-replicas 2");
   delay_.PutBack();
   EXPECT_EQ(log_.size(), 3U);
+}
+
+TEST_F(DisklessDelayTest, IsTakenAwayOnceMoreWhereItIsBack) {
+  delay_.TakeAgain();
+  EXPECT_TRUE(log_.empty());
+  TakeAway();
+  config_ =
+      "repl-diskless-sync-max-replicas\n1000005002\nrepl-diskless-sync\nyes\n"
+      "repl-diskless-sync-delay\n0";
+  delay_.TakeAgain();
+  EXPECT_EQ(log_.size(), 3U) << "it is away";
+  config_ =
+      "repl-diskless-sync-max-replicas\n2\nrepl-diskless-sync\nyes\nrepl-diskless-sync-delay\n5";
+  delay_.TakeAgain();
+  EXPECT_EQ(log_.back(),
+            "CONFIG SET repl-diskless-sync-delay 0 repl-diskless-sync-max-replicas 1000005002");
+  delay_.PutBack();
+  EXPECT_EQ(log_.back(), "CONFIG SET repl-diskless-sync-delay 5 repl-diskless-sync-max-replicas 2");
+  // Once it is put back it stays so.
+  delay_.TakeAgain();
+  EXPECT_EQ(log_.size(), 6U);
 }
 
 TEST_F(DisklessDelayTest, OfARedisThatKnowsNoMaxReplicas) {

@@ -36,7 +36,7 @@ TEST(Resync, MakesAStaleCopyEqual) {
   EXPECT_EQ(world.Noted("(4.9 KB copied); writes were paused for 0 ms"), 1U);
   world.Write();
   world.Settle();
-  EXPECT_EQ(world.written[1], 1U);
+  EXPECT_EQ(world.model.written[1], 1U);
 }
 
 TEST(Resync, NothingToDo) {
@@ -60,7 +60,7 @@ TEST(Resync, PasswordIsGivenToTheCopyAndToNobodyElse) {
 
 TEST(Resync, PrimaryOnAUnixSocket) {
   World world({.primary = "unix:/tmp/a.sock"});
-  world.nodes[0].port = "6400";
+  world.model.nodes[0].port = "6400";
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.log[2], "0 CONFIG GET port");
@@ -69,7 +69,7 @@ TEST(Resync, PrimaryOnAUnixSocket) {
 
 TEST(Resync, PrimaryWithoutAPort) {
   World world({.primary = "unix:/tmp/a.sock"});
-  world.nodes[0].port = "0";
+  world.model.nodes[0].port = "0";
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }, 200)) << "key by key";
   EXPECT_EQ(world.Noted("give it a port on 127.0.0.1: it is copied key by key"), 1U);
@@ -78,25 +78,25 @@ TEST(Resync, PrimaryWithoutAPort) {
 
 TEST(Resync, EmptyPrimaryDoesNotWipeItsReplica) {
   World world({.adopted = true});
-  world.nodes[0].keys = 0;
-  world.nodes[1].keys = 1234;
+  world.model.nodes[0].keys = 0;
+  world.model.nodes[1].keys = 1234;
   world.Start();
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
   EXPECT_EQ(world.Noted("holds 1234 keys: perhaps they are swapped"), 1U);
   // Also once the primary got its first key through the proxy.
-  world.nodes[0].keys = 1;
+  world.model.nodes[0].keys = 1;
   EXPECT_FALSE(world.RunUntil([&] { return world.InSync(); }, 500));
   EXPECT_EQ(world.Noted("was empty at the first start"), 1U);
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 0U);
   // FLUSHALL by hand.
-  world.nodes[1].keys = 0;
+  world.model.nodes[1].keys = 0;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
 TEST(Resync, AdoptedShardWithDataInThePrimary) {
   World world({.adopted = true});
-  world.nodes[0].keys = 1;
-  world.nodes[1].keys = 1234;
+  world.model.nodes[0].keys = 1;
+  world.model.nodes[1].keys = 1234;
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Noted("swapped"), 0U);
@@ -104,27 +104,28 @@ TEST(Resync, AdoptedShardWithDataInThePrimary) {
 
 TEST(Resync, WhatItCopiedItselfIsNotTakenForSomebodysData) {
   World world({.adopted = true});
-  world.nodes[0].keys = 0;
-  world.nodes[1].keys = 0;
-  world.nodes[1].alive = false;
+  world.model.nodes[0].keys = 0;
+  world.model.nodes[1].keys = 0;
+  world.model.nodes[1].alive = false;
   world.Start();
   world.Write();
   world.Settle();
-  world.nodes[0].keys = 1;
-  world.nodes[1].alive = true;
-  world.start_lag = 100;
-  world.nodes[1].catches_up = 0;  // so the first hand-over fails, and the copy holds keys
+  world.model.nodes[0].keys = 1;
+  world.model.nodes[1].alive = true;
+  world.model.start_lag = 100;
+  world.model.nodes[1].as_replica.catches_up =
+      0;  // so the first hand-over fails, and the copy holds keys
   ASSERT_TRUE(world.RunUntil([&] { return world.Noted("hand-over took longer") > 0; }));
-  EXPECT_EQ(world.nodes[1].keys, 1);
-  world.nodes[1].catches_up = 100;
+  EXPECT_EQ(world.model.nodes[1].keys, 1);
+  world.model.nodes[1].as_replica.catches_up = 100;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
 TEST(Resync, EmptyPrimaryOfAKnownShardIsCopied) {
   // FLUSHALL through the proxy while the replica was away.
   World world({});
-  world.nodes[0].keys = 0;
-  world.nodes[1].keys = 1234;
+  world.model.nodes[0].keys = 0;
+  world.model.nodes[1].keys = 1234;
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
@@ -137,34 +138,34 @@ TEST(Resync, WritesAreHeldDuringTheHandOverAndThenReachBoth) {
     if (wrote || !world.shard().ports().resync.paused()) return;
     wrote = true;
     world.Write();
-    EXPECT_EQ(world.written[0], 0U);
+    EXPECT_EQ(world.model.written[0], 0U);
   };
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync() && !world.resync->active(); }));
   world.Settle();
   EXPECT_TRUE(wrote);
-  EXPECT_EQ(world.written[0], 1U);
-  EXPECT_EQ(world.written[1], 1U);
+  EXPECT_EQ(world.model.written[0], 1U);
+  EXPECT_EQ(world.model.written[1], 1U);
   EXPECT_EQ(world.replies, Words{"+OK\r\n"});
 }
 
 TEST(Resync, WaitsForWritesInFlight) {
   World world({});
   world.Start();
-  world.nodes[0].answers_writes = false;
+  world.model.nodes[0].answers_writes = false;
   world.Write();
   ASSERT_TRUE(world.RunUntil([&] { return world.shard().ports().resync.paused(); }));
   const size_t commands = world.log.size();
   world.Step();
   EXPECT_EQ(world.log.size(), commands) << "nothing is read before the writes are answered";
-  world.nodes[0].answers_writes = true;
+  world.model.nodes[0].answers_writes = true;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.replies, Words{"+OK\r\n"});
 }
 
 TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
   World world({});
-  world.start_lag = 10 << 20;
-  world.nodes[1].catches_up = 1 << 20;
+  world.model.start_lag = 10 << 20;
+  world.model.nodes[1].as_replica.catches_up = 1 << 20;
   world.Start();
   std::string last;
   ASSERT_TRUE(world.RunUntil([&] {
@@ -179,8 +180,8 @@ TEST(Resync, PausesOnlyOnceTheCopyIsNear) {
 TEST(Resync, PauseHasAnEnd) {
   ResyncBoard board(1);
   World world({.resync = {.pause_ms = 40}, .board = &board});
-  world.start_lag = 500;
-  world.nodes[1].catches_up = 0;
+  world.model.start_lag = 500;
+  world.model.nodes[1].as_replica.catches_up = 0;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.shard().ports().resync.paused(); }));
   world.Write();
@@ -193,7 +194,7 @@ TEST(Resync, PauseHasAnEnd) {
   EXPECT_EQ(board.totals().pauses, 1U);
   EXPECT_GE(board.totals().longest_pause_ms, 40U);
   EXPECT_EQ(board.totals().done, 0U);
-  world.nodes[1].catches_up = 1 << 20;
+  world.model.nodes[1].as_replica.catches_up = 1 << 20;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   // The copying itself was not begun anew.
   EXPECT_EQ(world.Count("1 REPLICAOF NO ONE"), 1U);
@@ -202,8 +203,8 @@ TEST(Resync, PauseHasAnEnd) {
 TEST(Resync, CopyThatNeverCatchesUpCostsFewPauses) {
   ResyncBoard board(1);
   World world({.resync = {.pause_ms = 100, .timeout_s = 3600, .retry_ms = 1000}, .board = &board});
-  world.start_lag = 100 << 20;
-  world.nodes[1].catches_up = 0;
+  world.model.start_lag = 100 << 20;
+  world.model.nodes[1].as_replica.catches_up = 0;
   world.Start();
   int paused = 0;
   for (int i = 0; i < 30000; ++i) {  // ten minutes
@@ -219,34 +220,34 @@ TEST(Resync, CopyThatNeverCatchesUpCostsFewPauses) {
 TEST(Resync, AnotherServerBehindTheAddress) {
   // REPLICAOF 127.0.0.1 on another machine.
   World world({.copies = 3});
-  world.master_index = 2;
+  world.model.master_index = 2;
   world.Start();
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(1); }, 500)) << "key by key";
   EXPECT_EQ(world.Noted("led 10.0.0.2:7000 to another server than the primary"), 2U)
       << "when it is given up, and when it is copied key by key";
   EXPECT_GE(world.Count("1 REPLICAOF NO ONE"), 1U);
-  EXPECT_FALSE(world.nodes[1].replica);
+  EXPECT_FALSE(world.model.nodes[1].as_replica.on);
 }
 
 TEST(Resync, SomebodyElsesReplicaOf) {
   World world({});
-  world.start_sync_polls = 1000;
+  world.model.start_sync_polls = 1000;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
-  world.nodes[1].host = "10.9.9.9";
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
+  world.model.nodes[1].as_replica.host = "10.9.9.9";
   ASSERT_TRUE(
       world.RunUntil([&] { return world.Noted("made it a replica of 10.9.9.9:7000") > 0; }));
-  world.start_sync_polls = 1;
+  world.model.start_sync_polls = 1;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
 TEST(Resync, CopyRestartsOnTheWay) {
   World world({});
-  world.start_sync_polls = 1000;
+  world.model.start_sync_polls = 1000;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   world.Restart(1);
-  world.start_sync_polls = 2;
+  world.model.start_sync_polls = 2;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U);
   EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1'");
@@ -266,24 +267,24 @@ TEST(Resync, CopyThatRestartsAtAnyMomentIsNeverTakenForInSync) {
     if (!restarted) break;
     EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), at < 2 ? 1U : 2U) << at;
     EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1'") << at;
-    EXPECT_EQ(world.nodes[1].keys, 1) << at;
+    EXPECT_EQ(world.model.nodes[1].keys, 1) << at;
   }
 }
 
 TEST(Resync, ProcessThatLostItsPowerUnseenIsConnectedToAnew) {
   World world({});
-  world.nodes[0].keys = 1;
+  world.model.nodes[0].keys = 1;
   world.Start();
-  world.nodes[1].run_id = "run1'";  // its connection says nothing as long as nothing is sent
+  world.model.nodes[1].run_id = "run1'";  // its connection says nothing as long as nothing is sent
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(ProcessOf(world.shard().info().copies[1].run_id), "run1'");
 }
 
 TEST(Resync, ConnectionLostByTheSameProcessIsNoMatter) {
   World world({});
-  world.start_sync_polls = 20;
+  world.model.start_sync_polls = 20;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   world.Lose(1);
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
@@ -291,10 +292,10 @@ TEST(Resync, ConnectionLostByTheSameProcessIsNoMatter) {
 
 TEST(Resync, ProcessThatHidesItsRunIdIsKnownByItsConnection) {
   World world({});
-  world.nodes[1].run_id = "";
-  world.start_sync_polls = 20;
+  world.model.nodes[1].run_id = "";
+  world.model.start_sync_polls = 20;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   world.Lose(1);
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 2U);
@@ -302,16 +303,16 @@ TEST(Resync, ProcessThatHidesItsRunIdIsKnownByItsConnection) {
 
 TEST(Resync, PrimaryAwayOnTheWay) {
   World world({});
-  world.start_sync_polls = 1000;
+  world.model.start_sync_polls = 1000;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
-  world.nodes[0].alive = false;
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
+  world.model.nodes[0].alive = false;
   world.Lose(0);
   world.Step();
   EXPECT_FALSE(world.resync->active());
   EXPECT_FALSE(world.RunUntil([&] { return world.resync->active(); }, 200));
-  world.nodes[0].alive = true;
-  world.nodes[1].sync_polls = 1;
+  world.model.nodes[0].alive = true;
+  world.model.nodes[1].as_replica.sync_polls = 1;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
@@ -320,7 +321,7 @@ TEST(Resync, PrimaryThatRestartedUnseenIsNotTakenForItself) {
   World world({});
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return !world.log.empty(); }));
-  world.nodes[0].run_id += "'";
+  world.model.nodes[0].run_id += "'";
   EXPECT_TRUE(world.RunUntil([&] { return world.Noted("another process than before") > 0; }));
   EXPECT_FALSE(world.InSync());
   EXPECT_FALSE(world.shard().ports().resync.paused());
@@ -330,13 +331,13 @@ TEST(Resync, PrimaryChangesOnTheWay) {
   World world({.copies = 3});
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(1) && world.InSync(2); }));
-  world.start_sync_polls = 1000;
+  world.model.start_sync_polls = 1000;
   world.Restart(2);  // is stale now, and copied from node 0
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[2].replica; }));
-  world.nodes[0].alive = false;
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[2].as_replica.on; }));
+  world.model.nodes[0].alive = false;
   world.Lose(0, true);
-  world.master_index = 1;
-  world.start_sync_polls = 3;
+  world.model.master_index = 1;
+  world.model.start_sync_polls = 3;
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(2); })) << world.notes.back();
   EXPECT_EQ(world.shard().info().primary, 1U);
   EXPECT_EQ(world.Count("2 REPLICAOF 10.0.0.2 7000"), 1U);
@@ -345,10 +346,10 @@ TEST(Resync, PrimaryChangesOnTheWay) {
 TEST(Resync, CopyThatCannotBeMadeEqualDoesNotKeepOthersWaiting) {
   World world({.copies = 3});
   world.Start();
-  world.nodes[1].alive = false;  // its connection stays open, but no command gets through
+  world.model.nodes[1].alive = false;  // its connection stays open, but no command gets through
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(2); }));
   EXPECT_FALSE(world.InSync(1));
-  world.nodes[1].alive = true;
+  world.model.nodes[1].alive = true;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(1); }));
 }
 
@@ -394,8 +395,8 @@ TEST(Resync, MayBeDestroyedWhileTheEditIsOnItsWay) {
   world.one_reply_a_step = false;
   world.Settle();
   EXPECT_TRUE(world.InSync());
-  EXPECT_EQ(world.written[0], 1U);
-  EXPECT_EQ(world.written[1], 1U) << "held until the edit was in effect";
+  EXPECT_EQ(world.model.written[0], 1U);
+  EXPECT_EQ(world.model.written[1], 1U) << "held until the edit was in effect";
 }
 
 TEST(Resync, EditThatFails) {
@@ -414,63 +415,63 @@ TEST(Resync, EmptyCopyThatIsBeingCopiedIsNotMarkedInSync) {
   // The shard marks a copy in sync when both are empty, but what the copy's connection began with
   // says nothing any more once it was made a replica.
   World world({});
-  world.nodes[0].keys = 1;
-  world.nodes[1].keys = 0;
-  world.start_sync_polls = 1000;
+  world.model.nodes[0].keys = 1;
+  world.model.nodes[1].keys = 0;
+  world.model.start_sync_polls = 1000;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
-  world.nodes[0].keys = 0;  // FLUSHALL
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
+  world.model.nodes[0].keys = 0;  // FLUSHALL
   world.Lose(0);
   for (int i = 0; i < 200; ++i) {
     world.Step();
-    ASSERT_FALSE(world.InSync() && world.nodes[1].replica);
+    ASSERT_FALSE(world.InSync() && world.model.nodes[1].as_replica.on);
   }
-  world.nodes[1].sync_polls = 0;
+  world.model.nodes[1].as_replica.sync_polls = 0;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
-  EXPECT_FALSE(world.nodes[1].replica);
+  EXPECT_FALSE(world.model.nodes[1].as_replica.on);
 }
 
 TEST(Resync, CopyWhoseConnectionBeganEmptyIsNoEmptyTwinOnceItWasWrittenTo) {
   World world({.adopted = true});
-  world.nodes[0].keys = 0;
-  world.nodes[1].keys = 0;
+  world.model.nodes[0].keys = 0;
+  world.model.nodes[1].keys = 0;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_TRUE(world.log.empty()) << "both were empty";
   world.Write();
   world.Settle();
-  world.nodes[0].keys = world.nodes[1].keys = 1;
+  world.model.nodes[0].keys = world.model.nodes[1].keys = 1;
   // It loses its place, and not its connection.
-  world.nodes[1].odd = true;
+  world.model.nodes[1].odd = true;
   world.Write();
   ASSERT_TRUE(world.RunUntil([&] { return !world.InSync(); }));
-  world.nodes[0].keys = 0;  // FLUSHALL
+  world.model.nodes[0].keys = 0;  // FLUSHALL
   world.Lose(0);
   ASSERT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF NO ONE"), 1U);
-  EXPECT_EQ(world.nodes[1].keys, 0);
+  EXPECT_EQ(world.model.nodes[1].keys, 0);
 }
 
 TEST(Resync, WholeCopyThatTakesTooLongStartsAgain) {
   World world({.resync = {.pause_ms = 1000, .timeout_s = 10, .retry_ms = 100}});
-  world.start_sync_polls = 1000000;
+  world.model.start_sync_polls = 1000000;
   world.Start();
   ASSERT_TRUE(world.RunUntil([&] { return world.Noted("timeout_s") > 0; }));
   EXPECT_EQ(world.Count("1 REPLICAOF NO ONE"), 1U);
-  world.start_sync_polls = 1;
+  world.model.start_sync_polls = 1;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
 }
 
 TEST(Resync, SilentCopyIsWaitedForAWhile) {
   World world({});
-  world.start_sync_polls = 20;
+  world.model.start_sync_polls = 20;
   world.Start();
-  ASSERT_TRUE(world.RunUntil([&] { return world.nodes[1].replica; }));
+  ASSERT_TRUE(world.RunUntil([&] { return world.model.nodes[1].as_replica.on; }));
   // Emptying its old data: no command is answered, and the link notices nothing.
-  world.nodes[1].alive = false;
+  world.model.nodes[1].alive = false;
   for (int i = 0; i < 500; ++i) world.Step();
   EXPECT_TRUE(world.resync->active());
-  world.nodes[1].alive = true;
+  world.model.nodes[1].alive = true;
   EXPECT_TRUE(world.RunUntil([&] { return world.InSync(); }));
   EXPECT_EQ(world.Count("1 REPLICAOF 10.0.0.1 7000"), 1U);
 }

@@ -221,5 +221,97 @@ TEST(ConfineScript, KeepsTheLines) {
   EXPECT_EQ(Confined("#!lua"), "#!lua");  // no script, as the server will say
 }
 
+TEST(ConfineScript, ToMoreThanItsKeys) {
+  const Args args = {"EVAL", "#!lua\nreturn 1 -- one", "1", "k"};
+  const auto text = [&](const ScriptScope& scope) {
+    const std::string frame = ConfineScriptTo(scope, args);
+    Args words;
+    SplitFrame(frame, &words);
+    return std::string(words[1]);
+  };
+  EXPECT_EQ(text({}), Confined(args[1]));
+  const std::string stops = text({ScriptScope::Others::kSameTag, "{}", false});
+  EXPECT_TRUE(stops.starts_with("#!lua\nlocal redis,"));
+  EXPECT_TRUE(stops.ends_with(";return 1 -- one"));
+  EXPECT_NE(stops.find("any,a,b,stopped,told=false,'\\123','\\125',"), stops.npos);
+  EXPECT_FALSE(IsConfined(stops)) << "it may have keys that it can change";
+  EXPECT_TRUE(IsConfined(text({ScriptScope::Others::kAll, "", false})));
+  const std::string tells = text({ScriptScope::Others::kAll, "", true});
+  EXPECT_TRUE(tells.ends_with("(function(...) return 1 -- one\nend)"));
+  EXPECT_NE(tells.find("any,a,b,stopped,told=true,'','',"), tells.npos);
+  EXPECT_EQ(std::count(tells.begin(), tells.end(), '\n'), 2) << "lines stay what they are";
+}
+
+TEST(ConfineScript, HidesAKey) {
+  const std::string hidden =
+      WithHiddenKey(Args{"EVAL", "#!lua\nreturn #KEYS", "0", "v"}, "k", false);
+  EXPECT_EQ(hidden, CommandFrame({"EVAL", "#!lua\nlocal KEYS={};return #KEYS", "1", "k", "v"}));
+  Args words;
+  SplitFrame(hidden, &words);
+  for (const auto others : {ScriptScope::Others::kNone, ScriptScope::Others::kAll}) {
+    EXPECT_NE(ConfineScriptTo({others, "", false}, words).find("over.KEYS={}"), hidden.npos);
+    EXPECT_NE(ConfineScriptTo({others, "", true}, words).find("over.KEYS={}"), hidden.npos);
+  }
+}
+
+TEST(ConfineScript, IsTakenAway) {
+  for (const char* script : {"return 1", "#!lua\nreturn 1\nreturn 2"}) {
+    EXPECT_TRUE(IsConfined(Confined(script)));
+    EXPECT_EQ(WithoutConfinement(Confined(script)), script);
+  }
+}
+
+TEST(ConfineCall, ByItsLastArgument) {
+  const std::string none = CallScopeFor({});
+  const Args call = {"FCALL", "f", "1", "k", "v", none};
+  EXPECT_TRUE(HasCallScope(call));
+  EXPECT_TRUE(IsConfinedCall(call));
+  EXPECT_FALSE(HasCallScope(Args{"FCALL", "f", "1", "k", "v"}));
+  EXPECT_FALSE(IsConfinedCall(Args{"FCALL", "f", "1", "k", "v"}));
+  EXPECT_FALSE(IsConfinedCall(Args{"FCALL", "f", "0", FreeCallScope()}));
+  const ScriptScope stops = {ScriptScope::Others::kSameTag, "{}", false};
+  const ScriptScope tells = {ScriptScope::Others::kAll, "", true};
+  EXPECT_EQ(ConfineCallTo(stops, call),
+            CommandFrame({"FCALL", "f", "1", "k", "v", "gemel:scope:st-{}"}));
+  EXPECT_EQ(ConfineCallTo(tells, call),
+            CommandFrame({"FCALL", "f", "1", "k", "v", "gemel:scope:ta-"}));
+  EXPECT_EQ(ConfineCallTo(stops, Args{"FCALL", "f", "1", "k", "v"}),
+            CommandFrame({"FCALL", "f", "1", "k", "v"}));
+  Args shown = call;
+  AsClientCalled(&shown);
+  EXPECT_EQ(shown, (Args{"FCALL", "f", "1", "k", "v"}));
+  AsClientCalled(&shown);
+  EXPECT_EQ(shown.size(), 5u);
+  const std::string hidden = WithHiddenKey(Args{"FCALL", "f", "0", "v", none}, "k", true);
+  Args words;
+  SplitFrame(hidden, &words);
+  EXPECT_EQ(ConfineCallTo(tells, words),
+            CommandFrame({"FCALL", "f", "1", "k", "v", "gemel:scope:tah"}));
+  AsClientCalled(&words);
+  EXPECT_EQ(words, (Args{"FCALL", "f", "0", "v"}));
+}
+
+TEST(ConfineScript, Reports) {
+  EXPECT_FALSE(IsStopped("-ERR no\r\n"));
+  EXPECT_FALSE(IsStopped("$19\r\n [gemel:stopped:61]\r\n"));
+  EXPECT_FALSE(IsStopped("-ERR no [gemel:stopped:61 script: x\r\n"));
+  EXPECT_TRUE(IsStopped("-ERR no [gemel:stopped:6100] script: x\r\n"));
+  EXPECT_EQ(WithoutStop("-ERR no [gemel:stopped:61] script: x\r\n"), "-ERR no script: x\r\n");
+  EXPECT_EQ(StoppedAt("-ERR no [gemel:stopped:610a] script: x\r\n"), "a\n");
+  EXPECT_EQ(StoppedAt("-ERR no [gemel:stopped:x] script: x\r\n"), "");
+  const auto read = [](std::string_view reply) {
+    const ScriptReport report = ReadScriptReport(reply);
+    std::string text = report.reply + std::to_string(report.memory);
+    for (const std::string& key : report.keys) text += " " + key;
+    return text;
+  };
+  EXPECT_EQ(read("*3\r\n:5\r\n*1\r\n$1\r\nx\r\n*1\r\n:1\r\n"), "*1\r\n:1\r\n5 x");
+  EXPECT_EQ(read("*2\r\n:0\r\n*0\r\n"), "_\r\n0");
+  EXPECT_EQ(read("-ERR a\r\n"), "-ERR a\r\n0");
+  EXPECT_EQ(read("-ERR a [gemel:keys:61,] b\r\n"), "-ERR a b\r\n0 a ");
+  EXPECT_EQ(read("-ERR a [gemel:keys:6] b\r\n"), "-ERR a [gemel:keys:6] b\r\n0") << "the script's";
+  EXPECT_EQ(read("-ERR [gemel:keys:61] [gemel:keys:62] b\r\n"), "-ERR [gemel:keys:61] b\r\n0 b");
+}
+
 }  // namespace
 }  // namespace gemel::rewrite_test

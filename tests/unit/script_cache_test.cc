@@ -43,6 +43,25 @@ TEST(ScriptCache, WhatIsKnownChangesNothing) {
   EXPECT_GT(cache.version(), version);
 }
 
+TEST(ScriptCache, KnowsWhichScriptsMayScan) {
+  for (const uint64_t limit : {uint64_t{1} << 20, uint64_t{0}}) {
+    ScriptCache cache;
+    cache.SetLimit(limit);
+    const std::string scans = "return redis.call('sScan', KEYS[1], 0)";
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(cache.Note(scans));
+      EXPECT_FALSE(cache.Note("return 1"));
+    }
+    bool may_scan = false;
+    EXPECT_EQ(cache.Find(ScriptCache::Sha1(scans), &may_scan) != nullptr, limit > 0);
+    EXPECT_EQ(may_scan, limit > 0);
+    EXPECT_EQ(cache.Find(ScriptCache::Sha1("return 1"), &may_scan) != nullptr, limit > 0);
+    EXPECT_FALSE(may_scan);
+    EXPECT_EQ(cache.Find(cache.Add("return 'scan'"), &may_scan) != nullptr, limit > 0);
+    EXPECT_EQ(may_scan, limit > 0);
+  }
+}
+
 // Those go first that were not asked for the longest; one that is too large is not kept at all.
 TEST(ScriptCache, IsBounded) {
   ScriptCache cache;

@@ -102,19 +102,27 @@ TEST(SessionAuthTest, WithoutPassword) {
 }
 
 TEST(SessionAuthTest, StrangersSendNothingLarge) {
-  for (const std::string& start :
-       {std::string("*2\r\n$4\r\nECHO\r\n$1000000\r\n"), "*90000\r\n" + [] {
-          std::string many;
-          for (int i = 0; i < 20000; ++i) many += "$1\r\nx\r\n";
-          return many;
-        }()}) {
+  const std::pair<std::string, std::string> all[] = {
+      {"*2\r\n$4\r\nECHO\r\n$16385\r\n", "bulk length"},
+      {"*11\r\n", "multibulk length"},
+      {"*90000\r\n$1\r\nx\r\n$1\r\nx\r\n", "multibulk length"}};
+  for (const auto& [start, what] : all) {
     World world(1, kPassword);
     FakeClient& client = world.Connect();
     client.Send(start);
     world.Run();
-    EXPECT_EQ(client.Take(), "-ERR Protocol error: unauthenticated bulk length\r\n");
+    EXPECT_EQ(client.Take(), "-ERR Protocol error: unauthenticated " + what + "\r\n");
     EXPECT_TRUE(client.closed);
   }
+  World world(1, kPassword);
+  FakeClient& client = world.Connect();
+  EXPECT_EQ(world.Ask(client, {"ECHO", std::string(16384, 'x')}).substr(0, 7), "-NOAUTH");
+  EXPECT_EQ(world.Ask(client, Args(10, "x")).substr(0, 4), "-ERR");
+  EXPECT_FALSE(client.closed);
+  // Whoever has given it may send more.
+  EXPECT_EQ(world.Ask(client, {"AUTH", "secret"}), "+OK\r\n");
+  EXPECT_EQ(world.Ask(client, {"ECHO", std::string(16385, 'x')}),
+            "$16385\r\n" + std::string(16385, 'x') + "\r\n");
 }
 
 TEST(SessionEndTest, ProtocolErrorAfterAllReplies) {

@@ -23,8 +23,11 @@
 #include "config/config_load.h"
 #include "proxy/channels/channel_registry.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/seen/worker_seen.h"
 #include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
+#include "proxy/tracking/tracker_registry.h"
+#include "proxy/tracking/tracking_mail.h"
 #include "tests/unit/fake_transport.h"
 
 namespace gemel::session_test {
@@ -77,6 +80,8 @@ inline std::string Execute(Data* data, const Args& args) {
   } else if (name == "FLUSHALL") {
     data->clear();
     AppendSimple(&out, "OK");
+  } else if (name == "PUBLISH") {
+    AppendInteger(&out, 0);
   } else if (name == "RANDOMKEY") {
     if (data->empty()) {
       AppendNullBulk(&out);
@@ -205,10 +210,10 @@ class FakeClient : public SessionTransport {
   void Turn() { Turn(takes); }
   void Turn(size_t take) {
     if (closed) return;
-    if (session.paused()) session.Resume();
+    if (session.reading().paused()) session.Resume();
     if (!dirty && (pipe.ToWire().empty() || take == 0)) return;  // a socket that becomes writable
     dirty = false;
-    session.replies().FlushDone();
+    session.replies().out().FlushDone();
     do {
       OutQueue& out = pipe.ToWire();
       size_t taken = 0;
@@ -222,7 +227,7 @@ class FakeClient : public SessionTransport {
       out.Consume(taken);
       take -= taken;
     } while (pipe.MoreToSend() && take > 0);
-    if (session.replies().overrun() || pipe.WantsClose()) Close();
+    if (session.replies().out().overrun() || pipe.WantsClose()) Close();
   }
   std::string Take() { return std::exchange(received, {}); }
 
@@ -244,20 +249,32 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
   FakeWorker(const Pool* pool, const ProcessInfo* process, uint32_t index, uint32_t workers)
       : dispatcher(pool, index, workers),
         channels(&dispatcher, &chunks, process->channels),
-        local(process, this) {
+        trackers(&dispatcher, process->tracking),
+        tracking_mail(&dispatcher, &trackers),
+        local(process, this),
+        worker_seen({process->slow_log, process->latency, process->unix_time_us, process->clock_us},
+                    process->watchers, index, pool->table(), &stats) {
     context.pool = pool;
     context.dispatcher = &dispatcher;
     context.chunks = &chunks;
     context.stats = &stats;
+    context.pause.CountIn(&stats.blocked_clients);
     context.local = &local;
     context.scripts = &scripts;
     context.functions = &functions;
     context.channels = &channels;
+    context.trackers = &trackers;
+    context.seen = &worker_seen.clients;
+    context.monitor = &worker_seen.monitor;
+    worker_seen.clients.SetOptions(pool->config());
+    dispatcher.set_keep_args(Account::KeepArgsElsewhere);
     dispatcher.set_handler(this);
   }
   uint64_t NowMs() override { return 0; }
   void OnMessages(uint32_t, std::string messages) override { channels.Deliver(messages); }
+  TrackingSink* tracking() override { return &tracking_mail; }
   void Propose(Edit, EditDone) override {}
+  void NotHere(Request* request) override { dispatcher.NotHere(request); }
   void Note(NoteLevel, const std::string&) override {}
   void ForEachSession(const std::function<void(Session&)>& visit) override {
     for (auto& client : clients) {
@@ -270,13 +287,20 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
     }
   }
   SessionContext& session_context() override { return context; }
-  void HandleWorkerRequest(Request* request) override { local.RunWorkerOrder(request); }
+  void HandleWorkerRequest(Request* request) override {
+    if (tracking_mail.Take(request) || channels.Take(request)) return;
+    local.RunWorkerOrder(request);
+  }
+  WorkerSeen& seen() override { return worker_seen; }
 
   ChunkPool chunks;
   WorkerStats stats;
   Dispatcher dispatcher;
   ChannelRegistry channels;
+  TrackerRegistry trackers;
+  TrackingMail tracking_mail;
   LocalCommands local;
+  WorkerSeen worker_seen;
   ScriptCache scripts;
   FunctionStore functions;
   SessionContext context;
@@ -301,6 +325,12 @@ class World {
     EXPECT_TRUE(config) << error.ToString();
     process.version = "test";
     process.channels = &channel_counts;
+    process.tracking = &tracking_totals;
+    process.slow_log = &slow_log;
+    process.latency = &latency;
+    watchers = std::make_unique<WatcherCounts>(workers);
+    process.watchers = watchers.get();
+    process.clock_us = [this] { return clock_us; };
     process.uptime_s = [] { return uint64_t{0}; };
     process.unix_time_us = [] { return int64_t{1700000000123456}; };
     process.resident_bytes = [] { return uint64_t{1 << 20}; };
@@ -310,6 +340,7 @@ class World {
       this->workers.push_back(std::make_unique<FakeWorker>(pool.get(), &process, w, workers));
       this->workers.back()->context.config = &*config;
       process.stats.push_back(&this->workers.back()->stats);
+      process.seen.push_back(&this->workers.back()->worker_seen.clients);
     }
     for (uint32_t i = 0; i < shards; ++i) {
       FakeWorker& owner = *this->workers[pool->shards()[i].owner];
@@ -347,6 +378,7 @@ class World {
   // Messages between the workers travel; false if there were none.
   bool Exchange() {
     bool any = false;
+    for (auto& from : workers) from->tracking_mail.Flush();
     for (auto& from : workers) {
       for (uint32_t to = 0; to < workers.size(); ++to) {
         const std::vector<Message> messages = std::exchange(from->dispatcher.outbox(to), {});
@@ -391,6 +423,11 @@ class World {
 
   std::optional<Config> config;
   ChannelCounts channel_counts;
+  TrackingTotals tracking_totals;
+  SlowLog slow_log;
+  LatencyEvents latency;
+  std::unique_ptr<WatcherCounts> watchers;
+  uint64_t clock_us = 0;
   ProcessInfo process;
   std::unique_ptr<Pool> pool;
   std::vector<FakeNode> nodes;

@@ -337,7 +337,7 @@ TEST(SessionLimitsTest, OverrunCloses) {
   client.Turn();  // the socket is full: nothing more will be said of it
   EXPECT_FALSE(client.dirty);
   EXPECT_TRUE(world.nodes[0].Serve());
-  EXPECT_TRUE(client.session.replies().overrun());
+  EXPECT_TRUE(client.session.replies().out().overrun());
   EXPECT_TRUE(world.nodes[0].Serve());
   client.Turn(1 << 20);
   EXPECT_TRUE(client.closed);

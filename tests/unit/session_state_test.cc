@@ -1,6 +1,6 @@
 // What a client sets on its connection: who is told, and that RESET makes all of it as it was.
 
-#include "proxy/session/state/session_state.h"
+#include "proxy/session/session_state.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "backend/keys/cursor.h"
 #include "backend/resp/reply_reader.h"
+#include "proxy/session/merge.h"
 #include "tests/unit/session_fakes.h"
 
 namespace gemel::session_test::session_test {
@@ -261,10 +263,19 @@ TEST(SessionTest, ScanBehindTheLastShardIsAtItsEnd) {
   EXPECT_EQ(world.Ask(client, {"SCAN", "18446744073709551615"}), "*2\r\n$1\r\n0\r\n*0\r\n");
 }
 
+// 5 with some tag: the script's shard is not known.
+TEST(SessionTest, ScanWithACursorOfAScriptBeginsAnew) {
+  World world(2);
+  world.nodes[0].refusal = "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n";
+  FakeClient& client = world.Connect();
+  const std::string cursor = EncodeCursor((5 << kCursorTagBits) + 9, kScriptCursorSlot);
+  EXPECT_EQ(world.Ask(client, {"SCAN", cursor}), "*2\r\n$1\r\n1\r\n*1\r\n$1\r\nk\r\n");
+}
+
 TEST(SessionTest, ScanCursorTooLargeIsAnError) {
   World world(3);
   FakeClient& client = world.Connect();
-  world.nodes[0].refusal = "*2\r\n$20\r\n18446744073709551615\r\n*0\r\n";
+  world.nodes[0].refusal = "*2\r\n$16\r\n1125899906842623\r\n*0\r\n";
   EXPECT_EQ(world.Ask(client, {"SCAN", "0"}),
             "-ERR shard 'a': its cursor is too large to carry the shard in it\r\n");
   world.nodes[0].refusal = "-NOPERM no\r\n";

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "backend/channels/channel_name.h"
+#include "backend/channels/keyspace_name.h"
 #include "backend/resp/request_reader.h"
 #include "backend/shard/channels.h"
 #include "backend/shard/server_voices.h"
+#include "tests/unit/order_of.h"
 #include "tests/unit/shard_world.h"
 
 namespace gemel::shard_channels_test {
@@ -85,6 +87,15 @@ class ShardChannelsTest : public ShardWorld {
     AppendBulk(&text, channel);
     return text + ":1\r\n";
   }
+  // Two copies, whose feeds both tell of channel "a".
+  void BeginWithTwoThatTellOfA() {
+    Begin(2);
+    Want(true, {"a"});
+    FeedUp(0);
+    FeedUp(1);
+    FeedSays(0, Confirmation("a"));
+    FeedSays(1, Confirmation("a"));
+  }
   Asked* Want(bool wanted, const std::vector<std::string>& channels, uint32_t worker = 0) {
     Asked* request = &asked_.emplace_back();
     auto cargo = std::make_unique<ChannelsCargo>();
@@ -94,6 +105,17 @@ class ShardChannelsTest : public ShardWorld {
     request->sink = this;
     request->kind = RequestKind::kChannels;
     request->Extra().cargo = std::move(cargo);
+    shard_->Submit(request);
+    return request;
+  }
+  Asked* Publish(const std::string& text, uint32_t session) {
+    Asked* request = &asked_.emplace_back();
+    request->sink = this;
+    request->session = session;
+    request->row = table_.FindByName("publish");
+    request->primary_only = true;
+    const std::string frame = Command({"PUBLISH", "a", text});
+    request->frame = frame;
     shard_->Submit(request);
     return request;
   }
@@ -267,6 +289,129 @@ TEST_F(ShardChannelsTest, WhatIsRefusedForAMomentIsAskedForAgain) {
   FeedSent(1);
   shard_->Tick(now_ms_ += 2500, 0);
   EXPECT_EQ(FeedSent(1), Command({"subscribe", "a"}));
+}
+
+constexpr char kPong[] = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
+
+// Behind what the primary has published, which is handed on before.
+TEST_F(ShardChannelsTest, ABarrierIsAnsweredBehindTheMessages) {
+  BeginWithTwoThatTellOfA();
+  Asked& barrier = asked_.emplace_back();
+  barrier.sink = this;
+  barrier.kind = RequestKind::kChannels;
+  auto cargo = std::make_unique<ChannelsCargo>();
+  cargo->barrier = true;
+  barrier.Extra().cargo = std::move(cargo);
+  shard_->Submit(&barrier);
+  EXPECT_EQ(barrier.told, "");
+  FeedSays(1, kPong);
+  EXPECT_EQ(barrier.told, "");
+  FeedSays(0, Command({"message", "a", "1"}) + kPong);
+  EXPECT_EQ(barrier.told, "+OK\r\n");
+  EXPECT_EQ(Heard(0), Command({"message", "a", "1"}));
+}
+
+// What the old primary has published before is heard, and what is in line on its link.
+TEST_F(ShardChannelsTest, ARoleIsHandedOverBehindTheMessages) {
+  BeginWithTwoThatTellOfA();
+  const Asked* published = Publish("1", 1);
+  Asked& order = asked_.emplace_back();
+  order.sink = this;
+  order.kind = RequestKind::kControl;
+  order.Extra().cargo = OrderOf("PROMOTE", "n1");
+  shard_->Submit(&order);
+  const Asked* held = Publish("2", 2);
+  Pass(50);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[Durable().primary].node, "n0");
+  Sent(0);
+  Reply(0, ":1\r\n");
+  EXPECT_EQ(published->told, ":1\r\n");
+  Pass(50);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[Durable().primary].node, "n0");
+  FeedSays(0, Command({"message", "a", "1"}) + kPong);
+  FeedSays(1, kPong);
+  EXPECT_EQ(Heard(0), Command({"message", "a", "1"}));
+  Pass(50);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[Durable().primary].node, "n1");
+  EXPECT_EQ(order.told.substr(0, 3), "+OK");
+  EXPECT_EQ(Sent(1), Command({"PUBLISH", "a", "2"}));
+  EXPECT_EQ(held->told, "");
+}
+
+// A feed that says nothing holds nobody up for ever.
+TEST_F(ShardChannelsTest, OrWithoutThemAfterAWhile) {
+  base_.pause_ms = 5000;
+  Begin(2);
+  Want(true, {"a"});
+  FeedUp(0);
+  Asked& order = asked_.emplace_back();
+  order.sink = this;
+  order.kind = RequestKind::kControl;
+  order.Extra().cargo = OrderOf("PROMOTE", "n1");
+  shard_->Submit(&order);
+  for (int i = 0; i < 30 && order.told.empty(); ++i) {
+    Pass(50);
+    RunEdits();
+  }
+  EXPECT_EQ(order.told.substr(0, 3), "+OK");
+}
+
+// A primary that comes up is sent no PUBLISH before its feed tells of what is wanted.
+TEST_F(ShardChannelsTest, WhatWaitsForAPrimaryIsHeard) {
+  Make(1);
+  feeds_.resize(1);
+  shard_->channels_link(0)->set_transport(&feeds_[0]);
+  const Asked* published = Ask({"PUBLISH", "a", "1"});
+  EXPECT_EQ(Want(true, {"a"})->told, "+OK\r\n") << "it cannot be asked";
+  Up(0, "r0");
+  const Asked* set = Ask({"GET", "k"}, 2);
+  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
+  Reply(0, "$-1\r\n");
+  EXPECT_EQ(set->told, "$-1\r\n");
+  FeedUp(0);
+  EXPECT_EQ(Sent(0), "");
+  FeedSays(0, Confirmation("a"));
+  EXPECT_EQ(Sent(0), Command({"PUBLISH", "a", "1"}));
+  EXPECT_EQ(published->told, "");
+}
+
+// To clients a database that the shard has for itself is the first.
+TEST_F(ShardChannelsTest, NotificationsOfItsOwnDatabaseAreThoseOfTheFirst) {
+  Begin(1);
+  LinkOptions node = shard_->channels_link(0)->options();
+  node.database = 3;
+  shard_->channels_link(0)->set_options(node);
+  Asked* asked = Want(true, {"__keyspace@0__:k", "__keyspace@3__:k", "news"});
+  FeedUp(0);
+  const std::string sent = FeedSent(0);
+  EXPECT_NE(sent.find(Command({"subscribe", "__keyspace@3__:k"})), std::string::npos);
+  EXPECT_EQ(sent.find("@0__"), std::string::npos);
+  std::vector<std::string_view> args;
+  for (std::string_view rest = sent; !rest.empty();) {
+    args.clear();
+    rest.remove_prefix(SplitNext(rest, &args));
+    FeedSays(0, Confirmation(args[1]));
+  }
+  EXPECT_EQ(asked->told, "+OK\r\n");
+  FeedSays(0, Command({"message", "__keyspace@3__:k", "set"}));
+  EXPECT_EQ(Heard(0), Command({"message", "__keyspace@0__:k", "set"}));
+  FeedSays(0, Command({"message", "news", "x"}));
+  EXPECT_EQ(Heard(0), Command({"message", "news", "x"}));
+  Want(false, {"__keyspace@0__:k"});
+  EXPECT_EQ(FeedSent(0), Command({"unsubscribe", "__keyspace@3__:k"}));
+}
+
+TEST(KeyspaceNames, AreRenamed) {
+  EXPECT_EQ(RenameKeyspace("__keyspace@0__:a@0__", 0, 12), "__keyspace@12__:a@0__");
+  EXPECT_EQ(RenameKeyspace("__keyevent@12__:set", 12, 0), "__keyevent@0__:set");
+  EXPECT_EQ(RenameKeyspace("__key*@0__:*", 0, 3), "__key*@3__:*");
+  EXPECT_EQ(RenameKeyspace("__keyevent@*__:set", 0, 3), "__keyevent@*__:set");
+  EXPECT_EQ(RenameKeyspace("news@0__", 0, 3), "news@0__");
+  EXPECT_EQ(DatabaseOfNotification("__keyevent@12__:set"), 12);
+  EXPECT_EQ(DatabaseOfNotification("__keyevent@12_:set"), -1);
 }
 
 TEST_F(ShardChannelsTest, WhoWaitsIsAnsweredAtTheEnd) {

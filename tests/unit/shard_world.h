@@ -128,6 +128,10 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
     edits_ += std::string(EditKindName(edit.kind)) + " " + edit.node + ": " + edit.reason + "\n";
     queue_->Add(std::move(edit), std::move(done));
   }
+  void NotHere(Request* request) override {
+    given_.push_back(request);
+    given_frames_ += request->frame;
+  }
   void Note(NoteLevel, const std::string& text) override { notes_ += text + "\n"; }
   void OnReply(Request* request, const gemel::Reply& reply) override {
     auto* asked = static_cast<Asked*>(request);
@@ -150,7 +154,9 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   std::deque<FakeTransport> transports_;
   std::deque<Asked> asked_;
   std::string notes_;
-  std::string edits_;  // that were proposed
+  std::string edits_;            // that were proposed
+  std::vector<Request*> given_;  // back
+  std::string given_frames_;
   std::unique_ptr<Shard> shard_;
 };
 

@@ -1,5 +1,7 @@
 #include "proxy/session/state/subscriptions.h"
 
+#include "backend/bytes/budget.h"
+
 namespace gemel {
 
 std::vector<std::string> Subscriptions::Names(ChannelKind kind) const {
@@ -13,7 +15,7 @@ std::vector<std::string> Subscriptions::Names(ChannelKind kind) const {
 
 void Subscriptions::Enter(ChannelRegistry* registry, Subscriber* subscriber,
                           const std::string& name) {
-  if (rep_ == nullptr) rep_ = std::make_unique<Rep>(Rep{registry, {}, {}});
+  if (rep_ == nullptr) rep_ = std::make_unique<Rep>(Rep{registry, {}, {}, 0});
   try {
     registry->Enter(name, subscriber, &rep_->places[name]);
   } catch (...) {
@@ -22,6 +24,8 @@ void Subscriptions::Enter(ChannelRegistry* registry, Subscriber* subscriber,
     throw;
   }
   ++rep_->counts[static_cast<size_t>(KindOfChannel(name))];
+  rep_->bytes += CostOf(name);
+  Budget::Take(CostOf(name));
 }
 
 bool Subscriptions::Leave(const std::string& name) {
@@ -30,6 +34,8 @@ bool Subscriptions::Leave(const std::string& name) {
   --rep_->counts[static_cast<size_t>(KindOfChannel(name))];
   rep_->registry->Leave(name, found->second);
   rep_->places.erase(found);
+  rep_->bytes -= CostOf(name);
+  Budget::Give(CostOf(name));
   if (rep_->places.empty()) rep_.reset();
   return true;
 }

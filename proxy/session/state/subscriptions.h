@@ -32,6 +32,9 @@ class Subscriptions {
   }
   bool Has(const std::string& name) const { return rep_ != nullptr && rep_->places.contains(name); }
   std::vector<std::string> Names(ChannelKind kind) const;
+  size_t size() const { return rep_ == nullptr ? 0 : rep_->places.size(); }
+  // Bytes that are held for them, counted (Budget).
+  size_t Held() const { return rep_ == nullptr ? 0 : rep_->bytes; }
 
   // It is entered in the registry, where the name is held for it already. Not if it Has that.
   void Enter(ChannelRegistry* registry, Subscriber* subscriber, const std::string& name);
@@ -48,7 +51,9 @@ class Subscriptions {
     ChannelRegistry* registry;
     std::unordered_map<std::string, size_t> places;  // in the registry
     uint64_t counts[3] = {};
+    size_t bytes = 0;
   };
+  static size_t CostOf(const std::string& name) { return name.size() + 96; }
   uint64_t CountOf(ChannelKind kind) const {
     return rep_ == nullptr ? 0 : rep_->counts[static_cast<size_t>(kind)];
   }

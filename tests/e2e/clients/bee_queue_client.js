@@ -55,7 +55,7 @@ async function main() {
   }
   const push = async (pusher) => {
     const queue = open(false);
-    for (let i = 0; !stopped; ++i) {
+    for (let i = 0; !stopped || (pushed.size <= 100 && i < 1000); ++i) {
       const name = `${pusher}:${i}`;
       const fails = i % 10 === 0;
       await queue.createJob({ name, fails }).retries(fails ? 1 : 0).save();

@@ -1,11 +1,14 @@
-"""redis-py's client of a Redis Cluster with its default options. The port is the argument."""
+"""redis-py's client of a Redis Cluster with its default options. The arguments are the port and, if not its default,
+the protocol.
+"""
 
 import sys
 
 from redis.cluster import RedisCluster
 
 port = int(sys.argv[1])
-client = RedisCluster(host="127.0.0.1", port=port, decode_responses=True)
+options = {"protocol": int(sys.argv[2])} if len(sys.argv) > 2 else {}
+client = RedisCluster(host="127.0.0.1", port=port, decode_responses=True, **options)
 assert [node.port for node in client.get_primaries()] == [port]
 for number in range(200):
     assert client.set(f"cpy:{number}", number)

@@ -1,0 +1,263 @@
+#include "backend/engines/uv_http.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "backend/life/alive.h"
+#include "backend/uv/uv_timer.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr long kKeepAliveSeconds = 5;
+constexpr long kMaxConnections = 16;  // to one server; what is asked further waits for one of them
+
+struct EasyClose {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct MultiClose {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+struct LinesFree {
+  void operator()(curl_slist* lines) const { curl_slist_free_all(lines); }
+};
+struct PollClose {
+  void operator()(uv_poll_t* poll) const {
+    uv_poll_stop(poll);  // at once: libcurl closes the socket next
+    uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* closed) {
+      std::unique_ptr<uv_poll_t>(reinterpret_cast<uv_poll_t*>(closed)).reset();
+    });
+  }
+};
+
+using Easy = std::unique_ptr<CURL, EasyClose>;
+using Multi = std::unique_ptr<CURLM, MultiClose>;
+using Lines = std::unique_ptr<curl_slist, LinesFree>;
+using Poll = std::unique_ptr<uv_poll_t, PollClose>;
+
+void InitOnce() {
+  static std::once_flag once;
+  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+// One request and what is known of its answer.
+struct Call {
+  HttpRequest request;
+  UvHttp::Done done;
+  HttpAnswer answer;
+  std::string bytes;  // for on_bytes
+  char error[CURL_ERROR_SIZE] = {};
+  Lines lines;
+  Easy easy;  // goes first: it points to the others
+
+  void AddLine(const std::string& line) {
+    lines.reset(curl_slist_append(lines.release(), line.c_str()));
+  }
+  void Make(uint64_t id);
+
+  static size_t OnBytes(char* data, size_t size, size_t count, void* self) {
+    Call* call = static_cast<Call*>(self);
+    // A stream's are kept until libcurl has returned: it must not be called from here.
+    std::string* into = call->request.on_bytes ? &call->bytes : &call->answer.body;
+    if (into->size() + size * count > UvHttp::kMaxBody) return 0;
+    into->append(data, size * count);
+    return size * count;
+  }
+  // Before each sending. A second one would be of a request that may have been carried out, which
+  // libcurl sends again when a kept connection ends.
+  static int OnSend(void* self, char*, char*, int, int) {
+    Call* call = static_cast<Call*>(self);
+    return std::exchange(call->answer.sent, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+  }
+};
+
+void Call::Make(uint64_t id) {
+  easy.reset(curl_easy_init());
+  CURL* to = easy.get();
+  AddLine("Content-Type: application/json");
+  AddLine("Expect:");  // no "100 Continue" to wait for
+  if (!request.authorization.empty()) AddLine("Authorization: " + request.authorization);
+  curl_easy_setopt(to, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(to, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt(to, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(to, CURLOPT_PROXY, "");
+  curl_easy_setopt(to, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(to, CURLOPT_HTTPHEADER, lines.get());
+  curl_easy_setopt(to, CURLOPT_POST, 1L);
+  curl_easy_setopt(to, CURLOPT_POSTFIELDS, request.body.data());
+  curl_easy_setopt(to, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+  curl_easy_setopt(to, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_ms));
+  curl_easy_setopt(to, CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_ms));
+  curl_easy_setopt(to, CURLOPT_TCP_KEEPALIVE, 1L);  // who only listens would not notice the end
+  curl_easy_setopt(to, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  curl_easy_setopt(to, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
+  curl_easy_setopt(to, CURLOPT_ERRORBUFFER, error);
+  curl_easy_setopt(to, CURLOPT_WRITEFUNCTION, OnBytes);
+  curl_easy_setopt(to, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(to, CURLOPT_PREREQFUNCTION, OnSend);
+  curl_easy_setopt(to, CURLOPT_PREREQDATA, this);
+  curl_easy_setopt(to, CURLOPT_PRIVATE, reinterpret_cast<void*>(id));
+}
+
+}  // namespace
+
+class UvHttp::State {
+ public:
+  explicit State(uv_loop_t* loop) : loop_(loop), timer_(loop, [this] { OnTimer(); }) {
+    InitOnce();
+    multi_.reset(curl_multi_init());
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAX_HOST_CONNECTIONS, kMaxConnections);
+    curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, OnSocket);
+    curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, OnTimeWanted);
+    curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
+  }
+  ~State() {
+    alive_.End();
+    while (!calls_.empty()) Take(calls_.begin()->first);
+    multi_.reset();  // its sockets are still told to OnSocket
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  uint64_t Post(HttpRequest request, Done done) {
+    const uint64_t id = ++last_id_;
+    auto call = std::make_unique<Call>();
+    call->request = std::move(request);
+    call->done = std::move(done);
+    call->Make(id);
+    curl_multi_add_handle(multi_.get(), call->easy.get());  // begins at the timer that it sets
+    calls_.emplace(id, std::move(call));
+    return id;
+  }
+
+  std::unique_ptr<Call> Take(uint64_t id) {
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) return nullptr;
+    std::unique_ptr<Call> call = std::move(found->second);
+    calls_.erase(found);
+    curl_multi_remove_handle(multi_.get(), call->easy.get());
+    return call;
+  }
+
+ private:
+  static int OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*) {
+    static_cast<State*>(self)->Watch(fd, what);
+    return 0;
+  }
+
+  static int OnTimeWanted(CURLM*, long ms, void* self) {
+    UvTimer& timer = static_cast<State*>(self)->timer_;
+    if (ms < 0) {
+      timer.Stop();
+    } else {
+      timer.Set(static_cast<uint64_t>(ms));
+    }
+    return 0;
+  }
+
+  void Watch(curl_socket_t fd, int what) {
+    if (what == CURL_POLL_REMOVE) {
+      polls_.erase(fd);
+      return;
+    }
+    Poll& poll = polls_[fd];
+    if (poll == nullptr) {
+      auto made = std::make_unique<uv_poll_t>();
+      if (uv_poll_init_socket(loop_, made.get(), fd) != 0) return;  // then its time runs out
+      made->data = this;
+      poll.reset(made.release());
+    }
+    const int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                       ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+    uv_poll_start(poll.get(), events, OnPoll);
+  }
+
+  static void OnPoll(uv_poll_t* poll, int status, int events) {
+    uv_os_fd_t fd = -1;
+    if (uv_fileno(reinterpret_cast<uv_handle_t*>(poll), &fd) != 0) return;
+    int what = 0;
+    if (status < 0) what = CURL_CSELECT_ERR;
+    if ((events & UV_READABLE) != 0) what |= CURL_CSELECT_IN;
+    if ((events & UV_WRITABLE) != 0) what |= CURL_CSELECT_OUT;
+    static_cast<State*>(poll->data)->Act(fd, what);
+  }
+
+  void OnTimer() { Act(CURL_SOCKET_TIMEOUT, 0); }
+
+  void Act(curl_socket_t fd, int what) {
+    int running = 0;
+    curl_multi_socket_action(multi_.get(), fd, what, &running);
+    std::vector<std::pair<uint64_t, CURLcode>> ended;
+    int left = 0;
+    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      void* id = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &id);
+      ended.emplace_back(reinterpret_cast<uint64_t>(id), message->data.result);
+    }
+    const Alive::Watch watch = alive_.watch();
+    if (!GiveBytes(watch)) return;
+    for (const auto& [id, code] : ended) {
+      const std::unique_ptr<Call> call = Take(id);
+      if (call == nullptr) continue;  // cancelled by another's answer
+      Finish(call.get(), code);
+      if (watch.gone()) return;
+    }
+  }
+
+  // False: this is gone.
+  bool GiveBytes(const Alive::Watch& watch) {
+    std::vector<uint64_t> streams;
+    for (const auto& [id, call] : calls_) {
+      if (!call->bytes.empty()) streams.push_back(id);
+    }
+    for (const uint64_t id : streams) {
+      const auto found = calls_.find(id);
+      if (found == calls_.end()) continue;
+      const std::string bytes = std::exchange(found->second->bytes, {});
+      const auto on_bytes = found->second->request.on_bytes;  // it may be cancelled in it
+      on_bytes(bytes);
+      if (watch.gone()) return false;
+    }
+    return true;
+  }
+
+  static void Finish(Call* call, CURLcode code) {
+    HttpAnswer& answer = call->answer;
+    if (code == CURLE_OK) {
+      long status = 0;
+      curl_easy_getinfo(call->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+      answer.status = static_cast<uint32_t>(status);
+    } else {
+      answer.error = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
+    }
+    call->done(answer);
+  }
+
+  uv_loop_t* loop_;
+  UvTimer timer_;
+  std::map<curl_socket_t, Poll> polls_;
+  Multi multi_;
+  std::map<uint64_t, std::unique_ptr<Call>> calls_;
+  uint64_t last_id_ = 0;
+  Alive alive_;
+};
+
+UvHttp::UvHttp(uv_loop_t* loop) : state_(std::make_unique<State>(loop)) {}
+
+UvHttp::~UvHttp() = default;
+
+uint64_t UvHttp::Post(HttpRequest request, Done done) {
+  return state_->Post(std::move(request), std::move(done));
+}
+
+void UvHttp::Cancel(uint64_t id) { state_->Take(id); }
+
+}  // namespace gemel

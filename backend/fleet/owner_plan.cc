@@ -1,0 +1,92 @@
+#include "backend/fleet/owner_plan.h"
+
+#include <cstddef>
+#include <map>
+
+namespace gemel {
+
+namespace {
+
+struct Loads {
+  std::map<std::string, size_t> of;  // of those that may own
+  bool any_free = false;
+  size_t moving = 0;  // of `self`
+
+  // The one with the fewest, by name where several have; empty: there is none.
+  std::string Least(std::string_view but = {}) const {
+    std::string least;
+    for (const auto& [name, load] : of) {
+      if (name != but && (least.empty() || load < of.at(least))) least = name;
+    }
+    return least;
+  }
+};
+
+// A shard that moves counts as its next owner's.
+Loads LoadsOf(const FleetView& view, std::string_view self) {
+  Loads loads;
+  for (const auto& [name, member] : view.members()) {
+    if (view.MayOwn(member.life)) loads.of[name] = 0;
+  }
+  for (const auto& [name, shard] : view.shards()) {
+    if (!shard.planned) continue;
+    const ShardRecord& record = shard.record;
+    if (view.IsFree(record)) {
+      loads.any_free = true;
+      continue;
+    }
+    const bool moves = !record.next.empty() && loads.of.contains(record.next);
+    if (moves && record.owner == self) ++loads.moving;
+    const auto found = loads.of.find(moves ? record.next : record.owner);
+    if (found != loads.of.end()) ++found->second;
+  }
+  return loads;
+}
+
+}  // namespace
+
+OwnerPlan PlanOwners(const FleetView& view, std::string_view self, bool settled) {
+  OwnerPlan plan;
+  Loads loads = LoadsOf(view, self);
+  const bool any_free = loads.any_free;
+  for (const auto& [name, shard] : view.shards()) {
+    if (!shard.planned || !view.IsFree(shard.record)) continue;
+    const std::string to = loads.Least();
+    if (to.empty()) break;
+    ++loads.of[to];
+    if (to == self) plan.claims.push_back(name);
+  }
+  const FleetView::Member* own = view.FindMember(self);
+  if (any_free || own == nullptr || own->life.ended) return plan;
+  const bool drains = own->life.draining || own->life.witness;
+  if (!drains && !settled) return plan;
+  for (const auto& [name, shard] : view.shards()) {
+    if (loads.moving >= kMovesAtOnce) break;
+    const ShardRecord& record = shard.record;
+    if (!shard.planned || record.owner != self || record.owner_life != own->life.number ||
+        !record.next.empty()) {
+      continue;
+    }
+    const std::string to = loads.Least(self);
+    if (to.empty()) break;
+    if (!drains) {
+      // Of several that have the most, the first gives.
+      std::string most;
+      for (const auto& [member, load] : loads.of) {
+        if (most.empty() || load > loads.of.at(most)) most = member;
+      }
+      if (most != self || loads.of.at(most) < loads.of.at(to) + 2) break;
+      --loads.of[most];
+    }
+    ++loads.of[to];
+    ++loads.moving;
+    plan.moves.push_back({name, to});
+  }
+  return plan;
+}
+
+std::string NextOwner(const FleetView& view, std::string_view self) {
+  return LoadsOf(view, self).Least(self);
+}
+
+}  // namespace gemel

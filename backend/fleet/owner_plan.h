@@ -1,0 +1,40 @@
+// Which member is to own which shard: what one member is to do about it now.
+
+#ifndef GEMEL_BACKEND_FLEET_OWNER_PLAN_H_
+#define GEMEL_BACKEND_FLEET_OWNER_PLAN_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/fleet/fleet_view.h"
+
+namespace gemel {
+
+struct OwnerPlan {
+  struct Move {
+    std::string shard;
+    std::string to;
+    bool operator==(const Move&) const = default;
+  };
+  std::vector<std::string> claims;  // free shards that this member is to own
+  std::vector<Move> moves;          // own shards that another is to have
+
+  bool operator==(const OwnerPlan&) const = default;
+};
+
+// So many shards of a member move at a time.
+inline constexpr size_t kMovesAtOnce = 4;
+
+// A pure function of the view, the same at every member, so that two rarely want the same shard;
+// where they do, compare-and-set decides. A free shard goes to the member that has the fewest. Once
+// none is free, whoever has two more than the one with the fewest gives one away; who drains gives
+// all. `settled`: nobody came or went lately, so that shards may be moved for the sake of balance.
+OwnerPlan PlanOwners(const FleetView& view, std::string_view self, bool settled);
+
+// Who is to have a shard of `self`, the one with the fewest; empty: nobody can.
+std::string NextOwner(const FleetView& view, std::string_view self);
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_FLEET_OWNER_PLAN_H_

@@ -1,0 +1,75 @@
+#include "backend/paxos/acceptor_script.h"
+
+namespace gemel {
+
+// A copy of another node's data, by REPLICAOF, has that node's nonce, and so does not pass for this
+// one's. While the copying goes on nothing is answered, since the other's writes come in.
+const char* const kAcceptorScript = R"lua(
+local key = KEYS[1]
+local op, nonce, epoch, id, name, ballot, text = unpack(ARGV)
+if string.find(redis.call('INFO', 'replication'), 'role:slave', 1, true) then return {'REPLICA'} end
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local m = redis.call('HMGET', key, 'nonce', 'epoch', 'id', 'config', 'offer', 'run')
+for i = 1, 6 do m[i] = m[i] or '' end
+local function about(kind) return {kind, m[1], m[2], m[5], m[4], m[6]} end
+
+if op == 'HELLO' then return about('ABOUT') end
+
+if op == 'OFFER' then
+  if m[1] == name and m[5] == '' and (m[2] == '' or m[2] <= epoch) then
+    redis.call('DEL', key)
+    redis.call('HSET', key, 'offer', text)
+    m = {'', '', '', '', text, ''}
+  end
+  return about('ABOUT')
+end
+
+if op == 'INSTALL' and m[1] == '' and m[5] ~= '' and m[5] == nonce then
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'nonce', nonce, 'epoch', epoch, 'id', id, 'config', text, 'run', run)
+  return {'OK'}
+end
+
+if m[1] == '' or m[1] ~= nonce then return about('STRANGER') end
+if op == 'RESUME' then
+  if m[6] == name then redis.call('HSET', key, 'run', run) end
+  return {'OK'}
+end
+if m[6] ~= run then return about('RESTARTED') end
+if m[2] > epoch or (m[2] == epoch and m[3] ~= id) then return about('OTHER') end
+if op == 'INSTALL' then
+  redis.call('HSET', key, 'epoch', epoch, 'id', id, 'config', text)
+  return {'OK'}
+end
+if m[2] < epoch then return about('BEHIND') end
+
+if op == 'NAMES' then
+  local names, prefix = {'OK'}, 'v:' .. name
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, #prefix) == prefix then names[#names + 1] = string.sub(field, 3) end
+  end
+  return names
+end
+
+local r = redis.call('HMGET', key, 'p:' .. name, 'a:' .. name)
+local promised, accepted = r[1] or '', r[2] or ''
+if op == 'ACCEPT' then
+  if ballot < promised or ballot <= accepted then
+    return {'CONFLICT', promised > accepted and promised or accepted}
+  end
+  redis.call('HSET', key, 'p:' .. name, ballot, 'a:' .. name, ballot, 'v:' .. name, text)
+  return {'OK'}
+end
+if op == 'PREPARE' then
+  if ballot <= promised or ballot <= accepted then
+    return {'CONFLICT', promised > accepted and promised or accepted}
+  end
+  redis.call('HSET', key, 'p:' .. name, ballot)
+  promised = ballot
+elseif op ~= 'READ' then
+  return redis.error_reply('ERR the register script does not know ' .. op)
+end
+return {'OK', promised, accepted, redis.call('HGET', key, 'v:' .. name) or ''}
+)lua";
+
+}  // namespace gemel

@@ -1,0 +1,19 @@
+// The acceptor: a script that the Redis node runs, whole or not at all.
+
+#ifndef GEMEL_BACKEND_PAXOS_ACCEPTOR_SCRIPT_H_
+#define GEMEL_BACKEND_PAXOS_ACCEPTOR_SCRIPT_H_
+
+namespace gemel {
+
+// Its key is the acceptor's one hash, its arguments are PaxosAsk::ToArgs, its reply is what
+// PaxosAnswer::Parse reads.
+//
+// Fields of the hash: nonce, epoch, id and config (of the config that holds), run (the run_id in
+// which it became an acceptor), offer (of who is none yet), and of a register NAME p:NAME (the
+// ballot promised last), a:NAME (accepted) and v:NAME (the value). It is one hash so that nothing
+// can be lost of it without all being lost: without the nonce it is an acceptor no more.
+extern const char* const kAcceptorScript;
+
+}  // namespace gemel
+
+#endif  // GEMEL_BACKEND_PAXOS_ACCEPTOR_SCRIPT_H_

@@ -1,0 +1,80 @@
+// What a worker's clients saw of their commands: counted here, and noted where it took long.
+
+#ifndef GEMEL_PROXY_SEEN_CLIENTS_SEEN_H_
+#define GEMEL_PROXY_SEEN_CLIENTS_SEEN_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "backend/command/command_table.h"
+#include "config/config.h"
+#include "proxy/seen/command_stats.h"
+#include "proxy/seen/error_counts.h"
+#include "proxy/seen/latency_events.h"
+#include "proxy/seen/slow_log.h"
+
+namespace gemel {
+
+// The worker writes; what its parts count any thread may read.
+class ClientsSeen {
+ public:
+  // What all workers share; outlives it.
+  struct Shared {
+    SlowLog* slow_log = nullptr;
+    LatencyEvents* latency = nullptr;
+    std::function<int64_t()> unix_time_us;  // wall clock
+    std::function<uint64_t()> clock_us;     // that only grows
+  };
+  // Who asked something that took long.
+  struct Who {
+    std::string_view peer;
+    std::string_view name;
+  };
+
+  // `table`: of the pools; outlives it.
+  ClientsSeen(Shared shared, const CommandTable& table)
+      : shared_(std::move(shared)), commands_(table) {}
+
+  void SetOptions(const PoolConfig& config);
+
+  // --- what is asked for each command ---
+  // Is it to be noted what took so long?
+  bool IsSlow(uint64_t took_us) const { return took_us >= slow_from_us_; }
+  // May the slow log want to know what was asked?
+  bool keeps_args() const { return log_from_us_ != kNever; }
+  // One was carried out.
+  void OnDone(const CommandRow& row, uint64_t took_us) { commands_.Add(row, took_us, tracking_); }
+
+  // --- on the longer ways ---
+  // It took long: `args` is an array of RESP (shown_args.h).
+  void NoteSlow(const CommandRow& row, uint64_t took_us, std::string args, const Who& who);
+  void OnRejected(const CommandRow& row) { commands_.AddRejected(row); }
+  void OnFailed(const CommandRow& row) { commands_.AddFailed(row); }
+  void OnError(std::string_view error) { errors_.Add(error); }
+  // For what is over within the turn of a loop.
+  uint64_t ClockUs() const { return shared_.clock_us(); }
+  int64_t UnixUs() const { return shared_.unix_time_us(); }
+
+  const CommandStats& commands() const { return commands_; }
+  const ErrorCounts& errors() const { return errors_; }
+  // CONFIG RESETSTAT.
+  void Reset();
+
+ private:
+  static constexpr uint64_t kNever = ~uint64_t{0};
+
+  Shared shared_;
+  uint64_t slow_from_us_ = kNever;  // the least of the next two
+  uint64_t log_from_us_ = kNever;
+  uint64_t latency_from_us_ = kNever;
+  size_t log_most_ = 0;
+  bool tracking_ = true;
+  CommandStats commands_;
+  ErrorCounts errors_;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SEEN_CLIENTS_SEEN_H_

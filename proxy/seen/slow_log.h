@@ -1,0 +1,41 @@
+// The commands of all workers' clients that took long: SLOWLOG.
+
+#ifndef GEMEL_PROXY_SEEN_SLOW_LOG_H_
+#define GEMEL_PROXY_SEEN_SLOW_LOG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+
+namespace gemel {
+
+// Any thread.
+class SlowLog {
+ public:
+  struct Entry {
+    uint64_t id = 0;
+    int64_t unix_s = 0;
+    uint64_t took_us = 0;
+    std::string args;  // an array of RESP (shown_args.h)
+    std::string peer;
+    std::string name;
+  };
+
+  // It is given its id. The oldest go, until there are no more than that.
+  void Add(Entry entry, size_t most);
+  size_t size() const;
+  void Reset();
+  // Appends the reply to SLOWLOG GET: so many, the newest first.
+  void AppendReply(size_t count, std::string* out) const;
+
+ private:
+  mutable std::mutex mutex_;   // guards what follows
+  std::deque<Entry> entries_;  // the newest first
+  uint64_t next_id_ = 0;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SEEN_SLOW_LOG_H_

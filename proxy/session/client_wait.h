@@ -1,0 +1,53 @@
+// What a client waits for (BLPOP and its like, WAIT), and how that is ended early.
+
+#ifndef GEMEL_PROXY_SESSION_CLIENT_WAIT_H_
+#define GEMEL_PROXY_SESSION_CLIENT_WAIT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "backend/shard/blocked_cargo.h"
+#include "backend/shard/sync_waits.h"
+#include "proxy/session/reply_line.h"
+#include "proxy/session/session_context.h"
+
+namespace gemel {
+
+// One client's. RESET has nothing to do here: a client that waits is not heard. What it waits for
+// is over when its request is answered; the ticket may stay until something else is waited for.
+class ClientWait {
+ public:
+  // Both outlive it.
+  ClientWait(SessionContext* context, ReplyLine* replies) : context_(context), replies_(replies) {}
+  ClientWait(const ClientWait&) = delete;
+  ClientWait& operator=(const ClientWait&) = delete;
+
+  // It waits, and nothing more of it is handled before that is answered ...
+  // ... for what keys of that shard will have: the command is sent there. `tracked`: what it gets
+  // is remembered for it.
+  void ForKeys(const CommandRow& row, std::string_view frame, uint32_t shard, uint64_t timeout_ms,
+               bool tracked);
+  // ... for copies to have what it wrote, until `place` is answered.
+  void ForCopies(Request* place, std::shared_ptr<SyncTicket> ticket);
+  // ... for something else, which nobody ends early.
+  void ForOther(Request* place);
+
+  // It waits for keys or for copies.
+  bool active() const {
+    return (ticket_ != nullptr || sync_ != nullptr) && replies_->stops().awaits_order();
+  }
+  // Ends that, soon; no-op if it does not wait.
+  void End(UnblockCargo::Why why);
+
+ private:
+  SessionContext* context_;
+  ReplyLine* replies_;
+  std::shared_ptr<BlockTicket> ticket_;
+  std::shared_ptr<SyncTicket> sync_;
+  uint32_t shard_ = 0;
+};
+
+}  // namespace gemel
+
+#endif  // GEMEL_PROXY_SESSION_CLIENT_WAIT_H_
