@@ -61,6 +61,7 @@ struct PaxosAnswer {
   std::string offer = {};
   std::string config = {};
   std::string run = {};  // in which it became an acceptor
+  std::string me = {};   // the process that answers
 
   // Of the script's reply: an array of texts, as RESP2 has it. What is no such reply is kSilent.
   static PaxosAnswer Parse(PaxosAsk::Kind asked, std::string_view frame);

@@ -23,8 +23,9 @@ namespace {
 using e2e::RedisNode;
 using e2e::Words;
 
-HiredisNode At(const RedisNode& node) {
-  return {{"127.0.0.1", node.port(), {}}, {}, {}, kPaxosDatabase};
+std::optional<HiredisNode> At(const std::string& address) {
+  std::string error;
+  return HiredisNode{*ParseAddress(address, &error), {}, {}, kPaxosDatabase};
 }
 
 class Turning : public LoopTest {
@@ -47,7 +48,8 @@ class Nodes {
   std::unique_ptr<Registers> View(uv_loop_t* loop, uint32_t time_limit_ms = 2000,
                                   std::vector<std::string>* warnings = nullptr) {
     UvPaxosOptions options;
-    for (const auto& node : all_) options.nodes.push_back(At(*node));
+    for (const auto& node : all_) options.nodes.push_back(node->address());
+    options.node_of = At;
     options.fleet = "f";
     options.time_limit_ms = time_limit_ms;
     if (warnings != nullptr) {
@@ -245,7 +247,7 @@ TEST_F(PaxosRegistersTest, ManyFoundAtOnce) {
 // Random questions, many of them wrong, to the script on a server and to the model of it.
 TEST_F(PaxosRegistersTest, TheScriptIsAsItsModel) {
   RedisNode node;
-  UvPaxosPort port(&loop_, "gemel:paxos:f", {At(node)}, 5000, nullptr);
+  UvPaxosPort port(&loop_, "gemel:paxos:f", At, 5000, nullptr);
   PaxosAcceptor model;
   std::mt19937 random(7);
   const auto draw = [&](uint32_t below) { return random() % below; };
@@ -274,6 +276,8 @@ TEST_F(PaxosRegistersTest, TheScriptIsAsItsModel) {
     // The run is a random word of the server's.
     EXPECT_EQ(real->run.empty(), wanted.run.empty());
     real->run = wanted.run;
+    EXPECT_EQ(real->me.empty(), wanted.me.empty());
+    real->me = wanted.me;
     std::sort(real->names.begin(), real->names.end());
     ASSERT_EQ(*real, wanted) << i << ": " << ask.ToArgs()[0] << ' ' << real->why;
     kinds[static_cast<size_t>(real->kind)]++;
