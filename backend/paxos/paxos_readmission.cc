@@ -137,8 +137,38 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     joint->plan = view_->plan();
   }
 
+  // Once it is agreed there is no way back: a majority of those who are to be must be there now.
   void Begin(const PaxosConfig& joint) {
-    Agree(joint, [self = shared_from_this()] {
+    joint_ = joint;
+    left_ = 1;  // until all are asked
+    there_ = 0;
+    PaxosAsk ask{PaxosAsk::Kind::kRead};
+    ask.name = kConfigRegister;
+    for (const PaxosMember& member : joint.next) {
+      if (std::find(config_->now.begin(), config_->now.end(), member) == config_->now.end()) {
+        ++there_;  // it has just offered itself
+        continue;
+      }
+      ++left_;
+      view_->Ask(config_, member, ask, [self = shared_from_this()](const PaxosAnswer& answer) {
+        self->there_ += answer.kind == Kind::kOk;
+        self->OnThere();
+      });
+    }
+    OnThere();
+  }
+
+  void OnThere() {
+    if (--left_ > 0) return;
+    if (there_ > joint_.next.size() / 2 && view_->config() == config_) {
+      Go();
+    } else {
+      end_();
+    }
+  }
+
+  void Go() {
+    Agree(joint_, [self = shared_from_this()] {
       self->config_ = self->view_->config();
       if (self->config_->joint()) {
         self->Copy();
@@ -209,6 +239,8 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
   const std::function<void()> end_;
   PaxosView::ConfigPtr config_;
   size_t left_ = 0;  // questions
+  PaxosConfig joint_;
+  size_t there_ = 0;  // of joint_.next
   std::vector<PaxosMember> offers_;
   std::vector<std::string> names_;  // to be copied yet
 };
@@ -249,7 +281,7 @@ class Release : public std::enable_shared_from_this<Release> {
       return;
     }
     if (++tries_ > kTries) {
-      done_({false, false, "the acceptors change again and again"});
+      done_({false, true, "not enough of the others answer"});
       return;
     }
     const auto again = [self = shared_from_this()] { self->Start(); };
@@ -259,7 +291,8 @@ class Release : public std::enable_shared_from_this<Release> {
     }
     const size_t wanted = std::max(view_->wanted().size(), config->now.size());
     const size_t may_lack = (wanted - 1) / 2;
-    if (config->now.size() - 1 + may_lack < wanted) {
+    const size_t left = config->now.size() - 1;
+    if (left + may_lack < wanted || left < kLeastPaxosNodes) {
       done_({false, true,
              std::to_string(config->now.size()) + " of " + std::to_string(wanted) +
                  " nodes keep the registers of the fleet at the moment"});

@@ -308,6 +308,96 @@ TEST_F(PaxosRegistersTest, AReplicaDoesNotAnswerForItself) {
   EXPECT_EQ(Read(view.get(), "a").text, "two");
 }
 
+bool BecomesReplicaOf(RedisNode* node, const RedisNode& master) {
+  node->Connect()("REPLICAOF", "127.0.0.1", std::to_string(master.port()));
+  return e2e::Eventually([&] {
+    return node->Connect()("INFO", "replication").Text().find("status:up") != std::string::npos;
+  });
+}
+
+// What a node had was copied to another one, and comes back from there after it was written to.
+TEST_F(PaxosRegistersTest, AnOldCopyThatComesHomeDoesNotCount) {
+  Nodes nodes;
+  RedisNode other;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_, 600);
+  Put(view.get(), "a", "one");
+  ASSERT_TRUE(BecomesReplicaOf(&other, nodes[0]));
+  other.Connect()("REPLICAOF", "NO", "ONE");
+  Put(view.get(), "a", "two");
+  const auto nonce = [&] {
+    e2e::Client client = nodes[0].Connect();
+    client("SELECT", std::to_string(kPaxosDatabase));
+    return client("HGET", PaxosKey("f"), "nonce").bytes;
+  };
+  const std::string before = nonce();
+  ASSERT_TRUE(BecomesReplicaOf(&nodes[0], other));
+  nodes[2].Kill();
+  nodes[0].Connect()("REPLICAOF", "NO", "ONE");
+  EXPECT_EQ(nonce(), before) << "it looks as it did";
+  EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
+  nodes[2].Start();
+  EXPECT_EQ(Read(view.get(), "a").text, "two");
+  EXPECT_TRUE(RunUntil([&] {
+    TryRead(view.get(), "a");
+    return IsMember(&nodes[0]) && nonce() != before;
+  })) << "it is not readmitted";
+}
+
+TEST_F(PaxosRegistersTest, NodesWhoseMemoryIsFullTakeThemStill) {
+  Nodes nodes;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_);
+  Put(view.get(), "a", "one");
+  for (size_t i = 0; i < 3; ++i) {
+    e2e::Client client = nodes[i].Connect();
+    client("CONFIG", "SET", "maxmemory", "1000");
+    EXPECT_TRUE(client("SET", "k", "v").Text().starts_with("-OOM"));
+  }
+  const RegisterValue now = Read(view.get(), "a");
+  EXPECT_EQ(Write(view.get(), "a", now.version, "two").first, Outcome::kDone);
+}
+
+TEST_F(PaxosRegistersTest, SomebodysScriptFlushIsNotNoticed) {
+  Nodes nodes;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_);
+  uint64_t version = Put(view.get(), "a", "0");
+  for (int i = 1; i < 5; ++i) {
+    for (size_t j = 0; j < 3; ++j) nodes[j].Connect()("SCRIPT", "FLUSH");
+    EXPECT_EQ(Write(view.get(), "a", version++, std::to_string(i)).first, Outcome::kDone);
+  }
+  EXPECT_EQ(view->trouble(), "");
+}
+
+// From nodes of one plan to those of another that has none of them.
+TEST_F(PaxosRegistersTest, TheAcceptorsGoWithThePlan) {
+  Nodes nodes;
+  Nodes next;
+  UvPaxosOptions options;
+  for (size_t i = 0; i < 3; ++i) options.nodes.push_back(nodes[i].address());
+  options.node_of = At;
+  options.fleet = "f";
+  options.follows = options.shared = true;
+  const std::unique_ptr<Registers> view = OpenPaxosRegisters(&loop_, options);
+  const std::unique_ptr<Registers> other = OpenPaxosRegisters(&loop_, options);
+  Put(view.get(), "a", "one");
+  EXPECT_EQ(Read(other.get(), "a").text, "one");
+  std::vector<std::string> names;
+  for (size_t i = 0; i < 3; ++i) names.push_back(next[i].address());
+  view->Follow(2, names);
+  EXPECT_TRUE(RunUntil([&] {
+    TryRead(view.get(), "a");
+    return view->Status().servers.size() == 3 && IsMember(&next[0]) && IsMember(&next[1]) &&
+           IsMember(&next[2]);
+  }));
+  EXPECT_EQ(Read(other.get(), "a").text, "one") << "who was not told finds them";
+  for (size_t i = 0; i < 3; ++i) nodes[i].Kill();
+  Put(other.get(), "a", "two");
+  EXPECT_EQ(Read(view.get(), "a").text, "two");
+  std::optional<NodeRelease> release;
+  EXPECT_TRUE(view->Release(names[0], [&](const NodeRelease& is) { release = is; }));
+  EXPECT_TRUE(RunUntil([&] { return release.has_value(); }));
+  EXPECT_TRUE(release && release->too_few) << "three are the least";
+}
+
 }  // namespace
 }  // namespace gemel::paxos_test
 
