@@ -39,7 +39,7 @@ class PaxosAcceptor {
     using Kind = PaxosAsk::Kind;
     if (ask.kind == Kind::kHello) return About(PaxosAnswer::Kind::kAbout);
     if (ask.kind == Kind::kOffer) {
-      if (nonce_ == ask.name && offer_.empty() && epoch_ <= ask.epoch) {
+      if (nonce_ == ask.name && (offer_.empty() || offer_ == ask.nonce) && epoch_ <= ask.epoch) {
         Forget();
         offer_ = ask.text;
       }

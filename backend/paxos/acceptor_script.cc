@@ -22,7 +22,7 @@ local function about(kind) return {kind, m[1], m[2], m[5], m[4], m[6], run} end
 if op == 'HELLO' then return about('ABOUT') end
 
 if op == 'OFFER' then
-  if m[1] == name and m[5] == '' and (m[2] == '' or m[2] <= epoch) then
+  if m[1] == name and (m[5] == '' or m[5] == nonce) and (m[2] == '' or m[2] <= epoch) then
     redis.call('DEL', key)
     redis.call('HSET', key, 'offer', text)
     m = {'', '', '', '', text, ''}

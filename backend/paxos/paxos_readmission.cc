@@ -85,6 +85,10 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     PaxosAsk ask{PaxosAsk::Kind::kOffer};
     ask.epoch = config_->epoch;
     ask.name = seen.nonce;
+    for (const PaxosMember& member : config_->now) {
+      // It was copied from there.
+      if (member.nonce == seen.offer) ask.nonce = seen.offer;
+    }
     ask.text = view_->NewNonce();
     view_->AskNode(node, ask, [self = shared_from_this(), node](const PaxosAnswer& answer) {
       self->view_->ForgetStranger(node);

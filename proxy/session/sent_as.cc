@@ -66,12 +66,13 @@ bool IsWellFormedFlush(const std::vector<std::string_view>& args) {
 std::string FlushOf(uint32_t databases, const std::vector<std::string_view>& args) {
   static constexpr std::string_view kScript =
       "for i = 1, tonumber(ARGV[1]) do "
-      "redis.call('SELECT', i - 1) redis.call('FLUSHDB', unpack(ARGV, 2)) "
+      "redis.call('SELECT', i - 1) redis.call('FLUSHDB', ARGV[2]) "
       "end "
       "return redis.status_reply('OK')";
   const std::string count = std::to_string(databases);
-  std::vector<std::string_view> eval = {"EVAL", kScript, "0", count};
-  eval.insert(eval.end(), args.begin() + 1, args.end());
+  // So that all nodes at once are not busy with it for longer than a lease.
+  const std::string_view how = args.size() > 1 ? args[1] : std::string_view("ASYNC");
+  const std::vector<std::string_view> eval = {"EVAL", kScript, "0", count, how};
   return CommandFrame(eval);
 }
 
