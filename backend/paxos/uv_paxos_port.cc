@@ -20,6 +20,8 @@ std::string SettingIn(const std::string& lines, const std::string& name) {
   return text.substr(begin, text.find('\n', begin) - begin);
 }
 
+constexpr char kIsReplica[] = "it is a replica of another server at the moment";
+
 PaxosAnswer Silent(const std::string& why) {
   PaxosAnswer answer;
   answer.why = why;
@@ -76,8 +78,10 @@ void UvPaxosPort::Send(const std::shared_ptr<Question>& question) {
       question->done(PaxosAnswer::Parse(question->ask.kind, reply.frame));
       return;
     }
-    Forget(to);
-    question->done(Silent(reply.text));
+    // What a replica says to scripts that write; else it may be that it forgot the script.
+    const bool replica = reply.text.starts_with("READONLY");
+    if (!replica) Forget(to);
+    question->done(Silent(replica ? kIsReplica : reply.text));
   });
 }
 
