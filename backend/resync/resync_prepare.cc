@@ -223,7 +223,7 @@ void ResyncPrepare::FindPrimary() {
   if (!address->IsUnix()) {
     c_->at.host = HostToName(address->host);
     c_->at.port_text = std::to_string(address->port);
-    TakeDelayAway();
+    Release();
     return;
   }
   c_->Prepare(c_->at.primary, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {
@@ -237,7 +237,7 @@ void ResyncPrepare::FindPrimary() {
     }
     c_->at.host = "127.0.0.1";
     c_->at.port_text = std::to_string(port);
-    TakeDelayAway();
+    Release();
   });
 }
 
@@ -246,7 +246,7 @@ void ResyncPrepare::TakeDelayAway() {
     if (const std::string why = c_->Obstacle(); !why.empty()) {
       c_->Fail(why);
     } else {
-      Release();
+      LeaveOtherMaster();
     }
   }));
 }
@@ -256,7 +256,7 @@ void ResyncPrepare::Release() {
   const bool asked =
       c_->env->Release(c_->NameOf(c_->at.copy),
                        c_->Guard([this](const NodeRelease& release) { OnReleased(release); }));
-  if (!asked) LeaveOtherMaster();
+  if (!asked) TakeDelayAway();
 }
 
 void ResyncPrepare::OnReleased(const NodeRelease& release) {
@@ -265,11 +265,12 @@ void ResyncPrepare::OnReleased(const NodeRelease& release) {
     c_->Fail(why);
   } else if (release.done) {
     since_ms = 0;
-    LeaveOtherMaster();
+    TakeDelayAway();
   } else if (!release.too_few) {
     c_->Fail("it keeps registers of the fleet: " + release.why);
   } else if (const uint64_t now_ms = c_->env->NowMs();
              since_ms != 0 && now_ms >= since_ms + kKeepersMs) {
+    since_ms = 0;
     c_->by_keys->Go("its node is needed for the registers of the fleet: " + release.why);
   } else {
     if (since_ms == 0) since_ms = now_ms;

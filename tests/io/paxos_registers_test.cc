@@ -37,12 +37,15 @@ class Turning : public LoopTest {
   void TestBody() override {}
 };
 
-// Three nodes that keep what they answered.
+// Nodes that keep what they answered.
 class Nodes {
  public:
-  explicit Nodes(const Words& options = {"--appendonly", "yes", "--appendfsync", "always"}) {
-    for (int i = 0; i < 3; ++i) all_.push_back(std::make_unique<RedisNode>(options));
+  explicit Nodes(const Words& options = {"--appendonly", "yes", "--appendfsync", "always"},
+                 size_t count = 3) {
+    for (size_t i = 0; i < count; ++i) all_.push_back(std::make_unique<RedisNode>(options));
   }
+
+  size_t size() const { return all_.size(); }
 
   RedisNode& operator[](size_t i) { return *all_[i]; }
   std::unique_ptr<Registers> View(uv_loop_t* loop, uint32_t time_limit_ms = 2000,
@@ -62,6 +65,7 @@ class Nodes {
   std::vector<std::unique_ptr<RedisNode>> all_;
 };
 
+template <size_t kNodes>
 class PaxosHarness {
  public:
   static constexpr bool kTells = false;
@@ -69,7 +73,7 @@ class PaxosHarness {
   std::unique_ptr<Registers> View() { return nodes_.View(&turning_.loop_); }
   bool TurnUntil(const std::function<bool()>& condition) { return turning_.RunUntil(condition); }
   void set_reachable(bool reachable) {
-    for (size_t i = 0; i < 3; ++i) {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
       if (reachable) {
         nodes_[i].Start();
       } else {
@@ -80,7 +84,7 @@ class PaxosHarness {
 
  private:
   Turning turning_;
-  Nodes nodes_;
+  Nodes nodes_{{"--appendonly", "yes", "--appendfsync", "always"}, kNodes};
 };
 
 class PaxosRegistersTest : public LoopTest {
@@ -403,5 +407,7 @@ TEST_F(PaxosRegistersTest, TheAcceptorsGoWithThePlan) {
 
 namespace gemel::conformance {
 using paxos_test::PaxosHarness;
-INSTANTIATE_TYPED_TEST_SUITE_P(Paxos, RegistersConformance, PaxosHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Paxos, RegistersConformance, PaxosHarness<3>);
+// As on two shards of two.
+INSTANTIATE_TYPED_TEST_SUITE_P(PaxosOfFour, RegistersConformance, PaxosHarness<4>);
 }  // namespace gemel::conformance
