@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "backend/command/command_names.h"
+#include "config/config_registers.h"
 #include "config/posix_config_file.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
@@ -94,6 +95,8 @@ int main(int argc, char** argv) {
       for (const std::string& warning : gemel::WarnOfNodeHosts(*config, nullptr, kNamesMs)) {
         std::cerr << warning << "\n";
       }
+      const std::string registers = gemel::DescribeRegisters(*config);
+      if (!registers.empty()) std::cout << file << ": " << registers << "\n";
       std::cout << file << ": ok\n";
       return against.empty() ? 0 : Compare(file, against);
     }
