@@ -8,6 +8,8 @@ packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev li
   liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev)
 # Of the backports of this Debian: the suite itself has an older one, which breaks what it promises.
 packages_backports=(libraft-dev)
+# What a .deb is packed with.
+packages_package=("${packages_build[@]}" dpkg-dev file)
 packages_run=("${packages_build[@]}" redis-server redis-tools)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
 # The engines that a fleet can agree by. The tests start servers of their own.
@@ -15,8 +17,10 @@ packages_engines=(etcd-server zookeeper default-jre-headless)
 # Clients of other languages, and what is built on them, that the tests use.
 packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-redis libredis-perl
   prometheus-redis-exporter)
+# What looks at what is installed: its unit, its pages, its package.
+packages_installed=("${packages_package[@]}" systemd man-db groff-base debootstrap)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
-  ca-certificates spin gcc)
+  ca-certificates spin gcc "${packages_installed[@]}")
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)

@@ -315,6 +315,7 @@ void UvWorker::OnWake() {
 
 void UvWorker::OnTick() {
   SetNow();
+  stats_.beats.Add(1);
   SessionContext& context = sessions_.session_context();
   context.pause.Tick(context.now_ms);
   context.deadlines.Tick(context.now_ms);
