@@ -25,6 +25,7 @@
 #include "proxy/seen/latency_events.h"
 #include "proxy/seen/monitor_feed.h"
 #include "proxy/seen/slow_log.h"
+#include "proxy/seen/trace_desk.h"
 #include "proxy/server/posix_process_facts.h"
 #include "proxy/server/uv_end.h"
 #include "proxy/server/uv_kept_texts.h"
@@ -71,6 +72,7 @@ class Server {
     process_.tracking = &tracking_;
     process_.slow_log = &seen_.slow_log;
     process_.latency = &seen_.latency;
+    process_.traces = &seen_.traces;
     process_.watchers = &seen_.watchers;
     process_.baseline = &seen_.baseline;
     process_.reloads = &reloads_;
@@ -449,6 +451,7 @@ class Server {
     explicit Seen(uint32_t workers) : watchers(workers) {}
     SlowLog slow_log;
     LatencyEvents latency;
+    TraceDesk traces;
     WatcherCounts watchers;
     NodeBaseline baseline;
   } seen_;
