@@ -17,6 +17,7 @@
 #include "proxy/server/posix_process_setup.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
+#include "proxy/top/posix_top.h"
 
 namespace {
 
@@ -79,6 +80,27 @@ int Compare(const std::string& file, const std::string& old_file) {
   return 0;
 }
 
+// `gemel top` and its options.
+const CLI::App* AddTop(CLI::App* app, gemel::TopOptions* top) {
+  constexpr double kLeastSeconds = 0.2;
+  constexpr double kMostSeconds = 3600;
+  CLI::App* command = app->add_subcommand(
+      "top",
+      "Show a live view of a gemel that serves; its password is taken from the environment "
+      "variable GEMEL_PASSWORD");
+  command->set_help_flag("-h,--help", "Print this help and exit");
+  command->add_option("--host", top->host, "Where it listens")->capture_default_str();
+  command->add_option("--port", top->port, "The port there")->capture_default_str();
+  command->add_option("--user", top->user, "Whose password it is");
+  command->add_option("--interval", top->interval_s, "Seconds between two views")
+      ->check(CLI::Range(kLeastSeconds, kMostSeconds))
+      ->capture_default_str();
+  command->add_option("--count", top->count, "How many views; 0: until q or Ctrl-C")
+      ->capture_default_str();
+  if (const char* password = std::getenv("GEMEL_PASSWORD")) top->password = password;
+  return command;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -103,7 +125,10 @@ int main(int argc, char** argv) {
   app.add_flag("--take-over", take_over,
                "End the connections that another gemel has to the same nodes, and serve in its "
                "place; without it the start is refused then");
+  gemel::TopOptions top;
+  const CLI::App* top_command = AddTop(&app, &top);
   CLI11_PARSE(app, argc, argv);
+  if (top_command->parsed()) return gemel::RunTop(top);
   if (example) {
     std::cout << gemel::ExampleConfig() << std::flush;
     return std::cout.good() ? 0 : 1;

@@ -5,9 +5,13 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "backend/command/ascii.h"
+#include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
@@ -47,6 +51,13 @@ void AppendField(std::string_view name, uint64_t value, std::string* out) {
   AppendInteger(out, static_cast<int64_t>(value));
 }
 
+// The first one, as it is shown; empty: none.
+std::string KeyOf(const TracedRequest& request) {
+  std::vector<std::string_view> words;
+  if (request.key_place == 0 || !SplitArray(request.args, &words)) return {};
+  return request.key_place < words.size() ? std::string(ReplyText(words[request.key_place])) : "";
+}
+
 std::string TraceReply(const TraceDesk::Seen& seen) {
   std::string out;
   AppendMapHeader(&out, 3);
@@ -55,7 +66,7 @@ std::string TraceReply(const TraceDesk::Seen& seen) {
   AppendBulk(&out, "requests");
   AppendArrayHeader(&out, static_cast<int64_t>(seen.requests.size()));
   for (const TracedRequest& request : seen.requests) {
-    AppendMapHeader(&out, 7);
+    AppendMapHeader(&out, 8);
     AppendField("time_us", static_cast<uint64_t>(request.unix_us), &out);
     AppendField("took_us", request.took_us, &out);
     AppendField("in_gemel_us", request.split.gemel_us, &out);
@@ -63,6 +74,8 @@ std::string TraceReply(const TraceDesk::Seen& seen) {
     AppendField("at_the_node_us", request.split.node_us, &out);
     AppendBulk(&out, "client");
     AppendBulk(&out, request.peer);
+    AppendBulk(&out, "key");
+    AppendBulk(&out, KeyOf(request));
     AppendBulk(&out, "command");
     out += request.args;
   }

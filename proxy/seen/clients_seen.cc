@@ -21,9 +21,11 @@ void ClientsSeen::SetSlow() {
   slow_from_us_ = tracer_.looks() ? 0 : std::min(log_from_us_, latency_from_us_);
 }
 
-void ClientsSeen::Trace(const std::string& args, uint64_t took_us, const TimeSplit& split,
-                        const Who& who) {
-  if (!tracer_.Look({UnixUs(), std::string(who.peer), args, took_us, split})) SetSlow();
+void ClientsSeen::Trace(const CommandRow& row, const std::string& args, uint64_t took_us,
+                        const TimeSplit& split, const Who& who) {
+  const bool fixed = row.key_rule == KeyRule::kRange && row.first_key > 0;
+  const uint32_t key_place = fixed ? static_cast<uint32_t>(row.first_key) : 0;
+  if (!tracer_.Look({UnixUs(), std::string(who.peer), args, took_us, split, key_place})) SetSlow();
 }
 
 // Besides Redis's events the parts of what took long, each where it is long itself.
@@ -43,7 +45,7 @@ void ClientsSeen::NoteSlow(const CommandRow& row, uint64_t took_us, std::string 
                            const Who& who, const AwayTime& away) try {
   const int64_t unix_s = UnixUs() / 1000000;
   const TimeSplit split = SplitTime(took_us, away);
-  if (tracer_.looks() && (row.flags & kCmdAdmin) == 0) Trace(args, took_us, split, who);
+  if (tracer_.looks() && (row.flags & kCmdAdmin) == 0) Trace(row, args, took_us, split, who);
   NoteLatency(row, took_us, split, unix_s);
   if (took_us < log_from_us_ || (row.flags & kCmdSkipSlowlog) != 0) return;
   SlowLog::Entry entry;

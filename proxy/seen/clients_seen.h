@@ -75,7 +75,8 @@ class ClientsSeen {
   static constexpr uint64_t kNever = ~uint64_t{0};
 
   void SetSlow();
-  void Trace(const std::string& args, uint64_t took_us, const TimeSplit& split, const Who& who);
+  void Trace(const CommandRow& row, const std::string& args, uint64_t took_us,
+             const TimeSplit& split, const Who& who);
   void NoteLatency(const CommandRow& row, uint64_t took_us, const TimeSplit& split, int64_t unix_s);
 
   Shared shared_;

@@ -22,6 +22,7 @@ struct TracedRequest {
   std::string args;  // an array of RESP (shown_args.h)
   uint64_t took_us = 0;
   TimeSplit split;
+  uint32_t key_place = 0;  // of its first key in the arguments; 0: it has none, or none there
 };
 
 // One trace at a time, of all workers. Any thread.
