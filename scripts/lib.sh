@@ -212,7 +212,35 @@ configure_asan() {
     -DGEMEL_SANITIZE=address,undefined -DGEMEL_FUZZ=ON "$@"
 }
 
+# progress WHAT COMMAND...: on a terminal a bar in place of the command's lines that begin with [3/20], as Ninja's do.
+progress() {
+  local what="$1" columns
+  shift
+  if [[ ! -t 2 ]]; then
+    "$@" >&2
+    return
+  fi
+  columns="$(tput cols 2>/dev/null)" || columns=80
+  (
+    set -o pipefail
+    "$@" 2>&1 | awk -v what="$what" -v columns="$columns" '
+      match($0, /^\[[0-9]+\/[0-9]+\]/) {
+        split(substr($0, 2, RLENGTH - 2), part, "/")
+        share = part[2] > 0 ? part[1] / part[2] : 1
+        text = sprintf(" %3d%% %s of %s, %s", share * 100, part[1], part[2], what)
+        width = columns - length(text) - 3
+        bar = ""
+        for (i = 0; i < width; ++i) bar = bar (i < share * width ? "#" : ".")
+        printf "\r\033[K[%s]%s", bar, text
+        fflush()
+        next
+      }
+      { printf "\r\033[K%s\n", $0; fflush() }
+      END { printf "\r\033[K" }' >&2
+  )
+}
+
 build_release() {
-  configure "$root/build" -DCMAKE_BUILD_TYPE=Release -DGEMEL_UNITY=all >&2 &&
-    cmake --build "$root/build" --target gemel >&2
+  progress "configuring" configure "$root/build" -DCMAKE_BUILD_TYPE=Release -DGEMEL_UNITY=all &&
+    progress "building gemel" cmake --build "$root/build" --target gemel
 }
