@@ -8,12 +8,17 @@
 
 #include "backend/command/command_names.h"
 #include "config/config_registers.h"
+#include "config/config_risks.h"
+#include "config/example_config.h"
 #include "config/posix_config_file.h"
+#include "config/posix_file_risks.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
+#include "proxy/server/exposure.h"
 #include "proxy/server/posix_process_setup.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
+#include "proxy/top/posix_top.h"
 
 namespace {
 
@@ -37,6 +42,19 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
   }
   std::cerr << error.ToString() << "\n";
   return false;
+}
+
+// Says what in a good file is risky.
+void Warn(const gemel::Config& config, const std::string& text) {
+  std::vector<std::string> lines = gemel::FileRisks(config);
+  if (const std::string exposure = gemel::ExposureWarning(config.pool()); !exposure.empty()) {
+    lines.push_back(gemel::ConfigError{config.file, 0, 0, "warning: " + exposure}.ToString());
+  }
+  for (const auto& more :
+       {gemel::ConfigRisks(config, text), gemel::WarnOfNodeHosts(config, nullptr, kNamesMs)}) {
+    lines.insert(lines.end(), more.begin(), more.end());
+  }
+  for (const std::string& line : lines) std::cerr << line << "\n";
 }
 
 // Says what would change if the text of `file`, a good one, took the place of that of `old_file`.
@@ -63,6 +81,27 @@ int Compare(const std::string& file, const std::string& old_file) {
   return 0;
 }
 
+// `gemel top` and its options.
+const CLI::App* AddTop(CLI::App* app, gemel::TopOptions* top) {
+  constexpr double kLeastSeconds = 0.2;
+  constexpr double kMostSeconds = 3600;
+  CLI::App* command = app->add_subcommand(
+      "top",
+      "Show a live view of a gemel that serves; its password is taken from the environment "
+      "variable GEMEL_PASSWORD");
+  command->set_help_flag("-h,--help", "Print this help and exit");
+  command->add_option("--host", top->host, "Where it listens")->capture_default_str();
+  command->add_option("--port", top->port, "The port there")->capture_default_str();
+  command->add_option("--user", top->user, "Whose password it is");
+  command->add_option("--interval", top->interval_s, "Seconds between two views")
+      ->check(CLI::Range(kLeastSeconds, kMostSeconds))
+      ->capture_default_str();
+  command->add_option("--count", top->count, "How many views; 0: until q or Ctrl-C")
+      ->capture_default_str();
+  if (const char* password = std::getenv("GEMEL_PASSWORD")) top->password = password;
+  return command;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -72,6 +111,7 @@ int main(int argc, char** argv) {
   std::string against;
   bool test = false;
   bool take_over = false;
+  bool example = false;
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("-V,--version", std::string("gemel ") + GEMEL_VERSION,
                        "Print the version and exit");
@@ -81,10 +121,19 @@ int main(int argc, char** argv) {
   app.add_option("--against", against,
                  "With -t: say also what would change if the file took the place of this one")
       ->needs(test_flag);
+  app.add_flag("--example-config", example,
+               "Print a configuration file with every option and its default, and exit");
   app.add_flag("--take-over", take_over,
                "End the connections that another gemel has to the same nodes, and serve in its "
                "place; without it the start is refused then");
+  gemel::TopOptions top;
+  const CLI::App* top_command = AddTop(&app, &top);
   CLI11_PARSE(app, argc, argv);
+  if (top_command->parsed()) return gemel::RunTop(top);
+  if (example) {
+    std::cout << gemel::ExampleConfig() << std::flush;
+    return std::cout.good() ? 0 : 1;
+  }
 
   try {
     if (!test) gemel::IgnoreSignals();
@@ -92,9 +141,7 @@ int main(int argc, char** argv) {
     std::string text;
     if (!Load(file, &config, &text)) return 1;
     if (test) {
-      for (const std::string& warning : gemel::WarnOfNodeHosts(*config, nullptr, kNamesMs)) {
-        std::cerr << warning << "\n";
-      }
+      Warn(*config, text);
       const std::string registers = gemel::DescribeRegisters(*config);
       if (!registers.empty()) std::cout << file << ": " << registers << "\n";
       std::cout << file << ": ok\n";

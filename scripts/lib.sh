@@ -8,6 +8,8 @@ packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev li
   liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev)
 # Of the backports of this Debian: the suite itself has an older one, which breaks what it promises.
 packages_backports=(libraft-dev)
+# What a .deb is packed with.
+packages_package=("${packages_build[@]}" dpkg-dev file)
 packages_run=("${packages_build[@]}" redis-server redis-tools)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
 # The engines that a fleet can agree by. The tests start servers of their own.
@@ -15,8 +17,10 @@ packages_engines=(etcd-server zookeeper default-jre-headless)
 # Clients of other languages, and what is built on them, that the tests use.
 packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-redis libredis-perl
   prometheus-redis-exporter)
+# What looks at what is installed: its unit, its pages, its package.
+packages_installed=("${packages_package[@]}" systemd man-db groff-base debootstrap)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
-  ca-certificates spin gcc)
+  ca-certificates spin gcc "${packages_installed[@]}")
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
@@ -208,7 +212,35 @@ configure_asan() {
     -DGEMEL_SANITIZE=address,undefined -DGEMEL_FUZZ=ON "$@"
 }
 
+# progress WHAT COMMAND...: on a terminal a bar in place of the command's lines that begin with [3/20], as Ninja's do.
+progress() {
+  local what="$1" columns
+  shift
+  if [[ ! -t 2 ]]; then
+    "$@" >&2
+    return
+  fi
+  columns="$(tput cols 2>/dev/null)" || columns=80
+  (
+    set -o pipefail
+    "$@" 2>&1 | awk -v what="$what" -v columns="$columns" '
+      match($0, /^\[[0-9]+\/[0-9]+\]/) {
+        split(substr($0, 2, RLENGTH - 2), part, "/")
+        share = part[2] > 0 ? part[1] / part[2] : 1
+        text = sprintf(" %3d%% %s of %s, %s", share * 100, part[1], part[2], what)
+        width = columns - length(text) - 3
+        bar = ""
+        for (i = 0; i < width; ++i) bar = bar (i < share * width ? "#" : ".")
+        printf "\r\033[K[%s]%s", bar, text
+        fflush()
+        next
+      }
+      { printf "\r\033[K%s\n", $0; fflush() }
+      END { printf "\r\033[K" }' >&2
+  )
+}
+
 build_release() {
-  configure "$root/build" -DCMAKE_BUILD_TYPE=Release -DGEMEL_UNITY=all >&2 &&
-    cmake --build "$root/build" --target gemel >&2
+  progress "configuring" configure "$root/build" -DCMAKE_BUILD_TYPE=Release -DGEMEL_UNITY=all &&
+    progress "building gemel" cmake --build "$root/build" --target gemel
 }

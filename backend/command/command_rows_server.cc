@@ -173,7 +173,9 @@ constexpr CommandRow kServerRows[] = {
     Local("proxy|reload", -2, kAdmin | kConn, LocalCommand::kProxyReload),
     Local("proxy|resync", 3, kAdmin | kConn, LocalCommand::kProxyResync),
     Local("proxy|shards", 2, kConn, LocalCommand::kProxyShards),
+    Local("proxy|slowlog", -2, kAdmin | kConn, LocalCommand::kProxySlowlog),
     Local("proxy|status", 2, kConn, LocalCommand::kProxyStatus),
+    Local("proxy|trace", -4, kAdmin | kConn, LocalCommand::kProxyTrace),
     Local("proxy|undrain", 3, kAdmin | kConn, LocalCommand::kProxyUndrain),
 };
 // clang-format on

@@ -28,6 +28,8 @@ Link::Link(LinkOwner* owner, uint32_t index, ChunkPool* pool, LinkOptions option
       out_(pool),
       handshake_(&options_) {}
 
+AwayTime AnswerBoard::Away() const { return answering != nullptr ? answering->Away() : AwayTime(); }
+
 void Link::Start(uint64_t now_ms) {
   started_ = true;
   times_.Attempt(now_ms);
@@ -132,7 +134,9 @@ void Link::OnOwnReply(const LinkLine::Entry& entry, std::string_view reply) {
 
 void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
   times_.Heard(now_ms);
+  BeginAnswers();
   reader_.Feed({data, size}, options_, this);
+  EndAnswers();
   if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
     owner_->OnLinkHeard(this);
 }
@@ -141,7 +145,9 @@ char* Link::DirectSpace(size_t* size) { return reader_.DirectSpace(line_, option
 
 void Link::OnDirect(size_t size, uint64_t now_ms) {
   times_.Heard(now_ms);
+  BeginAnswers();
   reader_.FeedDirect(size, options_, this);
+  EndAnswers();
   if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
     owner_->OnLinkHeard(this);
 }
@@ -210,6 +216,7 @@ void Link::FailReply(const std::string& reason) {
 
 void Link::OnTaken(size_t bytes, uint64_t now_ms) {
   if (line_.empty()) return;
+  if (board_ != nullptr && out_.bytes() == 0) sent_.OnSent(line_.last_place(), *board_->now_us);
   const size_t waited = out_.bytes() + bytes;  // before they were taken
   const size_t gone = line_.bytes() > waited ? line_.bytes() - waited : 0;
   if (gone < line_.oldest_bytes()) times_.Taken(now_ms);
@@ -228,6 +235,7 @@ void Link::Down(const std::string& reason, bool refused) {
   last_error_ = reason;
   out_.Clear();
   out_.FlushDone();
+  sent_.Reset();
   reader_.Reset();
   handshake_.End(was_up);
   times_.Down(was_up, options_);

@@ -24,6 +24,7 @@
 #include "backend/link/link_reader.h"
 #include "backend/link/link_times.h"
 #include "backend/link/node_identity.h"
+#include "backend/link/send_times.h"
 
 namespace gemel {
 
@@ -109,6 +110,11 @@ class Link {
     options_ = std::move(options);
   }
 
+  // Who wants to know how long answers took; outlives the link. Null: nobody.
+  void set_board(AnswerBoard* board) { board_ = board; }
+  // How long the node has had what is being answered now. With a board.
+  AwayTime Away() { return sent_.Of(line_.answered_place(), *board_->now_us); }
+
   // Whether the owner's OnLinkHeard is called. A subscriber's always is.
   void TellWhenHeard(bool tell) { tells_when_heard_ = tell; }
 
@@ -170,6 +176,15 @@ class Link {
  private:
   friend class LinkReader;  // calls the next two
 
+  // Around what handles what came.
+  void BeginAnswers() {
+    if (board_ == nullptr) return;
+    sent_.OnHeard(line_.answered_place() + 1, *board_->now_us);
+    board_->answering = this;
+  }
+  void EndAnswers() {
+    if (board_ != nullptr) board_->answering = nullptr;
+  }
   void Consume(const Reply& reply);
   void FailReply(const std::string& reason);
 
@@ -202,6 +217,8 @@ class Link {
   LinkReader reader_;
   LinkHandshake handshake_;
   LinkTimes times_;
+  SendTimes sent_;
+  AnswerBoard* board_ = nullptr;
 };
 
 }  // namespace gemel

@@ -12,6 +12,7 @@
 #include "backend/bytes/budget.h"
 #include "backend/bytes/byte_buffer.h"
 #include "backend/link/link_item.h"
+#include "backend/link/send_times.h"
 #include "backend/resp/resp2_form.h"
 #include "backend/shard/shard_order.h"
 
@@ -112,6 +113,7 @@ struct RequestExtra {
   std::unique_ptr<RequestCargo> cargo;
   RequestNote note;          // of one that is `noted`
   uint64_t answered_us = 0;  // when what is kept until its turn came
+  AwayTime away;             // of what is kept: how long a node had it
 };
 
 // One cache line, because thousands are in flight at a time.

@@ -15,7 +15,9 @@ UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
           [this](const Address& number) { stream_.Connect(number, context_->keepalive_s); },
           [this](const std::string& why) {
             link_->OnClosed("its host name cannot be resolved: " + why, false, NowMs());
-          }) {}
+          }) {
+  link_->set_board(context_->board);
+}
 
 UvLink::~UvLink() {
   std::erase(context_->dirty, this);

@@ -24,7 +24,8 @@ class UvLink;
 // What the links of a worker share.
 struct UvLinkContext {
   UvStreamGroup* streams = nullptr;
-  std::vector<UvLink*> dirty;  // links with output to flush at the end of the turn
+  AnswerBoard* board = nullptr;  // null: nobody wants to know how long answers took
+  std::vector<UvLink*> dirty;    // links with output to flush at the end of the turn
   uint32_t keepalive_s = 60;
 };
 

@@ -54,6 +54,7 @@ void Dispatcher::Empty(RequestExtra* extra) {
   extra->note.row = nullptr;
   extra->note.args.Clear(kKeepBytes);
   extra->note.waits = false;
+  extra->away = AwayTime();
 }
 
 void Dispatcher::Forward(Request* request, uint32_t worker) {
@@ -153,6 +154,10 @@ void Dispatcher::OnReply(Request* request, const Reply& reply) {
 }
 
 void Dispatcher::KeepReply(Request* request, const Reply& reply) {
+  if (board_ != nullptr) {
+    // Else what a part of it has said stays.
+    if (const AwayTime away = board_->Away(); away.away_us > 0) request->Extra().away = away;
+  }
   ByteBuffer& kept = request->Extra().reply;
   if (reply.buffer == &kept) return;
   if (reply.buffer != nullptr) {

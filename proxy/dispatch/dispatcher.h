@@ -51,6 +51,8 @@ class Dispatcher : private RequestSink {
   uint32_t worker() const { return worker_; }
   uint32_t workers() const { return static_cast<uint32_t>(outboxes_.size()); }
 
+  // Who knows how long a node had what is answered now; outlives this.
+  void set_board(const AnswerBoard* board) { board_ = board; }
   // What is told of a request of another worker's, whose frame is gone once it is answered, is kept
   // by this in its note.
   using KeepArgs = void (*)(Request* request);
@@ -156,7 +158,7 @@ class Dispatcher : private RequestSink {
   }
 
   // Keeps a reply with its request, until its turn comes.
-  static void KeepReply(Request* request, const Reply& reply);
+  void KeepReply(Request* request, const Reply& reply);
 
   // --- for the worker's loop ---
   // What is to go to another worker; the loop takes it at the end of a turn.
@@ -209,6 +211,7 @@ class Dispatcher : private RequestSink {
   WorkerRequestHandler* handler_ = nullptr;
   Elsewhere* elsewhere_ = nullptr;
   KeepArgs keep_args_ = nullptr;
+  const AnswerBoard* board_ = nullptr;
   size_t pending_limit_;
   size_t pending_bytes_limit_;
   BlockPool<Request, 8> requests_;

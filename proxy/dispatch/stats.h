@@ -131,6 +131,7 @@ struct alignas(64) WorkerStats : CounterList {
   Counter input_rate;  // bytes a second, of late
   Counter output_rate;
 
+  Counter beats;         // the loop turns
   Counter worst_holder;  // of workers for each other: bytes that the client or reply holds that
                          // holds the most, while that matters
   ShardSums shards;      // once a second

@@ -303,6 +303,14 @@ constexpr std::string_view kProxyHelp[] = {
     "    copy in sync of a shard leaves it.",
     "RESYNC <node>",
     "    Copy a replica anew from its primary.",
+    "SLOWLOG [<count>]",
+    "    Show the last entries of SLOWLOG (10; -1: all) with where the time went: in gemel, on the",
+    "    wire, at the node.",
+    "TRACE <pattern> <seconds> [COUNT <n>]",
+    "    Wait for so long (60 at most), or until <n> requests were answered (100; 10000 at most) "
+    "of",
+    "    which the name or an argument matches the pattern, and show them with where their time",
+    "    went. Of each worker 20000 requests a second are looked at, and no more.",
     "DRAIN <node>",
     "    Take a node out for maintenance: its role is handed over, and nothing is sent to it. "
     "After",

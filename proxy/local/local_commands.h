@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "config/config.h"
 #include "proxy/dispatch/stats.h"
 #include "proxy/reload/reload_order.h"
+#include "proxy/session/deadlines.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -37,6 +39,7 @@ struct PauseClientsOrder;
 class ReloadStatus;
 class ScriptCache;
 class SlowLog;
+class TraceDesk;
 class TrackingTotals;
 class WatcherCounts;
 class WorkerSeen;
@@ -84,6 +87,7 @@ struct ProcessInfo : ProcessClocks {
   std::vector<const ClientsSeen*> seen;      // one a worker
   SlowLog* slow_log = nullptr;               // of all workers
   LatencyEvents* latency = nullptr;          // of all workers
+  TraceDesk* traces = nullptr;               // of all workers; may be null
   WatcherCounts* watchers = nullptr;         // of all workers
   NodeBaseline* baseline = nullptr;          // of the nodes' counters, since CONFIG RESETSTAT
   FleetDesk* fleet = nullptr;                // null: the process is alone
@@ -121,11 +125,14 @@ class LocalCommands : public LocalRunner {
 
   const ProcessInfo& process() const { return *process_; }
   SessionDirectory& directory() const { return *directory_; }
+  // Of the one trace that a client of this worker waits for: it is kept until the next.
+  void KeepTrace(std::unique_ptr<Deadline> wait) { trace_wait_ = std::move(wait); }
 
  private:
   const ProcessInfo* process_;
   SessionDirectory* directory_;
   OnProcessOrder on_process_order_;
+  std::unique_ptr<Deadline> trace_wait_;
 };
 
 // One handler a command; `row` is what was asked.
@@ -154,6 +161,7 @@ LocalHandler InfoHandler(LocalCommand command);
 LocalHandler SlowlogHandler(LocalCommand command);
 LocalHandler LatencyHandler(LocalCommand command);
 LocalHandler MonitorHandler(LocalCommand command);
+LocalHandler TraceHandler(LocalCommand command);
 
 // Why SELECT of that index is refused ("ERR ..."); or empty, and that is *database.
 std::string WhyNotSelect(LocalCommands& local, Session& session, std::string_view index,

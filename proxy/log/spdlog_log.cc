@@ -14,6 +14,7 @@
 #include "backend/bytes/printable.h"
 #include "proxy/log/line_limit.h"
 #include "proxy/log/log.h"
+#include "proxy/log/posix_journal.h"
 #include "proxy/log/spdlog_writer.h"
 
 namespace gemel {
@@ -70,13 +71,33 @@ constexpr std::string_view ColorOf(spdlog::level::level_enum level) {
   return kColors[std::min<size_t>(static_cast<size_t>(level), kColors.size() - 1)];
 }
 
+// What a line looks like where it goes.
+enum class Style { kPlain, kColored, kJournal };
+
+Style StyleOf(const LogConfig& config) {
+  if (!config.file.empty()) return Style::kPlain;
+  if (StderrIsJournal()) return Style::kJournal;
+  return ::isatty(STDERR_FILENO) == 1 ? Style::kColored : Style::kPlain;
+}
+
+// sd-daemon(3). The journal has the time, and the level is the priority.
+std::string JournalLine(const spdlog::details::log_msg& message) {
+  const char* priority = message.level >= spdlog::level::err     ? "<3>"
+                         : message.level == spdlog::level::warn  ? "<4>"
+                         : message.level == spdlog::level::debug ? "<7>"
+                                                                 : "<6>";
+  std::string line = priority;
+  line.append(message.payload.data(), message.payload.size());
+  return line + "\n";
+}
+
 // Makes lines and hands them to the writer's thread.
 class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   // The one before is returned: it may take its time to go.
-  std::shared_ptr<LogWriter> Use(std::shared_ptr<LogWriter> writer, bool colored) {
+  std::shared_ptr<LogWriter> Use(std::shared_ptr<LogWriter> writer, Style style) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    colored_ = colored;
+    style_ = style;
     return std::exchange(writer_, std::move(writer));
   }
   std::shared_ptr<LogWriter> writer() {
@@ -86,20 +107,25 @@ class WriterSink : public spdlog::sinks::base_sink<std::mutex> {
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
+    if (!writer_) return;
+    if (style_ == Style::kJournal) {
+      writer_->Push(JournalLine(message));
+      return;
+    }
     spdlog::memory_buf_t formatted;
     formatter_->format(message, formatted);
     std::string line(formatted.data(), formatted.size());
-    if (colored_ && message.color_range_end > message.color_range_start) {
+    if (style_ == Style::kColored && message.color_range_end > message.color_range_start) {
       line.insert(message.color_range_end, "\033[m");
       line.insert(message.color_range_start, ColorOf(message.level));
     }
-    if (writer_) writer_->Push(std::move(line));
+    writer_->Push(std::move(line));
   }
   void flush_() override {}
 
  private:
   std::shared_ptr<LogWriter> writer_;
-  bool colored_ = false;
+  Style style_ = Style::kPlain;
 };
 
 // What the logger writes to; what is behind it may change while it is written to. Never destroyed:
@@ -113,9 +139,10 @@ WriterSink& Target() {
   return **target;
 }
 
-std::string LostLine(uint64_t lost) {
+std::string LostLine(Style style, uint64_t lost) {
   const std::string text = std::to_string(lost) + " lines were lost: the log did not take them";
   const spdlog::details::log_msg message("gemel", spdlog::level::warn, text);
+  if (style == Style::kJournal) return JournalLine(message);
   spdlog::memory_buf_t formatted;
   spdlog::pattern_formatter(kPattern).format(message, formatted);
   return {formatted.data(), formatted.size()};
@@ -159,7 +186,9 @@ std::shared_ptr<NextLog> PrepareLog(const LogConfig& config, std::string* error)
     std::string why;
     std::unique_ptr<LogTarget> target = LogTarget::Open(config, &why);
     if (target) {
-      next->writer = std::make_unique<LogWriter>(std::move(target), LostLine);
+      next->writer = std::make_unique<LogWriter>(
+          std::move(target),
+          [style = StyleOf(config)](uint64_t lost) { return LostLine(style, lost); });
       return next;
     }
     *error = Sentence(config, "opened", why);
@@ -177,8 +206,7 @@ void UseLog(std::shared_ptr<NextLog> next) {
     opened = true;
   }
   if (next->writer) {
-    const bool colored = config.file.empty() && ::isatty(STDERR_FILENO) == 1;
-    Target().Use(std::move(next->writer), colored);
+    Target().Use(std::move(next->writer), StyleOf(config));
   } else {
     std::string ignored;
     Target().writer()->Reopen(config, 0, &ignored);

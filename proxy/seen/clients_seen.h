@@ -14,6 +14,8 @@
 #include "proxy/seen/error_counts.h"
 #include "proxy/seen/latency_events.h"
 #include "proxy/seen/slow_log.h"
+#include "proxy/seen/time_split.h"
+#include "proxy/seen/tracer.h"
 
 namespace gemel {
 
@@ -26,6 +28,7 @@ class ClientsSeen {
     LatencyEvents* latency = nullptr;
     std::function<int64_t()> unix_time_us;  // wall clock
     std::function<uint64_t()> clock_us;     // that only grows
+    TraceDesk* traces = nullptr;            // may be null
   };
   // Who asked something that took long.
   struct Who {
@@ -35,21 +38,27 @@ class ClientsSeen {
 
   // `table`: of the pools; outlives it.
   ClientsSeen(Shared shared, const CommandTable& table)
-      : shared_(std::move(shared)), commands_(table) {}
+      : shared_(std::move(shared)), tracer_(shared_.traces), commands_(table) {}
 
   void SetOptions(const PoolConfig& config);
+  // To be called often. `commands`: how many there were in all.
+  void OnTick(uint64_t commands) {
+    tracer_.set_commands(commands);
+    if (tracer_.Tick()) SetSlow();
+  }
 
   // --- what is asked for each command ---
   // Is it to be noted what took so long?
   bool IsSlow(uint64_t took_us) const { return took_us >= slow_from_us_; }
   // May the slow log want to know what was asked?
-  bool keeps_args() const { return log_from_us_ != kNever; }
+  bool keeps_args() const { return log_from_us_ != kNever || tracer_.looks(); }
   // One was carried out.
   void OnDone(const CommandRow& row, uint64_t took_us) { commands_.Add(row, took_us, tracking_); }
 
   // --- on the longer ways ---
-  // It took long: `args` is an array of RESP (shown_args.h).
-  void NoteSlow(const CommandRow& row, uint64_t took_us, std::string args, const Who& who);
+  // It took long: `args` is an array of RESP (shown_args.h), `away` how long a node had it.
+  void NoteSlow(const CommandRow& row, uint64_t took_us, std::string args, const Who& who,
+                const AwayTime& away = {});
   void OnRejected(const CommandRow& row) { commands_.AddRejected(row); }
   void OnFailed(const CommandRow& row) { commands_.AddFailed(row); }
   void OnError(std::string_view error) { errors_.Add(error); }
@@ -65,8 +74,14 @@ class ClientsSeen {
  private:
   static constexpr uint64_t kNever = ~uint64_t{0};
 
+  void SetSlow();
+  void Trace(const CommandRow& row, const std::string& args, uint64_t took_us,
+             const TimeSplit& split, const Who& who);
+  void NoteLatency(const CommandRow& row, uint64_t took_us, const TimeSplit& split, int64_t unix_s);
+
   Shared shared_;
-  uint64_t slow_from_us_ = kNever;  // the least of the next two
+  Tracer tracer_;
+  uint64_t slow_from_us_ = kNever;  // the least of the next two; all, while they are traced
   uint64_t log_from_us_ = kNever;
   uint64_t latency_from_us_ = kNever;
   size_t log_most_ = 0;

@@ -40,4 +40,29 @@ void SlowLog::AppendReply(size_t count, std::string* out) const {
   }
 }
 
+void SlowLog::AppendSplitReply(size_t count, std::string* out) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  count = std::min(count, entries_.size());
+  AppendArrayHeader(out, static_cast<int64_t>(count));
+  for (size_t i = 0; i < count; ++i) {
+    const Entry& entry = entries_[i];
+    AppendMapHeader(out, 9);
+    for (const auto& [name, value] : {std::pair<std::string_view, uint64_t>{"id", entry.id},
+                                      {"time", static_cast<uint64_t>(entry.unix_s)},
+                                      {"took_us", entry.took_us},
+                                      {"in_gemel_us", entry.split.gemel_us},
+                                      {"on_the_wire_us", entry.split.wire_us},
+                                      {"at_the_node_us", entry.split.node_us}}) {
+      AppendBulk(out, name);
+      AppendInteger(out, static_cast<int64_t>(value));
+    }
+    AppendBulk(out, "client");
+    AppendBulk(out, entry.peer);
+    AppendBulk(out, "name");
+    AppendBulk(out, entry.name);
+    AppendBulk(out, "command");
+    *out += entry.args;
+  }
+}
+
 }  // namespace gemel

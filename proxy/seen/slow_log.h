@@ -9,6 +9,8 @@
 #include <mutex>
 #include <string>
 
+#include "proxy/seen/time_split.h"
+
 namespace gemel {
 
 // Any thread.
@@ -18,6 +20,7 @@ class SlowLog {
     uint64_t id = 0;
     int64_t unix_s = 0;
     uint64_t took_us = 0;
+    TimeSplit split;
     std::string args;  // an array of RESP (shown_args.h)
     std::string peer;
     std::string name;
@@ -29,6 +32,9 @@ class SlowLog {
   void Reset();
   // Appends the reply to SLOWLOG GET: so many, the newest first.
   void AppendReply(size_t count, std::string* out) const;
+  // The same with where the time went, each a map: PROXY SLOWLOG. (To SLOWLOG GET nothing may be
+  // added: some clients would take it for the next entry.)
+  void AppendSplitReply(size_t count, std::string* out) const;
 
  private:
   mutable std::mutex mutex_;   // guards what follows

@@ -3,6 +3,7 @@
 #ifndef GEMEL_PROXY_SERVER_UV_END_H_
 #define GEMEL_PROXY_SERVER_UV_END_H_
 
+#include <unistd.h>
 #include <uv.h>
 
 #include <cstdint>
@@ -11,8 +12,17 @@
 #include <utility>
 
 #include "backend/uv/uv_timer.h"
+#include "proxy/log/log.h"
+#include "proxy/worker/posix_socket_file.h"
 
 namespace gemel {
+
+// What a thread that hangs still uses, the ordinary end would take from it.
+[[noreturn]] inline void EndNow(int exit_code) {
+  RemoveSocketFiles();
+  FlushLog();
+  ::_exit(exit_code);
+}
 
 // The main thread.
 class UvEnd {

@@ -107,6 +107,8 @@ void UvReloader::Next() {
     job->fingerprint_before = member_.fingerprint;
   }
   job->sets_before = sets_;
+  const bool of_file = job->order.sets.empty() && !job->order.of_fleet;
+  if (of_file && !job->order.dry_run && job->tries == 0) status_->Begun();
   if (!Queue(job, Load, &UvReloader::OnLoaded)) {
     Refuse(job, "there is no thread for the reload");
   }
@@ -359,6 +361,7 @@ void UvReloader::Leave(const std::shared_ptr<Job>& job) {
       (serving_.config->watch_config ? "it is read when it is still" : "it is not tried again");
   Note(NoteLevel::kInfo, job->order.cause + ": " + why);
   if (on_loaded_) on_loaded_();  // the watch compares with what is in effect again
+  status_->Left();
   running_.reset();
   job->done({false, false, why});
   Next();

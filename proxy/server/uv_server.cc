@@ -1,7 +1,6 @@
 #include "proxy/server/uv_server.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -9,7 +8,6 @@
 #include <thread>
 
 #include "backend/bytes/posix_system_memory.h"
-#include "backend/files/posix_random_hex.h"
 #include "backend/link/node_identity.h"
 #include "backend/settings/left_nodes.h"
 #include "backend/uv/uv_coordinators.h"
@@ -27,15 +25,17 @@
 #include "proxy/seen/latency_events.h"
 #include "proxy/seen/monitor_feed.h"
 #include "proxy/seen/slow_log.h"
+#include "proxy/seen/trace_desk.h"
 #include "proxy/server/posix_process_facts.h"
 #include "proxy/server/uv_end.h"
 #include "proxy/server/uv_kept_texts.h"
 #include "proxy/server/uv_presence.h"
+#include "proxy/server/uv_process_info.h"
 #include "proxy/server/uv_reloader.h"
-#include "proxy/server/uv_resident_bytes.h"
 #include "proxy/server/uv_room.h"
 #include "proxy/server/uv_signals.h"
 #include "proxy/server/uv_start_check.h"
+#include "proxy/server/uv_supervisor.h"
 #include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_worker.h"
 
@@ -51,13 +51,6 @@ constexpr uint64_t kStartCheckMs = 3000;
 constexpr uint64_t kStateMs = 10000;
 constexpr int64_t kAbandonedMs = 1000;
 
-// What a thread that hangs still uses, the ordinary end would take from it.
-[[noreturn]] void EndNow(int exit_code) {
-  RemoveSocketFiles();
-  FlushLog();
-  ::_exit(exit_code);
-}
-
 class Server {
  public:
   Server(const Config& config, const std::string& text, const std::string& version,
@@ -66,19 +59,10 @@ class Server {
         text_(text),
         take_over_(take_over),
         resyncs_(config.pool().resync.max_parallel),
+        process_(ThisProcess(version, executable)),
         seen_(config.workers) {
-    process_.version = version;
-    process_.executable = executable;
-    process_.os = SystemName();
-    process_.pid = static_cast<uint64_t>(getpid());
-    process_.run_id = RandomHex(40);
     process_.events = &events_;
     process_.access = &access_;
-    process_.unix_time_us = UnixTimeUs;
-    process_.uptime_s = [started_ns = uv_hrtime()] {
-      return (uv_hrtime() - started_ns) / 1000000000;
-    };
-    process_.resident_bytes = ResidentBytes;
     process_.resyncs = &resyncs_;
     process_.abilities = &abilities_;
     process_.scripts = kept_.scripts();
@@ -88,13 +72,10 @@ class Server {
     process_.tracking = &tracking_;
     process_.slow_log = &seen_.slow_log;
     process_.latency = &seen_.latency;
+    process_.traces = &seen_.traces;
     process_.watchers = &seen_.watchers;
     process_.baseline = &seen_.baseline;
-    process_.clock_us = [] { return uv_hrtime() / 1000; };
-    process_.cpu_times = CpuTimesNow;
     process_.reloads = &reloads_;
-    process_.lost_log_lines = LostLogLines;
-    process_.log_error = LogError;
     reloads_.Loaded(UnixTimeUs());
     UvNames::Process().set_note(
         [this](NoteLevel level, const std::string& text) { Note(level, text); });
@@ -163,10 +144,12 @@ class Server {
     start_.end = std::make_unique<UvTimer>(loop, [this] { start_.check.reset(); });
     start_.end->Set(kStartCheckMs);
     WatchConfig(loop);
-    Log(NoteLevel::kInfo, "gemel " + process_.version + " serves " +
-                              std::to_string(config_.pool().shards.size()) + " shards with " +
-                              std::to_string(config_.workers) + " worker(s); pid " +
-                              std::to_string(process_.pid));
+    const std::string serves = "serves " + std::to_string(config_.pool().shards.size()) +
+                               " shards with " + std::to_string(config_.workers) + " worker(s)";
+    Log(NoteLevel::kInfo,
+        "gemel " + process_.version + " " + serves + "; pid " + std::to_string(process_.pid));
+    shared_.workers[0]->Post(
+        [this, loop, serves] { supervisor_.Ready(loop, process_.stats, serves); });
     signals_.Deliver();
     return true;
   }
@@ -270,6 +253,9 @@ class Server {
     shared_.retired = [this](const std::string& shard) {
       shared_.workers[0]->Post([this, shard] { reloader_->OnRetired(shard); });
     };
+    reloads_.set_on_reload([this](bool begins) {
+      return begins ? supervisor_.Reloading() : supervisor_.Reloaded(reloads_.Get().error);
+    });
     reloader_->set_on_write([this](const std::string& file) {
       if (watch_) watch_->Expect(file);
     });
@@ -355,6 +341,7 @@ class Server {
       return;
     }
     if (!end_.Begin()) return;
+    supervisor_.Stopping();
     Log(NoteLevel::kInfo, SignalName(number) + ": stopping; what is in flight is answered first");
     StopWatching();
     if (!fleet()) return DrainWorkers();
@@ -433,6 +420,7 @@ class Server {
         target->Post([target] { target->Stop(); });
       }
       signals_.Close();
+      supervisor_.Close();
     });
   }
 
@@ -463,6 +451,7 @@ class Server {
     explicit Seen(uint32_t workers) : watchers(workers) {}
     SlowLog slow_log;
     LatencyEvents latency;
+    TraceDesk traces;
     WatcherCounts watchers;
     NodeBaseline baseline;
   } seen_;
@@ -484,6 +473,7 @@ class Server {
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
   UvSignals signals_{[this](int number) { OnSignal(number); }};
+  UvSupervisor supervisor_;
   UvEnd end_;
 };
 

@@ -49,8 +49,14 @@ void Account::NoteSlow(const Request& request, const CommandRow& row, uint64_t t
   } else {
     AppendShownArgs(&row, {&row.name, 1}, &args);
   }
-  context_->seen->NoteSlow(row, took_us, std::move(args), who());
+  context_->seen->NoteSlow(row, took_us, std::move(args), who(), AwayOf(request));
 } catch (const std::bad_alloc&) {
+}
+
+// Of what is answered at once the node that answers knows.
+AwayTime Account::AwayOf(const Request& request) const {
+  if (request.extra != nullptr && request.extra->away.away_us > 0) return request.extra->away;
+  return request.answered ? AwayTime() : context_->board.Away();
 }
 
 void Account::KeepArgs(Request* request) try {

@@ -67,6 +67,7 @@ class Account {
  private:
   [[gnu::noinline]] void CountSpecial(Request* request, std::string_view reply, uint64_t took_us);
   void NoteSlow(const Request& request, const CommandRow& row, uint64_t took_us);
+  AwayTime AwayOf(const Request& request) const;
   // What came early and slowly: what was asked is gone when its turn comes.
   [[gnu::noinline]] void KeepArgs(Request* request);
 

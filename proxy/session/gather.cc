@@ -102,13 +102,15 @@ void Gather::OnReply(Request* request, const Reply& reply) {
   if (too_large_ || !parent_->sink->Wanted()) {
     request->Extra().reply.Clear();
   } else {
-    Dispatcher::KeepReply(request, reply);
+    dispatcher_->KeepReply(request, reply);
     const size_t size = request->extra->reply.capacity();
     held_ += size;
     parent_->sink->OnHeld(static_cast<int64_t>(size));
     if (Budget::Over() && held_ > Budget::limit() / kPartOfAll) DropParts();
   }
-  if (--left_ == 0) Complete();
+  if (--left_ > 0) return;
+  if (request->extra != nullptr) parent_->Extra().away = request->extra->away;
+  Complete();
 }
 
 void Gather::DropParts() {

@@ -155,7 +155,7 @@ void ReplyLine::OnReply(Request* request, const Reply& reply) {
       request->Extra().reply.Clear();
       return;
     }
-    Dispatcher::KeepReply(request, reply);
+    context_->dispatcher->KeepReply(request, reply);
     kept_ += request->extra->reply.capacity();
     account_.OnEarly(request);
     return;

@@ -65,7 +65,8 @@ struct SessionContext : StateContext {
   const NodeAbilities* abilities = nullptr;  // null: nothing is known
   ClientsSeen* seen = nullptr;
   MonitorFeed* monitor = nullptr;
-  uint64_t now_us = 0;  // of the loop turn; a clock that only grows
+  uint64_t now_us = 0;         // of the loop turn; a clock that only grows
+  AnswerBoard board{&now_us};  // how long a node had what is answered now
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.
   uint32_t reply_bytes = 0;

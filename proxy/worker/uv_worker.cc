@@ -92,7 +92,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
       serving_(std::move(serving)),
       index_(index),
       seen_({shared->process->slow_log, shared->process->latency, shared->process->unix_time_us,
-             shared->process->clock_us},
+             shared->process->clock_us, shared->process->traces},
             shared->process->watchers, index, serving_.pool->table(), &stats_),
       mailbox_(&loop_, [this] { OnWake(); }),
       turns_(
@@ -115,6 +115,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
       relief_(&sessions_.connected(), &shards_.all(), &shared->process->stats, &stats_) {
   streams_.set_after_batch([this] { relief_.Check(&loop_.clock); });
   link_context_.streams = &streams_;
+  link_context_.board = &sessions_.session_context().board;
   sessions_.context().streams = &streams_;
   SessionContext& context = sessions_.session_context();
   context.dispatcher = &dispatcher_;
@@ -132,6 +133,7 @@ UvWorker::UvWorker(Shared* shared, Serving serving, uint32_t index)
   context.seen = &seen_.clients;
   context.monitor = &seen_.monitor;
   dispatcher_.set_keep_args(Account::KeepArgsElsewhere);
+  dispatcher_.set_board(&context.board);
   SetNow();
   Use(serving_);
   dispatcher_.set_handler(this);
@@ -318,6 +320,7 @@ void UvWorker::OnWake() {
 
 void UvWorker::OnTick() {
   SetNow();
+  stats_.beats.Add(1);
   SessionContext& context = sessions_.session_context();
   context.pause.Tick(context.now_ms);
   context.deadlines.Tick(context.now_ms);
