@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/bytes/byte_buffer.h"
 #include "backend/uv/uring_socket_batch.h"
 
 namespace gemel {
@@ -80,6 +81,7 @@ class UvStreamGroup {
   SocketOp ops_[SocketBatch::kMax];
   iovec parts_[SocketBatch::kMax][kPartsOfSend];
   std::unique_ptr<char[]> buffers_;
+  ByteBuffer plain_;  // of what TLS says
 };
 
 }  // namespace gemel

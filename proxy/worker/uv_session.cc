@@ -1,5 +1,6 @@
 #include "proxy/worker/uv_session.h"
 
+#include "backend/tls/openssl_tls.h"
 #include "proxy/log/log.h"
 
 namespace gemel {
@@ -12,8 +13,12 @@ UvSession::~UvSession() {
   if (paused_listed_) context_->paused.Remove(this);
 }
 
-bool UvSession::Accept(UniqueFd socket, bool unix_socket) {
-  if (!stream_.Accept(std::move(socket), unix_socket, context_->keepalive_s)) return false;
+bool UvSession::Accept(UniqueFd socket, bool unix_socket, bool tls) {
+  std::unique_ptr<OpensslChannel> channel = tls ? TlsOfClient() : nullptr;
+  if (tls && channel == nullptr) return false;
+  if (!stream_.Accept(std::move(socket), unix_socket, context_->keepalive_s, std::move(channel))) {
+    return false;
+  }
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
@@ -104,7 +109,21 @@ bool UvSession::OnStreamInputEnd() {
 
 void UvSession::OnStreamHangUp() { session_->OnHangUp(); }
 
-void UvSession::OnStreamEnd(int) { End(); }
+void UvSession::OnStreamEnd(int) {
+  if (!stream_.tls_error().empty()) TellTls(stream_.tls_error());
+  End();
+}
+
+void UvSession::TellTls(const std::string& why) {
+  context_->session.stats->tls_failures.Add(1);
+  Log(NoteLevel::kWarn, "client " + session_->facts().peer + " is closed: TLS: " + why);
+}
+
+void UvSession::Refuse(const std::string& why) {
+  if (ended_) return;
+  TellTls(why);
+  Kill();
+}
 
 void UvSession::Kill() {
   if (ended_) return;

@@ -44,8 +44,8 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvSession(UvSessionContext* context, uint64_t id);
   ~UvSession() override;
 
-  // Takes a connection that was accepted; false if there is no memory for it.
-  bool Accept(UniqueFd socket, bool unix_socket);
+  // Takes a connection that was accepted, with TLS or without; false if there is no memory for it.
+  bool Accept(UniqueFd socket, bool unix_socket, bool tls);
 
   Session& session() { return *session_; }
   const Session& session() const { return *session_; }
@@ -56,6 +56,10 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool TryResume();
   // Ends the connection now.
   void Kill();
+  // Its client has not shown yet that it speaks TLS.
+  bool shaking() const { return stream_.shaking(); }
+  // Ends the connection, for TLS has failed, for that reason.
+  void Refuse(const std::string& why);
   // Its client has sent what was not read yet.
   bool HasInput() const { return stream_.HasInput(); }
   bool ended() const { return ended_; }
@@ -76,6 +80,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   void OnStreamSent(size_t bytes) override;
   void OnStreamWritable() override { WantFlush(); }
   void TellFull();
+  void TellTls(const std::string& why);
   void WatchHangUp();
   void End();
 

@@ -16,6 +16,9 @@ namespace gemel {
 
 namespace {
 
+// Of a client with TLS.
+constexpr uint64_t kShakesHandsMs = 10000;
+
 constexpr uint64_t kTickMs = 20;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 
@@ -226,8 +229,8 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {
   listeners_.push_back(
       {address, std::make_unique<UvListener>(&loop_, std::move(socket), address.IsUnix(),
-                                             [this](UniqueFd accepted, bool is_unix) {
-                                               OnConnection(std::move(accepted), is_unix);
+                                             [this, tls = address.tls](UniqueFd accepted, bool is_unix) {
+                                               OnConnection(std::move(accepted), is_unix, tls);
                                              })});
 }
 
@@ -390,6 +393,7 @@ void UvWorker::OnSecond() {
   const uint64_t now_ms = loop_.clock.NowMs();
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0 && now_ms >= idle_ms) sessions_.KillIdle(now_ms - idle_ms);
+  if (now_ms >= kShakesHandsMs) sessions_.KillShaking(now_ms - kShakesHandsMs);
   timers_->SecondIn(1000);
 }
 
@@ -437,9 +441,9 @@ void UvWorker::FlushAll() {
   }
 }
 
-void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
+void UvWorker::OnConnection(UniqueFd socket, bool unix_socket, bool tls) {
   SetNow();
-  sessions_.Accept(std::move(socket), unix_socket,
+  sessions_.Accept(std::move(socket), unix_socket, tls,
                    shared_->next_session.fetch_add(1, std::memory_order_relaxed),
                    std::min(serving_.pool->config().limits.max_clients,
                             shared_->room_for_clients.load(std::memory_order_relaxed)));
