@@ -21,7 +21,8 @@ constexpr size_t kAhead = 64 * 1024;
 // Of the plain bytes of one read; it may bring an end of a record that began before.
 constexpr size_t kKeptPlain = 96 * 1024;
 
-// The last words on a connection that is closed then: whoever cannot take them at once goes without.
+// The last words on a connection that is closed then: whoever cannot take them at once goes
+// without.
 void SendLast(int socket, std::string_view bytes) {
   if (!bytes.empty()) ::send(socket, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -163,8 +163,8 @@ void UvTlsTunnel::WriteWire() {
 
 void UvTlsTunnel::WritePlain() {
   while (told_ < heard_.size()) {
-    const ssize_t sent = ::send(plain_->socket.get(), heard_.data() + told_, heard_.size() - told_,
-                                MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(plain_->socket.get(), heard_.data() + told_, heard_.size() - told_, MSG_NOSIGNAL);
     if (IsEmptyHanded(sent)) return;
     if (sent < 0) return Finish({});
     told_ += static_cast<size_t>(sent);

@@ -22,7 +22,6 @@ bool UvSession::Accept(UniqueFd socket, bool unix_socket, bool tls) {
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
-  pipe_.emplace(session_.get());
   stream_.StartReading();
   return true;
 }
@@ -76,7 +75,7 @@ void UvSession::Flush() {
     Kill();
     return;
   }
-  if (!stream_.Send(&pipe_->ToWire())) OnStreamSent(0);
+  if (!stream_.Send(&session_->replies().out())) OnStreamSent(0);
 }
 
 void UvSession::OnStreamSent(size_t bytes) {
@@ -89,22 +88,30 @@ void UvSession::OnStreamSent(size_t bytes) {
                               "be more than [limits] " +
                               session_->replies().out().overrun_limit());
     Kill();
-  } else if (pipe_->WantsClose()) {
+  } else if (session_->WantsClose()) {
     Kill();
-  } else if (pipe_->MoreToSend()) [[unlikely]] {
-    WantFlush();
   } else if (session_->replies().out().empty()) {
     session_->replies().ReleaseMemory();
   }
 }
 
-char* UvSession::OnStreamBuffer(size_t* size) { return pipe_->Space(size); }
+char* UvSession::OnStreamBuffer(size_t* size) {
+  char* const direct = session_->DirectSpace(size);
+  direct_ = direct != nullptr;
+  return direct;
+}
 
-void UvSession::OnStreamData(char* data, size_t size) { pipe_->OnBytes(data, size); }
+void UvSession::OnStreamData(char* data, size_t size) {
+  if (direct_) {
+    session_->OnDirect(size);
+  } else {
+    session_->OnData(data, size);
+  }
+}
 
 bool UvSession::OnStreamInputEnd() {
-  pipe_->OnEnd();
-  return !pipe_->WantsClose();
+  session_->OnInputEnd();
+  return !session_->WantsClose();
 }
 
 void UvSession::OnStreamHangUp() { session_->OnHangUp(); }

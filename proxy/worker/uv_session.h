@@ -6,11 +6,9 @@
 #include <uv.h>
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "backend/uv/uv_stream.h"
-#include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/paused_line.h"
 
@@ -88,7 +86,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvStream stream_;
   uint64_t id_;
   std::unique_ptr<Session> session_;
-  std::optional<BytePipe> pipe_;  // every byte between stream_ and session_
+  bool direct_ = false;  // the last buffer was the session's
   bool dirty_ = false;
   bool paused_listed_ = false;
   bool ended_ = false;

@@ -227,11 +227,11 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
 }
 
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {
-  listeners_.push_back(
-      {address, std::make_unique<UvListener>(&loop_, std::move(socket), address.IsUnix(),
-                                             [this, tls = address.tls](UniqueFd accepted, bool is_unix) {
-                                               OnConnection(std::move(accepted), is_unix, tls);
-                                             })});
+  listeners_.push_back({address, std::make_unique<UvListener>(
+                                     &loop_, std::move(socket), address.IsUnix(),
+                                     [this, tls = address.tls](UniqueFd accepted, bool is_unix) {
+                                       OnConnection(std::move(accepted), is_unix, tls);
+                                     })});
 }
 
 void UvWorker::StartListener(const Listener& listener) {
