@@ -44,6 +44,10 @@ std::optional<Config> ParseAndCheck(std::string_view text, const std::string& fi
                             &config.node_tls.cert, &config.node_tls.key, &config.node_tls.ca}) {
     *path = Resolve(file, *path);
   }
+  for (TlsCert& other : config.tls.others) {
+    other.cert = Resolve(file, other.cert);
+    other.key = Resolve(file, other.key);
+  }
   if (config.workers == 0) {
     config.workers = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxWorkers);
   }

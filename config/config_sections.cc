@@ -366,6 +366,9 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
                 &places->commands.emplace_back());
   }
   ReadTls(section("tls"), &config->tls);
+  for (const toml::table* table : root.Sections("tls_cert", kMaxListens)) {
+    ReadTlsCert(TableReader(table, "[[tls_cert]]", mistakes), &config->tls.others.emplace_back());
+  }
   ReadNodeTls(section("node_tls"), &config->node_tls);
   ReadLog(section("log"), &config->log);
   root.Finish();

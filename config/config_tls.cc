@@ -61,6 +61,14 @@ void ReadTls(TableReader table, TlsConfig* tls) {
   table.Finish();
 }
 
+void ReadTlsCert(TableReader table, TlsCert* cert) {
+  ReadFile(table, "cert", &cert->cert);
+  if (!table.Has("cert")) table.Missing("cert", kPath);
+  ReadFile(table, "key", &cert->key);
+  table.Secret("key_password", &cert->key_password);
+  table.Finish();
+}
+
 void ReadNodeTls(TableReader table, NodeTlsConfig* tls) {
   ReadFile(table, "ca", &tls->ca);
   ReadFile(table, "cert", &tls->cert);

@@ -10,6 +10,7 @@ namespace gemel {
 
 // The sections, over their defaults. Paths are left as the file says them.
 void ReadTls(TableReader table, TlsConfig* tls);
+void ReadTlsCert(TableReader table, TlsCert* cert);
 void ReadNodeTls(TableReader table, NodeTlsConfig* tls);
 
 // Adds a mistake if there is an address to listen on with TLS and no certificate to show there, or

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace gemel {
 
@@ -18,6 +19,15 @@ struct TlsChoices {
   std::string ciphersuites;  // of TLS 1.3; empty: the library's
 
   bool operator==(const TlsChoices&) const = default;
+};
+
+// [[tls_cert]]: shown in place of the one of [tls] to clients that ask for one of its names (SNI).
+struct TlsCert {
+  std::string cert;
+  std::string key;
+  std::string key_password;
+
+  bool operator==(const TlsCert&) const = default;
 };
 
 // Whether clients show certificates.
@@ -36,6 +46,7 @@ struct TlsConfig {
   std::string ca;            // the file of the CAs that clients' and members' certificates are of
   ClientCerts client_certs = ClientCerts::kNo;
   TlsChoices choices;
+  std::vector<TlsCert> others;
   uint32_t resume_s = 300;  // so long a client may take up a session again; 0: never
 
   bool operator==(const TlsConfig&) const = default;

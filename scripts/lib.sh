@@ -16,7 +16,7 @@ packages_engines=(etcd-server zookeeper default-jre-headless)
 packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-redis libredis-perl
   prometheus-redis-exporter)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
-  ca-certificates spin gcc)
+  ca-certificates spin gcc openssl)
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)

@@ -1,6 +1,7 @@
 #include "backend/tls/openssl_context.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -129,6 +130,17 @@ std::shared_ptr<OpensslContext> OpensslContext::ForClients(const TlsConfig& conf
   if (context == nullptr) return nullptr;
   SSL_CTX* const made = context->context_;
   if (!context->Show(config.cert, config.key, config.key_password, error)) return nullptr;
+  for (const TlsCert& other : config.others) {
+    context->others_.push_back(Make(config.choices, /*dials=*/false, error));
+    if (context->others_.back() == nullptr ||
+        !context->others_.back()->Show(other.cert, other.key, other.key_password, error)) {
+      return nullptr;
+    }
+  }
+  if (!config.others.empty()) {
+    SSL_CTX_set_tlsext_servername_callback(made, OnServerName);
+    SSL_CTX_set_tlsext_servername_arg(made, context.get());
+  }
   if (config.client_certs != ClientCerts::kNo) {
     if (!context->Trust(config.ca, error)) return nullptr;
     SSL_CTX_set_client_CA_list(made, SSL_load_client_CA_file(config.ca.c_str()));
@@ -193,6 +205,18 @@ std::shared_ptr<OpensslContext> OpensslContext::ForNodes(const NodeTlsConfig& co
   context->KeepSessions();
   ERR_clear_error();
   return context;
+}
+
+int OpensslContext::OnServerName(SSL* ssl, int*, void* self) {
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (name == nullptr) return SSL_TLSEXT_ERR_OK;
+  for (const auto& other : static_cast<const OpensslContext*>(self)->others_) {
+    X509* const shown = SSL_CTX_get0_certificate(other->context_);
+    if (X509_check_host(shown, name, 0, 0, nullptr) != 1) continue;
+    SSL_set_SSL_CTX(ssl, other->context_);
+    break;
+  }
+  return SSL_TLSEXT_ERR_OK;
 }
 
 void OpensslContext::KeepSessions() {

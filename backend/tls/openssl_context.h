@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "config/tls_config.h"
 
@@ -57,11 +58,14 @@ class OpensslContext {
             std::string* error);
   bool Trust(const std::string& ca, std::string* error);
   void KeepSessions();
+  // One of `others_` is shown where its name is asked for.
+  static int OnServerName(SSL* ssl, int*, void* self);
 
   SSL_CTX* const context_;  // freed by the destructor
   const bool dials_;
   TlsVerify verify_ = TlsVerify::kFull;
   std::string server_name_;
+  std::vector<std::shared_ptr<OpensslContext>> others_;
   mutable std::mutex mutex_;
   mutable std::map<std::string, SSL_SESSION*> sessions_;  // by host; freed by the destructor
 };

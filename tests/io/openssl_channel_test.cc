@@ -179,6 +179,19 @@ TEST(OpensslChannel, ACertificateHasToBeOfAKnownCaAndOfTheServer) {
             std::string::npos);
 }
 
+TEST(OpensslChannel, TheCertificateThatIsAskedForByNameIsShown) {
+  TlsConfig config = Shown("server");
+  config.others = {{Files().cert("elsewhere"), Files().key("elsewhere"), ""}};
+  const auto serves = Serve(config);
+  for (const char* host : {"localhost", "elsewhere.example.org", "127.0.0.1"}) {
+    Pair pair(serves, Dial(Trusting()), host);
+    pair.Talk();
+    EXPECT_EQ(pair.client->state(), State::kOpen) << host << ": " << pair.client->error();
+  }
+  EXPECT_EQ(WhyNot("elsewhere", Trusting(), "localhost"),
+            "its certificate is not accepted: hostname mismatch");
+}
+
 // What a server that asks for certificates says of who shows `name`; "": nothing.
 std::string WhyNoClient(ClientCerts wanted, const std::string& name, const std::string& ca) {
   TlsConfig config = Shown("server");
