@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "tests/e2e/client_script.h"
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/raw_socket.h"
 #include "tests/e2e/tls_client.h"
@@ -208,6 +209,22 @@ TEST_P(TlsListeners, EndInOrder) {
   cluster_->Connect()("PUBLISH", "news", "one");
   EXPECT_EQ(subscriber.Read(), "[3]");
   EXPECT_EQ(cluster_->proxy().Stop(), 0);
+}
+
+TEST_P(TlsListeners, ClientLibrariesWorkAsTheyAre) {
+  Start("ca = \"" + files_.ca() + "\"\nclient_certs = \"optional\"");
+  const std::string port = std::to_string(port_.number());
+  for (const Words& certificate : {Words{}, Words{files_.cert("client"), files_.key("client")}}) {
+    Words command = {"/usr/bin/python3", ClientScript("tls_redis_py.py"), port, files_.ca()};
+    command.insert(command.end(), certificate.begin(), certificate.end());
+    const Finished python = RunProgram(command);
+    EXPECT_EQ(python.output, "ok\n");
+    cluster_->Connect()("FLUSHALL");
+  }
+  UseModule("ioredis");
+  const Finished node = RunProgram({"node", ClientScript("tls_ioredis.js"), port, files_.ca()});
+  EXPECT_EQ(node.output, "ok\n");
+  cluster_->ExpectCopiesEqual();
 }
 
 TEST(Tls, AConfigThatListensWithItNeedsACertificate) {
