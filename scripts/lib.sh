@@ -17,7 +17,7 @@ packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-re
   prometheus-redis-exporter)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
   ca-certificates spin gcc openssl)
-packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
+packages_bench=("${packages_run[@]}" python3 nutcracker haproxy stunnel4 openssl)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
 # Those of Debian 13, which speak RESP3. They are unpacked under build/.
@@ -129,7 +129,7 @@ apt_install() {
   } >&2 || status=$?
   if ((made_policy)); then "${sudo[@]}" rm -f "$policy"; fi
   ((status == 0)) || die "apt-get could not install: $*"
-  for service in redis-server nutcracker haproxy prometheus-redis-exporter etcd; do
+  for service in redis-server nutcracker haproxy stunnel4 prometheus-redis-exporter etcd; do
     if [[ " $* " == *" $service"[\ -]* ]] && command -v systemctl >/dev/null; then
       "${sudo[@]}" systemctl disable -q "$service" >/dev/null 2>&1 || true
     fi
