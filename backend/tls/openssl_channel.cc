@@ -16,7 +16,7 @@ constexpr size_t kRecord = 16 * 1024;  // the most plain bytes of one (RFC 8446,
 // Kept of a wire that has been sent.
 constexpr size_t kKeptWire = 4 * 1024;
 
-bool IsNumber(const std::string& host) {
+bool IsInNumbers(const std::string& host) {
   return host.find(':') != std::string::npos ||
          host.find_first_not_of("0123456789.") == std::string::npos;
 }
@@ -99,7 +99,7 @@ bool OpensslChannel::Expect() {
     SSL_SESSION_free(session);
   }
   if (name.empty()) return true;  // a Unix socket
-  const bool number = IsNumber(name);
+  const bool number = IsInNumbers(name);
   if (!number && SSL_set_tlsext_host_name(ssl_, name.c_str()) != 1) return false;
   if (context_->verify() != TlsVerify::kFull) return true;
   if (number) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), name.c_str()) == 1;

@@ -43,6 +43,8 @@ class UvStreamGroup {
 
   // After the loop has polled: reads once from each stream that has something, and tells its owner.
   void ReceiveAll();
+  // Something is to be sent: what UvStream::Send was asked to, or a word of TLS.
+  bool has_to_send() const { return !to_send_.empty(); }
   // At the end of the turn: sends what UvStream::Send was asked to, and tells the owners.
   void SendAll();
 

@@ -427,7 +427,7 @@ void UvWorker::FlushAll() {
   SendMonitorLines();
   // A flush can end a connection, and so cause more to flush: until nothing is left.
   while (!link_context_.dirty.empty() || sessions_.dirty() || !tracking_mail_.empty() ||
-         env_->fleet.dirty()) {
+         env_->fleet.dirty() || streams_.has_to_send()) {
     tracking_mail_.Flush();
     env_->fleet.Flush();
     std::vector<UvLink*>& links = link_context_.dirty;
