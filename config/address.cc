@@ -13,6 +13,7 @@ namespace gemel {
 namespace {
 
 constexpr std::string_view kUnixPrefix = "unix:";
+constexpr std::string_view kTlsPrefix = "tls:";
 constexpr size_t kMaxHost = 253;  // of a DNS name
 constexpr size_t kMaxLabel = 63;  // of one part of it
 constexpr size_t kMaxZone = 15;   // an interface's name: IFNAMSIZ less the NUL
@@ -115,13 +116,18 @@ std::optional<Address> ParseUnix(std::string_view path, std::string* error) {
 std::string Address::ToString() const {
   if (IsUnix()) return std::string(kUnixPrefix) + path;
   bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return std::string(tls ? kTlsPrefix : "") + (v6 ? "[" + host + "]" : host) + ":" +
+         std::to_string(port);
 }
 
 std::optional<Address> ParseAddress(std::string_view text, std::string* error) {
   if (LowerCase(text.substr(0, kUnixPrefix.size())) == kUnixPrefix) {
     return ParseUnix(text.substr(kUnixPrefix.size()), error);
   }
+  // (There is a host of that name, too: "tls:6380".)
+  const bool tls = LowerCase(text.substr(0, kTlsPrefix.size())) == kTlsPrefix &&
+                   text.find(':', kTlsPrefix.size()) != std::string_view::npos;
+  if (tls) text.remove_prefix(kTlsPrefix.size());
   size_t colon = text.rfind(':');
   bool bracket = !text.empty() && text[0] == '[';
   size_t close = text.find(']');
@@ -151,6 +157,7 @@ std::optional<Address> ParseAddress(std::string_view text, std::string* error) {
   Address address;
   address.host = std::move(*host);
   address.port = *port;
+  address.tls = tls;
   return address;
 }
 

@@ -1,4 +1,4 @@
-// Where something listens: host:port, [v6]:port or unix:/path.
+// Where something listens: host:port, [v6]:port or unix:/path; with TLS tls:host:port.
 
 #ifndef GEMEL_CONFIG_ADDRESS_H_
 #define GEMEL_CONFIG_ADDRESS_H_
@@ -16,15 +16,17 @@ struct Address {
   std::string host;   // without brackets; empty for a Unix socket
   uint16_t port = 0;  // 0 for a Unix socket
   std::string path;   // of a Unix socket, else empty
+  bool tls = false;   // TLS is spoken there
   // Where the config file says it, from 1; 0 if it does not. No part of what it is equal to.
   uint32_t line = 0;
   uint32_t column = 0;
 
   bool IsUnix() const { return !path.empty(); }
-  // The text that ParseAddress reads: "127.0.0.1:7101", "[::1]:7101", "unix:/tmp/a.sock".
+  // The text that ParseAddress reads: "127.0.0.1:7101", "[::1]:7101", "unix:/tmp/a.sock",
+  // "tls:cache.example.org:7101".
   std::string ToString() const;
   bool operator==(const Address& other) const {
-    return host == other.host && port == other.port && path == other.path;
+    return host == other.host && port == other.port && path == other.path && tls == other.tls;
   }
 };
 

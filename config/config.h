@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/address.h"
+#include "config/tls_config.h"
 
 namespace gemel {
 
@@ -338,6 +339,8 @@ struct Config {
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
   FleetConfig fleet;
+  TlsConfig tls;
+  NodeTlsConfig node_tls;
   std::vector<PoolConfig> pools;
   // The pool: a file that was read has one.
   PoolConfig& pool() { return pools[0]; }

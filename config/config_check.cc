@@ -11,8 +11,9 @@ namespace {
 
 std::string AtLine(Place place) { return "line " + std::to_string(place.line); }
 
-// The address under which a loopback node is the same whatever it is called.
+// The address under which a loopback node is the same whatever it is called, and spoken to.
 Address SameNode(Address address) {
+  address.tls = false;
   if (address.host == "localhost") address.host = "127.0.0.1";
   return address;
 }
@@ -80,7 +81,9 @@ void CheckListen(const PoolConfig& pool, const PoolPlaces& places, Mistakes* mis
   std::map<std::string, Place> seen;
   for (size_t i = 0; i < places.listen.size(); i++) {
     const std::string text = pool.listen[i].ToString();
-    auto [first, fresh] = seen.emplace(text, places.listen[i]);
+    Address place = pool.listen[i];
+    place.tls = false;
+    auto [first, fresh] = seen.emplace(place.ToString(), places.listen[i]);
     if (fresh) continue;
     mistakes->Add(places.listen[i], "listen address " + Quote(text) + " is given twice, first at " +
                                         AtLine(first->second) + ", expected each one once");

@@ -30,21 +30,23 @@ void ReadWord(TableReader& table, std::string_view key, bool may_be_empty, std::
 }
 
 bool ToTcp(TableReader& table, std::string_view key, Place place, const std::string& text,
-           Address* address) {
+           bool may_be_tls, Address* address) {
   std::string error;
   const std::optional<Address> parsed = ParseAddress(text, &error);
-  if (!parsed || parsed->IsUnix()) {
+  if (!parsed || parsed->IsUnix() || (parsed->tls && !may_be_tls)) {
     table.Reject(key, place, std::string("expected ") + kTcpAddress + ", found " + Quote(text));
     return false;
   }
   *address = *parsed;
+  address->line = place.line;
+  address->column = place.column;
   return true;
 }
 
-void ReadTcp(TableReader& table, std::string_view key, Address* address) {
+void ReadTcp(TableReader& table, std::string_view key, bool may_be_tls, Address* address) {
   std::string text = address->host.empty() ? "" : address->ToString();
   if (auto place = table.String(key, kTcpAddress, &text); place && !text.empty()) {
-    ToTcp(table, key, *place, text, address);
+    ToTcp(table, key, *place, text, may_be_tls, address);
   }
 }
 
@@ -69,9 +71,9 @@ void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator) {
   file_only("member");
   const std::optional<Place> secret = table.Secret("secret", &fleet->secret);
   file_only("secret");
-  ReadTcp(table, "listen", &fleet->listen);
+  ReadTcp(table, "listen", true, &fleet->listen);
   file_only("listen");
-  ReadTcp(table, "announce", &fleet->announce);
+  ReadTcp(table, "announce", true, &fleet->announce);
   file_only("announce");
   table.Bool("witness", &fleet->witness);
   file_only("witness");
@@ -87,7 +89,7 @@ void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator) {
     fleet->servers.clear();
     for (const TableReader::Item& item : servers) {
       Address address;
-      if (ToTcp(table, "servers", item.place, item.text, &address)) {
+      if (ToTcp(table, "servers", item.place, item.text, false, &address)) {
         fleet->servers.push_back(address.ToString());
       }
     }
@@ -100,7 +102,7 @@ void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator) {
   file_only("password");
   table.Integer("database", 0, 1023, &fleet->database);
   file_only("database");
-  ReadTcp(table, "raft_listen", &fleet->raft_listen);
+  ReadTcp(table, "raft_listen", false, &fleet->raft_listen);
   file_only("raft_listen");
   table.Finish();
   if (!fleet->active()) return;

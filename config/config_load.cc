@@ -12,6 +12,7 @@
 #include "config/config_scan.h"
 #include "config/config_sections.h"
 #include "config/config_text.h"
+#include "config/config_tls.h"
 
 namespace gemel {
 
@@ -37,10 +38,19 @@ std::optional<Config> ParseAndCheck(std::string_view text, const std::string& fi
   // The values go together only if each of them is good.
   if (mistakes->empty()) CheckPool(config.pool(), places, mistakes);
   if (mistakes->empty()) CheckRegisters(config, places, mistakes);
+  if (mistakes->empty()) CheckTls(config, mistakes);
   if (!mistakes->empty()) return std::nullopt;
   PlaceRegisters(config.fleet, &config.pool());
   config.state_dir = Resolve(file, config.state_dir);
   config.log.file = Resolve(file, config.log.file);
+  for (std::string* path : {&config.tls.cert, &config.tls.key, &config.tls.ca,
+                            &config.node_tls.cert, &config.node_tls.key, &config.node_tls.ca}) {
+    *path = Resolve(file, *path);
+  }
+  for (TlsCert& other : config.tls.others) {
+    other.cert = Resolve(file, other.cert);
+    other.key = Resolve(file, other.key);
+  }
   if (config.workers == 0) {
     config.workers = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxWorkers);
   }

@@ -83,6 +83,19 @@ std::string LowerCase(std::string_view text) {
   return lower;
 }
 
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool HasControl(std::string_view text) { return std::any_of(text.begin(), text.end(), IsControl); }
+
+bool IsName(std::string_view text, std::string_view punctuation, bool upper) {
+  auto allowed = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (upper && c >= 'A' && c <= 'Z') ||
+           punctuation.find(c) != std::string_view::npos;
+  };
+  return !text.empty() && text.size() <= kMaxConfigName &&
+         std::all_of(text.begin(), text.end(), allowed);
+}
+
 std::optional<uint64_t> ParseSize(std::string_view text) {
   uint64_t count = 0;
   const char* end = text.data() + text.size();

@@ -22,6 +22,13 @@ std::string OneLine(std::string_view text);
 // ASCII's letters alone.
 std::string LowerCase(std::string_view text);
 
+bool IsControl(char c);
+bool HasControl(std::string_view text);
+
+// 1 to kMaxConfigName of a-z, 0-9, the punctuation and, if `upper`, A-Z.
+constexpr size_t kMaxConfigName = 64;
+bool IsName(std::string_view text, std::string_view punctuation, bool upper);
+
 // A size in Redis's units, in any case: "100", "100b", "1k" = 1000, "1kb" = 1024, m, mb, g, gb.
 // Nothing if it is none or does not fit.
 std::optional<uint64_t> ParseSize(std::string_view text);

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "backend/command/command_names.h"
+#include "backend/tls/openssl_tls.h"
 #include "config/config_registers.h"
 #include "config/config_risks.h"
 #include "config/example_config.h"
@@ -37,7 +38,15 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
   if (*config) {
     std::optional<gemel::ConfigError> wrong = gemel::CheckCommandNames(**config);
     if (!wrong) wrong = gemel::CheckListenHosts(**config);
-    if (!wrong) return true;
+    if (!wrong) {
+      std::string why;
+      std::shared_ptr<const gemel::Tls> tls = gemel::MakeTls(**config, &why);
+      if (tls != nullptr) {
+        gemel::UseTls(std::move(tls));
+        return true;
+      }
+      wrong = gemel::ConfigError{file, 0, 0, why};
+    }
     error = *std::move(wrong);
   }
   std::cerr << error.ToString() << "\n";

@@ -20,8 +20,8 @@ packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-re
 # What looks at what is installed: its unit, its pages, its package.
 packages_installed=("${packages_package[@]}" systemd man-db groff-base debootstrap)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
-  ca-certificates spin gcc "${packages_installed[@]}")
-packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
+  ca-certificates spin gcc openssl "${packages_installed[@]}")
+packages_bench=("${packages_run[@]}" python3 nutcracker haproxy stunnel4 openssl)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
 # Those of Debian 13, which speak RESP3. They are unpacked under build/.
@@ -133,7 +133,7 @@ apt_install() {
   } >&2 || status=$?
   if ((made_policy)); then "${sudo[@]}" rm -f "$policy"; fi
   ((status == 0)) || die "apt-get could not install: $*"
-  for service in redis-server nutcracker haproxy prometheus-redis-exporter etcd; do
+  for service in redis-server nutcracker haproxy stunnel4 prometheus-redis-exporter etcd; do
     if [[ " $* " == *" $service"[\ -]* ]] && command -v systemctl >/dev/null; then
       "${sudo[@]}" systemctl disable -q "$service" >/dev/null 2>&1 || true
     fi

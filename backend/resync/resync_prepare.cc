@@ -223,7 +223,13 @@ void ResyncPrepare::FindPrimary() {
   if (!address->IsUnix()) {
     c_->at.host = HostToName(address->host);
     c_->at.port_text = std::to_string(address->port);
-    Release();
+    if (address->tls) {
+      // The port is one that speaks TLS: the copy has to speak it, too.
+      c_->Prepare(c_->at.copy, {"CONFIG", "SET", "tls-replication", "yes"},
+                  [this](const ControlReply&) { Release(); });
+    } else {
+      Release();
+    }
     return;
   }
   c_->Prepare(c_->at.primary, {"CONFIG", "GET", "port"}, [this](const ControlReply& reply) {

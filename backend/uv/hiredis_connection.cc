@@ -1,12 +1,14 @@
 #include "backend/uv/hiredis_connection.h"
 
 #include <hiredis/async.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "backend/resp/resp_writer.h"
+#include "backend/tls/openssl_tls.h"
 #include "backend/uv/hiredis_loop.h"
 #include "backend/uv/uv_clock.h"
 
@@ -236,7 +238,26 @@ bool HiredisConnection::OnHandshake(Step step, HiredisReply answer) {
   return false;
 }
 
+bool HiredisConnection::BeginTls() {
+  std::unique_ptr<OpensslChannel> channel = TlsToNode(node_.address);
+  int ends[2];
+  if (channel == nullptr ||
+      ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    return false;
+  }
+  UniqueFd ours(ends[0]);
+  UniqueFd wire = ExchangeSocket(context_, UniqueFd(ends[1]));
+  if (!wire.valid()) return false;
+  tunnel_ = UvTlsTunnel::Open(loop_, std::move(wire), std::move(ours), std::move(channel));
+  return tunnel_ != nullptr;
+}
+
 void HiredisConnection::OnConnected() {
+  if (node_.address.tls && !BeginTls()) {
+    FailLater({Kind::kUnable, "TLS cannot begin: no descriptors or no memory"});
+    Arm();
+    return;
+  }
   connected_ = true;
   dialing_ = false;
   dial_.Connected();
@@ -270,6 +291,9 @@ void HiredisConnection::OnReply(const redisReply* reply) {
     HiredisReply failure{Kind::kLost, "the connection was lost"};
     if (context_->errstr != nullptr && context_->errstr[0] != '\0') {
       failure.text += std::string(": ") + context_->errstr;
+    }
+    if (tunnel_ != nullptr && !tunnel_->error().empty()) {
+      failure.text = "the connection was lost: " + tunnel_->error();
     }
     Forget();  // hiredis frees it after this
     FailAll(std::move(failure));
@@ -337,6 +361,7 @@ void HiredisConnection::OnTimer() {
 void HiredisConnection::Forget() {
   context_->data = nullptr;
   context_ = nullptr;
+  tunnel_.reset();
   connected_ = false;
 }
 

@@ -17,6 +17,7 @@
 #include "backend/link/turn_fence.h"
 #include "backend/uv/uv_dial.h"
 #include "backend/uv/uv_timer.h"
+#include "backend/uv/uv_tls_tunnel.h"
 #include "config/address.h"
 
 struct redisAsyncContext;
@@ -115,6 +116,8 @@ class HiredisConnection {
   bool OnHandshake(Step step, HiredisReply answer);
   void Send(const std::vector<std::string>& args);
   void OnConnected();
+  // Puts TLS between hiredis and the node. False if that cannot be.
+  bool BeginTls();
   void OnConnectFailure(HiredisReply failure);
   void OnReply(const redisReply* reply);
   void OnDisconnect();
@@ -131,6 +134,7 @@ class HiredisConnection {
   uv_loop_t* loop_;
   HiredisNode node_;
   redisAsyncContext* context_ = nullptr;  // hiredis's own: freed by redisAsyncFree alone
+  std::unique_ptr<UvTlsTunnel> tunnel_;   // with TLS, while it is connected
   bool dialing_ = false;  // there is no connection yet: a context for each address that is tried
   bool connected_ = false;
   UvDial dial_;

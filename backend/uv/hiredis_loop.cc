@@ -1,6 +1,8 @@
 #include "backend/uv/hiredis_loop.h"
 
+#include <fcntl.h>
 #include <hiredis/async.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -131,6 +133,16 @@ bool AttachToLoop(redisAsyncContext* context, uv_loop_t* loop) {
   context->ev.cleanup = &Watch::Cleanup;
   context->ev.data = watch.release();
   return true;
+}
+
+// The number stays: hiredis and libuv both know the socket by it.
+UniqueFd ExchangeSocket(redisAsyncContext* context, UniqueFd socket) {
+  auto* watch = static_cast<Watch*>(context->ev.data);
+  uv_poll_stop(&watch->poll);
+  UniqueFd had(::fcntl(context->c.fd, F_DUPFD_CLOEXEC, 0));
+  if (!had.valid() || ::dup3(socket.get(), context->c.fd, O_CLOEXEC) < 0) return {};
+  watch->Apply();
+  return had;
 }
 
 }  // namespace gemel

@@ -8,6 +8,8 @@
 
 #include <uv.h>
 
+#include "backend/files/unique_fd.h"
+
 struct redisAsyncContext;
 
 namespace gemel {
@@ -15,6 +17,10 @@ namespace gemel {
 // To be called once for a new context, before its callbacks are set. False if the loop cannot watch
 // it. The handle is closed when the context is freed; the loop must turn once more after that.
 bool AttachToLoop(redisAsyncContext* context, uv_loop_t* loop);
+
+// The context, whose connection has just been made and which has not written yet, goes on with
+// another one, `socket`, which is closed here. Returns the one that it had.
+UniqueFd ExchangeSocket(redisAsyncContext* context, UniqueFd socket);
 
 }  // namespace gemel
 

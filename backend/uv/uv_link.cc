@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "backend/tls/openssl_tls.h"
+
 namespace gemel {
 
 UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
@@ -11,8 +13,10 @@ UvLink::UvLink(UvLinkContext* context, Link* link, Address address,
       leads_(leads),
       stream_(context->streams, this),
       dial_(
-          context->streams->loop(), std::move(address), std::move(addresses),
-          [this](const Address& number) { stream_.Connect(number, context_->keepalive_s); },
+          context->streams->loop(), address, std::move(addresses),
+          [this, address](const Address& number) {
+            stream_.Connect(number, context_->keepalive_s, TlsToNode(address));
+          },
           [this](const std::string& why) {
             link_->OnClosed("its host name cannot be resolved: " + why, false, NowMs());
           }) {
@@ -89,6 +93,7 @@ void UvLink::OnStreamEnd(int code) {
   }
   Lost();
   std::string reason = code == UV_EOF ? "the node closed the connection" : uv_strerror(code);
+  if (!stream_.tls_error().empty()) reason = "TLS: " + stream_.tls_error();
   link_->OnClosed(reason, refused, NowMs());
 }
 

@@ -12,26 +12,9 @@
 #include <new>
 #include <utility>
 
+#include "backend/uv/uv_stream_handle.h"
+
 namespace gemel {
-
-// The libuv handles of one connection. They outlive the UvStream until libuv has closed them.
-struct UvStream::Handle {
-  UvStream* owner;
-  UniqueFd socket;
-  bool is_unix;
-  bool connecting = false;
-  int watched = 0;  // what the loop watches for
-  uv_poll_t poll;
-  std::unique_ptr<uv_timer_t> fail;  // tells of an error at the next turn
-  int fail_code = 0;
-  bool rest = false;  // what came before the error is to be read first
-  int open_handles = 0;
-
-  static void OnClosed(uv_handle_t* handle) {
-    Handle* self = static_cast<Handle*>(handle->data);
-    if (--self->open_handles == 0) delete self;
-  }
-};
 
 bool IsRefusal(int code) {
   return code == UV_ECONNREFUSED || code == UV_ENOENT || code == UV_EHOSTUNREACH ||
@@ -91,6 +74,7 @@ UvStream::UvStream(UvStreamGroup* group, UvStreamEvents* events) : group_(group)
 UvStream::~UvStream() { Close(); }
 
 void UvStream::Close() {
+  if (tls_ != nullptr) EndTls();
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
   reading_ = hang_up_ = full_ = false;
@@ -135,6 +119,12 @@ void UvStream::Fail(int code) {
   FailNextTurn();
 }
 
+// A peer that closes with bytes unread resets the connection, and may have said why before.
+void UvStream::FailToSend(int code) {
+  Fail(code);
+  handle_->rest = code == -ECONNRESET || code == -EPIPE;
+}
+
 void UvStream::FailNextTurn() { uv_timer_start(handle_->fail.get(), OnFail, 0, 0); }
 
 void UvStream::End(int code) {
@@ -173,8 +163,17 @@ void UvStream::EnterReadable() {
   UvStreamGroup::Enter(&group_->readable_, this, &readable_at_);
 }
 
-void UvStream::Connect(const Address& address, uint32_t keepalive_s) {
+void UvStream::Connect(const Address& address, uint32_t keepalive_s,
+                       std::unique_ptr<OpensslChannel> tls) {
   Close();
+  tls_error_.clear();
+  tls_ = std::move(tls);
+  connects_ = true;
+  if (address.tls && tls_ == nullptr) {
+    tls_error_ = "there is no memory for it";
+    Fail(UV_ENOMEM);
+    return;
+  }
   if (address.IsUnix()) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
@@ -228,11 +227,18 @@ void UvStream::OnConnectEnd(int error) {
   handle_->connecting = false;
   if (!handle_->is_unix) EaseLoopback(handle_->socket.get());
   StartReading();
-  events_->OnStreamConnected();
+  if (tls_ != nullptr) {
+    BeginTls();
+  } else {
+    events_->OnStreamConnected();
+  }
 }
 
-bool UvStream::Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s) {
+bool UvStream::Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s,
+                      std::unique_ptr<OpensslChannel> tls) {
   if (!MakeHandle(std::move(socket), unix_socket)) return false;
+  tls_ = std::move(tls);
+  connects_ = false;
   if (!unix_socket) {
     SetOptions(handle_->socket.get(), keepalive_s);
     EaseLoopback(handle_->socket.get());
@@ -284,6 +290,7 @@ void UvStream::OnPoll(uv_poll_t* poll, int status, int events) {
   if ((events & UV_WRITABLE) != 0) {
     self->full_ = false;
     self->Watch();
+    if (self->tls_ != nullptr && !self->tls_->wire().empty()) self->EnterToSend();
     self->events_->OnStreamWritable();
     if (handle->owner == nullptr) return;
   }
@@ -298,6 +305,7 @@ void UvStream::OnPoll(uv_poll_t* poll, int status, int events) {
 
 int UvStream::PrepareReceive(iovec* place) {
   size_t size = 0;
+  if (tls_ != nullptr) return handle_->socket.get();
   if (char* wanted = events_->OnStreamBuffer(&size)) *place = {wanted, std::min(size, kMaxPart)};
   return handle_->socket.get();
 }
@@ -307,14 +315,23 @@ void UvStream::OnReceived(char* data, ssize_t result) {
   if (result > 0) {
     const Handle* handle = handle_;
     try {
-      events_->OnStreamData(data, static_cast<size_t>(result));
+      if (tls_ != nullptr) {
+        result = OnTlsBytes(data, static_cast<size_t>(result));
+      } else {
+        events_->OnStreamData(data, static_cast<size_t>(result));
+      }
     } catch (const std::bad_alloc&) {
       if (handle_ == handle) End(UV_ENOMEM);
       return;
     }
     if (handle_ == nullptr || handle_ != handle) return;
-    if (handle_->fail != nullptr) FailNextTurn();
-  } else if (result == 0) {
+    if (result > 0 && handle_->fail != nullptr) FailNextTurn();
+  }
+  if (result > 0) {
+    Watch();
+    return;
+  }
+  if (result == 0) {
     if (handle_->fail != nullptr || !events_->OnStreamInputEnd()) {
       End(UV_EOF);
     } else {
@@ -337,14 +354,18 @@ bool UvStream::Send(OutQueue* out) {
     return false;
   }
   out_ = out;
-  if (to_send_at_ == UvStreamGroup::kNowhere) {
-    UvStreamGroup::Enter(&group_->to_send_, this, &to_send_at_);
-  }
+  if (!shaking()) EnterToSend();
   return true;
+}
+
+void UvStream::EnterToSend() {
+  if (to_send_at_ != UvStreamGroup::kNowhere) return;
+  UvStreamGroup::Enter(&group_->to_send_, this, &to_send_at_);
 }
 
 int UvStream::PrepareSend(iovec* parts, size_t most, size_t* count, size_t* bytes) {
   *count = *bytes = 0;
+  if (tls_ != nullptr) return PrepareTlsSend(parts, count, bytes);
   out_->ForEach([&](char* data, size_t size) {
     parts[*count] = {data, std::min(size, kMaxPart)};
     *bytes += parts[(*count)++].iov_len;
@@ -355,12 +376,11 @@ int UvStream::PrepareSend(iovec* parts, size_t most, size_t* count, size_t* byte
 
 void UvStream::OnSent(size_t bytes, ssize_t result) {
   UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
+  if (tls_ != nullptr) return OnTlsSent(bytes, result);
   const size_t sent = result > 0 ? static_cast<size_t>(result) : 0;
   out_->Consume(sent);
   if (result < 0 && result != -EAGAIN && result != -EINTR) {
-    Fail(static_cast<int>(result));
-    // A peer that closes with bytes unread resets the connection, and may have said why before.
-    handle_->rest = result == -ECONNRESET || result == -EPIPE;
+    FailToSend(static_cast<int>(result));
   } else if (sent < bytes) {
     full_ = true;
     Watch();

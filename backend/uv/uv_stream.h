@@ -1,5 +1,6 @@
 // One TCP or Unix-socket connection on a libuv loop: reads into a buffer of the owner's choice,
-// writes an OutQueue without copying it.
+// writes an OutQueue without copying it. With TLS the owner sees no difference: it reads and writes
+// plain bytes, from a buffer of the stream's own.
 
 #ifndef GEMEL_BACKEND_UV_UV_STREAM_H_
 #define GEMEL_BACKEND_UV_UV_STREAM_H_
@@ -12,6 +13,7 @@
 
 #include "backend/bytes/out_queue.h"
 #include "backend/files/unique_fd.h"
+#include "backend/tls/openssl_channel.h"
 #include "backend/uv/uv_stream_group.h"
 #include "config/address.h"
 
@@ -21,7 +23,7 @@ namespace gemel {
 class UvStreamEvents {
  public:
   virtual ~UvStreamEvents() = default;
-  // Connect has succeeded.
+  // Connect has succeeded; with TLS: and the handshake.
   virtual void OnStreamConnected() {}
   // Where the next bytes should go; *size at least 1. It stays there until OnStreamData, or until
   // the stream is closed. Null: anywhere.
@@ -51,10 +53,13 @@ class UvStream {
   UvStream& operator=(const UvStream&) = delete;
 
   // Connects to an address in numbers, or to a Unix socket; a name is looked up by UvDial. Failures
-  // come as OnStreamEnd.
-  void Connect(const Address& address, uint32_t keepalive_s);
-  // Takes a connection that was accepted, non-blocking. False if there is no memory for it.
-  bool Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s);
+  // come as OnStreamEnd. `tls`: what is spoken there; without one an address with TLS fails.
+  void Connect(const Address& address, uint32_t keepalive_s,
+               std::unique_ptr<OpensslChannel> tls = nullptr);
+  // Takes a connection that was accepted, non-blocking. False if there is no memory for it. With
+  // `tls` the owner hears nothing before the handshake has succeeded, and may ask to Send.
+  bool Accept(UniqueFd socket, bool unix_socket, uint32_t keepalive_s,
+              std::unique_ptr<OpensslChannel> tls = nullptr);
   // Ends the connection; no event comes any more. Connect may be called again.
   void Close();
 
@@ -75,6 +80,12 @@ class UvStream {
   std::string LocalName() const;
   // Bytes have come that were not read yet. A system call.
   bool HasInput() const;
+  // The other end has not shaken hands yet.
+  bool shaking() const {
+    return tls_ != nullptr && tls_->state() == OpensslChannel::State::kShaking;
+  }
+  // Within OnStreamEnd: why TLS has failed, a phrase; empty if it has not.
+  const std::string& tls_error() const { return tls_error_; }
 
  private:
   friend class UvStreamGroup;
@@ -84,11 +95,20 @@ class UvStream {
   void ConnectTo(const sockaddr* address, size_t size, uint32_t keepalive_s);
   void OnConnectEnd(int error);
   void Fail(int code);
+  void FailToSend(int code);
   void FailNextTurn();
   void EnterReadable();
   void End(int code);
   // Has the loop watch for what is waited for now.
   void Watch();
+  void EnterToSend();
+  // --- with TLS (uv_stream_tls.cc) ---
+  void BeginTls();
+  // Bytes came. Returns what a read of plain ones would have: 0 is the end, an error of libuv's.
+  ssize_t OnTlsBytes(const char* data, size_t size);
+  void EndTls();
+  int PrepareTlsSend(iovec* parts, size_t* count, size_t* bytes);
+  void OnTlsSent(size_t bytes, ssize_t result);
   static void OnFail(uv_timer_t* timer);
   static void OnPoll(uv_poll_t* poll, int status, int events);
 
@@ -104,6 +124,10 @@ class UvStream {
   UvStreamEvents* events_;
   Handle* handle_ = nullptr;  // freed by its close callback
   OutQueue* out_ = nullptr;
+  std::unique_ptr<OpensslChannel> tls_;  // null: there is none
+  std::string tls_error_;
+  bool connects_ = false;
+  size_t sealed_ = 0;  // of the front of *out_: is in what tls_ has to send
   size_t readable_at_ = UvStreamGroup::kNowhere;
   size_t to_send_at_ = UvStreamGroup::kNowhere;
   bool reading_ = false;

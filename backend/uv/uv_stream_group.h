@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/bytes/byte_buffer.h"
 #include "backend/uv/uring_socket_batch.h"
 
 namespace gemel {
@@ -42,6 +43,8 @@ class UvStreamGroup {
 
   // After the loop has polled: reads once from each stream that has something, and tells its owner.
   void ReceiveAll();
+  // Something is to be sent: what UvStream::Send was asked to, or a word of TLS.
+  bool has_to_send() const { return !to_send_.empty(); }
   // At the end of the turn: sends what UvStream::Send was asked to, and tells the owners.
   void SendAll();
 
@@ -80,6 +83,7 @@ class UvStreamGroup {
   SocketOp ops_[SocketBatch::kMax];
   iovec parts_[SocketBatch::kMax][kPartsOfSend];
   std::unique_ptr<char[]> buffers_;
+  ByteBuffer plain_;  // of what TLS says
 };
 
 }  // namespace gemel

@@ -109,6 +109,8 @@ struct alignas(64) WorkerStats : CounterList {
       this, {{"stats", "cross_protocol_aborts"}, "Clients cut off for a browser's request"}};
   Counter protocol_errors{
       this, {{"stats", "client_protocol_errors"}, "Clients closed for what they sent"}};
+  Counter tls_failures{
+      this, {{"stats", "tls_failures"}, "Clients closed because TLS with them failed"}};
   Counter output_overruns{
       this, {{"stats", "client_output_overruns"}, "Clients closed for what they did not take"}};
   Counter paused_clients{

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/peer/uv_peer_nonce.h"
+#include "backend/tls/openssl_tls.h"
 
 namespace gemel {
 
@@ -18,9 +19,11 @@ UvPeerGuest::UvPeerGuest(const UvPeerBase* base, PeerGuest::World world)
 
 UvPeerGuest::~UvPeerGuest() = default;
 
-bool UvPeerGuest::Accept(UniqueFd socket, bool unix_socket) {
+bool UvPeerGuest::Accept(UniqueFd socket, bool unix_socket, bool tls) {
   std::string nonce = PeerNonce();
-  if (nonce.empty() || !stream_.Accept(std::move(socket), unix_socket, base_->keepalive_s)) {
+  std::unique_ptr<OpensslChannel> channel = tls ? TlsOfMember() : nullptr;
+  if (nonce.empty() || (tls && channel == nullptr) ||
+      !stream_.Accept(std::move(socket), unix_socket, base_->keepalive_s, std::move(channel))) {
     ended_ = true;
     return false;
   }
@@ -76,7 +79,9 @@ void UvPeerGuest::OnStreamData(char* data, size_t size) {
 }
 
 void UvPeerGuest::OnStreamEnd(int code) {
-  Close(code == UV_EOF ? "it closed the connection" : uv_strerror(code));
+  Close(!stream_.tls_error().empty() ? "TLS: " + stream_.tls_error()
+        : code == UV_EOF             ? "it closed the connection"
+                                     : uv_strerror(code));
 }
 
 void UvPeerGuest::OnStreamSent(size_t) {

@@ -24,7 +24,8 @@ class UvPeerGuest : private UvStreamEvents {
   ~UvPeerGuest() override;
 
   // Takes a connection that was accepted; false if that cannot be.
-  bool Accept(UniqueFd socket, bool unix_socket);
+  // With `tls` it speaks that.
+  bool Accept(UniqueFd socket, bool unix_socket, bool tls);
 
   // Nothing of it is left, and it may be destroyed.
   bool Finished() const { return ended_ && (guest_ == nullptr || guest_->Finished()); }

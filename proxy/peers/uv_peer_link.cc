@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/peer/uv_peer_nonce.h"
+#include "backend/tls/openssl_tls.h"
 #include "config/address.h"
 
 namespace gemel {
@@ -54,7 +55,9 @@ void UvPeerLink::Dial(uint64_t now_ms) {
     }
     dial_ = std::make_unique<UvDial>(
         base_->streams->loop(), *parsed, nullptr,
-        [this](const Address& number) { stream_.Connect(number, base_->keepalive_s); },
+        [this, to = *parsed](const Address& number) {
+          stream_.Connect(number, base_->keepalive_s, TlsToMember(to));
+        },
         [this](const std::string& why) { Close(address_ + ": " + why); });
   }
   dial_->Begin();
@@ -118,7 +121,10 @@ void UvPeerLink::OnStreamData(char* data, size_t size) {
 
 void UvPeerLink::OnStreamEnd(int code) {
   if (!shaking_ && link_ == nullptr && dial_->Failed(IsRefusal(code))) return;
-  Close(address_ + ": " + (code == UV_EOF ? "it closed the connection" : uv_strerror(code)));
+  Close(address_ + ": " +
+        (!stream_.tls_error().empty() ? "TLS: " + stream_.tls_error()
+         : code == UV_EOF             ? "it closed the connection"
+                                      : uv_strerror(code)));
 }
 
 void UvPeerLink::OnStreamSent(size_t bytes) {

@@ -92,7 +92,7 @@ void UvPeers::FindUp() {
   }
 }
 
-void UvPeers::Accept(UniqueFd socket, bool unix_socket) {
+void UvPeers::Accept(UniqueFd socket, bool unix_socket, bool tls) {
   if (stopped_) return;
   // Who comes may be a member; of those that say nothing the one that came first has to go.
   const auto shaking = [](const auto& guest) { return guest->shaking(); };
@@ -113,7 +113,7 @@ void UvPeers::Accept(UniqueFd socket, bool unix_socket) {
     world.on_libraries = [functions](std::string_view shared) { functions->Merge(shared); };
   }
   guests_.push_back(std::make_unique<UvPeerGuest>(&base_, std::move(world)));
-  if (!guests_.back()->Accept(std::move(socket), unix_socket)) guests_.pop_back();
+  if (!guests_.back()->Accept(std::move(socket), unix_socket, tls)) guests_.pop_back();
 }
 
 void UvPeers::Flush() {

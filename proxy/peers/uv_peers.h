@@ -78,7 +78,7 @@ class UvPeers : public Elsewhere, private PeerRoads {
   // Another member may own a shard, or this process.
   void OnOwners() { lines_.OnOwners(); }
   // A connection that another member made, or a stranger: non-blocking, just accepted.
-  void Accept(UniqueFd socket, bool unix_socket = false);
+  void Accept(UniqueFd socket, bool unix_socket = false, bool tls = false);
 
   // What the process's shards say to workers of other members, by the seats of this worker.
   PeerSeats& seats() { return seats_; }

@@ -63,6 +63,7 @@ void UvReloader::BuildRings(Job* job) {
 void UvReloader::ChangeWorkers(std::shared_ptr<const Topology> topology) {
   Job& job = *running_;
   job.pool.reset();
+  UseTls(job.tls);  // new nodes and listeners need it
   if (job.next.rings == nullptr) job.next.rings = serving_.rings;
   for (const Address& address : job.diff.listeners_removed) {
     // Who finds it from now on would be cut off.

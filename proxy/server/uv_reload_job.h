@@ -10,6 +10,7 @@
 
 #include "backend/files/unique_fd.h"
 #include "backend/fleet/fleet_records.h"
+#include "backend/tls/openssl_tls.h"
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/server/uv_node_survey.h"
@@ -43,6 +44,8 @@ struct UvReloader::Job : ReloadQueue::Waiting {
   size_t holding = 0;                        // workers whose clients' requests have not ended
   bool all_held = true;
   bool agreeing = false;
+
+  std::shared_ptr<const Tls> tls;  // of the next config; its files are read at each reload
 
   bool other_file = false;       // than the one that is meant
   bool momentary = false;        // what refused it may be over soon

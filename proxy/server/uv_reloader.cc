@@ -170,6 +170,11 @@ void UvReloader::Load(Job* job) {
   }
   if (job->fleet != nullptr) PlanConfig(job, &*config);
   if (!job->error.empty()) return;
+  job->tls = MakeTls(*config, &job->error);
+  if (job->tls == nullptr) {
+    job->error = file + ": " + job->error;
+    return;
+  }
   job->diff = DiffConfigs(*job->now.config, *config);
   job->pool = std::make_shared<Pool>(config->pool(), *job->now.pool, job->taken);
   if (job->fleet != nullptr) job->pool->set_route(job->plan.route);
@@ -305,6 +310,7 @@ void UvReloader::DropSockets(Job* job) {
 void UvReloader::Keep(const Job& job) {
   if (job.log) UseLog(job.log);
   text_ = job.text;
+  UseTls(job.tls);
   if (job.fleet != nullptr) {
     member_.version = job.plan.version;
     member_.fingerprint = job.fingerprint;

@@ -34,7 +34,7 @@ class Session {
   // `transport` outlives the session, or at least OnClosed.
   void set_transport(SessionTransport* transport);
 
-  // --- for the transport (what comes and goes passes byte_pipe.h) ---
+  // --- for the transport ---
   // Bytes came. They need not outlive the call.
   void OnData(const char* data, size_t size);
   // A large request's rest can be read where it will lie: see Link::DirectSpace.

@@ -1,5 +1,6 @@
 #include "proxy/worker/uv_session.h"
 
+#include "backend/tls/openssl_tls.h"
 #include "proxy/log/log.h"
 
 namespace gemel {
@@ -12,12 +13,15 @@ UvSession::~UvSession() {
   if (paused_listed_) context_->paused.Remove(this);
 }
 
-bool UvSession::Accept(UniqueFd socket, bool unix_socket) {
-  if (!stream_.Accept(std::move(socket), unix_socket, context_->keepalive_s)) return false;
+bool UvSession::Accept(UniqueFd socket, bool unix_socket, bool tls) {
+  std::unique_ptr<OpensslChannel> channel = tls ? TlsOfClient() : nullptr;
+  if (tls && channel == nullptr) return false;
+  if (!stream_.Accept(std::move(socket), unix_socket, context_->keepalive_s, std::move(channel))) {
+    return false;
+  }
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
-  pipe_.emplace(session_.get());
   stream_.StartReading();
   return true;
 }
@@ -71,7 +75,7 @@ void UvSession::Flush() {
     Kill();
     return;
   }
-  if (!stream_.Send(&pipe_->ToWire())) OnStreamSent(0);
+  if (!stream_.Send(&session_->replies().out())) OnStreamSent(0);
 }
 
 void UvSession::OnStreamSent(size_t bytes) {
@@ -84,27 +88,49 @@ void UvSession::OnStreamSent(size_t bytes) {
                               "be more than [limits] " +
                               session_->replies().out().overrun_limit());
     Kill();
-  } else if (pipe_->WantsClose()) {
+  } else if (session_->WantsClose()) {
     Kill();
-  } else if (pipe_->MoreToSend()) [[unlikely]] {
-    WantFlush();
   } else if (session_->replies().out().empty()) {
     session_->replies().ReleaseMemory();
   }
 }
 
-char* UvSession::OnStreamBuffer(size_t* size) { return pipe_->Space(size); }
+char* UvSession::OnStreamBuffer(size_t* size) {
+  char* const direct = session_->DirectSpace(size);
+  direct_ = direct != nullptr;
+  return direct;
+}
 
-void UvSession::OnStreamData(char* data, size_t size) { pipe_->OnBytes(data, size); }
+void UvSession::OnStreamData(char* data, size_t size) {
+  if (direct_) {
+    session_->OnDirect(size);
+  } else {
+    session_->OnData(data, size);
+  }
+}
 
 bool UvSession::OnStreamInputEnd() {
-  pipe_->OnEnd();
-  return !pipe_->WantsClose();
+  session_->OnInputEnd();
+  return !session_->WantsClose();
 }
 
 void UvSession::OnStreamHangUp() { session_->OnHangUp(); }
 
-void UvSession::OnStreamEnd(int) { End(); }
+void UvSession::OnStreamEnd(int) {
+  if (!stream_.tls_error().empty()) TellTls(stream_.tls_error());
+  End();
+}
+
+void UvSession::TellTls(const std::string& why) {
+  context_->session.stats->tls_failures.Add(1);
+  Log(NoteLevel::kWarn, "client " + session_->facts().peer + " is closed: TLS: " + why);
+}
+
+void UvSession::Refuse(const std::string& why) {
+  if (ended_) return;
+  TellTls(why);
+  Kill();
+}
 
 void UvSession::Kill() {
   if (ended_) return;

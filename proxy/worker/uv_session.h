@@ -6,11 +6,9 @@
 #include <uv.h>
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "backend/uv/uv_stream.h"
-#include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
 #include "proxy/worker/paused_line.h"
 
@@ -44,8 +42,8 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvSession(UvSessionContext* context, uint64_t id);
   ~UvSession() override;
 
-  // Takes a connection that was accepted; false if there is no memory for it.
-  bool Accept(UniqueFd socket, bool unix_socket);
+  // Takes a connection that was accepted, with TLS or without; false if there is no memory for it.
+  bool Accept(UniqueFd socket, bool unix_socket, bool tls);
 
   Session& session() { return *session_; }
   const Session& session() const { return *session_; }
@@ -56,6 +54,10 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool TryResume();
   // Ends the connection now.
   void Kill();
+  // Its client has not shown yet that it speaks TLS.
+  bool shaking() const { return stream_.shaking(); }
+  // Ends the connection, for TLS has failed, for that reason.
+  void Refuse(const std::string& why);
   // Its client has sent what was not read yet.
   bool HasInput() const { return stream_.HasInput(); }
   bool ended() const { return ended_; }
@@ -76,6 +78,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   void OnStreamSent(size_t bytes) override;
   void OnStreamWritable() override { WantFlush(); }
   void TellFull();
+  void TellTls(const std::string& why);
   void WatchHangUp();
   void End();
 
@@ -83,7 +86,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvStream stream_;
   uint64_t id_;
   std::unique_ptr<Session> session_;
-  std::optional<BytePipe> pipe_;  // every byte between stream_ and session_
+  bool direct_ = false;  // the last buffer was the session's
   bool dirty_ = false;
   bool paused_listed_ = false;
   bool ended_ = false;

@@ -5,11 +5,12 @@
 
 namespace gemel {
 
-void UvSessions::Accept(UniqueFd socket, bool unix_socket, uint64_t id, uint32_t most) {
+void UvSessions::Accept(UniqueFd socket, bool unix_socket, bool tls, uint64_t id, uint32_t most) {
   std::unique_ptr<UvSession> session;
+  any_tls_ |= tls;
   try {
     session = std::make_unique<UvSession>(&context_, id);
-    if (!session->Accept(std::move(socket), unix_socket)) return;
+    if (!session->Accept(std::move(socket), unix_socket, tls)) return;
     if (connected_.size() == connected_.capacity()) connected_.reserve(2 * connected_.size() + 16);
   } catch (const std::bad_alloc&) {
     stats_->rejected.Add(1);
@@ -72,6 +73,14 @@ void UvSessions::KillIdle(uint64_t active_ms) {
     Session& state = session->session();
     if (state.state().subscriptions.any()) continue;  // as with Redis
     if (state.replies().pending() == 0 && state.facts().active_ms <= active_ms) session->Kill();
+  }
+}
+
+void UvSessions::KillShaking(uint64_t created_ms) {
+  if (!any_tls_) return;
+  for (auto& session : connected_) {
+    if (!session->shaking() || session->session().facts().created_ms > created_ms) continue;
+    session->Refuse("it has not shaken hands in time");
   }
 }
 

@@ -29,7 +29,7 @@ class UvSessions : public SessionDirectory {
   bool empty() const { return connected_.empty() && finishing_.empty(); }
 
   // A client was accepted, of whom all workers may have `most`.
-  void Accept(UniqueFd socket, bool unix_socket, uint64_t id, uint32_t most);
+  void Accept(UniqueFd socket, bool unix_socket, bool tls, uint64_t id, uint32_t most);
   // The end of a turn: those that are not read from are tried again.
   void Resume();
   // What is queued goes out. A flush can end a connection, and so cause more to flush.
@@ -39,6 +39,8 @@ class UvSessions : public SessionDirectory {
   void Reap();
   // Ends those that have said nothing since `active_ms`, and for whom nothing is pending.
   void KillIdle(uint64_t active_ms);
+  // Ends those that came before `created_ms` and have not begun to speak TLS, as they should.
+  void KillShaking(uint64_t created_ms);
   // Each is closed once it is answered; or at once.
   void Drain();
   void KillAll();
@@ -55,6 +57,7 @@ class UvSessions : public SessionDirectory {
   WorkerStats* stats_;
   WorkerSeen* seen_;
   UvSessionContext context_;
+  bool any_tls_ = false;  // has come
   std::vector<std::unique_ptr<UvSession>> connected_;
   std::vector<std::unique_ptr<UvSession>> finishing_;
 };

@@ -16,6 +16,9 @@ namespace gemel {
 
 namespace {
 
+// Of a client with TLS.
+constexpr uint64_t kShakesHandsMs = 10000;
+
 constexpr uint64_t kTickMs = 20;
 constexpr uint64_t kWaitingTickMs = 10;  // while requests wait for nodes
 
@@ -229,11 +232,11 @@ void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {
 }
 
 void UvWorker::AddListener(const Address& address, UniqueFd socket) {
-  listeners_.push_back(
-      {address, std::make_unique<UvListener>(&loop_, std::move(socket), address.IsUnix(),
-                                             [this](UniqueFd accepted, bool is_unix) {
-                                               OnConnection(std::move(accepted), is_unix);
-                                             })});
+  listeners_.push_back({address, std::make_unique<UvListener>(
+                                     &loop_, std::move(socket), address.IsUnix(),
+                                     [this, tls = address.tls](UniqueFd accepted, bool is_unix) {
+                                       OnConnection(std::move(accepted), is_unix, tls);
+                                     })});
 }
 
 void UvWorker::StartListener(const Listener& listener) {
@@ -396,6 +399,7 @@ void UvWorker::OnSecond() {
   const uint64_t now_ms = loop_.clock.NowMs();
   const uint64_t idle_ms = uint64_t{serving_.pool->config().timeouts.idle_s} * 1000;
   if (idle_ms > 0 && now_ms >= idle_ms) sessions_.KillIdle(now_ms - idle_ms);
+  if (now_ms >= kShakesHandsMs) sessions_.KillShaking(now_ms - kShakesHandsMs);
   timers_->SecondIn(1000);
 }
 
@@ -431,7 +435,7 @@ void UvWorker::FlushAll() {
   SendMonitorLines();
   // A flush can end a connection, and so cause more to flush: until nothing is left.
   while (!link_context_.dirty.empty() || sessions_.dirty() || !tracking_mail_.empty() ||
-         env_->fleet.dirty()) {
+         env_->fleet.dirty() || streams_.has_to_send()) {
     tracking_mail_.Flush();
     env_->fleet.Flush();
     std::vector<UvLink*>& links = link_context_.dirty;
@@ -445,9 +449,9 @@ void UvWorker::FlushAll() {
   }
 }
 
-void UvWorker::OnConnection(UniqueFd socket, bool unix_socket) {
+void UvWorker::OnConnection(UniqueFd socket, bool unix_socket, bool tls) {
   SetNow();
-  sessions_.Accept(std::move(socket), unix_socket,
+  sessions_.Accept(std::move(socket), unix_socket, tls,
                    shared_->next_session.fetch_add(1, std::memory_order_relaxed),
                    std::min(serving_.pool->config().limits.max_clients,
                             shared_->room_for_clients.load(std::memory_order_relaxed)));

@@ -167,7 +167,7 @@ class UvWorker : private WorkerRequestHandler {
   void Turn();
   void SendMonitorLines();
   void FlushAll();
-  void OnConnection(UniqueFd socket, bool unix_socket);
+  void OnConnection(UniqueFd socket, bool unix_socket, bool tls);
   void HandleWorkerRequest(Request* request) override {
     if (tracking_mail_.Take(request) || channels_.Take(request)) return;
     local_.RunWorkerOrder(request);

@@ -37,9 +37,11 @@ void UvWorkerFleet::Connect(const FleetFacts& facts, PeersWorld world) {
 }
 
 void UvWorkerFleet::Listen(const Address& address, UniqueFd socket) {
-  listener_ = std::make_unique<UvListener>(
-      peers_world_.loop, std::move(socket), address.IsUnix(),
-      [this](UniqueFd accepted, bool is_unix) { peers_->Accept(std::move(accepted), is_unix); });
+  listener_ =
+      std::make_unique<UvListener>(peers_world_.loop, std::move(socket), address.IsUnix(),
+                                   [this, tls = address.tls](UniqueFd accepted, bool is_unix) {
+                                     peers_->Accept(std::move(accepted), is_unix, tls);
+                                   });
 }
 
 void UvWorkerFleet::StartListener() {

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import against, channels, evict, fleet, handover, load, memory, protocols, queues, reload
+from . import against, channels, evict, fleet, handover, load, memory, protocols, queues, reload, tls
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -63,6 +63,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--fleet", action="store_true",
                         help="instead: what a request costs that a member of a fleet forwards to the owner of its shard, "
                              "and a fleet of three beside one gemel")
+    parser.add_argument("--tls", action="store_true",
+                        help="instead: what ending TLS costs beside haproxy and stunnel, before a redis-server")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -197,6 +199,13 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
             finally:
                 lab.close()
             text, facts, missed = channels.table(turns), channels.as_json(turns), channels.missed(turns)
+        elif arguments.tls:
+            lab = Lab(Path(folder), arguments.gemel)
+            try:
+                turns = tls.measure(lab, arguments.gemel, Path(folder), arguments.reps, arguments.seconds)
+            finally:
+                lab.close()
+            text, facts, missed = tls.table(turns), tls.as_json(turns), tls.missed(turns)
         elif arguments.fleet:
             lab = Lab(Path(folder), arguments.gemel)
             try:
@@ -223,7 +232,7 @@ def main() -> int:
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
         if (arguments.reload or arguments.handover or arguments.evict or arguments.protocols or arguments.queues
-                or arguments.channels or arguments.fleet):
+                or arguments.channels or arguments.fleet or arguments.tls):
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

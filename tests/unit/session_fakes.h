@@ -24,7 +24,6 @@
 #include "proxy/channels/channel_registry.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/seen/worker_seen.h"
-#include "proxy/session/byte_pipe.h"
 #include "proxy/session/session.h"
 #include "proxy/tracking/tracker_registry.h"
 #include "proxy/tracking/tracking_mail.h"
@@ -164,9 +163,8 @@ class FakeNode {
 // A connection as uv_session.h makes it.
 class FakeClient : public SessionTransport {
  public:
-  FakeClient(SessionContext* context, uint64_t id, std::unique_ptr<ByteFilter> filter = nullptr)
-      : session(context, id, "127.0.0.1:" + std::to_string(1000 + id), "127.0.0.1:6380"),
-        pipe(&session, std::move(filter)) {
+  FakeClient(SessionContext* context, uint64_t id)
+      : session(context, id, "127.0.0.1:" + std::to_string(1000 + id), "127.0.0.1:6380") {
     session.set_transport(this);
   }
   void WantFlush() override { dirty = true; }
@@ -183,23 +181,23 @@ class FakeClient : public SessionTransport {
   void Send(std::string_view bytes) {
     while (!bytes.empty() && !closed) {
       size_t size = 0;
-      if (char* direct = pipe.Space(&size)) {
+      if (char* direct = session.DirectSpace(&size)) {
         size = std::min(size, bytes.size());
         std::copy_n(bytes.data(), size, direct);
         last_direct = direct;
-        pipe.OnBytes(direct, size);
+        session.OnDirect(size);
       } else {
         size = bytes.size();
         const std::string moving(bytes);  // so that ASan sees what is kept too long
-        pipe.OnBytes(moving.data(), size);
+        session.OnData(moving.data(), size);
       }
       bytes.remove_prefix(size);
     }
   }
   void Command(const Args& args) { Send(gemel::Command(args)); }
   void End() {
-    pipe.OnEnd();
-    if (pipe.WantsClose()) Close();
+    session.OnInputEnd();
+    if (session.WantsClose()) Close();
   }
   void Close() {
     if (closed) return;
@@ -211,28 +209,25 @@ class FakeClient : public SessionTransport {
   void Turn(size_t take) {
     if (closed) return;
     if (session.reading().paused()) session.Resume();
-    if (!dirty && (pipe.ToWire().empty() || take == 0)) return;  // a socket that becomes writable
+    if (!dirty && (session.replies().out().empty() || take == 0))
+      return;  // a socket that becomes writable
     dirty = false;
     session.replies().out().FlushDone();
-    do {
-      OutQueue& out = pipe.ToWire();
-      size_t taken = 0;
-      out.ForEach([&](const char* data, size_t size) {
-        size = std::min(size, take - taken);
-        if (size > 0) last_slice = {data, size};
-        received.append(data, size);
-        taken += size;
-        return taken < take;
-      });
-      out.Consume(taken);
-      take -= taken;
-    } while (pipe.MoreToSend() && take > 0);
-    if (session.replies().out().overrun() || pipe.WantsClose()) Close();
+    OutQueue& out = session.replies().out();
+    size_t taken = 0;
+    out.ForEach([&](const char* data, size_t size) {
+      size = std::min(size, take - taken);
+      if (size > 0) last_slice = {data, size};
+      received.append(data, size);
+      taken += size;
+      return taken < take;
+    });
+    out.Consume(taken);
+    if (session.replies().out().overrun() || session.WantsClose()) Close();
   }
   std::string Take() { return std::exchange(received, {}); }
 
   Session session;
-  BytePipe pipe;
   std::string received;
   const char* last_direct = nullptr;
   std::string_view last_slice;  // of the output, where it lay
@@ -369,10 +364,9 @@ class World {
     }
   }
 
-  FakeClient& Connect(uint32_t worker = 0, std::unique_ptr<ByteFilter> filter = nullptr) {
+  FakeClient& Connect(uint32_t worker = 0) {
     auto& clients = workers[worker]->clients;
-    clients.push_back(
-        std::make_unique<FakeClient>(&workers[worker]->context, ++last_id_, std::move(filter)));
+    clients.push_back(std::make_unique<FakeClient>(&workers[worker]->context, ++last_id_));
     return *clients.back();
   }
   // Messages between the workers travel; false if there were none.

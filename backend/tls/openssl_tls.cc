@@ -1,0 +1,94 @@
+#include "backend/tls/openssl_tls.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace gemel {
+
+namespace {
+
+struct InEffect {
+  std::mutex mutex;
+  std::shared_ptr<const Tls> tls = std::make_shared<Tls>();
+};
+
+InEffect& Effect() {
+  static InEffect effect;
+  return effect;
+}
+
+std::shared_ptr<const Tls> Now() {
+  InEffect& effect = Effect();
+  const std::lock_guard<std::mutex> lock(effect.mutex);
+  return effect.tls;
+}
+
+// Of a kind that nothing was configured for: trusts nobody, so that no connection comes to be.
+std::shared_ptr<const OpensslContext> Strict(bool dials) {
+  std::string error;
+  if (dials) return OpensslContext::ForNodes({}, &error);
+  return nullptr;
+}
+
+std::unique_ptr<OpensslChannel> Dial(std::shared_ptr<const OpensslContext> context,
+                                     const Address& address) {
+  if (!address.tls) return nullptr;
+  if (context == nullptr) context = Strict(/*dials=*/true);
+  return context == nullptr ? nullptr : OpensslChannel::Make(std::move(context), address.host);
+}
+
+bool AnyTls(const std::vector<Address>& addresses) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [](const Address& address) { return address.tls; });
+}
+
+}  // namespace
+
+std::shared_ptr<const Tls> MakeTls(const Config& config, std::string* error) {
+  auto tls = std::make_shared<Tls>();
+  const PoolConfig& pool = config.pool();
+  if (AnyTls(pool.listen)) {
+    const std::shared_ptr<const Tls> before = Now();
+    tls->clients = OpensslContext::ForClients(config.tls, before->clients.get(), error);
+    if (tls->clients == nullptr) return nullptr;
+  }
+  const bool nodes = std::any_of(pool.shards.begin(), pool.shards.end(),
+                                 [](const ShardConfig& shard) { return AnyTls(shard.Nodes()); });
+  // A fleet's shards may come by another member's file.
+  if (nodes || config.fleet.active()) {
+    tls->nodes = OpensslContext::ForNodes(config.node_tls, error);
+    if (tls->nodes == nullptr) return nullptr;
+  }
+  if (config.fleet.active() && config.fleet.listen.tls) {
+    tls->members_come = OpensslContext::ForMembers(config.tls, /*dials=*/false, error);
+    if (tls->members_come == nullptr) return nullptr;
+    tls->members_dialled = OpensslContext::ForMembers(config.tls, /*dials=*/true, error);
+    if (tls->members_dialled == nullptr) return nullptr;
+  }
+  return tls;
+}
+
+void UseTls(std::shared_ptr<const Tls> tls) {
+  InEffect& effect = Effect();
+  const std::lock_guard<std::mutex> lock(effect.mutex);
+  effect.tls.swap(tls);
+}
+
+std::unique_ptr<OpensslChannel> TlsToNode(const Address& node) { return Dial(Now()->nodes, node); }
+
+std::unique_ptr<OpensslChannel> TlsToMember(const Address& member) {
+  return Dial(Now()->members_dialled, member);
+}
+
+std::unique_ptr<OpensslChannel> TlsOfClient() {
+  const std::shared_ptr<const Tls> tls = Now();
+  return tls->clients == nullptr ? nullptr : OpensslChannel::Make(tls->clients);
+}
+
+std::unique_ptr<OpensslChannel> TlsOfMember() {
+  const std::shared_ptr<const Tls> tls = Now();
+  return tls->members_come == nullptr ? nullptr : OpensslChannel::Make(tls->members_come);
+}
+
+}  // namespace gemel
