@@ -5,7 +5,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev libhiredis-dev
   libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev libssl-dev
-  liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev)
+  liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev
+  libcivetweb-dev)
 # Of the backports of this Debian: the suite itself has an older one, which breaks what it promises.
 packages_backports=(libraft-dev)
 packages_run=("${packages_build[@]}" redis-server redis-tools)
@@ -16,7 +17,7 @@ packages_engines=(etcd-server zookeeper default-jre-headless)
 packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-redis libredis-perl
   prometheus-redis-exporter)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
-  ca-certificates spin gcc)
+  ca-certificates spin gcc curl prometheus chromium)
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
@@ -129,7 +130,7 @@ apt_install() {
   } >&2 || status=$?
   if ((made_policy)); then "${sudo[@]}" rm -f "$policy"; fi
   ((status == 0)) || die "apt-get could not install: $*"
-  for service in redis-server nutcracker haproxy prometheus-redis-exporter etcd; do
+  for service in redis-server nutcracker haproxy prometheus-redis-exporter prometheus etcd; do
     if [[ " $* " == *" $service"[\ -]* ]] && command -v systemctl >/dev/null; then
       "${sudo[@]}" systemctl disable -q "$service" >/dev/null 2>&1 || true
     fi

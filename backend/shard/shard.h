@@ -40,6 +40,7 @@
 #include "backend/shard/shard_control.h"
 #include "backend/shard/shard_notes.h"
 #include "backend/shard/shard_ports.h"
+#include "backend/shard/shard_readings.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
@@ -124,6 +125,7 @@ class Shard : private ShardCenter {
   const ShardInfo& info() const { return copies_.info(); }
   const ShardOptions& options() const { return parts_.options; }
   const Figures& figures() const { return figures_; }
+  void Read(ShardReadings* readings) const { ReadShard(parts_, readings); }
   // Bytes of replies that may be outstanding on a link.
   uint64_t reply_room() const { return aside_.reply_room(); }
   // Every write that was sent has been answered by every copy that it went to.

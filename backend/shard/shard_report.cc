@@ -12,8 +12,8 @@
 #include "backend/shard/read_path.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
+#include "backend/shard/shard_readings.h"
 #include "backend/shard/shard_roles.h"
-#include "backend/shard/way_back.h"
 
 namespace gemel {
 
@@ -58,22 +58,18 @@ std::string Told(const std::function<std::string(uint32_t)>& note, uint32_t copy
 void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
   const Copies& copies = *parts.copies;
   const Link& link = copies.link(copy);
-  const CopyInfo& info = copies.info(copy);
-  const bool in_sync = copies.InSync(copy);
-  const std::string& refusal = parts.roles->refusal(copy);
-  const std::string resync = Told(parts.notes.resync, copy);
   FieldList fields;
-  fields.Add("address", info.node);
-  fields.Add("role", copy == copies.primary() ? "primary" : "replica");
-  fields.Add("state", in_sync ? "in-sync" : info.drained() ? "drained" : "stale");
+  fields.Add("address", copies.info(copy).node);
+  fields.Add("role", RoleWord(parts, copy));
+  fields.Add("state", StateWord(parts, copy));
   fields.Add("health", NodeHealthName(parts.nodes->HealthOf(copy)));
   fields.Add("link", link.up() ? "up" : "down");
-  fields.Add("pending", link.line().size());
+  for (const NodeNumber& number : NodeNumbers()) {
+    if (!number.in_words) fields.Add(number.name, number.value(parts, copy));
+  }
   fields.Add("run_id", ProcessOf(link.up() ? link.identity().run_id : copies.run_id(copy)));
-  fields.Add("reason", !refusal.empty() ? "not used: " + refusal
-                       : in_sync        ? link.last_error()
-                                        : info.reason);
-  fields.Add("resync", resync.empty() ? parts.way_back->Note(copy) : resync);
+  fields.Add("reason", ReasonText(parts, copy));
+  fields.Add("resync", ResyncText(parts, copy));
   fields.Add("removals", parts.removals->feeds().IsFollowed(copy)
                              ? "followed"
                              : parts.removals->feeds().Note(copy));
@@ -95,7 +91,6 @@ void ReportShard(const ShardParts& parts, Request* request) {
   const Copies& copies = *parts.copies;
   FieldList fields;
   fields.Add("name", parts.options.name);
-  fields.Add("epoch", copies.info().epoch);
   fields.Add("primary", copies.info(copies.primary()).node);
   fields.Add("config_primary", parts.options.home);
   if (!parts.notes.owner.empty()) {
@@ -103,9 +98,9 @@ void ReportShard(const ShardParts& parts, Request* request) {
     fields.Add("turn", parts.notes.turn);
   }
   fields.Add("members", Told(parts.notes.members));
-  fields.Add("held", parts.hold->size());
   fields.Add("sweep", Told(parts.notes.sweep));
   fields.Add("edit_error", parts.edits->error());
+  for (const ShardNumber& number : ShardNumbers()) fields.Add(number.name, number.value(parts));
   for (const Figure* figure : parts.figures->all()) fields.Add(figure->name(), figure->value());
   std::string nodes;
   AppendArrayHeader(&nodes, copies.members());

@@ -39,6 +39,8 @@
 
 namespace gemel {
 
+struct WorkerReadings;
+
 class UvWorker : private WorkerRequestHandler {
  public:
   // What all workers of the process share; outlives them.
@@ -131,6 +133,9 @@ class UvWorker : private WorkerRequestHandler {
   void LetClientsGo();
   // The process keeps other libraries of functions: every shard is told.
   void TellLibraries();
+  // Adds what it tells of `most` of its shards, from that one on. True: there are more; else the
+  // rest of it was told, too.
+  bool Read(WorkerReadings* readings, size_t from, size_t most);
   // Every copy has answered every write that was sent.
   bool Quiet() const { return shards_.Quiet(); }
   // Ends everything; Run returns.
@@ -145,6 +150,7 @@ class UvWorker : private WorkerRequestHandler {
 
   void ConnectFleet(const FleetFacts& facts);
   void Use(const Serving& serving);
+  void SetLooking();
   void SetScheduling();
   void SetIoUring();
   // At the beginning of whatever the loop calls.
