@@ -78,7 +78,6 @@ void ReadLatency(TableReader table, LatencyConfig* latency) {
 void ReadMetrics(TableReader table, MetricsConfig* metrics) {
   ReadListen(table, &metrics->listen);
   table.Secret("password", &metrics->password);
-  table.Protect("password");
   const std::optional<Place> place = table.Bool("actions", &metrics->actions);
   table.Protect("actions");
   if (place && metrics->actions && metrics->password.empty() && !table.IsWrong("password")) {
