@@ -113,10 +113,14 @@ void ReadNode(Parts parts, uint32_t copy, NodeReadings* node) {
 std::span<const ShardNumber> ShardNumbers() { return kShardNumbers; }
 std::span<const NodeNumber> NodeNumbers() { return kNodeNumbers; }
 
-void ReadShard(Parts parts, ShardReadings* readings) {
+void ReadShard(Parts parts, bool keys, ShardReadings* readings) {
   readings->name = parts.options.name;
   if (parts.notes.members) readings->members = parts.notes.members();
   if (parts.notes.sweep) readings->sweep = parts.notes.sweep();
+  if (keys) {
+    readings->hot = parts.sample->Hot();
+    readings->big = parts.sample->Big();
+  }
   const auto figures = parts.figures->all();
   readings->numbers.reserve(std::size(kShardNumbers) + figures.size());
   for (const ShardNumber& number : kShardNumbers) {

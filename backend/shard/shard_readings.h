@@ -13,6 +13,7 @@
 
 #include "backend/figures/figures.h"
 #include "backend/figures/latency_buckets.h"
+#include "backend/shard/key_sample.h"
 #include "backend/shard/shard_parts.h"
 
 namespace gemel {
@@ -51,8 +52,11 @@ struct ShardReadings {
   std::string sweep;
   std::vector<FigureReading> numbers;  // the figures, too
   std::vector<NodeReadings> nodes;     // the members
+  std::vector<HotKey> hot;             // most first
+  std::vector<BigKey> big;             // largest first
 };
-void ReadShard(const ShardParts& parts, ShardReadings* readings);
+// `keys`: those that are hot or big, too.
+void ReadShard(const ShardParts& parts, bool keys, ShardReadings* readings);
 
 // What PROXY SHARDS says of a node in words.
 std::string_view RoleWord(const ShardParts& parts, uint32_t copy);

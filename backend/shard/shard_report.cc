@@ -8,6 +8,7 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
+#include "backend/shard/key_sample.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
 #include "backend/shard/removals.h"
@@ -88,6 +89,8 @@ void Answer(Request* request, const std::string& reply) {
 }  // namespace
 
 void ReportShard(const ShardParts& parts, Request* request) {
+  if (request->frame == kReportHotKeys) return Answer(request, HotKeyLines(parts.sample->Hot()));
+  if (request->frame == kReportBigKeys) return Answer(request, BigKeyLines(parts.sample->Big()));
   const Copies& copies = *parts.copies;
   FieldList fields;
   fields.Add("name", parts.options.name);

@@ -44,7 +44,7 @@ LocalHandler HandlerOf(LocalCommand command) {
         ControlHandler,    AuditHandler,  ReloadHandler,   TransactionHandler, ScriptHandler,
         FunctionHandler,   WaitHandler,   ClusterHandler,  ChannelHandler,     ConfigHandler,
         SaveHandler,       DebugHandler,  TrackingHandler, InfoHandler,        SlowlogHandler,
-        LatencyHandler,    MonitorHandler}) {
+        LatencyHandler,    MonitorHandler, KeyHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

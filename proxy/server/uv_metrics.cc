@@ -40,6 +40,7 @@ void DropDoubles(std::vector<WorkerReadings>* workers) {
 }  // namespace
 
 struct UvMetrics::Collection {
+  bool keys = false;
   std::vector<WorkerReadings> readings;
   size_t left = 0;  // workers that have not told all; the metrics' mutex guards it
   UvMetrics* metrics = nullptr;
@@ -127,7 +128,7 @@ std::shared_ptr<const Config> UvMetrics::config() const {
 void UvMetrics::Ask(UvWorker* worker, const std::shared_ptr<Collection>& collection, size_t index,
                     size_t from) {
   worker->Post([worker, collection, index, from] {
-    if (worker->Read(&collection->readings[index], from, kShardsATurn)) {
+    if (worker->Read(&collection->readings[index], collection->keys, from, kShardsATurn)) {
       Ask(worker, collection, index, from + kShardsATurn);
       return;
     }
@@ -137,11 +138,12 @@ void UvMetrics::Ask(UvWorker* worker, const std::shared_ptr<Collection>& collect
   });
 }
 
-std::vector<WorkerReadings> UvMetrics::Collect() {
+std::vector<WorkerReadings> UvMetrics::Collect(bool keys) {
   const auto collection = std::make_shared<Collection>();
   const size_t workers = shared_->workers.size();
   collection->readings.resize(workers);
   collection->left = workers;
+  collection->keys = keys;
   collection->metrics = this;
   for (size_t i = 0; i < workers; ++i) Ask(shared_->workers[i].get(), collection, i, 0);
   std::unique_lock<std::mutex> lock(mutex_);
@@ -176,7 +178,7 @@ HttpAnswer UvMetrics::Route(const Config&, const HttpRequest& request) {
     return HttpError(405, "only GET is served here");
   }
   if (request.path != "/metrics") return HttpError(404, "there is /metrics here");
-  const std::vector<WorkerReadings> readings = Collect();
+  const std::vector<WorkerReadings> readings = Collect(/*keys=*/false);
   if (readings.empty()) return HttpError(503, "the workers did not answer in time: ask again");
   HttpAnswer answer;
   answer.type = "text/plain; version=0.0.4; charset=utf-8";

@@ -48,8 +48,8 @@ class UvMetrics {
   HttpAnswer Answer(const HttpRequest& request);
   HttpAnswer Route(const Config& config, const HttpRequest& request);
   std::shared_ptr<const Config> config() const;
-  // Those of all workers; none if they do not come in time.
-  std::vector<WorkerReadings> Collect();
+  // Those of all workers; none if they do not come in time. `keys`: hot and big ones, too.
+  std::vector<WorkerReadings> Collect(bool keys);
   static void Ask(UvWorker* worker, const std::shared_ptr<Collection>& collection, size_t index,
                   size_t from);
 

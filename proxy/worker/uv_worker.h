@@ -135,7 +135,7 @@ class UvWorker : private WorkerRequestHandler {
   void TellLibraries();
   // Adds what it tells of `most` of its shards, from that one on. True: there are more; else the
   // rest of it was told, too.
-  bool Read(WorkerReadings* readings, size_t from, size_t most);
+  bool Read(WorkerReadings* readings, bool keys, size_t from, size_t most);
   // Every copy has answered every write that was sent.
   bool Quiet() const { return shards_.Quiet(); }
   // Ends everything; Run returns.

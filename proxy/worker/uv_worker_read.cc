@@ -7,10 +7,12 @@
 
 namespace gemel {
 
-bool UvWorker::Read(WorkerReadings* readings, size_t from, size_t most) try {
+bool UvWorker::Read(WorkerReadings* readings, bool keys, size_t from, size_t most) try {
   const auto& shards = shards_.all();
   const size_t end = std::min(shards.size(), from + most);
-  for (size_t i = from; i < end; ++i) shards[i]->shard()->Read(&readings->shards.emplace_back());
+  for (size_t i = from; i < end; ++i) {
+    shards[i]->shard()->Read(keys, &readings->shards.emplace_back());
+  }
   if (end < shards.size()) return true;
   readings->config = serving_.config;
   readings->pool = serving_.pool;

@@ -26,7 +26,7 @@ std::vector<WorkerReadings> Read(World& world) {
     WorkerReadings& read = readings.emplace_back();
     read.config = std::make_shared<const Config>(*world.config);
     read.pool = std::make_shared<const Pool>(world.config->pool(), world.pool->workers());
-    for (auto& [slot, shard] : worker->shards) shard->Read(&read.shards.emplace_back());
+    for (auto& [slot, shard] : worker->shards) shard->Read(/*keys=*/true, &read.shards.emplace_back());
     read.seen = worker->worker_seen.clients.shards().all();
     read.in_flight = worker->dispatcher.pending();
   }
