@@ -42,6 +42,7 @@
 #include "backend/shard/shard_notes.h"
 #include "backend/shard/shard_ports.h"
 #include "backend/shard/shard_readings.h"
+#include "backend/shard/shard_report.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
@@ -128,6 +129,7 @@ class Shard : private ShardCenter {
   const ShardInfo& info() const { return copies_.info(); }
   const ShardOptions& options() const { return parts_.options; }
   const Figures& figures() const { return figures_; }
+  ShardExplanation Explain(const Request& request) const { return ExplanationOf(parts_, request); }
   void Read(bool keys, ShardReadings* readings) const { ReadShard(parts_, keys, readings); }
   // Bytes of replies that may be outstanding on a link.
   uint64_t reply_room() const { return aside_.reply_room(); }

@@ -1,6 +1,5 @@
 #include "backend/shard/shard_report.h"
 
-#include <bit>
 #include <string>
 #include <string_view>
 
@@ -116,20 +115,20 @@ void ReportShard(const ShardParts& parts, Request* request) {
   Answer(request, out);
 }
 
-void ExplainShard(const ShardParts& parts, Request* request) {
+ShardExplanation ExplanationOf(const ShardParts& parts, const Request& request) {
   const Copies& copies = *parts.copies;
   const CopyMask targets = copies.targets();
   const CopyMask primary = Bit(copies.primary());
-  std::string nodes;
-  AppendArrayHeader(&nodes, std::popcount(targets));
+  ShardExplanation told;
   // The primary first: its reply is the client's.
-  if ((targets & primary) != 0) AppendBulk(&nodes, copies.info(copies.primary()).node);
+  if ((targets & primary) != 0) told.write_to.push_back(copies.info(copies.primary()).node);
   ForEachCopy(targets & ~primary,
-              [&](uint32_t copy) { AppendBulk(&nodes, copies.info(copy).node); });
-  std::string why;
-  const int copy = parts.reads->Explain(request->primary_only, &why);
-  const bool first = request->frame == kExplainFirstWrite && copies.members() > 1;
-  if (request->frame == kExplainWrite || request->frame == kExplainFirstWrite) {
+              [&](uint32_t copy) { told.write_to.push_back(copies.info(copy).node); });
+  std::string& why = told.why;
+  const int copy = parts.reads->Explain(request.primary_only, &why);
+  if (copy >= 0) told.read_from = copies.info(static_cast<uint32_t>(copy)).node;
+  const bool first = request.frame == kExplainFirstWrite && copies.members() > 1;
+  if (request.frame == kExplainWrite || request.frame == kExplainFirstWrite) {
     if (!parts.hold->CanWrite()) {
       why = parts.roles->Hopeful() ? "a write waits: the shard's roles are being settled"
                                    : parts.hold->DownText();
@@ -140,12 +139,19 @@ void ExplainShard(const ShardParts& parts, Request* request) {
             (copies.joining() == 0 ? "" : " and to those being repaired") + "; a read: " + why;
     }
   }
+  return told;
+}
+
+void ExplainShard(const ShardParts& parts, Request* request) {
+  const ShardExplanation told = ExplanationOf(parts, *request);
+  std::string nodes;
+  AppendArrayHeader(&nodes, static_cast<int64_t>(told.write_to.size()));
+  for (const std::string& node : told.write_to) AppendBulk(&nodes, node);
   FieldList fields;
   fields.Add("shard", parts.options.name);
   fields.AddRaw("write_to", nodes);
-  fields.Add("read_from",
-             copy < 0 ? std::string_view() : copies.info(static_cast<uint32_t>(copy)).node);
-  fields.Add("why", why);
+  fields.Add("read_from", told.read_from);
+  fields.Add("why", told.why);
   Answer(request, fields.fields());
 }
 

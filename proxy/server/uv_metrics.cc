@@ -8,8 +8,6 @@
 
 #include "config/config_load.h"
 #include "proxy/log/log.h"
-#include "proxy/metrics/http_access.h"
-#include "proxy/metrics/metrics_page.h"
 
 namespace gemel {
 
@@ -138,6 +136,30 @@ void UvMetrics::Ask(UvWorker* worker, const std::shared_ptr<Collection>& collect
   });
 }
 
+bool UvMetrics::RunOn(UvWorker* worker, std::function<void(const Done& done)> task) {
+  const auto ended = std::make_shared<bool>(false);  // mutex_ guards it
+  worker->Post([this, ended, task = std::move(task)] {
+    task([this, ended] {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      *ended = true;
+      came_.notify_all();
+    });
+  });
+  std::unique_lock<std::mutex> lock(mutex_);
+  came_.wait_for(lock, kPatience, [&] { return stopped_ || *ended; });
+  return *ended;
+}
+
+std::shared_ptr<const Pool> UvMetrics::PoolInEffect() {
+  const auto readings = std::make_shared<WorkerReadings>();
+  UvWorker* worker = shared_->workers[0].get();
+  const bool came = RunOn(worker, [worker, readings](const Done& done) {
+    worker->Read(readings.get(), /*keys=*/false, /*from=*/SIZE_MAX / 2, /*most=*/0);
+    done();
+  });
+  return came ? readings->pool : nullptr;
+}
+
 std::vector<WorkerReadings> UvMetrics::Collect(bool keys) {
   const auto collection = std::make_shared<Collection>();
   const size_t workers = shared_->workers.size();
@@ -153,37 +175,6 @@ std::vector<WorkerReadings> UvMetrics::Collect(bool keys) {
   lock.unlock();
   DropDoubles(&readings);
   return readings;
-}
-
-HttpAnswer UvMetrics::Answer(const HttpRequest& request) {
-  const std::shared_ptr<const Config> config = this->config();
-  if (config == nullptr) return HttpError(503, "gemel begins or ends: ask again");
-  const HttpVerdict verdict = JudgeHttp(*config, request);
-  AccessGuard* guard = shared_->process->access;
-  if (guard != nullptr && !request.authorization.empty()) {
-    // Right or wrong, after wrong ones from there it waits: else the wait would tell.
-    const uint64_t now_ms = shared_->process->clock_us() / 1000;
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(guard->WaitMs(request.peer, 0, now_ms)));
-    if (verdict == HttpVerdict::kWrongPassword) {
-      guard->Note(Rejection::kPassword, request.peer, now_ms);
-    }
-  }
-  if (std::optional<HttpAnswer> refused = Refusal(verdict)) return *std::move(refused);
-  return Route(*config, request);
-}
-
-HttpAnswer UvMetrics::Route(const Config&, const HttpRequest& request) {
-  if (request.method != "GET" && request.method != "HEAD") {
-    return HttpError(405, "only GET is served here");
-  }
-  if (request.path != "/metrics") return HttpError(404, "there is /metrics here");
-  const std::vector<WorkerReadings> readings = Collect(/*keys=*/false);
-  if (readings.empty()) return HttpError(503, "the workers did not answer in time: ask again");
-  HttpAnswer answer;
-  answer.type = "text/plain; version=0.0.4; charset=utf-8";
-  answer.body = MetricsPage(*shared_->process, readings);
-  return answer;
 }
 
 }  // namespace gemel

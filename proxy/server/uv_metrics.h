@@ -6,6 +6,7 @@
 #define GEMEL_PROXY_SERVER_UV_METRICS_H_
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,6 +48,14 @@ class UvMetrics {
   struct Collection;
   HttpAnswer Answer(const HttpRequest& request);
   HttpAnswer Route(const Config& config, const HttpRequest& request);
+  HttpAnswer Explain(const HttpRequest& request);
+  HttpAnswer Act(const Config& config, const HttpRequest& request);
+  // Runs that on the worker's thread, and waits until its `done` was called there. False: it was
+  // not in time, and may be later.
+  using Done = std::function<void()>;
+  bool RunOn(UvWorker* worker, std::function<void(const Done& done)> task);
+  // Null: the workers did not answer in time.
+  std::shared_ptr<const Pool> PoolInEffect();
   std::shared_ptr<const Config> config() const;
   // Those of all workers; none if they do not come in time. `keys`: hot and big ones, too.
   std::vector<WorkerReadings> Collect(bool keys);

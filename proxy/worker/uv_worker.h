@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -136,6 +137,10 @@ class UvWorker : private WorkerRequestHandler {
   // Adds what it tells of `most` of its shards, from that one on. True: there are more; else the
   // rest of it was told, too.
   bool Read(WorkerReadings* readings, bool keys, size_t from, size_t most);
+  // Where such a request (of kind kExplain) to its shard of that slot would go; nothing: it has none.
+  std::optional<ShardExplanation> Explain(uint32_t slot, const Request& request) const;
+  // Has that shard carry an order out; `done` runs once, maybe at once. False: it has none.
+  bool Carry(uint32_t slot, const ShardOrder& order, OrderDone done);
   // Every copy has answered every write that was sent.
   bool Quiet() const { return shards_.Quiet(); }
   // Ends everything; Run returns.

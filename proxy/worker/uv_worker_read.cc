@@ -9,6 +9,7 @@ namespace gemel {
 
 bool UvWorker::Read(WorkerReadings* readings, bool keys, size_t from, size_t most) try {
   const auto& shards = shards_.all();
+  from = std::min(from, shards.size());
   const size_t end = std::min(shards.size(), from + most);
   for (size_t i = from; i < end; ++i) {
     shards[i]->shard()->Read(keys, &readings->shards.emplace_back());
@@ -22,6 +23,24 @@ bool UvWorker::Read(WorkerReadings* readings, bool keys, size_t from, size_t mos
 } catch (const std::bad_alloc&) {
   readings->config = serving_.config;
   readings->pool = serving_.pool;
+  return false;
+}
+
+std::optional<ShardExplanation> UvWorker::Explain(uint32_t slot, const Request& request) const {
+  for (const auto& owned : shards_.all()) {
+    if (owned->slot() == slot && !owned->served().retiring()) {
+      return owned->shard()->Explain(request);
+    }
+  }
+  return std::nullopt;
+}
+
+bool UvWorker::Carry(uint32_t slot, const ShardOrder& order, OrderDone done) {
+  for (const auto& owned : shards_.all()) {
+    if (owned->slot() != slot || owned->served().retiring()) continue;
+    owned->shard()->control().Carry(order, std::move(done));
+    return true;
+  }
   return false;
 }
 
