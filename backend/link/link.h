@@ -163,9 +163,9 @@ class Link {
   }
   const LinkTimes& times() const { return times_; }
   const LinkTraffic& traffic() const { return traffic_; }
-  // --- for the transport, of who wants to know how long the node takes to answer; of others, Untimed
-  // All output was given to the transport, or the next OnData or OnDirect brings what came, at that
-  // time, of any clock.
+  // --- for the transport, of who wants to know how long the node takes to answer; of others,
+  // Untimed All output was given to the transport, or the next OnData or OnDirect brings what came,
+  // at that time, of any clock.
   void OnFlushed(uint64_t now_us);
   void AnswersComeAt(uint64_t now_us) { traffic_.now_us = now_us; }
   void Untimed() { traffic_.answers.reset(); }

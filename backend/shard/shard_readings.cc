@@ -22,9 +22,7 @@ uint64_t StaleCopies(Parts parts) {
   return parts.copies->members() - static_cast<uint64_t>(std::popcount(parts.copies->in_sync()));
 }
 
-uint64_t Sweeping(Parts parts) {
-  return parts.notes.sweep && !parts.notes.sweep().empty() ? 1 : 0;
-}
+uint64_t Sweeping(Parts parts) { return parts.notes.sweep && !parts.notes.sweep().empty() ? 1 : 0; }
 
 uint64_t BytesInFlight(Parts parts) {
   uint64_t bytes = 0;
@@ -40,14 +38,10 @@ constexpr ShardNumber kShardNumbers[] = {
     {"copies", "Nodes of the shard", kGauge,
      [](Parts parts) { return uint64_t{parts.copies->members()}; }},
     {"copies_in_sync", "Nodes that have all acknowledged writes", kGauge,
-     [](Parts parts) {
-       return static_cast<uint64_t>(std::popcount(parts.copies->in_sync()));
-     }},
+     [](Parts parts) { return static_cast<uint64_t>(std::popcount(parts.copies->in_sync())); }},
     {"copies_stale", "Nodes that may lack writes", kGauge, StaleCopies},
     {"copies_readable", "Nodes that reads can be sent to", kGauge,
-     [](Parts parts) {
-       return static_cast<uint64_t>(std::popcount(parts.copies->readable()));
-     }},
+     [](Parts parts) { return static_cast<uint64_t>(std::popcount(parts.copies->readable())); }},
     {"in_flight_bytes", "Bytes sent to the shard's nodes and not answered", kGauge, BytesInFlight},
     {"sweeping", "1 while keys are deleted after a change of the ring", kGauge, Sweeping},
 };
@@ -87,9 +81,7 @@ constexpr NodeNumber kNodeNumbers[] = {
      [](Parts parts, uint32_t copy) { return uint64_t{!parts.nodes->IsDown(copy)}; },
      /*in_words=*/true},
     {"removals_heard", "1: it tells which keys it expires or evicts", kGauge,
-     [](Parts parts, uint32_t copy) {
-       return uint64_t{parts.removals->feeds().IsFollowed(copy)};
-     },
+     [](Parts parts, uint32_t copy) { return uint64_t{parts.removals->feeds().IsFollowed(copy)}; },
      /*in_words=*/true},
 };
 

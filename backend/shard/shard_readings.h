@@ -38,7 +38,7 @@ std::span<const NodeNumber> NodeNumbers();
 // A copy of all of it, which may go to another thread.
 struct NodeReadings {
   std::string address;
-  std::string role;    // as PROXY SHARDS says it, and the next four
+  std::string role;  // as PROXY SHARDS says it, and the next four
   std::string state;
   std::string health;
   std::string reason;

@@ -66,8 +66,7 @@ void Send(mg_connection* connection, const HttpAnswer& answer, bool head_only) {
   // Nothing of a page comes from elsewhere, and no other site may show it or act by it.
   const std::string head =
       "HTTP/1.1 " + std::to_string(answer.status) + " " +
-      mg_get_response_code_text(connection, answer.status) +
-      "\r\nContent-Type: " + answer.type +
+      mg_get_response_code_text(connection, answer.status) + "\r\nContent-Type: " + answer.type +
       "\r\nContent-Length: " + std::to_string(answer.body.size()) +
       "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
       "Referrer-Policy: no-referrer\r\n" +
@@ -123,10 +122,10 @@ int CivetListener::OnRequest(mg_connection* connection) try {
   const auto* listener =
       static_cast<const CivetListener*>(mg_get_user_data(mg_get_context(connection)));
   HttpRequest request = RequestOf(connection);
-  HttpAnswer answer = ReadBody(connection, &request.body)
-                          ? listener->handler_(request)
-                          : HttpError(413, "a request brings " + std::to_string(kMaxBody) +
-                                               " bytes at most");
+  HttpAnswer answer =
+      ReadBody(connection, &request.body)
+          ? listener->handler_(request)
+          : HttpError(413, "a request brings " + std::to_string(kMaxBody) + " bytes at most");
   Send(connection, answer, request.method == "HEAD");
   return answer.status;
 } catch (const std::exception&) {

@@ -98,9 +98,13 @@ CommandPlaces PlacesOf(const Pool& pool, const std::vector<std::string>& command
     const std::string_view key = args[plan.keys[i]];
     const std::string_view hashed = HashedPart(key, pool.config().ring.hash_tag);
     const uint64_t hash = HashKey(hashed);
-    places.keys.push_back({PrintableKey(key), PrintableKey(hashed), hash,
-                           pool.ring().FindPoint(hash).position, plan.key_shards[i],
-                           pool.OfSlot(plan.key_shards[i]).name, {}});
+    places.keys.push_back({PrintableKey(key),
+                           PrintableKey(hashed),
+                           hash,
+                           pool.ring().FindPoint(hash).position,
+                           plan.key_shards[i],
+                           pool.OfSlot(plan.key_shards[i]).name,
+                           {}});
   }
   return places;
 }

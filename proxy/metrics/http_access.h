@@ -14,9 +14,9 @@ namespace gemel {
 
 enum class HttpVerdict : uint8_t {
   kServed,
-  kTurnedAway,      // there is no password, and it is not on this machine
-  kStrangeHost,     // a page of another site may have asked, by a name of its own for this machine
-  kNoPassword,      // it gave none
+  kTurnedAway,   // there is no password, and it is not on this machine
+  kStrangeHost,  // a page of another site may have asked, by a name of its own for this machine
+  kNoPassword,   // it gave none
   kWrongPassword,
 };
 

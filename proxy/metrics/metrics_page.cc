@@ -223,8 +223,7 @@ void AppendShards(Page* page) {
       shards.push_back({page->Labels("shard", shard.name), &shard.numbers});
       for (const NodeReadings& node : shard.nodes) {
         answers.emplace_back(nodes.size(), &node.answers);
-        nodes.push_back({shards.back().labels + "," +
-                             LabelsOf({{"node", Printable(node.address)}}),
+        nodes.push_back({shards.back().labels + "," + LabelsOf({{"node", Printable(node.address)}}),
                          &node.numbers});
       }
     }
@@ -273,12 +272,9 @@ void AppendResyncs(Page* page) {
 
 std::string MetricsPage(const ProcessInfo& process, std::span<const WorkerReadings> workers) {
   const WorkerReadings& first = workers[0];
-  Page page{process,
-            workers,
-            *first.config,
-            *first.pool,
-            LabelsOf({{"pool", first.pool->config().name}}),
-            {}};
+  Page page{
+      process, workers, *first.config, *first.pool, LabelsOf({{"pool", first.pool->config().name}}),
+      {}};
   AppendProcess(&page);
   AppendLimits(&page);
   AppendErrors(&page);

@@ -36,8 +36,8 @@ const std::vector<std::string>& BoundLabels() {
       std::string label = "le=\"";
       char text[40];
       const double seconds = static_cast<double>(LatencyBuckets::BoundUs(i)) / 1e6;
-      label.append(text, std::to_chars(text, text + sizeof(text), seconds, std::chars_format::fixed)
-                             .ptr);
+      label.append(text,
+                   std::to_chars(text, text + sizeof(text), seconds, std::chars_format::fixed).ptr);
       made.push_back(label + "\"");
     }
     made.emplace_back("le=\"+Inf\"");
@@ -48,8 +48,7 @@ const std::vector<std::string>& BoundLabels() {
 
 }  // namespace
 
-std::string LabelsOf(
-    std::initializer_list<std::pair<std::string_view, std::string_view>> labels) {
+std::string LabelsOf(std::initializer_list<std::pair<std::string_view, std::string_view>> labels) {
   std::string text;
   for (const auto& [name, value] : labels) {
     if (!text.empty()) text += ',';

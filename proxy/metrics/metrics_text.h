@@ -16,8 +16,7 @@
 namespace gemel {
 
 // `pool="default",shard="a"`, made once for many samples.
-std::string LabelsOf(
-    std::initializer_list<std::pair<std::string_view, std::string_view>> labels);
+std::string LabelsOf(std::initializer_list<std::pair<std::string_view, std::string_view>> labels);
 
 class MetricsText {
  public:

@@ -36,10 +36,14 @@ Json Times(const LatencyBuckets& times) {
 }
 
 Json NodeJson(const NodeReadings& node) {
-  return {{"address", node.address}, {"role", node.role},
-          {"state", node.state},     {"health", node.health},
-          {"reason", node.reason},   {"resync", node.resync},
-          {"numbers", Numbers(node.numbers)}, {"times", Times(node.answers)}};
+  return {{"address", node.address},
+          {"role", node.role},
+          {"state", node.state},
+          {"health", node.health},
+          {"reason", node.reason},
+          {"resync", node.resync},
+          {"numbers", Numbers(node.numbers)},
+          {"times", Times(node.answers)}};
 }
 
 Json HotJson(const std::vector<HotKey>& keys) {
@@ -71,9 +75,9 @@ Json BigJson(const std::vector<BigKey>& keys) {
 Json ShardJson(const ShardReadings& shard, const LatencyBuckets& times) {
   Json nodes = Json::array();
   for (const NodeReadings& node : shard.nodes) nodes.push_back(NodeJson(node));
-  return {{"name", shard.name},   {"members", shard.members},
-          {"sweep", shard.sweep}, {"numbers", Numbers(shard.numbers)},
-          {"times", Times(times)}, {"nodes", std::move(nodes)},
+  return {{"name", shard.name},        {"members", shard.members},
+          {"sweep", shard.sweep},      {"numbers", Numbers(shard.numbers)},
+          {"times", Times(times)},     {"nodes", std::move(nodes)},
           {"hot", HotJson(shard.hot)}, {"big", BigJson(shard.big)}};
 }
 
@@ -147,12 +151,10 @@ std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReading
   }
   Json bounds = Json::array();
   for (size_t i = 0; i < LatencyBuckets::kBounds; ++i) bounds.push_back(LatencyBuckets::BoundUs(i));
-  const Json json = {{"process", ProcessJson(process, workers)},
-                     {"actions", first.config->metrics.actions},
-                     {"bounds_us", std::move(bounds)},
-                     {"shards", std::move(shards)},
-                     {"resyncs", ResyncsJson(process)},
-                     {"events", EventsJson(process)}};
+  const Json json = {
+      {"process", ProcessJson(process, workers)}, {"actions", first.config->metrics.actions},
+      {"bounds_us", std::move(bounds)},           {"shards", std::move(shards)},
+      {"resyncs", ResyncsJson(process)},          {"events", EventsJson(process)}};
   return Text(json);
 }
 

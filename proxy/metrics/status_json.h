@@ -18,7 +18,8 @@ namespace gemel {
 // as they are: the page makes rates of them. Any thread.
 std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReadings> workers);
 
-// A command as one types it: words with blanks between them, "..." with \", \\, \n, \r, \t and \xHH,
+// A command as one types it: words with blanks between them, "..." with \", \\, \n, \r, \t and
+// \xHH,
 // '...' as it stands. Nothing if a quote does not end.
 std::optional<std::vector<std::string>> SplitCommand(std::string_view line);
 

@@ -1,5 +1,5 @@
-// What a worker's clients saw of each shard: how long their requests took, and what errors they got.
-// Of those that went to one shard as a whole.
+// What a worker's clients saw of each shard: how long their requests took, and what errors they
+// got. Of those that went to one shard as a whole.
 
 #ifndef GEMEL_PROXY_SEEN_SHARDS_SEEN_H_
 #define GEMEL_PROXY_SEEN_SHARDS_SEEN_H_

@@ -36,8 +36,7 @@ HttpAnswer UvMetrics::Answer(const HttpRequest& request) {
   if (guard != nullptr && !request.authorization.empty()) {
     // Right or wrong, after wrong ones from there it waits: else the wait would tell.
     const uint64_t now_ms = shared_->process->clock_us() / 1000;
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(guard->WaitMs(request.peer, 0, now_ms)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(guard->WaitMs(request.peer, 0, now_ms)));
     if (verdict == HttpVerdict::kWrongPassword) {
       guard->Note(Rejection::kPassword, request.peer, now_ms);
     }
@@ -116,8 +115,9 @@ HttpAnswer UvMetrics::Act(const Config& config, const HttpRequest& request) {
   if (pool == nullptr) return HttpError(503, kTooLate);
   const std::optional<PageOrder> order = ReadPageOrder(*pool, request.body);
   if (!order) {
-    return HttpError(400, "expected \"promote SHARD [NODE]\", or \"resync\", \"drain\" or \"undrain "
-                          "NODE\", of a shard or a node that there is");
+    return HttpError(400,
+                     "expected \"promote SHARD [NODE]\", or \"resync\", \"drain\" or \"undrain "
+                     "NODE\", of a shard or a node that there is");
   }
   const std::string line = request.peer + " orders over HTTP: " + order->text;
   Log(NoteLevel::kInfo, line);
@@ -125,15 +125,16 @@ HttpAnswer UvMetrics::Act(const Config& config, const HttpRequest& request) {
   for (const uint32_t slot : order->slots) {
     UvWorker* worker = shared_->workers[pool->OfSlot(slot).owner].get();
     const auto result = std::make_shared<OrderResult>();
-    const bool ended = RunOn(worker, [worker, result, slot, asked = order->order](const Done& done) {
-      const bool here = worker->Carry(slot, asked, [result, done](const OrderResult& told) {
-        *result = told;
-        done();
-      });
-      if (here) return;
-      result->text = "another member of the fleet owns the shard: ask there";
-      done();
-    });
+    const bool ended =
+        RunOn(worker, [worker, result, slot, asked = order->order](const Done& done) {
+          const bool here = worker->Carry(slot, asked, [result, done](const OrderResult& told) {
+            *result = told;
+            done();
+          });
+          if (here) return;
+          result->text = "another member of the fleet owns the shard: ask there";
+          done();
+        });
     if (!ended) return HttpError(202, "it is under way: PROXY EVENTS will say how it ended");
     if (!result->ok) return HttpError(409, result->text);
   }

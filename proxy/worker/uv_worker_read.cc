@@ -48,8 +48,7 @@ bool UvWorker::Carry(uint32_t slot, const ShardOrder& order, OrderDone done) {
 void UvWorker::SetLooking() {
   const bool looked_at = !serving_.config->metrics.listen.empty();
   link_context_.times_answers = looked_at;
-  seen_.clients.shards().Use(looked_at ? serving_.pool->NamesBySlot()
-                                       : std::vector<std::string>());
+  seen_.clients.shards().Use(looked_at ? serving_.pool->NamesBySlot() : std::vector<std::string>());
 }
 
 }  // namespace gemel

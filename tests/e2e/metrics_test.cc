@@ -79,11 +79,10 @@ TEST(Metrics, RulesAndDashboardUseWhatIsThere) {
   const std::string folder = SourceFolder() + "/config/monitoring/";
   const Finished rules = RunProgram({"promtool", "check", "rules", folder + "alerts.yml"});
   EXPECT_EQ(rules.exit_code, 0) << rules.output;
-  const Finished json =
-      RunProgram({"python3", "-c",
-                  "import json,sys; d=json.load(open(sys.argv[1])); "
-                  "print(len([p for p in d['panels'] if p['type']!='row']))",
-                  folder + "grafana.json"});
+  const Finished json = RunProgram({"python3", "-c",
+                                    "import json,sys; d=json.load(open(sys.argv[1])); "
+                                    "print(len([p for p in d['panels'] if p['type']!='row']))",
+                                    folder + "grafana.json"});
   EXPECT_EQ(json.exit_code, 0) << json.output;
   EXPECT_GE(std::stoi(json.output), 15);
   for (const char* file : {"alerts.yml", "grafana.json"}) {

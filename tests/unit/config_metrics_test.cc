@@ -28,9 +28,9 @@ std::string Why(const std::string& metrics) {
 }
 
 TEST(ConfigMetrics, IsRead) {
-  const std::optional<Config> config =
-      Load("listen = [\"127.0.0.1:9121\", \"[::1]:9121\", \"localhost:9122\"]\n"
-           "password = \"p\"\nactions = true");
+  const std::optional<Config> config = Load(
+      "listen = [\"127.0.0.1:9121\", \"[::1]:9121\", \"localhost:9122\"]\n"
+      "password = \"p\"\nactions = true");
   ASSERT_TRUE(config);
   ASSERT_EQ(config->metrics.listen.size(), 3U);
   EXPECT_EQ(config->metrics.listen[1].ToString(), "[::1]:9121");
@@ -52,8 +52,7 @@ TEST(ConfigMetrics, WhatIsWrongIsSaid) {
   EXPECT_EQ(Why("actions = true"),
             "gemel.toml:2:11: [metrics] actions: expected a password beside it, which whoever acts "
             "must give");
-  EXPECT_EQ(Why("password = \"secret-word\"\nactions = 5").find("secret-word"),
-            std::string::npos);
+  EXPECT_EQ(Why("password = \"secret-word\"\nactions = 5").find("secret-word"), std::string::npos);
 }
 
 TEST(ConfigMetrics, AReloadSeesWhatChanges) {

@@ -139,11 +139,11 @@ TEST(ConfigOptions, Defaults) {
 
 TEST(ConfigOptions, EmptySectionsChangeNothing) {
   std::optional<Config> plain = Load(kShard);
-  std::optional<Config> empty =
-      Load(std::string(kShard) +
-           "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
-           "[timeouts]\n[resync]\n[audit]\n[removals]\n[slowlog]\n[latency]\n[metrics]\n[commands]\n"
-           "[log]\n");
+  std::optional<Config> empty = Load(
+      std::string(kShard) +
+      "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
+      "[timeouts]\n[resync]\n[audit]\n[removals]\n[slowlog]\n[latency]\n[metrics]\n[commands]\n"
+      "[log]\n");
   ASSERT_TRUE(plain && empty);
   EXPECT_EQ(*plain, *empty);
 }

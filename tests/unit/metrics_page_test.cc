@@ -26,7 +26,8 @@ std::vector<WorkerReadings> Read(World& world) {
     WorkerReadings& read = readings.emplace_back();
     read.config = std::make_shared<const Config>(*world.config);
     read.pool = std::make_shared<const Pool>(world.config->pool(), world.pool->workers());
-    for (auto& [slot, shard] : worker->shards) shard->Read(/*keys=*/true, &read.shards.emplace_back());
+    for (auto& [slot, shard] : worker->shards)
+      shard->Read(/*keys=*/true, &read.shards.emplace_back());
     read.seen = worker->worker_seen.clients.shards().all();
     read.in_flight = worker->dispatcher.pending();
   }
@@ -89,8 +90,7 @@ TEST_F(MetricsPageTest, HasWhatClientsDid) {
   EXPECT_EQ(page.Of("gemel_shard_reads_total{pool=\"default\",shard=\"b\"}"), "2");
   EXPECT_EQ(page.Of("gemel_command_calls_total{pool=\"default\",command=\"get\"}"), "2");
   EXPECT_EQ(page.Of("gemel_command_failed_total{pool=\"default\",command=\"hset\"}"), "1");
-  EXPECT_EQ(page.Of("gemel_command_duration_seconds_count{pool=\"default\",command=\"get\"}"),
-            "2");
+  EXPECT_EQ(page.Of("gemel_command_duration_seconds_count{pool=\"default\",command=\"get\"}"), "2");
   EXPECT_EQ(page.Of("gemel_error_replies_total{pool=\"default\",kind=\"ERR\"}"), "1");
   EXPECT_EQ(page.Of("gemel_shard_error_replies_total{pool=\"default\",shard=\"b\",kind=\"ERR\"}"),
             "1");
@@ -135,8 +135,7 @@ TEST_F(MetricsPageTest, HasAllThatIsDeclared) {
     EXPECT_TRUE(name.name.empty() || page.families.contains(name.name)) << name.name;
   }
   for (const ShardNumber& number : ShardNumbers()) {
-    EXPECT_TRUE(page.families.contains(
-        MetricNameOf("gemel_shard_", number.name, number.type).name))
+    EXPECT_TRUE(page.families.contains(MetricNameOf("gemel_shard_", number.name, number.type).name))
         << number.name;
   }
   for (const NodeNumber& number : NodeNumbers()) {
