@@ -1,11 +1,18 @@
 #include "proxy/metrics/civet_listener.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <exception>
 #include <string_view>
+#include <system_error>
+#include <thread>
 
 namespace gemel {
 
@@ -23,6 +30,21 @@ std::string PeerOf(const mg_request_info& info) {
   const std::string host = info.remote_addr;
   const std::string port = ":" + std::to_string(info.remote_port);
   return host.find(':') == std::string::npos ? host + port : "[" + host + "]" + port;
+}
+
+// Connects to it and is gone.
+void Knock(const Address& address) {
+  sockaddr_in to = {};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(address.port);
+  if (inet_pton(AF_INET, address.host == "0.0.0.0" ? "127.0.0.1" : address.host.c_str(),
+                &to.sin_addr) != 1) {
+    return;
+  }
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  (void)::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+  ::close(fd);
 }
 
 std::string TextOf(const char* text) { return text == nullptr ? std::string() : text; }
@@ -79,10 +101,14 @@ void Send(mg_connection* connection, const HttpAnswer& answer, bool head_only) {
 std::unique_ptr<CivetListener> CivetListener::Open(const Address& address, Handler handler,
                                                    std::string* error) {
   InitLibrary();
-  std::unique_ptr<CivetListener> listener(new CivetListener(std::move(handler)));
   Address numbers = address;
   if (numbers.host == "localhost") numbers.host = "127.0.0.1";
+  if (numbers.host.find(':') != std::string::npos && mg_check_feature(MG_FEATURES_IPV6) == 0) {
+    *error = "the library civetweb of this system is built without IPv6: use an IPv4 address";
+    return nullptr;
+  }
   const std::string port = numbers.ToString();
+  std::unique_ptr<CivetListener> listener(new CivetListener(numbers, std::move(handler)));
   const std::string threads = std::to_string(kThreads);
   const std::string head = std::to_string(kMaxHead);
   const char* options[] = {"listening_ports",
@@ -108,13 +134,29 @@ std::unique_ptr<CivetListener> CivetListener::Open(const Address& address, Handl
   unsigned code = 0;
   mg_error_data failed = {&code, why.data(), why.size()};
   listener->context_ = mg_start2(&init, &failed);
+  listener->begun_ = true;
   if (listener->context_ != nullptr) return listener;
-  *error = why.data();
+  *error = listener->begin_error_.empty() ? why.data() : listener->begin_error_;
   return nullptr;
 }
 
+// Its thread looks every two seconds whether it is to stop, or when somebody connects.
 CivetListener::~CivetListener() {
-  if (context_ != nullptr) mg_stop(context_);
+  if (context_ == nullptr) return;
+  std::atomic<bool> stopped{false};
+  try {
+    std::thread waker([this, &stopped] {
+      for (int i = 0; i < 100 && !stopped; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        Knock(address_);
+      }
+    });
+    mg_stop(context_);
+    stopped = true;
+    waker.join();
+  } catch (const std::system_error&) {  // no thread: it takes longer
+    mg_stop(context_);
+  }
 }
 
 // No exception may pass through C.
@@ -134,6 +176,14 @@ int CivetListener::OnRequest(mg_connection* connection) try {
 }
 
 // What clients do wrong is theirs to know.
-int CivetListener::OnLog(const mg_connection*, const char*) { return 1; }
+int CivetListener::OnLog(const mg_connection* connection, const char* message) try {
+  auto* listener = static_cast<CivetListener*>(mg_get_user_data(mg_get_context(connection)));
+  if (listener != nullptr && !listener->begun_ && listener->begin_error_.empty()) {
+    listener->begin_error_ = message;
+  }
+  return 1;
+} catch (const std::exception&) {
+  return 1;
+}
 
 }  // namespace gemel

@@ -3,6 +3,7 @@
 #ifndef GEMEL_PROXY_METRICS_CIVET_LISTENER_H_
 #define GEMEL_PROXY_METRICS_CIVET_LISTENER_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,17 +30,21 @@ class CivetListener {
   // and *error (a phrase) if it cannot. Any thread.
   static std::unique_ptr<CivetListener> Open(const Address& address, Handler handler,
                                              std::string* error);
-  // Waits for its threads, and so for what the handler is at; up to some seconds. Any thread.
+  // Waits for its threads, and so for what the handler is at. Any thread.
   ~CivetListener();
   CivetListener(const CivetListener&) = delete;
   CivetListener& operator=(const CivetListener&) = delete;
 
  private:
-  explicit CivetListener(Handler handler) : handler_(std::move(handler)) {}
+  CivetListener(Address address, Handler handler)
+      : address_(std::move(address)), handler_(std::move(handler)) {}
   static int OnRequest(mg_connection* connection);
   static int OnLog(const mg_connection* connection, const char* message);
 
+  const Address address_;
   const Handler handler_;
+  std::string begin_error_;  // what civetweb says while it begins
+  std::atomic<bool> begun_{false};
   mg_context* context_ = nullptr;
 };
 

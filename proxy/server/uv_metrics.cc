@@ -8,6 +8,7 @@
 
 #include "config/config_load.h"
 #include "proxy/log/log.h"
+#include "proxy/server/exposure.h"
 
 namespace gemel {
 
@@ -75,6 +76,13 @@ bool UvMetrics::Open(const Config& config, Opened* opened, std::string* error) {
 }
 
 void UvMetrics::Use(std::shared_ptr<const Config> config, Opened opened) {
+  for (const auto& [address, listener] : opened) {
+    Log(NoteLevel::kInfo, "shows metrics on " + address.ToString());
+  }
+  if (const std::string warning = MetricsExposureWarning(*config); !warning.empty()) {
+    const std::string before = this->config() ? MetricsExposureWarning(*this->config()) : "";
+    if (warning != before) Log(NoteLevel::kWarn, warning);
+  }
   Opened closed;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
