@@ -193,6 +193,15 @@ struct LatencyConfig {
   bool operator==(const LatencyConfig&) const = default;
 };
 
+// [metrics]: the HTTP listener for Prometheus and the status page.
+struct MetricsConfig {
+  std::vector<Address> listen;  // IP addresses; empty: there is none, and nothing is measured for it
+  std::string password;         // who looks must give it; without one only this machine may look
+  bool actions = false;         // who gives the password may promote, drain and resync
+
+  bool operator==(const MetricsConfig&) const = default;
+};
+
 // [[command]]: a module's command that the built-in table does not know.
 struct ExtraCommand {
   std::string name;  // lower case
@@ -338,6 +347,7 @@ struct Config {
   bool watch_config = true;  // a change of the file takes effect by itself
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
+  MetricsConfig metrics;
   FleetConfig fleet;
   TlsConfig tls;
   NodeTlsConfig node_tls;

@@ -7,9 +7,9 @@
 
 #include "config/config_commands.h"
 #include "config/config_fleet.h"
+#include "config/config_seen.h"
 #include "config/config_text.h"
 #include "config/config_tls.h"
-#include "config/percentiles.h"
 
 namespace gemel {
 
@@ -290,29 +290,6 @@ void ReadRemovals(TableReader table, RemovalsConfig* removals) {
   table.Finish();
 }
 
-void ReadSlowlog(TableReader table, SlowlogConfig* slowlog) {
-  table.Integer("log_slower_than", -1, INT64_MAX, &slowlog->log_slower_than);
-  table.Integer("max_len", 0, 1000000, &slowlog->max_len);
-  table.Finish();
-}
-
-void ReadLatency(TableReader table, LatencyConfig* latency) {
-  table.Integer("monitor_threshold", 0, kHourMs, &latency->monitor_threshold);
-  table.Bool("tracking", &latency->tracking);
-  constexpr char kPercentiles[] = "numbers from 0 to 100 with blanks between them, or \"\"";
-  if (auto place = table.String("percentiles", kPercentiles, &latency->percentiles)) {
-    std::vector<double> read;
-    if (ReadPercentiles(latency->percentiles, &read)) {
-      latency->percentiles = PercentilesText(read);
-    } else {
-      table.Reject(
-          "percentiles", *place,
-          std::string("expected ") + kPercentiles + ", found " + Quote(latency->percentiles));
-    }
-  }
-  table.Finish();
-}
-
 void ReadLog(TableReader table, LogConfig* log) {
   table.Choice<LogLevel>("level",
                          {{"debug", LogLevel::kDebug},
@@ -361,6 +338,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
   ReadFleet(section("fleet"), &config->fleet, &places->coordinator);
   ReadSlowlog(section("slowlog"), &pool.slowlog);
   ReadLatency(section("latency"), &pool.latency);
+  ReadMetrics(section("metrics"), &config->metrics);
   for (const toml::table* table : root.Sections("command", kMaxConfigCommands)) {
     ReadCommand(TableReader(table, "[[command]]", mistakes), &pool.commands.emplace_back(),
                 &places->commands.emplace_back());

@@ -5,7 +5,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 
 packages_build=(g++ cmake make ninja-build pkg-config libuv1-dev liburing-dev libhiredis-dev
   libspdlog-dev libtomlplusplus-dev libgtest-dev libxxhash-dev libcli11-dev libssl-dev
-  liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev)
+  liblzf-dev libcurl4-openssl-dev nlohmann-json3-dev libzookeeper-st-dev
+  libcivetweb-dev)
 # Of the backports of this Debian: the suite itself has an older one, which breaks what it promises.
 packages_backports=(libraft-dev)
 # What a .deb is packed with.
@@ -20,7 +21,7 @@ packages_clients=(python3 python3-redis python3-celery ruby-redis php-cli php-re
 # What looks at what is installed: its unit, its pages, its package.
 packages_installed=("${packages_package[@]}" systemd man-db groff-base debootstrap)
 packages_test=("${packages_run[@]}" "${packages_fuzz[@]}" "${packages_clients[@]}" "${packages_engines[@]}" ccache
-  ca-certificates spin gcc openssl "${packages_installed[@]}")
+  ca-certificates spin gcc openssl curl prometheus chromium "${packages_installed[@]}")
 packages_bench=("${packages_run[@]}" python3 nutcracker haproxy stunnel4 openssl)
 packages_faults=("${packages_run[@]}" python3 nutcracker iproute2)
 packages_format=(clang-format)
@@ -133,7 +134,7 @@ apt_install() {
   } >&2 || status=$?
   if ((made_policy)); then "${sudo[@]}" rm -f "$policy"; fi
   ((status == 0)) || die "apt-get could not install: $*"
-  for service in redis-server nutcracker haproxy stunnel4 prometheus-redis-exporter etcd; do
+  for service in redis-server nutcracker haproxy stunnel4 prometheus-redis-exporter prometheus etcd; do
     if [[ " $* " == *" $service"[\ -]* ]] && command -v systemctl >/dev/null; then
       "${sudo[@]}" systemctl disable -q "$service" >/dev/null 2>&1 || true
     fi

@@ -119,6 +119,7 @@ void KeyComparison::OnLook(uint32_t index, uint32_t copy, std::string_view reply
         key.size_known = false;
       } else if (ParseInteger(text, &number) && number > 0) {
         key.size = std::max(key.size, static_cast<uint64_t>(number));
+        if (copy == primary_) shard_.NoteMemory(key.name, key.size);
       }
   }
 }

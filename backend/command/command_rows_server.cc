@@ -164,11 +164,13 @@ constexpr CommandRow kServerRows[] = {
     // proxy
     Container("proxy"),
     Local("proxy|audit", -2, kAdmin | kConn, LocalCommand::kProxyAudit),
+    Local("proxy|bigkeys", -2, kAdmin | kConn, LocalCommand::kProxyBigKeys),
     Local("proxy|drain", 3, kAdmin | kConn, LocalCommand::kProxyDrain),
     Local("proxy|events", -2, kAdmin | kConn, LocalCommand::kProxyEvents),
     Local("proxy|explain", -3, kConn, LocalCommand::kProxyExplain),
     Local("proxy|fleet", -2, kAdmin | kConn, LocalCommand::kProxyFleet),
     Local("proxy|help", 2, kHelp, LocalCommand::kProxyHelp),
+    Local("proxy|hotkeys", -2, kAdmin | kConn, LocalCommand::kProxyHotKeys),
     Local("proxy|promote", -3, kAdmin | kConn, LocalCommand::kProxyPromote),
     Local("proxy|reload", -2, kAdmin | kConn, LocalCommand::kProxyReload),
     Local("proxy|resync", 3, kAdmin | kConn, LocalCommand::kProxyResync),

@@ -111,6 +111,8 @@ enum class LocalCommand : uint8_t {
   kProxyAudit,
   kProxyShards,
   kProxyExplain,
+  kProxyHotKeys,
+  kProxyBigKeys,
   kProxyFleet,
   kProxyHelp,
   kProxyEvents,

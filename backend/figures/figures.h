@@ -23,6 +23,14 @@ struct InfoPlace {
   std::string_view name = {};
 };
 
+// What somebody has read of a figure: it may go to other threads, and outlives the figure.
+struct FigureReading {
+  std::string_view name;
+  std::string_view help;
+  FigureType type = FigureType::kCounter;
+  uint64_t value = 0;
+};
+
 // One thread's. Must not outlive its set, which knows it as long as it lives.
 class Figure {
  public:
@@ -47,6 +55,7 @@ class Figure {
   std::string_view help() const { return help_; }
   const InfoPlace& info() const { return info_; }
   FigureType type() const { return type_; }
+  FigureReading Read() const { return {name_, help_, type_, value_}; }
 
  private:
   Figures* set_;

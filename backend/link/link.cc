@@ -1,6 +1,7 @@
 #include "backend/link/link.h"
 
 #include <algorithm>
+#include <new>
 
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -137,8 +138,7 @@ void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
   BeginAnswers();
   reader_.Feed({data, size}, options_, this);
   EndAnswers();
-  if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
-    owner_->OnLinkHeard(this);
+  OnCame(size);
 }
 
 char* Link::DirectSpace(size_t* size) { return reader_.DirectSpace(line_, options_, size); }
@@ -148,8 +148,14 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
   BeginAnswers();
   reader_.FeedDirect(size, options_, this);
   EndAnswers();
-  if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
-    owner_->OnLinkHeard(this);
+  OnCame(size);
+}
+
+// Where there is no memory they are not timed.
+void Link::OnFlushed(uint64_t now_us) {
+  if (traffic_.answers == nullptr) traffic_.answers.reset(new (std::nothrow) AnswerTimes());
+  if (traffic_.answers == nullptr) return;
+  traffic_.answers->OnSent(line_.last_place(), line_.answered_place(), now_us);
 }
 
 void Link::Consume(const Reply& reply) {
@@ -180,6 +186,7 @@ void Link::Consume(const Reply& reply) {
 }
 
 void Link::ConsumeError(std::string_view error) {
+  ++traffic_.error_replies;
   if (up() && IsProtocolError(error)) {
     // The node reads no further: of a block this is the answer to the whole of it.
     while (line_.oldest().item == nullptr && line_.oldest().size == 0) line_.Pop();
@@ -215,6 +222,7 @@ void Link::FailReply(const std::string& reason) {
 }
 
 void Link::OnTaken(size_t bytes, uint64_t now_ms) {
+  traffic_.sent_bytes += bytes;
   if (line_.empty()) return;
   if (board_ != nullptr && out_.bytes() == 0) sent_.OnSent(line_.last_place(), *board_->now_us);
   const size_t waited = out_.bytes() + bytes;  // before they were taken
@@ -232,6 +240,9 @@ void Link::OnClosed(const std::string& reason, bool refused, uint64_t now_ms) {
 void Link::Down(const std::string& reason, bool refused) {
   const bool was_up = state_ == State::kUp;
   state_ = State::kDown;
+  traffic_.lost += was_up ? 1 : 0;
+  traffic_.overdue += end_.overdue ? 1 : 0;
+  if (traffic_.answers != nullptr) traffic_.answers->Forget();
   last_error_ = reason;
   out_.Clear();
   out_.FlushDone();

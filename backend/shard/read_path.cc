@@ -5,6 +5,7 @@
 #include "backend/shard/aside.h"
 #include "backend/shard/at_most_once.h"
 #include "backend/shard/hold.h"
+#include "backend/shard/key_sample.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/shard_roles.h"
@@ -120,8 +121,11 @@ void ReadPath::OnReply(const Link& link, Request* request, const Reply& reply,
 }
 
 void ReadPath::Answer(Request* request, const Reply& reply, std::string_view frame) {
-  if (reply.bytes.size() >= HeavyReads::kLarge) [[unlikely]]
-    parts_->aside->NoteSize(request->row, frame, reply.bytes.size());
+  if (reply.bytes.size() >= BigKeys::kFromBytes) [[unlikely]] {
+    parts_->sample->OnReply(*request, frame, reply.bytes.size());
+    if (reply.bytes.size() >= HeavyReads::kLarge)
+      parts_->aside->NoteSize(request->row, frame, reply.bytes.size());
+  }
   request->ShowFrame(frame);
   request->sink->OnReply(request, reply);
 }

@@ -63,7 +63,8 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
       comparison_(&parts_),
       control_(&parts_),
       libraries_(&parts_),
-      audience_(&parts_) {
+      audience_(&parts_),
+      sample_(&parts_) {
   parts_.copies = &copies_;
   parts_.hedger = &hedger_;
   parts_.reads = &reads_;
@@ -83,6 +84,7 @@ Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, Ch
   parts_.comparison = &comparison_;
   parts_.control = &control_;
   parts_.libraries = &libraries_;
+  parts_.sample = &sample_;
   for (const LinkOptions& node : parts_.options.nodes) TakePlace(node);
   std::string& home = parts_.options.home;
   if (home.empty() && !parts_.options.nodes.empty()) home = parts_.options.nodes[0].name;
@@ -125,6 +127,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
   control_.Tick(now_ms);
   libraries_.Tick(now_ms);
   audience_.Tick(now_ms, random);
+  sample_.Tick(now_ms);
 }
 
 void Shard::Trim() {
@@ -139,6 +142,7 @@ void Shard::Trim() {
   replicated_.Trim();
   nodes_.Trim();
   hedger_.Trim();
+  sample_.Trim();
 }
 
 void Shard::BeginMove(std::function<void()> drained) {

@@ -28,6 +28,7 @@
 #include "backend/shard/hedger.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
+#include "backend/shard/key_sample.h"
 #include "backend/shard/libraries.h"
 #include "backend/shard/link_events.h"
 #include "backend/shard/loss_watch.h"
@@ -40,6 +41,8 @@
 #include "backend/shard/shard_control.h"
 #include "backend/shard/shard_notes.h"
 #include "backend/shard/shard_ports.h"
+#include "backend/shard/shard_readings.h"
+#include "backend/shard/shard_report.h"
 #include "backend/shard/shard_roles.h"
 #include "backend/shard/way_back.h"
 #include "backend/shard/write_path.h"
@@ -74,6 +77,8 @@ class Shard : private ShardCenter {
   // Takes a request, whose frame must be valid during the call, and answers it through its sink,
   // once, maybe before it returns.
   void Submit(Request* request) {
+    if (sample_.Due(request->frame.size())) [[unlikely]]
+      sample_.Take(*request);
     if (open_ && request->frame.size() < aside_.plain_bytes() &&
         request->database <= copies_.last_database()) [[likely]] {
       if (request->kind == RequestKind::kRead) {
@@ -124,6 +129,8 @@ class Shard : private ShardCenter {
   const ShardInfo& info() const { return copies_.info(); }
   const ShardOptions& options() const { return parts_.options; }
   const Figures& figures() const { return figures_; }
+  ShardExplanation Explain(const Request& request) const { return ExplanationOf(parts_, request); }
+  void Read(bool keys, ShardReadings* readings) const { ReadShard(parts_, keys, readings); }
   // Bytes of replies that may be outstanding on a link.
   uint64_t reply_room() const { return aside_.reply_room(); }
   // Every write that was sent has been answered by every copy that it went to.
@@ -164,6 +171,7 @@ class Shard : private ShardCenter {
   ShardControl control_;
   Libraries libraries_;
   Audience audience_;
+  KeySample sample_;
   // Every in-sync copy can be written to, nothing is held, nothing is locked, no read is aside or
   // known to belong there, and there is no gate.
   bool open_ = false;

@@ -28,6 +28,7 @@ class FirstWrites;
 class Hedger;
 class Hold;
 class Journals;
+class KeySample;
 class Libraries;
 class LossWatch;
 class NodeWatch;
@@ -97,6 +98,7 @@ struct ShardParts : ShardGiven {
   BlockedClients* blocked = nullptr;
   Audience* audience = nullptr;
   Libraries* libraries = nullptr;
+  KeySample* sample = nullptr;
 };
 
 // Calls visit(index) for each copy of a mask, the lowest first.

@@ -5,6 +5,7 @@
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
+#include "backend/shard/key_sample.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
 #include "backend/shard/replicated_writes.h"
@@ -74,6 +75,10 @@ bool AuditPort::IsKeyLocked(std::string_view key) const {
 }
 bool AuditPort::RepairKey(std::string_view key, CopyMask copies) const {
   return parts_->comparison->RepairKey(key, copies);
+}
+
+void AuditPort::NoteMemory(std::string_view key, uint64_t bytes) const {
+  parts_->sample->OnMemory(key, bytes);
 }
 
 void ForgetPort::set_gate(ShardGate* gate) const {

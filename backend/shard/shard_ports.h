@@ -95,6 +95,8 @@ class AuditPort : public ShardView {
   void DropCompare() const;
   bool IsKeyLocked(std::string_view key) const;
   bool RepairKey(std::string_view key, CopyMask copies) const;
+  // A node says that the key takes so many bytes of memory.
+  void NoteMemory(std::string_view key, uint64_t bytes) const;
 };
 
 // For deletions after a change of the ring (backend/forget).

@@ -1,6 +1,5 @@
 #include "backend/shard/shard_report.h"
 
-#include <bit>
 #include <string>
 #include <string_view>
 
@@ -8,12 +7,13 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/hold.h"
+#include "backend/shard/key_sample.h"
 #include "backend/shard/node_watch.h"
 #include "backend/shard/read_path.h"
 #include "backend/shard/removals.h"
 #include "backend/shard/role_edits.h"
+#include "backend/shard/shard_readings.h"
 #include "backend/shard/shard_roles.h"
-#include "backend/shard/way_back.h"
 
 namespace gemel {
 
@@ -58,22 +58,18 @@ std::string Told(const std::function<std::string(uint32_t)>& note, uint32_t copy
 void AppendNode(const ShardParts& parts, uint32_t copy, std::string* out) {
   const Copies& copies = *parts.copies;
   const Link& link = copies.link(copy);
-  const CopyInfo& info = copies.info(copy);
-  const bool in_sync = copies.InSync(copy);
-  const std::string& refusal = parts.roles->refusal(copy);
-  const std::string resync = Told(parts.notes.resync, copy);
   FieldList fields;
-  fields.Add("address", info.node);
-  fields.Add("role", copy == copies.primary() ? "primary" : "replica");
-  fields.Add("state", in_sync ? "in-sync" : info.drained() ? "drained" : "stale");
+  fields.Add("address", copies.info(copy).node);
+  fields.Add("role", RoleWord(parts, copy));
+  fields.Add("state", StateWord(parts, copy));
   fields.Add("health", NodeHealthName(parts.nodes->HealthOf(copy)));
   fields.Add("link", link.up() ? "up" : "down");
-  fields.Add("pending", link.line().size());
+  for (const NodeNumber& number : NodeNumbers()) {
+    if (!number.in_words) fields.Add(number.name, number.value(parts, copy));
+  }
   fields.Add("run_id", ProcessOf(link.up() ? link.identity().run_id : copies.run_id(copy)));
-  fields.Add("reason", !refusal.empty() ? "not used: " + refusal
-                       : in_sync        ? link.last_error()
-                                        : info.reason);
-  fields.Add("resync", resync.empty() ? parts.way_back->Note(copy) : resync);
+  fields.Add("reason", ReasonText(parts, copy));
+  fields.Add("resync", ResyncText(parts, copy));
   fields.Add("removals", parts.removals->feeds().IsFollowed(copy)
                              ? "followed"
                              : parts.removals->feeds().Note(copy));
@@ -92,10 +88,11 @@ void Answer(Request* request, const std::string& reply) {
 }  // namespace
 
 void ReportShard(const ShardParts& parts, Request* request) {
+  if (request->frame == kReportHotKeys) return Answer(request, HotKeyLines(parts.sample->Hot()));
+  if (request->frame == kReportBigKeys) return Answer(request, BigKeyLines(parts.sample->Big()));
   const Copies& copies = *parts.copies;
   FieldList fields;
   fields.Add("name", parts.options.name);
-  fields.Add("epoch", copies.info().epoch);
   fields.Add("primary", copies.info(copies.primary()).node);
   fields.Add("config_primary", parts.options.home);
   if (!parts.notes.owner.empty()) {
@@ -103,9 +100,9 @@ void ReportShard(const ShardParts& parts, Request* request) {
     fields.Add("turn", parts.notes.turn);
   }
   fields.Add("members", Told(parts.notes.members));
-  fields.Add("held", parts.hold->size());
   fields.Add("sweep", Told(parts.notes.sweep));
   fields.Add("edit_error", parts.edits->error());
+  for (const ShardNumber& number : ShardNumbers()) fields.Add(number.name, number.value(parts));
   for (const Figure* figure : parts.figures->all()) fields.Add(figure->name(), figure->value());
   std::string nodes;
   AppendArrayHeader(&nodes, copies.members());
@@ -118,20 +115,20 @@ void ReportShard(const ShardParts& parts, Request* request) {
   Answer(request, out);
 }
 
-void ExplainShard(const ShardParts& parts, Request* request) {
+ShardExplanation ExplanationOf(const ShardParts& parts, const Request& request) {
   const Copies& copies = *parts.copies;
   const CopyMask targets = copies.targets();
   const CopyMask primary = Bit(copies.primary());
-  std::string nodes;
-  AppendArrayHeader(&nodes, std::popcount(targets));
+  ShardExplanation told;
   // The primary first: its reply is the client's.
-  if ((targets & primary) != 0) AppendBulk(&nodes, copies.info(copies.primary()).node);
+  if ((targets & primary) != 0) told.write_to.push_back(copies.info(copies.primary()).node);
   ForEachCopy(targets & ~primary,
-              [&](uint32_t copy) { AppendBulk(&nodes, copies.info(copy).node); });
-  std::string why;
-  const int copy = parts.reads->Explain(request->primary_only, &why);
-  const bool first = request->frame == kExplainFirstWrite && copies.members() > 1;
-  if (request->frame == kExplainWrite || request->frame == kExplainFirstWrite) {
+              [&](uint32_t copy) { told.write_to.push_back(copies.info(copy).node); });
+  std::string& why = told.why;
+  const int copy = parts.reads->Explain(request.primary_only, &why);
+  if (copy >= 0) told.read_from = copies.info(static_cast<uint32_t>(copy)).node;
+  const bool first = request.frame == kExplainFirstWrite && copies.members() > 1;
+  if (request.frame == kExplainWrite || request.frame == kExplainFirstWrite) {
     if (!parts.hold->CanWrite()) {
       why = parts.roles->Hopeful() ? "a write waits: the shard's roles are being settled"
                                    : parts.hold->DownText();
@@ -142,12 +139,19 @@ void ExplainShard(const ShardParts& parts, Request* request) {
             (copies.joining() == 0 ? "" : " and to those being repaired") + "; a read: " + why;
     }
   }
+  return told;
+}
+
+void ExplainShard(const ShardParts& parts, Request* request) {
+  const ShardExplanation told = ExplanationOf(parts, *request);
+  std::string nodes;
+  AppendArrayHeader(&nodes, static_cast<int64_t>(told.write_to.size()));
+  for (const std::string& node : told.write_to) AppendBulk(&nodes, node);
   FieldList fields;
   fields.Add("shard", parts.options.name);
   fields.AddRaw("write_to", nodes);
-  fields.Add("read_from",
-             copy < 0 ? std::string_view() : copies.info(static_cast<uint32_t>(copy)).node);
-  fields.Add("why", why);
+  fields.Add("read_from", told.read_from);
+  fields.Add("why", told.why);
   Answer(request, fields.fields());
 }
 

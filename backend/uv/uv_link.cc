@@ -54,6 +54,11 @@ void UvLink::Flush() {
   const Batching::Now now = batching_.Flush(queued, link_->line().bytes());
   if (now == Batching::Now::kHold) return;
   if (now == Batching::Now::kSendAndTime) batching_.OnAsked(uv_hrtime());
+  if (context_->times_answers) [[unlikely]] {
+    link_->OnFlushed(uv_hrtime() / 1000);
+  } else if (link_->traffic().answers != nullptr) [[unlikely]] {
+    link_->Untimed();
+  }
   stream_.Send(&link_->out());
 }
 
@@ -78,6 +83,8 @@ char* UvLink::OnStreamBuffer(size_t* size) {
 
 void UvLink::OnStreamData(char* data, size_t size) {
   Heard();
+  if (context_->times_answers) [[unlikely]]
+    link_->AnswersComeAt(uv_hrtime() / 1000);
   if (direct_) {
     link_->OnDirect(size, NowMs());
   } else {

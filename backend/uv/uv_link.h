@@ -27,6 +27,7 @@ struct UvLinkContext {
   AnswerBoard* board = nullptr;  // null: nobody wants to know how long answers took
   std::vector<UvLink*> dirty;    // links with output to flush at the end of the turn
   uint32_t keepalive_s = 60;
+  bool times_answers = false;  // somebody wants to know how long the nodes take
 };
 
 class UvLink : public LinkTransport, private UvStreamEvents {

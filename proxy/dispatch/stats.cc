@@ -12,7 +12,7 @@ FigureSample* Find(std::vector<FigureSample>* samples, const InfoPlace& info) {
       std::find_if(samples->begin(), samples->end(),
                    [&](const FigureSample& sample) { return sample.info.name == info.name; });
   if (found != samples->end()) return &*found;
-  return &samples->emplace_back(FigureSample{info, {}, FigureType::kCounter, 0});
+  return &samples->emplace_back(FigureSample{info});
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ void ForEachFigure(std::span<const WorkerStats* const> workers,
   if (workers.empty()) return;
   const auto declared = workers[0]->counters();
   for (size_t i = 0; i < declared.size(); ++i) {
-    FigureSample sample{declared[i].info.info, declared[i].info.help, declared[i].info.type, 0};
+    FigureSample sample{declared[i].info.info, declared[i].info.help, declared[i].info.type};
     for (const WorkerStats* worker : workers) {
       const uint64_t value = worker->counters()[i].counter->Get();
       sample.value =
@@ -49,7 +49,10 @@ void ForEachFigure(std::span<const WorkerStats* const> workers,
       sum->value += part.value;
     }
   }
-  for (const FigureSample& sample : shards) visit(sample);
+  for (FigureSample& sample : shards) {
+    sample.of_shards = true;
+    visit(sample);
+  }
 }
 
 }  // namespace gemel

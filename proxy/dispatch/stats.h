@@ -63,10 +63,11 @@ class Counter {
 
 // Figures that INFO and whoever else lists them show: of all workers, or of all shards.
 struct FigureSample {
-  InfoPlace info;
-  std::string_view help;
+  InfoPlace info = {};
+  std::string_view help = {};
   FigureType type = FigureType::kCounter;
   uint64_t value = 0;
+  bool of_shards = false;
 };
 
 // The sums over a worker's shards of what their figures say belongs into INFO. Any thread.

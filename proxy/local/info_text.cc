@@ -23,13 +23,20 @@ namespace {
 using From = const InfoSources&;
 
 // A field that is made when it is asked for. Empty text from `text` is a value, too; where `there`
-// is given and says no, the field is left out.
+// is given and says no, the field is left out. One with a `help` is a number, and a metric.
 struct Row {
   std::string_view section;
   std::string_view name;
   std::string (*text)(const InfoSources&);
   bool (*there)(const InfoSources&) = nullptr;
+  std::string_view help = {};
+  FigureType type = FigureType::kGauge;
+  std::string_view metric = {};  // what the metric is called, if not after the field
 };
+
+constexpr FigureType kCounter = FigureType::kCounter;
+constexpr FigureType kGauge = FigureType::kGauge;
+bool Always(const InfoSources&) { return true; }
 
 std::string Number(uint64_t value) { return std::to_string(value); }
 std::string Zero(const InfoSources&) { return "0"; }
@@ -86,7 +93,8 @@ constexpr Row kRows[] = {
     {"server", "process_id", [](From from) { return Number(from.process.pid); }},
     {"server", "run_id", [](From from) { return from.process.run_id; }},
     {"server", "tcp_port", Port},
-    {"server", "uptime_in_seconds", [](From from) { return Number(from.process.uptime_s()); }},
+    {"server", "uptime_in_seconds", [](From from) { return Number(from.process.uptime_s()); },
+     Always, "Since the process began", kGauge, "uptime_seconds"},
     {"server", "uptime_in_days", [](From from) { return Number(from.process.uptime_s() / 86400); }},
     {"server", "server_time_usec", [](From from) { return Number(UnixUs(from)); }},
     {"server", "hz", [](From) { return Number(kTicksPerSecond); }},
@@ -95,33 +103,42 @@ constexpr Row kRows[] = {
     {"server", "executable", [](From from) { return from.process.executable; }},
     {"server", "config_file", [](From from) { return from.config.file; }},
     {"server", "io_threads_active", Zero},
-    {"server", "workers", [](From from) { return Number(from.config.workers); }},
+    {"server", "workers", [](From from) { return Number(from.config.workers); }, Always,
+     "Threads that serve clients"},
     {"reload", "config_loaded",
      [](From from) { return IsoTime(from.process.reloads->Get().loaded_unix_us); }, Reloads},
     {"reload", "reloads", [](From from) { return Number(from.process.reloads->Get().done); },
-     Reloads},
+     Reloads, "Changes of the config that took effect", kCounter},
     {"reload", "reloads_refused",
-     [](From from) { return Number(from.process.reloads->Get().refused); }, Reloads},
+     [](From from) { return Number(from.process.reloads->Get().refused); }, Reloads,
+     "Changes of the config that were refused", kCounter},
     {"reload", "last_reload", LastReload, Reloads},
     {"reload", "last_reload_error", [](From from) { return from.process.reloads->Get().error; },
      Reloads},
     {"clients", "cluster_connections", Zero},
     {"clients", "monitoring_clients",
      [](From from) { return Number(from.process.watchers->count()); },
-     [](From from) { return from.process.watchers != nullptr; }},
-    {"clients", "maxclients", [](From from) { return Number(from.pool.limits.max_clients); }},
+     [](From from) { return from.process.watchers != nullptr; }, "Clients that MONITOR"},
+    {"clients", "maxclients", [](From from) { return Number(from.pool.limits.max_clients); },
+     Always, "Clients that are served at most", kGauge, "connected_clients_limit"},
     {"clients", "tracking_clients",
-     [](From from) { return Number(from.process.tracking->clients); }, Tracks},
+     [](From from) { return Number(from.process.tracking->clients); }, Tracks,
+     "Clients that track keys"},
     // Under Redis's names are the nodes'.
-    {"memory", "proxy_used_memory", Resident},
+    {"memory", "proxy_used_memory", Resident, Always, "Memory of the process", kGauge,
+     "resident_memory_bytes"},
     {"memory", "proxy_used_memory_human", ResidentHuman},
     // What is held for clients and nodes, and what may be.
-    {"memory", "buffered_bytes", [](From) { return Number(Budget::Held()); }},
-    {"memory", "buffered_limit", [](From) { return Number(Budget::limit()); }},
+    {"memory", "buffered_bytes", [](From) { return Number(Budget::Held()); }, Always,
+     "Bytes held for clients and nodes"},
+    {"memory", "buffered_limit", [](From) { return Number(Budget::limit()); }, Always,
+     "Bytes that may be held for clients and nodes", kGauge, "buffered_limit_bytes"},
     {"memory", "number_of_cached_scripts",
-     [](From from) { return Number(from.process.scripts->size()); }, Scripts},
+     [](From from) { return Number(from.process.scripts->size()); }, Scripts,
+     "Scripts kept for EVALSHA", kGauge, "cached_scripts"},
     {"memory", "used_memory_scripts",
-     [](From from) { return Number(from.process.scripts->bytes()); }, Scripts},
+     [](From from) { return Number(from.process.scripts->bytes()); }, Scripts,
+     "Bytes of scripts kept for EVALSHA", kGauge, "cached_scripts_bytes"},
     {"memory", "used_memory_scripts_human",
      [](From from) { return HumanBytes(from.process.scripts->bytes()); }, Scripts},
     // The nodes' business; tools look whether it is loading. The roles, in state_dir, are ours.
@@ -129,20 +146,21 @@ constexpr Row kRows[] = {
     {"persistence", "async_loading", Zero},
     {"persistence", "log_lines_lost",
      [](From from) { return Number(from.process.lost_log_lines()); },
-     [](From from) { return from.process.lost_log_lines != nullptr; }},
+     [](From from) { return from.process.lost_log_lines != nullptr; },
+     "Lines of the log that were lost", kCounter},
     {"persistence", "log_error", [](From from) { return from.process.log_error(); },
      [](From from) { return from.process.log_error != nullptr; }},
     {"stats", "pubsub_channels",
      [](From from) { return Number(from.process.channels->Different(ChannelKind::kChannel)); },
-     Channels},
+     Channels, "Channels that clients have subscribed to"},
     {"stats", "pubsub_patterns",
      [](From from) { return Number(from.process.channels->Different(ChannelKind::kPattern)); },
-     Channels},
+     Channels, "Patterns of channels that clients have subscribed to"},
     {"stats", "pubsubshard_channels",
      [](From from) { return Number(from.process.channels->Different(ChannelKind::kShardChannel)); },
-     Channels},
+     Channels, "Shard channels that clients have subscribed to"},
     {"stats", "tracking_total_keys", [](From from) { return Number(from.process.tracking->keys); },
-     Tracks},
+     Tracks, "Keys that clients track", kGauge, "tracked_keys"},
     {"stats", "tracking_total_items",
      [](From from) { return Number(from.process.tracking->items); }, Tracks},
     {"stats", "tracking_total_prefixes",
@@ -153,7 +171,7 @@ constexpr Row kRows[] = {
      [](From from) { return Kbps(SumOf(from, &WorkerStats::output_rate)); }},
     {"stats", "total_error_replies", [](From from) { return Number(TotalErrors(from)); }},
     {"stats", "slowlog_length", [](From from) { return Number(from.process.slow_log->size()); },
-     [](From from) { return from.process.slow_log != nullptr; }},
+     [](From from) { return from.process.slow_log != nullptr; }, "Commands in the slow log"},
     // As ROLE says: to its clients it is a master without replicas.
     {"replication", "role", [](From) { return std::string("master"); }},
     {"replication", "connected_slaves", Zero},
@@ -163,8 +181,10 @@ constexpr Row kRows[] = {
     {"replication", "repl_backlog_size", Zero},
     {"replication", "repl_backlog_first_byte_offset", Zero},
     {"replication", "repl_backlog_histlen", Zero},
-    {"cpu", "used_cpu_sys", [](From from) { return CpuTime(from, &CpuTimes::system); }, Cpu},
-    {"cpu", "used_cpu_user", [](From from) { return CpuTime(from, &CpuTimes::user); }, Cpu},
+    {"cpu", "used_cpu_sys", [](From from) { return CpuTime(from, &CpuTimes::system); }, Cpu,
+     "Processor time in the kernel", kCounter, "cpu_system_seconds"},
+    {"cpu", "used_cpu_user", [](From from) { return CpuTime(from, &CpuTimes::user); }, Cpu,
+     "Processor time outside of it", kCounter, "cpu_user_seconds"},
     {"cpu", "used_cpu_sys_children",
      [](From from) { return CpuTime(from, &CpuTimes::children_system); }, Cpu},
     {"cpu", "used_cpu_user_children",
@@ -175,19 +195,26 @@ constexpr Row kRows[] = {
      [](From from) { return CpuTime(from, &CpuTimes::main_user); }, Cpu},
     {"cluster", "cluster_enabled", [](From from) { return Number(from.pool.cluster ? 1 : 0); }},
     {"resync", "resyncs_running",
-     [](From from) { return Number(from.process.resyncs->running().size()); }, Resyncs},
+     [](From from) { return Number(from.process.resyncs->running().size()); }, Resyncs,
+     "Resyncs that run"},
     {"resync", "resyncs_done",
-     [](From from) { return Number(from.process.resyncs->totals().done); }, Resyncs},
+     [](From from) { return Number(from.process.resyncs->totals().done); }, Resyncs,
+     "Resyncs that came to their end", kCounter},
     {"resync", "resyncs_put_off",
-     [](From from) { return Number(from.process.resyncs->totals().put_off); }, Resyncs},
+     [](From from) { return Number(from.process.resyncs->totals().put_off); }, Resyncs,
+     "Resyncs that came to nothing", kCounter},
     {"resync", "resync_pauses",
-     [](From from) { return Number(from.process.resyncs->totals().pauses); }, Resyncs},
+     [](From from) { return Number(from.process.resyncs->totals().pauses); }, Resyncs,
+     "Pauses of a shard's writes for a resync", kCounter},
     {"resync", "resync_last_pause_ms",
-     [](From from) { return Number(from.process.resyncs->totals().last_pause_ms); }, Resyncs},
+     [](From from) { return Number(from.process.resyncs->totals().last_pause_ms); }, Resyncs,
+     "The last of these pauses"},
     {"resync", "resync_longest_pause_ms",
-     [](From from) { return Number(from.process.resyncs->totals().longest_pause_ms); }, Resyncs},
+     [](From from) { return Number(from.process.resyncs->totals().longest_pause_ms); }, Resyncs,
+     "The longest of these pauses"},
     {"proxy", "pool", [](From from) { return from.pool.name; }},
-    {"proxy", "shards", [](From from) { return Number(from.pool.shards.size()); }},
+    {"proxy", "shards", [](From from) { return Number(from.pool.shards.size()); }, Always,
+     "Shards of the config"},
 };
 
 enum class Shown : uint8_t {
@@ -295,6 +322,14 @@ std::vector<InfoLine> LinesOfNodes(const InfoSources& from, const InfoSections& 
 }
 
 }  // namespace
+
+void ForEachInfoMetric(const InfoSources& sources,
+                       const std::function<void(const InfoMetric&)>& visit) {
+  for (const Row& row : kRows) {
+    if (row.help.empty() || !row.there(sources)) continue;
+    visit({row.metric.empty() ? row.name : row.metric, row.help, row.type, row.text(sources)});
+  }
+}
 
 InfoSections::InfoSections(std::span<const std::string_view> words) {
   for (const std::string_view word : words) {

@@ -5,6 +5,7 @@
 #define GEMEL_PROXY_LOCAL_INFO_TEXT_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,17 @@ class InfoSections {
 // The sections in Redis's form. `shards`: what the nodes say, if they were asked.
 std::string InfoText(const InfoSources& sources, const InfoSections& sections,
                      const std::vector<ShardInfoText>& shards);
+
+// A field of INFO that is a metric, too.
+struct InfoMetric {
+  std::string_view name;
+  std::string_view help;
+  FigureType type;
+  std::string value;
+};
+// Calls visit for each; of the figures see ForEachFigure. Any thread.
+void ForEachInfoMetric(const InfoSources& sources,
+                       const std::function<void(const InfoMetric&)>& visit);
 
 // Of the sections commandstats, errorstats and latencystats (info_of_commands.cc).
 void AppendCommandStats(const InfoSources& sources, std::string* out);

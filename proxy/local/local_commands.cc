@@ -44,7 +44,7 @@ LocalHandler HandlerOf(LocalCommand command) {
         ControlHandler,    AuditHandler,   ReloadHandler,   TransactionHandler, ScriptHandler,
         FunctionHandler,   WaitHandler,    ClusterHandler,  ChannelHandler,     ConfigHandler,
         SaveHandler,       DebugHandler,   TrackingHandler, InfoHandler,        SlowlogHandler,
-        LatencyHandler,    MonitorHandler, TraceHandler}) {
+        LatencyHandler,    MonitorHandler, TraceHandler,    KeyHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

@@ -143,6 +143,7 @@ LocalHandler ConnectionHandler(LocalCommand command);
 LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);
 LocalHandler ProxyHandler(LocalCommand command);
+LocalHandler KeyHandler(LocalCommand command);
 LocalHandler ControlHandler(LocalCommand command);
 LocalHandler FleetHandler(LocalCommand command);
 LocalHandler AuditHandler(LocalCommand command);

@@ -55,6 +55,9 @@ void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
   if (from.pool().password != to.pool().password) {
     diff->options.push_back({"proxy.password", "", "(changed)"});
   }
+  if (from.metrics.password != to.metrics.password) {
+    diff->options.push_back({"metrics.password", "", "(changed)"});
+  }
   // The second names are shown nowhere.
   const auto same = [&](auto key) {
     return std::ranges::equal(from.pool().command_rules.names, to.pool().command_rules.names, {},

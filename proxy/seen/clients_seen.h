@@ -13,6 +13,7 @@
 #include "proxy/seen/command_stats.h"
 #include "proxy/seen/error_counts.h"
 #include "proxy/seen/latency_events.h"
+#include "proxy/seen/shards_seen.h"
 #include "proxy/seen/slow_log.h"
 #include "proxy/seen/time_split.h"
 #include "proxy/seen/tracer.h"
@@ -66,6 +67,9 @@ class ClientsSeen {
   uint64_t ClockUs() const { return shared_.clock_us(); }
   int64_t UnixUs() const { return shared_.unix_time_us(); }
 
+  // Not for other threads.
+  ShardsSeen& shards() { return shards_; }
+
   const CommandStats& commands() const { return commands_; }
   const ErrorCounts& errors() const { return errors_; }
   // CONFIG RESETSTAT.
@@ -88,6 +92,7 @@ class ClientsSeen {
   bool tracking_ = true;
   CommandStats commands_;
   ErrorCounts errors_;
+  ShardsSeen shards_;
 };
 
 }  // namespace gemel

@@ -4,18 +4,11 @@
 
 namespace gemel {
 
-namespace {
-
-constexpr std::string_view kErr = "ERR";
-
-// As afterErrorReply of Redis: a word that ends within the first 32 bytes.
 std::string_view ErrorPrefix(std::string_view error) {
   if (error.starts_with('-')) error.remove_prefix(1);
   const size_t space = error.substr(0, 31).find(' ');
-  return space == std::string_view::npos || space == 0 ? kErr : error.substr(0, space);
+  return space == std::string_view::npos || space == 0 ? kErrorOfNoKind : error.substr(0, space);
 }
-
-}  // namespace
 
 void ErrorCounts::Add(std::string_view error) try {
   const std::string_view prefix = ErrorPrefix(error);
@@ -23,7 +16,7 @@ void ErrorCounts::Add(std::string_view error) try {
   ++total_;
   auto found = counts_.find(prefix);
   if (found == counts_.end()) {
-    found = counts_.emplace(counts_.size() < kMost ? prefix : kErr, 0).first;
+    found = counts_.emplace(counts_.size() < kMost ? prefix : kErrorOfNoKind, 0).first;
   }
   ++found->second;
 } catch (const std::bad_alloc&) {  // the total has it

@@ -11,6 +11,11 @@
 
 namespace gemel {
 
+inline constexpr std::string_view kErrorOfNoKind = "ERR";
+// What tells the kind of an error reply, as afterErrorReply of Redis: a word that ends within the
+// first 32 bytes.
+std::string_view ErrorPrefix(std::string_view error);
+
 // Any thread.
 class ErrorCounts {
  public:

@@ -24,6 +24,18 @@ uint64_t LatencySum::UpTo(uint64_t us) const {
   return count;
 }
 
+std::vector<uint64_t> LatencySum::UpToEach(std::span<const uint64_t> bounds_us) const {
+  std::vector<uint64_t> sums;
+  uint64_t count = 0;
+  size_t place = 0;
+  for (const uint64_t bound : bounds_us) {
+    const size_t last = LatencyHistogram::PlaceOf(bound);
+    for (; place <= last && place < counts_.size(); ++place) count += counts_[place];
+    sums.push_back(count);
+  }
+  return sums;
+}
+
 uint64_t LatencySum::At(double percentile) const {
   if (total_ == 0) return 0;
   const auto wanted = std::max<uint64_t>(

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace gemel {
@@ -48,6 +49,8 @@ class LatencySum {
   uint64_t total() const { return total_; }
   // Not above so many microseconds were so many.
   uint64_t UpTo(uint64_t us) const;
+  // The same of several, that grow.
+  std::vector<uint64_t> UpToEach(std::span<const uint64_t> bounds_us) const;
   // As hdr_value_at_percentile.
   uint64_t At(double percentile) const;
 

@@ -4,14 +4,24 @@
 
 namespace gemel {
 
-std::string ExposureWarning(const PoolConfig& pool) {
-  if (!pool.password.empty()) return {};
+namespace {
+
+// Those that other machines may reach, with commas between them.
+std::string OpenOnes(const std::vector<Address>& all) {
   std::string listeners;
-  for (const Address& address : pool.listen) {
+  for (const Address& address : all) {
     const std::string text = address.ToString();
     if (address.host == "localhost" || IsLocalPeer(text)) continue;
     listeners += (listeners.empty() ? "" : ", ") + text;
   }
+  return listeners;
+}
+
+}  // namespace
+
+std::string ExposureWarning(const PoolConfig& pool) {
+  if (!pool.password.empty()) return {};
+  const std::string listeners = OpenOnes(pool.listen);
   if (listeners.empty()) return {};
   return pool.protected_mode
              ? "protected mode: there is no password, so on " + listeners +
@@ -19,6 +29,18 @@ std::string ExposureWarning(const PoolConfig& pool) {
                    "password"
              : "there is no password and protected_mode is off: whoever reaches " + listeners +
                    " may read, write and change the config: set [proxy] password";
+}
+
+std::string MetricsExposureWarning(const Config& config) {
+  if (!config.metrics.password.empty()) return {};
+  const std::string listeners = OpenOnes(config.metrics.listen);
+  if (listeners.empty()) return {};
+  return config.pool().protected_mode
+             ? "protected mode: there is no [metrics] password, so on " + listeners +
+                   " only this machine may look at the metrics: set [metrics] password"
+             : "there is no [metrics] password and protected_mode is off: whoever reaches " +
+                   listeners +
+                   " may look at the metrics, and at names of keys: set [metrics] password";
 }
 
 }  // namespace gemel

@@ -13,6 +13,9 @@ namespace gemel {
 // to do. Else empty. Names are not resolved: but for "localhost", any may lead elsewhere.
 std::string ExposureWarning(const PoolConfig& pool);
 
+// The same of the listeners of metrics and their password.
+std::string MetricsExposureWarning(const Config& config);
+
 }  // namespace gemel
 
 #endif  // GEMEL_PROXY_SERVER_EXPOSURE_H_

@@ -52,7 +52,9 @@ struct UvReloader::Job : ReloadQueue::Waiting {
   std::shared_ptr<NextLog> log;  // if it changes
   std::string log_error;         // why the one in use could not be opened anew
   std::vector<std::pair<Address, std::vector<UniqueFd>>> sockets;
-  std::string unbound;   // why one of the new listeners cannot be
+  std::shared_ptr<UvMetrics> metrics;
+  UvMetrics::Opened metrics_opened;  // new listeners of metrics
+  std::string unbound;               // why one of the new listeners cannot be
   std::string unopened;  // why the new log cannot be
   size_t workers = 0;    // that have not gone over yet
 };

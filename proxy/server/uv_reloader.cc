@@ -50,6 +50,7 @@ UvReloader::UvReloader(uv_loop_t* loop, UvWorker::Shared* shared, UvPresence* pr
     : loop_(loop),
       side_(std::make_unique<UvSideThread>(loop, "gemel-reload")),
       shared_(shared),
+      metrics_(std::make_shared<UvMetrics>(shared)),
       presence_(presence),
       coordinator_(coordinator),
       front_(coordinator->FrontFor([worker = shared->workers[0].get()](std::function<void()> task) {
@@ -81,6 +82,7 @@ void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
 
 void UvReloader::Stop() {
   stopped_ = true;
+  metrics_->Stop();
   steps_.Stop();
   UvNames::Process().Stop();  // what runs may wait for a name
   again_.reset();
@@ -93,6 +95,13 @@ void UvReloader::Stop() {
   queue_.Stop();
 }
 
+bool UvReloader::ShowMetrics(std::string* error) {
+  UvMetrics::Opened opened;
+  if (!metrics_->Open(*serving_.config, &opened, error)) return false;
+  metrics_->Use(serving_.config, std::move(opened));
+  return true;
+}
+
 void UvReloader::Next() {
   if (running_) return;
   std::optional<ReloadQueue::Waiting> next = queue_.Take();
@@ -100,6 +109,7 @@ void UvReloader::Next() {
   auto job = running_ = std::make_shared<Job>();
   static_cast<ReloadQueue::Waiting&>(*job) = *std::move(next);
   job->now = serving_;
+  job->metrics = metrics_;
   for (const LeavingShard& shard : Leaving()) job->taken.push_back(shard.slot);
   job->text = text_;
   if (member_.fleet != nullptr) {
@@ -199,6 +209,7 @@ void UvReloader::Load(Job* job) {
     }
     job->sockets.emplace_back(address, std::move(sockets));
   }
+  if (!job->metrics->Open(*job->next.config, &job->metrics_opened, &job->unbound)) return;
   const LogConfig& log = job->next.config->log;
   if (log == job->now.config->log || job->order.dry_run) return;
   job->log = PrepareLog(log, &job->unopened);
@@ -304,11 +315,13 @@ void UvReloader::DropSockets(Job* job) {
     if (address.IsUnix()) RemoveSocketFile(address.path);
   }
   job->sockets.clear();
+  job->metrics->Drop(std::exchange(job->metrics_opened, {}));
 }
 
 // The job's text is that of the config in effect.
-void UvReloader::Keep(const Job& job) {
+void UvReloader::Keep(Job& job) {
   if (job.log) UseLog(job.log);
+  metrics_->Use(serving_.config, std::exchange(job.metrics_opened, {}));
   text_ = job.text;
   UseTls(job.tls);
   if (job.fleet != nullptr) {

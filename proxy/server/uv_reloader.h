@@ -21,6 +21,7 @@
 #include "proxy/reload/reload_queue.h"
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/reload_steps.h"
+#include "proxy/server/uv_metrics.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
@@ -44,6 +45,9 @@ class UvReloader : private ReloadSteps::Host {
   void Submit(ReloadOrder order, ReloadDone done);
   // The process is a member of that fleet, which outlives this. Before any Submit.
   void SetFleet(UvFleet* fleet);
+  // Shows the metrics as the config in effect says. False and *error if it cannot. Before any
+  // Submit.
+  bool ShowMetrics(std::string* error);
   // What the fleet agrees on is another.
   void OnFleet();
   // A worker has let go of a shard that a change removed.
@@ -86,7 +90,7 @@ class UvReloader : private ReloadSteps::Host {
   void OnRingsBuilt(std::shared_ptr<Job>) { steps_.OnRingsMade(); }
   void GoOver(UvWorker* worker, const std::shared_ptr<UvWorker::Change>& change,
               const std::shared_ptr<Meeting>& meeting);
-  void Keep(const Job& job);
+  void Keep(Job& job);
   void End(const std::shared_ptr<Job>& job, ReloadOutcome outcome);
   void Refuse(const std::shared_ptr<Job>& job, const std::string& why);
   void TryLater(const std::shared_ptr<Job>& job, const std::string& why);
@@ -111,6 +115,7 @@ class UvReloader : private ReloadSteps::Host {
   uv_loop_t* loop_;
   std::unique_ptr<UvSideThread> side_;  // none after Stop
   UvWorker::Shared* shared_;
+  std::shared_ptr<UvMetrics> metrics_;  // a job that hangs on its thread has it, too
   UvPresence* presence_;
   CoordinatorService* coordinator_;
   std::unique_ptr<Coordinator> front_;

@@ -138,6 +138,7 @@ class Server {
     AddListeners(&sockets);
     room_.WarnOfExposure(config_.pool());
     MakeReloader(serving);
+    if (!reloader_->ShowMetrics(error)) return false;
     presence_->set_on_rival([this](const std::string& why, bool ends) {
       shared_.workers[0]->Post([this, why, ends] { OnRival(why, ends); });
     });

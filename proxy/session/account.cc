@@ -28,6 +28,10 @@ void Account::CountSpecial(Request* request, std::string_view reply, uint64_t to
   const bool failed = reply.starts_with('-');
   const bool rejected = failed && IsRejection(reply);
   if (failed) seen->OnError(reply);
+  if (seen->shards().on() && request->submitted) {
+    if (failed) seen->shards().OnError(request->shard, reply);
+    if (!rejected) seen->shards().OnDone(request->shard, took_us);
+  }
   if (rejected) {
     seen->OnRejected(*row);
   } else {

@@ -59,6 +59,8 @@ class Account {
       CountSpecial(request, reply, took_us);
     } else {
       context_->seen->OnDone(*request->row, took_us);
+      if (context_->seen->shards().on() && request->submitted) [[unlikely]]
+        context_->seen->shards().OnDone(request->shard, took_us);
     }
   }
   // Who it is, for what is noted of slow commands.

@@ -225,6 +225,7 @@ void UvWorker::Use(const Serving& serving) {
   sessions_.session_context().memo.Forget();
   sessions_.session_context().config = serving_.config.get();
   seen_.clients.SetOptions(config);
+  SetLooking();
 }
 
 void UvWorker::AddShard(const ShardConfig& config, const ShardInfo& info) {

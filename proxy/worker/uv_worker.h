@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@
 #include "proxy/worker/uv_worker_timers.h"
 
 namespace gemel {
+
+struct WorkerReadings;
 
 class UvWorker : private WorkerRequestHandler {
  public:
@@ -131,6 +134,14 @@ class UvWorker : private WorkerRequestHandler {
   void LetClientsGo();
   // The process keeps other libraries of functions: every shard is told.
   void TellLibraries();
+  // Adds what it tells of `most` of its shards, from that one on. True: there are more; else the
+  // rest of it was told, too.
+  bool Read(WorkerReadings* readings, bool keys, size_t from, size_t most);
+  // Where such a request (of kind kExplain) to its shard of that slot would go; nothing: it has
+  // none.
+  std::optional<ShardExplanation> Explain(uint32_t slot, const Request& request) const;
+  // Has that shard carry an order out; `done` runs once, maybe at once. False: it has none.
+  bool Carry(uint32_t slot, const ShardOrder& order, OrderDone done);
   // Every copy has answered every write that was sent.
   bool Quiet() const { return shards_.Quiet(); }
   // Ends everything; Run returns.
@@ -145,6 +156,7 @@ class UvWorker : private WorkerRequestHandler {
 
   void ConnectFleet(const FleetFacts& facts);
   void Use(const Serving& serving);
+  void SetLooking();
   void SetScheduling();
   void SetIoUring();
   // At the beginning of whatever the loop calls.

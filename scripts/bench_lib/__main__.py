@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import against, channels, evict, fleet, handover, load, memory, protocols, queues, reload, tls
+from . import against, channels, evict, fleet, handover, load, memory, protocols, queues, reload, scrape, tls
 from .load import Case, Run
 from .process import BenchError
 from .report import Results
@@ -65,6 +65,8 @@ def parse_arguments() -> argparse.Namespace:
                              "and a fleet of three beside one gemel")
     parser.add_argument("--tls", action="store_true",
                         help="instead: what ending TLS costs beside haproxy and stunnel, before a redis-server")
+    parser.add_argument("--scrape", type=int, nargs="?", const=1000, default=0, metavar="SHARDS",
+                        help="instead: scrapes of the metrics of so many shards (1,000)")
     parser.add_argument("--check", action="store_true", help="exit 1 if a bar is missed")
     arguments = parser.parse_args()
     arguments.reps = arguments.reps or (3 if arguments.quick else 5)
@@ -175,6 +177,10 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
             text, facts = reload.table(reloads, arguments.reload), reload.as_json(
                 reloads, arguments.reload)
             missed = reload.missed(reloads)
+        elif arguments.scrape:
+            scrapes = scrape.measure(arguments.gemel, Path(folder), arguments.scrape)
+            text, facts = scrape.table(scrapes, arguments.scrape), scrape.as_json(scrapes, arguments.scrape)
+            missed = scrape.missed(scrapes)
         elif arguments.evict:
             text, facts, missed = measure_evict(arguments, Path(folder))
         elif arguments.protocols:
@@ -232,7 +238,7 @@ def main() -> int:
                 raise BenchError(f"{arguments.gemel} is no program: build it with scripts/build")
             arguments.gemel = arguments.gemel.resolve()
         if (arguments.reload or arguments.handover or arguments.evict or arguments.protocols or arguments.queues
-                or arguments.channels or arguments.fleet or arguments.tls):
+                or arguments.channels or arguments.fleet or arguments.tls or arguments.scrape):
             return measure_one_thing(arguments)
         facts = about(arguments)
         for name, version in facts["versions"].items():

@@ -145,7 +145,8 @@ TEST(ConfigErrors, UnknownSections) {
   const std::string all =
       "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
       "[timeouts], "
-      "[resync], [audit], [removals], [commands], [fleet], [slowlog], [latency], [[command]], "
+      "[resync], [audit], [removals], [commands], [fleet], [slowlog], [latency], [metrics], "
+      "[[command]], "
       "[log]";
   Expect({
       {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},

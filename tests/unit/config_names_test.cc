@@ -217,6 +217,10 @@ max_len = 422
 monitor_threshold = 423
 tracking = false
 percentiles = "42 43"
+[metrics]
+listen = ["127.0.0.1:9121", "[::1]:9122"]
+password = "looker-secret"
+actions = true
 [log]
 level = "warn"
 file = "/var/log/gemel"
@@ -311,15 +315,15 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 91u);
+  EXPECT_EQ(options, 93u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected
 // by the way it is read; the list says what else is.
 TEST(ConfigNamesTest, WhatIsProtected) {
-  const std::set<std::string> wanted = {"proxy.listen",     "proxy.state_dir",
-                                        "log.file",         "log.rotate_bytes",
-                                        "log.rotate_files", "proxy.protected_mode"};
+  const std::set<std::string> wanted = {
+      "proxy.listen",     "proxy.state_dir",      "log.file",       "log.rotate_bytes",
+      "log.rotate_files", "proxy.protected_mode", "metrics.listen", "metrics.actions"};
   std::set<std::string> found;
   for (const OptionInfo& option : KnownOptions()) {
     if (option.guard == Guard::kProtected) found.insert(option.name);

@@ -35,6 +35,7 @@ void ExpectDefaultProcess(const Config& config) {
   EXPECT_TRUE(config.io_uring);
   EXPECT_TRUE(config.watch_config);
   EXPECT_EQ(config.protected_configs, ProtectedConfigs::kNo);
+  EXPECT_EQ(config.metrics, MetricsConfig());
   EXPECT_EQ(config.log.level, LogLevel::kInfo);
   EXPECT_EQ(config.log.file, "");
   EXPECT_EQ(config.log.rotate_bytes, 64u << 20);
@@ -138,10 +139,11 @@ TEST(ConfigOptions, Defaults) {
 
 TEST(ConfigOptions, EmptySectionsChangeNothing) {
   std::optional<Config> plain = Load(kShard);
-  std::optional<Config> empty =
-      Load(std::string(kShard) +
-           "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
-           "[timeouts]\n[resync]\n[audit]\n[removals]\n[slowlog]\n[latency]\n[commands]\n[log]\n");
+  std::optional<Config> empty = Load(
+      std::string(kShard) +
+      "[proxy]\n[ring]\n[write]\n[read]\n[health]\n[limits]\n"
+      "[timeouts]\n[resync]\n[audit]\n[removals]\n[slowlog]\n[latency]\n[metrics]\n[commands]\n"
+      "[log]\n");
   ASSERT_TRUE(plain && empty);
   EXPECT_EQ(*plain, *empty);
 }

@@ -39,5 +39,20 @@ TEST(ExposureTest, OnlyBeyondLoopbackAndWithoutAPassword) {
             "read, write and change the config: set [proxy] password");
 }
 
+TEST(ExposureTest, OfMetrics) {
+  Config config;
+  config.pools.emplace_back();
+  config.metrics.listen = {{"127.0.0.1", 9121, ""}, {"localhost", 9122, ""}};
+  EXPECT_EQ(MetricsExposureWarning(config), "");
+  config.metrics.listen.push_back({"0.0.0.0", 9121, ""});
+  EXPECT_EQ(MetricsExposureWarning(config),
+            "protected mode: there is no [metrics] password, so on 0.0.0.0:9121 only this machine "
+            "may look at the metrics: set [metrics] password");
+  config.pool().protected_mode = false;
+  EXPECT_NE(MetricsExposureWarning(config).find("whoever reaches 0.0.0.0:9121"), std::string::npos);
+  config.metrics.password = "p";
+  EXPECT_EQ(MetricsExposureWarning(config), "");
+}
+
 }  // namespace
 }  // namespace gemel::exposure_test
