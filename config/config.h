@@ -230,12 +230,28 @@ struct CommandsConfig {
   bool operator==(const CommandsConfig&) const = default;
 };
 
+// [[user]]: who clients may be, and what they may do.
+struct UserConfig {
+  std::string name;
+  // Of Redis's ACL, one after the other: "on", ">password", "~cache:*", "+@read", ...
+  std::vector<std::string> rules;
+  bool trusted_scripts = false;  // its scripts may do what gemel may on the nodes
+  // Where the config file has its rules, from 1. No part of what it is equal to.
+  uint32_t line = 0;
+  uint32_t column = 0;
+
+  bool operator==(const UserConfig& other) const {
+    return name == other.name && rules == other.rules && trusted_scripts == other.trusted_scripts;
+  }
+};
+
 // A pool: its own listeners, ring and shards. The file of today describes one.
 struct PoolConfig {
   std::string name = "default";
   std::vector<Address> listen;  // default 127.0.0.1:6380
   std::string user;             // clients must AUTH with these when password is not empty
   std::string password;
+  std::vector<UserConfig> users;
   bool protected_mode = true;  // without a password only clients on this machine are served
   uint32_t databases = 16;     // that clients may SELECT; see Databases
   bool cluster = false;        // clients are told that it is a Redis Cluster of one node,
@@ -330,6 +346,7 @@ struct Config {
   std::string state_dir = "state";
   Scheduling scheduling = Scheduling::kBatch;
   bool io_uring = true;      // many sends and receives in one system call, where the kernel has it
+  bool allow_readable_secrets = false;  // passwords in a file that everybody can read
   bool watch_config = true;  // a change of the file takes effect by itself
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
