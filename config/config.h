@@ -359,6 +359,10 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
+// A password in clear is in it, of clients, nodes or members of the fleet. What is in the file as a
+// hash is none.
+bool HasSecrets(const Config& config);
+
 }  // namespace gemel
 
 #endif  // GEMEL_CONFIG_CONFIG_H_

@@ -6,6 +6,7 @@
 #include <exception>
 #include <iostream>
 
+#include "backend/acl/acl_users.h"
 #include "backend/command/command_names.h"
 #include "config/posix_config_file.h"
 #include "proxy/log/log.h"
@@ -30,6 +31,8 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
   }
   if (*config) {
     std::optional<gemel::ConfigError> wrong = gemel::CheckCommandNames(**config);
+    if (!wrong) wrong = gemel::CheckUsers(**config);
+    if (!wrong) wrong = gemel::CheckSecretFile(**config);
     if (!wrong) wrong = gemel::CheckListenHosts(**config);
     if (!wrong) return true;
     error = *std::move(wrong);

@@ -169,6 +169,21 @@ void Session::CutOff() {
   replies_.out().Silence();
 }
 
+// Who has subscribed is closed by Redis's rule: if a channel is missing that its user had.
+bool Session::OnUsers() {
+  const AclUserPtr before = state_.access.account();
+  if (!state_.access.OnUsers()) return false;
+  const AclUserPtr& now = state_.access.account();
+  if (before == now || !state_.subscriptions.any() || !before->LosesChannels(*now)) return true;
+  for (const ChannelKind kind :
+       {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShardChannel}) {
+    for (const std::string& name : state_.subscriptions.Names(kind)) {
+      if (!now->AllowsChannel(TextOfChannel(name), kind == ChannelKind::kPattern)) return false;
+    }
+  }
+  return true;
+}
+
 void Session::TurnAwayIfProtected() {
   if (closing_ || state_.access.let_in() || !state_.access.Protected()) return;
   commands_.TellError(state_.access.TurnAway());

@@ -101,7 +101,7 @@ bool SessionCommands::Handle(std::string_view frame) {
     Reject(row, ArityError(*row));
     return true;
   }
-  if (!state_.access.let_in() && !MayGoOn(*row)) [[unlikely]]
+  if (!state_.access.free() && !MayGoOn(*row)) [[unlikely]]
     return true;
   if (context.pause.active() && MayWriteNow(*row)) [[unlikely]]
     return counted.NotYet();
@@ -137,11 +137,12 @@ bool SessionCommands::Handle(std::string_view frame) {
   return true;
 }
 
-// Of a client that has not given the password; else it has been answered.
+// Of a client that has not given the password, or whose user may not do all; else it has been
+// answered.
 bool SessionCommands::MayGoOn(const CommandRow& row) {
   switch (state_.access.Judge(row)) {
     case Access::Verdict::kServed:
-      return true;
+      return state_.access.allows_all() || HasRights(row);
     case Access::Verdict::kPasswordFirst:
       Reject(&row, "NOAUTH Authentication required.");
       return false;

@@ -75,6 +75,18 @@ void UvSessions::KillIdle(uint64_t active_ms) {
   }
 }
 
+void UvSessions::OnUsers() {
+  for (auto& session : connected_) {
+    Session& client = session->session();
+    if (client.OnUsers()) continue;
+    if (client.replies().pending() > 0 && !client.waits().active()) {
+      client.Drain();
+    } else {
+      session->Kill();
+    }
+  }
+}
+
 void UvSessions::Drain() {
   for (auto& session : connected_) session->session().Drain();
 }

@@ -39,6 +39,8 @@ class UvSessions : public SessionDirectory {
   void Reap();
   // Ends those that have said nothing since `active_ms`, and for whom nothing is pending.
   void KillIdle(uint64_t active_ms);
+  // The users are those of another pool now: whose own is gone is closed, once it has its answers.
+  void OnUsers();
   // Each is closed once it is answered; or at once.
   void Drain();
   void KillAll();

@@ -20,10 +20,24 @@ Access::Access(const StateContext* context, const std::string* peer)
   Reset();
 }
 
-const std::string& Access::user() const {
-  static const std::string kDefault = "default";
-  const std::string& user = context_->pool->config().user;
-  return user.empty() ? kDefault : user;
+void Access::Become(AclUserPtr account) {
+  account_ = std::move(account);
+  all_ = account_->AllowsAll();
+  scripts_ = all_ || account_->AllowsScripts(context_->pool->users().catalog());
+  free_ = let_in_ && all_;
+}
+
+void Access::Reset() {
+  let_in_ = NoPassword() && !Protected();
+  Become(context_->pool->users().first());
+}
+
+bool Access::OnUsers() {
+  const AclUsers& users = context_->pool->users();
+  AclUserPtr account = let_in_ ? users.Find(account_->name()) : users.first();
+  if (account == nullptr) return false;
+  if (account != account_) Become(std::move(account));
+  return true;
 }
 
 bool Access::Protected() const {
@@ -31,6 +45,7 @@ bool Access::Protected() const {
 }
 
 Access::Verdict Access::Judge(const CommandRow& row) const {
+  if (let_in_) return Verdict::kServed;
   if (Protected()) return Verdict::kTurnedAway;
   return NoPassword() || (row.flags & kCmdNoAuth) != 0 ? Verdict::kServed : Verdict::kPasswordFirst;
 }
@@ -66,9 +81,10 @@ bool Access::PutOff() {
 
 bool Access::TakePutOff() { return std::exchange(put_off_, false); }
 
-void Access::Right() {
+void Access::Right(AclUserPtr account) {
   let_in_ = true;
   wrong_ = 0;
+  Become(std::move(account));
 }
 
 void Access::Wrong() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/acl/acl_users.h"
 #include "backend/command/command_table.h"
 #include "proxy/session/state/state_context.h"
 
@@ -21,6 +22,8 @@ class Access {
 
   // It gave the password, or there was none when it connected: it stays let in, as with Redis.
   bool let_in() const { return let_in_; }
+  // Let in, and its user may do all: nothing more is to be looked at.
+  bool free() const { return free_; }
   // By the config in effect: let in, or no password is asked for.
   bool authenticated() const { return let_in_ || NoPassword(); }
   // What a client that is not let in may do: the config may have changed since it came.
@@ -32,7 +35,13 @@ class Access {
   // It is cut off for a browser's request: counts and tells it.
   void NoteCutOff();
 
-  const std::string& user() const;
+  // Whose rules count for it.
+  const AclUserPtr& account() const { return account_; }
+  const std::string& user() const { return account_->name(); }
+  bool allows_all() const { return all_; }
+  bool allows_scripts() const { return scripts_; }
+  // The users are those of another pool now. False: its own is gone.
+  bool OnUsers();
   bool local_peer() const { return local_peer_; }
 
   // True: the password that comes is not looked at yet, and the command that has it is to be read
@@ -42,20 +51,26 @@ class Access {
   bool TakePutOff();
   // One waits for its time still.
   bool Waits() const { return context_->now_ms < due_ms_; }
-  void Right();
+  // It is that user now.
+  void Right(AclUserPtr account);
   void Wrong();
 
   // As it was when it connected.
-  void Reset() { let_in_ = NoPassword() && !Protected(); }
+  void Reset();
 
  private:
-  bool NoPassword() const { return context_->pool->config().password.empty(); }
+  bool NoPassword() const { return context_->pool->users().first()->open(); }
+  void Become(AclUserPtr account);
 
   const StateContext* context_;
   const std::string* peer_;
+  AclUserPtr account_;
   uint64_t due_ms_ = 0;  // of a password that waits; 0: none does
   uint32_t wrong_ = 0;   // passwords since the last right one
   bool let_in_ = false;
+  bool free_ = false;
+  bool all_ = false;
+  bool scripts_ = false;
   bool put_off_ = false;
   bool local_peer_;
 };
