@@ -230,18 +230,30 @@ struct CommandsConfig {
   bool operator==(const CommandsConfig&) const = default;
 };
 
+// What a user may have at most, over all workers; 0: as much as it likes.
+struct UserLimits {
+  uint32_t max_clients = 0;
+  uint64_t requests_per_s = 0;
+  uint64_t bytes_per_s = 0;  // that it sends and is answered
+
+  bool any() const { return max_clients != 0 || requests_per_s != 0 || bytes_per_s != 0; }
+  bool operator==(const UserLimits&) const = default;
+};
+
 // [[user]]: who clients may be, and what they may do.
 struct UserConfig {
   std::string name;
   // Of Redis's ACL, one after the other: "on", ">password", "~cache:*", "+@read", ...
   std::vector<std::string> rules;
   bool trusted_scripts = false;  // its scripts may do what gemel may on the nodes
+  UserLimits limits;
   // Where the config file has its rules, from 1. No part of what it is equal to.
   uint32_t line = 0;
   uint32_t column = 0;
 
   bool operator==(const UserConfig& other) const {
-    return name == other.name && rules == other.rules && trusted_scripts == other.trusted_scripts;
+    return name == other.name && rules == other.rules && limits == other.limits &&
+           trusted_scripts == other.trusted_scripts;
   }
 };
 

@@ -40,6 +40,9 @@ Place ReadTable(TableReader table, UserConfig* user) {
   user->line = place.value_or(table.place()).line;
   user->column = place.value_or(table.place()).column;
   table.Bool("trusted_scripts", &user->trusted_scripts);
+  table.Integer("max_clients", 0, 1000 * 1000, &user->limits.max_clients);
+  table.Integer("requests_per_s", 0, 1000 * 1000 * 1000, &user->limits.requests_per_s);
+  table.Size("bytes_per_s", 0, uint64_t{1} << 40, &user->limits.bytes_per_s);
   table.Finish();
   return name.value_or(table.place());
 }

@@ -5,12 +5,14 @@
 #define GEMEL_BACKEND_ACL_ACL_USER_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "backend/acl/acl_selector.h"
+#include "backend/acl/user_meter.h"
 
 namespace gemel {
 
@@ -60,7 +62,10 @@ class AclUser {
   // The first is its own; the others were given in parentheses.
   std::span<const AclSelector> selectors() const { return selectors_; }
 
-  bool trusted_scripts = false;  // of its table in the file
+  // --- of its table in the file ---
+  bool trusted_scripts = false;
+  UserLimits limits;
+  std::shared_ptr<UserMeter> meter;  // what it has of these; of nobody yet: null
 
   bool operator==(const AclUser&) const = default;
 

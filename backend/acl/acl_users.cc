@@ -19,6 +19,7 @@ AclUser OpenUser(const AclCatalog& catalog, const std::string& name) {
 // Its rules count on top of Redis's "reset", which is what a new user is.
 std::string MakeUser(const AclCatalog& catalog, const UserConfig& config, AclUser* user) {
   user->trusted_scripts = config.trusted_scripts;
+  user->limits = config.limits;
   return user->ApplyAll(catalog, config.rules);
 }
 
@@ -83,6 +84,7 @@ AclUsers::AclUsers(const PoolConfig& config, const CommandTable* table, const Ac
     if (users_.contains(name)) continue;
     AclUser user = UserOf(*catalog_, config, name);
     const AclUserPtr known = before != nullptr ? before->Find(name) : nullptr;
+    user.meter = known != nullptr ? known->meter : std::make_shared<UserMeter>();
     users_.emplace(name, known != nullptr && *known == user
                              ? known
                              : std::make_shared<const AclUser>(std::move(user)));

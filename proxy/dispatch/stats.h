@@ -107,6 +107,8 @@ struct alignas(64) WorkerStats : CounterList {
   Counter denied_key{this, {{"stats", "acl_access_denied_key"}, "Keys that users may not"}};
   Counter denied_channel{this,
                          {{"stats", "acl_access_denied_channel"}, "Channels that users may not"}};
+  Counter user_pauses{
+      this, {{"stats", "user_limit_pauses"}, "Commands that waited for the limits of a [[user]]"}};
   Counter denials{this,
                   {{"stats", "protected_mode_denials"}, "Clients turned away by protected mode"}};
   Counter cross_protocol{

@@ -7,6 +7,7 @@
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/session/errors.h"
 #include "proxy/session/rights.h"
 #include "proxy/session/session.h"
 
@@ -51,6 +52,11 @@ void Quit(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
 
 void Reset(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.state().Reset();
+  if (session.state().access.full()) {
+    session.ReplyError(kUserIsFull);
+    session.CloseAfterReplies();
+    return;
+  }
   session.ReplyNow("+RESET\r\n");
 }
 
@@ -83,8 +89,9 @@ void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
 bool Authenticate(Session& session, std::string_view user, std::string_view password) {
   const AclUsers& users = session.context().pool->users();
   if (users.Authenticates(user, password)) {
-    session.state().access.Right(users.Find(user));
-    return true;
+    if (session.state().access.Right(users.Find(user))) return true;
+    session.ReplyError(kUserIsFull);
+    return false;
   }
   session.state().access.Wrong();
   NoteDenied(&session, AclDenied::kNothing, session.context().args[0], user);

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "proxy/session/errors.h"
+
 namespace gemel {
 
 namespace {
@@ -185,6 +187,11 @@ bool Session::OnUsers() {
 }
 
 void Session::TurnAwayIfProtected() {
+  if (!closing_ && state_.access.full()) {
+    context_->stats->rejected.Add(1);
+    commands_.TellError(kUserIsFull);
+    Drain();
+  }
   if (closing_ || state_.access.let_in() || !state_.access.Protected()) return;
   commands_.TellError(state_.access.TurnAway());
   Drain();

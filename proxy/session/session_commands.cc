@@ -71,7 +71,10 @@ bool SessionCommands::Take() {
     const bool handled = Handle(input_.reader().frame());
     if (watched) [[unlikely]]
       TellDraft(handled);
-    if (handled) state_.reply_mode.Next();
+    if (handled) {
+      state_.reply_mode.Next();
+      state_.access.Handled();
+    }
     return handled;
   } catch (const std::bad_alloc&) {
     Request* const now = replies_.last();
@@ -89,6 +92,8 @@ bool SessionCommands::Take() {
 bool SessionCommands::Handle(std::string_view frame) {
   SessionContext& context = *context_;
   Counted counted(&facts_, context.stats);
+  if (!state_.access.free() && state_.access.SlowsDown(frame.size())) [[unlikely]]
+    return counted.NotYet();
   const CommandRow* row = context.memo.Find(context.pool->names(), context.args);
   std::string renamed;
   if (row == nullptr) [[unlikely]] {

@@ -3,7 +3,9 @@
 #ifndef GEMEL_PROXY_SESSION_STATE_ACCESS_H_
 #define GEMEL_PROXY_SESSION_STATE_ACCESS_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,11 +21,24 @@ class Access {
 
   // Both outlive it. `peer` is the client's address.
   Access(const StateContext* context, const std::string* peer);
+  ~Access() { LeaveMeter(); }
+  Access(const Access&) = delete;
+  Access& operator=(const Access&) = delete;
 
   // It gave the password, or there was none when it connected: it stays let in, as with Redis.
   bool let_in() const { return let_in_; }
   // Let in, and its user may do all: nothing more is to be looked at.
   bool free() const { return free_; }
+  // Its user has had its part: the command, of so many bytes, is to be read again when it is time.
+  bool SlowsDown(uint64_t bytes) { return limited_ && !paid_ && MustWait(bytes); }
+  // A command is handled.
+  void Handled() { paid_ = false; }
+  // It took so much of its answers.
+  void Spend(uint64_t bytes) {
+    if (limited_) account_->meter->Spend(bytes);
+  }
+  // More clients are its user than may be.
+  bool full() const { return full_; }
   // By the config in effect: let in, or no password is asked for.
   bool authenticated() const { return let_in_ || NoPassword(); }
   // What a client that is not let in may do: the config may have changed since it came.
@@ -50,9 +65,9 @@ class Access {
   // It was, since this was asked last.
   bool TakePutOff();
   // One waits for its time still.
-  bool Waits() const { return context_->now_ms < due_ms_; }
-  // It is that user now.
-  void Right(AclUserPtr account);
+  bool Waits() const { return context_->now_ms < std::max(due_ms_, slow_until_ms_); }
+  // It gave the password, and is that user now. False: as many clients as may be are that already.
+  bool Right(AclUserPtr account);
   void Wrong();
 
   // As it was when it connected.
@@ -60,15 +75,22 @@ class Access {
 
  private:
   bool NoPassword() const { return context_->pool->users().first()->open(); }
-  void Become(AclUserPtr account);
+  bool Become(AclUserPtr account, uint32_t most);
+  bool MustWait(uint64_t bytes);
+  void LeaveMeter();
 
   const StateContext* context_;
   const std::string* peer_;
   AclUserPtr account_;
+  std::shared_ptr<UserMeter> meter_;  // in which it is counted; null: in none
+  uint64_t slow_until_ms_ = 0;
   uint64_t due_ms_ = 0;  // of a password that waits; 0: none does
   uint32_t wrong_ = 0;   // passwords since the last right one
   bool let_in_ = false;
   bool free_ = false;
+  bool limited_ = false;  // in requests or bytes
+  bool paid_ = false;     // the command at hand is counted
+  bool full_ = false;
   bool all_ = false;
   bool scripts_ = false;
   bool put_off_ = false;
