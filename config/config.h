@@ -357,9 +357,9 @@ struct Config {
   // starts from the file's folder and is already joined with it.
   std::string state_dir = "state";
   Scheduling scheduling = Scheduling::kBatch;
-  bool io_uring = true;      // many sends and receives in one system call, where the kernel has it
+  bool io_uring = true;  // many sends and receives in one system call, where the kernel has it
   bool allow_readable_secrets = false;  // passwords in a file that everybody can read
-  bool watch_config = true;  // a change of the file takes effect by itself
+  bool watch_config = true;             // a change of the file takes effect by itself
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
   FleetConfig fleet;

@@ -118,8 +118,9 @@ bool SetUserRules(std::string* text, std::string_view name, const std::optional<
   std::string wrong;
   const std::optional<toml::table> result = ParseToml(edited, &wrong);
   if (!result || !(*result == *file)) {
-    *error = "the user's table cannot be changed without a change of something else in the file, "
-             "edit it by hand";
+    *error =
+        "the user's table cannot be changed without a change of something else in the file, "
+        "edit it by hand";
     return false;
   }
   *text = std::move(edited);

@@ -23,8 +23,8 @@ constexpr char kUserName[] =
 
 bool IsUserName(std::string_view text) {
   return text.size() <= kMaxUser && std::none_of(text.begin(), text.end(), [](char c) {
-    return c == ' ' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
+           return c == ' ' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+         });
 }
 
 Place ReadTable(TableReader table, UserConfig* user) {

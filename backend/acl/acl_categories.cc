@@ -9,9 +9,9 @@ namespace {
 
 // Source: ACLCommandCategories of acl.c, Redis 7.0.
 constexpr std::string_view kCategories[] = {
-    "keyspace", "read",   "write",  "set",         "sortedset", "list",       "hash",
-    "string",   "bitmap", "hyperloglog", "geo",    "stream",    "pubsub",     "admin",
-    "fast",     "slow",   "blocking", "dangerous", "connection", "transaction", "scripting",
+    "keyspace", "read",   "write",       "set",       "sortedset",  "list",        "hash",
+    "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
+    "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting",
 };
 
 uint32_t BitsOf(std::string_view words) {

@@ -1,4 +1,5 @@
-// A selector in the words of its rules. Source: ACLDescribeSelectorCommandRules of acl.c, Redis 7.0.
+// A selector in the words of its rules. Source: ACLDescribeSelectorCommandRules of acl.c,
+// Redis 7.0.
 
 #include "backend/acl/acl_categories.h"
 #include "backend/acl/acl_selector.h"
@@ -78,7 +79,9 @@ std::string AclSelector::DescribeKeys() const {
   if (all_keys_) return "~*";
   std::string rules;
   for (const KeyPattern& known : keys_) {
-    const char* form = known.rights == kAclReadWrite ? "~" : known.rights == kAclRead ? "%R~" : "%W~";
+    const char* form = known.rights == kAclReadWrite ? "~"
+                       : known.rights == kAclRead    ? "%R~"
+                                                     : "%W~";
     Append(form + known.pattern, &rules);
   }
   return rules;

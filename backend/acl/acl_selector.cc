@@ -12,9 +12,8 @@ namespace gemel {
 namespace {
 
 bool HasSpaces(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
-  });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; });
 }
 
 }  // namespace

@@ -131,9 +131,8 @@ bool AclUser::AllowsUnnamedKeys(const AclCatalog& catalog, const CommandRow& row
 
 bool AclUser::AllowsScripts(const AclCatalog& catalog) const {
   return trusted_scripts ||
-         std::any_of(selectors_.begin(), selectors_.end(), [&](const AclSelector& selector) {
-           return selector.AllowsScripts(catalog);
-         });
+         std::any_of(selectors_.begin(), selectors_.end(),
+                     [&](const AclSelector& selector) { return selector.AllowsScripts(catalog); });
 }
 
 // --- channels ---

@@ -44,8 +44,7 @@ class AclUser {
   bool AllowsAll() const;
   // SORT with BY or GET reads keys that are not named: who may, may read all of them.
   bool AllowsUnnamedKeys(const AclCatalog& catalog, const CommandRow& row,
-                         std::span<const std::string_view> args,
-                         std::vector<uint32_t>* keys) const;
+                         std::span<const std::string_view> args, std::vector<uint32_t>* keys) const;
   // It may run scripts and functions, in which nobody looks what they do: it may all that these
   // can, or its table in the file says so.
   bool AllowsScripts(const AclCatalog& catalog) const;

@@ -70,9 +70,8 @@ std::string Shown(const AclCatalog& catalog, const UserConfig& config) {
 }  // namespace
 
 bool IsAclUserName(std::string_view name) {
-  return std::none_of(name.begin(), name.end(), [](char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
-  });
+  return std::none_of(name.begin(), name.end(),
+                      [](char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0'; });
 }
 
 AclUsers::AclUsers(const PoolConfig& config, const CommandTable* table, const AclUsers* before)

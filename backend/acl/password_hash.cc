@@ -33,8 +33,8 @@ std::string PasswordHash(std::string_view password) {
 
 bool IsPasswordHash(std::string_view text) {
   return text.size() == kHashDigits && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 bool SamePasswordHash(std::string_view a, std::string_view b) {

@@ -143,9 +143,8 @@ struct alignas(64) WorkerStats : CounterList {
 
   // CONFIG RESETSTAT: what Redis resets. The worker's.
   void Reset() {
-    for (Counter* counter :
-         {&commands, &input_bytes, &output_bytes, &connections, &rejected, &denied_auth, &denied_cmd,
-          &denied_key, &denied_channel}) {
+    for (Counter* counter : {&commands, &input_bytes, &output_bytes, &connections, &rejected,
+                             &denied_auth, &denied_cmd, &denied_key, &denied_channel}) {
       counter->Set(0);
     }
   }

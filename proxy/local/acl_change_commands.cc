@@ -1,5 +1,5 @@
-// ACL SETUSER, DELUSER, LOAD and SAVE. Users are of the config: what changes them is a reload of the
-// text in effect, as CONFIG SET is, and all workers go over to it at once.
+// ACL SETUSER, DELUSER, LOAD and SAVE. Users are of the config: what changes them is a reload of
+// the text in effect, as CONFIG SET is, and all workers go over to it at once.
 
 #include <algorithm>
 
@@ -37,13 +37,13 @@ void AclSetUser(LocalCommands&, Session& session, const CommandRow& row, LocalAr
                        "password by CONFIG SET requirepass");
     return;
   }
+  if (!FitsAnOrder(session, args)) return;
   std::optional<std::string> rules;
   std::string error;
   if (!CarryOut(user, config, &rules, &error)) {
     session.ReplyError("ERR " + error);
     return;
   }
-  if (!FitsAnOrder(session, args)) return;
   ReloadOrder order;
   order.cause = "ACL SETUSER " + user.name;
   order.users.push_back(std::move(user));

@@ -136,14 +136,14 @@ void AclGenPass(LocalCommands&, Session& session, const CommandRow&, LocalArgs a
 }
 
 void AclLogCommand(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
-  AclLog* log = &session.context().access->acl_log();
+  AccessGuard* access = session.context().access;
   int64_t count = kShownByDefault;
   if (args.size() > 3) {
     session.ReplyError(SubcommandSyntaxError(args));
     return;
   }
   if (args.size() == 3 && EqualsLower(args[2], "reset")) {
-    log->Reset();
+    if (access != nullptr) access->acl_log().Reset();
     session.ReplyNow("+OK\r\n");
     return;
   }
@@ -152,8 +152,12 @@ void AclLogCommand(LocalCommands&, Session& session, const CommandRow&, LocalArg
     return;
   }
   std::string out;
-  log->AppendReply(static_cast<size_t>(std::max<int64_t>(count, 0)),
-                   session.context().seen->UnixUs() / 1000, &out);
+  if (access == nullptr) {
+    AppendArrayHeader(&out, 0);
+  } else {
+    access->acl_log().AppendReply(static_cast<size_t>(std::max<int64_t>(count, 0)),
+                                  session.context().seen->UnixUs() / 1000, &out);
+  }
   session.ReplyNow(out);
 }
 
@@ -201,18 +205,29 @@ void AclHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
       "ACL",
       {"CAT [<category>]",
        "    List all commands that belong to <category>, or all command categories",
-       "    when no category is specified.", "DELUSER <username> [<username> ...]",
-       "    Delete a list of users.", "DRYRUN <username> <command> [<arg> ...]",
+       "    when no category is specified.",
+       "DELUSER <username> [<username> ...]",
+       "    Delete a list of users.",
+       "DRYRUN <username> <command> [<arg> ...]",
        "    Returns whether the user can execute the given command without executing the command.",
-       "GETUSER <username>", "    Get the user's details.", "GENPASS [<bits>]",
+       "GETUSER <username>",
+       "    Get the user's details.",
+       "GENPASS [<bits>]",
        "    Generate a secure 256-bit user password. The optional `bits` argument can",
-       "    be used to specify a different size.", "LIST",
-       "    Show users details in config file format.", "LOAD",
-       "    Reload users from the ACL file.", "LOG [<count> | RESET]",
-       "    Show the ACL log entries.", "SAVE", "    Save the current config to the ACL file.",
+       "    be used to specify a different size.",
+       "LIST",
+       "    Show users details in config file format.",
+       "LOAD",
+       "    Reload users from the ACL file.",
+       "LOG [<count> | RESET]",
+       "    Show the ACL log entries.",
+       "SAVE",
+       "    Save the current config to the ACL file.",
        "SETUSER <username> <attribute> [<attribute> ...]",
-       "    Create or modify a user with the specified attributes.", "USERS",
-       "    List all the registered usernames.", "WHOAMI",
+       "    Create or modify a user with the specified attributes.",
+       "USERS",
+       "    List all the registered usernames.",
+       "WHOAMI",
        "    Return the current connection username."}));
 }
 

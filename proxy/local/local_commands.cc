@@ -40,11 +40,11 @@ void CommandDocs(LocalCommands&, Session& session, const CommandRow& row, LocalA
 LocalHandler HandlerOf(LocalCommand command) {
   if (command == LocalCommand::kCommandDocs) return CommandDocs;
   for (auto group :
-       {AclHandler, AclChangeHandler, ConnectionHandler, FleetHandler,  ClientHandler,   ServerHandler,      ProxyHandler,
-        ControlHandler,    AuditHandler,  ReloadHandler,   TransactionHandler, ScriptHandler,
-        FunctionHandler,   WaitHandler,   ClusterHandler,  ChannelHandler,     ConfigHandler,
-        SaveHandler,       DebugHandler,  TrackingHandler, InfoHandler,        SlowlogHandler,
-        LatencyHandler,    MonitorHandler}) {
+       {AclHandler,         AclChangeHandler, ConnectionHandler, FleetHandler,  ClientHandler,
+        ServerHandler,      ProxyHandler,     ControlHandler,    AuditHandler,  ReloadHandler,
+        TransactionHandler, ScriptHandler,    FunctionHandler,   WaitHandler,   ClusterHandler,
+        ChannelHandler,     ConfigHandler,    SaveHandler,       DebugHandler,  TrackingHandler,
+        InfoHandler,        SlowlogHandler,   LatencyHandler,    MonitorHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

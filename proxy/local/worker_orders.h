@@ -31,8 +31,8 @@ class ClientFilter {
   ClientFilter(const ClientFilter&) = delete;
   ClientFilter& operator=(const ClientFilter&) = delete;
 
-  // Reads the whole command, `args`, that a session of this id has sent; these are the users. Once. Empty, or what is wrong: the text of an error.
-  // Source: networking.c of Redis 7.0.
+  // Reads the whole command, `args`, that a session of this id has sent; these are the users. Once.
+  // Empty, or what is wrong: the text of an error. Source: networking.c of Redis 7.0.
   std::string ReadList(std::span<const std::string_view> args);
   std::string ReadKill(std::span<const std::string_view> args, uint64_t own_id,
                        const AclUsers& users);

@@ -1,11 +1,13 @@
 #include "proxy/server/exposure.h"
 
+#include "backend/acl/acl_users.h"
 #include "proxy/session/state/access_guard.h"
 
 namespace gemel {
 
 std::string ExposureWarning(const PoolConfig& pool) {
-  if (!pool.password.empty()) return {};
+  const CommandTable table(pool.commands);
+  if (!AclUsers(pool, &table, nullptr).first()->open()) return {};
   std::string listeners;
   for (const Address& address : pool.listen) {
     const std::string text = address.ToString();

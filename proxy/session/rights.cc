@@ -79,7 +79,8 @@ std::string RefusalAtExec(AclDenied denied) {
   if (denied == AclDenied::kChannel) {
     reason = "no permission to access one of the channels used as arguments";
   }
-  return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC "
+  return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+         "EXEC "
          "call. This command is no longer allowed for the following reason: " +
          std::string(reason);
 }

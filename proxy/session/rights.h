@@ -32,8 +32,7 @@ Refusal RefusalOf(SessionContext* context, const SessionState& state, const Comm
 std::string RefusalAtExec(AclDenied denied);
 
 // It was refused that: counts it, and enters it in ACL LOG. kNothing: a wrong password, of `user`.
-void NoteDenied(Session* session, AclDenied denied, std::string_view object,
-                std::string_view user);
+void NoteDenied(Session* session, AclDenied denied, std::string_view object, std::string_view user);
 
 }  // namespace gemel
 

@@ -114,7 +114,8 @@ TEST_P(Users, ConnectionsOfARemovedUserEnd) {
   EXPECT_EQ(gone[0]("SUBSCRIBE", "c").items[0], "subscribe");
   gone[1].Append({"BLPOP", "empty", "0"});
   gone[1].Flush();
-  EXPECT_TRUE(Eventually([&] { return Has(operator_("INFO", "clients").bytes, "blocked_clients:1"); }));
+  EXPECT_TRUE(
+      Eventually([&] { return Has(operator_("INFO", "clients").bytes, "blocked_clients:1"); }));
   SetUsers(Table("stays", "on >p ~* &* +@all"));
   for (Client& client : gone) EXPECT_TRUE(client.IsClosed());
   for (Client& client : stays) EXPECT_EQ(client("SET", "k", "v"), "OK");
@@ -162,14 +163,15 @@ TEST_P(Users, QueuedCommandsAreJudgedAgain) {
 
 // gemel does not look into them: who is limited may not run them, unless the file says so.
 TEST_P(Users, Scripts) {
-  SetUsers(Table("limited", "on >p ~k* &* +@all") +
-           Table("trusted", "on >p ~k* &* +@all") + "trusted_scripts = true\n" +
-           Table("all", "on >p ~* &* +@all -config -proxy"));
+  SetUsers(Table("limited", "on >p ~k* &* +@all") + Table("trusted", "on >p ~k* &* +@all") +
+           "trusted_scripts = true\n" + Table("all", "on >p ~* &* +@all -config -proxy"));
   EXPECT_EQ(operator_("SCRIPT", "LOAD", "return 1").bytes.size(), 40u);
   const std::string sha = operator_("SCRIPT", "LOAD", "return 1").bytes;
   Client limited = As("limited", "p");
-  for (const Words& words : {Words{"EVAL", "return 1", "1", "k1"}, {"EVAL_RO", "return 1", "0"},
-                             {"EVALSHA", sha, "0"}, {"FCALL", "f", "0"}}) {
+  for (const Words& words : {Words{"EVAL", "return 1", "1", "k1"},
+                             {"EVAL_RO", "return 1", "0"},
+                             {"EVALSHA", sha, "0"},
+                             {"FCALL", "f", "0"}}) {
     const Reply reply = limited.Run(words);
     EXPECT_TRUE(reply.IsError() && Has(reply.bytes, "trusted_scripts")) << reply;
   }
@@ -202,7 +204,8 @@ TEST_P(Users, AreSavedAndLoaded) {
   // A bad file changes nothing.
   WriteFile(world_.proxy().config_path(), Config() + Table("bad", "on +nothing"));
   const Reply bad = operator_("ACL", "LOAD");
-  EXPECT_TRUE(bad.IsError() && Has(bad.bytes, "Unknown command or category name in ACL: '+nothing'"))
+  EXPECT_TRUE(bad.IsError() &&
+              Has(bad.bytes, "Unknown command or category name in ACL: '+nothing'"))
       << bad;
   EXPECT_EQ(operator_("ACL", "USERS"), "[default reader]");
 }
@@ -243,9 +246,15 @@ TEST_P(Users, SecretsAreHidden) {
   EXPECT_EQ(operator_("ECHO", "end"), "end");
   std::string told;
   while (!Has(told, "\"end\"")) told += monitor.Read().Text() + "\n";
-  for (const Words& words : {Words{"CONFIG", "GET", "*"}, {"INFO", "everything"}, {"SLOWLOG", "GET"},
-                             {"PROXY", "STATUS"}, {"PROXY", "EVENTS"}, {"CLIENT", "LIST"},
-                             {"ACL", "LOG"}, {"ACL", "LIST"}, {"PROXY", "RELOAD", "DRYRUN"}}) {
+  for (const Words& words : {Words{"CONFIG", "GET", "*"},
+                             {"INFO", "everything"},
+                             {"SLOWLOG", "GET"},
+                             {"PROXY", "STATUS"},
+                             {"PROXY", "EVENTS"},
+                             {"CLIENT", "LIST"},
+                             {"ACL", "LOG"},
+                             {"ACL", "LIST"},
+                             {"PROXY", "RELOAD", "DRYRUN"}}) {
     told += operator_.Run(words).Text() + "\n";
   }
   told += world_.proxy().Log();

@@ -76,8 +76,9 @@ TEST_F(AclRules, AreToldAsRedisTellsThem) {
       {"+select|0 -select", "off resetchannels -@all"},
       {"sanitize-payload", "off sanitize-payload resetchannels -@all"},
       {"skip-sanitize-payload", "off skip-sanitize-payload resetchannels -@all"},
-      {"(~a +get) ( ~b +set )", "off resetchannels -@all (~a resetchannels -@all +get) (~b "
-                                "resetchannels -@all +set)"},
+      {"(~a +get) ( ~b +set )",
+       "off resetchannels -@all (~a resetchannels -@all +get) (~b "
+       "resetchannels -@all +set)"},
       {"(~a +get) clearselectors", "off resetchannels -@all"},
       {"on nopass +@all ~* &* (+get) reset", "off sanitize-payload resetchannels -@all"},
       {"~a resetkeys ~b", "off ~b resetchannels -@all"},
@@ -109,10 +110,12 @@ TEST_F(AclRules, Mistakes) {
       {"%~a", "'%~a': Syntax error"},
       {"%R", "'%R': Syntax error"},
       {"~* ~a",
-       "'~a': Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not "
+       "'~a': Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does "
+       "not "
        "have any effect. Try 'resetkeys' to start with an empty list of patterns"},
       {"&* &a",
-       "'&a': Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does "
+       "'&a': Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and "
+       "does "
        "not have any effect. Try 'resetchannels' to start with an empty list of channels"},
       {"<none", "'<none': The password you are trying to remove from the user does not exist"},
       {"#12ab",
@@ -178,13 +181,38 @@ TEST_F(AclRules, Commands) {
 // Whoever has no @admin can have no file written, nor see or change what is the operator's.
 TEST_F(AclRules, OperatorsCommandsAreAdmin) {
   const AclUser user = User("~* &* +@all -@admin");
-  for (const char* line :
-       {"config get a", "config set a b", "config rewrite", "config resetstat", "save", "bgsave",
-        "bgrewriteaof", "acl save", "acl load", "acl setuser x", "acl list", "acl getuser x",
-        "acl log", "proxy reload", "proxy status", "proxy shards", "proxy events", "proxy explain get",
-        "proxy promote a b", "proxy resync a b", "proxy audit x", "proxy fleet", "proxy drain a b",
-        "debug sleep 0", "monitor", "slowlog get", "latency latest", "client kill a", "client list",
-        "shutdown", "module load x", "replicaof a b"}) {
+  for (const char* line : {"config get a",
+                           "config set a b",
+                           "config rewrite",
+                           "config resetstat",
+                           "save",
+                           "bgsave",
+                           "bgrewriteaof",
+                           "acl save",
+                           "acl load",
+                           "acl setuser x",
+                           "acl list",
+                           "acl getuser x",
+                           "acl log",
+                           "proxy reload",
+                           "proxy status",
+                           "proxy shards",
+                           "proxy events",
+                           "proxy explain get",
+                           "proxy promote a b",
+                           "proxy resync a b",
+                           "proxy audit x",
+                           "proxy fleet",
+                           "proxy drain a b",
+                           "debug sleep 0",
+                           "monitor",
+                           "slowlog get",
+                           "latency latest",
+                           "client kill a",
+                           "client list",
+                           "shutdown",
+                           "module load x",
+                           "replicaof a b"}) {
     EXPECT_EQ(Denied(user, line), "command") << line;
   }
 }

@@ -1,5 +1,5 @@
-// [[user]] of the config: how rules are written, what is wrong with them, what users come of it; and
-// how ACL SAVE changes the file.
+// [[user]] of the config: how rules are written, what is wrong with them, what users come of it;
+// and how ACL SAVE changes the file.
 
 #include <gtest/gtest.h>
 
@@ -54,7 +54,8 @@ TEST(ConfigUsers, AreReadInEitherForm) {
             (std::vector<std::string>{">a b", "(+get ~x)"}));
   EXPECT_EQ(Users("[[user]]\nname = \"u\"\nrules = \"( ~x +get )\""),
             all + "u off resetchannels -@all (~x resetchannels -@all +get)\nfirst: default");
-  EXPECT_TRUE(Load("[[user]]\nname = \"u\"\ntrusted_scripts = true").pool().users[0].trusted_scripts);
+  EXPECT_TRUE(
+      Load("[[user]]\nname = \"u\"\ntrusted_scripts = true").pool().users[0].trusted_scripts);
 }
 
 TEST(ConfigUsers, TheDefaultUser) {
@@ -96,9 +97,9 @@ TEST(ConfigUsers, SecretsInClear) {
   EXPECT_FALSE(HasSecrets(Load("[[user]]\nname = \"a\"\nrules = \"on nopass\"")));
   EXPECT_TRUE(HasSecrets(Load("[[user]]\nname = \"a\"\nrules = \"on >x\"")));
   EXPECT_TRUE(HasSecrets(Load("[proxy]\npassword = \"x\"")));
-  EXPECT_FALSE(HasSecrets(
-      Load("[[user]]\nname = \"a\"\nrules = "
-           "\"#ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"")));
+  EXPECT_FALSE(
+      HasSecrets(Load("[[user]]\nname = \"a\"\nrules = "
+                      "\"#ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"")));
 }
 
 TEST(ConfigUsers, OrdersMakeRules) {
@@ -133,9 +134,10 @@ TEST(ConfigEditUsers, ChangesTheOneTable) {
             "# all\n[proxy]\nworkers = 1 # one\n\n[[user]] # a\nname = \"a\"\n"
             "rules = \"off ~\\\"x\\\\\" # of a\n\n[[user]]\nrules = 'on' # of b\nname = 'b'\n\n"
             "[log]\nlevel = 'info'\n");
-  EXPECT_EQ(Edit(before, "b", std::nullopt),
-            "# all\n[proxy]\nworkers = 1 # one\n\n[[user]] # a\nname = \"a\"\nrules = [\"on\", # x\n"
-            "  \"+get\"] # of a\n\n[log]\nlevel = 'info'\n");
+  EXPECT_EQ(
+      Edit(before, "b", std::nullopt),
+      "# all\n[proxy]\nworkers = 1 # one\n\n[[user]] # a\nname = \"a\"\nrules = [\"on\", # x\n"
+      "  \"+get\"] # of a\n\n[log]\nlevel = 'info'\n");
   EXPECT_EQ(Edit(before, "c", "on +get"),
             before + "\n[[user]]\nname = \"c\"\nrules = \"on +get\"\n");
   EXPECT_EQ(Edit(before, "c", std::nullopt), before);

@@ -77,7 +77,8 @@ class UserLimitsOfSessions : public testing::Test {
 TEST_F(UserLimitsOfSessions, RequestsWaitInTheirTurn) {
   FakeClient& client = As("slow");
   client.Send(Command({"SET", "k", "v"}) + Command({"APPEND", "k", "w"}) +
-              Command({"APPEND", "k", "x"}) + Command({"APPEND", "k", "y"}) + Command({"GET", "k"}));
+              Command({"APPEND", "k", "x"}) + Command({"APPEND", "k", "y"}) +
+              Command({"GET", "k"}));
   world_.Run();
   EXPECT_EQ(client.Take(), "+OK\r\n:2\r\n:3\r\n");
   EXPECT_FALSE(client.reading);
