@@ -170,7 +170,7 @@ void AclDryRun(LocalCommands&, Session& session, const CommandRow&, LocalArgs ar
     return;
   }
   const LocalArgs command = args.subspan(3);
-  const CommandRow* row = session.context().pool->names().Find(command);
+  const CommandRow* row = session.context().pool->table().Find(command);
   if (row == nullptr) {
     session.ReplyError("ERR Command '" + Quoted(command[0]) + "' not found");
     return;
@@ -182,13 +182,16 @@ void AclDryRun(LocalCommands&, Session& session, const CommandRow&, LocalArgs ar
   uint32_t at = 0;
   const AclDenied denied =
       user->Check(users.catalog(), *row, command, &session.context().acl_keys, &at);
-  if (denied == AclDenied::kNothing) {
+  const AclCatalog& catalog = users.catalog();
+  const bool script = row->script != ScriptRule::kNone && !user->AllowsScripts(catalog);
+  if (denied == AclDenied::kNothing && !script) {
     session.ReplyNow("+OK\r\n");
     return;
   }
-  const AclCatalog& catalog = users.catalog();
   std::string text = "This user has no permissions to ";
-  if (denied == AclDenied::kCommand) {
+  if (denied == AclDenied::kNothing) {
+    text += "run scripts and functions (see trusted_scripts of its [[user]] table)";
+  } else if (denied == AclDenied::kCommand) {
     text += "run the '" + std::string(catalog.commands()[catalog.NumberOf(*row)].row->name) +
             "' command";
   } else {

@@ -175,6 +175,9 @@ TEST_P(Users, Scripts) {
     const Reply reply = limited.Run(words);
     EXPECT_TRUE(reply.IsError() && Has(reply.bytes, "trusted_scripts")) << reply;
   }
+  EXPECT_TRUE(
+      Has(operator_("ACL", "DRYRUN", "limited", "EVAL", "return 1", "0").bytes, "trusted_scripts"));
+  EXPECT_EQ(operator_("ACL", "DRYRUN", "all", "EVAL", "return 1", "0"), "OK");
   for (const char* name : {"trusted", "all"}) {
     Client client = As(name, "p");
     EXPECT_EQ(client("EVAL", "return 1", "1", "k1"), ":1") << name;
@@ -231,6 +234,34 @@ TEST_P(Users, TheDefaultUser) {
   EXPECT_EQ(admin("ACL", "SETUSER", "default", "resetpass", ">s"), "OK");
   EXPECT_EQ(world_.Connect()("AUTH", "q"), kWrongPass);
   EXPECT_EQ(world_.Connect()("AUTH", "s"), "OK");
+}
+
+TEST_P(Users, Limits) {
+  SetUsers(Table("few", "on >p ~* +@all") + "max_clients = 3\n" + Table("slow", "on >p ~* +@all") +
+           "requests_per_s = 20\n" + Table("thin", "on >p ~* +@all") + "bytes_per_s = \"64kb\"\n");
+  std::vector<Client> few;
+  while (few.size() < 3) few.push_back(As("few", "p"));
+  Client more = world_.Connect();
+  EXPECT_EQ(more("AUTH", "few", "p"),
+            "-ERR max number of clients reached for this user ([[user]] max_clients)");
+  EXPECT_EQ(more("ACL", "WHOAMI"), "default");
+  few.pop_back();
+  EXPECT_TRUE(Eventually([&] { return more("AUTH", "few", "p") == "OK"; }));
+  // All is answered, in its order.
+  for (const char* name : {"slow", "thin"}) {
+    Client client = As(name, "p");
+    for (int i = 0; i < 30; ++i)
+      client.Append({"ECHO", std::to_string(i) + std::string(4000, 'x')});
+    for (int i = 0; i < 30; ++i) {
+      EXPECT_EQ(client.Read().bytes, std::to_string(i) + std::string(4000, 'x'));
+    }
+  }
+  const std::string info = operator_("INFO", "stats").bytes;
+  EXPECT_FALSE(Has(info, "user_limit_pauses:0\r")) << info;
+  EXPECT_TRUE(Has(info, "user_limit_pauses:")) << info;
+  // Who is here stays when there may be fewer.
+  SetUsers(Table("few", "on >p ~* +@all") + "max_clients = 1\n");
+  for (Client& client : few) EXPECT_EQ(client("PING"), "PONG");
 }
 
 // Neither the log nor what gemel tells of itself has a password.
