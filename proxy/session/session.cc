@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proxy/session/errors.h"
+#include "proxy/session/rights.h"
 
 namespace gemel {
 
@@ -176,6 +177,13 @@ bool Session::OnUsers() {
   const AclUserPtr before = state_.access.account();
   if (!state_.access.OnUsers()) return false;
   const AclUserPtr& now = state_.access.account();
+  if (state_.monitoring.on() && before != now) {
+    const std::string_view args[] = {"monitor"};
+    if (!RefusalOf(context_, state_, *context_->pool->table().FindByName(args[0]), args)
+             .error.empty()) {
+      return false;
+    }
+  }
   if (before == now || !state_.subscriptions.any() || !before->LosesChannels(*now)) return true;
   for (const ChannelKind kind :
        {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShardChannel}) {

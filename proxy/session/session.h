@@ -61,8 +61,8 @@ class Session {
   // A new client from another machine is told so and let go, if the config in effect says that it
   // is not served (protected mode).
   void TurnAwayIfProtected();
-  // The users are those of another pool now. False: its own is gone, or it has subscribed to
-  // channels that it may not hear any more; it is to be ended.
+  // The users are those of another pool now. False: its own is gone, or it monitors or has
+  // subscribed to what it may not hear any more; it is to be ended.
   bool OnUsers();
 
   // --- for who sees to it that all together do not hold too much ---

@@ -134,7 +134,10 @@ TEST_P(Users, SubscribersWithoutRightsEnd) {
   std::vector<Client> b = Crowd("u", "p");
   for (Client& client : a) EXPECT_EQ(client("SUBSCRIBE", "a1").items[1], "a1");
   for (Client& client : b) EXPECT_EQ(client("PSUBSCRIBE", "b").items[1], "b");
-  EXPECT_EQ(operator_("ACL", "SETUSER", "u", "resetchannels", "&b"), "OK");
+  Client monitor = As("u", "p");
+  EXPECT_EQ(monitor("MONITOR"), "OK");
+  EXPECT_EQ(operator_("ACL", "SETUSER", "u", "resetchannels", "&b", "-monitor"), "OK");
+  EXPECT_TRUE(Eventually([&] { return !Has(operator_("CLIENT", "LIST").bytes, " cmd=monitor "); }));
   for (Client& client : a) EXPECT_TRUE(client.IsClosed());
   for (Client& client : b) EXPECT_EQ(client("PING").items[0], "pong");
 }
