@@ -240,12 +240,40 @@ struct CommandsConfig {
   bool operator==(const CommandsConfig&) const = default;
 };
 
+// What a user may have at most, over all workers; 0: as much as it likes.
+struct UserLimits {
+  uint32_t max_clients = 0;
+  uint64_t requests_per_s = 0;
+  uint64_t bytes_per_s = 0;  // that it sends and is answered
+
+  bool any() const { return max_clients != 0 || requests_per_s != 0 || bytes_per_s != 0; }
+  bool operator==(const UserLimits&) const = default;
+};
+
+// [[user]]: who clients may be, and what they may do.
+struct UserConfig {
+  std::string name;
+  // Of Redis's ACL, one after the other: "on", ">password", "~cache:*", "+@read", ...
+  std::vector<std::string> rules;
+  bool trusted_scripts = false;  // its scripts may do what gemel may on the nodes
+  UserLimits limits;
+  // Where the config file has its rules, from 1. No part of what it is equal to.
+  uint32_t line = 0;
+  uint32_t column = 0;
+
+  bool operator==(const UserConfig& other) const {
+    return name == other.name && rules == other.rules && limits == other.limits &&
+           trusted_scripts == other.trusted_scripts;
+  }
+};
+
 // A pool: its own listeners, ring and shards. The file of today describes one.
 struct PoolConfig {
   std::string name = "default";
   std::vector<Address> listen;  // default 127.0.0.1:6380
   std::string user;             // clients must AUTH with these when password is not empty
   std::string password;
+  std::vector<UserConfig> users;
   bool protected_mode = true;  // without a password only clients on this machine are served
   uint32_t databases = 16;     // that clients may SELECT; see Databases
   // Of the nodes: there a fleet keeps what it agrees on, and clients have those below it alone; 0:
@@ -343,8 +371,9 @@ struct Config {
   // starts from the file's folder and is already joined with it.
   std::string state_dir = "state";
   Scheduling scheduling = Scheduling::kBatch;
-  bool io_uring = true;      // many sends and receives in one system call, where the kernel has it
-  bool watch_config = true;  // a change of the file takes effect by itself
+  bool io_uring = true;  // many sends and receives in one system call, where the kernel has it
+  bool allow_readable_secrets = false;  // passwords in a file that everybody can read
+  bool watch_config = true;             // a change of the file takes effect by itself
   ProtectedConfigs protected_configs = ProtectedConfigs::kNo;
   LogConfig log;
   MetricsConfig metrics;
@@ -358,6 +387,10 @@ struct Config {
 
   bool operator==(const Config&) const = default;
 };
+
+// A password in clear is in it, of clients, nodes or members of the fleet. What is in the file as a
+// hash is none.
+bool HasSecrets(const Config& config);
 
 }  // namespace gemel
 

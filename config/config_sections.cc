@@ -10,6 +10,7 @@
 #include "config/config_seen.h"
 #include "config/config_text.h"
 #include "config/config_tls.h"
+#include "config/config_users.h"
 
 namespace gemel {
 
@@ -18,7 +19,6 @@ namespace {
 constexpr size_t kMaxListens = 64;
 constexpr size_t kMaxShards = 4096;
 constexpr size_t kMaxReplicas = 15;
-constexpr size_t kMaxUser = 256;
 
 constexpr uint64_t kKb = 1ull << 10;
 constexpr uint64_t kMb = 1ull << 20;
@@ -65,20 +65,6 @@ std::optional<Place> ReadAddresses(TableReader& table, std::string_view key, siz
     places->push_back(item.place);
   }
   return good ? place : std::nullopt;
-}
-
-void ReadUser(TableReader& table, std::string* user, std::string* password) {
-  std::optional<Place> place = table.String("user", "a string", user);
-  const bool has_password = table.Secret("password", password) && !password->empty();
-  if (!place) return;
-  if (user->size() > kMaxUser || HasControl(*user) || user->find(' ') != std::string::npos) {
-    table.Reject("user", *place,
-                 "bad user name " + Quote(*user) +
-                     ", expected at most 256 characters without spaces and control characters");
-  } else if (!user->empty() && !has_password && !table.IsWrong("password")) {
-    table.Reject("user", *place,
-                 "user " + Quote(*user) + " has no password, expected one beside it");
-  }
 }
 
 // Returns its place, if there is one.
@@ -129,7 +115,9 @@ void ReadProxy(TableReader table, Config* config, PoolPlaces* places) {
                                   {"local", ProtectedConfigs::kLocal}},
                                  &config->protected_configs);
   table.Protect("protected_configs", Guard::kFileOnly);
-  ReadUser(table, &pool.user, &pool.password);
+  ReadCredentials(&table, &pool.user, &pool.password);
+  table.Bool("allow_readable_secrets", &config->allow_readable_secrets);
+  table.Protect("allow_readable_secrets", Guard::kFileOnly);
   table.Finish();
 }
 
@@ -171,7 +159,7 @@ void ReadShard(TableReader table, ShardConfig* shard, ShardPlaces* places) {
   }
   ReadAddresses(table, "replicas", kMaxReplicas, &shard->replicas, &places->replicas);
   places->weight = table.Integer("weight", 1, 1000, &shard->weight);
-  ReadUser(table, &shard->user, &shard->password);
+  ReadCredentials(&table, &shard->user, &shard->password);
   table.Integer("database", 0, 1023, &shard->database);
   table.Finish();
 }
@@ -326,6 +314,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
     ReadShard(TableReader(table, "[[shard]]", mistakes), &pool.shards.emplace_back(),
               &places->shards.emplace_back());
   }
+  ReadUsers(&root, &pool, mistakes);
   ReadWrite(section("write"), &pool.write);
   ReadRead(section("read"), &pool.read);
   ReadHealth(section("health"), &pool.health);

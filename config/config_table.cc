@@ -212,6 +212,36 @@ std::optional<Place> TableReader::Strings(std::string_view key, std::string_view
   return PlaceOf(*node);
 }
 
+std::optional<Place> TableReader::Words(std::string_view key, std::string_view expected,
+                                        size_t most, std::vector<Item>* items) {
+  const toml::node* node = Ask(key, OptionKind::kSecret);
+  if (node == nullptr) return std::nullopt;
+  const auto* text = node->as_string();
+  const auto* array = node->as_array();
+  const auto reject = [&](const toml::node& wrong) {
+    Reject(key, PlaceOf(wrong),
+           "expected " + std::string(expected) + ", found " + DescribeType(wrong));
+    return std::nullopt;
+  };
+  if (text == nullptr && array == nullptr) return reject(*node);
+  for (size_t i = 0; array != nullptr && i < array->size(); ++i) {
+    const auto* element = array->get(i)->as_string();
+    if (element == nullptr) return reject(*array->get(i));
+    items->push_back({element->get(), PlaceOf(*element)});
+  }
+  std::string_view rest = text != nullptr ? std::string_view(text->get()) : std::string_view();
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find_first_of(" \t\r\n"), rest.size());
+    if (end > 0) items->push_back({std::string(rest.substr(0, end)), PlaceOf(*node)});
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (items->size() > most) {
+    Reject(key, PlaceOf(*node), "expected at most " + std::to_string(most) + " of them");
+    return std::nullopt;
+  }
+  return PlaceOf(*node);
+}
+
 const toml::table* TableReader::Section(std::string_view key) {
   const toml::node* node = AskSection(key, "[" + std::string(key) + "]");
   if (node == nullptr) return nullptr;

@@ -95,6 +95,10 @@ class TableReader {
   std::optional<Place> Strings(std::string_view key, std::string_view expected, size_t most,
                                std::vector<Item>* items);
 
+  // The same, or one text that is split at blanks. No message shows any of them.
+  std::optional<Place> Words(std::string_view key, std::string_view expected, size_t most,
+                             std::vector<Item>* items);
+
   // The section [key], or null if it is not there.
   const toml::table* Section(std::string_view key);
   // All of [[key]], at most `most`, in the order of the file.

@@ -124,6 +124,18 @@ std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* 
   return text;
 }
 
+std::optional<ConfigError> CheckSecretFile(const Config& config) {
+  struct stat file {};
+  if (config.allow_readable_secrets || !HasSecrets(config) ||
+      ::stat(config.file.c_str(), &file) != 0 || !S_ISREG(file.st_mode) ||
+      (file.st_mode & S_IROTH) == 0) {
+    return std::nullopt;
+  }
+  return ConfigError{config.file, 0, 0,
+                     "has a password and can be read by everybody on this machine: chmod o-r it, "
+                     "or say allow_readable_secrets = true in [proxy]"};
+}
+
 std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error) {
   const std::optional<std::string> text = ReadConfigFile(path, error);
   return text ? LoadConfigText(*text, path, error) : std::nullopt;

@@ -14,7 +14,12 @@ namespace gemel {
 // large for a config.
 std::optional<std::string> ReadConfigFile(const std::string& path, ConfigError* error);
 
-// The same, and reads and checks the text (LoadConfigText).
+// The config, which was read from its file, has a password in clear, and the file may be read by
+// everybody on the machine: what is wrong then, unless the config allows it. (Its group may: that
+// is how a service reads a file that root owns.)
+std::optional<ConfigError> CheckSecretFile(const Config& config);
+
+// ReadConfigFile, and reads and checks the text (LoadConfigText).
 std::optional<Config> LoadConfigFile(const std::string& path, ConfigError* error);
 
 }  // namespace gemel

@@ -6,6 +6,7 @@
 #include <exception>
 #include <iostream>
 
+#include "backend/acl/acl_users.h"
 #include "backend/command/command_names.h"
 #include "backend/tls/openssl_tls.h"
 #include "config/config_registers.h"
@@ -37,6 +38,8 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
   }
   if (*config) {
     std::optional<gemel::ConfigError> wrong = gemel::CheckCommandNames(**config);
+    if (!wrong) wrong = gemel::CheckUsers(**config);
+    if (!wrong) wrong = gemel::CheckSecretFile(**config);
     if (!wrong) wrong = gemel::CheckListenHosts(**config);
     if (!wrong) {
       std::string why;

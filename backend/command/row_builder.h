@@ -268,8 +268,6 @@ inline constexpr std::string_view kNoScriptDebug =
 inline constexpr std::string_view kNoCluster =
     "this CLUSTER command is not supported by gemel: its nodes and shards are a matter of its "
     "config (see PROXY SHARDS)";
-inline constexpr std::string_view kNoAcl =
-    "ACL is not supported by gemel: users are a matter of its config and of each node";
 inline constexpr std::string_view kNoModules =
     "MODULE is not supported by gemel: load modules on each node, and name their commands in "
     "gemel's config";

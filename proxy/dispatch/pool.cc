@@ -29,7 +29,7 @@ Pool::Pool(const PoolConfig& config, uint32_t workers)
       table_(std::make_shared<const CommandTable>(config.commands)) {
   std::vector<uint32_t> slots(config.shards.size());
   std::iota(slots.begin(), slots.end(), 0u);
-  Fill(slots);
+  Fill(slots, nullptr);
 }
 
 Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint32_t>& taken)
@@ -54,12 +54,13 @@ Pool::Pool(const PoolConfig& config, const Pool& before, const std::vector<uint3
     while (next < used.size() && used[next]) ++next;
     slots.push_back(next++);
   }
-  Fill(slots);
+  Fill(slots, before.users_.get());
 }
 
-void Pool::Fill(const std::vector<uint32_t>& slots) {
+void Pool::Fill(const std::vector<uint32_t>& slots, const AclUsers* users_before) {
   const RingSpec spec = RingOf(config_);
   names_ = std::make_unique<const CommandNames>(table_.get(), config_.command_rules);
+  users_ = std::make_unique<const AclUsers>(config_, table_.get(), users_before);
   ring_ = std::make_unique<const Ring>(spec.shards, spec.points, slots);
   request_limits_.max_bulk = config_.limits.max_bulk;
   request_limits_.max_args = config_.limits.max_args;

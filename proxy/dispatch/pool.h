@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "backend/acl/acl_users.h"
 #include "backend/command/command_names.h"
 #include "backend/resp/request_reader.h"
 #include "backend/ring/ring.h"
@@ -47,6 +48,8 @@ class Pool {
   const CommandTable& table() const { return *table_; }
   // What clients call its commands by.
   const CommandNames& names() const { return *names_; }
+  // Who its clients may be.
+  const AclUsers& users() const { return *users_; }
   const Ring& ring() const { return *ring_; }
   // The second: of who has to give the password first.
   const RequestLimits& request_limits() const { return request_limits_; }
@@ -79,7 +82,7 @@ class Pool {
   }
 
  private:
-  void Fill(const std::vector<uint32_t>& slots);
+  void Fill(const std::vector<uint32_t>& slots, const AclUsers* users_before);
 
   PoolConfig config_;
   uint32_t workers_;
@@ -87,6 +90,7 @@ class Pool {
   uint64_t route_ = 1;
   std::shared_ptr<const CommandTable> table_;
   std::unique_ptr<const CommandNames> names_;
+  std::unique_ptr<const AclUsers> users_;
   std::unique_ptr<const Ring> ring_;
   RequestLimits request_limits_;
   RequestLimits stranger_limits_;

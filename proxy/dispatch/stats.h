@@ -104,6 +104,12 @@ struct alignas(64) WorkerStats : CounterList {
                    {{"stats", "rejected_connections"},
                     "Clients turned away at max_clients, or for want of files"}};
   Counter denied_auth{this, {{"stats", "acl_access_denied_auth"}, "Wrong users or passwords"}};
+  Counter denied_cmd{this, {{"stats", "acl_access_denied_cmd"}, "Commands that users may not"}};
+  Counter denied_key{this, {{"stats", "acl_access_denied_key"}, "Keys that users may not"}};
+  Counter denied_channel{this,
+                         {{"stats", "acl_access_denied_channel"}, "Channels that users may not"}};
+  Counter user_pauses{
+      this, {{"stats", "user_limit_pauses"}, "Commands that waited for the limits of a [[user]]"}};
   Counter denials{this,
                   {{"stats", "protected_mode_denials"}, "Clients turned away by protected mode"}};
   Counter cross_protocol{
@@ -141,8 +147,8 @@ struct alignas(64) WorkerStats : CounterList {
 
   // CONFIG RESETSTAT: what Redis resets. The worker's.
   void Reset() {
-    for (Counter* counter :
-         {&commands, &input_bytes, &output_bytes, &connections, &rejected, &denied_auth}) {
+    for (Counter* counter : {&commands, &input_bytes, &output_bytes, &connections, &rejected,
+                             &denied_auth, &denied_cmd, &denied_key, &denied_channel}) {
       counter->Set(0);
     }
   }

@@ -35,7 +35,7 @@ std::string ClientFlags(const Session& session) {
 
 // One client as CLIENT LIST shows it, in Redis's own fields. `handled`: bytes of the command of its
 // own that asks for this, which Redis has in its buffer still.
-std::string Describe(Session& session, uint64_t now_ms, size_t handled) {
+std::string DescribeClient(Session& session, uint64_t now_ms, size_t handled) {
   const SessionFacts& facts = session.facts();
   const SessionState& state = session.state();
   const auto seconds = [now_ms](uint64_t since_ms) {
@@ -79,7 +79,7 @@ size_t OwnSize(const Session& session) {
 
 void ClientInfo(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   std::string out;
-  AppendVerbatim(&out, Describe(session, session.context().now_ms, OwnSize(session)) + "\n");
+  AppendVerbatim(&out, DescribeClient(session, session.context().now_ms, OwnSize(session)) + "\n");
   session.ReplyNow(out);
 }
 
@@ -143,7 +143,7 @@ void ClientReply(LocalCommands&, Session& session, const CommandRow&, LocalArgs 
 std::shared_ptr<const ClientFilter> ReadFilter(Session& session, LocalArgs args, bool kill) {
   auto filter = std::make_shared<ClientFilter>();
   const std::string wrong =
-      kill ? filter->ReadKill(args, session.facts().id, session.context().pool->config().user)
+      kill ? filter->ReadKill(args, session.facts().id, session.context().pool->users())
            : filter->ReadList(args);
   if (wrong.empty()) return filter;
   session.ReplyError(wrong);
@@ -294,6 +294,10 @@ void ClientHelp(LocalCommands&, Session& session, const CommandRow&, LocalArgs) 
 
 }  // namespace
 
+std::string LocalCommands::Describe(Session& session) {
+  return DescribeClient(session, session.context().now_ms, OwnSize(session));
+}
+
 void PauseClients(LocalCommands& local, const PauseClientsOrder& order) {
   SessionContext& context = local.directory().session_context();
   if (order.pause) {
@@ -323,7 +327,7 @@ std::string ListClients(LocalCommands& local, const ListClientsOrder& order) {
   local.directory().ForEachSession([&](Session& session) {
     if (!order.filter->Matches(session)) return;
     const size_t handled = session.facts().id == order.own_id ? order.own_size : 0;
-    text += Describe(session, session.context().now_ms, handled) + "\n";
+    text += DescribeClient(session, session.context().now_ms, handled) + "\n";
   });
   return text;
 }

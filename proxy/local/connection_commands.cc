@@ -7,6 +7,8 @@
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/session/errors.h"
+#include "proxy/session/rights.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -15,16 +17,6 @@ namespace {
 
 // Of what a client sent, in an answer to it.
 constexpr size_t kMaxQuotedOption = 300;
-
-// Compares in a time that does not tell how much of it is right.
-bool SameSecret(std::string_view a, std::string_view b) {
-  unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned char>(a[i]) ^
-                  static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]);
-  }
-  return difference == 0;
-}
 
 void Ok(Session& session) { session.ReplyNow("+OK\r\n"); }
 
@@ -60,6 +52,11 @@ void Quit(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
 
 void Reset(LocalCommands&, Session& session, const CommandRow&, LocalArgs) {
   session.state().Reset();
+  if (session.state().access.full()) {
+    session.ReplyError(kUserIsFull);
+    session.CloseAfterReplies();
+    return;
+  }
   session.ReplyNow("+RESET\r\n");
 }
 
@@ -88,20 +85,16 @@ void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
   Ok(session);
 }
 
-// False: the client has been answered. Both are compared in any case: the time does not tell which
-// of them is wrong.
+// False: the client has been answered.
 bool Authenticate(Session& session, std::string_view user, std::string_view password) {
-  const PoolConfig& config = session.context().pool->config();
-  // Without a password of ours every client is the default user already, as with Redis's nopass.
-  const bool any = config.password.empty();
-  const bool known =
-      SameSecret(user, any ? "default" : std::string_view(session.state().access.user()));
-  const bool right = SameSecret(password, config.password) || any;
-  if (known && right) {
-    session.state().access.Right();
-    return true;
+  const AclUsers& users = session.context().pool->users();
+  if (users.Authenticates(user, password)) {
+    if (session.state().access.Right(users.Find(user))) return true;
+    session.ReplyError(kUserIsFull);
+    return false;
   }
   session.state().access.Wrong();
+  NoteDenied(&session, AclDenied::kNothing, session.context().args[0], user);
   session.ReplyError("WRONGPASS invalid username-password pair or user is disabled.");
   return false;
 }
@@ -111,15 +104,14 @@ void Auth(LocalCommands&, Session& session, const CommandRow&, LocalArgs args) {
     session.ReplyError("ERR syntax error");
     return;
   }
-  const PoolConfig& config = session.context().pool->config();
-  if (args.size() == 2 && config.password.empty()) {
+  const AclUser& first = *session.context().pool->users().first();
+  if (args.size() == 2 && first.nopass()) {
     session.ReplyError(
         "ERR AUTH <password> called without any password configured for the default user. Are you "
         "sure your configuration is correct?");
     return;
   }
-  const std::string_view user =
-      args.size() == 3 ? args[1] : std::string_view(session.state().access.user());
+  const std::string_view user = args.size() == 3 ? args[1] : std::string_view(first.name());
   if (session.state().access.PutOff()) return;  // the command comes again
   if (Authenticate(session, user, args.back())) Ok(session);
 }

@@ -40,11 +40,12 @@ void CommandDocs(LocalCommands&, Session& session, const CommandRow& row, LocalA
 LocalHandler HandlerOf(LocalCommand command) {
   if (command == LocalCommand::kCommandDocs) return CommandDocs;
   for (auto group :
-       {ConnectionHandler, FleetHandler,   ClientHandler,   ServerHandler,      ProxyHandler,
-        ControlHandler,    AuditHandler,   ReloadHandler,   TransactionHandler, ScriptHandler,
-        FunctionHandler,   WaitHandler,    ClusterHandler,  ChannelHandler,     ConfigHandler,
-        SaveHandler,       DebugHandler,   TrackingHandler, InfoHandler,        SlowlogHandler,
-        LatencyHandler,    MonitorHandler, TraceHandler,    KeyHandler}) {
+       {AclHandler,         AclChangeHandler, ConnectionHandler, FleetHandler,   ClientHandler,
+        ServerHandler,      ProxyHandler,     ControlHandler,    AuditHandler,   ReloadHandler,
+        TransactionHandler, ScriptHandler,    FunctionHandler,   WaitHandler,    ClusterHandler,
+        ChannelHandler,     ConfigHandler,    SaveHandler,       DebugHandler,   TrackingHandler,
+        InfoHandler,        SlowlogHandler,   LatencyHandler,    MonitorHandler, TraceHandler,
+        KeyHandler}) {
     if (LocalHandler handler = group(command)) return handler;
   }
   return CommandReply;

@@ -116,6 +116,8 @@ class LocalCommands : public LocalRunner {
   // Answers a command whose row says kLocal, in its turn (maybe later, if others must be asked).
   void Run(Session& session, const CommandRow& row, LocalArgs args) override;
 
+  std::string Describe(Session& session) override;
+
   // Carries out a kWorker request, whose cargo is a WorkerOrder, and answers it: at once, or later
   // if it is an order to the process.
   void RunWorkerOrder(Request* request);
@@ -139,6 +141,8 @@ class LocalCommands : public LocalRunner {
 using LocalHandler = void (*)(LocalCommands&, Session&, const CommandRow&, LocalArgs);
 
 // By group, in the files of the same names. Null for commands of other groups.
+LocalHandler AclHandler(LocalCommand command);
+LocalHandler AclChangeHandler(LocalCommand command);
 LocalHandler ConnectionHandler(LocalCommand command);
 LocalHandler ClientHandler(LocalCommand command);
 LocalHandler ServerHandler(LocalCommand command);

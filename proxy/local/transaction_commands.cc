@@ -18,6 +18,7 @@
 #include "proxy/session/errors.h"
 #include "proxy/session/exec_reply.h"
 #include "proxy/session/merge.h"
+#include "proxy/session/rights.h"
 #include "proxy/session/session.h"
 
 namespace gemel {
@@ -42,7 +43,7 @@ void Multi(LocalCommands& local, Session& session, const CommandRow&, LocalArgs)
     return;
   }
   if (!CheckNodes(local, session)) return;
-  state.transaction.Begin(*session.context().pool, state.watched.shard());
+  state.transaction.Begin(*session.context().pool, state.watched.shard(), state.access.account());
   session.ReplyNow("+OK\r\n");
 }
 
@@ -171,6 +172,10 @@ std::string PlanAgain(const Pool& pool, const SessionState& state, QueuedBlock* 
   for (const QueuedBlock::Command& command : block->commands) {
     SplitFrame(block->FrameOf(command), &args);
     MakePlan(pool, *command.row, args, &plan);
+    if (command.denied) {
+      plan.kind = Plan::Kind::kRefused;
+      plan.refused_at_exec = true;
+    }
     const bool function = command.row->script == ScriptRule::kFunction;
     if (plan.confined && !(function ? IsConfinedCall(args) : IsConfined(args[1]))) {
       return "ERR the shard has more copies since it was queued";
@@ -180,6 +185,25 @@ std::string PlanAgain(const Pool& pool, const SessionState& state, QueuedBlock* 
     }
   }
   return {};
+}
+
+// What its user may not do any more since it was queued gets an error in its place, and is no part
+// of what the shard is sent. True: there is such a command.
+bool DenyQueued(Session& session, QueuedBlock* block) {
+  SessionState& state = session.state();
+  if (block->user == state.access.account() || state.access.allows_all()) return false;
+  bool any = false;
+  std::vector<std::string_view> args;
+  for (QueuedBlock::Command& command : block->commands) {
+    SplitFrame(block->FrameOf(command), &args);
+    const Refusal refusal = RefusalOf(&session.context(), state, *command.row, args);
+    if (refusal.error.empty()) continue;
+    NoteDenied(&session, refusal.denied, refusal.object, state.access.user());
+    any = command.denied = command.local = true;
+    command.answer.clear();
+    AppendError(&command.answer, RefusalAtExec(refusal.denied));
+  }
+  return any;
 }
 
 // A watched key has expired, or is another shard's now, whose owner does not know what it was.
@@ -330,7 +354,7 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
   std::string error;
   if (queued.aborted) {
     error = "EXECABORT Transaction discarded because of previous errors.";
-  } else if (!over && queued.pool_number != pool.number()) {
+  } else if (!over && (DenyQueued(session, &queued) || queued.pool_number != pool.number())) {
     const std::string why = PlanAgain(pool, state, &queued);
     if (!why.empty()) error = "EXECABORT Transaction discarded because of: " + why;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend/acl/acl_users.h"
 #include "backend/bytes/budget.h"
 #include "backend/command/ascii.h"
 #include "backend/resp/reply_reader.h"
@@ -60,7 +61,7 @@ std::string ClientFilter::ReadList(std::span<const std::string_view> args) {
 }
 
 std::string ClientFilter::ReadKill(std::span<const std::string_view> args, uint64_t own_id,
-                                   std::string_view user) {
+                                   const AclUsers& users) {
   std::string wrong;
   if (args.size() == 3) {
     old_form_ = true;
@@ -68,7 +69,7 @@ std::string ClientFilter::ReadKill(std::span<const std::string_view> args, uint6
   } else {
     skip_id_ = own_id;
     for (size_t at = 2; at < args.size() && wrong.empty(); at += 2) {
-      wrong = at + 1 < args.size() ? ReadFilter(args[at], args[at + 1], user) : kSyntaxError;
+      wrong = at + 1 < args.size() ? ReadFilter(args[at], args[at + 1], users) : kSyntaxError;
     }
   }
   Count();
@@ -90,7 +91,7 @@ std::string ClientFilter::ReadType(std::string_view type) {
 }
 
 std::string ClientFilter::ReadFilter(std::string_view word, std::string_view value,
-                                     std::string_view user) {
+                                     const AclUsers& users) {
   if (EqualsLower(word, "id")) {
     int64_t id = 0;
     if (!ParseInteger(value, &id) || id < 1) return "ERR client-id should be greater than 0";
@@ -102,7 +103,7 @@ std::string ClientFilter::ReadFilter(std::string_view word, std::string_view val
   } else if (EqualsLower(word, "laddr")) {
     laddr_ = value;
   } else if (EqualsLower(word, "user")) {
-    if (value != "default" && value != user) return "ERR No such user '" + Quotable(value) + "'";
+    if (users.Find(value) == nullptr) return "ERR No such user '" + Quotable(value) + "'";
     user_ = value;
   } else if (EqualsLower(word, "skipme")) {
     if (EqualsLower(value, "no")) {

@@ -19,6 +19,7 @@
 
 namespace gemel {
 
+class AclUsers;
 class Session;
 
 // The words behind CLIENT LIST or CLIENT KILL that choose clients. What it holds is counted
@@ -30,12 +31,11 @@ class ClientFilter {
   ClientFilter(const ClientFilter&) = delete;
   ClientFilter& operator=(const ClientFilter&) = delete;
 
-  // Reads the whole command, `args`, that a session of this id has sent; beside "default" there is
-  // that user (empty: there is none). Once. Empty, or what is wrong: the text of an error.
-  // Source: networking.c of Redis 7.0.
+  // Reads the whole command, `args`, that a session of this id has sent; these are the users. Once.
+  // Empty, or what is wrong: the text of an error. Source: networking.c of Redis 7.0.
   std::string ReadList(std::span<const std::string_view> args);
   std::string ReadKill(std::span<const std::string_view> args, uint64_t own_id,
-                       std::string_view user);
+                       const AclUsers& users);
 
   bool Matches(const Session& session) const;
   bool old_form() const { return old_form_; }  // CLIENT KILL addr:port
@@ -45,7 +45,7 @@ class ClientFilter {
 
   bool MatchesType(const Session& session) const;
   std::string ReadType(std::string_view type);
-  std::string ReadFilter(std::string_view word, std::string_view value, std::string_view user);
+  std::string ReadFilter(std::string_view word, std::string_view value, const AclUsers& users);
   void Count();
 
   bool old_form_ = false;

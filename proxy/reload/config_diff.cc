@@ -33,6 +33,28 @@ std::map<std::string, std::string> OptionsByName(const Config& config) {
   return options;
 }
 
+// Their rules may have passwords.
+void DiffUsers(const PoolConfig& from, const PoolConfig& to, ConfigDiff* diff) {
+  const auto by_name = [](const PoolConfig& pool) {
+    std::map<std::string_view, const UserConfig*> users;
+    for (const UserConfig& user : pool.users) users.emplace(user.name, &user);
+    return users;
+  };
+  const auto old_users = by_name(from);
+  const auto new_users = by_name(to);
+  for (const auto& [name, user] : new_users) {
+    const auto old_user = old_users.find(name);
+    const bool fresh = old_user == old_users.end();
+    if (!fresh && *old_user->second == *user) continue;
+    diff->options.push_back({"user " + std::string(name), "", fresh ? "(added)" : "(changed)"});
+  }
+  for (const auto& [name, user] : old_users) {
+    if (!new_users.contains(name)) {
+      diff->options.push_back({"user " + std::string(name), "", "(removed)"});
+    }
+  }
+}
+
 void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
   const std::map<std::string, std::string> old_values = OptionsByName(from);
   for (const ConfigValue& value : ConfigValues(to, to.pool())) {
@@ -58,6 +80,7 @@ void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
   if (from.metrics.password != to.metrics.password) {
     diff->options.push_back({"metrics.password", "", "(changed)"});
   }
+  DiffUsers(from.pool(), to.pool(), diff);
   // The second names are shown nowhere.
   const auto same = [&](auto key) {
     return std::ranges::equal(from.pool().command_rules.names, to.pool().command_rules.names, {},

@@ -68,8 +68,8 @@ std::string DescribeDiff(const ConfigDiff& diff, const RingMoves* moves) {
   std::string lines;
   for (const OptionChange& option : diff.options) {
     lines += option.name + ": ";
-    lines += option.name == "proxy.password" ? option.to
-                                             : Shown(option.from) + " -> " + Shown(option.to);
+    const bool secret = option.name == "proxy.password" || option.name.starts_with("user ");
+    lines += secret ? option.to : Shown(option.from) + " -> " + Shown(option.to);
     lines += "\n";
   }
   for (const Address& address : diff.listeners_added) {

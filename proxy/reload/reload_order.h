@@ -12,15 +12,22 @@
 #include <utility>
 #include <vector>
 
+#include "backend/acl/acl_users.h"
+
 namespace gemel {
 
 struct ReloadOrder {
+  // It changes the config in effect, and reads no file.
+  bool edits() const { return !sets.empty() || !users.empty(); }
+
   std::string cause;     // "SIGHUP", "PROXY RELOAD", ...: for the log
   bool dry_run = false;  // only say what would change
   bool force = false;    // see WhyRefused
   // CONFIG SET: these options, as name and TOML value, on top of the config in effect. Nothing: the
   // file is read, and what was set before is forgotten.
   std::vector<std::pair<std::string, std::string>> sets = {};
+  // ACL SETUSER and DELUSER, likewise.
+  std::vector<AclOrder> users = {};
   bool local = false;  // who sets them is on this machine
   // CONFIG REWRITE: what was set before is written into the file, and that is read.
   bool rewrite = false;

@@ -76,6 +76,8 @@ bool IsSecret(const CommandRow* row, std::span<const std::string_view> args, siz
       return true;
     case LocalCommand::kHello:
       return IsSecretOfHello(args, place);
+    case LocalCommand::kAclSetUser:
+      return place >= 2;
     case LocalCommand::kConfigSet:
       return IsSecretOfConfig(args, place);
     default:

@@ -1,5 +1,6 @@
 #include "proxy/server/exposure.h"
 
+#include "backend/acl/acl_users.h"
 #include "proxy/session/state/access_guard.h"
 
 namespace gemel {
@@ -20,7 +21,8 @@ std::string OpenOnes(const std::vector<Address>& all) {
 }  // namespace
 
 std::string ExposureWarning(const PoolConfig& pool) {
-  if (!pool.password.empty()) return {};
+  const CommandTable table(pool.commands);
+  if (!AclUsers(pool, &table, nullptr).first()->open()) return {};
   const std::string listeners = OpenOnes(pool.listen);
   if (listeners.empty()) return {};
   return pool.protected_mode

@@ -24,6 +24,8 @@ struct UvReloader::Job : ReloadQueue::Waiting {
   std::vector<uint32_t> taken;  // slots
   std::string text;             // at first that of the config in effect
   std::vector<std::pair<std::string, std::string>> sets_before;
+  UserRules users;  // what the order makes of them
+  UserRules users_before;
   std::string error;
   UvWorker::Serving next;
   ConfigDiff diff;

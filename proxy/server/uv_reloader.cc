@@ -6,6 +6,7 @@
 #include "backend/command/command_names.h"
 #include "backend/uv/uv_names.h"
 #include "config/config_edit.h"
+#include "config/config_edit_users.h"
 #include "config/config_options.h"
 #include "config/posix_config_file.h"
 #include "proxy/fleet/uv_fleet.h"
@@ -117,8 +118,9 @@ void UvReloader::Next() {
     job->fingerprint_before = member_.fingerprint;
   }
   job->sets_before = sets_;
-  const bool of_file = job->order.sets.empty() && !job->order.of_fleet;
+  const bool of_file = !job->order.edits() && !job->order.of_fleet;
   if (of_file && !job->order.dry_run && job->tries == 0) status_->Begun();
+  job->users_before = users_;
   if (!Queue(job, Load, &UvReloader::OnLoaded)) {
     Refuse(job, "there is no thread for the reload");
   }
@@ -143,9 +145,10 @@ void UvReloader::Load(Job* job) {
   ConfigError error;
   bool read = true;
   job->error = WhyProtected(job->order, *job->now.config);
+  if (job->error.empty()) SetUsers(job);
   if (!job->error.empty()) return;
   // Whatever is in the file: who has renamed the log's waits for this.
-  const bool of_file = job->order.sets.empty() && !job->order.of_fleet;
+  const bool of_file = !job->order.edits() && !job->order.of_fleet;
   if (of_file && !job->order.dry_run) ReopenLog(&job->log_error);
   if (of_file) {
     std::optional<std::string> text = ReadConfigFile(file, &error);
@@ -157,25 +160,21 @@ void UvReloader::Load(Job* job) {
     }
     if (read) job->order.seen = HashContent(job->text);
   }
-  for (const auto* sets : {&job->order.sets, &job->sets_before}) {
-    if (!read || (sets == &job->sets_before && !job->order.rewrite)) break;
-    for (const auto& [name, value] : *sets) {
-      if (SetOption(&job->text, name, value, &job->error)) continue;
-      job->error = name + ": " + job->error;
-      return;
-    }
-  }
+  if (read && !EditText(job)) return;
   std::optional<Config> config;
   if (read) config = LoadConfigText(job->text, file, &error);
   if (config) {
-    if (std::optional<ConfigError> wrong = CheckCommandNames(*config)) {
+    std::optional<ConfigError> wrong = CheckCommandNames(*config);
+    if (!wrong) wrong = CheckUsers(*config);
+    if (!wrong && (of_file || job->order.rewrite)) wrong = CheckSecretFile(*config);
+    if (wrong) {
       error = *std::move(wrong);
       config.reset();
     }
   }
   if (!config) {
     // What is set has no line in the file.
-    job->error = job->order.sets.empty() ? error.ToString() : error.message;
+    job->error = job->order.edits() ? error.message : error.ToString();
     return;
   }
   if (job->fleet != nullptr) PlanConfig(job, &*config);
@@ -214,9 +213,50 @@ void UvReloader::Load(Job* job) {
   if (log == job->now.config->log || job->order.dry_run) return;
   job->log = PrepareLog(log, &job->unopened);
   // What is set has no line in the file.
-  if (!job->log && job->order.sets.empty()) {
+  if (!job->log && !job->order.edits()) {
     job->unopened = ConfigError{file, log.line, log.column, job->unopened}.ToString();
   }
+}
+
+// ACL SETUSER and DELUSER. Their rules were looked at where they came from; but the users may be
+// others by now. A password in clear must not be in the log.
+void UvReloader::SetUsers(Job* job) {
+  const PoolConfig& pool = job->now.config->pool();
+  for (const AclOrder& order : job->order.users) {
+    std::optional<std::string> rules;
+    std::string error;
+    if (!CarryOut(order, pool, &rules, &error)) {
+      job->error = "the rules do not fit what the user has become meanwhile";
+      return;
+    }
+    // Its password is one of its table from now on.
+    if (order.name == AclUsers::kDefault && !pool.password.empty()) {
+      job->order.sets.emplace_back("proxy.password", "\"\"");
+    }
+    job->users.emplace_back(order.name, std::move(rules));
+  }
+}
+
+// What was set goes into the text. False: it cannot be, and job->error says why.
+bool UvReloader::EditText(Job* job) {
+  const bool again = job->order.rewrite;
+  for (const auto* sets : {&job->order.sets, &job->sets_before}) {
+    if (sets == &job->sets_before && !again) break;
+    for (const auto& [name, value] : *sets) {
+      if (SetOption(&job->text, name, value, &job->error)) continue;
+      job->error = name + ": " + job->error;
+      return false;
+    }
+  }
+  for (const auto* users : {&job->users, &job->users_before}) {
+    if (users == &job->users_before && !again) break;
+    for (const auto& [name, rules] : *users) {
+      if (SetUserRules(&job->text, name, rules, &job->error)) continue;
+      job->error = "user " + name + ": " + job->error;
+      return false;
+    }
+  }
+  return true;
 }
 
 void UvReloader::Write(Job* job) {
@@ -330,16 +370,21 @@ void UvReloader::Keep(Job& job) {
     member_.fleet->Serve(job.plan.version, job.plan.route);
     if (job.next.config != nullptr) member_.fleet->Use(*job.next.config);
   }
-  if (job.order.sets.empty() && !job.order.of_fleet) {
-    if (!sets_.empty() && !job.order.rewrite) {
+  if (!job.order.edits() && !job.order.of_fleet) {
+    if (!(sets_.empty() && users_.empty()) && !job.order.rewrite) {
       Note(NoteLevel::kInfo,
-           "what CONFIG SET had changed since the file was last read is forgotten");
+           "what CONFIG SET and ACL SETUSER had changed since the file was last read is forgotten");
     }
     sets_.clear();
+    users_.clear();
     file_text_ = job.text;
     queue_.DropLater("the file was loaded meanwhile");
   }
   sets_.insert(sets_.end(), job.order.sets.begin(), job.order.sets.end());
+  for (const auto& user : job.users) {
+    std::erase_if(users_, [&user](const auto& known) { return known.first == user.first; });
+    users_.push_back(user);
+  }
   if (on_loaded_) on_loaded_();
 }
 

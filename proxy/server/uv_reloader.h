@@ -68,12 +68,16 @@ class UvReloader : private ReloadSteps::Host {
   void set_on_loaded(std::function<void()> on_loaded) { on_loaded_ = std::move(on_loaded); }
 
  private:
+  // By name; nothing: the user is gone.
+  using UserRules = std::vector<std::pair<std::string, std::optional<std::string>>>;
   struct Job;
   struct Meeting;
   void Next();
   bool Queue(const std::shared_ptr<Job>& job, void (*run)(Job*),
              void (UvReloader::*then)(std::shared_ptr<Job>));
   static void Load(Job* job);
+  static void SetUsers(Job* job);
+  static bool EditText(Job* job);
   static void Write(Job* job);
   void OnWritten(std::shared_ptr<Job> job);
   void Apply(const std::shared_ptr<Job>& job);
@@ -125,6 +129,7 @@ class UvReloader : private ReloadSteps::Host {
   std::string text_;       // what the config in effect was read from
   std::string file_text_;  // the same without what CONFIG SET has changed
   // What CONFIG SET has changed since the file was read.
+  UserRules users_;  // that ACL SETUSER has set, or DELUSER removed, since the file was read
   std::vector<std::pair<std::string, std::string>> sets_;
   std::function<void(const std::string&)> on_write_;
   std::function<void()> on_loaded_;

@@ -13,6 +13,9 @@ inline constexpr std::string_view kCrossSlot =
 // An allocation of the size of what was asked for has failed.
 inline constexpr std::string_view kNoMemory = "ERR there is no memory for this request";
 
+inline constexpr std::string_view kUserIsFull =
+    "ERR max number of clients reached for this user ([[user]] max_clients)";
+
 }  // namespace gemel
 
 #endif  // GEMEL_PROXY_SESSION_ERRORS_H_

@@ -4,6 +4,9 @@
 
 #include <utility>
 
+#include "proxy/session/errors.h"
+#include "proxy/session/rights.h"
+
 namespace gemel {
 
 namespace {
@@ -171,7 +174,34 @@ void Session::CutOff() {
   replies_.out().Silence();
 }
 
+// Who has subscribed is closed by Redis's rule: if a channel is missing that its user had.
+bool Session::OnUsers() {
+  const AclUserPtr before = state_.access.account();
+  if (!state_.access.OnUsers()) return false;
+  const AclUserPtr& now = state_.access.account();
+  if (state_.monitoring.on() && before != now) {
+    const std::string_view args[] = {"monitor"};
+    if (!RefusalOf(context_, state_, *context_->pool->table().FindByName(args[0]), args)
+             .error.empty()) {
+      return false;
+    }
+  }
+  if (before == now || !state_.subscriptions.any() || !before->LosesChannels(*now)) return true;
+  for (const ChannelKind kind :
+       {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShardChannel}) {
+    for (const std::string& name : state_.subscriptions.Names(kind)) {
+      if (!now->AllowsChannel(TextOfChannel(name), kind == ChannelKind::kPattern)) return false;
+    }
+  }
+  return true;
+}
+
 void Session::TurnAwayIfProtected() {
+  if (!closing_ && state_.access.full()) {
+    context_->stats->rejected.Add(1);
+    commands_.TellError(kUserIsFull);
+    Drain();
+  }
   if (closing_ || state_.access.let_in() || !state_.access.Protected()) return;
   commands_.TellError(state_.access.TurnAway());
   Drain();

@@ -61,6 +61,9 @@ class Session {
   // A new client from another machine is told so and let go, if the config in effect says that it
   // is not served (protected mode).
   void TurnAwayIfProtected();
+  // The users are those of another pool now. False: its own is gone, or it monitors or has
+  // subscribed to what it may not hear any more; it is to be ended.
+  bool OnUsers();
 
   // --- for who sees to it that all together do not hold too much ---
   // Bytes that are held for it and would be free without it: what it sent that was not handled,

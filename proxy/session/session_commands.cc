@@ -71,7 +71,10 @@ bool SessionCommands::Take() {
     const bool handled = Handle(input_.reader().frame());
     if (watched) [[unlikely]]
       TellDraft(handled);
-    if (handled) state_.reply_mode.Next();
+    if (handled) {
+      state_.reply_mode.Next();
+      state_.access.Handled();
+    }
     return handled;
   } catch (const std::bad_alloc&) {
     Request* const now = replies_.last();
@@ -89,6 +92,8 @@ bool SessionCommands::Take() {
 bool SessionCommands::Handle(std::string_view frame) {
   SessionContext& context = *context_;
   Counted counted(&facts_, context.stats);
+  if (!state_.access.free() && state_.access.SlowsDown(frame.size())) [[unlikely]]
+    return counted.NotYet();
   const CommandRow* row = context.memo.Find(context.pool->names(), context.args);
   std::string renamed;
   if (row == nullptr) [[unlikely]] {
@@ -101,7 +106,7 @@ bool SessionCommands::Handle(std::string_view frame) {
     Reject(row, ArityError(*row));
     return true;
   }
-  if (!state_.access.let_in() && !MayGoOn(*row)) [[unlikely]]
+  if (!state_.access.free() && !MayGoOn(*row)) [[unlikely]]
     return true;
   if (context.pause.active() && MayWriteNow(*row)) [[unlikely]]
     return counted.NotYet();
@@ -137,11 +142,12 @@ bool SessionCommands::Handle(std::string_view frame) {
   return true;
 }
 
-// Of a client that has not given the password; else it has been answered.
+// Of a client that has not given the password, or whose user may not do all; else it has been
+// answered.
 bool SessionCommands::MayGoOn(const CommandRow& row) {
   switch (state_.access.Judge(row)) {
     case Access::Verdict::kServed:
-      return true;
+      return state_.access.allows_all() || HasRights(row);
     case Access::Verdict::kPasswordFirst:
       Reject(&row, "NOAUTH Authentication required.");
       return false;

@@ -81,6 +81,7 @@ class SessionCommands {
  private:
   bool Handle(std::string_view frame);  // see Take
   bool MayGoOn(const CommandRow& row);
+  bool HasRights(const CommandRow& row);
   [[gnu::noinline]] const CommandRow* FindOtherwise(std::string* frame);
   bool HandleByPlan(const CommandRow& row, std::string_view frame);
   [[gnu::noinline]] bool HandleTracked(const CommandRow& row, std::string_view frame);

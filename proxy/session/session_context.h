@@ -38,6 +38,8 @@ class LocalRunner {
   // The row says kLocal. Answers in the session's turn, maybe later.
   virtual void Run(Session& session, const CommandRow& row,
                    std::span<const std::string_view> args) = 0;
+  // The client as CLIENT LIST shows it.
+  virtual std::string Describe(Session& session) = 0;
 };
 
 // Moves a session's bytes. Never calls the session back from inside its methods.
@@ -82,6 +84,7 @@ struct SessionContext : StateContext {
   std::vector<std::string_view> args;  // scratch: the command being handled
   Plan plan;                           // scratch: where it goes, but for the short way
   std::vector<ReadFence::Mark> marks;  // scratch: its keys for the fence, if it is a read
+  std::vector<uint32_t> acl_keys;      // scratch: its keys for the user's rules
   std::string text;                    // scratch: a reply or a part made here
   std::string shown;                   // scratch: arguments as they are told of
 

@@ -29,6 +29,7 @@ struct QueuedBlock {
     std::string answer;     // with this frame, if it is not empty
     size_t begin;           // its frame's place in `frames`
     size_t end;
+    bool denied = false;  // by its user's rules, which have changed
   };
 
   QueuedBlock(const Pool& pool, std::optional<uint32_t> watched_shard)
@@ -44,13 +45,14 @@ struct QueuedBlock {
     std::string answer(as.answer);
     if (as.kind == Plan::Kind::kRefused) AppendError(&answer, as.error);
     const bool local = as.kind == Plan::Kind::kLocal || !answer.empty();
-    commands.push_back({&row, local, std::move(answer), begin, frames.size()});
+    commands.push_back({&row, local, std::move(answer), begin, frames.size(), false});
   }
 
   uint64_t pool_number;  // for which it is planned
   BlockPlan plan;
   ByteBuffer frames;  // MULTI, then those of the commands
   std::vector<Command> commands;
+  AclUserPtr user;       // whose rules it has passed
   bool aborted = false;  // something could not be queued: EXEC says so
   // What SCRIPT LOAD among them shows: what is queued behind it may name it.
   std::vector<TextStore::Text> scripts;
@@ -67,8 +69,9 @@ class Transaction {
   int64_t queued() const {
     return block_ != nullptr ? static_cast<int64_t>(block_->commands.size()) : -1;
   }
-  void Begin(const Pool& pool, std::optional<uint32_t> watched_shard) {
+  void Begin(const Pool& pool, std::optional<uint32_t> watched_shard, AclUserPtr user) {
     block_ = std::make_unique<QueuedBlock>(pool, watched_shard);
+    block_->user = std::move(user);
   }
   // Only while open.
   QueuedBlock& block() { return *block_; }

@@ -80,6 +80,7 @@ void UvSession::Flush() {
 
 void UvSession::OnStreamSent(size_t bytes) {
   context_->session.stats->output_bytes.Add(bytes);
+  session_->state().access.Spend(bytes);
   if (bytes > 0) session_->OnTaken();
   if (session_->replies().out().overrun()) {
     context_->session.stats->output_overruns.Add(1);

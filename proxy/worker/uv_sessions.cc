@@ -84,6 +84,18 @@ void UvSessions::KillShaking(uint64_t created_ms) {
   }
 }
 
+void UvSessions::OnUsers() {
+  for (auto& session : connected_) {
+    Session& client = session->session();
+    if (client.OnUsers()) continue;
+    if (client.replies().pending() > 0 && !client.waits().active()) {
+      client.Drain();
+    } else {
+      session->Kill();
+    }
+  }
+}
+
 void UvSessions::Drain() {
   for (auto& session : connected_) session->session().Drain();
 }

@@ -41,6 +41,8 @@ class UvSessions : public SessionDirectory {
   void KillIdle(uint64_t active_ms);
   // Ends those that came before `created_ms` and have not begun to speak TLS, as they should.
   void KillShaking(uint64_t created_ms);
+  // The users are those of another pool now: whose own is gone is closed, once it has its answers.
+  void OnUsers();
   // Each is closed once it is answered; or at once.
   void Drain();
   void KillAll();

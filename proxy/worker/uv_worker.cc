@@ -263,6 +263,7 @@ void UvWorker::EndChange(Change change) {
   SetScheduling();
   if (io_changed) SetIoUring();
   dispatcher_.SetPool(serving_.pool.get());
+  sessions_.OnUsers();
   shards_.UnblockMoved(*serving_.pool);
   shards_.Change(*serving_.pool, *change.topology, serving_.rings, ring_changed, change.force,
                  loop_.clock.NowMs());

@@ -229,6 +229,7 @@ def measure_one_thing(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
+    os.umask(0o077)  # configs have passwords
     arguments = parse_arguments()
     # A TERM must run the clean-up below, like Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -140,6 +140,7 @@ def list_rows(rows: list[Row]) -> None:
 
 
 def main() -> int:
+    os.umask(0o077)  # configs have passwords
     arguments = parse_arguments()
     if arguments.list and arguments.fleet:
         print("\n".join(f"{row.name:<20} {row.title}" for row in arguments.rows))

@@ -181,7 +181,7 @@ proc spawn_server {config_file stdout stderr args} {
     file mkdir $folder/gemel
     set listen "\"127.0.0.1:$port\""
     if {$socket ne ""} {append listen ", \"unix:[string trim $socket {"'}]\""}
-    set toml [open $folder/gemel/gemel.toml w]
+    set toml [open $folder/gemel/gemel.toml w 0600]
     puts $toml "\[proxy\]
 listen = \[$listen\]
 state_dir = \"state\"

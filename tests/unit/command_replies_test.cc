@@ -87,7 +87,7 @@ TEST(CommandReplies, Info) {
   EXPECT_TRUE(Has(all, "$12\r\nmemory|usage\r\n"));
   EXPECT_FALSE(Has(all, "$5\r\npsync\r\n"));
   EXPECT_TRUE(Has(all, "$7\r\nmonitor\r\n"));
-  EXPECT_FALSE(Has(all, "$3\r\nacl\r\n"));
+  EXPECT_FALSE(Has(all, "$6\r\nmodule\r\n"));
   EXPECT_TRUE(Has(all, "$15\r\nclient|tracking\r\n"));
 }
 
@@ -127,8 +127,8 @@ TEST(CommandReplies, DocsOfANode) {
   const std::string of_node =
       "%3\r\n$3\r\nget\r\n%1\r\n$10\r\ncomplexity\r\n$4\r\nO(1)\r\n"
       "$6\r\nnosuch\r\n%0\r\n"
-      "$3\r\nacl\r\n%0\r\n";
-  EXPECT_EQ(Reply({"command", "docs", "get", "acl"}, Resp2Form::kAsItIs, of_node),
+      "$6\r\nmodule\r\n%0\r\n";
+  EXPECT_EQ(Reply({"command", "docs", "get", "module"}, Resp2Form::kAsItIs, of_node),
             "%1\r\n$3\r\nget\r\n%1\r\n$10\r\ncomplexity\r\n$4\r\nO(1)\r\n");
   EXPECT_EQ(Reply({"command", "docs", "get"}, Resp2Form::kAsItIs, "-ERR unknown\r\n"),
             Resp3Reply({"command", "docs", "get"}));

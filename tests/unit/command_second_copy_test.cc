@@ -112,7 +112,7 @@ TEST(SecondCopy, ByArguments) {
 }
 
 TEST(SecondCopy, Refusals) {
-  for (const char* line : {"failover", "acl whoami"}) {
+  for (const char* line : {"failover", "module list"}) {
     EXPECT_FALSE(Refusal(line).empty()) << line;
   }
   for (const char* line :

@@ -138,7 +138,7 @@ TEST(CommandTable, ColumnsOfSomeRows) {
   EXPECT_TRUE(row("eval").IsWrite());
   EXPECT_FALSE(row("eval_ro").IsWrite());
   EXPECT_EQ(row("spop").second_copy, SecondCopy::kRewrite);
-  for (std::string_view name : {"psync", "cluster|meet", "acl|whoami", "migrate", "script|debug"}) {
+  for (std::string_view name : {"psync", "cluster|meet", "module|list", "migrate", "script|debug"}) {
     EXPECT_EQ(row(name).split, Split::kNotSupported) << name;
   }
   EXPECT_EQ(row("memory|usage").split, Split::kOneShard);

@@ -20,10 +20,55 @@ Access::Access(const StateContext* context, const std::string* peer)
   Reset();
 }
 
-const std::string& Access::user() const {
-  static const std::string kDefault = "default";
-  const std::string& user = context_->pool->config().user;
-  return user.empty() ? kDefault : user;
+void Access::LeaveMeter() {
+  if (meter_ != nullptr) meter_->Leave();
+  meter_.reset();
+}
+
+// False, and it stays what it is: it would be one more than `most`; 0: that does not matter.
+bool Access::Become(AclUserPtr account, uint32_t most) {
+  if (!let_in_) {
+    LeaveMeter();
+  } else if (account->meter != meter_) {
+    if (!account->meter->Enter(most)) return false;
+    LeaveMeter();
+    meter_ = account->meter;
+  }
+  account_ = std::move(account);
+  all_ = account_->AllowsAll();
+  scripts_ = all_ || account_->AllowsScripts(context_->pool->users().catalog());
+  const UserLimits& limits = account_->limits;
+  limited_ = let_in_ && (limits.requests_per_s != 0 || limits.bytes_per_s != 0);
+  free_ = let_in_ && all_ && !limited_;
+  return true;
+}
+
+void Access::Reset() {
+  let_in_ = NoPassword() && !Protected();
+  const AclUserPtr& first = context_->pool->users().first();
+  full_ = !Become(first, first->limits.max_clients);
+  if (!full_) return;
+  let_in_ = false;  // it is let go
+  Become(first, 0);
+}
+
+bool Access::OnUsers() {
+  const AclUsers& users = context_->pool->users();
+  AclUserPtr account = let_in_ ? users.Find(account_->name()) : users.first();
+  if (account == nullptr) return false;
+  if (account != account_) Become(std::move(account), 0);  // who is here stays
+  return true;
+}
+
+bool Access::MustWait(uint64_t bytes) {
+  const uint64_t wait_ms = account_->meter->Take(account_->limits, bytes, context_->now_ms);
+  if (wait_ms == 0) {
+    paid_ = true;
+    return false;
+  }
+  context_->stats->user_pauses.Add(1);
+  slow_until_ms_ = context_->now_ms + wait_ms;
+  return true;
 }
 
 bool Access::Protected() const {
@@ -31,6 +76,7 @@ bool Access::Protected() const {
 }
 
 Access::Verdict Access::Judge(const CommandRow& row) const {
+  if (let_in_) return Verdict::kServed;
   if (Protected()) return Verdict::kTurnedAway;
   return NoPassword() || (row.flags & kCmdNoAuth) != 0 ? Verdict::kServed : Verdict::kPasswordFirst;
 }
@@ -66,9 +112,15 @@ bool Access::PutOff() {
 
 bool Access::TakePutOff() { return std::exchange(put_off_, false); }
 
-void Access::Right() {
-  let_in_ = true;
+bool Access::Right(AclUserPtr account) {
+  const bool before = std::exchange(let_in_, true);
+  const uint32_t most = account->limits.max_clients;
+  if (!Become(std::move(account), most)) {
+    let_in_ = before;
+    return false;
+  }
   wrong_ = 0;
+  return true;
 }
 
 void Access::Wrong() {

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "proxy/session/state/acl_log.h"
+
 namespace gemel {
 
 // Of a client's address as CLIENT LIST shows it: a Unix socket's or a loopback one. What cannot be
@@ -56,6 +58,9 @@ class AccessGuard {
   // A client was turned away.
   void Note(Rejection rejection, std::string_view peer, uint64_t now_ms);
 
+  // What users were refused.
+  AclLog& acl_log() { return acl_log_; }
+
   size_t networks() const;
 
  private:
@@ -73,6 +78,7 @@ class AccessGuard {
 
   Network& Find(std::string_view peer, uint64_t now_ms);
 
+  AclLog acl_log_;
   std::function<void(const std::string&)> say_;
   mutable std::mutex mutex_;
   std::list<Network> networks_;  // heard of last in front

@@ -1,0 +1,122 @@
+#include "proxy/session/rights.h"
+
+#include "backend/command/ascii.h"
+#include "proxy/seen/clients_seen.h"
+#include "proxy/session/session.h"
+#include "proxy/session/session_commands.h"
+
+namespace gemel {
+
+namespace {
+
+constexpr char kNoScripts[] =
+    "NOPERM this user has no permissions to run scripts and functions: gemel does not look what "
+    "they do, so the user's rules must allow all keys, all channels and each command that scripts "
+    "can call, or its [[user]] table must say trusted_scripts = true";
+
+// SORT's option that names keys which it does not show; empty: there is none.
+std::string_view UnnamedKeys(const CommandRow& row, std::span<const std::string_view> args) {
+  if (row.arg_rule != ArgRule::kSort && row.arg_rule != ArgRule::kSortRo) return {};
+  for (size_t at = 2; at + 1 < args.size(); ++at) {
+    if (EqualsLower(args[at], "limit")) {
+      at += 2;
+    } else if (EqualsLower(args[at], "get")) {
+      return "GET";
+    } else if (EqualsLower(args[at], "by")) {
+      if (args[++at].find('*') != std::string_view::npos) return "BY";
+    } else if (EqualsLower(args[at], "store")) {
+      ++at;
+    }
+  }
+  return {};
+}
+
+std::string ErrorOf(AclDenied denied, std::string_view command) {
+  switch (denied) {
+    case AclDenied::kCommand:
+      return "NOPERM this user has no permissions to run the '" + std::string(command) +
+             "' command";
+    case AclDenied::kKey:
+      return "NOPERM this user has no permissions to access one of the keys used as arguments";
+    case AclDenied::kChannel:
+      return "NOPERM this user has no permissions to access one of the channels used as arguments";
+    case AclDenied::kNothing:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+Refusal RefusalOf(SessionContext* context, const SessionState& state, const CommandRow& row,
+                  std::span<const std::string_view> args) {
+  const AclCatalog& catalog = context->pool->users().catalog();
+  const AclUser& user = *state.access.account();
+  const std::string_view name = catalog.commands()[catalog.NumberOf(row)].row->name;
+  uint32_t at = 0;
+  Refusal refusal;
+  refusal.denied = user.Check(catalog, row, args, &context->acl_keys, &at);
+  if (refusal.denied != AclDenied::kNothing) {
+    refusal.object = refusal.denied == AclDenied::kCommand ? name : args[at];
+    refusal.error = ErrorOf(refusal.denied, name);
+    return refusal;
+  }
+  if (row.script != ScriptRule::kNone && !state.access.allows_scripts()) {
+    return {AclDenied::kCommand, name, kNoScripts};
+  }
+  const std::string_view unnamed = UnnamedKeys(row, args);
+  if (!unnamed.empty() && !user.AllowsUnnamedKeys(catalog, row, args, &context->acl_keys)) {
+    return {AclDenied::kKey, args[1],
+            "ERR " + std::string(unnamed) +
+                " option of SORT denied due to insufficient ACL permissions."};
+  }
+  return refusal;
+}
+
+std::string RefusalAtExec(AclDenied denied) {
+  std::string_view reason = "no permission to execute the command or subcommand";
+  if (denied == AclDenied::kKey) reason = "no permission to touch the specified keys";
+  if (denied == AclDenied::kChannel) {
+    reason = "no permission to access one of the channels used as arguments";
+  }
+  return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the "
+         "EXEC "
+         "call. This command is no longer allowed for the following reason: " +
+         std::string(reason);
+}
+
+void NoteDenied(Session* session, AclDenied denied, std::string_view object,
+                std::string_view user) {
+  SessionContext& context = session->context();
+  std::string_view reason = "auth";  // which Access has counted
+  if (denied == AclDenied::kCommand) {
+    reason = "command";
+    context.stats->denied_cmd.Add(1);
+  } else if (denied == AclDenied::kKey) {
+    reason = "key";
+    context.stats->denied_key.Add(1);
+  } else if (denied == AclDenied::kChannel) {
+    reason = "channel";
+    context.stats->denied_channel.Add(1);
+  }
+  if (context.access == nullptr) return;
+  AclLog::Entry entry;
+  entry.reason = reason;
+  entry.context = session->state().transaction.open() ? "multi" : "toplevel";
+  entry.object = object.substr(0, AclLog::kMostText);
+  entry.user = user.substr(0, AclLog::kMostText);
+  entry.client = context.local->Describe(*session);
+  entry.unix_ms = context.seen->UnixUs() / 1000;
+  context.access->acl_log().Add(std::move(entry));
+}
+
+// Else the client has been answered.
+bool SessionCommands::HasRights(const CommandRow& row) {
+  const Refusal refusal = RefusalOf(context_, state_, row, context_->args);
+  if (refusal.error.empty()) return true;
+  NoteDenied(&session_, refusal.denied, refusal.object, state_.access.user());
+  Reject(&row, refusal.error);
+  return false;
+}
+
+}  // namespace gemel
