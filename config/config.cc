@@ -18,7 +18,11 @@ bool HasSecrets(const Config& config) {
     return std::any_of(user.rules.begin(), user.rules.end(),
                        [](const std::string& rule) { return rule.starts_with('>'); });
   };
-  if (!config.fleet.secret.empty() || !config.fleet.password.empty()) return true;
+  for (const std::string* secret :
+       {&config.fleet.secret, &config.fleet.password, &config.metrics.password,
+        &config.tls.key_password, &config.node_tls.key_password}) {
+    if (!secret->empty()) return true;
+  }
   return std::any_of(config.pools.begin(), config.pools.end(), [&](const PoolConfig& pool) {
     return !pool.password.empty() ||
            std::any_of(pool.shards.begin(), pool.shards.end(), has_password) ||

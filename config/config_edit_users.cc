@@ -9,7 +9,7 @@ namespace {
 
 constexpr char kSection[] = "user";
 
-struct Splice {
+struct UserSplice {
   size_t at;
   size_t length;
   std::string text;
@@ -33,7 +33,7 @@ size_t EndOf(const Layout& layout, const toml::table& table) {
   return layout.EndWithComment(last);
 }
 
-Splice Remove(const Layout& layout, std::string_view text, const toml::table& table) {
+UserSplice Remove(const Layout& layout, std::string_view text, const toml::table& table) {
   size_t begin = layout.LineBegin(layout.Offset(table.source().begin));
   size_t end = EndOf(layout, table);
   if (end < text.size() && text[end] == '\r') ++end;
@@ -43,7 +43,7 @@ Splice Remove(const Layout& layout, std::string_view text, const toml::table& ta
   return {begin, end - begin, {}};
 }
 
-Splice Replace(const Layout& layout, std::string_view text, const toml::table& table,
+UserSplice Replace(const Layout& layout, std::string_view text, const toml::table& table,
                const std::string& value) {
   const toml::node* old = table.get("rules");
   if (old == nullptr) {
@@ -57,7 +57,7 @@ Splice Replace(const Layout& layout, std::string_view text, const toml::table& t
   return {begin, end - begin, value};
 }
 
-Splice Add(const Layout& layout, std::string_view text, const std::string& name,
+UserSplice Add(const Layout& layout, std::string_view text, const std::string& name,
            const std::string& value) {
   const std::string& line_end = layout.line_end();
   std::string added = text.empty() || text.ends_with('\n') ? "" : line_end;
@@ -109,7 +109,7 @@ bool SetUserRules(std::string* text, std::string_view name, const std::optional<
   if (!known && !rules) return true;
   const Layout layout(*text);
   const toml::table* table = known ? users.get(place)->as_table() : nullptr;
-  const Splice splice = !known  ? Add(layout, *text, *quoted_name, *value)
+  const UserSplice splice = !known  ? Add(layout, *text, *quoted_name, *value)
                         : rules ? Replace(layout, *text, *table, *value)
                                 : Remove(layout, *text, *table);
   std::string edited = *text;

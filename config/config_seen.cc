@@ -12,9 +12,9 @@ namespace gemel {
 
 namespace {
 
-constexpr size_t kMaxListens = 16;
-constexpr int64_t kHourMs = 60 * 60 * 1000;
-constexpr char kAddresses[] = "an array of addresses such as [\"127.0.0.1:9121\"]";
+constexpr size_t kMaxMetricsListens = 16;
+constexpr int64_t kLongestMs = 60 * 60 * 1000;
+constexpr char kMetricsAddresses[] = "an array of addresses such as [\"127.0.0.1:9121\"]";
 
 // Names are not looked up: it is said who can reach it.
 bool IsNumber(const std::string& host) {
@@ -24,7 +24,7 @@ bool IsNumber(const std::string& host) {
 
 void ReadListen(TableReader& table, std::vector<Address>* listen) {
   std::vector<TableReader::Item> items;
-  const std::optional<Place> place = table.Strings("listen", kAddresses, kMaxListens, &items);
+  const std::optional<Place> place = table.Strings("listen", kMetricsAddresses, kMaxMetricsListens, &items);
   table.Protect("listen");
   std::string shown;
   for (const Address& address : *listen) shown += (shown.empty() ? "" : " ") + address.ToString();
@@ -59,7 +59,7 @@ void ReadSlowlog(TableReader table, SlowlogConfig* slowlog) {
 }
 
 void ReadLatency(TableReader table, LatencyConfig* latency) {
-  table.Integer("monitor_threshold", 0, kHourMs, &latency->monitor_threshold);
+  table.Integer("monitor_threshold", 0, kLongestMs, &latency->monitor_threshold);
   table.Bool("tracking", &latency->tracking);
   constexpr char kPercentiles[] = "numbers from 0 to 100 with blanks between them, or \"\"";
   if (auto place = table.String("percentiles", kPercentiles, &latency->percentiles)) {

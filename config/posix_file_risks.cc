@@ -2,23 +2,9 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-
 #include "config/config_load.h"
 
 namespace gemel {
-
-namespace {
-
-bool HasSecrets(const Config& config) {
-  const std::vector<ShardConfig>& shards = config.pool().shards;
-  return !config.pool().password.empty() || !config.fleet.secret.empty() ||
-         !config.fleet.password.empty() ||
-         std::any_of(shards.begin(), shards.end(),
-                     [](const ShardConfig& shard) { return !shard.password.empty(); });
-}
-
-}  // namespace
 
 std::vector<std::string> FileRisks(const Config& config) {
   struct stat found {};

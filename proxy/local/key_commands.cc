@@ -57,11 +57,11 @@ std::vector<OfShard<Key>> Merged(const std::vector<PartReply>& parts, size_t cou
   return all;
 }
 
-void AppendField(std::string* out, std::string_view name, std::string_view text) {
+void AppendKeyField(std::string* out, std::string_view name, std::string_view text) {
   AppendBulk(out, name);
   AppendBulk(out, text);
 }
-void AppendField(std::string* out, std::string_view name, uint64_t number) {
+void AppendKeyField(std::string* out, std::string_view name, uint64_t number) {
   AppendBulk(out, name);
   AppendInteger(out, static_cast<int64_t>(number));
 }
@@ -73,13 +73,13 @@ void AppendHot(const std::vector<PartReply>& parts, size_t count, std::string* o
   AppendArrayHeader(out, static_cast<int64_t>(keys.size()));
   for (const auto& [shard, key] : keys) {
     AppendMapHeader(out, 7);
-    AppendField(out, "key", key.key);
-    AppendField(out, "database", uint64_t{key.database});
-    AppendField(out, "shard", shard);
-    AppendField(out, "kind", key.write ? "write" : "read");
-    AppendField(out, "per_second", Rounded(key.per_s));
-    AppendField(out, "at_least", Rounded(key.per_s - key.over));
-    AppendField(out, "percent_of_shard", Rounded(key.part * 100));
+    AppendKeyField(out, "key", key.key);
+    AppendKeyField(out, "database", uint64_t{key.database});
+    AppendKeyField(out, "shard", shard);
+    AppendKeyField(out, "kind", key.write ? "write" : "read");
+    AppendKeyField(out, "per_second", Rounded(key.per_s));
+    AppendKeyField(out, "at_least", Rounded(key.per_s - key.over));
+    AppendKeyField(out, "percent_of_shard", Rounded(key.part * 100));
   }
 }
 
@@ -88,12 +88,12 @@ void AppendBig(const std::vector<PartReply>& parts, size_t count, std::string* o
   AppendArrayHeader(out, static_cast<int64_t>(keys.size()));
   for (const auto& [shard, key] : keys) {
     AppendMapHeader(out, 6);
-    AppendField(out, "key", key.key);
-    AppendField(out, "database", uint64_t{key.database});
-    AppendField(out, "shard", shard);
-    AppendField(out, "bytes", key.bytes);
-    AppendField(out, "kind", BigKeyWord(key.by));
-    AppendField(out, "seen_s_ago", key.age_ms / 1000);
+    AppendKeyField(out, "key", key.key);
+    AppendKeyField(out, "database", uint64_t{key.database});
+    AppendKeyField(out, "shard", shard);
+    AppendKeyField(out, "bytes", key.bytes);
+    AppendKeyField(out, "kind", BigKeyWord(key.by));
+    AppendKeyField(out, "seen_s_ago", key.age_ms / 1000);
   }
 }
 

@@ -19,7 +19,7 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kAgainMs = 100;
+constexpr uint64_t kStartAgainMs = 100;
 constexpr size_t kMaxStatus = 500;
 
 std::string_view Environment(const char* name) {
@@ -108,7 +108,7 @@ void UvSupervisor::Tell(std::string message) {
   untold_.clear();
   if (message.empty() || Send(message)) return;
   untold_ = std::move(message);
-  if (again_) again_->Set(kAgainMs);
+  if (again_) again_->Set(kStartAgainMs);
 }
 
 // False: it is to be tried again.
