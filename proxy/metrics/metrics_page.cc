@@ -214,6 +214,36 @@ void AppendSeenOfShards(Page* page) {
   }
 }
 
+void AppendUsers(Page* page) {
+  UserSeenMap users;
+  for (const WorkerReadings& worker : page->workers) {
+    for (const auto& [name, seen] : worker.users) {
+      UserSeen& sum = users[name];
+      sum.failed += seen.failed;
+      sum.reply_bytes += seen.reply_bytes;
+      sum.clients += seen.clients;
+      sum.times.Add(seen.times);
+    }
+  }
+  std::vector<std::pair<std::string, const UserSeen*>> all;
+  for (const auto& [name, seen] : users) {
+    all.emplace_back(page->Labels("user", Printable(name)), &seen);
+  }
+  page->text.Begin("gemel_user_connected_clients", "Clients that are that user now",
+                   FigureType::kGauge);
+  for (const auto& [labels, seen] : all) page->text.Sample(labels, seen->clients);
+  page->text.Begin("gemel_user_failed_total", "Commands of that user answered with an error",
+                   FigureType::kCounter);
+  for (const auto& [labels, seen] : all) page->text.Sample(labels, seen->failed);
+  page->text.Begin("gemel_user_reply_bytes_total", "Bytes of answers to that user",
+                   FigureType::kCounter);
+  for (const auto& [labels, seen] : all) page->text.Sample(labels, seen->reply_bytes);
+  page->text.Begin("gemel_user_duration_seconds",
+                   "From when a command of that user was read until its answer was complete",
+                   "histogram");
+  for (const auto& [labels, seen] : all) page->text.Histogram(labels, seen->times);
+}
+
 void AppendShards(Page* page) {
   std::vector<Numbered> shards;
   std::vector<Numbered> nodes;
@@ -279,6 +309,7 @@ std::string MetricsPage(const ProcessInfo& process, std::span<const WorkerReadin
   AppendLimits(&page);
   AppendErrors(&page);
   AppendCommands(&page);
+  AppendUsers(&page);
   AppendSeenOfShards(&page);
   AppendShards(&page);
   AppendResyncs(&page);

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "proxy/dispatch/pool.h"
 #include "proxy/seen/shards_seen.h"
+#include "proxy/seen/users_seen.h"
 
 namespace gemel {
 
@@ -23,6 +24,7 @@ struct WorkerReadings {
   std::vector<ShardReadings> shards;
   // What its clients saw of all shards, by slot.
   std::vector<ShardSeen> seen;
+  UserSeenMap users;
   uint64_t in_flight = 0;  // requests of its clients that shards have not answered
 };
 

@@ -15,6 +15,7 @@
 #include "proxy/seen/latency_events.h"
 #include "proxy/seen/shards_seen.h"
 #include "proxy/seen/slow_log.h"
+#include "proxy/seen/users_seen.h"
 #include "proxy/seen/time_split.h"
 #include "proxy/seen/tracer.h"
 
@@ -69,6 +70,8 @@ class ClientsSeen {
 
   // Not for other threads.
   ShardsSeen& shards() { return shards_; }
+  // Counts only while `shards` do.
+  UsersSeen& users() { return users_; }
 
   const CommandStats& commands() const { return commands_; }
   const ErrorCounts& errors() const { return errors_; }
@@ -93,6 +96,7 @@ class ClientsSeen {
   CommandStats commands_;
   ErrorCounts errors_;
   ShardsSeen shards_;
+  UsersSeen users_;
 };
 
 }  // namespace gemel

@@ -28,10 +28,7 @@ void Account::CountSpecial(Request* request, std::string_view reply, uint64_t to
   const bool failed = reply.starts_with('-');
   const bool rejected = failed && IsRejection(reply);
   if (failed) seen->OnError(reply);
-  if (seen->shards().on() && request->submitted) {
-    if (failed) seen->shards().OnError(request->shard, reply);
-    if (!rejected) seen->shards().OnDone(request->shard, took_us);
-  }
+  if (seen->shards().on()) CountApart(*request, reply, took_us, rejected);
   if (rejected) {
     seen->OnRejected(*row);
   } else {
@@ -39,6 +36,16 @@ void Account::CountSpecial(Request* request, std::string_view reply, uint64_t to
     if (failed) seen->OnFailed(*row);
   }
   if (seen->IsSlow(took_us) && !(rejected && took_us == 0)) NoteSlow(*request, *row, took_us);
+}
+
+void Account::CountApart(const Request& request, std::string_view reply, uint64_t took_us,
+                         bool rejected) {
+  ClientsSeen* seen = context_->seen;
+  const bool failed = reply.starts_with('-');
+  seen->users().OnDone(state_->access.account(), took_us, reply.size(), failed);
+  if (!request.submitted) return;
+  if (failed) seen->shards().OnError(request.shard, reply);
+  if (!rejected) seen->shards().OnDone(request.shard, took_us);
 }
 
 // Where there is no memory it is not noted: the client has its answer all the same.

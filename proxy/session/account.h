@@ -59,8 +59,8 @@ class Account {
       CountSpecial(request, reply, took_us);
     } else {
       context_->seen->OnDone(*request->row, took_us);
-      if (context_->seen->shards().on() && request->submitted) [[unlikely]]
-        context_->seen->shards().OnDone(request->shard, took_us);
+      if (context_->seen->shards().on()) [[unlikely]]
+        CountApart(*request, reply, took_us, /*rejected=*/false);
     }
   }
   // Who it is, for what is noted of slow commands.
@@ -68,6 +68,9 @@ class Account {
 
  private:
   [[gnu::noinline]] void CountSpecial(Request* request, std::string_view reply, uint64_t took_us);
+  // For who looks at shards and users.
+  [[gnu::noinline]] void CountApart(const Request& request, std::string_view reply,
+                                    uint64_t took_us, bool rejected);
   void NoteSlow(const Request& request, const CommandRow& row, uint64_t took_us);
   AwayTime AwayOf(const Request& request) const;
   // What came early and slowly: what was asked is gone when its turn comes.

@@ -18,6 +18,13 @@ bool UvWorker::Read(WorkerReadings* readings, bool keys, size_t from, size_t mos
   readings->config = serving_.config;
   readings->pool = serving_.pool;
   readings->seen = seen_.clients.shards().all();
+  readings->users = seen_.clients.users().all();
+  for (const auto& client : sessions_.connected()) {
+    const std::string& user = client->session().state().access.user();
+    if (readings->users.size() < UsersSeen::kMost || readings->users.contains(user)) {
+      ++readings->users[user].clients;
+    }
+  }
   readings->in_flight = dispatcher_.pending();
   return false;
 } catch (const std::bad_alloc&) {
@@ -49,6 +56,7 @@ void UvWorker::SetLooking() {
   const bool looked_at = !serving_.config->metrics.listen.empty();
   link_context_.times_answers = looked_at;
   seen_.clients.shards().Use(looked_at ? serving_.pool->NamesBySlot() : std::vector<std::string>());
+  if (!looked_at) seen_.clients.users().Forget();
 }
 
 }  // namespace gemel

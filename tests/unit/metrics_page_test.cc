@@ -29,6 +29,7 @@ std::vector<WorkerReadings> Read(World& world) {
     for (auto& [slot, shard] : worker->shards)
       shard->Read(/*keys=*/true, &read.shards.emplace_back());
     read.seen = worker->worker_seen.clients.shards().all();
+    read.users = worker->worker_seen.clients.users().all();
     read.in_flight = worker->dispatcher.pending();
   }
   return readings;
@@ -96,6 +97,10 @@ TEST_F(MetricsPageTest, HasWhatClientsDid) {
             "1");
   EXPECT_EQ(page.Of("gemel_shard_duration_seconds_count{pool=\"default\",shard=\"a\"}"), "1");
   EXPECT_EQ(page.Of("gemel_shard_duration_seconds_count{pool=\"default\",shard=\"b\"}"), "3");
+  const std::string user = "{pool=\"default\",user=\"default\"}";
+  EXPECT_EQ(page.Of("gemel_user_duration_seconds_count" + user), "4");
+  EXPECT_EQ(page.Of("gemel_user_failed_total" + user), "1");
+  EXPECT_NE(page.Of("gemel_user_reply_bytes_total" + user), "0");
   const std::string node = "{pool=\"default\",shard=\"b\",node=\"n\"}";
   EXPECT_EQ(page.Of("gemel_node_error_replies_total" + node), "1");
   EXPECT_EQ(page.Of("gemel_node_primary" + node), "1");
