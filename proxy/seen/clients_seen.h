@@ -15,9 +15,9 @@
 #include "proxy/seen/latency_events.h"
 #include "proxy/seen/shards_seen.h"
 #include "proxy/seen/slow_log.h"
-#include "proxy/seen/users_seen.h"
 #include "proxy/seen/time_split.h"
 #include "proxy/seen/tracer.h"
+#include "proxy/seen/users_seen.h"
 
 namespace gemel {
 

@@ -28,6 +28,8 @@ void SessionCommands::ReplyNow(std::string_view frame) {
   const uint64_t took_us = begun_us_ != 0 ? seen->ClockUs() - begun_us_ : 0;
   seen->OnDone(row, took_us);
   if (frame.starts_with('-')) seen->OnFailed(row);
+  if (seen->shards().on()) [[unlikely]]
+    seen->users().OnDone(state_.access.account(), took_us, frame.size(), frame.starts_with('-'));
   if (seen->IsSlow(took_us)) [[unlikely]] {
     std::string args;
     AppendShownArgs(&row, context_->args, &args);
