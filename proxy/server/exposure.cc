@@ -12,7 +12,9 @@ std::string OpenOnes(const std::vector<Address>& all) {
   std::string listeners;
   for (const Address& address : all) {
     const std::string text = address.ToString();
-    if (address.host == "localhost" || IsLocalPeer(text)) continue;
+    Address plain = address;
+    plain.tls = false;
+    if (address.host == "localhost" || IsLocalPeer(plain.ToString())) continue;
     listeners += (listeners.empty() ? "" : ", ") + text;
   }
   return listeners;
