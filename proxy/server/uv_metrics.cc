@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{5};
 // Of a worker, in one turn of its loop.
-constexpr size_t kShardsATurn = 32;
+constexpr size_t kShardsATurn = 128;
 
 bool Has(const std::vector<Address>& addresses, const Address& address) {
   return std::find(addresses.begin(), addresses.end(), address) != addresses.end();
