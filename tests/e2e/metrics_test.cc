@@ -56,6 +56,8 @@ TEST(Metrics, PrometheusUnderstandsThem) {
 TEST(Metrics, FollowAPromotionAndWhatIsStale) {
   Looked looked;
   Cluster& cluster = looked.cluster();
+  Client client = cluster.Connect();
+  for (int i = 0; i < 100; ++i) client("SET", "k" + std::to_string(i), "v");
   cluster.node(0, 0).Kill();
   ASSERT_TRUE(cluster.WaitUntilPrimary(0, cluster.node(0, 1)));
   ASSERT_TRUE(Eventually([&] { return looked.Metrics().Sum("gemel_node_up", "") == 3; }));
