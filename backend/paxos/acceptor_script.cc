@@ -80,6 +80,13 @@ end
 return {'OK', promised, accepted, redis.call('HGET', key, 'v:' .. name) or ''}
 )lua";
 
+const char* const kSourceScript = R"lua(
+redis.call('SELECT', ARGV[1])
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if redis.call('HGET', ARGV[2], 'run') ~= run then redis.call('DEL', ARGV[2]) end
+return redis.status_reply('OK')
+)lua";
+
 const char* const kAcceptorFlags = "#!lua flags=allow-oom\n";
 
 }  // namespace gemel
