@@ -102,9 +102,10 @@ Reply Reload(FleetWorld* fleet, int member, const std::string& config) {
 }
 
 TEST(FleetRegistersFaults, TheyGoWithTheShards) {
-  FleetWorld fleet({.lease_ms = 2000, .on_nodes = true});
+  // Longer than the members, which need them to end in order.
   RedisNode primary;
   RedisNode replica;
+  FleetWorld fleet({.lease_ms = 2000, .on_nodes = true});
   const std::set<std::string> first = NodesOf(&fleet);
   std::set<std::string> more = first;
   more.insert({primary.address(), replica.address()});
