@@ -9,12 +9,6 @@ namespace {
 
 constexpr char kSection[] = "user";
 
-struct Splice {
-  size_t at;
-  size_t length;
-  std::string text;
-};
-
 // The place of the user's table among them; their count if there is none.
 size_t PlaceOfUser(const toml::array& users, std::string_view name) {
   size_t place = 0;
