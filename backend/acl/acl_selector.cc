@@ -252,6 +252,7 @@ bool AclSelector::AllowsScripts(const AclCatalog& catalog) const {
   if (!all_keys_ || !all_channels_) return false;
   for (uint32_t number = 0; number < future_; ++number) {
     const AclCatalog::Command& command = catalog.commands()[number];
+    if (command.row->name.ends_with("|help")) continue;
     // A container alone is nothing that can be called.
     const bool container = command.end > number + 1 && command.row->split == Split::kNotSupported;
     const bool callable = command.redis && !container && (command.row->flags & kCmdNoScript) == 0;
