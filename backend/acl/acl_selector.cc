@@ -125,8 +125,8 @@ AclMistake AclSelector::AddKeys(std::string_view rule) {
     if (right == 0 || (rights & right) != 0) return AclMistake::kSyntax;
     rights |= right;
   }
-  // "%~x" and "%R" would say what may not be done with which key.
-  if (rights == 0 || (rule[0] == '%' && rule[at - 1] != '~')) return AclMistake::kSyntax;
+  // "%R" is taken for "%R~", which is no key's, as by Redis.
+  if (rights == 0) return AclMistake::kSyntax;
   const std::string_view pattern = rule.substr(at);
   if (HasSpaces(pattern)) return AclMistake::kSyntax;
   for (KeyPattern& known : keys_) {
