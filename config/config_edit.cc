@@ -19,13 +19,6 @@ bool IsBareKey(std::string_view key) {
   });
 }
 
-// One change of the text: so many bytes at a place are replaced.
-struct Splice {
-  size_t at;
-  size_t length;
-  std::string text;
-};
-
 Splice ReplaceValue(const Layout& layout, std::string_view text, const toml::node& node,
                     const std::string& value) {
   const size_t begin = layout.Offset(node.source().begin);

@@ -9,12 +9,6 @@ namespace {
 
 constexpr char kSection[] = "user";
 
-struct UserSplice {
-  size_t at;
-  size_t length;
-  std::string text;
-};
-
 // The place of the user's table among them; their count if there is none.
 size_t PlaceOfUser(const toml::array& users, std::string_view name) {
   size_t place = 0;
@@ -33,7 +27,7 @@ size_t EndOf(const Layout& layout, const toml::table& table) {
   return layout.EndWithComment(last);
 }
 
-UserSplice Remove(const Layout& layout, std::string_view text, const toml::table& table) {
+Splice Remove(const Layout& layout, std::string_view text, const toml::table& table) {
   size_t begin = layout.LineBegin(layout.Offset(table.source().begin));
   size_t end = EndOf(layout, table);
   if (end < text.size() && text[end] == '\r') ++end;
@@ -43,7 +37,7 @@ UserSplice Remove(const Layout& layout, std::string_view text, const toml::table
   return {begin, end - begin, {}};
 }
 
-UserSplice Replace(const Layout& layout, std::string_view text, const toml::table& table,
+Splice Replace(const Layout& layout, std::string_view text, const toml::table& table,
                const std::string& value) {
   const toml::node* old = table.get("rules");
   if (old == nullptr) {
@@ -57,7 +51,7 @@ UserSplice Replace(const Layout& layout, std::string_view text, const toml::tabl
   return {begin, end - begin, value};
 }
 
-UserSplice Add(const Layout& layout, std::string_view text, const std::string& name,
+Splice Add(const Layout& layout, std::string_view text, const std::string& name,
            const std::string& value) {
   const std::string& line_end = layout.line_end();
   std::string added = text.empty() || text.ends_with('\n') ? "" : line_end;
@@ -109,7 +103,7 @@ bool SetUserRules(std::string* text, std::string_view name, const std::optional<
   if (!known && !rules) return true;
   const Layout layout(*text);
   const toml::table* table = known ? users.get(place)->as_table() : nullptr;
-  const UserSplice splice = !known  ? Add(layout, *text, *quoted_name, *value)
+  const Splice splice = !known  ? Add(layout, *text, *quoted_name, *value)
                         : rules ? Replace(layout, *text, *table, *value)
                                 : Remove(layout, *text, *table);
   std::string edited = *text;

@@ -100,6 +100,13 @@ class Layout {
   std::string line_end_;
 };
 
+// One change of the text: so many bytes at a place are replaced.
+struct Splice {
+  size_t at;
+  size_t length;
+  std::string text;
+};
+
 }  // namespace gemel
 
 #endif  // GEMEL_CONFIG_CONFIG_LAYOUT_H_

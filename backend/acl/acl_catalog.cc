@@ -43,7 +43,9 @@ AclCatalog::Command Describe(const CommandRow& row) {
   AclCatalog::Command command{};
   command.row = &row;
   command.categories = AclCategoriesOf(row);
-  command.redis = FindCommandFacts(row.name) != nullptr;
+  // CLIENT SETINFO is of a later Redis.
+  command.redis =
+      FindCommandFacts(row.name) != nullptr && row.local != LocalCommand::kClientSetInfo;
   command.channels = ChannelsOf(row);
   // The keys of SPUBLISH and its kind are channels.
   command.has_keys = row.key_rule != KeyRule::kNone && (row.flags & kCmdPubSub) == 0;

@@ -28,7 +28,7 @@ class AclCatalog {
     uint32_t categories;
     uint32_t end;  // those from its own number + 1 to this one are its subcommands
     bool subcommand;
-    bool redis;  // not gemel's own, nor a module's
+    bool redis;  // of Redis 7.0: not gemel's own, nor a module's
     // Of its first key and of the others, where these do not depend on the arguments.
     uint8_t first_key;
     uint8_t other_keys;

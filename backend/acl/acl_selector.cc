@@ -125,8 +125,8 @@ AclMistake AclSelector::AddKeys(std::string_view rule) {
     if (right == 0 || (rights & right) != 0) return AclMistake::kSyntax;
     rights |= right;
   }
-  // "%~x" and "%R" would say what may not be done with which key.
-  if (rights == 0 || (rule[0] == '%' && rule[at - 1] != '~')) return AclMistake::kSyntax;
+  // "%R" is taken for "%R~", which is no key's, as by Redis.
+  if (rights == 0) return AclMistake::kSyntax;
   const std::string_view pattern = rule.substr(at);
   if (HasSpaces(pattern)) return AclMistake::kSyntax;
   for (KeyPattern& known : keys_) {
@@ -252,6 +252,7 @@ bool AclSelector::AllowsScripts(const AclCatalog& catalog) const {
   if (!all_keys_ || !all_channels_) return false;
   for (uint32_t number = 0; number < future_; ++number) {
     const AclCatalog::Command& command = catalog.commands()[number];
+    if (command.row->name.ends_with("|help")) continue;
     // A container alone is nothing that can be called.
     const bool container = command.end > number + 1 && command.row->split == Split::kNotSupported;
     const bool callable = command.redis && !container && (command.row->flags & kCmdNoScript) == 0;

@@ -66,7 +66,7 @@ TEST_P(Users, OfTheConfig) {
   Client client = world_.Connect();
   EXPECT_EQ(client("AUTH", "reader", "three"), kWrongPass);
   EXPECT_EQ(client("AUTH", "off", "x"), kWrongPass);
-  EXPECT_EQ(client("HELLO", "3", "AUTH", "reader", "one").Field("proto"), ":3");
+  EXPECT_EQ(client("HELLO", "2", "AUTH", "reader", "one").Field("proto"), ":2");
   EXPECT_TRUE(client("SET", "c:1", "w").IsError());
   // Names in CLIENT LIST and KILL.
   EXPECT_TRUE(Has(operator_("CLIENT", "LIST").bytes, " user=reader "));

@@ -67,6 +67,7 @@ TEST_F(AclRules, AreToldAsRedisTellsThem) {
       {"on nopass ~* &* +@all", "on nopass ~* &* +@all"},
       {"on ALLKEYS AllChannels allcommands nopass", "on nopass ~* &* +@all"},
       {"+get ~a ~b ~a %R~c %W~c %r~d", "off ~a ~b ~c %R~d resetchannels -@all +get"},
+      {"%RW %R", "off ~ resetchannels -@all"},
       {"&news:* &x &x", "off resetchannels &news:* &x -@all"},
       {"+@all -@dangerous", "off resetchannels +@all -@dangerous"},
       {"+@read -get", "off resetchannels -@all +@read -get"},
@@ -108,7 +109,7 @@ TEST_F(AclRules, Mistakes) {
       {"%X~a", "'%X~a': Syntax error"},
       {"%RR~a", "'%RR~a': Syntax error"},
       {"%~a", "'%~a': Syntax error"},
-      {"%R", "'%R': Syntax error"},
+      {"%", "'%': Syntax error"},
       {"~* ~a",
        "'~a': Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does "
        "not "

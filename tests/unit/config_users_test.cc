@@ -76,7 +76,7 @@ TEST(ConfigUsers, Mistakes) {
   EXPECT_EQ(Wrong("[[user]]\nname = \"a\"\nrules = \"on\"\n[[user]]\nname = \"a\""),
             "f:5:8: user \"a\" is given twice, first at line 2, expected each one once");
   EXPECT_EQ(Wrong("[[user]]\nrules = \"on\""),
-            "f:1:1: [[user]] name: missing, expected the user's name");
+            "f:1:1: [[user]] has no name, expected the user's name");
   EXPECT_EQ(Wrong("[[user]]\nname = \"a b\""),
             "f:2:8: [[user]] name: bad user name \"a b\", expected at most 256 characters without "
             "spaces and control characters");
