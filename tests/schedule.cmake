@@ -32,3 +32,5 @@ schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Na
 schedule("/(BlockFaults|CounterFaults|TransactionsAtomicity|Convergence)\\.|OfLargeValues|OfManyClientsAtOnce" COST 30
          RESOURCE_LOCK transactions)
 schedule("^e2e\\.(Hang|Pause|Control|Adoption|ProxyRestart)|/Reload" COST 20)
+# A browser each.
+schedule("^e2e\\.StatusPage\\." COST 30 RESOURCE_LOCK browser)

@@ -180,7 +180,7 @@ void Link::Consume(const Reply& reply) {
 }
 
 void Link::ConsumeError(std::string_view error) {
-  ++traffic_.error_replies;
+  if (up()) ++traffic_.error_replies;
   if (up() && IsProtocolError(error)) {
     // The node reads no further: of a block this is the answer to the whole of it.
     while (line_.oldest().item == nullptr && line_.oldest().size == 0) line_.Pop();
