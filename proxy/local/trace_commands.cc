@@ -52,7 +52,7 @@ void AppendField(std::string_view name, uint64_t value, std::string* out) {
 }
 
 // The first one, as it is shown; empty: none.
-std::string KeyOf(const TracedRequest& request) {
+std::string TracedKey(const TracedRequest& request) {
   std::vector<std::string_view> words;
   if (request.key_place == 0 || !SplitArray(request.args, &words)) return {};
   return request.key_place < words.size() ? std::string(ReplyText(words[request.key_place])) : "";
@@ -75,7 +75,7 @@ std::string TraceReply(const TraceDesk::Seen& seen) {
     AppendBulk(&out, "client");
     AppendBulk(&out, request.peer);
     AppendBulk(&out, "key");
-    AppendBulk(&out, KeyOf(request));
+    AppendBulk(&out, TracedKey(request));
     AppendBulk(&out, "command");
     out += request.args;
   }
