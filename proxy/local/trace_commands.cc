@@ -23,7 +23,7 @@ namespace gemel {
 
 namespace {
 
-constexpr int64_t kSlowestByDefault = 10;
+constexpr int64_t kShownByDefault = 10;
 constexpr double kMostSeconds = 60;
 constexpr int64_t kMostTraced = 10000;
 constexpr size_t kTracedByDefault = 100;
@@ -31,7 +31,7 @@ constexpr size_t kTracedByDefault = 100;
 constexpr uint64_t kLookMs = 20;
 
 void ProxySlowlog(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
-  int64_t count = kSlowestByDefault;
+  int64_t count = kShownByDefault;
   if (args.size() > 3) {
     session.ReplyError(ArityError(row));
     return;
@@ -52,7 +52,7 @@ void AppendField(std::string_view name, uint64_t value, std::string* out) {
 }
 
 // The first one, as it is shown; empty: none.
-std::string KeyOfTraced(const TracedRequest& request) {
+std::string TracedKey(const TracedRequest& request) {
   std::vector<std::string_view> words;
   if (request.key_place == 0 || !SplitArray(request.args, &words)) return {};
   return request.key_place < words.size() ? std::string(ReplyText(words[request.key_place])) : "";
@@ -75,7 +75,7 @@ std::string TraceReply(const TraceDesk::Seen& seen) {
     AppendBulk(&out, "client");
     AppendBulk(&out, request.peer);
     AppendBulk(&out, "key");
-    AppendBulk(&out, KeyOfTraced(request));
+    AppendBulk(&out, TracedKey(request));
     AppendBulk(&out, "command");
     out += request.args;
   }

@@ -20,10 +20,10 @@ class SlowLog {
     uint64_t id = 0;
     int64_t unix_s = 0;
     uint64_t took_us = 0;
-    TimeSplit split;
     std::string args;  // an array of RESP (shown_args.h)
     std::string peer;
     std::string name;
+    TimeSplit split = {};
   };
 
   // It is given its id. The oldest go, until there are no more than that.
