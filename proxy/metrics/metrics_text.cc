@@ -1,5 +1,6 @@
 #include "proxy/metrics/metrics_text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <vector>
@@ -21,14 +22,7 @@ void AppendEscaped(std::string* out, std::string_view text, bool quotes) {
   }
 }
 
-template <typename Number>
-void AppendNumber(std::string* out, Number value) {
-  char text[40];
-  const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
-  out->append(text, end);
-}
-
-// `le="0.000064"` of each bound, and of none.
+// `le="0.000064"} ` of each bound, and of none.
 const std::vector<std::string>& BoundLabels() {
   static const std::vector<std::string> labels = [] {
     std::vector<std::string> made;
@@ -38,9 +32,9 @@ const std::vector<std::string>& BoundLabels() {
       const double seconds = static_cast<double>(LatencyBuckets::BoundUs(i)) / 1e6;
       label.append(text,
                    std::to_chars(text, text + sizeof(text), seconds, std::chars_format::fixed).ptr);
-      made.push_back(label + "\"");
+      made.push_back(label + "\"} ");
     }
-    made.emplace_back("le=\"+Inf\"");
+    made.emplace_back("le=\"+Inf\"} ");
     return made;
   }();
   return labels;
@@ -73,35 +67,38 @@ void MetricsText::Begin(std::string_view name, std::string_view help, std::strin
   text_ += '\n';
 }
 
-void MetricsText::Head(std::string_view end, std::string_view labels, std::string_view more) {
-  text_ += name_;
-  text_ += end;
-  if (!labels.empty() || !more.empty()) {
-    text_ += '{';
-    text_ += labels;
-    if (!labels.empty() && !more.empty()) text_ += ',';
-    text_ += more;
-    text_ += '}';
-  }
-  text_ += ' ';
+// What stands behind the labels, in few pieces: there are a hundred lines for each shard.
+template <typename Number>
+void MetricsText::End(std::string_view before, Number value) {
+  char text[64];
+  char* end = std::copy(before.begin(), before.end(), text);
+  end = std::to_chars(end, text + sizeof(text) - 1, value).ptr;
+  *end++ = '\n';
+  text_.append(text, end);
 }
 
 void MetricsText::Sample(std::string_view labels, uint64_t value) {
-  Head({}, labels, {});
-  AppendNumber(&text_, value);
-  text_ += '\n';
+  Head(labels);
+  End(labels.empty() ? " " : "} ", value);
 }
 
 void MetricsText::Sample(std::string_view labels, double value) {
-  Head({}, labels, {});
-  AppendNumber(&text_, value);
-  text_ += '\n';
+  Head(labels);
+  End(labels.empty() ? " " : "} ", value);
 }
 
 void MetricsText::SampleText(std::string_view labels, std::string_view value) {
-  Head({}, labels, {});
+  Head(labels);
+  text_ += labels.empty() ? " " : "} ";
   text_ += value;
   text_ += '\n';
+}
+
+void MetricsText::Head(std::string_view labels) {
+  text_ += name_;
+  if (labels.empty()) return;
+  text_ += '{';
+  text_ += labels;
 }
 
 void MetricsText::Histogram(std::string_view labels, const LatencyBuckets& buckets) {
@@ -115,17 +112,22 @@ void MetricsText::Histogram(std::string_view labels, const LatencyBuckets& bucke
 void MetricsText::Histogram(std::string_view labels, std::span<const uint64_t> cumulative,
                             uint64_t total, double sum_s) {
   const std::vector<std::string>& bounds = BoundLabels();
+  head_.assign(name_).append("_bucket{").append(labels);
+  if (!labels.empty()) head_ += ',';
   for (size_t i = 0; i < bounds.size(); ++i) {
-    Head("_bucket", labels, bounds[i]);
-    AppendNumber(&text_, i < cumulative.size() ? cumulative[i] : total);
-    text_ += '\n';
+    text_ += head_;
+    End(bounds[i], i < cumulative.size() ? cumulative[i] : total);
   }
-  Head("_sum", labels, {});
-  AppendNumber(&text_, sum_s);
-  text_ += '\n';
-  Head("_count", labels, {});
-  AppendNumber(&text_, total);
-  text_ += '\n';
+  for (const bool sum : {true, false}) {
+    head_.assign(name_).append(sum ? "_sum" : "_count");
+    if (!labels.empty()) head_.append("{").append(labels).append("}");
+    text_ += head_;
+    if (sum) {
+      End(" ", sum_s);
+    } else {
+      End(" ", total);
+    }
+  }
 }
 
 }  // namespace gemel

@@ -20,6 +20,8 @@ std::string LabelsOf(std::initializer_list<std::pair<std::string_view, std::stri
 
 class MetricsText {
  public:
+  // It will come to about so much.
+  void Reserve(size_t bytes) { text_.reserve(bytes); }
   // A family begins: what comes until the next is of it. Each has a name of its own.
   void Begin(std::string_view name, std::string_view help, std::string_view type);
   void Begin(std::string_view name, std::string_view help, FigureType type) {
@@ -39,10 +41,13 @@ class MetricsText {
   std::string Take() { return std::move(text_); }
 
  private:
-  void Head(std::string_view end, std::string_view labels, std::string_view more);
+  void Head(std::string_view labels);
+  template <typename Number>
+  void End(std::string_view before, Number value);
 
   std::string text_;
   std::string name_;
+  std::string head_;  // scratch
 };
 
 }  // namespace gemel

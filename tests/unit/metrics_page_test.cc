@@ -25,7 +25,8 @@ std::vector<WorkerReadings> Read(World& world) {
   for (auto& worker : world.workers) {
     WorkerReadings& read = readings.emplace_back();
     read.config = std::make_shared<const Config>(*world.config);
-    read.pool = std::make_shared<const Pool>(world.config->pool(), world.pool->workers());
+    // The world's own: what is counted of commands goes by its table.
+    read.pool = std::shared_ptr<const Pool>(std::shared_ptr<void>(), world.pool.get());
     for (auto& [slot, shard] : worker->shards)
       shard->Read(/*keys=*/true, &read.shards.emplace_back());
     read.seen = worker->worker_seen.clients.shards().all();
