@@ -23,7 +23,7 @@ namespace gemel {
 
 namespace {
 
-constexpr int64_t kShownByDefault = 10;
+constexpr int64_t kSlowestByDefault = 10;
 constexpr double kMostSeconds = 60;
 constexpr int64_t kMostTraced = 10000;
 constexpr size_t kTracedByDefault = 100;
@@ -31,7 +31,7 @@ constexpr size_t kTracedByDefault = 100;
 constexpr uint64_t kLookMs = 20;
 
 void ProxySlowlog(LocalCommands& local, Session& session, const CommandRow& row, LocalArgs args) {
-  int64_t count = kShownByDefault;
+  int64_t count = kSlowestByDefault;
   if (args.size() > 3) {
     session.ReplyError(ArityError(row));
     return;

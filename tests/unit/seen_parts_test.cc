@@ -169,7 +169,7 @@ TEST(ShownArgsTest, SecretsAreNotShown) {
 
 TEST(SlowLogTest, KeepsTheNewest) {
   SlowLog log;
-  for (int i = 0; i < 5; ++i) log.Add({0, 7, 8, {}, "*1\r\n$1\r\nx\r\n", "p", "n"}, 3);
+  for (int i = 0; i < 5; ++i) log.Add({0, 7, 8, "*1\r\n$1\r\nx\r\n", "p", "n"}, 3);
   EXPECT_EQ(log.size(), 3u);
   std::string out;
   log.AppendReply(1, &out);
