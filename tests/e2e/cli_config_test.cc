@@ -68,6 +68,9 @@ TEST_F(CliConfig, WhoElseMayReadAndWriteIt) {
   const std::string secret = "[proxy]\npassword = \"long enough to last\"\n";
   EXPECT_EQ(Test(secret + kShard, 0640).output, "FILE: ok\n");
   EXPECT_EQ(Test(secret + kShard, 0644).output,
+            "FILE: has a password and can be read by everybody on this machine: chmod o-r it, or "
+            "say allow_readable_secrets = true in [proxy]\n");
+  EXPECT_EQ(Test(secret + "allow_readable_secrets = true\n" + kShard, 0644).output,
             "FILE: warning: there are passwords in it, and everybody on this machine may read it: "
             "chmod o-r\nFILE: ok\n");
   EXPECT_EQ(Test(kShard, 0644).output, "FILE: ok\n");
