@@ -1,7 +1,6 @@
 #include "backend/link/link.h"
 
 #include <algorithm>
-#include <new>
 
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -138,7 +137,9 @@ void Link::OnData(const char* data, size_t size, uint64_t now_ms) {
   BeginAnswers();
   reader_.Feed({data, size}, options_, this);
   EndAnswers();
-  OnCame(size);
+  traffic_.OnCame(size, line_.answered_place());
+  if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
+    owner_->OnLinkHeard(this);
 }
 
 char* Link::DirectSpace(size_t* size) { return reader_.DirectSpace(line_, options_, size); }
@@ -148,14 +149,9 @@ void Link::OnDirect(size_t size, uint64_t now_ms) {
   BeginAnswers();
   reader_.FeedDirect(size, options_, this);
   EndAnswers();
-  OnCame(size);
-}
-
-// Where there is no memory they are not timed.
-void Link::OnFlushed(uint64_t now_us) {
-  if (traffic_.answers == nullptr) traffic_.answers.reset(new (std::nothrow) AnswerTimes());
-  if (traffic_.answers == nullptr) return;
-  traffic_.answers->OnSent(line_.last_place(), line_.answered_place(), now_us);
+  traffic_.OnCame(size, line_.answered_place());
+  if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
+    owner_->OnLinkHeard(this);
 }
 
 void Link::Consume(const Reply& reply) {

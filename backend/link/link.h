@@ -168,13 +168,8 @@ class Link {
     line_.ReplaceEach(replace);
   }
   const LinkTimes& times() const { return times_; }
-  const LinkTraffic& traffic() const { return traffic_; }
-  // --- for the transport, of who wants to know how long the node takes to answer; of others,
-  // Untimed All output was given to the transport, or the next OnData or OnDirect brings what came,
-  // at that time, of any clock.
-  void OnFlushed(uint64_t now_us);
-  void AnswersComeAt(uint64_t now_us) { traffic_.now_us = now_us; }
-  void Untimed() { traffic_.answers.reset(); }
+  // What it counts; the transport times the node's answers there, if somebody wants to know.
+  LinkTraffic& traffic() const { return traffic_; }
   const NodeIdentity& identity() const { return handshake_.identity(); }
   // The node was made a master of its own on purpose: its id from now on.
   void set_run_id(std::string run_id) { handshake_.set_run_id(std::move(run_id)); }
@@ -203,13 +198,6 @@ class Link {
     line_.Push(item, chunk, offset, size);
     out_.WantFlush();
   }
-  void OnCame(size_t size) {
-    traffic_.received_bytes += size;
-    if (traffic_.answers != nullptr) [[unlikely]]
-      traffic_.answers->OnAnswered(line_.answered_place(), traffic_.now_us);
-    if ((options_.subscriber || tells_when_heard_) && up()) [[unlikely]]
-      owner_->OnLinkHeard(this);
-  }
   // No part of Consume: the registers are for that.
   [[gnu::noinline]] void OnOwnReply(const LinkLine::Entry& entry, std::string_view reply);
   [[gnu::noinline]] void ConsumeError(std::string_view error);
@@ -234,7 +222,7 @@ class Link {
   LinkTimes times_;
   SendTimes sent_;
   AnswerBoard* board_ = nullptr;
-  LinkTraffic traffic_;
+  mutable LinkTraffic traffic_;  // for who looks on: nothing is decided by it
 };
 
 }  // namespace gemel

@@ -42,7 +42,7 @@ RequestKind KindOf(TrackedAs becomes) {
 
 Shard::Shard(ShardOptions options, ShardInfo info, const CommandTable* table, ChunkPool* pool,
              ShardEnv* env)
-    : parts_(PartsOf(std::move(options), table, pool, env, &figures_, &ops_, this)),
+    : parts_(PartsOf(std::move(options), table, pool, env, &own_.figures, &own_.ops, this)),
       links_(&parts_),
       copies_(&links_, pool),
       hedger_(&parts_),
@@ -131,7 +131,7 @@ void Shard::Tick(uint64_t now_ms, uint32_t random) {
 }
 
 void Shard::Trim() {
-  ops_.Trim();
+  own_.ops.Trim();
   reads_.Trim();
   writes_.Trim();
   first_.Trim();

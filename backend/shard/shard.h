@@ -128,7 +128,7 @@ class Shard : private ShardCenter {
   // --- for reports ---
   const ShardInfo& info() const { return copies_.info(); }
   const ShardOptions& options() const { return parts_.options; }
-  const Figures& figures() const { return figures_; }
+  const Figures& figures() const { return own_.figures; }
   ShardExplanation Explain(const Request& request) const { return ExplanationOf(parts_, request); }
   void Read(bool keys, ShardReadings* readings) const { ReadShard(parts_, keys, readings); }
   // Bytes of replies that may be outstanding on a link.
@@ -147,8 +147,10 @@ class Shard : private ShardCenter {
   void Refresh() override;
   void LeaveShortWay() override { open_ = false; }
 
-  Figures figures_;
-  OpPool ops_;
+  struct Own {
+    Figures figures;
+    OpPool ops;
+  } own_;
   ShardParts parts_;
   LinkEvents links_;
   Copies copies_;

@@ -55,9 +55,10 @@ void UvLink::Flush() {
   if (now == Batching::Now::kHold) return;
   if (now == Batching::Now::kSendAndTime) batching_.OnAsked(uv_hrtime());
   if (context_->times_answers) [[unlikely]] {
-    link_->OnFlushed(uv_hrtime() / 1000);
+    const LinkLine& line = link_->line();
+    link_->traffic().OnFlushed(line.last_place(), line.answered_place(), uv_hrtime() / 1000);
   } else if (link_->traffic().answers != nullptr) [[unlikely]] {
-    link_->Untimed();
+    link_->traffic().Untimed();
   }
   stream_.Send(&link_->out());
 }
@@ -84,7 +85,7 @@ char* UvLink::OnStreamBuffer(size_t* size) {
 void UvLink::OnStreamData(char* data, size_t size) {
   Heard();
   if (context_->times_answers) [[unlikely]]
-    link_->AnswersComeAt(uv_hrtime() / 1000);
+    link_->traffic().AnswersComeAt(uv_hrtime() / 1000);
   if (direct_) {
     link_->OnDirect(size, NowMs());
   } else {

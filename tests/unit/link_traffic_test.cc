@@ -9,7 +9,13 @@ namespace gemel::link_test {
 namespace link_traffic_test {
 namespace {
 
-using LinkTrafficTest = LinkTest;
+class LinkTrafficTest : public LinkTest {
+ protected:
+  void Flushed(uint64_t at_us) {
+    const LinkLine& line = link_->line();
+    link_->traffic().OnFlushed(line.last_place(), line.answered_place(), at_us);
+  }
+};
 
 TEST_F(LinkTrafficTest, BytesErrorsAndLosses) {
   BringUp();
@@ -46,21 +52,21 @@ TEST_F(LinkTrafficTest, AnswersAreTimedIfSomebodyWantsToKnow) {
   Item two(2);
   EXPECT_EQ(link_->traffic().answers, nullptr);
   link_->Send(&one, "x");
-  link_->OnFlushed(1000);
+  Flushed(1000);
   link_->Send(&two, "y");
-  link_->OnFlushed(3000);
-  link_->AnswersComeAt(5000);
+  Flushed(3000);
+  link_->traffic().AnswersComeAt(5000);
   Answer(link_.get(), "+OK\r\n+OK\r\n", now_ms_);
   const LatencyBuckets& times = link_->traffic().answers->times();
   EXPECT_EQ(times.total(), 2U);
   EXPECT_EQ(times.sum_us(), 4000U + 2000U);
   // What a connection takes with it is not answered.
   link_->Send(&one, "x");
-  link_->OnFlushed(6000);
-  link_->AnswersComeAt(9000);
+  Flushed(6000);
+  link_->traffic().AnswersComeAt(9000);
   link_->OnClosed("reset", false, now_ms_);
   EXPECT_EQ(link_->traffic().answers->times().total(), 2U);
-  link_->Untimed();
+  link_->traffic().Untimed();
   EXPECT_EQ(link_->traffic().answers, nullptr);
 }
 
