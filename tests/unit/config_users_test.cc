@@ -16,7 +16,10 @@ Config Load(const std::string& text) {
   ConfigError error;
   std::optional<Config> config = LoadConfigText(text + "\n" + kShard, "f", &error);
   EXPECT_TRUE(config) << error.ToString();
-  return config ? *config : Config{.pools = {PoolConfig()}};
+  if (config) return *config;
+  Config none;
+  none.pools.emplace_back();
+  return none;
 }
 
 // Of the loader, or of the rules.

@@ -264,7 +264,7 @@ TEST(SessionEndTest, ClientKill) {
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", ""}), "-ERR No such client\r\n");
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "ADDR", ""}), ":0\r\n");
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "LADDR", ""}), ":0\r\n");
-  EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "USER", ""}), ":0\r\n");
+  EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "USER", ""}), "-ERR No such user ''\r\n");
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "ID", "99"}), ":0\r\n");
   EXPECT_EQ(world.Ask(one, {"CLIENT", "KILL", "TYPE", "pubsub"}), ":0\r\n");
   EXPECT_FALSE(one.closed || two.closed || three.closed);
