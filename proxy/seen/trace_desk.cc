@@ -1,5 +1,6 @@
 #include "proxy/seen/trace_desk.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace gemel {
@@ -23,6 +24,8 @@ TraceDesk::Seen TraceDesk::End(uint64_t id) {
   if (trace_ == nullptr || id != last_id_) return {};
   trace_.reset();
   id_.store(0, std::memory_order_relaxed);
+  // A worker may not have said yet at how many it looked.
+  seen_.looked_at = std::max<uint64_t>(seen_.looked_at, seen_.requests.size());
   return std::exchange(seen_, {});
 }
 

@@ -22,6 +22,7 @@ bool Tracer::Look(TracedRequest request) {
   --looks_left_;
   if (AnyWordMatches(trace_->pattern, request.args) && !desk_->Add(id_, std::move(request))) {
     looks_left_ = 0;
+    Report();  // who waits does not wait for the tick
   }
   return looks_left_ > 0;
 }

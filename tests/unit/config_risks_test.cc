@@ -100,12 +100,12 @@ TEST(ConfigRisks, TwoCopiesOnOneMachine) {
     return "[[shard]]\nname = \"a\"\nprimary = \"" + primary + "\"\nreplicas = [\"" + replica +
            "\"]\n";
   };
-  const std::vector<std::string> risks = Risks(shard("10.0.0.1:6379", "10.0.0.1:6380"));
+  const std::vector<std::string> risks = Risks(shard("10.0.0.1:6379", "10.0.0.1:6381"));
   ASSERT_EQ(risks.size(), 1u);
   EXPECT_TRUE(risks[0].starts_with("F:4:13: warning: [[shard]] replicas: 'a' has this copy on"))
       << risks[0];
   EXPECT_EQ(Risks(shard("10.0.0.1:6379", "10.0.0.2:6379")), std::vector<std::string>{});
-  EXPECT_EQ(Risks(shard("127.0.0.1:6379", "127.0.0.1:6380")), std::vector<std::string>{});
+  EXPECT_EQ(Risks(shard("127.0.0.1:6379", "127.0.0.1:6381")), std::vector<std::string>{});
 }
 
 }  // namespace
