@@ -344,8 +344,11 @@ void BlockedClients::OnNoneOfIts(Question* question, bool wrong_type) {
   Waiter* waiter = question->waiter;
   Line* line = question->line();
   if (line == nullptr || !wrong_type) {
-    if (line != nullptr && question->writes == line->writes) line->empty = true;
-    if (line != nullptr) line->more = false;
+    // One that was on its way before a write says nothing of what that has brought.
+    if (line != nullptr && question->writes == line->writes) {
+      line->empty = true;
+      line->more = false;
+    }
     OnNothing(waiter);
     return;
   }
@@ -428,6 +431,7 @@ void BlockedClients::Return(Waiter* waiter, std::string_view reply) {
   question->asked.frame = std::move(frame);
   question->kind = RequestKind::kWrite;
   question->row = parts_->table->FindByName(waiter->request->row->put_back);
+  for (const Place& place : waiter->places) place.line->Doubt();
   Send(std::move(question));
 }
 

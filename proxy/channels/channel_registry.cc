@@ -178,10 +178,18 @@ void ChannelRegistry::WhenTold(const Published& published, std::optional<uint32_
 bool ChannelRegistry::Take(Request* request) {
   const auto* cargo = dynamic_cast<const WhenToldCargo*>(request->extra->cargo.get());
   if (cargo == nullptr) return false;
-  WhenTold(cargo->published, cargo->shard, [request] {
-    request->sink->OnReply(request, Reply{{}, nullptr});
-  });
+  asked_.push_back(request);
   return true;
+}
+
+bool ChannelRegistry::AfterReading() {
+  for (Request* request : std::exchange(ripe_, std::exchange(asked_, {}))) {
+    const auto& cargo = static_cast<const WhenToldCargo&>(*request->extra->cargo);
+    WhenTold(cargo.published, cargo.shard, [request] {
+      request->sink->OnReply(request, Reply{{}, nullptr});
+    });
+  }
+  return !ripe_.empty() || !asked_.empty();
 }
 
 void ChannelRegistry::BeginChange() {

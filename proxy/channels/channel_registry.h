@@ -66,9 +66,11 @@ class ChannelRegistry {
   void WhenTold(const Published& published, std::optional<uint32_t> shard,
                 std::function<void()> done);
 
-  // A request to this worker: true if it was one with a WhenToldCargo, which is or will be
-  // answered.
+  // A request to this worker: true if it was one with a WhenToldCargo, which will be answered: once
+  // all is read that had come for the worker when it was sent, and is told.
   bool Take(Request* request);
+  // All is read that had come when the loop polled last. True: another turn is to come at once.
+  bool AfterReading();
   const SubscriptionsUnderWay& under_way() const { return counts_->under_way(); }
 
   // The pool will be another one, and is: shards that are new are asked for all that is wanted, and
@@ -119,6 +121,9 @@ class ChannelRegistry {
   std::set<std::string> anew_;    // what is asked for in these
   std::set<uint32_t> again_;      // shards that could not be asked
   std::vector<Late> late_;        // that came then
+  // Asked since the loop polled last, when what came before them need not have been there; before.
+  std::vector<Request*> asked_;
+  std::vector<Request*> ripe_;
   std::set<std::string, std::less<>> shards_ = ShardNames();  // of the pool
 };
 

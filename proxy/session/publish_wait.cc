@@ -61,18 +61,34 @@ Published PublishedBy(const SessionContext& context, SessionState* state, const 
   return published;
 }
 
-// In that shard; none: in any. False: there is nothing to wait for.
+bool IsPublish(const CommandRow& row) {
+  return row.local == LocalCommand::kPublish || row.local == LocalCommand::kSPublish;
+}
+
+// In that shard; none: in any. False: there is nothing to wait for. `all`: every worker is to have
+// read what has come for it.
 bool WaitFor(SessionContext* context, ReplyLine* replies, const Published& published,
-             std::optional<uint32_t> shard) {
-  const std::vector<uint32_t> workers = context->channels->under_way().WorkersFor(published);
+             std::optional<uint32_t> shard, bool all) {
+  std::vector<uint32_t> workers = context->channels->under_way().WorkersFor(published);
+  for (uint32_t other = 0; all && other < context->dispatcher->workers(); ++other) {
+    if (other == context->dispatcher->worker() ||
+        std::find(workers.begin(), workers.end(), other) != workers.end()) {
+      continue;
+    }
+    workers.push_back(other);
+  }
   if (workers.empty()) return false;
   // A place in line that is answered with nothing.
   Request* place = replies->Reserve(nullptr);
   place->form = Resp2Form::kNothing;
   replies->stops().AwaitOrder(place);
+  const uint64_t read_turn = all ? context->turn : 0;
   GatherPtr gather =
       Gather::Make(context->dispatcher, place,
-                   [](const std::vector<PartReply>&, std::string* out) { out->append("+OK\r\n"); });
+                   [context, read_turn](const std::vector<PartReply>&, std::string* out) {
+                     context->all_read_turn = std::max(context->all_read_turn, read_turn);
+                     out->append("+OK\r\n");
+                   });
   for (const uint32_t worker : workers) {
     auto cargo = std::make_unique<WhenToldCargo>();
     cargo->published = published;
@@ -85,6 +101,15 @@ bool WaitFor(SessionContext* context, ReplyLine* replies, const Published& publi
 
 }  // namespace
 
+bool MayBeAheadOfSubscriptions(const SessionContext& context, SessionState& state,
+                               const CommandRow& row) {
+  if (context.dispatcher->workers() == 1 || state.read_turn <= context.all_read_turn) return false;
+  if (row.local != LocalCommand::kExec || !state.transaction.open()) return IsPublish(row);
+  const auto& commands = state.transaction.block().commands;
+  return std::any_of(commands.begin(), commands.end(),
+                     [](const QueuedBlock::Command& command) { return IsPublish(*command.row); });
+}
+
 bool WaitForSubscriptions(SessionContext* context, ReplyLine* replies, SessionState* state,
                           const CommandRow& row, bool writes) {
   Published published = PublishedBy(*context, state, row);
@@ -94,14 +119,15 @@ bool WaitForSubscriptions(SessionContext* context, ReplyLine* replies, SessionSt
   if (!published.unknown && !published.of_keys && published.channels.size() == 1) {
     shard = context->pool->ShardOf(published.channels[0].second);
   }
-  return WaitFor(context, replies, published, shard);
+  return WaitFor(context, replies, published, shard,
+                 MayBeAheadOfSubscriptions(*context, *state, row));
 }
 
 bool WaitToWrite(SessionContext* context, ReplyLine* replies, SessionState* state, uint32_t shard) {
   bool& waited = state->waited_for_subscriptions;
   Published published;
   published.of_keys = true;
-  waited = !waited && WaitFor(context, replies, published, shard);
+  waited = !waited && WaitFor(context, replies, published, shard, /*all=*/false);
   return waited;
 }
 

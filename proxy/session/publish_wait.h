@@ -14,9 +14,16 @@
 
 namespace gemel {
 
+// True: the command publishes, and another worker may have a SUBSCRIBE from before it that it has
+// not read yet: WaitForSubscriptions is to be asked. Costs next to nothing with one worker.
+bool MayBeAheadOfSubscriptions(const SessionContext& context, SessionState& state,
+                               const CommandRow& row);
+
 // True: subscriptions are under way for which something may be that the command publishes, whose
 // arguments are the context's. Then nothing more of the session is handled before they are there,
 // or are known not to come soon; after that it is to be read again.
+// With several workers the others are asked first to read what has come for them, once for all that
+// a turn of the loop has brought here.
 //
 // Of PUBLISH and SPUBLISH, also in a transaction, it is known to which channel. A script in whose
 // text or arguments PUBLISH is found may publish anywhere; one that puts the word together from

@@ -82,6 +82,7 @@ size_t Session::Parse(const char* data, size_t size) {
 void Session::OnData(const char* data, size_t size) {
   context_->stats->input_bytes.Add(size);
   facts_.active_ms = context_->now_ms;
+  state_.read_turn = context_->turn;
   if (closing_) return;
   if (!input_.empty()) {
     input_.Append({data, size});
@@ -100,6 +101,7 @@ char* Session::DirectSpace(size_t* size) {
 void Session::OnDirect(size_t size) {
   context_->stats->input_bytes.Add(size);
   facts_.active_ms = context_->now_ms;
+  state_.read_turn = context_->turn;
   input_.Commit(size);
   ParseInput();
 }

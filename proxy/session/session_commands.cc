@@ -191,8 +191,10 @@ bool SessionCommands::HandleByPlan(const CommandRow& client_row, std::string_vie
   }
   const CommandRow& row = *sent.row;
   bool& waited = state_.waited_for_subscriptions;
-  waited = context.channels->under_way().any() && !waited &&
-           WaitForSubscriptions(&context, &replies_, &state_, row, MayWriteNow(row));
+  waited =
+      !waited &&
+      (context.channels->under_way().any() || MayBeAheadOfSubscriptions(context, state_, row)) &&
+      WaitForSubscriptions(&context, &replies_, &state_, row, MayWriteNow(row));
   if (waited) [[unlikely]]
     return false;
   if (!sent.frame.empty()) frame = sent.frame;

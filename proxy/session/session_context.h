@@ -70,6 +70,9 @@ struct SessionContext : StateContext {
   // Of the replies of late, what a client that has had none yet is taken to ask for: the largest,
   // halved each second.
   uint32_t reply_bytes = 0;
+  // Of the loop, counted; and one after which all that had come for any worker by then was read.
+  uint64_t turn = 1;
+  uint64_t all_read_turn = 0;
   // Set by a session that has had its part of this loop turn: it is to be resumed in the next one,
   // which is to come at once.
   bool again = false;

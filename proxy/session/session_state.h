@@ -51,6 +51,7 @@ struct SessionState {
   Protocol protocol;
   ReplyMode reply_mode;
   bool waited_for_subscriptions = false;  // the command at hand: see publish_wait.h
+  uint64_t read_turn = 0;                 // of the loop, in which bytes came from it last
 };
 
 }  // namespace gemel

@@ -400,7 +400,9 @@ void UvWorker::OnSecond() {
 void UvWorker::Turn() {
   SetNow();
   delivered_ = 0;
+  ++sessions_.session_context().turn;
   streams_.ReceiveAll();
+  if (channels_.AfterReading()) timers_->TurnAgain();
   sessions_.Resume();
   if (std::exchange(sessions_.session_context().again, false)) timers_->TurnAgain();
   FlushAll();

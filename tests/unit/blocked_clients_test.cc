@@ -111,6 +111,37 @@ TEST_F(BlockedClientsTest, AsManyAreAskedForAsMayBeServedAndInTheirOrder) {
   EXPECT_EQ(Waiting(), 1);
 }
 
+// Of what a write has brought, nothing is left: that is known of a question behind it, not of one
+// that was on its way before.
+TEST_F(BlockedClientsTest, AQuestionFromBeforeDoesNotEndWhatAWriteBrings) {
+  MakeUp(2);
+  std::vector<Client> clients;
+  clients.push_back(Park("q", 10));
+  clients.push_back(ParkBehind("q", 11));
+  clients.push_back(Wait({"BLPOP", "other", "q", "0"}, 12));
+  Sent(0);
+  Sent(1);
+  AnswerAll("+OK\r\n+QUEUED\r\n*1\r\n_\r\n");
+  clients.push_back(Wait({"BLPOP", "other", "q", "0"}, 13));
+  clients.push_back(Wait({"BLPOP", "q", "0"}, 14));
+  Sent(0);
+  Sent(1);
+  Ask({"RENAME", "from", "q"});  // of three elements, say
+  ExpectSent(Command({"RENAME", "from", "q"}) + Command({"lpop", "q"}));
+  AnswerAll("+OK\r\n+QUEUED\r\n*1\r\n_\r\n_\r\n");  // to the two who came last
+  AnswerAll("+OK\r\n$1\r\na\r\n");
+  EXPECT_EQ(clients[0].request->told, "*2\r\n$1\r\nq\r\n$1\r\na\r\n");
+  ExpectSent(Command({"lpop", "q"}));
+  AnswerAll("$1\r\nb\r\n");
+  EXPECT_EQ(clients[1].request->told, "*2\r\n$1\r\nq\r\n$1\r\nb\r\n");
+  ExpectSent(Command({"lpop", "q"}));
+  AnswerAll("$1\r\nc\r\n");
+  EXPECT_EQ(clients[2].request->told, "*2\r\n$1\r\nq\r\n$1\r\nc\r\n");
+  ExpectSent(Command({"lpop", "q"}));
+  AnswerAll("_\r\n");
+  ExpectSent("");
+}
+
 // One transaction fills two lists, and all wait for both: as Redis serves them, first from the list
 // that was filled first, each in its turn.
 TEST_F(BlockedClientsTest, WhatOneWriteBringsUnderTwoKeysIsGivenInTheirOrder) {

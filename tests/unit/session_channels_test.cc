@@ -217,6 +217,35 @@ TEST_P(SubscriptionsUnderWayTest, PublishWaitsForThem) {
   }
 }
 
+// It has come to another worker, which has not read it yet.
+TEST(SessionChannelsTest, PublishWaitsForWhatOtherWorkersHaveNotRead) {
+  World world(1, "", 2);
+  FakeFeed feed(&world, 0);
+  FakeClient& subscriber = world.Connect(1);
+  FakeClient& publisher = world.Connect(0);
+  feed.Connect();
+  publisher.Send(Command({"PUBLISH", "a", "1"}) + Command({"PUBLISH", "a", "2"}));
+  EXPECT_TRUE(world.nodes[0].seen.empty());
+  subscriber.Send(Command({"SUBSCRIBE", "a"}));
+  world.Run();
+  EXPECT_TRUE(world.nodes[0].seen.empty());
+  feed.Says(Confirmed("a"));
+  world.Run();
+  EXPECT_EQ(world.nodes[0].seen,
+            (std::vector{Command({"PUBLISH", "a", "1"}), Command({"PUBLISH", "a", "2"})}));
+  // In a transaction, too. What has come by a later turn is to be asked for anew.
+  ++world.workers[0]->context.turn;
+  world.nodes[0].seen.clear();
+  publisher.Send(Command({"MULTI"}) + Command({"PUBLISH", "b", "3"}) + Command({"EXEC"}));
+  EXPECT_TRUE(world.nodes[0].seen.empty());
+  subscriber.Send(Command({"SUBSCRIBE", "b"}));
+  world.Run();
+  EXPECT_TRUE(world.nodes[0].seen.empty());
+  feed.Says(Confirmed("b"));
+  world.Run();
+  EXPECT_FALSE(world.nodes[0].seen.empty());
+}
+
 // Held until it is told of its subscription, and in its order with what it had before.
 TEST_P(SubscriptionsUnderWayTest, MessagesAreHeldUntilTheConfirmation) {
   subscriber_.Send(Command({"SUBSCRIBE", "x"}));

@@ -386,6 +386,7 @@ class World {
         any |= !messages.empty();
       }
     }
+    for (auto& worker : workers) any |= worker->channels.AfterReading();
     return any;
   }
   void Turn() {
