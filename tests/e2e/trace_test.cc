@@ -115,17 +115,17 @@ TEST_P(Trace, TellsTheNodesTimeFromItsOwn) {
 }
 
 TEST_P(Trace, EndsByItself) {
-  // By its time, and so does one whose client has left.
+  // By its time, and at once where its client is ended.
   const Reply seen = client_("PROXY", "TRACE", "nothing like it", "0.1");
   EXPECT_EQ(seen.Field("requests").items.size(), 0u);
-  {
-    Client leaves = cluster_.Connect();
-    leaves.Append({"PROXY", "TRACE", "*", "60"});
-    leaves.Flush();
-    AwaitTrace();
-    EXPECT_TRUE(client_("PROXY", "TRACE", "*", "0.001").IsError()) << "one at a time";
-  }
-  EXPECT_TRUE(Eventually([&] { return !client_("PROXY", "TRACE", "*", "0.001").IsError(); }));
+  const std::string id = std::to_string(tracer_("CLIENT", "ID").integer);
+  tracer_.Append({"PROXY", "TRACE", "*", "60"});
+  tracer_.Flush();
+  AwaitTrace();
+  EXPECT_TRUE(client_("PROXY", "TRACE", "*", "0.001").IsError()) << "one at a time";
+  EXPECT_EQ(client_("CLIENT", "KILL", "ID", id), ":1");
+  EXPECT_TRUE(Eventually([&] { return !client_("PROXY", "TRACE", "*", "0.001").IsError(); },
+                         std::chrono::seconds(30)));
 }
 
 TEST_P(Trace, WhatIsNoTrace) {
