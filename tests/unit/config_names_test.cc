@@ -329,7 +329,9 @@ TEST(ConfigNamesTest, WhatIsProtected) {
     if (option.guard == Guard::kProtected) found.insert(option.name);
     EXPECT_EQ(option.guard == Guard::kFileOnly, option.name == "proxy.protected_configs" ||
                                                     option.name.starts_with("commands.") ||
-                                                    option.name.starts_with("fleet."))
+                                                    option.name.starts_with("fleet.") ||
+                                                    option.name.starts_with("tls.") ||
+                                                    option.name.starts_with("node_tls."))
         << option.name;
     for (const ProtectedConfigs leave :
          {ProtectedConfigs::kNo, ProtectedConfigs::kYes, ProtectedConfigs::kLocal}) {
