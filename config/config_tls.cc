@@ -28,10 +28,10 @@ void ReadChoices(TableReader& table, TlsChoices* choices) {
   table.String("ciphersuites", kList, &choices->ciphersuites);
 }
 
-void NeedCert(TableReader& table, std::string_view key, const std::optional<Place>& place,
+void NeedCert(TableReader& table, const std::optional<Place>& place, const std::string& password,
               const std::string& cert) {
-  if (place && cert.empty() && !table.IsWrong("cert")) {
-    table.Reject(key, *place,
+  if (place && !password.empty() && cert.empty() && !table.IsWrong("cert")) {
+    table.Reject("key_password", *place,
                  "there is no cert that it would be the key of, expected one beside it");
   }
 }
@@ -43,7 +43,7 @@ void ReadTls(TableReader table, TlsConfig* tls) {
   ReadFile(table, "key", &tls->key);
   const std::optional<Place> secret = table.Secret("key_password", &tls->key_password);
   table.Protect("key_password", Guard::kFileOnly);
-  NeedCert(table, "key_password", secret, tls->cert);
+  NeedCert(table, secret, tls->key_password, tls->cert);
   ReadFile(table, "ca", &tls->ca);
   const auto place = table.Choice<ClientCerts>("client_certs",
                                                {{"no", ClientCerts::kNo},
@@ -75,7 +75,7 @@ void ReadNodeTls(TableReader table, NodeTlsConfig* tls) {
   ReadFile(table, "key", &tls->key);
   const std::optional<Place> secret = table.Secret("key_password", &tls->key_password);
   table.Protect("key_password", Guard::kFileOnly);
-  NeedCert(table, "key_password", secret, tls->cert);
+  NeedCert(table, secret, tls->key_password, tls->cert);
   table.Choice<TlsVerify>(
       "verify", {{"full", TlsVerify::kFull}, {"ca", TlsVerify::kCa}, {"none", TlsVerify::kNone}},
       &tls->verify);

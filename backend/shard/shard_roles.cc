@@ -270,6 +270,13 @@ bool ShardRoles::OnLinkDown(const Link& link, const std::string& reason, bool re
   if (was_up && !stopped_ && !parts_->copies->info(copy).drained()) {
     parts_->Note(NoteLevel::kWarn, "lost the connection to " + link.name() + ": " + reason);
   }
+  // Nobody but the operator can mend that; each time is one of many.
+  const bool of_tls = reason.starts_with("TLS: ");
+  if (!was_up && of_tls && reason != facts.told_reason) {
+    parts_->Note(NoteLevel::kError, "no connection to " + link.name() + ": " + reason +
+                                        "; what is wanted of its certificate [node_tls] says");
+  }
+  if (was_up || of_tls) facts.told_reason = of_tls ? reason : "";
   return was_up;
 }
 

@@ -82,6 +82,7 @@ class ShardRoles {
     bool run_id_unsaved = false;  // and to be tried again
     uint64_t empty_at = CopyView::kNotEmpty;
     std::string leave_reason;
+    std::string told_reason;  // why there is no connection, in the log
     std::string refusal;
   };
 

@@ -1,6 +1,7 @@
 #include "backend/tls/openssl_context.h"
 
 #include <openssl/err.h>
+#include <openssl/x509err.h>
 #include <openssl/x509v3.h>
 
 #include <cerrno>
@@ -102,10 +103,13 @@ bool OpensslContext::Show(const std::string& cert, const std::string& key,
   if (SSL_CTX_use_certificate_chain_file(context_, cert.c_str()) != 1) {
     *error = CannotUse("certificate", cert);
   } else if (SSL_CTX_use_PrivateKey_file(context_, key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    *error = CannotUse("key", key_file);
-  } else if (SSL_CTX_check_private_key(context_) != 1) {
-    TakeOpensslError();
-    *error = "the key in " + key_file + " is not the one of the certificate in " + cert;
+    const unsigned long why = ERR_peek_error();
+    if (ERR_GET_LIB(why) == ERR_LIB_X509 && ERR_GET_REASON(why) == X509_R_KEY_VALUES_MISMATCH) {
+      TakeOpensslError();
+      *error = "the key in " + key_file + " is not the one of the certificate in " + cert;
+    } else {
+      *error = CannotUse("key", key_file);
+    }
   } else {
     good = true;
   }

@@ -9,7 +9,9 @@ std::string ExposureWarning(const PoolConfig& pool) {
   std::string listeners;
   for (const Address& address : pool.listen) {
     const std::string text = address.ToString();
-    if (address.host == "localhost" || IsLocalPeer(text)) continue;
+    Address plain = address;
+    plain.tls = false;
+    if (address.host == "localhost" || IsLocalPeer(plain.ToString())) continue;
     listeners += (listeners.empty() ? "" : ", ") + text;
   }
   if (listeners.empty()) return {};

@@ -184,7 +184,7 @@ class RandomEdits {
         continue;
       }
       ExpectOthersStay(before, edited);
-      if (option.kind == OptionKind::kSecret) {
+      if (option.name == "proxy.password") {
         password = argument;
         EXPECT_EQ(Load(edited).pool().password, argument);
       } else {

@@ -146,7 +146,7 @@ TEST(ConfigErrors, UnknownSections) {
       "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
       "[timeouts], "
       "[resync], [audit], [removals], [commands], [fleet], [slowlog], [latency], [[command]], "
-      "[log]";
+      "[tls], [[tls_cert]], [node_tls], [log]";
   Expect({
       {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},
       {Sharded("[@@timeout]"), "unknown section \"timeout\", did you mean [timeouts]?"},

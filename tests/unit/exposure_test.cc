@@ -21,7 +21,8 @@ std::string Warning(const std::vector<std::string>& listen, const std::string& p
 
 TEST(ExposureTest, OnlyBeyondLoopbackAndWithoutAPassword) {
   for (const char* inside : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1",
-                             "localhost:1", "LocalHost:1", "unix:/run/g.sock"}) {
+                             "localhost:1", "LocalHost:1", "unix:/run/g.sock",
+                             "tls:127.0.0.1:1", "tls:localhost:1"}) {
     EXPECT_EQ(Warning({inside}), "") << inside;
     EXPECT_EQ(Warning({inside}, "", false), "") << inside;
   }
