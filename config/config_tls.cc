@@ -10,22 +10,28 @@ namespace {
 constexpr char kPath[] = "a path as a string";
 constexpr char kList[] = "a list as openssl-ciphers(1) spells it, or \"\"";
 
-// Paths of secrets and what they are shown to: only the file says them.
+// Whom gemel trusts, and what may be read along: only the file says it.
+void FileOnly(TableReader& table, std::string_view key) { table.Protect(key, Guard::kFileOnly); }
+
 void ReadFile(TableReader& table, std::string_view key, std::string* path) {
   table.String(key, kPath, path);
-  table.Protect(key, Guard::kFileOnly);
+  FileOnly(table, key);
 }
 
 void ReadChoices(TableReader& table, TlsChoices* choices) {
   const std::initializer_list<TableReader::Option<TlsVersion>> versions = {
       {"1.2", TlsVersion::k12}, {"1.3", TlsVersion::k13}};
   table.Choice<TlsVersion>("min_version", versions, &choices->min_version);
+  FileOnly(table, "min_version");
   const auto most = table.Choice<TlsVersion>("max_version", versions, &choices->max_version);
+  FileOnly(table, "max_version");
   if (most && choices->max_version < choices->min_version) {
     table.Reject("max_version", *most, "expected at least min_version, which is \"1.3\"");
   }
   table.String("ciphers", kList, &choices->ciphers);
+  FileOnly(table, "ciphers");
   table.String("ciphersuites", kList, &choices->ciphersuites);
+  FileOnly(table, "ciphersuites");
 }
 
 void NeedCert(TableReader& table, const std::optional<Place>& place, const std::string& password,
@@ -42,7 +48,7 @@ void ReadTls(TableReader table, TlsConfig* tls) {
   ReadFile(table, "cert", &tls->cert);
   ReadFile(table, "key", &tls->key);
   const std::optional<Place> secret = table.Secret("key_password", &tls->key_password);
-  table.Protect("key_password", Guard::kFileOnly);
+  FileOnly(table, "key_password");
   NeedCert(table, secret, tls->key_password, tls->cert);
   ReadFile(table, "ca", &tls->ca);
   const auto place = table.Choice<ClientCerts>("client_certs",
@@ -50,7 +56,7 @@ void ReadTls(TableReader table, TlsConfig* tls) {
                                                 {"optional", ClientCerts::kOptional},
                                                 {"required", ClientCerts::kRequired}},
                                                &tls->client_certs);
-  table.Protect("client_certs", Guard::kFileOnly);
+  FileOnly(table, "client_certs");
   if (place && tls->client_certs != ClientCerts::kNo && tls->ca.empty() && !table.IsWrong("ca")) {
     table.Reject("client_certs", *place,
                  "there is no ca that clients' certificates could be of, expected the file of one "
@@ -58,6 +64,7 @@ void ReadTls(TableReader table, TlsConfig* tls) {
   }
   ReadChoices(table, &tls->choices);
   table.Integer("resume_s", 0, 24 * 60 * 60, &tls->resume_s);
+  FileOnly(table, "resume_s");
   table.Finish();
 }
 
@@ -74,14 +81,14 @@ void ReadNodeTls(TableReader table, NodeTlsConfig* tls) {
   ReadFile(table, "cert", &tls->cert);
   ReadFile(table, "key", &tls->key);
   const std::optional<Place> secret = table.Secret("key_password", &tls->key_password);
-  table.Protect("key_password", Guard::kFileOnly);
+  FileOnly(table, "key_password");
   NeedCert(table, secret, tls->key_password, tls->cert);
   table.Choice<TlsVerify>(
       "verify", {{"full", TlsVerify::kFull}, {"ca", TlsVerify::kCa}, {"none", TlsVerify::kNone}},
       &tls->verify);
-  table.Protect("verify", Guard::kFileOnly);
+  FileOnly(table, "verify");
   table.String("server_name", "a host name, or \"\"", &tls->server_name);
-  table.Protect("server_name", Guard::kFileOnly);
+  FileOnly(table, "server_name");
   ReadChoices(table, &tls->choices);
   table.Finish();
 }

@@ -311,7 +311,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 91u);
+  EXPECT_EQ(options, 109u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected
@@ -323,9 +323,10 @@ TEST(ConfigNamesTest, WhatIsProtected) {
   std::set<std::string> found;
   for (const OptionInfo& option : KnownOptions()) {
     if (option.guard == Guard::kProtected) found.insert(option.name);
-    EXPECT_EQ(option.guard == Guard::kFileOnly, option.name == "proxy.protected_configs" ||
-                                                    option.name.starts_with("commands.") ||
-                                                    option.name.starts_with("fleet."))
+    EXPECT_EQ(option.guard == Guard::kFileOnly,
+              option.name == "proxy.protected_configs" || option.name.starts_with("commands.") ||
+                  option.name.starts_with("fleet.") || option.name.starts_with("tls.") ||
+                  option.name.starts_with("node_tls."))
         << option.name;
     for (const ProtectedConfigs leave :
          {ProtectedConfigs::kNo, ProtectedConfigs::kYes, ProtectedConfigs::kLocal}) {
