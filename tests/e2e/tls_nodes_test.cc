@@ -172,7 +172,8 @@ TEST(TlsFleet, MembersSpeakItAmongThemselves) {
   const int owner = world.WaitForOwner(0);
   world.member(owner).Kill();
   for (int i = 0; i < 3; ++i) {
-    if (i != owner) EXPECT_TRUE(world.WaitUntilServed(i)) << i;
+    if (i == owner) continue;
+    EXPECT_TRUE(world.WaitUntilServed(i)) << i;
   }
   world.ExpectCopiesEqual();
 }
