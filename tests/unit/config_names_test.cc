@@ -315,7 +315,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 93u);
+  EXPECT_EQ(options, 112u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected
