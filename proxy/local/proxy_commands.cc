@@ -85,8 +85,14 @@ void AskShards(Session& session, const CommandRow& row, const CommandRow& asked,
       [heads = std::move(heads)](const std::vector<PartReply>& parts, std::string* out) {
         AppendArrayHeader(out, static_cast<int64_t>(parts.size()));
         for (size_t i = 0; i < parts.size(); ++i) {
+          const std::string_view told = parts[i].reply;
           out->append(heads[i]);
-          out->append(parts[i].reply);
+          // Of a fleet: whoever has the shard may not be reached.
+          if (told.starts_with('-')) {
+            AppendNowhere(out, parts[i].shard, told.substr(1, told.size() - 3));
+          } else {
+            out->append(told);
+          }
         }
       });
   const std::string_view frame = plan.request == RequestKind::kFirstWrite ? kExplainFirstWrite

@@ -198,7 +198,12 @@ TEST(TlsFleet, WhoHasNoCertificateOfTheFleetsCaIsNoMember) {
     world.member(i).Launch();
   }
   for (int i = 0; i < 3; ++i) world.member(i).WaitUntilServes();
-  // What is another member's it cannot bring there.
+  // What is another member's it cannot bring there, and says so, also where it is asked why.
+  for (int i = 0; i < 3; ++i) {
+    const Reply all = world.Connect(i)("PROXY", "EXPLAIN", "MGET", "a", "b", "c", "d", "e", "f");
+    EXPECT_EQ(all.items.size(), 6U) << all;
+    for (const Reply& key : all.items) EXPECT_FALSE(key.Field("why").bytes.empty()) << all;
+  }
   EXPECT_TRUE(Eventually([&] {
     for (int shard = 0; shard < 2; ++shard) {
       const Reply reply = world.Connect(2)("GET", world.KeyOn(shard));

@@ -217,12 +217,15 @@ TEST_P(SubscriptionsUnderWayTest, PublishWaitsForThem) {
   }
 }
 
+class UnreadSubscriptionsTest : public SubscriptionsUnderWayTest {};
+INSTANTIATE_TEST_SUITE_P(Workers, UnreadSubscriptionsTest, ::testing::Values(2u));
+
 // It has come to another worker, which has not read it yet.
-TEST(SessionChannelsTest, PublishWaitsForWhatOtherWorkersHaveNotRead) {
-  World world(1, "", 2);
-  FakeFeed feed(&world, 0);
-  FakeClient& subscriber = world.Connect(1);
-  FakeClient& publisher = world.Connect(0);
+TEST_P(UnreadSubscriptionsTest, PublishWaitsForThem) {
+  World& world = world_;
+  FakeFeed& feed = feed_;
+  FakeClient& subscriber = subscriber_;
+  FakeClient& publisher = publisher_;
   feed.Connect();
   publisher.Send(Command({"PUBLISH", "a", "1"}) + Command({"PUBLISH", "a", "2"}));
   EXPECT_TRUE(world.nodes[0].seen.empty());
