@@ -190,14 +190,12 @@ std::string LinkHandshake::OnSize(std::string_view reply) {
   return {};
 }
 
-// Of all databases that may be the clients'.
+// Of all databases.
 std::string LinkHandshake::OnKeyspace(std::string_view reply) {
   if (reply[0] == '-') return {};
   uint64_t keys = 0;
-  const uint32_t hidden = options_->hidden_database;
-  ForEachDatabase(ReplyText(reply), [&](uint32_t index, const KeyspaceCount& count) {
-    if (hidden == 0 || index != hidden) keys += count.keys;
-  });
+  ForEachDatabase(ReplyText(reply),
+                  [&](uint32_t, const KeyspaceCount& count) { keys += count.keys; });
   identity_.keys = keys;
   return {};
 }

@@ -30,8 +30,6 @@ class ResyncPrepare {
   std::string HostToName(const std::string& host) const;
   void FindPrimary();
   void TakeDelayAway();
-  void Release();
-  void OnReleased(const NodeRelease& release);
   void LeaveOtherMaster();
   void SendReplicaOf();
 
