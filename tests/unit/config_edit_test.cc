@@ -187,6 +187,8 @@ class RandomEdits {
       if (option.name == "proxy.password") {
         password = argument;
         EXPECT_EQ(Load(edited).pool().password, argument);
+      } else if (option.name == "metrics.password") {
+        EXPECT_EQ(Load(edited).metrics.password, argument);
       } else {
         shown[option.name] = argument;
       }
@@ -230,7 +232,8 @@ class RandomEdits {
       case OptionKind::kSecret:
         return "s #\"'\\" + std::to_string(random_() % 100);
       case OptionKind::kList:
-        return "127.0.0.1:" + std::to_string(random_() % 100 + 1) + " unix:/a#b";
+        return "127.0.0.1:" + std::to_string(random_() % 100 + 1) +
+               (option.name == "metrics.listen" ? " [::1]:9" : " unix:/a#b");
       case OptionKind::kText:
         break;
     }

@@ -91,7 +91,7 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"tls\" in [proxy], expected one of listen, workers, scheduling, "
        "io_uring, state_dir, watch_config, databases, cluster, announce, protected_mode, "
        "protected_configs, user, "
-       "password"},
+       "password, allow_readable_secrets"},
       {Sharded("[ring]\n@@\"hash-tag\" = \"{}\""),
        "unknown key \"hash-tag\" in [ring], did you mean hash_tag?"},
       {Sharded("[ring]\n@@seed = 1"),
@@ -137,13 +137,13 @@ TEST(ConfigErrors, UnknownKeys) {
        "unknown key \"a\\x0ab\" in [proxy], expected one of listen, workers, scheduling, "
        "io_uring, state_dir, watch_config, databases, cluster, announce, protected_mode, "
        "protected_configs, user, "
-       "password"},
+       "password, allow_readable_secrets"},
   });
 }
 
 TEST(ConfigErrors, UnknownSections) {
   const std::string all =
-      "expected one of [proxy], [ring], [[shard]], [write], [read], [health], [limits], "
+      "expected one of [proxy], [ring], [[shard]], [[user]], [write], [read], [health], [limits], "
       "[timeouts], "
       "[resync], [audit], [removals], [commands], [fleet], [slowlog], [latency], [metrics], "
       "[[command]], [tls], [[tls_cert]], [node_tls], "
