@@ -19,7 +19,7 @@ TEST(ConfigErrors, FirstOfTheFile) {
        "unknown key \"zzzzz\" in [proxy], expected one of listen, workers, scheduling, "
        "io_uring, state_dir, watch_config, databases, cluster, announce, protected_mode, "
        "protected_configs, user, "
-       "password"},
+       "password, allow_readable_secrets"},
       {Sharded("[proxy]\nworkers = @@999\nzzzzz = 1\n"),
        "[proxy] workers: expected an integer from 0 to 256, found the integer 999"},
   });

@@ -253,7 +253,7 @@ TEST(ConfigNamesTest, ShowsEveryOptionOfTheFile) {
     if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
     EXPECT_EQ(shown.at(name), value) << name;
   }
-  EXPECT_EQ(options, 72);
+  EXPECT_EQ(options, 74);
 }
 
 TEST(ConfigNamesTest, ShowsPasswordsNowhere) {
