@@ -49,9 +49,9 @@ void Knock(const Address& address) {
 
 std::string TextOf(const char* text) { return text == nullptr ? std::string() : text; }
 
-HttpRequest RequestOf(mg_connection* connection) {
+PageRequest RequestOf(mg_connection* connection) {
   const mg_request_info& info = *mg_get_request_info(connection);
-  HttpRequest request;
+  PageRequest request;
   request.method = TextOf(info.request_method);
   request.path = TextOf(info.local_uri);
   request.query = TextOf(info.query_string);
@@ -84,7 +84,7 @@ bool WriteAll(mg_connection* connection, std::string_view bytes) {
   return true;
 }
 
-void Send(mg_connection* connection, const HttpAnswer& answer, bool head_only) {
+void Send(mg_connection* connection, const PageAnswer& answer, bool head_only) {
   // Nothing of a page comes from elsewhere, and no other site may show it or act by it.
   const std::string head =
       "HTTP/1.1 " + std::to_string(answer.status) + " " +
@@ -163,8 +163,8 @@ CivetListener::~CivetListener() {
 int CivetListener::OnRequest(mg_connection* connection) try {
   const auto* listener =
       static_cast<const CivetListener*>(mg_get_user_data(mg_get_context(connection)));
-  HttpRequest request = RequestOf(connection);
-  HttpAnswer answer =
+  PageRequest request = RequestOf(connection);
+  PageAnswer answer =
       ReadBody(connection, &request.body)
           ? listener->handler_(request)
           : HttpError(413, "a request brings " + std::to_string(kMaxBody) + " bytes at most");

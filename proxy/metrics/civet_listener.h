@@ -18,7 +18,7 @@ namespace gemel {
 
 class CivetListener {
  public:
-  using Handler = std::function<HttpAnswer(const HttpRequest&)>;
+  using Handler = std::function<PageAnswer(const PageRequest&)>;
 
   // Requests at a time; further ones wait, and beyond a few are refused.
   static constexpr int kThreads = 4;

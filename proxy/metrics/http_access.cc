@@ -71,7 +71,7 @@ std::optional<std::string> GivenPassword(std::string_view authorization) {
   return pair->substr(colon + 1);
 }
 
-HttpVerdict JudgeHttp(const Config& config, const HttpRequest& request) {
+HttpVerdict JudgeHttp(const Config& config, const PageRequest& request) {
   const std::string& password = config.metrics.password;
   if (password.empty()) {
     if (config.pool().protected_mode && !IsLocalPeer(request.peer)) return HttpVerdict::kTurnedAway;
@@ -82,7 +82,7 @@ HttpVerdict JudgeHttp(const Config& config, const HttpRequest& request) {
   return given && IsSame(*given, password) ? HttpVerdict::kServed : HttpVerdict::kWrongPassword;
 }
 
-std::optional<HttpAnswer> Refusal(HttpVerdict verdict) {
+std::optional<PageAnswer> Refusal(HttpVerdict verdict) {
   switch (verdict) {
     case HttpVerdict::kServed:
       return std::nullopt;
@@ -99,7 +99,7 @@ std::optional<HttpAnswer> Refusal(HttpVerdict verdict) {
                        "one of these, or set [metrics] password.");
     case HttpVerdict::kNoPassword:
     case HttpVerdict::kWrongPassword: {
-      HttpAnswer answer =
+      PageAnswer answer =
           HttpError(401, verdict == HttpVerdict::kNoPassword
                              ? "the password of [metrics] is required, as \"Authorization: Bearer "
                                "...\" or with any user name"
@@ -111,7 +111,7 @@ std::optional<HttpAnswer> Refusal(HttpVerdict verdict) {
   return std::nullopt;
 }
 
-bool IsFromElsewhere(const HttpRequest& request) {
+bool IsFromElsewhere(const PageRequest& request) {
   if (request.origin.empty()) return false;
   const size_t scheme = request.origin.find("://");
   return scheme == std::string::npos || request.origin.substr(scheme + 3) != request.host;

@@ -21,11 +21,11 @@ enum class HttpVerdict : uint8_t {
 };
 
 // By [metrics] and [proxy] protected_mode of the config in effect.
-HttpVerdict JudgeHttp(const Config& config, const HttpRequest& request);
+HttpVerdict JudgeHttp(const Config& config, const PageRequest& request);
 // What it is told; of kServed nothing.
-std::optional<HttpAnswer> Refusal(HttpVerdict verdict);
+std::optional<PageAnswer> Refusal(HttpVerdict verdict);
 // A page of another site has asked its reader's browser for it.
-bool IsFromElsewhere(const HttpRequest& request);
+bool IsFromElsewhere(const PageRequest& request);
 
 // Of an Authorization header: what "Bearer" has, or the password of "Basic"; nothing of others.
 std::optional<std::string> GivenPassword(std::string_view authorization);

@@ -7,7 +7,7 @@
 
 namespace gemel {
 
-struct HttpRequest {
+struct PageRequest {
   std::string method;
   std::string path;           // decoded
   std::string query;          // behind the '?', as it came
@@ -18,7 +18,7 @@ struct HttpRequest {
   std::string peer;  // as CLIENT LIST would show it: "127.0.0.1:40000", "[::1]:40000"
 };
 
-struct HttpAnswer {
+struct PageAnswer {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
   std::string body;
@@ -26,8 +26,8 @@ struct HttpAnswer {
 };
 
 // A sentence, as text.
-inline HttpAnswer HttpError(int status, std::string sentence) {
-  HttpAnswer answer;
+inline PageAnswer HttpError(int status, std::string sentence) {
+  PageAnswer answer;
   answer.status = status;
   answer.body = std::move(sentence) + "\n";
   return answer;

@@ -25,12 +25,12 @@ std::string HashOf(std::string_view page, const std::string& name) {
 
 }  // namespace
 
-HttpAnswer StatusPage() {
+PageAnswer StatusPage() {
   static const std::string policy =
       "Content-Security-Policy: default-src 'none'; connect-src 'self'; script-src " +
       HashOf(StatusPageHtml(), "script") + "; style-src " + HashOf(StatusPageHtml(), "style") +
       "; img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'\r\n";
-  HttpAnswer answer;
+  PageAnswer answer;
   answer.type = "text/html; charset=utf-8";
   answer.body = StatusPageHtml();
   answer.headers = policy;

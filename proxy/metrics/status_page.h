@@ -15,7 +15,7 @@ std::string_view StatusPageHtml();
 
 // The page, and the headers by which nothing but its own script and style counts in it, and it
 // asks nobody but this gemel.
-HttpAnswer StatusPage();
+PageAnswer StatusPage();
 
 }  // namespace gemel
 

@@ -60,7 +60,7 @@ bool UvMetrics::Open(const Config& config, Opened* opened, std::string* error) {
     if (Has(have, address)) continue;
     std::string why;
     std::unique_ptr<CivetListener> listener = CivetListener::Open(
-        address, [this](const HttpRequest& request) { return Answer(request); }, &why);
+        address, [this](const PageRequest& request) { return Answer(request); }, &why);
     if (listener != nullptr) {
       opened->emplace_back(address, std::move(listener));
       continue;

@@ -46,10 +46,10 @@ class UvMetrics {
 
  private:
   struct Collection;
-  HttpAnswer Answer(const HttpRequest& request);
-  HttpAnswer Route(const Config& config, const HttpRequest& request);
-  HttpAnswer Explain(const HttpRequest& request);
-  HttpAnswer Act(const Config& config, const HttpRequest& request);
+  PageAnswer Answer(const PageRequest& request);
+  PageAnswer Route(const Config& config, const PageRequest& request);
+  PageAnswer Explain(const PageRequest& request);
+  PageAnswer Act(const Config& config, const PageRequest& request);
   // Runs that on the worker's thread, and waits until its `done` was called there. False: it was
   // not in time, and may be later.
   using Done = std::function<void()>;

@@ -19,8 +19,8 @@ namespace {
 constexpr char kTooLate[] = "the workers did not answer in time: ask again";
 constexpr char kJson[] = "application/json; charset=utf-8";
 
-HttpAnswer JsonAnswer(std::string json) {
-  HttpAnswer answer;
+PageAnswer JsonAnswer(std::string json) {
+  PageAnswer answer;
   answer.type = kJson;
   answer.body = std::move(json);
   return answer;
@@ -28,7 +28,7 @@ HttpAnswer JsonAnswer(std::string json) {
 
 }  // namespace
 
-HttpAnswer UvMetrics::Answer(const HttpRequest& request) {
+PageAnswer UvMetrics::Answer(const PageRequest& request) {
   const std::shared_ptr<const Config> config = this->config();
   if (config == nullptr) return HttpError(503, "gemel begins or ends: ask again");
   const HttpVerdict verdict = JudgeHttp(*config, request);
@@ -41,11 +41,11 @@ HttpAnswer UvMetrics::Answer(const HttpRequest& request) {
       guard->Note(Rejection::kPassword, request.peer, now_ms);
     }
   }
-  if (std::optional<HttpAnswer> refused = Refusal(verdict)) return *std::move(refused);
+  if (std::optional<PageAnswer> refused = Refusal(verdict)) return *std::move(refused);
   return Route(*config, request);
 }
 
-HttpAnswer UvMetrics::Route(const Config& config, const HttpRequest& request) {
+PageAnswer UvMetrics::Route(const Config& config, const PageRequest& request) {
   if (request.path == "/explain") {
     return request.method == "POST" ? Explain(request)
                                     : HttpError(405, "a command to explain is sent with POST");
@@ -65,14 +65,14 @@ HttpAnswer UvMetrics::Route(const Config& config, const HttpRequest& request) {
   const std::vector<WorkerReadings> readings = Collect(/*keys=*/!page);
   if (readings.empty()) return HttpError(503, kTooLate);
   if (!page) return JsonAnswer(StatusJson(*shared_->process, readings));
-  HttpAnswer answer;
+  PageAnswer answer;
   answer.type = "text/plain; version=0.0.4; charset=utf-8";
   answer.body = MetricsPage(*shared_->process, readings);
   return answer;
 }
 
 // The body is the command, as one types it.
-HttpAnswer UvMetrics::Explain(const HttpRequest& request) {
+PageAnswer UvMetrics::Explain(const PageRequest& request) {
   const std::optional<std::vector<std::string>> command = SplitCommand(request.body);
   if (!command) {
     CommandPlaces places;
@@ -106,7 +106,7 @@ HttpAnswer UvMetrics::Explain(const HttpRequest& request) {
 
 // The body is "promote SHARD [NODE]", or "resync", "drain" or "undrain NODE". A page of another
 // site cannot make a browser send it: it would have to name its origin.
-HttpAnswer UvMetrics::Act(const Config& config, const HttpRequest& request) {
+PageAnswer UvMetrics::Act(const Config& config, const PageRequest& request) {
   if (!config.metrics.actions) {
     return HttpError(403, "orders are not taken here: set [metrics] actions = true");
   }

@@ -15,9 +15,9 @@ Config With(const std::string& password, bool protected_mode = true) {
   return config;
 }
 
-HttpRequest From(const std::string& peer, const std::string& authorization = "",
+PageRequest From(const std::string& peer, const std::string& authorization = "",
                  const std::string& host = "127.0.0.1:9121") {
-  HttpRequest request;
+  PageRequest request;
   request.method = "GET";
   request.peer = peer;
   request.authorization = authorization;
@@ -48,7 +48,7 @@ TEST(HttpAccess, NoPageOfAnotherSiteReadsThem) {
   }
   EXPECT_EQ(JudgeHttp(With("p"), From("10.0.0.1:5", "Bearer p", "gemel.example")),
             HttpVerdict::kServed);
-  HttpRequest request = From("127.0.0.1:5");
+  PageRequest request = From("127.0.0.1:5");
   EXPECT_FALSE(IsFromElsewhere(request));
   request.origin = "http://127.0.0.1:9121";
   EXPECT_FALSE(IsFromElsewhere(request));

@@ -88,7 +88,7 @@ TEST(PageOrder, OfShardsAndNodesThatThereAre) {
 }
 
 TEST(StatusPageText, ItsOwnStyleAndScriptCountAndNothingElse) {
-  const HttpAnswer page = StatusPage();
+  const PageAnswer page = StatusPage();
   EXPECT_TRUE(page.body.starts_with("<!doctype html>"));
   EXPECT_TRUE(page.body.ends_with("</html>\n"));
   EXPECT_EQ(page.body.find(" style=\""), std::string::npos);
