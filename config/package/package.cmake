@@ -49,8 +49,14 @@ install(FILES ${made}/gemel.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${made}/gemel.toml.5.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${package_folder}/gemel.bash
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME gemel)
-install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/backend/command/COMMANDS.md
-        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# The page and those that it links to, which lie as they do here, so that the links hold.
+install(FILES ${CMAKE_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+foreach(page backend/acl/USERS.md backend/command/COMMANDS.md backend/fleet/FLEET.md backend/tls/TLS.md
+             proxy/CLIENTS.md proxy/WHAT_HAPPENS.md proxy/reload/RELOADING.md proxy/server/OPERATING.md
+             proxy/tracking/CLIENT_CACHING.md scripts/FIGURES.md)
+  cmake_path(GET page PARENT_PATH folder)
+  install(FILES ${CMAKE_SOURCE_DIR}/${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
+endforeach()
 
 # What is installed is gemel, which is built by its name: not the tests.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)

@@ -5,7 +5,7 @@
 namespace gemel::e2e::reply_oracle_test {
 namespace {
 
-// What README.md says of it.
+// What proxy/CLIENTS.md and backend/command/COMMANDS.md say of it.
 constexpr Excuse kByDesign[] = {
     {"", "CROSSSLOT", "", "keys of one command lie on one shard, unless it is split"},
     {"config|get", "maxclients", "maxclients", "the options are gemel's own"},
