@@ -55,6 +55,13 @@ void DiffUsers(const PoolConfig& from, const PoolConfig& to, ConfigDiff* diff) {
   }
 }
 
+// The voters change while all serve, by PROXY FLEET VOTER; the file says who they are to the next
+// start alone.
+bool IsForTheNextStart(const std::string& option, const Config& from, const Config& to) {
+  return option == "fleet.servers" && from.fleet.coordinator == "raft" &&
+         to.fleet.coordinator == "raft";
+}
+
 void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
   const std::map<std::string, std::string> old_values = OptionsByName(from);
   for (const ConfigValue& value : ConfigValues(to, to.pool())) {
@@ -62,6 +69,11 @@ void DiffOptions(const Config& from, const Config& to, ConfigDiff* diff) {
     if (old_value == old_values.end() || old_value->second == value.value) continue;
     const bool only_order = diff->listeners_added.empty() && diff->listeners_removed.empty();
     if (value.name == kListen && !only_order) continue;
+    if (IsForTheNextStart(value.name, from, to)) {
+      diff->options.push_back(
+          {value.name, old_value->second, value.value + " (at the next start)"});
+      continue;
+    }
     if (value.name == "proxy.workers" || value.name == "proxy.state_dir" ||
         value.name == "proxy.databases" || value.name.starts_with("fleet.")) {
       diff->needs_restart.push_back(value.name + " cannot change from " + old_value->second +

@@ -171,6 +171,25 @@ TEST(ConfigDiffTest, MovesBeyondTheLargestAreCounted) {
   EXPECT_EQ(lines.back(), "ring: and 44 more pairs of shards, with less each");
 }
 
+// The file follows a change of voters, which was made while all served.
+TEST(ConfigDiffTest, TheVotersOfRaftAreForTheNextStart) {
+  const auto with = [](const std::string& coordinator, const std::string& servers) {
+    return "[fleet]\ncoordinator = \"" + coordinator +
+           "\"\nmember = \"m\"\nsecret = \"0123456789abcdef\"\nlisten = \"127.0.0.1:1\"\n" +
+           (coordinator == "raft" ? "raft_listen = \"127.0.0.1:11\"\n" : "") + "servers = [" +
+           servers + "]\n" + kA;
+  };
+  const std::string three = "\"127.0.0.1:11\", \"127.0.0.1:12\", \"127.0.0.1:13\"";
+  const std::string other = "\"127.0.0.1:11\", \"127.0.0.1:12\", \"127.0.0.1:14\"";
+  const ConfigDiff diff = Diff(with("raft", three), with("raft", other));
+  EXPECT_TRUE(diff.needs_restart.empty());
+  EXPECT_EQ(
+      diff.options,
+      (std::vector<OptionChange>{{"fleet.servers", "127.0.0.1:11 127.0.0.1:12 127.0.0.1:13",
+                                  "127.0.0.1:11 127.0.0.1:12 127.0.0.1:14 (at the next start)"}}));
+  EXPECT_EQ(Diff(with("etcd", three), with("etcd", other)).needs_restart.size(), 1u);
+}
+
 TEST(ConfigDiffTest, WhatNeedsARestart) {
   const std::string command = "[[command]]\nname = \"m.a\"\n[[command]]\nname = \"m.b\"\n";
   const std::string from = "[proxy]\nworkers = 2\nstate_dir = \"/s\"\n" + kA + command;

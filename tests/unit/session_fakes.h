@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -308,6 +309,7 @@ class FakeWorker : public ShardEnv, public SessionDirectory, public WorkerReques
   SessionContext context;
   std::map<uint32_t, std::unique_ptr<Shard>> shards;
   std::vector<std::unique_ptr<FakeClient>> clients;
+  std::vector<std::unique_ptr<FakeClient>> left;  // of these: closed, and looked at no more
 };
 
 class World {
@@ -368,6 +370,7 @@ class World {
     }
     for (auto& worker : workers) {
       for (auto& client : worker->clients) EXPECT_TRUE(client->session.Finished());
+      for (auto& client : worker->left) EXPECT_TRUE(client->session.Finished());
     }
   }
 
@@ -392,7 +395,12 @@ class World {
   }
   void Turn() {
     for (auto& worker : workers) {
-      for (auto& client : worker->clients) client->Turn();
+      auto& clients = worker->clients;
+      for (auto& client : clients) client->Turn();
+      const auto open = [](const auto& client) { return !client->closed; };
+      const auto closed = std::stable_partition(clients.begin(), clients.end(), open);
+      std::move(closed, clients.end(), std::back_inserter(worker->left));
+      clients.erase(closed, clients.end());
     }
   }
   // Nodes answer in any order, until nothing is left to do.
