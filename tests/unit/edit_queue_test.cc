@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/unit/rounds.h"
+
 namespace gemel::edit_queue_test {
 namespace {
 
@@ -344,7 +346,7 @@ void RandomRun(uint64_t seed) {
 }
 
 TEST(EditQueue, RandomRunsAnswerEachEditOnceAndInOrder) {
-  for (uint64_t seed = 1; seed <= 150; ++seed) {
+  for (uint64_t seed = 1; seed <= Rounds(150); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     ASSERT_NO_FATAL_FAILURE(RandomRun(seed));
   }

@@ -17,8 +17,8 @@ int FromEnvironment(const char* name, int otherwise) {
 }
 
 TEST(FleetScale, ManyMembersAgreeAfterARackHasDied) {
-  const int shards = FromEnvironment("GEMEL_FLEET_SHARDS", 60);
-  const int members = FromEnvironment("GEMEL_FLEET_MEMBERS", 9);
+  const int shards = FromEnvironment("GEMEL_FLEET_SHARDS", 30);
+  const int members = FromEnvironment("GEMEL_FLEET_MEMBERS", 7);
   const auto rack = static_cast<size_t>(members) / 3;
   members_world::World world(1, members, shards);
   for (size_t i = 0; i < world.size(); ++i) world.Start(i);

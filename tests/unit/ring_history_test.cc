@@ -9,6 +9,8 @@
 #include <set>
 #include <string>
 
+#include "tests/unit/rounds.h"
+
 namespace gemel::ring_history_test {
 namespace {
 
@@ -307,7 +309,7 @@ class Model {
 };
 
 TEST(RingHistory, NoOldValueEscapes) {
-  for (uint64_t seed = 1; seed <= 400; ++seed) {
+  for (uint64_t seed = 1; seed <= Rounds(150); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     ASSERT_NO_FATAL_FAILURE(Model(seed).Run());
   }

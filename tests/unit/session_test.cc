@@ -12,6 +12,7 @@
 #include "backend/keys/cursor.h"
 #include "backend/resp/reply_reader.h"
 #include "proxy/session/merge.h"
+#include "tests/unit/rounds.h"
 #include "tests/unit/session_fakes.h"
 
 namespace gemel::session_test::session_test {
@@ -54,7 +55,7 @@ std::string RandomCommands(std::mt19937* random, int count, Data* model, std::st
 }
 
 TEST(SessionTest, RepliesInRequestOrder) {
-  for (uint32_t seed = 1; seed <= 300; ++seed) {
+  for (uint32_t seed = 1; seed <= Rounds(100); ++seed) {
     std::mt19937 random(seed);
     World world(1 + seed % 3);
     FakeClient& client = world.Connect();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/topology/edit.h"
+#include "tests/unit/rounds.h"
 
 namespace gemel::topology_history_test {
 namespace {
@@ -211,7 +212,7 @@ class RandomHistory {
 };
 
 TEST(Topology, RandomHistoriesKeepTheInvariants) {
-  for (uint64_t seed = 1; seed <= 3000; ++seed) {
+  for (uint64_t seed = 1; seed <= Rounds(1000); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     ASSERT_NO_FATAL_FAILURE(RandomHistory(seed).Run(100));
   }

@@ -1,0 +1,19 @@
+// How many rounds a test of random ones makes.
+
+#ifndef GEMEL_TESTS_UNIT_ROUNDS_H_
+#define GEMEL_TESTS_UNIT_ROUNDS_H_
+
+#include <cstdint>
+#include <cstdlib>
+
+namespace gemel {
+
+// GEMEL_ROUNDS times as many as usual, for a night's run.
+inline uint64_t Rounds(uint64_t usual) {
+  const char* times = std::getenv("GEMEL_ROUNDS");
+  return times == nullptr ? usual : usual * std::strtoull(times, nullptr, 10);
+}
+
+}  // namespace gemel
+
+#endif  // GEMEL_TESTS_UNIT_ROUNDS_H_
