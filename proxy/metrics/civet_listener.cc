@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <exception>
+#include <future>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -164,9 +165,11 @@ int CivetListener::OnRequest(mg_connection* connection) try {
   const auto* listener =
       static_cast<const CivetListener*>(mg_get_user_data(mg_get_context(connection)));
   PageRequest request = RequestOf(connection);
+  // The library's threads have 100 KB of stack, which a page may need more than.
+  const auto handle = [listener, &request] { return listener->handler_(request); };
   PageAnswer answer =
       ReadBody(connection, &request.body)
-          ? listener->handler_(request)
+          ? std::async(std::launch::async, handle).get()
           : HttpError(413, "a request brings " + std::to_string(kMaxBody) + " bytes at most");
   Send(connection, answer, request.method == "HEAD");
   return answer.status;

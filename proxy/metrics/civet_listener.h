@@ -26,7 +26,7 @@ class CivetListener {
   static constexpr int kMaxHead = 8192;
   static constexpr size_t kMaxBody = 4096;
 
-  // Listens there, from now on; `handler` is called on any of its threads, several at a time. Null
+  // Listens there, from now on; `handler` is called on threads of its own, several at a time. Null
   // and *error (a phrase) if it cannot. Any thread.
   static std::unique_ptr<CivetListener> Open(const Address& address, Handler handler,
                                              std::string* error);

@@ -248,7 +248,7 @@ TEST_F(Names, ATestOfTheConfigWarns) {
                              Shard("a", "127.0.0.1:7", "gone.gemel.test:7");
   Finished finished = test(config);
   EXPECT_EQ(finished.exit_code, 0) << finished.output;
-  EXPECT_TRUE(finished.output.starts_with(file + ":6:13: warning: the host of node "))
+  EXPECT_NE(finished.output.find(file + ":6:13: warning: the host of node "), std::string::npos)
       << finished.output;
   EXPECT_TRUE(finished.output.ends_with(": ok\n")) << finished.output;
   names_.SetSilent("gone.gemel.test", true);
