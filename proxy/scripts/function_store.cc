@@ -122,7 +122,12 @@ bool FunctionStore::Fits(const std::vector<FunctionLibrary>& libraries, bool alo
 
 void FunctionStore::Put(FunctionLibrary library) {
   const std::lock_guard lock(mutex_);
-  PutStamped(std::move(library), stamp_ + 1);
+  PutStamped(std::move(library), NextStamp());
+}
+
+// Also one that has just started, and does not know what others have changed, comes behind that.
+uint64_t FunctionStore::NextStamp() const {
+  return std::max(stamp_ + 1, clock_ == nullptr ? 0 : clock_());
 }
 
 void FunctionStore::PutStamped(FunctionLibrary library, uint64_t stamp) {
@@ -142,7 +147,7 @@ void FunctionStore::PutStamped(FunctionLibrary library, uint64_t stamp) {
 bool FunctionStore::Delete(std::string_view name) {
   const std::lock_guard lock(mutex_);
   if (!libraries_.contains(name)) return false;
-  DropStamped(name, stamp_ + 1);
+  DropStamped(name, NextStamp());
   return true;
 }
 
@@ -162,7 +167,7 @@ void FunctionStore::DropStamped(std::string_view name, uint64_t stamp) {
 void FunctionStore::Clear() {
   const std::lock_guard lock(mutex_);
   while (!libraries_.empty()) {
-    DropStamped(std::string(libraries_.begin()->first), stamp_ + 1);
+    DropStamped(std::string(libraries_.begin()->first), NextStamp());
   }
 }
 

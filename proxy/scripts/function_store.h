@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "backend/shard/library_source.h"
@@ -41,6 +43,9 @@ class FunctionStore : public LibrarySource, public TextStore {
   static bool SaysNoWrites(std::string_view script);
 
   void SetLimit(uint64_t bytes);
+  // Of the day, whatever its unit, the same at all members of a fleet; null (the default): changes
+  // are counted. Before anything is kept.
+  void set_clock(std::function<uint64_t()> clock) { clock_ = std::move(clock); }
   // Is there room for these, in the place of those of their names (`alone`: of all)?
   bool Fits(const std::vector<FunctionLibrary>& libraries, bool alone) const;
   // Takes the place of the one of that name, if there is one.
@@ -72,8 +77,8 @@ class FunctionStore : public LibrarySource, public TextStore {
   std::vector<Text> All() const override;
   bool Restore(std::string_view text) override;
 
-  // --- of a fleet, whose members keep the same: of each name what was changed last counts, as far
-  // --- as they knew of each other's changes ---
+  // --- of a fleet, whose members keep the same: of each name what was changed last counts, by what
+  // --- they knew of each other's changes, and else by their clocks ---
   // All that is kept, and what was deleted, as a text.
   std::string Shared() const;
   // Takes over what is newer in such a text, which may be any bytes. False: nothing is, or it is
@@ -93,12 +98,14 @@ class FunctionStore : public LibrarySource, public TextStore {
   using ByName = std::map<std::string, Kept, std::less<>>;
 
   // Of what is done while the mutex is held.
+  uint64_t NextStamp() const;
   void PutStamped(FunctionLibrary library, uint64_t stamp);
   void DropStamped(std::string_view name, uint64_t stamp);
   bool IsNewer(const std::string& name, uint64_t stamp, std::string_view text) const;
   void Forget(ByName::iterator kept);
   void NoteGone(std::string_view name);
 
+  std::function<uint64_t()> clock_;
   mutable std::mutex mutex_;  // guards what follows
   uint64_t limit_ = uint64_t{64} << 20;
   uint64_t bytes_ = 0;

@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,6 +33,11 @@ class UvKeptTexts {
   // Reads the files in that folder, and writes them from now on.
   void Open(uv_loop_t* loop, const std::string& folder,
             const std::function<void(const std::string&)>& warn) {
+    functions_.set_clock([] {
+      uv_timeval64_t now;
+      uv_gettimeofday(&now);
+      return static_cast<uint64_t>(now.tv_sec) * 1000000 + static_cast<uint64_t>(now.tv_usec);
+    });
     script_keeper_ =
         std::make_unique<UvScriptKeeper>(loop, ScriptFile{folder, "scripts"}, &scripts_, warn);
     function_keeper_ =

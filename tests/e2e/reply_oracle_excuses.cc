@@ -29,6 +29,10 @@ struct Silent {
 };
 
 constexpr Silent kSilent[] = {
+    {"acl|load", false, "gemel's users are in its config file: Users.* looks at it"},
+    {"acl|save", false, "the same"},
+    {"acl|genpass", false, "it is random: AclOracle.* looks at it"},
+    {"acl|log", false, "whose clients it tells of is each server's own: AclOracle.* compares it"},
     {"client|pause", false, "everything would wait: LocalCommands.ClientPause looks at it"},
     {"client|setinfo", false, "of Redis 7.2"},
     {"client|caching", true, "it needs OPTIN or OPTOUT: Tracking.* compares it"},

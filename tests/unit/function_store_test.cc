@@ -187,6 +187,29 @@ TEST(FunctionStore, WhatWasKeptBeforeTheStartCountsLast) {
   EXPECT_FALSE(restarted.Has("a"));
 }
 
+// It is told to delete what it had kept, before it has heard of the others.
+TEST(FunctionStore, WhatIsDeletedRightBehindTheStartStaysSo) {
+  uint64_t now = 1000;
+  const auto clock = [&now] { return now; };
+  FunctionStore fleet;
+  fleet.set_clock(clock);
+  fleet.Put(Library("a"));
+  now = 2000;
+  FunctionStore restarted;
+  restarted.set_clock(clock);
+  ASSERT_TRUE(restarted.Restore(*fleet.All()[0]));
+  EXPECT_TRUE(restarted.Delete("a"));
+  EXPECT_FALSE(restarted.Merge(fleet.Shared()));
+  EXPECT_FALSE(restarted.Has("a"));
+  EXPECT_TRUE(fleet.Merge(restarted.Shared()));
+  EXPECT_FALSE(fleet.Has("a"));
+  // What is known to be later is, whatever the clock says.
+  now = 1;
+  fleet.Put(Library("a"));
+  EXPECT_TRUE(restarted.Merge(fleet.Shared()));
+  EXPECT_TRUE(restarted.Has("a"));
+}
+
 TEST(FunctionStore, NodesAreToldOfWhatCameFromAnotherMember) {
   FunctionStore one;
   FunctionStore two;
