@@ -243,6 +243,7 @@ TEST(RewriteByAUser, WhatCannotBeKeptIsAnErrorAndNothingChanges) {
       "[proxy]\nwatch_config = false\nlisten = [\"127.0.0.1:" + std::to_string(proxy.port()) +
       "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node.address() + "\"\n";
   WriteFile(proxy.config_path(), config);
+  ASSERT_EQ(::chmod(proxy.config_path().c_str(), 0644), 0);
   ASSERT_EQ(::chown(proxy.folder().c_str(), kUser, kUser), 0);
   const std::string id = std::to_string(kUser);
   proxy.set_prefix({"setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups"});
