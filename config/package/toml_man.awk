@@ -15,14 +15,15 @@ function print_text(text) {
 
 { line = $0 }
 
-# The module commands at the end stand in comments whole.
+# Some sections stand in comments whole.
+line !~ /^#/ { in_comment = 0 }
 line ~ /^# \[\[/ { in_comment = 1 }
 in_comment { sub(/^# ?/, "", line) }
 
 line ~ /^ *$/ { paragraph = ""; next }
 
 line ~ /^\[/ {
-  match(line, /^\[+[a-z]+\]+/)
+  match(line, /^\[+[a-z_]+\]+/)
   title = substr(line, 1, RLENGTH)
   rest = substr(line, RLENGTH + 1)
   # The second shard of the example is as the first.

@@ -33,6 +33,7 @@ constexpr Silent kSilent[] = {
     {"acl|save", false, "the same"},
     {"acl|genpass", false, "it is random: AclOracle.* looks at it"},
     {"acl|log", false, "whose clients it tells of is each server's own: AclOracle.* compares it"},
+    {"acl|dryrun", true, "it needs a user who is there: AclOracle.* compares it"},
     {"client|pause", false, "everything would wait: LocalCommands.ClientPause looks at it"},
     {"client|setinfo", false, "of Redis 7.2"},
     {"client|caching", true, "it needs OPTIN or OPTOUT: Tracking.* compares it"},
