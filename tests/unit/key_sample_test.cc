@@ -61,7 +61,9 @@ TEST(HotKeys, WhatWasHotIsForgotten) {
   Add(&keys, "new");
   const auto found = AllOf(keys);
   ASSERT_TRUE(found.contains("new"));
-  if (found.contains("old")) EXPECT_LT(found.at("old").count, 1);
+  if (found.contains("old")) {
+    EXPECT_LT(found.at("old").count, 1);
+  }
   for (int i = 0; i < 100; ++i) keys.Decay(0.875);
   EXPECT_TRUE(AllOf(keys).empty());
 }
