@@ -22,7 +22,7 @@ void UvWorker::BeginHandOver(uint64_t for_ms, OnHanded done) {
   context.pause.Hold();
   for (Listener& listener : listeners_) listener.listener->Pause();
   sessions_.BeginHandOver();
-  for (auto& owned : shards_.all()) owned->served().StopAudit();
+  shards_.HearAgain();
   const uint64_t now_ms = context.now_ms;
   handing_over_ = {std::move(done), false, now_ms + for_ms, 0, false};
 }
@@ -35,6 +35,7 @@ void UvWorker::FreezeForHandOver(uint64_t for_ms, OnHanded done) {
   handing_over_.until_ms = now_ms + for_ms;
   handing_over_.tls_until_ms = now_ms + std::min(for_ms / 2, kTlsMs);
   sessions_.DrainTls();
+  shards_.HearAgain();
   CheckSettled();
 }
 
