@@ -103,7 +103,8 @@ TEST_F(SessionHandOver, AScriptInATransactionIsHandedOverAsItWasSent) {
 TEST_F(SessionHandOver, WhatIsWatchedCountsAsTouched) {
   const std::string key = before_.Key(0);
   HandedSession handed = client_.session.HandOver();
-  handed.watched = {std::string(1, '\0') + key};
+  handed.watched = {key};
+  after_.workers[0]->context.now_ms = 5;
   handed.transaction = {true, false, {Command({"SET", key, "v"})}};
   FakeClient& next = after_.Connect();
   EXPECT_TRUE(next.session.TakeOver(handed, ""));
