@@ -20,6 +20,8 @@
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
 #include "proxy/top/posix_top.h"
+#include "proxy/upgrade/posix_hand_over_file.h"
+#include "proxy/upgrade/posix_try_binary.h"
 
 namespace {
 
@@ -28,9 +30,14 @@ constexpr char kDefaultConfig[] = "gemel.toml";
 constexpr uint64_t kNamesMs = 5000;
 
 // Says what is wrong with the config; false if anything is.
-bool Load(const std::string& file, std::optional<gemel::Config>* config, std::string* text) {
+// `handed`: what the binary before knew of it; null: there was none.
+bool Load(const std::string& file, const gemel::HandedConfig* handed,
+          std::optional<gemel::Config>* config, std::string* text) {
   gemel::ConfigError error;
   std::optional<std::string> read = gemel::ReadConfigFile(file, &error);
+  // What was set stays, unless the file is another one by now.
+  const bool set = read && handed != nullptr && *read == handed->file_text;
+  if (set) *read = handed->text;
   if (read) {
     *text = *std::move(read);
     *config = gemel::LoadConfigText(*text, file, &error);
@@ -38,7 +45,7 @@ bool Load(const std::string& file, std::optional<gemel::Config>* config, std::st
   if (*config) {
     std::optional<gemel::ConfigError> wrong = gemel::CheckCommandNames(**config);
     if (!wrong) wrong = gemel::CheckUsers(**config);
-    if (!wrong) wrong = gemel::CheckSecretFile(**config);
+    if (!wrong && !set) wrong = gemel::CheckSecretFile(**config);
     if (!wrong) wrong = gemel::CheckListenHosts(**config);
     if (!wrong) {
       std::string why;
@@ -117,12 +124,14 @@ const CLI::App* AddTop(CLI::App* app, gemel::TopOptions* top) {
 
 int main(int argc, char** argv) {
   gemel::OpenStandardStreams();
+  gemel::Inheritance inheritance = gemel::TakeInheritance();
   CLI::App app("gemel: a Redis-protocol cache proxy that keeps two equal copies of every key");
   std::string file = kDefaultConfig;
   std::string against;
   bool test = false;
   bool take_over = false;
   bool example = false;
+  bool hand_over = false;
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("-V,--version", std::string("gemel ") + GEMEL_VERSION,
                        "Print the version and exit");
@@ -137,10 +146,16 @@ int main(int argc, char** argv) {
   app.add_flag("--take-over", take_over,
                "End the connections that another gemel has to the same nodes, and serve in its "
                "place; without it the start is refused then");
+  // What one binary asks the next (proxy/upgrade): nothing for people.
+  app.add_flag("--hand-over", hand_over)->group("");
   gemel::TopOptions top;
   const CLI::App* top_command = AddTop(&app, &top);
   CLI11_PARSE(app, argc, argv);
   if (top_command->parsed()) return gemel::RunTop(top);
+  if (hand_over) {
+    std::cout << gemel::HandOverWords(GEMEL_VERSION) << "\n" << std::flush;
+    return std::cout.good() ? 0 : 1;
+  }
   if (example) {
     std::cout << gemel::ExampleConfig() << std::flush;
     return std::cout.good() ? 0 : 1;
@@ -150,7 +165,10 @@ int main(int argc, char** argv) {
     if (!test) gemel::IgnoreSignals();
     std::optional<gemel::Config> config;
     std::string text;
-    if (!Load(file, &config, &text)) return 1;
+    if (!Load(file, inheritance.hand_over ? &inheritance.hand_over->config : nullptr, &config,
+              &text)) {
+      return 1;
+    }
     if (test) {
       Warn(*config, text);
       std::cout << file << ": ok\n";
@@ -162,7 +180,8 @@ int main(int argc, char** argv) {
       std::cerr << gemel::ConfigError{file, log.line, log.column, error}.ToString() << "\n";
       return 1;
     }
-    return gemel::RunServer(*config, text, GEMEL_VERSION, argv[0], take_over);
+    return gemel::RunServer(*config, text, GEMEL_VERSION, argv[0], take_over,
+                            std::move(inheritance));
   } catch (const std::exception& failure) {
     std::cerr << "gemel cannot go on: " << failure.what() << "\n";
     return 1;

@@ -31,6 +31,6 @@ schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Na
 # Many clients that write as fast as they can, or large values under a sanitizer: one of them at a time.
 schedule("/(BlockFaults|CounterFaults|TransactionsAtomicity|Convergence)\\.|OfLargeValues|OfManyClientsAtOnce" COST 30
          RESOURCE_LOCK transactions)
-schedule("^e2e\\.(Hang|Pause|Control|Adoption|ProxyRestart)|/Reload" COST 20)
+schedule("^e2e\\.(Hang|Pause|Control|Adoption|ProxyRestart|.*/Upgrade)|/Reload" COST 20)
 # A browser each.
 schedule("^e2e\\.StatusPage\\." COST 30 RESOURCE_LOCK browser)

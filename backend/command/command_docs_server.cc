@@ -195,6 +195,7 @@ constexpr CommandDoc kServerDocs[] = {
     {"proxy|status", "proxy", "0.1.0", "Show the process and what became of its reloads"},
     {"proxy|trace", "proxy", "0.1.0", "Show requests that match a pattern, with where their time went"},
     {"proxy|undrain", "proxy", "0.1.0", "Let a drained node in again"},
+    {"proxy|upgrade", "proxy", "0.1.0", "Go over to another binary without a client noticing"},
     {"psubscribe", "pubsub", "2.0.0",
      "Listen for messages published to channels matching the given patterns"},
     {"psync", "server", "2.8.0", "Internal command used for replication"},

@@ -179,6 +179,7 @@ constexpr CommandRow kServerRows[] = {
     Local("proxy|status", 2, kAdmin | kConn, LocalCommand::kProxyStatus),
     Local("proxy|trace", -4, kAdmin | kConn, LocalCommand::kProxyTrace),
     Local("proxy|undrain", 3, kAdmin | kConn, LocalCommand::kProxyUndrain),
+    Local("proxy|upgrade", -2, kAdmin | kConn, LocalCommand::kProxyUpgrade),
 };
 // clang-format on
 

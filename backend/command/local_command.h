@@ -137,6 +137,7 @@ enum class LocalCommand : uint8_t {
   kProxyTrace,
   kProxyDrain,
   kProxyUndrain,
+  kProxyUpgrade,
   kCount,
 };
 

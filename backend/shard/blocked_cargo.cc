@@ -16,6 +16,8 @@ std::string_view UnblockedText(UnblockCargo::Why why) {
       return kByClient;
     case UnblockCargo::Why::kStopping:
       return "-UNBLOCKED force unblock from blocking operation: gemel is being stopped\r\n";
+    case UnblockCargo::Why::kHandedOver:
+      return kBlockedHandedOver;
     case UnblockCargo::Why::kGone:
       break;
   }

@@ -27,7 +27,8 @@ struct BlockingCargo : RequestCargo {
 
 // Of one of kind kUnblock. Answered at once.
 struct UnblockCargo : RequestCargo {
-  enum class Why : uint8_t { kTimeout, kError, kGone, kStopping };
+  // kHandedOver: another process will carry it out again.
+  enum class Why : uint8_t { kTimeout, kError, kGone, kStopping, kHandedOver };
   std::shared_ptr<BlockTicket> ticket;
   Why why = Why::kTimeout;
 };
@@ -35,6 +36,7 @@ struct UnblockCargo : RequestCargo {
 // What who waited is told: nothing came, the client is gone, and so on.
 inline constexpr std::string_view kBlockedForNothing = "_\r\n";
 inline constexpr std::string_view kBlockedIsGone = "-ERR the client is gone\r\n";
+inline constexpr std::string_view kBlockedHandedOver = "-ERR the wait is handed over\r\n";
 std::string_view UnblockedText(UnblockCargo::Why why);
 
 }  // namespace gemel

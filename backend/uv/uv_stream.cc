@@ -77,7 +77,7 @@ void UvStream::Close() {
   if (tls_ != nullptr) EndTls();
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   UvStreamGroup::Leave(&group_->to_send_, &to_send_at_);
-  reading_ = hang_up_ = full_ = false;
+  reading_ = hang_up_ = full_ = frozen_ = false;
   out_ = nullptr;
   if (handle_ == nullptr) return;
   Handle* handle = handle_;
@@ -137,6 +137,7 @@ void UvStream::Watch() {
   if (handle_->connecting || full_) wanted |= UV_WRITABLE;
   if (reading_ && !handle_->connecting) wanted |= UV_READABLE;
   if (hang_up_) wanted |= UV_DISCONNECT;
+  if (frozen_) wanted = 0;
   if (wanted == handle_->watched) return;
   handle_->watched = wanted;
   if (wanted == 0) {
@@ -259,6 +260,22 @@ void UvStream::StopReading() {
   reading_ = false;
   UvStreamGroup::Leave(&group_->readable_, &readable_at_);
   if (handle_->fail != nullptr) FailNextTurn();
+  Watch();
+}
+
+int UvStream::Freeze() {
+  if (handle_ == nullptr || !handle_->socket.valid() || handle_->fail != nullptr ||
+      handle_->connecting || tls_ != nullptr) {
+    return -1;
+  }
+  frozen_ = true;
+  UvStreamGroup::Leave(&group_->readable_, &readable_at_);
+  Watch();
+  return handle_->socket.get();
+}
+
+void UvStream::Thaw() {
+  if (!std::exchange(frozen_, false) || handle_ == nullptr) return;
   Watch();
 }
 

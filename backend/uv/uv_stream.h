@@ -69,12 +69,19 @@ class UvStream {
   // behind what it said: it is not known before the kernel has room for all of that.)
   void WatchHangUp();
 
+  // Nothing is read, sent or told any more until Thaw. Returns the socket, whose descriptor another
+  // process is to go on with; -1, and nothing is done: it is over, or encrypted by what that
+  // process would not know.
+  int Freeze();
+  void Thaw();
+
   // Has the group send what is in `out`, which lives until then or until Close. What the socket
   // does not take stays there until OnStreamWritable. False if there is nothing to send, or the
   // socket is full still.
   bool Send(OutQueue* out);
 
   bool open() const { return handle_ != nullptr; }
+  bool has_tls() const { return tls_ != nullptr; }
   // "host:port" of either end; empty if not known.
   std::string PeerName() const;
   std::string LocalName() const;
@@ -135,6 +142,7 @@ class UvStream {
   bool reading_ = false;
   bool hang_up_ = false;  // is to be told
   bool full_ = false;     // the socket: what is to be sent waits
+  bool frozen_ = false;
 };
 
 // Is this libuv error code hard evidence that nobody serves there?

@@ -323,6 +323,9 @@ constexpr std::string_view kProxyHelp[] = {
     "    the reply it may be stopped.",
     "UNDRAIN <node>",
     "    Let a drained node in again: it is made equal, then it counts as in sync.",
+    "UPGRADE [<path>]",
+    "    Go over to the binary that lies now where this one did, or at <path>, without dropping a",
+    "    client: they wait for a moment. One that is not good for that is refused.",
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// PROXY RELOAD and PROXY STATUS.
+// PROXY RELOAD, PROXY UPGRADE and PROXY STATUS.
 
 #include <algorithm>
 #include <string>
@@ -49,6 +49,27 @@ void ProxyReload(LocalCommands&, Session& session, const CommandRow& row, LocalA
   });
 }
 
+// What takes over answers, if it comes to that.
+void ProxyUpgrade(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  if (args.size() > 3) {
+    session.ReplyError("ERR expected PROXY UPGRADE [path of the binary]");
+    return;
+  }
+  if (session.replies().stops().awaits_order()) {
+    session.ReplyError("ERR PROXY UPGRADE isn't allowed within a transaction");
+    return;
+  }
+  if (!FitsAnOrder(session, args)) return;
+  ReloadOrder order;
+  order.cause = "PROXY UPGRADE";
+  order.upgrade = true;
+  if (args.size() == 3) order.binary = args[2];
+  Request* place = session.Reserve(&row);
+  session.Await(place);
+  OrderProcess(session, place, std::move(order),
+               [](const ReloadOutcome& outcome) { return OrderError(outcome.text); });
+}
+
 void ProxyStatus(LocalCommands& local, Session& session, const CommandRow&, LocalArgs) {
   const ProcessInfo& process = local.process();
   const SessionContext& context = session.context();
@@ -86,6 +107,8 @@ LocalHandler ReloadHandler(LocalCommand command) {
   switch (command) {
     case LocalCommand::kProxyReload:
       return ProxyReload;
+    case LocalCommand::kProxyUpgrade:
+      return ProxyUpgrade;
     case LocalCommand::kProxyStatus:
       return ProxyStatus;
     default:

@@ -37,6 +37,10 @@ struct ReloadOrder {
   // Of the file that is meant (HashContent): if it is another by now it is not loaded. Who watches
   // it tells when that is still.
   std::optional<uint64_t> seen = {};
+  // PROXY UPGRADE: the process goes over to another binary, at that path; empty: where its own
+  // lies.
+  bool upgrade = false;
+  std::string binary = {};
   // True once nobody waits for its outcome: if its turn has not come by then, it is dropped. Any
   // thread may read it.
   std::shared_ptr<const std::atomic<bool>> gone = {};

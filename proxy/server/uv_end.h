@@ -27,6 +27,10 @@ namespace gemel {
 // The main thread.
 class UvEnd {
  public:
+  static constexpr char kNotClean[] =
+      "some writes were not answered by all copies in time: the replicas are resynced at the next "
+      "start";
+
   // False: it has begun already.
   bool Begin() { return !std::exchange(begun_, true); }
   bool begun() const { return begun_; }

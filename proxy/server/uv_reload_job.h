@@ -57,8 +57,8 @@ struct UvReloader::Job : ReloadQueue::Waiting {
   std::shared_ptr<UvMetrics> metrics;
   UvMetrics::Opened metrics_opened;  // new listeners of metrics
   std::string unbound;               // why one of the new listeners cannot be
-  std::string unopened;  // why the new log cannot be
-  size_t workers = 0;    // that have not gone over yet
+  std::string unopened;              // why the new log cannot be
+  size_t workers = 0;                // that have not gone over yet
 };
 
 }  // namespace gemel

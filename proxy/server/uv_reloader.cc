@@ -76,6 +76,24 @@ void UvReloader::Note(NoteLevel level, const std::string& text) {
   process.events->Add(process.unix_time_us(), level, text);
 }
 
+HandedConfig UvReloader::Handed() const {
+  HandedConfig handed{file_text_, text_, sets_, {}};
+  for (const auto& [name, rules] : users_) {
+    handed.users.push_back({name, !rules.has_value(), rules.value_or("")});
+  }
+  return handed;
+}
+
+// If the file is another one by now it is in effect, and what was set is forgotten, as at a reload.
+void UvReloader::Remember(const HandedConfig& handed) {
+  if (text_ != handed.text) return;
+  file_text_ = handed.file_text;
+  sets_ = handed.sets;
+  for (const HandedConfig::User& user : handed.users) {
+    users_.emplace_back(user.name, user.gone ? std::nullopt : std::optional(user.rules));
+  }
+}
+
 void UvReloader::Submit(ReloadOrder order, ReloadDone done) {
   queue_.Add(std::move(order), std::move(done));
   Next();

@@ -22,6 +22,7 @@
 #include "proxy/reload/reload_status.h"
 #include "proxy/reload/reload_steps.h"
 #include "proxy/server/uv_metrics.h"
+#include "proxy/upgrade/hand_over.h"
 #include "proxy/worker/uv_worker.h"
 
 namespace gemel {
@@ -58,6 +59,12 @@ class UvReloader : private ReloadSteps::Host {
   void Stop();
 
   const UvWorker::Serving& serving() const { return serving_; }
+  // An order is being carried out, or waits.
+  bool busy() const { return running_ != nullptr; }
+  // What a binary that takes over is to know of the config; and what it was told, of which `text`
+  // is in effect already. Before any Submit.
+  HandedConfig Handed() const;
+  void Remember(const HandedConfig& handed);
   // What the file had when it was last read and found good.
   const std::string& file_text() const { return file_text_; }
   // Runs before the file is written with this text, which is no change by somebody else then.

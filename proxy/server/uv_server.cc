@@ -28,14 +28,17 @@
 #include "proxy/seen/trace_desk.h"
 #include "proxy/server/posix_process_facts.h"
 #include "proxy/server/uv_end.h"
+#include "proxy/server/uv_inheritance.h"
 #include "proxy/server/uv_kept_texts.h"
 #include "proxy/server/uv_presence.h"
 #include "proxy/server/uv_process_info.h"
 #include "proxy/server/uv_reloader.h"
 #include "proxy/server/uv_room.h"
 #include "proxy/server/uv_signals.h"
+#include "proxy/server/uv_sockets.h"
 #include "proxy/server/uv_start_check.h"
 #include "proxy/server/uv_supervisor.h"
+#include "proxy/server/uv_upgrade.h"
 #include "proxy/worker/posix_socket_file.h"
 #include "proxy/worker/uv_worker.h"
 
@@ -54,10 +57,11 @@ constexpr int64_t kAbandonedMs = 1000;
 class Server {
  public:
   Server(const Config& config, const std::string& text, const std::string& version,
-         const std::string& executable, bool take_over)
+         const std::string& executable, bool take_over, Inheritance inheritance)
       : config_(config),
         text_(text),
         take_over_(take_over),
+        inheritance_(std::move(inheritance)),
         resyncs_(config.pool().resync.max_parallel),
         process_(ThisProcess(version, executable)),
         seen_(config.workers) {
@@ -91,7 +95,10 @@ class Server {
       EndNow(1);
     }
     for (uint32_t i = 1; i < config_.workers; ++i) {
-      threads_.emplace_back([worker = shared_.workers[i].get()] { worker->Run(); });
+      threads_.emplace_back([worker = shared_.workers[i].get()] {
+        UvSignals::Block();  // they are the main thread's
+        worker->Run();
+      });
     }
     shared_.workers[0]->Run();
     for (std::thread& thread : threads_) thread.join();
@@ -104,10 +111,10 @@ class Server {
   }
 
  private:
-  // By address of the config: one a worker, or one for all.
-  using Sockets = std::vector<std::vector<UniqueFd>>;
-
   bool Begin(std::string* error) {
+    bool lost = false;
+    const std::string follows = inheritance_.Words(&lost);
+    if (!follows.empty()) Note(lost ? NoteLevel::kError : NoteLevel::kInfo, follows);
     MakeRoom();
     member_.opened = OpenCoordinator(kFileCoordinator, {config_.state_dir}, error);
     if (!member_.opened) return false;
@@ -115,8 +122,8 @@ class Server {
     if (!initial || !OpenFleet(&*initial, error) || !LookAtNodes(*initial, error)) return false;
     UvSignals::Block();
     // The listeners first: what is most likely to be wrong must not touch the state.
-    Sockets sockets;
-    if (!Bind(&sockets, error)) return false;
+    if (!sockets_.Bind(config_, &inheritance_, error)) return false;
+    if (fleet() && !fleet()->Bind(config_.workers, error)) return false;
     const UvWorker::Serving serving = MakeWorkers(*initial);
     uv_loop_t* loop = shared_.workers[0]->loop();
     const auto first = std::make_shared<const Topology>(*std::move(initial));
@@ -135,7 +142,8 @@ class Server {
                               [this] { shared_.workers[0]->TellLibraries(); });
     }
     AddShards(serving);
-    AddListeners(&sockets);
+    inheritance_.GiveTo(&shared_, process_.version);
+    sockets_.GiveTo(&shared_, config_);
     room_.WarnOfExposure(config_.pool());
     MakeReloader(serving);
     if (!reloader_->ShowMetrics(error)) return false;
@@ -184,16 +192,6 @@ class Server {
     return initial;
   }
 
-  bool Bind(Sockets* sockets, std::string* error) const {
-    for (const Address& address : config_.pool().listen) {
-      sockets->push_back(BindListeners(address, config_.workers, {}, error));
-      if (!sockets->back().empty()) continue;
-      *error = ConfigError{config_.file, address.line, address.column, *error}.ToString();
-      return false;
-    }
-    return !fleet() || fleet()->Bind(config_.workers, error);
-  }
-
   UvWorker::Serving MakeWorkers(const Topology& initial) {
     shared_.process = &process_;
     shared_.resyncs = &resyncs_;
@@ -229,16 +227,6 @@ class Server {
     }
   }
 
-  void AddListeners(Sockets* sockets) {
-    for (size_t i = 0; i < sockets->size(); ++i) {
-      const Address& address = config_.pool().listen[i];
-      for (size_t j = 0; j < (*sockets)[i].size(); ++j) {
-        shared_.workers[j % config_.workers]->AddListener(address, std::move((*sockets)[i][j]));
-      }
-      Log(NoteLevel::kInfo, "listening on " + address.ToString());
-    }
-  }
-
   void MakeReloader(const UvWorker::Serving& serving) {
     uv_loop_t* loop = shared_.workers[0]->loop();
     reloader_ = std::make_unique<UvReloader>(loop, &shared_, presence_.get(), coordinator_.get(),
@@ -248,8 +236,11 @@ class Server {
       fleet()->set_on_fleet([this] { reloader_->OnFleet(); });
       shared_.workers[0]->Post([this] { reloader_->OnFleet(); });
     }
+    if (inheritance_.any()) reloader_->Remember(inheritance_.config());
+    MakeUpgrade(loop);
     shared_.workers[0]->set_on_process_order([this](ReloadOrder order, ReloadDone done) {
-      reloader_->Submit(std::move(order), std::move(done));
+      if (!order.upgrade) return reloader_->Submit(std::move(order), std::move(done));
+      upgrade_->Submit(order, std::move(done));
     });
     shared_.retired = [this](const std::string& shard) {
       shared_.workers[0]->Post([this, shard] { reloader_->OnRetired(shard); });
@@ -268,6 +259,15 @@ class Server {
     });
   }
 
+  void MakeUpgrade(uv_loop_t* loop) {
+    const auto note = [this](NoteLevel level, const std::string& text) { Note(level, text); };
+    upgrade_ = std::make_unique<UvUpgrade>(UvUpgrade::World{
+        loop, &shared_, reloader_.get(), coordinator_.get(), &kept_, &supervisor_, &end_,
+        fleet() != nullptr, inheritance_.binary().empty() ? OwnBinary() : inheritance_.binary(),
+        [this] { StopWatching(); }, note});
+    upgrade_->set_on_reload([this] { Reload("SIGHUP"); });
+  }
+
   // Nothing has been written yet, neither to the nodes nor to the state.
   bool LookAtNodes(const Topology& topology, std::string* error) {
     presence_ =
@@ -283,6 +283,8 @@ class Server {
         claims_.Claim({shard.name, copy.node}, ProcessOf(copy.run_id), shard.database);
       }
     }
+    // The links look, too: clients would wait for nodes that do not answer.
+    if (inheritance_.any()) return true;
     start_.check = std::make_unique<UvStartCheck>(config_.pool(), presence_.get());
     const auto warn = [this](const std::string& text) { Note(NoteLevel::kWarn, text); };
     if (start_.check->Run(take_over_, claims_, warn, error)) return true;
@@ -292,11 +294,12 @@ class Server {
 
   // Another gemel serves a node. `ends`: one of those that this one serves.
   void OnRival(const std::string& why, bool ends) {
-    if (end_.begun()) return;
+    if (end_.begun() || upgrade_->closing()) return;
     Note(ends ? NoteLevel::kError : NoteLevel::kWarn, why);
     if (!ends) return;
     // At once: who waits for an answer would wait for nodes that are the other's.
     end_.Begin();
+    upgrade_->Stop(why);
     end_.TakenOver();
     StopWatching();
     RemoveSocketFiles();
@@ -337,11 +340,14 @@ class Server {
   }
 
   void OnSignal(int number) {
-    if (number == SIGHUP) {
-      if (!end_.begun()) Reload("SIGHUP");
-      return;
+    if (upgrade_->closing()) return UvSignals::PutOff(number);
+    if (number == SIGHUP || number == SIGUSR2) {
+      if (end_.begun()) return;
+      if (number == SIGUSR2) return upgrade_->Begin({}, "SIGUSR2", [](const ReloadOutcome&) {});
+      return Reload("SIGHUP");
     }
     if (!end_.Begin()) return;
+    upgrade_->Stop(kReloadStopped);
     supervisor_.Stopping();
     Log(NoteLevel::kInfo, SignalName(number) + ": stopping; what is in flight is answered first");
     StopWatching();
@@ -389,6 +395,7 @@ class Server {
 
   // Nobody waits for the answer.
   void Reload(const std::string& cause, std::optional<uint64_t> seen = std::nullopt) {
+    if (upgrade_->PutsOffReload()) return;
     ReloadOrder order;
     order.cause = cause;
     order.patient = true;
@@ -399,9 +406,7 @@ class Server {
   void OnDrained(bool quiet) {
     if (!end_.OnDrained(quiet)) return;
     if (!end_.clean()) {
-      Log(NoteLevel::kWarn,
-          "some writes were not answered by all copies in time: the replicas are "
-          "resynced at the next start");
+      Log(NoteLevel::kWarn, UvEnd::kNotClean);
     }
     CloseAll();
   }
@@ -437,6 +442,8 @@ class Server {
   Config config_;  // of the start; in a fleet with its plan
   const std::string text_;
   const bool take_over_;
+  UvInheritance inheritance_;
+  UvSockets sockets_;
   EventLog events_;
   AccessGuard access_{[](const std::string& line) { Log(NoteLevel::kWarn, line); }};
   ReloadStatus reloads_;
@@ -471,6 +478,7 @@ class Server {
   } member_;
   std::unique_ptr<CoordinatorService> coordinator_;
   std::unique_ptr<UvReloader> reloader_;
+  std::unique_ptr<UvUpgrade> upgrade_;
   std::unique_ptr<UvConfigWatch> watch_;
   std::vector<std::thread> threads_;
   UvSignals signals_{[this](int number) { OnSignal(number); }};
@@ -481,9 +489,9 @@ class Server {
 }  // namespace
 
 int RunServer(const Config& config, const std::string& text, const std::string& version,
-              const std::string& executable, bool take_over) {
+              const std::string& executable, bool take_over, Inheritance inheritance) {
   PrepareMemory(config.workers);
-  Server server(config, text, version, executable, take_over);
+  Server server(config, text, version, executable, take_over, std::move(inheritance));
   return server.Run();
 }
 

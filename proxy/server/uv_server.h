@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "proxy/upgrade/posix_hand_over_file.h"
 
 namespace gemel {
 
@@ -13,9 +14,10 @@ namespace gemel {
 // process's exit code: 0 after an orderly stop, 1 if it could not begin (the reason, one sentence,
 // is on stderr and in the log).
 // `take_over`: ends the connections that another gemel has to the same nodes, instead of giving way
-// to it. A process that another one takes over ends with 1.
+// to it. A process that another one takes over ends with 1. `inheritance`: of the binary that
+// served before in this process.
 int RunServer(const Config& config, const std::string& text, const std::string& version,
-              const std::string& executable, bool take_over = false);
+              const std::string& executable, bool take_over, Inheritance inheritance);
 
 }  // namespace gemel
 

@@ -35,7 +35,8 @@ void UvSignals::OnSignal(int number) {
 }
 
 bool UvSignals::told_to_stop() const {
-  return std::any_of(kept_.begin(), kept_.end(), [](int number) { return number != SIGHUP; });
+  return std::any_of(kept_.begin(), kept_.end(),
+                     [](int number) { return number != SIGHUP && number != SIGUSR2; });
 }
 
 void UvSignals::Deliver() {

@@ -3,6 +3,7 @@
 #ifndef GEMEL_PROXY_SERVER_UV_SIGNALS_H_
 #define GEMEL_PROXY_SERVER_UV_SIGNALS_H_
 
+#include <pthread.h>
 #include <uv.h>
 
 #include <csignal>
@@ -14,16 +15,22 @@
 
 namespace gemel {
 
-// SIGTERM, SIGINT, SIGQUIT and SIGHUP. SIGQUIT, too: by default it would end the process as a crash
-// does, after which every replica is resynced. On one thread, but for Block.
+// SIGTERM, SIGINT, SIGQUIT, SIGHUP and SIGUSR2. SIGQUIT, too: by default it would end the process
+// as a crash does, after which every replica is resynced. On one thread, but for Block.
 class UvSignals {
  public:
   explicit UvSignals(std::function<void(int)> on_signal) : on_signal_(std::move(on_signal)) {}
   UvSignals(const UvSignals&) = delete;
   UvSignals& operator=(const UvSignals&) = delete;
 
+  // Those that come wait for Watch, of this binary or of the next.
   // The port accepts before the handlers are there: a signal that comes in between waits for Watch.
   static void Block() { SetMask(SIG_BLOCK); }
+  // One that has come waits for the next binary, which begins with it blocked.
+  static void PutOff(int number) {
+    Block();
+    pthread_kill(pthread_self(), number);  // no other thread takes it
+  }
   // From now on they come on the loop, and are kept until Deliver.
   void Watch(uv_loop_t* loop);
   // One of those that are kept tells to stop.
@@ -34,7 +41,7 @@ class UvSignals {
   void Close();
 
  private:
-  static constexpr int kNumbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+  static constexpr int kNumbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2};
   static constexpr size_t kMaxKept = 16;
 
   static void SetMask(int how);

@@ -6,6 +6,8 @@ namespace gemel {
 
 void ClientWait::ForKeys(const CommandRow& row, std::string_view frame, uint32_t shard,
                          uint64_t timeout_ms, bool tracked) {
+  if (std::exchange(continues_, false)) timeout_ms = left_ms_;
+  end_ms_ = timeout_ms == 0 ? 0 : context_->now_ms + timeout_ms;
   auto cargo = std::make_unique<BlockingCargo>();
   cargo->ticket = std::make_shared<BlockTicket>();
   cargo->timeout_ms = timeout_ms;

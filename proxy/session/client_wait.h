@@ -3,6 +3,7 @@
 #ifndef GEMEL_PROXY_SESSION_CLIENT_WAIT_H_
 #define GEMEL_PROXY_SESSION_CLIENT_WAIT_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -40,12 +41,31 @@ class ClientWait {
   // Ends that, soon; no-op if it does not wait.
   void End(UnblockCargo::Why why);
 
+  // --- for who hands the client over to another process ---
+  // Ends it so that it is carried out again by that: its command is put back
+  // (ReplyLine::put_back), or, where copies are waited for, it is answered with what is known.
+  void HandOver() { End(sync_ != nullptr ? UnblockCargo::Why::kTimeout : kHandedOver); }
+  // How long what was put back may wait still; 0: for ever.
+  uint64_t LeftMs() const {
+    return end_ms_ == 0 ? 0 : std::max(end_ms_, context_->now_ms + 1) - context_->now_ms;
+  }
+  // The next command that waits for keys is the one that was put back, with so much time left.
+  void Continue(uint64_t left_ms) {
+    continues_ = true;
+    left_ms_ = left_ms;
+  }
+
  private:
+  static constexpr UnblockCargo::Why kHandedOver = UnblockCargo::Why::kHandedOver;
+
   SessionContext* context_;
   ReplyLine* replies_;
   std::shared_ptr<BlockTicket> ticket_;
   std::shared_ptr<SyncTicket> sync_;
   uint32_t shard_ = 0;
+  bool continues_ = false;
+  uint64_t left_ms_ = 0;
+  uint64_t end_ms_ = 0;  // of what it waits for; 0: none
 };
 
 }  // namespace gemel

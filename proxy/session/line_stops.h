@@ -31,11 +31,13 @@ class LineStops {
     fence_.Pop();
     fenced_ = false;
   }
-  void OnAnswered(const Request* request) {
-    if (request == order_) [[unlikely]] {
-      order_ = nullptr;
-      if (counted_ != nullptr) std::exchange(counted_, nullptr)->Sub(1);
-    }
+  // True: it was waited for.
+  bool OnAnswered(const Request* request) {
+    if (request != order_) [[likely]]
+      return false;
+    order_ = nullptr;
+    if (counted_ != nullptr) std::exchange(counted_, nullptr)->Sub(1);
+    return true;
   }
   void ReleaseMemory() { fence_.ReleaseMemory(); }
 

@@ -28,6 +28,12 @@ class PausedClients {
     if (!holding_) BeginRound();
   }
   void Hold() { holding_ = true; }
+  bool holding() const { return holding_; }
+  // Of CLIENT PAUSE; 0: there is none.
+  uint64_t LeftMs(uint64_t now_ms) const {
+    return active_ && until_ms_ > now_ms ? until_ms_ - now_ms : 0;
+  }
+  bool holds_all() const { return all_; }
   void LetGo() {
     if (std::exchange(holding_, false) && !active_) BeginRound();
   }

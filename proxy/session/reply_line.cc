@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backend/resp/resp_writer.h"
+#include "backend/shard/blocked_cargo.h"
 #include "proxy/session/errors.h"
 
 namespace gemel {
@@ -146,9 +147,18 @@ void ReplyLine::AppendKept(Request* request) {
   if (!closed_) Append(Reply{kept.view(), &kept}, request->form);
 }
 
+// Nothing has come for it, and its client is told nothing.
+void ReplyLine::PutBackIfHandedOver(Request* request, const Reply& reply) {
+  if (closed_ || reply.bytes != kBlockedHandedOver) return;
+  put_back_ = std::make_unique<std::string>(request->frame);
+  request->form = Resp2Form::kNothing;
+  request->row = nullptr;  // nor does it count
+}
+
 void ReplyLine::OnReply(Request* request, const Reply& reply) {
   if (request->submitted) context_->dispatcher->Answered(*request);
-  stops_.OnAnswered(request);
+  if (stops_.OnAnswered(request)) [[unlikely]]
+    PutBackIfHandedOver(request, reply);
   if (request != head_) {
     request->answered = true;
     if (closed_) {

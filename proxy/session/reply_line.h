@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "backend/shard/request.h"
 #include "proxy/channels/channel_message.h"
@@ -106,6 +108,13 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   // --- what goes out ---
   ReplyOut& out() { return out_; }
   const ReplyOut& out() const { return out_; }
+  // What its client waited for, if that is to be carried out again by who takes over
+  // (UnblockCargo::Why::kHandedOver): the command. Empty: nothing.
+  const std::string& put_back() const { return put_back_ != nullptr ? *put_back_ : kNoFrame; }
+  std::string TakePutBack() {
+    return put_back_ != nullptr ? std::move(*std::exchange(put_back_, nullptr)) : std::string();
+  }
+
   // Bytes of replies that are held: not taken by the client, or not in their turn.
   uint64_t Held() const {
     return out_.bytes() + kept_ + (pushes_ != nullptr ? pushes_->bytes() : 0);
@@ -131,7 +140,7 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   Resp2Form FormFor(const CommandRow* row) const {
     // Also a client that wants no replies is told what it has subscribed to, as with Redis.
     const bool told = row != nullptr && row->IsOfSubscriptions();
-    if (state_->reply_mode.silent() && !told) [[unlikely]]
+    if (state_->reply_mode.silent() && (!told || state_->reply_mode.muted())) [[unlikely]]
       return Resp2Form::kNothing;
     if (state_->protocol.is_resp3()) return Resp2Form::kAsItIs;
     return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
@@ -147,6 +156,7 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   void Push(size_t ahead, std::string_view push);
   [[gnu::noinline]] bool HoldMessage(ChannelMessage* message);
   [[gnu::noinline]] void ReleasePushes(size_t gone);
+  [[gnu::noinline]] void PutBackIfHandedOver(Request* request, const Reply& reply);
   void AppendKept(Request* request);
   void Pop() {
     Request* request = head_;
@@ -173,6 +183,8 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   bool closed_ = false;
   bool listed_ = false;                      // context_->gone knows
   std::shared_ptr<std::atomic<bool>> left_;  // see Gone
+  std::unique_ptr<std::string> put_back_;
+  static inline const std::string kNoFrame;
 };
 
 }  // namespace gemel

@@ -138,7 +138,9 @@ void Session::OnInputEnd() {
 // As Redis does: nothing is taken for who hangs up while it waits, nor done that it asked behind;
 // also if it waits for the end of CLIENT PAUSE.
 void Session::OnHangUp() {
-  const bool put_off = reading_.paused() && (context_->pause.all() || reading_.held_by_pause());
+  // Who is held for another process to go on with it is not made to wait.
+  const bool put_off = reading_.paused() && !context_->pause.holding() &&
+                       (context_->pause.all() || reading_.held_by_pause());
   if (!waits_.active() && !put_off) return;
   CloseAfterReplies();
   input_.Clear();

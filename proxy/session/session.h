@@ -21,6 +21,7 @@
 #include "proxy/session/session_facts.h"
 #include "proxy/session/session_input.h"
 #include "proxy/session/session_state.h"
+#include "proxy/upgrade/handed_session.h"
 
 namespace gemel {
 
@@ -77,6 +78,20 @@ class Session {
   // It is not read from until it is told otherwise.
   void Wait(bool wait);
 
+  // --- for who hands it over to another process (session_hand_over.cc) ---
+  // What it waits for is ended; what it has asked besides is answered, and nothing more read
+  // (SessionContext::pause holds it).
+  void BeginHandOver() { waits_.HandOver(); }
+  // There is nothing in flight any more; or only the order to upgrade, which it awaits.
+  bool Settled() const { return replies_.pending() == 0 || AsksForUpgrade(); }
+  // All of it, but for its socket. REQUIRES: it is settled.
+  HandedSession HandOver() const;
+  // Nothing came of it, and it goes on.
+  void EndHandOver();
+  // It is what that one was, in a process that begins; `told`: what who asked for the upgrade is
+  // answered. False: it cannot be, for its user is gone. Before anything is read.
+  bool TakeOver(const HandedSession& from, std::string_view told);
+
   // --- its parts ---
   SessionContext& context() { return *context_; }
   const SessionFacts& facts() const { return facts_; }
@@ -101,6 +116,7 @@ class Session {
   void CutOff();
 
  private:
+  bool AsksForUpgrade() const;
   size_t Parse(const char* data, size_t size);
   void ParseInput();
 

@@ -277,6 +277,7 @@ void SessionCommands::Queue(const CommandRow& row, std::string_view frame) {
     Reject(&row, "ERR Command not allowed inside a transaction");
     return;
   }
+  const std::string_view asked = frame;
   const SentAs sent = Translate(&context, row, &block);
   MakePlan(*context.pool, *sent.row, context.args, &context.plan);
   context.plan.by_cursor = sent.by_cursor;
@@ -303,7 +304,7 @@ void SessionCommands::Queue(const CommandRow& row, std::string_view frame) {
   }
   // What will not be carried out is not kept.
   if (!block.aborted) {
-    block.Queue(*sent.row, context.plan, frame);
+    block.Queue(*sent.row, context.plan, frame, asked);
     if (row.local == LocalCommand::kScriptLoad) {
       block.scripts.push_back(std::make_shared<const std::string>(context.args[2]));
     } else if (row.local == LocalCommand::kFunctionLoad) {
@@ -333,6 +334,7 @@ bool SessionCommands::Draft() {
   MonitorFeed* feed = context.monitor;
   carried_out_ = true;
   feed->Drop();
+  if (state_.reply_mode.muted()) return true;
   const CommandRow* row = context.pool->names().Find(context.args);
   if (row == nullptr) {
     std::vector<std::string_view> args(context.args);

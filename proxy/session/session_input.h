@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "backend/bytes/byte_buffer.h"
 #include "backend/bytes/chunk.h"
@@ -52,6 +53,16 @@ class SessionInput {
     *to = std::move(bytes_);
     return true;
   }
+
+  // Puts these in front of what is kept, to be read from there.
+  void PutBack(std::string_view frames) {
+    ByteBuffer all;
+    all.Append(frames);
+    all.Append(bytes_.view());
+    bytes_ = std::move(all);
+    reader_ = RequestReader();
+  }
+  std::string_view view() const { return bytes_.view(); }
 
   // Of a large request that has not come whole, how many bytes are missing; 0: there is none.
   size_t Missing() const;

@@ -58,6 +58,12 @@ void TrackingVoice::OnRedirectBroken() {
   replies_->PushInTurn(push);
 }
 
+std::string PushOfAllChanged(const Protocol& protocol, bool subscribed) {
+  if (protocol.is_resp3()) return std::string(kInvalidate) + "_\r\n";
+  if (subscribed) return std::string(kInvalidateChannel) + "$-1\r\n";
+  return {};
+}
+
 void EnterTracking(Session* session) {
   Tracking& tracking = session->state().tracking;
   if (tracking.entered()) return;

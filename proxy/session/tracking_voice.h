@@ -5,6 +5,7 @@
 #define GEMEL_PROXY_SESSION_TRACKING_VOICE_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "proxy/session/reply_line.h"
@@ -39,6 +40,10 @@ class TrackingVoice : public TrackedClient {
   ReplyLine* replies_;
   uint32_t session_;
 };
+
+// What tells a client that tracks, or is told in the place of others who do, that all that it keeps
+// may be old; empty: there is no way to.
+std::string PushOfAllChanged(const Protocol& protocol, bool subscribed);
 
 // The session may be told something from now on, if it could not before.
 void EnterTracking(Session* session);

@@ -29,7 +29,8 @@ struct QueuedBlock {
     std::string answer;     // with this frame, if it is not empty
     size_t begin;           // its frame's place in `frames`
     size_t end;
-    bool denied = false;  // by its user's rules, which have changed
+    bool denied = false;     // by its user's rules, which have changed
+    std::string asked = {};  // as the client sent it, where `frames` has it otherwise
   };
 
   QueuedBlock(const Pool& pool, std::optional<uint32_t> watched_shard)
@@ -39,13 +40,15 @@ struct QueuedBlock {
   std::string_view FrameOf(const Command& command) const {
     return frames.view().substr(command.begin, command.end - command.begin);
   }
-  void Queue(const CommandRow& row, const Plan& as, std::string_view frame) {
+  void Queue(const CommandRow& row, const Plan& as, std::string_view frame,
+             std::string_view asked) {
     const size_t begin = frames.size();
     frames.Append(frame);
     std::string answer(as.answer);
     if (as.kind == Plan::Kind::kRefused) AppendError(&answer, as.error);
     const bool local = as.kind == Plan::Kind::kLocal || !answer.empty();
     commands.push_back({&row, local, std::move(answer), begin, frames.size(), false});
+    if (frame.data() != asked.data()) commands.back().asked = asked;
   }
 
   uint64_t pool_number;  // for which it is planned
@@ -75,6 +78,7 @@ class Transaction {
   }
   // Only while open.
   QueuedBlock& block() { return *block_; }
+  const QueuedBlock& block() const { return *block_; }
   // A command was refused: if there is a transaction, it is to fail.
   void Abort() {
     if (block_ != nullptr) block_->aborted = true;
@@ -86,6 +90,7 @@ class Transaction {
     if (block_ == nullptr) return 0;
     size_t held =
         block_->frames.capacity() + block_->commands.capacity() * sizeof(QueuedBlock::Command);
+    for (const QueuedBlock::Command& command : block_->commands) held += command.asked.capacity();
     for (const TextStore::Text& script : block_->scripts) held += script->size();
     for (const TextStore::Text& library : block_->libraries) held += library->size();
     return held;

@@ -291,6 +291,12 @@ bool UvListener::Start(std::string* error) {
   return status == 0;
 }
 
+int UvListener::Pause() {
+  if (handle_->status == 0) uv_poll_stop(&handle_->poll);
+  uv_timer_stop(&handle_->pause);
+  return handle_->socket.get();
+}
+
 // kFailed: for *code. Who hung up meanwhile is passed over.
 UvListener::Step UvListener::AcceptOne(int* code) {
   for (;;) {

@@ -40,6 +40,8 @@ class UvListener {
 
   // From now on connections are accepted. False and *error if that cannot be.
   bool Start(std::string* error);
+  // Nobody is accepted until Start: who comes waits. Returns the socket.
+  int Pause();
   // Accepts whoever has connected already, before the end: the system would reset them.
   void AcceptRest();
 

@@ -19,11 +19,46 @@ bool UvSession::Accept(UniqueFd socket, bool unix_socket, bool tls) {
   if (!stream_.Accept(std::move(socket), unix_socket, context_->keepalive_s, std::move(channel))) {
     return false;
   }
+  unix_socket_ = unix_socket;
   session_ =
       std::make_unique<Session>(&context_->session, id_, stream_.PeerName(), stream_.LocalName());
   session_->set_transport(this);
   stream_.StartReading();
   return true;
+}
+
+bool UvSession::TakeOver(UniqueFd socket, const HandedSession& from, std::string_view told) {
+  unix_socket_ = from.unix_socket;
+  session_ =
+      std::make_unique<Session>(&context_->session, id_, from.client.peer, from.client.local);
+  session_->set_transport(this);
+  if (!stream_.Accept(std::move(socket), from.unix_socket, context_->keepalive_s)) return false;
+  stream_.StartReading();  // before it may be paused
+  return session_->TakeOver(from, told);
+}
+
+void UvSession::BeginHandOver() {
+  if (ended_) return;
+  session_->BeginHandOver();
+  stream_.StopReading();
+}
+
+bool UvSession::HandOver(HandedSession* to) {
+  const int socket =
+      ended_ || session_->cut_off() || session_->replies().out().overrun() ? -1 : stream_.Freeze();
+  if (socket < 0) return false;
+  *to = session_->HandOver();
+  to->socket = static_cast<uint64_t>(socket);
+  to->unix_socket = unix_socket_;
+  return true;
+}
+
+void UvSession::EndHandOver() {
+  if (ended_) return;
+  stream_.Thaw();
+  session_->EndHandOver();
+  if (!session_->reading().paused()) stream_.StartReading();
+  WantFlush();
 }
 
 void UvSession::WantFlush() {
@@ -43,7 +78,9 @@ void UvSession::PauseReading() {
 
 // Of one that may be let go then.
 void UvSession::WatchHangUp() {
-  if (session_->waits().active() || session_->context().pause.active()) stream_.WatchHangUp();
+  const PausedClients& pause = session_->context().pause;
+  if (pause.holding()) return;
+  if (session_->waits().active() || pause.active()) stream_.WatchHangUp();
 }
 
 // Once, the log: a client that waits for this one to be read from may wait for ever.

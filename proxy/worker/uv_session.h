@@ -10,6 +10,7 @@
 
 #include "backend/uv/uv_stream.h"
 #include "proxy/session/session.h"
+#include "proxy/upgrade/handed_session.h"
 #include "proxy/worker/paused_line.h"
 
 namespace gemel {
@@ -45,6 +46,19 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   // Takes a connection that was accepted, with TLS or without; false if there is no memory for it.
   bool Accept(UniqueFd socket, bool unix_socket, bool tls);
 
+  // Takes over one that another process had, with its socket; `told`: see Session::TakeOver. False:
+  // it is to be closed.
+  bool TakeOver(UniqueFd socket, const HandedSession& from, std::string_view told);
+
+  // --- for who hands it over ---
+  // Nothing more is read.
+  void BeginHandOver();
+  // It is as it is from now on, and described there. False: it is not handed over, for it is over,
+  // or has TLS.
+  bool HandOver(HandedSession* to);
+  // Nothing came of it.
+  void EndHandOver();
+
   Session& session() { return *session_; }
   const Session& session() const { return *session_; }
   // The end of the loop turn: has the group send what is queued, and closes what wants to be
@@ -54,6 +68,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   bool TryResume();
   // Ends the connection now.
   void Kill();
+  bool tls() const { return stream_.has_tls(); }
   // Its client has not shown yet that it speaks TLS.
   bool shaking() const { return stream_.shaking(); }
   // Ends the connection, for TLS has failed, for that reason.
@@ -86,6 +101,7 @@ class UvSession : public SessionTransport, private UvStreamEvents {
   UvStream stream_;
   uint64_t id_;
   std::unique_ptr<Session> session_;
+  bool unix_socket_ = false;
   bool direct_ = false;  // the last buffer was the session's
   bool dirty_ = false;
   bool paused_listed_ = false;

@@ -1,5 +1,6 @@
 #include "proxy/worker/uv_sessions.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -16,18 +17,73 @@ void UvSessions::Accept(UniqueFd socket, bool unix_socket, bool tls, uint64_t id
     stats_->rejected.Add(1);
     return;
   }
-  stats_->connections.Add(1);
-  stats_->clients.Add(1);
-  session->index = connected_.size();
-  connected_.push_back(std::move(session));
+  const uint32_t clients = Enter(std::move(session));
   Session& client = connected_.back()->session();
-  if (all_->fetch_add(1, std::memory_order_relaxed) + 1 > most) {
+  if (clients > most) {
     stats_->rejected.Add(1);
     client.commands().TellError("ERR max number of clients reached");
     client.Drain();
   } else {
     client.TurnAwayIfProtected();
   }
+}
+
+uint32_t UvSessions::Enter(std::unique_ptr<UvSession> session) {
+  stats_->connections.Add(1);
+  stats_->clients.Add(1);
+  session->index = connected_.size();
+  connected_.push_back(std::move(session));
+  return all_->fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+void UvSessions::TakeOver(UniqueFd socket, const HandedSession& from, std::string_view told) {
+  auto made = std::make_unique<UvSession>(&context_, from.client.id);
+  UvSession* session = made.get();
+  const bool taken = session->TakeOver(std::move(socket), from, told);
+  Enter(std::move(made));
+  if (!taken) session->Kill();
+}
+
+void UvSessions::BeginHandOver() {
+  for (auto& session : connected_) session->BeginHandOver();
+}
+
+bool UvSessions::Settled(std::string* who) const {
+  for (const auto& session : connected_) {
+    if (session->ended() || session->session().Settled()) continue;
+    *who = session->session().facts().peer;
+    return false;
+  }
+  if (!finishing_.empty()) *who = "one that has left";
+  return finishing_.empty();
+}
+
+void UvSessions::DrainTls() {
+  for (auto& session : connected_) {
+    if (session->tls()) session->session().Drain();
+  }
+}
+
+bool UvSessions::any_tls() const {
+  return any_tls_ && std::any_of(connected_.begin(), connected_.end(),
+                                 [](const auto& session) { return session->tls(); });
+}
+
+void UvSessions::KillTls() {
+  for (auto& session : connected_) {
+    if (session->tls()) session->Kill();
+  }
+}
+
+void UvSessions::HandOver(std::vector<HandedSession>* all) {
+  all->reserve(connected_.size());
+  for (auto& session : connected_) {
+    if (!session->HandOver(&all->emplace_back())) all->pop_back();
+  }
+}
+
+void UvSessions::EndHandOver() {
+  for (auto& session : connected_) session->EndHandOver();
 }
 
 void UvSessions::Resume() {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/local/local_commands.h"
@@ -43,6 +45,23 @@ class UvSessions : public SessionDirectory {
   void KillShaking(uint64_t created_ms);
   // The users are those of another pool now: whose own is gone is closed, once it has its answers.
   void OnUsers();
+  // One that another process had (see UvSession::TakeOver).
+  void TakeOver(UniqueFd socket, const HandedSession& from, std::string_view told);
+
+  // --- for who hands them over to another process (SessionContext::pause holds them) ---
+  // Nothing more is read, and who only waits is to wait no more.
+  void BeginHandOver();
+  // Nothing is in flight any more. Else *who is one for whom something is.
+  bool Settled(std::string* who) const;
+  // Those with TLS cannot be handed over: they go once they have what they are owed, or at once.
+  void DrainTls();
+  void KillTls();
+  bool any_tls() const;
+  // Describes all of them, as they are from now on; others have come to their end.
+  void HandOver(std::vector<HandedSession>* all);
+  // Nothing came of it.
+  void EndHandOver();
+
   // Each is closed once it is answered; or at once.
   void Drain();
   void KillAll();
@@ -55,6 +74,9 @@ class UvSessions : public SessionDirectory {
   WorkerSeen& seen() override { return *seen_; }
 
  private:
+  // Returns how many clients all workers have then.
+  uint32_t Enter(std::unique_ptr<UvSession> session);
+
   std::atomic<uint32_t>* all_;
   WorkerStats* stats_;
   WorkerSeen* seen_;

@@ -306,6 +306,7 @@ void UvWorker::Run() {
   uv_update_time(&loop_);
   shards_.Start();
   env_->fleet.OnLeases();
+  TakeOver();
   for (const Listener& listener : listeners_) StartListener(listener);
   env_->fleet.StartListener();
   timers_->TickIn(kTickMs);
@@ -322,6 +323,10 @@ void UvWorker::OnWake() {
 
 void UvWorker::OnTick() {
   SetNow();
+  if (handing_over_.frozen) {
+    timers_->TickIn(kTickMs);
+    return;
+  }
   stats_.beats.Add(1);
   SessionContext& context = sessions_.session_context();
   context.pause.Tick(context.now_ms);
@@ -383,11 +388,16 @@ void UvWorker::OnMessages(uint32_t worker, std::string messages) {
 
 void UvWorker::OnUnblock() {
   SetNow();
+  if (handing_over_.frozen) return;
   for (const auto& owned : shards_.all()) owned->shard()->TickBlocked(loop_.clock.NowMs());
 }
 
 void UvWorker::OnSecond() {
   SetNow();
+  if (handing_over_.frozen) {
+    timers_->SecondIn(1000);
+    return;
+  }
   shards_.UnblockMoved(*serving_.pool);
   channels_.Retry();
   trackers_.Retry();
@@ -405,6 +415,8 @@ void UvWorker::OnSecond() {
 // The end of a loop turn.
 void UvWorker::Turn() {
   SetNow();
+  if (handing_over_.frozen) [[unlikely]]
+    return;
   delivered_ = 0;
   ++sessions_.session_context().turn;
   streams_.ReceiveAll();
@@ -414,6 +426,8 @@ void UvWorker::Turn() {
   FlushAll();
   relief_.Check(&loop_.clock);
   sessions_.Reap();
+  if (handing_over_.done != nullptr) [[unlikely]]
+    CheckSettled();
 }
 
 // What this worker's clients asked, to who monitors on any worker.
@@ -431,6 +445,8 @@ void UvWorker::SendMonitorLines() {
 }
 
 void UvWorker::FlushAll() {
+  if (handing_over_.frozen) [[unlikely]]
+    return;
   SendMonitorLines();
   // A flush can end a connection, and so cause more to flush: until nothing is left.
   while (!link_context_.dirty.empty() || sessions_.dirty() || !tracking_mail_.empty() ||
@@ -454,28 +470,6 @@ void UvWorker::OnConnection(UniqueFd socket, bool unix_socket, bool tls) {
                    shared_->next_session.fetch_add(1, std::memory_order_relaxed),
                    std::min(serving_.pool->config().limits.max_clients,
                             shared_->room_for_clients.load(std::memory_order_relaxed)));
-}
-
-void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
-  for (Listener& listener : listeners_) listener.listener->AcceptRest();
-  listeners_.clear();
-  draining_.Begin(loop_.clock.NowMs(), deadline_ms, std::move(drained));
-  for (auto& owned : shards_.all())
-    owned->served().StopAudit();  // else who waits for one is waited for
-}
-
-void UvWorker::CheckDrained(uint64_t now_ms) {
-  const bool busy = !sessions_.empty() || !shards_.AllHeard();
-  const Draining::Step step = draining_.Next(now_ms, busy);
-  if (step == Draining::Step::kServe) return;
-  sessions_.Drain();
-  if (step == Draining::Step::kClose) return;
-  if (const size_t left = sessions_.connected().size(); left > 0) {
-    Log(NoteLevel::kWarn,
-        std::to_string(left) + " clients did not take their replies within the drain time");
-    sessions_.KillAll();
-  }
-  draining_.End();
 }
 
 void UvWorker::Stop() {

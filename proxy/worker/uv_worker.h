@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/shard/node_abilities.h"
@@ -27,6 +28,7 @@
 #include "proxy/seen/worker_seen.h"
 #include "proxy/tracking/tracker_registry.h"
 #include "proxy/tracking/tracking_mail.h"
+#include "proxy/upgrade/hand_over.h"
 #include "proxy/worker/draining.h"
 #include "proxy/worker/memory_ebb.h"
 #include "proxy/worker/uv_listener.h"
@@ -107,6 +109,16 @@ class UvWorker : private WorkerRequestHandler {
   void AddShard(const ShardConfig& config, const ShardInfo& info);
   void AddListener(const Address& address, UniqueFd socket);
 
+  // What another process had, which this one follows: its clients go on here before anything else
+  // is read. Each comes with its socket. `told`: see Session::TakeOver.
+  struct Inherited {
+    std::vector<std::pair<UniqueFd, HandedSession>> sessions;
+    std::string told;
+    uint64_t pause_left_ms = 0;  // of CLIENT PAUSE
+    bool pause_all = false;
+  };
+  void set_inherited(Inherited inherited) { inherited_ = std::move(inherited); }
+
   // Runs the loop until Stop. On the worker's own thread.
   void Run();
 
@@ -132,6 +144,27 @@ class UvWorker : private WorkerRequestHandler {
   // See UvWorkerFleet::Hold.
   void HoldClients(uint64_t for_ms, std::function<void(bool all)> done);
   void LetClientsGo();
+  // --- the process goes over to another binary (uv_worker_hand_over.cc) ---
+  // What a worker hands over, and what it knows of the others' clients.
+  struct HandedPart {
+    bool settled = false;
+    std::string who;  // is not settled
+    bool quiet = false;
+    uint64_t pause_left_ms = 0;
+    bool pause_all = false;
+    std::vector<HandedListener> listeners;
+    std::vector<HandedSession> sessions;
+  };
+  using OnHanded = std::function<void(HandedPart part)>;
+  // Accepts and reads nothing from clients; `done` runs once, when all that they asked is answered,
+  // or after so long, not settled.
+  void BeginHandOver(uint64_t for_ms, OnHanded done);
+  // All workers have: when every write is answered by all copies, too, nothing at all is sent or
+  // read any more, and `done` is told of all clients; or after so long, not settled.
+  void FreezeForHandOver(uint64_t for_ms, OnHanded done);
+  // Nothing came of it: goes on as before, whatever was begun.
+  void EndHandOver();
+
   // The process keeps other libraries of functions: every shard is told.
   void TellLibraries();
   // Adds what it tells of `most` of its shards, from that one on. True: there are more; else the
@@ -174,6 +207,9 @@ class UvWorker : private WorkerRequestHandler {
   void OnUnblock();
   bool TickAll(uint64_t now_ms);
   void CheckDrained(uint64_t now_ms);
+  void CheckSettled();
+  HandedPart Freeze();
+  void TakeOver();
   void OnSecond();
   void GiveMemoryBack();
   void Turn();
@@ -217,6 +253,14 @@ class UvWorker : private WorkerRequestHandler {
 
   size_t delivered_ = 0;  // bytes of others' messages in this turn
   Draining draining_;
+  struct HandingOver {
+    OnHanded done;  // null: nobody waits
+    bool freezes = false;
+    uint64_t until_ms = 0;
+    uint64_t tls_until_ms = 0;
+    bool frozen = false;
+  } handing_over_;
+  Inherited inherited_;
   MemoryEbb memory_;
 };
 

@@ -83,6 +83,8 @@ class UvWorkerShards {
   bool Quiet() const;
   // What the nodes remove was heard of, up to now. To be asked until it is so.
   bool AllHeard();
+  // What they remove from now on is meant, too, when that is asked again.
+  void HearAgain() { heard_.clear(); }
 
  private:
   void AddTo(const UvOwnedShard::World& world, const Pool& pool, const ShardConfig& config,

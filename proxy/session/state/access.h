@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "backend/acl/acl_users.h"
 #include "backend/command/command_table.h"
@@ -69,6 +70,12 @@ class Access {
   // It gave the password, and is that user now. False: as many clients as may be are that already.
   bool Right(AclUserPtr account);
   void Wrong();
+  // As it was in another process: that user, who gave the password or not.
+  void Restore(AclUserPtr account, bool let_in) {
+    let_in_ = let_in;
+    full_ = false;
+    Become(std::move(account), 0);
+  }
 
   // As it was when it connected.
   void Reset();
