@@ -38,7 +38,7 @@ TEST(SpaceChannels, PatternsAreSaidWithThePrefixOrRefused) {
     EXPECT_EQ(Pattern(same), same);
   }
   for (const char* refused :
-       {"__key*:a", "__key*__:a*", "__keyspace@?__:a", "__keyspace*a", "__key*a*", "__key*\\*"}) {
+       {"__key*:a", "__key*__:a*", "__keyspace@?__:a", "__keyspace*a", "__key*x*", "__key*\\*"}) {
     EXPECT_EQ(Pattern(refused), "refused");
   }
   EXPECT_EQ(ChannelInSpace(ChannelKind::kChannel, "__keyspace@0__:*", kPrefix),
