@@ -70,7 +70,7 @@ void AclGetUser(LocalCommands&, Session& session, const CommandRow&, LocalArgs a
     session.ReplyNow(out);
     return;
   }
-  AppendMapHeader(&out, 6);
+  AppendMapHeader(&out, user->prefix.empty() ? 6 : 7);
   AppendBulk(&out, "flags");
   const std::vector<std::string_view> flags = user->Flags();
   AppendSetHeader(&out, static_cast<int64_t>(flags.size()));
@@ -85,6 +85,10 @@ void AclGetUser(LocalCommands&, Session& session, const CommandRow&, LocalArgs a
   for (const AclSelector& selector : others) {
     AppendMapHeader(&out, 3);
     AppendSelector(users.catalog(), selector, &out);
+  }
+  if (!user->prefix.empty()) {  // Redis has no such field
+    AppendBulk(&out, "prefix");
+    AppendBulk(&out, user->prefix);
   }
   session.ReplyNow(out);
 }

@@ -267,6 +267,8 @@ TEST_P(Tenants, NothingGoesBeyond) {
   }
   EXPECT_EQ(All(), before);
   EXPECT_TRUE(Has(plain_("ACL", "DRYRUN", "one", "FLUSHALL").bytes, "goes beyond its key space"));
+  EXPECT_EQ(plain_("ACL", "GETUSER", "one").Field("prefix"), kPrefixes[0]);
+  EXPECT_EQ(plain_("ACL", "GETUSER", "default").items.size(), 12u);
 }
 
 TEST_P(Tenants, WaitsAreForTheirOwnKeys) {
