@@ -138,9 +138,10 @@ bool SessionCommands::HasRights(const CommandRow& row) {
 // What the client says becomes what the nodes are sent; else it has been answered.
 bool SessionCommands::EnterSpace(const CommandRow& row, std::string_view* frame) {
   SessionContext& context = *context_;
+  replies_.set_names(row.names);
+  if (row.key_rule == KeyRule::kNone && row.space == SpaceRule::kKeys) return true;
   const std::string wrong =
       IntoSpace(row, context.args, state_.access.prefix(), &context.acl_keys, &context.space_frame);
-  replies_.set_names(row.names);
   if (!wrong.empty()) {
     NoteDenied(&session_, AclDenied::kCommand, row.name, state_.access.user());
     Reject(&row, wrong);
