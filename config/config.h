@@ -195,9 +195,10 @@ struct LatencyConfig {
 
 // [metrics]: the HTTP listener for Prometheus and the status page.
 struct MetricsConfig {
-  std::vector<Address> listen;  // IP addresses; empty: there is none, and nothing is measured for it
-  std::string password;         // who looks must give it; without one only this machine may look
-  bool actions = false;         // who gives the password may promote, drain and resync
+  std::vector<Address>
+      listen;            // IP addresses; empty: there is none, and nothing is measured for it
+  std::string password;  // who looks must give it; without one only this machine may look
+  bool actions = false;  // who gives the password may promote, drain and resync
 
   bool operator==(const MetricsConfig&) const = default;
 };
@@ -256,6 +257,7 @@ struct UserConfig {
   // Of Redis's ACL, one after the other: "on", ">password", "~cache:*", "+@read", ...
   std::vector<std::string> rules;
   bool trusted_scripts = false;  // its scripts may do what gemel may on the nodes
+  std::string prefix;            // of the keys that are its own, and which it does not see
   UserLimits limits;
   // Where the config file has its rules, from 1. No part of what it is equal to.
   uint32_t line = 0;
@@ -263,7 +265,7 @@ struct UserConfig {
 
   bool operator==(const UserConfig& other) const {
     return name == other.name && rules == other.rules && limits == other.limits &&
-           trusted_scripts == other.trusted_scripts;
+           trusted_scripts == other.trusted_scripts && prefix == other.prefix;
   }
 };
 

@@ -40,11 +40,36 @@ Place ReadTable(TableReader table, UserConfig* user) {
   user->line = place.value_or(table.place()).line;
   user->column = place.value_or(table.place()).column;
   table.Bool("trusted_scripts", &user->trusted_scripts);
+  const std::optional<Place> prefix = table.String("prefix", "a string", &user->prefix);
+  if (prefix && !IsUserName(user->prefix)) {
+    table.Reject("prefix", *prefix, "bad prefix " + Quote(user->prefix) + ", " + kUserName);
+  }
   table.Integer("max_clients", 0, 1000 * 1000, &user->limits.max_clients);
   table.Integer("requests_per_s", 0, 1000 * 1000 * 1000, &user->limits.requests_per_s);
   table.Size("bytes_per_s", 0, uint64_t{1} << 40, &user->limits.bytes_per_s);
   table.Finish();
   return name.value_or(table.place());
+}
+
+// Else one would see what is another's.
+void CheckPrefixes(const std::vector<UserConfig>& users, const std::map<std::string, Place>& places,
+                   Mistakes* mistakes) {
+  std::vector<const UserConfig*> sorted;
+  for (const UserConfig& user : users) {
+    if (!user.prefix.empty()) sorted.push_back(&user);
+  }
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto* a, const auto* b) { return a->prefix < b->prefix; });
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    const UserConfig& outer = *sorted[i - 1];
+    const UserConfig& inner = *sorted[i];
+    if (outer.prefix == inner.prefix || !inner.prefix.starts_with(outer.prefix)) continue;
+    mistakes->Add(places.at(inner.name),
+                  "prefix " + Quote(inner.prefix) + " of user " + Quote(inner.name) +
+                      " begins with prefix " + Quote(outer.prefix) + " of user " +
+                      Quote(outer.name) + ", who would see its keys, expected prefixes of which " +
+                      "none begins with another (end each with \":\")");
+  }
 }
 
 }  // namespace
@@ -71,6 +96,7 @@ void ReadUsers(TableReader* root, PoolConfig* pool, Mistakes* mistakes) {
     mistakes->Add(place, "user " + Quote(user.name) + " is given twice, first at line " +
                              std::to_string(first->second.line) + ", expected each one once");
   }
+  CheckPrefixes(pool->users, seen, mistakes);
 }
 
 }  // namespace gemel

@@ -16,6 +16,7 @@
 #include "proxy/log/log.h"
 #include "proxy/reload/config_diff.h"
 #include "proxy/server/exposure.h"
+#include "proxy/server/posix_core_files.h"
 #include "proxy/server/posix_process_setup.h"
 #include "proxy/server/uv_check_hosts.h"
 #include "proxy/server/uv_server.h"
@@ -162,7 +163,10 @@ int main(int argc, char** argv) {
   }
 
   try {
-    if (!test) gemel::IgnoreSignals();
+    if (!test) {
+      gemel::IgnoreSignals();
+      gemel::ForbidCoresUnlessAsked();
+    }
     std::optional<gemel::Config> config;
     std::string text;
     if (!Load(file, inheritance.hand_over ? &inheritance.hand_over->config : nullptr, &config,

@@ -63,6 +63,7 @@ class AclUser {
 
   // --- of its table in the file ---
   bool trusted_scripts = false;
+  std::string prefix;  // of all its keys, which it does not see; empty: none
   UserLimits limits;
   std::shared_ptr<UserMeter> meter;  // what it has of these; of nobody yet: null
 

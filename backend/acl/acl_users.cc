@@ -19,6 +19,7 @@ AclUser OpenUser(const AclCatalog& catalog, const std::string& name) {
 // Its rules count on top of Redis's "reset", which is what a new user is.
 std::string MakeUser(const AclCatalog& catalog, const UserConfig& config, AclUser* user) {
   user->trusted_scripts = config.trusted_scripts;
+  user->prefix = config.prefix;
   user->limits = config.limits;
   return user->ApplyAll(catalog, config.rules);
 }

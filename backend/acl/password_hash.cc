@@ -1,5 +1,6 @@
 #include "backend/acl/password_hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -44,6 +45,11 @@ bool SamePasswordHash(std::string_view a, std::string_view b) {
     difference |= static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]);
   }
   return difference == 0;
+}
+
+// The buffers that requests are read into are nobody's constants.
+void WipePassword(std::string_view password) {
+  OPENSSL_cleanse(const_cast<char*>(password.data()), password.size());
 }
 
 bool RandomPassword(size_t digits, std::string* password) {

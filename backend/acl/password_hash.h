@@ -17,6 +17,9 @@ bool IsPasswordHash(std::string_view text);
 // Compares in a time that does not tell how much of it is right. Both are hashes.
 bool SamePasswordHash(std::string_view a, std::string_view b);
 
+// Overwrites a password that came in a buffer, which nobody reads again.
+void WipePassword(std::string_view password);
+
 // `digits` random hex digits, fit for a password. False: the system has none.
 bool RandomPassword(size_t digits, std::string* password);
 

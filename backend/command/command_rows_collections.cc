@@ -11,16 +11,20 @@ constexpr CommandRow kCollectionRows[] = {
     // list
     Blocks("blmove", 6, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "lmove").Of(Elements::kList)
         .InResp2(Resp2Form::kPlain),
-    Blocks("blmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "lmpop", "lpush").Of(Elements::kList),
-    Blocks("blpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "lpop", "lpush").Of(Elements::kList),
-    Blocks("brpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "rpop", "rpush").Of(Elements::kList),
+    Blocks("blmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "lmpop", "lpush").Of(Elements::kList)
+        .Names(ReplyNames::kFirst),
+    Blocks("blpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "lpop", "lpush").Of(Elements::kList)
+        .Names(ReplyNames::kFirst),
+    Blocks("brpop", -3, kNoScript, Blocking::kTimeoutLast, KeyRange(1, -2), "rpop", "rpush").Of(Elements::kList)
+        .Names(ReplyNames::kFirst),
     Blocks("brpoplpush", 4, kDenyOom | kNoScript, Blocking::kTimeoutLast, KeyRange(1, 2), "rpoplpush").Of(Elements::kList)
         .InResp2(Resp2Form::kPlain),
     Read("lindex", 3, kPlain, Key(1)),
     Write("linsert", 5, kDenyOom, Key(1)).NoEffectIf(NoEffect::kNotPositive),
     Read("llen", 2, kFast, Key(1)),
     Write("lmove", 5, kDenyOom, KeyRange(1, 2)).NoEffectIf(NoEffect::kEmpty),
-    Write("lmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
+    Write("lmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty)
+        .Names(ReplyNames::kFirst),
     Write("lpop", -2, kFast, Key(1)).InResp2(Resp2Form::kNullOfCount).NoEffectIf(NoEffect::kEmpty),
     Read("lpos", -3, kPlain, Key(1)),
     Write("lpush", -3, kDenyOom | kFast, Key(1)).Of(Elements::kList),
@@ -54,9 +58,12 @@ constexpr CommandRow kCollectionRows[] = {
     Write("sunionstore", -3, kDenyOom, KeyRange(1, -1)).WritesOnly(WrittenKeys::kFirst),
 
     // sorted-set
-    Blocks("bzmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "zmpop", "zadd").Of(Elements::kSortedSet),
-    Blocks("bzpopmax", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmax", "zadd").Of(Elements::kSortedSet),
-    Blocks("bzpopmin", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmin", "zadd").Of(Elements::kSortedSet),
+    Blocks("bzmpop", -5, kPlain, Blocking::kTimeoutFirst, NumkeysOfPop(2), "zmpop", "zadd").Of(Elements::kSortedSet)
+        .Names(ReplyNames::kFirst),
+    Blocks("bzpopmax", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmax", "zadd").Of(Elements::kSortedSet)
+        .Names(ReplyNames::kFirst),
+    Blocks("bzpopmin", -3, kNoScript | kFast, Blocking::kTimeoutLast, KeyRange(1, -2), "zpopmin", "zadd").Of(Elements::kSortedSet)
+        .Names(ReplyNames::kFirst),
     Write("zadd", -4, kDenyOom | kFast, Key(1)).Of(Elements::kSortedSet),
     Read("zcard", 2, kFast, Key(1)),
     Read("zcount", 4, kFast, Key(1)),
@@ -67,7 +74,8 @@ constexpr CommandRow kCollectionRows[] = {
     Read("zintercard", -3, kPlain, kNumkeysOfUnion),
     Write("zinterstore", -4, kDenyOom, kDestNumkeys).WritesOnly(WrittenKeys::kFirst),
     Read("zlexcount", 4, kFast, Key(1)),
-    Write("zmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty),
+    Write("zmpop", -4, kPlain, NumkeysOfPop(1)).InResp2(Resp2Form::kNullArray).NoEffectIf(NoEffect::kEmpty)
+        .Names(ReplyNames::kFirst),
     Read("zmscore", -3, kFast, Key(1)),
     Write("zpopmax", -2, kFast, Key(1)).InResp2(Resp2Form::kFlatPairs).NoEffectIf(NoEffect::kEmpty),
     Write("zpopmin", -2, kFast, Key(1)).InResp2(Resp2Form::kFlatPairs).NoEffectIf(NoEffect::kEmpty),

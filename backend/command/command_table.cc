@@ -121,6 +121,7 @@ CommandRow RowOf(const ExtraCommand& extra, std::string_view name) {
     row.last_key = static_cast<int16_t>(extra.last_key == 0 ? extra.first_key : extra.last_key);
     row.key_step = static_cast<int16_t>(std::max(extra.key_step, 1));
   }
+  if (extra.first_key <= 0) row.space = SpaceRule::kRefused;  // nobody knows what it is about
   // A command too short for its keys is a matter of arity: then keys are always there to be found.
   const int least = LeastArity(row);
   row.arity = static_cast<int16_t>(extra.arity >= 0 ? std::max(extra.arity, least)

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/command/local_command.h"
+#include "backend/resp/reply_names.h"
 #include "backend/resp/resp2_form.h"
 #include "config/config.h"
 
@@ -165,6 +166,21 @@ enum class WrittenKeys : uint8_t {
   kLast,   // COPY; SORT and GEORADIUS with STORE
 };
 
+// What becomes of the arguments where a user has a key space of its own ([[user]] prefix); see
+// backend/spaces.
+enum class SpaceRule : uint8_t {
+  kKeys,      // its keys get the prefix; one without keys stays as it is
+  kRefused,   // it is about all keys, tells of others' or may name any
+  kPattern,   // args[1] is a pattern of keys: KEYS
+  kMatch,     // the option MATCH has one: SCAN
+  kSort,      // the keys, and the patterns of BY and GET
+  kTracking,  // the option PREFIX: CLIENT TRACKING
+  kChannels,  // names of channels, some of which are of keys: SUBSCRIBE
+  kPatterns,  // patterns of such: PSUBSCRIBE
+  kPublish,   // args[1] is a channel, and is none of keys
+  kAsItIs,    // what it calls keys are channels: SPUBLISH
+};
+
 // Where a command's keys are.
 struct KeyColumns {
   KeyRule key_rule = KeyRule::kNone;
@@ -194,9 +210,11 @@ struct CommandRow : KeyColumns {
   std::string_view if_reads = {};  // the row for one that says that it does not write: EVAL_RO
   Blocking blocking = Blocking::kNone;
   Elements elements = Elements::kNone;
-  std::string_view at_once = {};        // of one that blocks: what a node is asked instead
-  std::string_view put_back = {};       // and what undoes that
-  Resp2Form resp2 = Resp2Form::kPlain;  // how its reply of RESP3 reads in RESP2
+  std::string_view at_once = {};         // of one that blocks: what a node is asked instead
+  std::string_view put_back = {};        // and what undoes that
+  Resp2Form resp2 = Resp2Form::kPlain;   // how its reply of RESP3 reads in RESP2
+  SpaceRule space = SpaceRule::kKeys;    // ask SpaceRuleOf
+  ReplyNames names = ReplyNames::kNone;  // where its reply names keys
   std::string_view refusal = {};  // for kNotSupported and kNotYet: why, after "ERR "; else empty
   Rewrite rewrite = nullptr;      // for kRewrite
   AskFirst ask = nullptr;         // for kRewrite, if its reply does not tell all

@@ -187,6 +187,19 @@ struct Row : CommandRow {
     row.at_once = row.name;
     return row;
   }
+  constexpr Row Spaced(SpaceRule rule) const {
+    Row row = *this;
+    row.space = rule;
+    return row;
+  }
+  // Not for a user who has a key space of its own.
+  constexpr Row BeyondSpaces() const { return Spaced(SpaceRule::kRefused); }
+  // Its reply names keys there.
+  constexpr Row Names(ReplyNames where) const {
+    Row row = *this;
+    row.names = where;
+    return row;
+  }
   constexpr Row NoEffectIf(NoEffect reply) const {
     Row row = *this;
     row.no_effect = reply;

@@ -13,6 +13,7 @@
 #include "backend/bytes/byte_buffer.h"
 #include "backend/link/link_item.h"
 #include "backend/link/send_times.h"
+#include "backend/resp/reply_names.h"
 #include "backend/resp/resp2_form.h"
 #include "backend/shard/shard_order.h"
 
@@ -145,7 +146,9 @@ struct Request : LinkItem {
   // What follows is its maker's again, which may look at it at any time.
   uint8_t : 0;
   // Its maker's: how the reply reads for who asked.
-  Resp2Form form : 7 = Resp2Form::kAsItIs;
+  Resp2Form form : 4 = Resp2Form::kAsItIs;
+  // Its maker's: which of the reply are names that its user knows without their prefix.
+  ReplyNames names : 3 = ReplyNames::kNone;
   // Its maker's: it is answered later than the shards have answered, and nobody is told before of
   // what these say behind their answers.
   bool holds_pushes : 1 = false;

@@ -8,6 +8,7 @@
 #include "backend/command/ascii.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/spaces/space_args.h"
 #include "proxy/local/help_reply.h"
 #include "proxy/local/local_commands.h"
 #include "proxy/session/session.h"
@@ -69,7 +70,7 @@ void AclGetUser(LocalCommands&, Session& session, const CommandRow&, LocalArgs a
     session.ReplyNow(out);
     return;
   }
-  AppendMapHeader(&out, 6);
+  AppendMapHeader(&out, user->prefix.empty() ? 6 : 7);
   AppendBulk(&out, "flags");
   const std::vector<std::string_view> flags = user->Flags();
   AppendSetHeader(&out, static_cast<int64_t>(flags.size()));
@@ -84,6 +85,10 @@ void AclGetUser(LocalCommands&, Session& session, const CommandRow&, LocalArgs a
   for (const AclSelector& selector : others) {
     AppendMapHeader(&out, 3);
     AppendSelector(users.catalog(), selector, &out);
+  }
+  if (!user->prefix.empty()) {  // Redis has no such field
+    AppendBulk(&out, "prefix");
+    AppendBulk(&out, user->prefix);
   }
   session.ReplyNow(out);
 }
@@ -184,12 +189,15 @@ void AclDryRun(LocalCommands&, Session& session, const CommandRow&, LocalArgs ar
       user->Check(users.catalog(), *row, command, &session.context().acl_keys, &at);
   const AclCatalog& catalog = users.catalog();
   const bool script = row->script != ScriptRule::kNone && !user->AllowsScripts(catalog);
-  if (denied == AclDenied::kNothing && !script) {
+  const bool beyond = !user->prefix.empty() && !RefusalInSpace(*row).empty();
+  if (denied == AclDenied::kNothing && !script && !beyond) {
     session.ReplyNow("+OK\r\n");
     return;
   }
   std::string text = "This user has no permissions to ";
-  if (denied == AclDenied::kNothing) {
+  if (denied == AclDenied::kNothing && beyond) {
+    text += "run the '" + std::string(row->name) + "' command, which goes beyond its key space";
+  } else if (denied == AclDenied::kNothing) {
     text += "run scripts and functions (see trusted_scripts of its [[user]] table)";
   } else if (denied == AclDenied::kCommand) {
     text += "run the '" + std::string(catalog.commands()[catalog.NumberOf(*row)].row->name) +

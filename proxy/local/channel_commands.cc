@@ -10,6 +10,7 @@
 #include "backend/command/ascii.h"
 #include "backend/command/glob.h"
 #include "backend/resp/resp_writer.h"
+#include "backend/spaces/space_channels.h"
 #include "proxy/channels/channel_counts.h"
 #include "proxy/channels/channel_registry.h"
 #include "proxy/local/local_commands.h"
@@ -36,6 +37,11 @@ ChannelKind KindOf(const CommandRow& row) {
   }
 }
 
+// As the client calls it.
+std::string Shown(const Session& session, ChannelKind kind, std::string_view channel) {
+  return ChannelOfClient(kind, channel, session.state().access.prefix());
+}
+
 // One confirmation. `channel`: null if it had subscribed to nothing.
 void AppendConfirmation(const Session& session, std::string_view verb,
                         const std::string_view* channel, ChannelKind kind, std::string* out) {
@@ -45,7 +51,7 @@ void AppendConfirmation(const Session& session, std::string_view verb,
   if (state.protocol.is_resp3()) (*out)[begin] = '>';
   AppendBulk(out, verb);
   if (channel != nullptr) {
-    AppendBulk(out, *channel);
+    AppendBulk(out, Shown(session, kind, *channel));
   } else if (state.protocol.is_resp3()) {
     AppendNull(out);
   } else {
@@ -336,7 +342,7 @@ void PubSubNumSub(LocalCommands& local, Session& session, const CommandRow& row,
   std::string out;
   AppendArrayHeader(&out, static_cast<int64_t>(2 * channels.size()));
   for (const std::string_view channel : channels) {
-    AppendBulk(&out, channel);
+    AppendBulk(&out, Shown(session, KindOf(row), channel));
     const std::string name = MakeChannelName(KindOf(row), channel);
     AppendInteger(&out, static_cast<int64_t>(local.process().channels->CountOf(name)));
   }

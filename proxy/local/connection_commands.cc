@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backend/acl/password_hash.h"
 #include "backend/command/ascii.h"
 #include "backend/command/other_database.h"
 #include "backend/resp/request_reader.h"
@@ -88,7 +89,9 @@ void Select(LocalCommands& local, Session& session, const CommandRow&, LocalArgs
 // False: the client has been answered.
 bool Authenticate(Session& session, std::string_view user, std::string_view password) {
   const AclUsers& users = session.context().pool->users();
-  if (users.Authenticates(user, password)) {
+  const bool right = users.Authenticates(user, password);
+  WipePassword(password);
+  if (right) {
     if (session.state().access.Right(users.Find(user))) return true;
     session.ReplyError(kUserIsFull);
     return false;

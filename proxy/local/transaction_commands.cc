@@ -196,7 +196,7 @@ bool DenyQueued(Session& session, QueuedBlock* block) {
   std::vector<std::string_view> args;
   for (QueuedBlock::Command& command : block->commands) {
     SplitFrame(block->FrameOf(command), &args);
-    const Refusal refusal = RefusalOf(&session.context(), state, *command.row, args);
+    const Refusal refusal = RefusalOfQueued(&session.context(), state, *command.row, &args);
     if (refusal.error.empty()) continue;
     NoteDenied(&session, refusal.denied, refusal.object, state.access.user());
     any = command.denied = command.local = true;
@@ -368,9 +368,11 @@ void Exec(LocalCommands& local, Session& session, const CommandRow& row, LocalAr
     session.ReplyNow("_\r\n");
     return;
   }
+  // AUTH, too, if what is in line has its user's prefix.
+  const uint32_t after = kCmdAfterAll | (state.access.prefixed() ? kCmdNoAuth : 0u);
   const bool after_all = std::any_of(
       queued.commands.begin(), queued.commands.end(),
-      [](const QueuedBlock::Command& command) { return (command.row->flags & kCmdAfterAll) != 0; });
+      [after](const QueuedBlock::Command& command) { return (command.row->flags & after) != 0; });
   if (after_all && session.replies().StopsBehindAll()) return;  // EXEC is read again then
   const bool writes = queued.plan.request() != RequestKind::kRead || state.watched.any();
   for (const ReadFence::Mark mark : queued.plan.marks()) {

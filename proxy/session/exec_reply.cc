@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "backend/resp/reply_names.h"
 #include "backend/resp/reply_reader.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -163,9 +164,15 @@ Request* ExecReply::Reserve(const CommandRow* row) {
 }
 
 // Each is of the protocol that is spoken by then: HELLO may be one of them.
-void ExecReply::Append(std::string_view element) {
+void ExecReply::Append(std::string_view of_nodes) {
   const QueuedBlock::Command& command = block_->commands[next_];
   try {
+    std::string own;
+    std::string_view element = of_nodes;
+    if (!block_->prefix.empty() && command.row->names != ReplyNames::kNone) {
+      AppendWithoutPrefix(of_nodes, command.row->names, block_->prefix, &own);
+      element = own;
+    }
     Count(command, element);
     if (session_->context().monitor->any()) [[unlikely]]
       TellMonitors(command);

@@ -46,7 +46,7 @@ class ExecReply : public RequestSink, private LocalAnswers {
   void AppendOfShard(const CommandRow& row, std::string_view element);
   // False: its answer comes later.
   bool RunLocal(const QueuedBlock::Command& command);
-  void Append(std::string_view element);
+  void Append(std::string_view of_nodes);
   // A command of it was carried out.
   void Count(const QueuedBlock::Command& command, std::string_view reply);
   void TellMonitors(const QueuedBlock::Command& command);

@@ -4,7 +4,11 @@
 #include <string>
 
 #include "backend/resp/resp_writer.h"
+<<<<<<< HEAD
 #include "backend/shard/blocked_cargo.h"
+=======
+#include "backend/spaces/space_channels.h"
+>>>>>>> wpre
 #include "proxy/session/errors.h"
 
 namespace gemel {
@@ -29,7 +33,15 @@ ReplyLine::~ReplyLine() {
   if (listed_) context_->gone->Remove(id_);
 }
 
-void ReplyLine::Append(const Reply& reply, Resp2Form form) {
+void ReplyLine::AppendOfSpace(const Reply& reply, Resp2Form form, ReplyNames names) {
+  std::string own;
+  AppendWithoutPrefix(reply.bytes, names, state_->access.prefix(), &own);
+  Append(Reply{own, nullptr}, form, ReplyNames::kNone);
+}
+
+void ReplyLine::Append(const Reply& reply, Resp2Form form, ReplyNames names) {
+  if (names != ReplyNames::kNone && !out_.silent()) [[unlikely]]
+    return AppendOfSpace(reply, form, names);
   if (out_.silent()) {  // behind a gap no reply would be in its place
     if (!closed_) out_.WantFlush();
     return;
@@ -73,21 +85,36 @@ bool ReplyLine::IsTooSlow() {
 void ReplyLine::OnMessage(ChannelMessage* message) {
   if (out_.silent()) return;
   if (IsTooSlow()) return;
-  if (pushes_ != nullptr && HoldMessage(message)) [[unlikely]]
+  if (state_->access.prefixed()) [[unlikely]]
+    return DeliverOfSpace(message);
+  Deliver(message, message);
+}
+
+void ReplyLine::DeliverOfSpace(ChannelMessage* message) {
+  std::string own;
+  if (!MessageOfClient(message->In(/*resp3=*/false), state_->access.prefix(), &own)) return;
+  if (own.empty()) return Deliver(message, message);
+  ChannelMessage shown(own, context_->chunks);
+  Deliver(message, &shown);
+}
+
+// `shown`: as the client reads it.
+void ReplyLine::Deliver(ChannelMessage* message, ChannelMessage* shown) {
+  if (pushes_ != nullptr && HoldMessage(message, shown)) [[unlikely]]
     return;
   const bool resp3 = state_->protocol.is_resp3();
-  if (Chunk* chunk = message->ChunkIn(resp3); chunk != nullptr) {
+  if (Chunk* chunk = shown->ChunkIn(resp3); chunk != nullptr) {
     out_.AppendChunk(chunk);
   } else {
-    out_.Append(message->In(resp3));
+    out_.Append(shown->In(resp3));
   }
   out_.WantFlush();
 }
 
-bool ReplyLine::HoldMessage(ChannelMessage* message) {
+bool ReplyLine::HoldMessage(ChannelMessage* message, ChannelMessage* shown) {
   return pushes_->any_unconfirmed() &&
          pushes_->AddMessage(ChannelOfMessage(message->In(/*resp3=*/false)),
-                             message->In(state_->protocol.is_resp3()));
+                             shown->In(state_->protocol.is_resp3()));
 }
 
 void ReplyLine::PushInTurn(std::string_view push) {
@@ -144,7 +171,7 @@ void ReplyLine::AppendKept(Request* request) {
   ByteBuffer& kept = request->extra->reply;
   kept_ -= kept.capacity();
   account_.OnDone(request, kept.view(), request->extra->answered_us);
-  if (!closed_) Append(Reply{kept.view(), &kept}, request->form);
+  if (!closed_) Append(Reply{kept.view(), &kept}, request->form, request->names);
 }
 
 // Nothing has come for it, and its client is told nothing.
@@ -172,7 +199,7 @@ void ReplyLine::OnReply(Request* request, const Reply& reply) {
   }
   const uint32_t before = pending_;
   account_.OnDone(request, reply.bytes, context_->now_us);
-  Append(reply, request->form);
+  Append(reply, request->form, request->names);
   Pop();
   while (head_ != nullptr && head_->answered) {
     AppendKept(head_);
@@ -189,7 +216,7 @@ void ReplyLine::Answer(std::string_view frame, const CommandRow* row) {
   // As with Redis, an error is a reply like others also where the rest is told to who wants none.
   const Resp2Form form = error && state_->reply_mode.silent() ? Resp2Form::kNothing : FormFor(row);
   if (head_ == nullptr) {
-    Append(Reply{frame, nullptr}, form);
+    Append(Reply{frame, nullptr}, form, row != nullptr ? names_ : ReplyNames::kNone);
     return;
   }
   Request* request = Reserve(row);

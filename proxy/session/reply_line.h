@@ -33,6 +33,8 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   void set_transport(SessionTransport* transport) { out_.set_transport(transport); }
 
   // --- the line ---
+  // Where the reply to the command at hand names keys, if its user does not see their prefix.
+  void set_names(ReplyNames names) { names_ = names; }
   // A place in it, for an answer that comes later. The request's sink is this line; whoever answers
   // calls OnReply. `key`: the mark of the key that it reads, or with 0 it reads those in the
   // context's marks (none: it is no read), which are used up.
@@ -43,6 +45,7 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
     request->row = row;
     request->session = id_;
     request->form = FormFor(row);
+    request->names = names_;
     request->database = state_->database.index();
     request->reply_log2 = forecast_.expected_log2();
     if (tail_ == nullptr) {
@@ -152,9 +155,12 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   // It has not taken so many messages that it is cut off now, as by Redis's
   // client-output-buffer-limit for pubsub.
   bool IsTooSlow();
-  void Append(const Reply& reply, Resp2Form form);
+  void Append(const Reply& reply, Resp2Form form, ReplyNames names);
+  [[gnu::noinline]] void AppendOfSpace(const Reply& reply, Resp2Form form, ReplyNames names);
   void Push(size_t ahead, std::string_view push);
-  [[gnu::noinline]] bool HoldMessage(ChannelMessage* message);
+  [[gnu::noinline]] bool HoldMessage(ChannelMessage* message, ChannelMessage* shown);
+  void Deliver(ChannelMessage* message, ChannelMessage* shown);
+  [[gnu::noinline]] void DeliverOfSpace(ChannelMessage* message);
   [[gnu::noinline]] void ReleasePushes(size_t gone);
   [[gnu::noinline]] void PutBackIfHandedOver(Request* request, const Reply& reply);
   void AppendKept(Request* request);
@@ -174,6 +180,7 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   Request* tail_ = nullptr;
   uint32_t pending_ = 0;
   const uint32_t id_;
+  ReplyNames names_ = ReplyNames::kNone;  // see set_names
   ReplyOut out_;
   LineStops stops_;
   Account account_;

@@ -1,7 +1,10 @@
 #include "proxy/session/rights.h"
 
 #include "backend/command/ascii.h"
+#include "backend/resp/request_reader.h"
+#include "backend/spaces/space_args.h"
 #include "proxy/seen/clients_seen.h"
+#include "proxy/seen/monitor_line.h"
 #include "proxy/session/session.h"
 #include "proxy/session/session_commands.h"
 
@@ -61,6 +64,9 @@ Refusal RefusalOf(SessionContext* context, const SessionState& state, const Comm
     refusal.error = ErrorOf(refusal.denied, name);
     return refusal;
   }
+  if (!user.prefix.empty() && !RefusalInSpace(row).empty()) {
+    return {AclDenied::kCommand, name, RefusalInSpace(row)};
+  }
   if (row.script != ScriptRule::kNone && !state.access.allows_scripts()) {
     return {AclDenied::kCommand, name, kNoScripts};
   }
@@ -70,6 +76,16 @@ Refusal RefusalOf(SessionContext* context, const SessionState& state, const Comm
             "ERR " + std::string(unnamed) +
                 " option of SORT denied due to insufficient ACL permissions."};
   }
+  return refusal;
+}
+
+Refusal RefusalOfQueued(SessionContext* context, const SessionState& state, const CommandRow& row,
+                        std::vector<std::string_view>* args) {
+  if (!state.access.prefixed()) return RefusalOf(context, state, row, *args);
+  std::vector<std::string> room;
+  OutOfSpace(row, state.access.prefix(), &context->acl_keys, args, &room);
+  Refusal refusal = RefusalOf(context, state, row, *args);
+  if (!room.empty()) refusal.object = {};  // it lies there
   return refusal;
 }
 
@@ -117,6 +133,29 @@ bool SessionCommands::HasRights(const CommandRow& row) {
   NoteDenied(&session_, refusal.denied, refusal.object, state_.access.user());
   Reject(&row, refusal.error);
   return false;
+}
+
+// What the client says becomes what the nodes are sent; else it has been answered.
+bool SessionCommands::EnterSpace(const CommandRow& row, std::string_view* frame) {
+  SessionContext& context = *context_;
+  replies_.set_names(row.names);
+  if (row.key_rule == KeyRule::kNone && row.space == SpaceRule::kKeys) return true;
+  const std::string wrong =
+      IntoSpace(row, context.args, state_.access.prefix(), &context.acl_keys, &context.space_frame);
+  if (!wrong.empty()) {
+    NoteDenied(&session_, AclDenied::kCommand, row.name, state_.access.user());
+    Reject(&row, wrong);
+    return false;
+  }
+  context.args.clear();
+  SplitFrame(context.space_frame, &context.args);
+  *frame = context.space_frame;
+  MonitorFeed* feed = context.monitor;
+  if (feed->any() && !feed->draft().empty()) {  // operators see whole names
+    feed->Drop();
+    AppendMonitorArgs(row, context.args, &feed->draft());
+  }
+  return true;
 }
 
 }  // namespace gemel

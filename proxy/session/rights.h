@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/acl/acl_user.h"
 #include "backend/command/command_table.h"
@@ -27,6 +28,10 @@ struct Refusal {
 // and functions: nobody looks what these do, so they are for users who may do all that they can.
 Refusal RefusalOf(SessionContext* context, const SessionState& state, const CommandRow& row,
                   std::span<const std::string_view> args);
+
+// The same of what is queued, whose keys have their prefix already.
+Refusal RefusalOfQueued(SessionContext* context, const SessionState& state, const CommandRow& row,
+                        std::vector<std::string_view>* args);
 
 // The error of a command that could be queued and is not allowed at EXEC any more.
 std::string RefusalAtExec(AclDenied denied);

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "backend/spaces/space_channels.h"
 #include "proxy/session/errors.h"
 #include "proxy/session/rights.h"
 
@@ -192,7 +193,8 @@ bool Session::OnUsers() {
   for (const ChannelKind kind :
        {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShardChannel}) {
     for (const std::string& name : state_.subscriptions.Names(kind)) {
-      if (!now->AllowsChannel(TextOfChannel(name), kind == ChannelKind::kPattern)) return false;
+      const std::string channel = ChannelOfClient(kind, TextOfChannel(name), now->prefix);
+      if (!now->AllowsChannel(channel, kind == ChannelKind::kPattern)) return false;
     }
   }
   return true;

@@ -106,8 +106,10 @@ bool SessionCommands::Handle(std::string_view frame) {
     Reject(row, ArityError(*row));
     return true;
   }
-  if (!state_.access.free() && !MayGoOn(*row)) [[unlikely]]
-    return true;
+  if (!state_.access.free()) [[unlikely]] {
+    if (!MayGoOn(*row)) return true;
+    if (state_.access.prefixed() && !EnterSpace(*row, &frame)) return true;
+  }
   if (context.pause.active() && MayWriteNow(*row)) [[unlikely]]
     return counted.NotYet();
   if (state_.subscriptions.any()) [[unlikely]] {
@@ -189,6 +191,12 @@ bool SessionCommands::HandleTracked(const CommandRow& row, std::string_view fram
   return handled;
 }
 
+// What may make another user of the client waits until all is answered that has its user's prefix.
+bool SessionCommands::IsAfterAll(const CommandRow& row) const {
+  const bool other_user = (row.flags & kCmdNoAuth) != 0 && state_.access.prefixed();
+  return (row.flags & kCmdAfterAll) != 0 || other_user;
+}
+
 bool SessionCommands::HandleByPlan(const CommandRow& client_row, std::string_view asked_frame) {
   std::string_view frame = asked_frame;
   SessionContext& context = *context_;
@@ -212,7 +220,7 @@ bool SessionCommands::HandleByPlan(const CommandRow& client_row, std::string_vie
   RefuseUnknownFunction(context, sent, &plan);
   switch (plan.kind) {
     case Plan::Kind::kLocal:
-      if ((row.flags & kCmdAfterAll) != 0 && replies_.StopsBehindAll()) return false;
+      if (IsAfterAll(row) && replies_.StopsBehindAll()) return false;
       begun_us_ = row.MayTakeLong() ? context.seen->ClockUs() : 0;
       context.local->Run(session_, row, context.args);
       begun_us_ = 0;

@@ -82,8 +82,10 @@ class SessionCommands {
   bool Handle(std::string_view frame);  // see Take
   bool MayGoOn(const CommandRow& row);
   bool HasRights(const CommandRow& row);
+  [[gnu::noinline]] bool EnterSpace(const CommandRow& row, std::string_view* frame);
   [[gnu::noinline]] const CommandRow* FindOtherwise(std::string* frame);
   bool HandleByPlan(const CommandRow& row, std::string_view frame);
+  bool IsAfterAll(const CommandRow& row) const;
   [[gnu::noinline]] bool HandleTracked(const CommandRow& row, std::string_view frame);
   void Queue(const CommandRow& row, std::string_view frame);
   bool RunKeyless(const CommandRow& client_row, const CommandRow& row, const Plan& plan,

@@ -12,6 +12,7 @@ void SessionContext::GiveScratchBack() {
   GiveBack(&plan.places);
   GiveBack(&plan.error);
   GiveBack(&marks);
+  GiveBack(&space_frame);
   GiveBack(&text);
 }
 

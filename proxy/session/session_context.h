@@ -85,6 +85,7 @@ struct SessionContext : StateContext {
   Plan plan;                           // scratch: where it goes, but for the short way
   std::vector<ReadFence::Mark> marks;  // scratch: its keys for the fence, if it is a read
   std::vector<uint32_t> acl_keys;      // scratch: its keys for the user's rules
+  std::string space_frame;             // scratch: it, with its user's prefix
   std::string text;                    // scratch: a reply or a part made here
   std::string shown;                   // scratch: arguments as they are told of
 

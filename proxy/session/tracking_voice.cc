@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "backend/resp/reply_names.h"
 #include "backend/resp/resp_writer.h"
 #include "proxy/session/session.h"
 
@@ -32,7 +33,11 @@ void TrackingVoice::Tell(std::string_view value, bool later) {
 }
 
 void TrackingVoice::OnKeysChanged(std::string_view keys) {
-  if (state_->tracking.on()) Tell(keys, /*later=*/false);
+  if (!state_->tracking.on()) return;
+  if (!state_->access.prefixed()) return Tell(keys, /*later=*/false);
+  std::string own;
+  AppendWithoutPrefix(keys, ReplyNames::kElements, state_->access.prefix(), &own);
+  if (own != "*0\r\n") Tell(own, /*later=*/false);
 }
 
 // As Redis has it, the null is of the protocol of who tracks, whoever is told in its place.

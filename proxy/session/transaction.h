@@ -56,6 +56,7 @@ struct QueuedBlock {
   ByteBuffer frames;  // MULTI, then those of the commands
   std::vector<Command> commands;
   AclUserPtr user;       // whose rules it has passed
+  std::string prefix;    // with which its keys are queued
   bool aborted = false;  // something could not be queued: EXEC says so
   // What SCRIPT LOAD among them shows: what is queued behind it may name it.
   std::vector<TextStore::Text> scripts;
@@ -74,6 +75,7 @@ class Transaction {
   }
   void Begin(const Pool& pool, std::optional<uint32_t> watched_shard, AclUserPtr user) {
     block_ = std::make_unique<QueuedBlock>(pool, watched_shard);
+    block_->prefix = user->prefix;
     block_->user = std::move(user);
   }
   // Only while open.

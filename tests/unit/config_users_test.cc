@@ -96,6 +96,32 @@ TEST(ConfigUsers, Mistakes) {
             "f:3:9: [[user]] rules of 'a': a selector is not closed: \"(\" without \")\"");
 }
 
+TEST(ConfigUsers, Prefixes) {
+  const auto two = [](const std::string& a, const std::string& b) {
+    return "[[user]]\nname = \"a\"\nprefix = \"" + a + "\"\n[[user]]\nname = \"b\"\nprefix = \"" +
+           b + "\"";
+  };
+  EXPECT_EQ(Load(two("t1:", "t10:")).pool().users[1].prefix, "t10:");
+  EXPECT_EQ(Load(two("t:", "t:")).pool().users[1].prefix, "t:");
+  EXPECT_EQ(Load(two("", "t:")).pool().users[0].prefix, "");
+  const Config config = Load(two("t*:", ""));
+  const CommandTable table(config.pool().commands);
+  const AclUsers users(config.pool(), &table, nullptr);
+  EXPECT_EQ(users.Find("a")->prefix, "t*:");
+  EXPECT_EQ(Wrong(two("t1", "t10")),
+            "f:5:8: prefix \"t10\" of user \"b\" begins with prefix \"t1\" of user \"a\", who "
+            "would see its "
+            "keys, expected prefixes of which none begins with another (end each with \":\")");
+  EXPECT_EQ(Wrong("[[user]]\nname = \"a\"\nprefix = \"a b\""),
+            "f:3:10: [[user]] prefix: bad prefix \"a b\", expected at most 256 characters without "
+            "spaces and control characters");
+  // Another prefix makes another user.
+  const Config other = Load(two("u:", ""));
+  const AclUsers later(other.pool(), &table, &users);
+  EXPECT_NE(later.Find("a"), users.Find("a"));
+  EXPECT_EQ(later.Find("b"), users.Find("b"));
+}
+
 TEST(ConfigUsers, SecretsInClear) {
   EXPECT_FALSE(HasSecrets(Load("[[user]]\nname = \"a\"\nrules = \"on nopass\"")));
   EXPECT_TRUE(HasSecrets(Load("[[user]]\nname = \"a\"\nrules = \"on >x\"")));

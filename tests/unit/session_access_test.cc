@@ -8,6 +8,7 @@
 namespace gemel::session_access_test {
 namespace {
 
+using session_test::Args;
 using session_test::Bulk;
 using session_test::FakeClient;
 using session_test::World;
@@ -53,6 +54,18 @@ TEST_F(SessionAccess, AGuessWaitsInItsTurn) {
   EXPECT_TRUE(client.reading);
   // The right one has made good for it.
   EXPECT_EQ(world_.Ask(client, {"AUTH", "secret"}), kOk);
+}
+
+TEST_F(SessionAccess, NoPasswordStaysInTheBuffer) {
+  FakeClient& client = world_.Connect();
+  for (const Args& args :
+       {Args{"AUTH", "secret"}, {"HELLO", "2", "AUTH", "default", "secret"}, {"AUTH", "wrong"}}) {
+    std::string bytes = Command(args);
+    client.session.OnData(bytes.data(), bytes.size());
+    EXPECT_EQ(bytes.find(args.back()), std::string::npos) << bytes;
+    world_.Run();
+  }
+  EXPECT_TRUE(client.Take().ends_with(kWrong));
 }
 
 TEST_F(SessionAccess, TheWaitDoesNotTellRightFromWrong) {

@@ -35,7 +35,7 @@ bool Access::Become(AclUserPtr account, uint32_t most) {
     meter_ = account->meter;
   }
   account_ = std::move(account);
-  all_ = account_->AllowsAll();
+  all_ = account_->AllowsAll() && account_->prefix.empty();
   scripts_ = all_ || account_->AllowsScripts(context_->pool->users().catalog());
   const UserLimits& limits = account_->limits;
   limited_ = let_in_ && (limits.requests_per_s != 0 || limits.bytes_per_s != 0);
@@ -55,7 +55,7 @@ void Access::Reset() {
 bool Access::OnUsers() {
   const AclUsers& users = context_->pool->users();
   AclUserPtr account = let_in_ ? users.Find(account_->name()) : users.first();
-  if (account == nullptr) return false;
+  if (account == nullptr || account->prefix != account_->prefix) return false;
   if (account != account_) Become(std::move(account), 0);  // who is here stays
   return true;
 }

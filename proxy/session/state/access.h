@@ -54,9 +54,13 @@ class Access {
   // Whose rules count for it.
   const AclUserPtr& account() const { return account_; }
   const std::string& user() const { return account_->name(); }
+  // It may all, of all keys.
   bool allows_all() const { return all_; }
+  // Its keys have a prefix that it does not see.
+  bool prefixed() const { return !account_->prefix.empty(); }
+  const std::string& prefix() const { return account_->prefix; }
   bool allows_scripts() const { return scripts_; }
-  // The users are those of another pool now. False: its own is gone.
+  // The users are those of another pool now. False: its own is gone, or has another prefix.
   bool OnUsers();
   bool local_peer() const { return local_peer_; }
 
