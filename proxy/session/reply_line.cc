@@ -4,11 +4,8 @@
 #include <string>
 
 #include "backend/resp/resp_writer.h"
-<<<<<<< HEAD
 #include "backend/shard/blocked_cargo.h"
-=======
 #include "backend/spaces/space_channels.h"
->>>>>>> wpre
 #include "proxy/session/errors.h"
 
 namespace gemel {
