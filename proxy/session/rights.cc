@@ -128,7 +128,13 @@ void NoteDenied(Session* session, AclDenied denied, std::string_view object,
 
 // Else the client has been answered.
 bool SessionCommands::HasRights(const CommandRow& row) {
-  const Refusal refusal = RefusalOf(context_, state_, row, context_->args);
+  Refusal refusal;
+  if (IsInSpace()) [[unlikely]] {
+    std::vector<std::string_view> args(context_->args);
+    refusal = RefusalOfQueued(context_, state_, row, &args);
+  } else {
+    refusal = RefusalOf(context_, state_, row, context_->args);
+  }
   if (refusal.error.empty()) return true;
   NoteDenied(&session_, refusal.denied, refusal.object, state_.access.user());
   Reject(&row, refusal.error);
@@ -139,7 +145,7 @@ bool SessionCommands::HasRights(const CommandRow& row) {
 bool SessionCommands::EnterSpace(const CommandRow& row, std::string_view* frame) {
   SessionContext& context = *context_;
   replies_.set_names(row.names);
-  if (row.key_rule == KeyRule::kNone && row.space == SpaceRule::kKeys) return true;
+  if ((row.key_rule == KeyRule::kNone && row.space == SpaceRule::kKeys) || IsInSpace()) return true;
   const std::string wrong =
       IntoSpace(row, context.args, state_.access.prefix(), &context.acl_keys, &context.space_frame);
   if (!wrong.empty()) {

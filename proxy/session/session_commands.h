@@ -83,6 +83,8 @@ class SessionCommands {
   bool MayGoOn(const CommandRow& row);
   bool HasRights(const CommandRow& row);
   [[gnu::noinline]] bool EnterSpace(const CommandRow& row, std::string_view* frame);
+  // The command at hand has its user's prefix already.
+  bool IsInSpace() const { return facts_.commands <= state_.in_space_until; }
   [[gnu::noinline]] const CommandRow* FindOtherwise(std::string* frame);
   bool HandleByPlan(const CommandRow& row, std::string_view frame);
   bool IsAfterAll(const CommandRow& row) const;

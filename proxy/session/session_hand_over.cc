@@ -158,6 +158,7 @@ void Session::EndHandOver() {
   const std::string frame = replies_.TakePutBack();
   if (closing_ || frame.empty()) return;
   waits_.Continue(waits_.LeftMs());
+  state_.in_space_until = facts_.commands + 1;
   input_.PutBack(frame);
   ParseInput();
 }
@@ -201,6 +202,7 @@ bool Session::TakeOver(const HandedSession& from, std::string_view told) {
   AddTransaction(from.transaction, &replay);
   if (replay.count > 0) state_.reply_mode.Mute(replay.count);
   if (from.waits) waits_.Continue(from.wait_left_ms);
+  state_.in_space_until = facts_.commands + replay.count + (from.waits ? 1 : 0);
   const std::string input = replay.frames + from.input;
   input_.PutBack(input);
   ParseInput();

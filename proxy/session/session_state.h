@@ -52,6 +52,9 @@ struct SessionState {
   ReplyMode reply_mode;
   bool waited_for_subscriptions = false;  // the command at hand: see publish_wait.h
   uint64_t read_turn = 0;                 // of the loop, in which bytes came from it last
+  // Commands up to that number are put back, or brought back what a hand-over left: their keys have
+  // their user's prefix already.
+  uint64_t in_space_until = 0;
 };
 
 }  // namespace gemel
