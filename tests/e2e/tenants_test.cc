@@ -390,6 +390,31 @@ TEST_P(Tenants, AnotherPrefixEndsTheirConnections) {
   EXPECT_TRUE(Has(stays[2]("EXEC").items.at(0).bytes, "no permission to touch the specified keys"));
 }
 
+// What is brought back has its prefix already, and gets no second one.
+TEST_P(Tenants, GoOnWithAnotherBinary) {
+  SetUsers(Table("one", kPrefixes[0], "on >p ~k* &* +@all") + Table("two", kPrefixes[1]));
+  Client block = As("one");
+  Client listens = As("one");
+  Client waits = As("one");
+  EXPECT_EQ(block("MULTI"), "OK");
+  EXPECT_EQ(block("SET", "k", "1"), "QUEUED");
+  EXPECT_EQ(listens("SUBSCRIBE", "__keyspace@0__:k"), "[subscribe __keyspace@0__:k :1]");
+  waits.Append({"BLPOP", "kq", "0"});
+  waits.Flush();
+  EXPECT_TRUE(
+      Eventually([&] { return Has(plain_("INFO", "clients").bytes, "blocked_clients:1"); }));
+  ASSERT_TRUE(plain_("PROXY", "UPGRADE").Text().starts_with("OK gemel "));
+  EXPECT_EQ(block("INCR", "k"), "QUEUED");
+  EXPECT_EQ(block("EXEC"), "[OK :2]");
+  EXPECT_EQ(listens.Read(), "[message __keyspace@0__:k set]");
+  EXPECT_EQ(listens.Read(), "[message __keyspace@0__:k incrby]");
+  EXPECT_EQ(As("one")("RPUSH", "kq", "x"), ":1");
+  EXPECT_EQ(waits.Read(), "[kq x]");
+  EXPECT_EQ(waits("GET", "k"), "2");
+  EXPECT_TRUE(waits("GET", "other").IsError());
+  EXPECT_EQ(plain_("KEYS", "*"), "[" + std::string(kPrefixes[0]) + "k]");
+}
+
 TEST_P(Tenants, OfARealClient) {
   const Finished finished = RunProgram(
       {"/usr/bin/python3", ClientScript("tenants_redis_py.py"), std::to_string(world_.port())});
