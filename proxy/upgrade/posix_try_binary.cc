@@ -86,11 +86,11 @@ Answer Ask(std::vector<std::string> words, uint64_t most_ms) {
   bool open = true;
   for (;;) {
     int status = 0;
-    const pid_t ended = ::waitpid(pid, &status, WNOHANG);
-    if (ended == pid || (ended < 0 && errno != EINTR)) {
-      if (ended == pid && WIFEXITED(status)) answer.code = WEXITSTATUS(status);
+    const pid_t ended = pid < 0 ? 0 : ::waitpid(pid, &status, WNOHANG);
+    if (ended != 0 && (ended > 0 || errno != EINTR)) {
+      if (ended > 0 && WIFEXITED(status)) answer.code = WEXITSTATUS(status);
       pid = -1;
-    } else if (Clock::now() >= end) {
+    } else if (pid > 0 && Clock::now() >= end) {
       ::kill(pid, SIGKILL);
       while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
       }

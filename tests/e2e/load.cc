@@ -8,15 +8,11 @@
 #include "tests/e2e/wait.h"
 
 namespace gemel::e2e {
-namespace {
-
-std::string Name(const char* kind, int thread, size_t key) {
-  return std::string(kind) + ":" + std::to_string(thread) + ":" + std::to_string(key);
+std::string Load::Name(const char* kind, int thread, size_t key) const {
+  return kind + options_.name + ":" + std::to_string(thread) + ":" + std::to_string(key);
 }
 
-}  // namespace
-
-Load::Load(uint16_t port, Options options) : port_(port), options_(options) {
+Load::Load(uint16_t port, Options options) : port_(port), options_(std::move(options)) {
   keys_.resize(static_cast<size_t>(options_.threads));
   for (auto& keys : keys_) keys.resize(static_cast<size_t>(options_.keys));
   for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this, i] { Work(i); });

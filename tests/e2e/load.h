@@ -26,6 +26,7 @@ class Load {
     int threads = 4;
     int keys = 8;      // of each kind, a thread
     int pipeline = 1;  // requests of one thread under way at once
+    std::string name;  // in its keys' names: two at a time have different ones
   };
 
   Load(uint16_t port, Options options);
@@ -43,6 +44,7 @@ class Load {
   void Verify(uint16_t port);
 
  private:
+  std::string Name(const char* kind, int thread, size_t key) const;
   struct Key {
     int64_t count = 0;  // acknowledged INCRs
     int64_t value = 0;  // the last value acknowledged

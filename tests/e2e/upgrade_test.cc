@@ -75,8 +75,8 @@ TEST_P(Upgrade, UnderLoad) {
   EXPECT_EQ(idle("PING"), "PONG");
   Client admin = cluster().Connect();
   const std::vector<ShardStatus> before = cluster().Status();
-  Load plain(proxy().port(), {.threads = 2});
-  Load pipelined(proxy().port(), {.threads = 2, .keys = 16, .pipeline = 16});
+  Load plain(proxy().port(), {.threads = 2, .name = "plain"});
+  Load pipelined(proxy().port(), {.threads = 2, .keys = 16, .pipeline = 16, .name = "piped"});
   ASSERT_TRUE(plain.WaitForMore(200));
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(pipelined.WaitForMore(2000));
