@@ -56,6 +56,7 @@ void UvInheritance::GiveTo(UvWorker::Shared* shared, const std::string& version)
                                                                std::move(session));
   }
   for (size_t i = 0; i < parts.size(); ++i) {
+    parts[i].handed = true;
     parts[i].told = told;
     parts[i].pause_left_ms = hand_over.pause_left_ms;
     parts[i].pause_all = hand_over.pause_all;

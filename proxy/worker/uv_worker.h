@@ -63,6 +63,10 @@ class UvWorker : private WorkerRequestHandler {
     std::atomic<uint32_t> room_for_clients{UINT32_MAX};
     std::atomic<uint64_t> next_session{1};
     GoneSessions gone_sessions;
+    // Of a hand-over: workers that have brought back who had subscribed to something. Counts the
+    // one that asks, and waits for the others; for a second at most.
+    std::atomic<uint32_t> subscribers_back{0};
+    void AwaitSubscribers();
   };
 
   // What is in effect: a config, and what was made of it. One at a time on all workers.
@@ -116,6 +120,7 @@ class UvWorker : private WorkerRequestHandler {
     std::string told;
     uint64_t pause_left_ms = 0;  // of CLIENT PAUSE
     bool pause_all = false;
+    bool handed = false;  // there is such a process, so that all workers have this
   };
   void set_inherited(Inherited inherited) { inherited_ = std::move(inherited); }
 

@@ -1,7 +1,9 @@
 // A worker on its way to another binary: its clients come to rest, and are described as they are.
 
 #include <algorithm>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "proxy/log/log.h"
@@ -83,6 +85,13 @@ void UvWorker::EndHandOver() {
   sessions_.EndHandOver();
 }
 
+void UvWorker::Shared::AwaitSubscribers() {
+  subscribers_back.fetch_add(1);
+  for (int ms = 0; ms < 1000 && subscribers_back.load() < workers.size(); ++ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void UvWorker::TakeOver() {
   SetNow();
   Inherited inherited = std::exchange(inherited_, {});
@@ -90,8 +99,13 @@ void UvWorker::TakeOver() {
   if (inherited.pause_left_ms > 0) {
     context.pause.Begin(context.now_ms + inherited.pause_left_ms, inherited.pause_all);
   }
-  for (auto& [socket, session] : inherited.sessions) {
-    sessions_.TakeOver(std::move(socket), session, inherited.told);
+  // First who has subscribed, at all workers: what the rest writes and publishes is told to them.
+  for (const bool subscribers : {true, false}) {
+    for (auto& [socket, session] : inherited.sessions) {
+      if (session.subscriptions.empty() == subscribers) continue;
+      sessions_.TakeOver(std::move(socket), session, inherited.told);
+    }
+    if (subscribers && inherited.handed) shared_->AwaitSubscribers();
   }
 }
 
