@@ -75,6 +75,7 @@ class PaxosNetwork {
 
   void Restart(size_t i, bool with_data) {
     nodes_[i].acceptor.run = std::to_string(++runs_);
+    nodes_[i].acceptor.master.clear();
     if (!with_data) nodes_[i].acceptor.Lose();
   }
   void SetDown(size_t i, bool down) { nodes_[i].down = down; }
@@ -92,7 +93,10 @@ class PaxosNetwork {
     for (const PaxosMember& member : last.now) {
       const size_t i = std::stoul(member.node.substr(1));
       const PaxosAcceptor& acceptor = nodes_[i].acceptor;
-      if (acceptor.nonce() != member.nonce || (acceptor.restarted() && !keeps)) return false;
+      if (acceptor.nonce() != member.nonce || (acceptor.restarted() && !keeps) ||
+          acceptor.came_home()) {
+        return false;
+      }
     }
     return true;
   }

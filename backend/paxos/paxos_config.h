@@ -3,12 +3,16 @@
 #ifndef GEMEL_BACKEND_PAXOS_PAXOS_CONFIG_H_
 #define GEMEL_BACKEND_PAXOS_PAXOS_CONFIG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace gemel {
+
+// With fewer acceptors none may fail.
+inline constexpr size_t kLeastPaxosNodes = 3;
 
 // A node in one of its lives as an acceptor: a node that lost its data is another acceptor.
 struct PaxosMember {
@@ -24,6 +28,12 @@ struct PaxosConfig {
   uint64_t epoch = 0;
   std::vector<PaxosMember> now;
   std::vector<PaxosMember> next;  // empty: no change is under way
+  // The version of the fleet's plan by whose nodes it goes; 0: of none. By an older plan nobody
+  // is taken in or left out any more.
+  uint64_t plan = 0;
+  // Acceptors that were left out because their data is about to be overwritten, as they were then:
+  // they are taken in again once it was.
+  std::vector<PaxosMember> out = {};
 
   bool operator==(const PaxosConfig&) const = default;
 
@@ -40,7 +50,8 @@ struct PaxosConfig {
   std::string Id() const;
 };
 
-// The first of all: of nodes by what each of them offered. The same for all who found it.
+// The first of all: of nodes by what each of them offered. The same for all who found it. Of
+// addresses that lead to the same server, which offers the same to all, one counts.
 PaxosConfig FoundingConfig(std::vector<PaxosMember> offers);
 
 }  // namespace gemel

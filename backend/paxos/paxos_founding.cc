@@ -1,5 +1,6 @@
 #include "backend/paxos/paxos_founding.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -18,8 +19,8 @@ class Founding : public std::enable_shared_from_this<Founding> {
 
  private:
   void AskNodes(PaxosAsk ask) {
-    left_ = view_->options().nodes.size();
-    for (const std::string& node : view_->options().nodes) {
+    left_ = view_->wanted().size();
+    for (const std::string& node : std::vector<std::string>(view_->wanted())) {
       // One for each, or a copy of another's data would pass for its own.
       if (offering_) ask.text = view_->NewNonce();
       view_->AskNode(node, ask, [self = shared_from_this(), node](const PaxosAnswer& answer) {
@@ -43,11 +44,11 @@ class Founding : public std::enable_shared_from_this<Founding> {
   }
 
   void OnAll() {
-    const size_t nodes = view_->options().nodes.size();
+    const size_t nodes = view_->wanted().size();
     if (!texts_.empty()) {
       AdoptBest();
     } else if (offering_ && offers_.size() == nodes) {
-      view_->Adopt(FoundingConfig(offers_));
+      Found();
     } else if (!offering_ && bare_ == nodes) {
       offering_ = true;
       offers_.clear();
@@ -55,6 +56,18 @@ class Founding : public std::enable_shared_from_this<Founding> {
       return;
     }
     end_();
+  }
+
+  void Found() {
+    const PaxosConfig first = FoundingConfig(offers_);
+    if (first.now.size() < std::min(kLeastPaxosNodes, view_->wanted().size())) {
+      view_->Complain("its nodes are " + std::to_string(first.now.size()) +
+                      " servers by several names, and it takes at least " +
+                      std::to_string(kLeastPaxosNodes));
+      return;
+    }
+    view_->Complain({});
+    view_->Adopt(first);
   }
 
   // The latest; of equally late ones, which only a disturbed founding leaves, what most have.

@@ -100,7 +100,7 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
     answer.promised = Ballot::FromText(texts[1]);
     return answer;
   }
-  if (texts.size() != 6) return NoAnswer();
+  if (texts.size() != 7) return NoAnswer();
   if (kind == "ABOUT") {
     answer.kind = Kind::kAbout;
   } else if (kind == "STRANGER") {
@@ -119,6 +119,7 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
   answer.offer = texts[3];
   answer.config = texts[4];
   answer.run = texts[5];
+  answer.me = texts[6];
   return answer;
 }
 

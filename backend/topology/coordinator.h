@@ -25,6 +25,14 @@ struct EditResult {
 
 using EditDone = std::function<void(const EditResult&)>;
 
+// What became of Coordinator::Release.
+struct NodeRelease {
+  bool done = false;
+  bool too_few = false;  // not as long as other nodes are missing
+  std::string why = {};  // if not done: a phrase
+};
+using ReleaseDone = std::function<void(const NodeRelease&)>;
+
 // Who may write to the nodes of a shard, and propose edits of it.
 struct ShardLease {
   static constexpr uint64_t kForEver = UINT64_MAX;
@@ -84,6 +92,13 @@ class Coordinator {
     (void)shard;
     (void)epoch;
     (void)clean;
+  }
+  // All data of the node is about to be overwritten, in the next seconds, and what is agreed on may
+  // be kept there, too. False: it is not, and `done` is not called. Else `done` runs once, later.
+  virtual bool Release(const std::string& node, ReleaseDone done) {
+    (void)node;
+    (void)done;
+    return false;
   }
 };
 

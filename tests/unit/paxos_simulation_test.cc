@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -86,6 +87,7 @@ class Simulation {
  public:
   explicit Simulation(uint64_t seed, PaxosMutant mutant = PaxosMutant::kNone)
       : network_(seed, 3 + seed % 3, mutant), broken_(mutant != PaxosMutant::kNone) {
+    wanted_ = network_.names();
     network_.keeps = network_.Chance(500);
     network_.faults = {static_cast<uint32_t>(network_.Draw(120)),
                        static_cast<uint32_t>(network_.Draw(50)),
@@ -108,6 +110,7 @@ class Simulation {
   }
   uint64_t done() const { return history_.done(); }
   uint64_t epoch() const { return members_[0]->epoch(); }
+  uint64_t overwritten() const { return overwritten_; }
 
  private:
   static constexpr size_t kMembers = 3;
@@ -119,6 +122,7 @@ class Simulation {
     options.proposer = options.seed = ++proposers_ * 7919 + network_.Draw(1000);
     options.time_limit_ms = 400;
     members_[i] = std::make_unique<PaxosRegisters>(ports_[i].get(), options, "simulated nodes");
+    if (plan_ > 1) members_[i]->Follow(plan_, wanted_);
   }
 
   std::string SomeName() {
@@ -186,7 +190,7 @@ class Simulation {
     network_.After(20 + network_.Draw(120), [this] {
       if (network_.now_ms() > kRunMs) return;
       const size_t i = network_.Draw(network_.size());
-      switch (network_.Draw(5)) {
+      switch (network_.Draw(7)) {
         case 0:
           network_.SetDown(i, true);
           network_.After(network_.Draw(500), [this, i] { network_.SetDown(i, false); });
@@ -205,19 +209,69 @@ class Simulation {
         case 3:
           if (network_.Whole()) network_.Restart(i, false);
           break;
+        case 4:
+          ChangePlan();
+          break;
+        case 5:
+          Release(i);
+          break;
         default:
-          if (network_.Whole()) {
-            network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
-          }
+          Overwrite(i);
           break;
       }
       FaultTurn();
     });
   }
 
+  // Members hear of it one after the other.
+  void ChangePlan() {
+    std::vector<std::string> names = network_.names();
+    while (names.size() > 3 && network_.Chance(700)) {
+      names.erase(names.begin() + static_cast<long>(network_.Draw(names.size())));
+    }
+    wanted_ = names;
+    ++plan_;
+    for (size_t i = 0; i < kMembers; ++i) {
+      network_.After(network_.Draw(300),
+                     [this, i, names, plan = plan_] { members_[i]->Follow(plan, names); });
+    }
+  }
+
+  // In order: what is overwritten then is no loss, whatever else was lost.
+  void Release(size_t i) {
+    const std::string run = network_.acceptor(i).run;
+    members_[network_.Draw(kMembers)]->Release(
+        network_.names()[i], [this, i, run](const NodeRelease& release) {
+          if (!release.done) return;
+          network_.After(network_.Draw(100), [this, i, run] {
+            if (network_.acceptor(i).run != run) return;
+            network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
+            ++overwritten_;
+          });
+        });
+  }
+
+  // By REPLICAOF: with another's data, or with an older copy of its own that another had.
+  void Overwrite(size_t i) {
+    if (network_.Chance(500)) {
+      if (network_.Whole()) {
+        network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
+      }
+      return;
+    }
+    const PaxosAcceptor old = network_.acceptor(i);
+    network_.After(network_.Draw(200), [this, i, old] {
+      // Of an earlier process it is none of its own.
+      if (network_.Whole() && network_.acceptor(i).run == old.run) {
+        network_.acceptor(i).CopyOf(old);
+      }
+    });
+  }
+
   // Without faults all is well again, if a majority has lost nothing.
   void Heal() {
     network_.faults = {};
+    for (const auto& member : members_) member->Follow(plan_, wanted_);
     for (size_t i = 0; i < network_.size(); ++i) network_.SetDown(i, false);
     for (size_t i = 0; i < kMembers && !lossy_; ++i) {
       for (const char* name : {"a", "b/0", "b/1", "b/2"}) {
@@ -255,6 +309,9 @@ class Simulation {
   uint64_t proposers_ = 0;
   uint64_t texts_ = 0;
   bool lossy_ = false;
+  std::vector<std::string> wanted_;
+  uint64_t plan_ = 1;
+  uint64_t overwritten_ = 0;
 };
 
 // In parts, which run side by side.
@@ -266,15 +323,18 @@ constexpr uint64_t kSeeds = 300;  // of a part
 TEST_P(PaxosSimulation, NothingThatCannotBe) {
   uint64_t done = 0;
   uint64_t readmitted = 0;
+  uint64_t overwritten = 0;
   for (uint64_t seed = GetParam() * kSeeds + 1; seed <= (GetParam() + 1) * kSeeds; ++seed) {
     Simulation simulation(seed);
     ASSERT_EQ(simulation.Run(), "") << "seed " << seed;
     done += simulation.done();
     readmitted += simulation.epoch() > 2;
+    overwritten += simulation.overwritten();
   }
   // It is no proof of anything if nothing happens.
   EXPECT_GT(done, kSeeds * 5);
   EXPECT_GT(readmitted, kSeeds / 4);
+  EXPECT_GT(overwritten, kSeeds / 10);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, PaxosSimulation, ::testing::Range(uint64_t{0}, kParts));
@@ -306,6 +366,8 @@ std::string NameOf(const ::testing::TestParamInfo<PaxosMutant>& tested) {
       return "ReusedBallot";
     case PaxosMutant::kNothingCopied:
       return "NothingCopied";
+    case PaxosMutant::kComesHome:
+      return "ComesHome";
   }
   return "None";
 }
@@ -314,7 +376,7 @@ INSTANTIATE_TEST_SUITE_P(All, PaxosMutants,
                          ::testing::Values(PaxosMutant::kPromiseNotStored,
                                            PaxosMutant::kAcceptBelowPromise,
                                            PaxosMutant::kSilentAmnesia, PaxosMutant::kReusedBallot,
-                                           PaxosMutant::kNothingCopied),
+                                           PaxosMutant::kNothingCopied, PaxosMutant::kComesHome),
                          NameOf);
 
 }  // namespace
