@@ -93,8 +93,8 @@ class PaxosAcceptor {
   bool restarted() const { return joined_in_ != run; }
   // What it has was a copy that another node had of it.
   bool came_home() const {
-    return mutant != PaxosMutant::kComesHome && joined_in_ == run && !master.empty() &&
-           joined_after_ != master;
+    return mutant != PaxosMutant::kComesHome && !master.empty() &&
+           (joined_in_ != run || joined_after_ != master);
   }
 
   PaxosAcceptor() = default;

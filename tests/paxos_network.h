@@ -32,7 +32,10 @@ class PaxosNetwork {
 
   PaxosNetwork(uint64_t seed, size_t nodes, PaxosMutant mutant)
       : random_(seed), mutant_(mutant), nodes_(nodes) {
-    for (Node& node : nodes_) node.acceptor.mutant = mutant;
+    for (Node& node : nodes_) {
+      node.acceptor.mutant = mutant;
+      node.acceptor.run = "first of " + std::to_string(&node - nodes_.data());
+    }
   }
   PaxosNetwork(const PaxosNetwork&) = delete;
   PaxosNetwork& operator=(const PaxosNetwork&) = delete;

@@ -4,9 +4,9 @@ namespace gemel {
 
 // A copy of another node's data, by REPLICAOF, has that node's nonce, and so does not pass for this
 // one's. While the copying goes on nothing is answered, since the other's writes come in. Who was a
-// replica since it became an acceptor has another master_replid2 than then: what it has may be a
-// copy of its own of earlier, which came home from another node. (A master that had no replica for
-// an hour forgets it, which says nothing.)
+// replica since it became an acceptor, or since it was restarted, has another master_replid2 than
+// then: what it has may be a copy of its own of earlier, which came home from another node. (A
+// master that had no replica for an hour forgets it, which says nothing.)
 const char* const kAcceptorScript = R"lua(
 local key = KEYS[1]
 local op, nonce, epoch, id, name, ballot, text = unpack(ARGV)
@@ -38,7 +38,7 @@ if op == 'INSTALL' and m[1] == '' and m[5] ~= '' and m[5] == nonce then
 end
 
 if m[1] == '' or m[1] ~= nonce then return about('STRANGER') end
-if m[6] == run and master ~= '' and m[7] ~= master then return about('STRANGER') end
+if master ~= '' and (m[6] ~= run or m[7] ~= master) then return about('STRANGER') end
 if op == 'RESUME' then
   if m[6] == name then redis.call('HSET', key, 'run', run, 'master', master) end
   return {'OK'}
@@ -78,6 +78,13 @@ elseif op ~= 'READ' then
   return redis.error_reply('ERR the register script does not know ' .. op)
 end
 return {'OK', promised, accepted, redis.call('HGET', key, 'v:' .. name) or ''}
+)lua";
+
+const char* const kSourceScript = R"lua(
+redis.call('SELECT', ARGV[1])
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if redis.call('HGET', ARGV[2], 'run') ~= run then redis.call('DEL', ARGV[2]) end
+return redis.status_reply('OK')
 )lua";
 
 const char* const kAcceptorFlags = "#!lua flags=allow-oom\n";

@@ -14,8 +14,12 @@ namespace gemel {
 // (accepted) and v:NAME (the value). It is one hash so that nothing can be lost of it without all
 // being lost: without the nonce it is an acceptor no more.
 extern const char* const kAcceptorScript;
-// A line before it, by which a node from Redis 7.0 on runs it though its memory is full. An older
-// one does not understand it, and then takes no register's write.
+// What a node is asked before another one copies its data: a hash that is none of its own, but came
+// with data that was copied to it, goes, so that it does not come back to where it is from. Without
+// keys; its arguments are the database and the key.
+extern const char* const kSourceScript;
+// A line before the first, by which a node from Redis 7.0 on runs it though its memory is full. An
+// older one does not understand it, and then takes no register's write.
 extern const char* const kAcceptorFlags;
 
 }  // namespace gemel

@@ -87,6 +87,14 @@ std::string PaxosConfig::Id() const {
   return PaddedNumber(XXH3_64bits(text.data(), text.size()));
 }
 
+PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t epoch) {
+  return {node, nonce + '/' + PaddedNumber(epoch)};
+}
+
+bool IsAsLeftOut(const PaxosMember& out, const std::string& nonce) {
+  return out.nonce.substr(0, out.nonce.rfind('/')) == nonce;
+}
+
 PaxosConfig FoundingConfig(std::vector<PaxosMember> offers) {
   std::sort(offers.begin(), offers.end(),
             [](const PaxosMember& a, const PaxosMember& b) { return a.node < b.node; });

@@ -31,8 +31,8 @@ struct PaxosConfig {
   // The version of the fleet's plan by whose nodes it goes; 0: of none. By an older plan nobody
   // is taken in or left out any more.
   uint64_t plan = 0;
-  // Acceptors that were left out because their data is about to be overwritten, as they were then:
-  // they are taken in again once it was.
+  // Nodes that were left out because their data is about to be overwritten: they are taken in again
+  // once it was. In place of a nonce that which they had, and the epoch (LeftOut).
   std::vector<PaxosMember> out = {};
 
   bool operator==(const PaxosConfig&) const = default;
@@ -49,6 +49,11 @@ struct PaxosConfig {
   // Tells apart two configs of one epoch, which only a founding that was disturbed can leave.
   std::string Id() const;
 };
+
+// An entry of PaxosConfig::out, of a node that had that nonce when it was left out by that epoch.
+PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t epoch);
+// Whether a node that has this nonce is as it was then.
+bool IsAsLeftOut(const PaxosMember& out, const std::string& nonce);
 
 // The first of all: of nodes by what each of them offered. The same for all who found it. Of
 // addresses that lead to the same server, which offers the same to all, one counts.

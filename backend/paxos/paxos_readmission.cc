@@ -48,13 +48,14 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     OnOne();
   }
 
-  // Leaves that member out.
-  void Leave(const PaxosMember& member) {
+  // Leaves that node out, which has that nonce now; and if it is no acceptor, so it stays.
+  void Leave(const std::string& node, const std::string& nonce) {
     config_ = view_->config();
     PaxosConfig joint = Joint();
-    std::erase(joint.next, member);
-    std::erase_if(joint.out, [&](const PaxosMember& each) { return each.node == member.node; });
-    joint.out.push_back(member);
+    const auto is_it = [&](const PaxosMember& each) { return each.node == node; };
+    std::erase_if(joint.next, is_it);
+    std::erase_if(joint.out, is_it);
+    joint.out.push_back(LeftOut(node, nonce, joint.epoch));
     Begin(joint);
   }
 
@@ -77,7 +78,7 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     }
     // Its data is to be overwritten, and was not yet.
     const PaxosMember* out = Find(config_->out, node);
-    return out == nullptr || !has_own || answer.nonce != out->nonce || view_->IsOverdue(*out);
+    return out == nullptr || !IsAsLeftOut(*out, answer.nonce) || view_->IsOverdue(*out);
   }
 
   void Offer(const std::string& node, const PaxosAnswer& seen) {
@@ -278,31 +279,43 @@ class Release : public std::enable_shared_from_this<Release> {
 
   void OnKnown() {
     const PaxosView::ConfigPtr config = view_->config();
-    const std::vector<PaxosMember> acceptors = config->Acceptors();
-    const PaxosMember* const member = Find(acceptors, node_);
-    if (member == nullptr) {
+    const bool joint = config->joint();
+    const bool is_one = Find(config->now, node_) != nullptr || Find(config->next, node_) != nullptr;
+    const PaxosMember* const out = Find(config->out, node_);
+    const bool held = out != nullptr && !view_->IsOverdue(*out);
+    if (!is_one && (held || !Has(view_->wanted(), node_))) {
       done_({true, false, {}});
-      return;
-    }
-    if (++tries_ > kTries) {
+    } else if (++tries_ > kTries) {
       done_({false, true, "not enough of the others answer"});
-      return;
+    } else if (joint) {
+      ReadmitPaxosNode(view_, [self = shared_from_this()] { self->Start(); });
+    } else if (const std::string why = WhyNot(*config, is_one); !why.empty()) {
+      done_({false, true, why});
+    } else {
+      view_->AskNode(node_, {}, [self = shared_from_this(), config](const PaxosAnswer& answer) {
+        self->Leave(config, answer);
+      });
     }
-    const auto again = [self = shared_from_this()] { self->Start(); };
-    if (config->joint()) {
-      ReadmitPaxosNode(view_, again);
-      return;
-    }
-    const size_t wanted = std::max(view_->wanted().size(), config->now.size());
+  }
+
+  std::string WhyNot(const PaxosConfig& config, bool is_one) const {
+    const size_t wanted = std::max(view_->wanted().size(), config.now.size());
     const size_t may_lack = (wanted - 1) / 2;
-    const size_t left = config->now.size() - 1;
-    if (left + may_lack < wanted || left < kLeastPaxosNodes) {
-      done_({false, true,
-             std::to_string(config->now.size()) + " of " + std::to_string(wanted) +
-                 " nodes keep the registers of the fleet at the moment"});
+    const size_t left = config.now.size() - (is_one ? 1 : 0);
+    if (left + may_lack >= wanted && left >= kLeastPaxosNodes) return {};
+    return std::to_string(config.now.size()) + " of " + std::to_string(wanted) +
+           " nodes keep the registers of the fleet at the moment";
+  }
+
+  // One that does not say what it has, has something else once it does.
+  void Leave(const PaxosView::ConfigPtr& config, const PaxosAnswer& answer) {
+    const auto again = [self = shared_from_this()] { self->Start(); };
+    if (view_->config() != config) {
+      again();
       return;
     }
-    std::make_shared<AcceptorChange>(view_, again)->Leave(*member);
+    const std::string nonce = answer.kind == Kind::kAbout ? answer.nonce : "?";
+    std::make_shared<AcceptorChange>(view_, again)->Leave(node_, nonce);
   }
 
   const std::shared_ptr<PaxosView> view_;

@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "backend/paxos/acceptor_script.h"
 #include "backend/paxos/paxos_registers.h"
 #include "backend/paxos/uv_paxos_port.h"
 #include "backend/uv/uv_clock.h"
@@ -39,8 +40,10 @@ class UvPaxosRegisters : public Registers {
       : loop_(loop),
         follows_(options.follows),
         shared_(options.shared),
-        port_(loop, PaxosKey(options.fleet), std::move(options.node_of),
-              std::max(1U, options.time_limit_ms / 2), std::move(options.on_warning)),
+        database_(options.database),
+        key_(PaxosKey(options.fleet)),
+        port_(loop, key_, std::move(options.node_of), std::max(1U, options.time_limit_ms / 2),
+              std::move(options.on_warning)),
         registers_(&port_, logic, Place(logic, options.follows)) {}
 
   void Read(const std::string& name, ReadDone done) override {
@@ -65,7 +68,11 @@ class UvPaxosRegisters : public Registers {
     if (follows_) registers_.Follow(plan, nodes);
   }
   bool Release(const std::string& node, ReleaseDone done) override {
-    return shared_ && registers_.Release(node, std::move(done));
+    if (!shared_) return false;
+    return registers_.Release(node, [this, done = std::move(done)](NodeRelease release) {
+      release.ask_source = {"EVAL", kSourceScript, "0", std::to_string(database_), key_};
+      done(release);
+    });
   }
   std::string place() const override { return registers_.place(); }
   std::string trouble() const override { return registers_.trouble(); }
@@ -101,6 +108,8 @@ class UvPaxosRegisters : public Registers {
   uv_loop_t* const loop_;
   const bool follows_;
   const bool shared_;
+  const uint32_t database_;
+  const std::string key_;
   std::optional<uint64_t> answer_ms_;
   UvPaxosPort port_;
   PaxosRegisters registers_;

@@ -16,11 +16,14 @@
 
 namespace gemel {
 
+inline constexpr uint32_t kPaxosDatabase = 15;
+
 struct UvPaxosOptions {
   // Three or more, the same for all members when they found the fleet.
   std::vector<std::string> nodes;
-  // Of these, and of nodes that the fleet's plan brings; `database` is that of the registers alone.
+  // Of these, and of nodes that the fleet's plan brings.
   PaxosNodeOf node_of;
+  uint32_t database = kPaxosDatabase;  // of them, that of the registers alone
   // Whether the acceptors go with the fleet's plan (Registers::Follow), or stay.
   bool follows = false;
   // Whether shards have nodes among them (Registers::Release).
@@ -31,8 +34,6 @@ struct UvPaxosOptions {
   // For people: a sentence, once for each node that it is about. Null: nobody.
   std::function<void(const std::string&)> on_warning = nullptr;
 };
-
-inline constexpr uint32_t kPaxosDatabase = 15;
 
 // Asks nothing yet. One loop, one thread; after it is destroyed, the loop must turn until its
 // handles are closed.

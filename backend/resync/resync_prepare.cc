@@ -271,7 +271,7 @@ void ResyncPrepare::OnReleased(const NodeRelease& release) {
     c_->Fail(why);
   } else if (release.done) {
     since_ms = 0;
-    TakeDelayAway();
+    AskSource(release);
   } else if (!release.too_few) {
     c_->Fail("it keeps registers of the fleet: " + release.why);
   } else if (const uint64_t now_ms = c_->env->NowMs();
@@ -284,6 +284,15 @@ void ResyncPrepare::OnReleased(const NodeRelease& release) {
     c_->retry_at_ms = now_ms + kTurnMs;
     c_->next_copy = c_->at.copy + 1;
     c_->End();
+  }
+}
+
+void ResyncPrepare::AskSource(const NodeRelease& release) {
+  if (release.ask_source.empty()) {
+    TakeDelayAway();
+  } else {
+    c_->Demand(c_->at.primary, release.ask_source,
+               [this](const ControlReply&) { TakeDelayAway(); });
   }
 }
 

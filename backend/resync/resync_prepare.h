@@ -32,6 +32,7 @@ class ResyncPrepare {
   void TakeDelayAway();
   void Release();
   void OnReleased(const NodeRelease& release);
+  void AskSource(const NodeRelease& release);
   void LeaveOtherMaster();
   void SendReplicaOf();
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/topology/edit.h"
 #include "backend/topology/topology.h"
@@ -30,6 +31,8 @@ struct NodeRelease {
   bool done = false;
   bool too_few = false;  // not as long as other nodes are missing
   std::string why = {};  // if not done: a phrase
+  // What the node whose data is to be copied there is asked first; empty: nothing.
+  std::vector<std::string> ask_source = {};
 };
 using ReleaseDone = std::function<void(const NodeRelease&)>;
 

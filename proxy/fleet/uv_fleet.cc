@@ -53,6 +53,7 @@ UvPaxosOptions PaxosOf(const Config& config, const FleetPlan& plan,
   options.time_limit_ms = TimeLimitMs(fleet);
   options.on_warning = [note](const std::string& text) { note(NoteLevel::kWarn, text); };
   options.follows = fleet.servers.empty();
+  options.database = fleet.database;
   options.shared = NodesKeepRegisters(fleet, config.pool());
   options.nodes = options.follows ? KeepersOf(plan) : fleet.servers;
   options.node_of = [keepers = std::move(keepers)](const std::string& node) {

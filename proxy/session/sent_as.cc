@@ -58,7 +58,7 @@ bool Guards(const PoolConfig& config) { return config.registers_database != 0; }
 
 bool IsWellFormedFlush(const std::vector<std::string_view>& args) {
   return args.size() == 1 ||
-         (args.size() == 2 && (EqualsLower("async", args[1]) || EqualsLower("sync", args[1])));
+         (args.size() == 2 && (EqualsLower(args[1], "async") || EqualsLower(args[1], "sync")));
 }
 
 // FLUSHALL of the clients' databases alone. One script, which a node runs whole, and which leaves

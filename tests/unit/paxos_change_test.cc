@@ -161,6 +161,34 @@ TEST_F(PaxosChange, ANodeThatIsNotOverwrittenAfterAllComesBackAfterAWhile) {
   EXPECT_TRUE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 300));
 }
 
+// It was restarted, say, and is to get a copy of another's data.
+TEST_F(PaxosChange, ANodeThatWasLostBeforeIsNotTakenBackBeforeItIsOverwritten) {
+  const auto view = View({"n0", "n1", "n2", "n3"});
+  ASSERT_TRUE(Put(view.get(), "x"));
+  network_.Restart(3, false);
+  ASSERT_TRUE(Release(view.get(), "n3").done);
+  EXPECT_FALSE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 5));
+  EXPECT_TRUE(network_.acceptor(3).nonce().empty());
+  network_.acceptor(3).CopyOf(network_.acceptor(0));
+  EXPECT_TRUE(Come(view.get(), {"n0", "n1", "n2", "n3"}));
+  // Another time it is held anew.
+  network_.Restart(3, false);
+  ASSERT_TRUE(Release(view.get(), "n3").done);
+  EXPECT_FALSE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 5));
+}
+
+// What it had came home after it was restarted.
+TEST_F(PaxosChange, NorDoesAnOldCopyOfAnEarlierProcess) {
+  const auto view = View({"n0", "n1", "n2"});
+  ASSERT_TRUE(Put(view.get(), "x"));
+  network_.acceptor(6).CopyOf(network_.acceptor(0));
+  network_.Restart(0, true);
+  ASSERT_TRUE(Put(view.get(), "y"));
+  network_.acceptor(0).CopyOf(network_.acceptor(6));
+  network_.SetDown(2, true);
+  EXPECT_EQ(Get(view.get()), "") << "it was taken back with what it had before";
+}
+
 TEST_F(PaxosChange, TwoOfSixMayBeOverwrittenAtATime) {
   const auto view = View({"n0", "n1", "n2", "n3", "n4", "n5"});
   ASSERT_TRUE(Put(view.get(), "x"));

@@ -196,6 +196,9 @@ class Simulation {
           network_.After(network_.Draw(500), [this, i] { network_.SetDown(i, false); });
           break;
         case 1:
+          // Nobody could tell then. (Gemel lets none come home, and who does it by hand must not
+          // restart the node within the same moment.)
+          if (network_.acceptor(i).came_home()) break;
           // Without Keeps it is as lost as one that is empty: two at once may be too many.
           if (network_.keeps || network_.Whole()) {
             network_.Restart(i, true);

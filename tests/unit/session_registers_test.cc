@@ -76,7 +76,7 @@ TEST_F(SessionRegisters, WhatOnlyReadsIsGuardedToo) {
   for (const Args& args : {Args{"EVAL_RO", "return 7", "1", "k"},
                            Args{"EVAL", "#!lua flags=no-writes\nreturn 7", "1", "k"}}) {
     const std::string sent = SentFor(args);
-    EXPECT_TRUE(Has(sent, "EVAL_RO")) << sent;
+    EXPECT_TRUE(Has(sent, "EVAL_RO") || Has(sent, "eval_ro")) << sent;
     EXPECT_TRUE(Has(sent, "select=true")) << sent;
     EXPECT_TRUE(Has(sent, "return 7")) << sent;
   }
@@ -86,10 +86,12 @@ TEST(SessionWithoutRegisters, NothingOfThisIsThere) {
   World world(1, "", 1, 2);
   FakeClient& client = world.Connect();
   EXPECT_EQ(world.Ask(client, {"SELECT", "15"}), "+OK\r\n");
+  EXPECT_EQ(world.Ask(client, {"SELECT", "0"}), "+OK\r\n");
   world.Ask(client, {"FLUSHALL"});
   world.Ask(client, {"EVAL_RO", "return 7", "1", "k"});
-  EXPECT_EQ(world.nodes[0].seen[world.nodes[0].seen.size() - 2], Command({"FLUSHALL"}));
-  EXPECT_EQ(world.nodes[0].seen.back(), Command({"EVAL_RO", "return 7", "1", "k"}));
+  EXPECT_EQ(world.nodes[0].seen,
+            (std::vector<std::string>{Command({"FLUSHALL"}),
+                                      Command({"EVAL_RO", "return 7", "1", "k"})}));
 }
 
 }  // namespace
