@@ -218,12 +218,21 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     });
   }
 
+  // All of them, so that nobody depends any more on those who have left.
+  void Tell() {
+    PaxosAsk ask{PaxosAsk::Kind::kRead};
+    ask.name = kConfigRegister;
+    view_->AskAll(
+        view_->config(), ask, [](size_t, const PaxosAnswer&) { return false; },
+        [self = shared_from_this()] { self->end_(); });
+  }
+
   void CopyNext() {
     if (names_.empty()) {
       PaxosConfig next = *config_;
       ++next.epoch;
       next.now = std::exchange(next.next, {});
-      Agree(next, [self = shared_from_this()] { self->end_(); });
+      Agree(next, [self = shared_from_this()] { self->Tell(); });
       return;
     }
     PaxosPlan plan;

@@ -23,7 +23,7 @@ namespace gemel {
 //      majority of each is needed for everything.
 //   3. A quorum follows that config: by the one before nothing can be chosen any more.
 //   4. Every register that any of the quorum knows is rewritten, which brings it to the new ones.
-//   5. The config register gets the config of the new acceptors alone.
+//   5. The config register gets the config of the new acceptors alone, and they are told.
 //
 // Nobody is left out as long as fewer than kLeastPaxosNodes, or than half of those that are wanted,
 // would remain. `end` is called later, once, whatever came of it.
