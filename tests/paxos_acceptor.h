@@ -39,13 +39,17 @@ class PaxosAcceptor {
     using Kind = PaxosAsk::Kind;
     if (ask.kind == Kind::kHello) return About(PaxosAnswer::Kind::kAbout);
     if (ask.kind == Kind::kOffer) {
-      if (nonce_ == ask.name && (offer_.empty() || offer_ == ask.nonce) && epoch_ <= ask.epoch) {
+      if (nonce_ == ask.name && (offer_.empty() || offer_ == ask.nonce || !own()) &&
+          epoch_ <= ask.epoch) {
         Forget();
         offer_ = ask.text;
+        joined_in_ = run;
+        joined_after_ = master;
       }
       return About(PaxosAnswer::Kind::kAbout);
     }
-    if (ask.kind == Kind::kInstall && nonce_.empty() && !offer_.empty() && offer_ == ask.nonce) {
+    if (ask.kind == Kind::kInstall && nonce_.empty() && !offer_.empty() && offer_ == ask.nonce &&
+        own()) {
       Forget();
       nonce_ = ask.nonce;
       joined_in_ = run;
@@ -103,6 +107,11 @@ class PaxosAcceptor {
   PaxosAcceptor(PaxosMutant the_mutant, std::string the_run, std::string the_master)
       : mutant(the_mutant), run(std::move(the_run)), master(std::move(the_master)) {}
 
+  // What it has is of this process, which was nobody's replica since.
+  bool own() const {
+    return joined_in_ == run &&
+           (mutant == PaxosMutant::kComesHome || master.empty() || joined_after_ == master);
+  }
   void Forget() { *this = PaxosAcceptor(mutant, run, master); }
 
   PaxosAnswer About(PaxosAnswer::Kind kind) const {

@@ -17,20 +17,21 @@ if not string.find(master, '[^0]') then master = '' end
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local m = redis.call('HMGET', key, 'nonce', 'epoch', 'id', 'config', 'offer', 'run', 'master')
 for i = 1, 7 do m[i] = m[i] or '' end
+local own = m[6] == run and (master == '' or m[7] == master)
 local function about(kind) return {kind, m[1], m[2], m[5], m[4], m[6], run} end
 
 if op == 'HELLO' then return about('ABOUT') end
 
 if op == 'OFFER' then
-  if m[1] == name and (m[5] == '' or m[5] == nonce) and (m[2] == '' or m[2] <= epoch) then
+  if m[1] == name and (m[5] == '' or m[5] == nonce or not own) and (m[2] == '' or m[2] <= epoch) then
     redis.call('DEL', key)
-    redis.call('HSET', key, 'offer', text)
-    m = {'', '', '', '', text, ''}
+    redis.call('HSET', key, 'offer', text, 'run', run, 'master', master)
+    m = {'', '', '', '', text, run, master}
   end
   return about('ABOUT')
 end
 
-if op == 'INSTALL' and m[1] == '' and m[5] ~= '' and m[5] == nonce then
+if op == 'INSTALL' and m[1] == '' and m[5] ~= '' and m[5] == nonce and own then
   redis.call('DEL', key)
   redis.call('HSET', key, 'nonce', nonce, 'epoch', epoch, 'id', id, 'config', text, 'run', run,
     'master', master)

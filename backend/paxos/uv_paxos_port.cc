@@ -138,15 +138,17 @@ void UvPaxosPort::OnAppendSettings(const std::string& name, Node* node, const Hi
                  ": when a majority of the nodes restart at once, the registers are lost.");
 }
 
-// With a policy that goes by use the registers stay: nothing there is used as often.
+// Among keys of the same second LRU does not tell which is used more, so no allkeys policy is safe.
 void UvPaxosPort::OnMemorySettings(const std::string& name, Node* node, const HiredisReply& reply) {
-  if (reply.kind != Kind::kReply || SettingIn(reply.text, "maxmemory-policy") != "allkeys-random") {
-    return;
-  }
-  Warn(node, "Node " + name +
-                 " keeps registers of the fleet, but evicts keys at random (maxmemory-policy "
-                 "allkeys-random), them among others: when a majority of the nodes do so at once, "
-                 "the registers are lost. Set allkeys-lru, allkeys-lfu or another policy there.");
+  const std::string policy =
+      reply.kind == Kind::kReply ? SettingIn(reply.text, "maxmemory-policy") : std::string();
+  if (!policy.starts_with("allkeys-")) return;
+  Warn(node,
+       "Node " + name +
+           " keeps registers of the fleet, but may evict them, as any key (maxmemory-policy " +
+           policy +
+           "): when a majority of the nodes do so at once, the registers are lost. Set a "
+           "volatile policy or noeviction there, or name other servers in [fleet] servers.");
 }
 
 void UvPaxosPort::Forget(Node* node) {

@@ -177,6 +177,23 @@ TEST_F(PaxosChange, ANodeThatWasLostBeforeIsNotTakenBackBeforeItIsOverwritten) {
   EXPECT_FALSE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 5));
 }
 
+// It had offered itself, which was copied and comes home once it is an acceptor by that offer.
+TEST_F(PaxosChange, NorDoesAnOfferThatComesHome) {
+  PaxosAcceptor node;
+  PaxosAsk offer{PaxosAsk::Kind::kOffer};
+  offer.epoch = 1;
+  offer.text = "n";
+  EXPECT_EQ(node.Handle(offer).offer, "n");
+  const PaxosAcceptor old = node;
+  PaxosAsk install{PaxosAsk::Kind::kInstall, "n", 1, "id"};
+  install.text = "config";
+  EXPECT_EQ(node.Handle(install).kind, PaxosAnswer::Kind::kOk);
+  node.CopyOf(old);
+  EXPECT_EQ(node.Handle(install).kind, PaxosAnswer::Kind::kStranger);
+  offer.text = "other";
+  EXPECT_EQ(node.Handle(offer).offer, "other");
+}
+
 // What it had came home after it was restarted.
 TEST_F(PaxosChange, NorDoesAnOldCopyOfAnEarlierProcess) {
   const auto view = View({"n0", "n1", "n2"});
