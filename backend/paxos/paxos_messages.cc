@@ -100,7 +100,7 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
     answer.promised = Ballot::FromText(texts[1]);
     return answer;
   }
-  if (texts.size() != 7) return NoAnswer();
+  if (texts.size() != 8) return NoAnswer();
   if (kind == "ABOUT") {
     answer.kind = Kind::kAbout;
   } else if (kind == "STRANGER") {
@@ -120,6 +120,7 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
   answer.config = texts[4];
   answer.run = texts[5];
   answer.me = texts[6];
+  answer.voided = texts[7];
   return answer;
 }
 

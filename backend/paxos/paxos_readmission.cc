@@ -86,6 +86,7 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     PaxosAsk ask{PaxosAsk::Kind::kOffer};
     ask.epoch = config_->epoch;
     ask.name = seen.nonce;
+    if (view_->IsVoid(node, seen)) ask.nonce = seen.offer;
     for (const PaxosMember& member : config_->now) {
       // It was copied from there.
       if (member.nonce == seen.offer) ask.nonce = seen.offer;
@@ -93,7 +94,8 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     ask.text = view_->NewNonce();
     view_->AskNode(node, ask, [self = shared_from_this(), node](const PaxosAnswer& answer) {
       self->view_->ForgetStranger(node);
-      if (answer.kind == Kind::kAbout && !answer.offer.empty()) {
+      if (answer.kind == Kind::kAbout && !answer.offer.empty() &&
+          !self->view_->IsVoid(node, answer)) {
         self->offers_.push_back({node, answer.offer});
       }
       self->OnOne();
