@@ -100,6 +100,13 @@ class PaxosAcceptor {
 
   const std::string& nonce() const { return nonce_; }
   const std::string& config() const { return config_; }
+  // It may become an acceptor by what it offers.
+  bool offers() const { return nonce_.empty() && !offer_.empty() && own(); }
+  // What it accepted last.
+  std::string value(const std::string& name) const {
+    const auto found = registers_.find(name);
+    return found == registers_.end() ? std::string() : found->second.value;
+  }
   bool restarted() const { return joined_in_ != run; }
   // What it has was a copy that another node had of it.
   bool came_home() const {

@@ -92,7 +92,8 @@ PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t 
 }
 
 bool IsAsLeftOut(const PaxosMember& out, const std::string& nonce) {
-  return out.nonce.substr(0, out.nonce.rfind('/')) == nonce;
+  const std::string had = out.nonce.substr(0, out.nonce.rfind('/'));
+  return had == nonce || had == kAnyNonce;
 }
 
 PaxosConfig FoundingConfig(std::vector<PaxosMember> offers) {

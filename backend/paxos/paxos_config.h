@@ -50,6 +50,8 @@ struct PaxosConfig {
   std::string Id() const;
 };
 
+// Of a node that did not say what it has.
+inline constexpr const char* kAnyNonce = "?";
 // An entry of PaxosConfig::out, of a node that had that nonce when it was left out by that epoch.
 PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t epoch);
 // Whether a node that has this nonce is as it was then.

@@ -200,7 +200,7 @@ class Simulation {
           // restart the node within the same moment.)
           if (network_.acceptor(i).came_home()) break;
           // Without Keeps it is as lost as one that is empty: two at once may be too many.
-          if (network_.keeps || network_.Whole()) {
+          if (network_.keeps || network_.MayLose(i)) {
             network_.Restart(i, true);
           } else if (network_.Chance(100)) {
             network_.Restart(i, true);
@@ -210,7 +210,7 @@ class Simulation {
         // Who loses all at once has lost the registers: here one after the other does.
         case 2:
         case 3:
-          if (network_.Whole()) network_.Restart(i, false);
+          if (network_.MayLose(i)) network_.Restart(i, false);
           break;
         case 4:
           ChangePlan();
@@ -240,14 +240,16 @@ class Simulation {
     }
   }
 
-  // In order: what is overwritten then is no loss, whatever else was lost.
+  // In order: what is overwritten then is no loss, whatever else was lost. (Of two owners of the
+  // node the earlier one has no way to it any more.)
   void Release(size_t i) {
     const std::string run = network_.acceptor(i).run;
     members_[network_.Draw(kMembers)]->Release(
         network_.names()[i], [this, i, run](const NodeRelease& release) {
           if (!release.done) return;
-          network_.After(network_.Draw(100), [this, i, run] {
-            if (network_.acceptor(i).run != run) return;
+          const uint64_t which = ++releases_[i];
+          network_.After(network_.Draw(100), [this, i, run, which] {
+            if (network_.acceptor(i).run != run || which != releases_[i]) return;
             network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
             ++overwritten_;
           });
@@ -257,7 +259,7 @@ class Simulation {
   // By REPLICAOF: with another's data, or with an older copy of its own that another had.
   void Overwrite(size_t i) {
     if (network_.Chance(500)) {
-      if (network_.Whole()) {
+      if (network_.MayLose(i)) {
         network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
       }
       return;
@@ -265,7 +267,7 @@ class Simulation {
     const PaxosAcceptor old = network_.acceptor(i);
     network_.After(network_.Draw(200), [this, i, old] {
       // Of an earlier process it is none of its own.
-      if (network_.Whole() && network_.acceptor(i).run == old.run) {
+      if (network_.MayLose(i) && network_.acceptor(i).run == old.run) {
         network_.acceptor(i).CopyOf(old);
       }
     });
@@ -314,6 +316,7 @@ class Simulation {
   bool lossy_ = false;
   std::vector<std::string> wanted_;
   uint64_t plan_ = 1;
+  std::map<size_t, uint64_t> releases_;  // by node
   uint64_t overwritten_ = 0;
 };
 
