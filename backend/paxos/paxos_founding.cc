@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
-#include <set>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -65,7 +65,8 @@ class Founding : public std::enable_shared_from_this<Founding> {
     if (latest > 0) {
       AdoptBest(configs, latest);
     } else if (!configs.empty()) {
-      GoOn(configs);
+      const auto skip = static_cast<ptrdiff_t>(view_->Random(configs.size()));
+      Complete(std::next(configs.begin(), skip)->second);
       return;
     } else if (offering_ && offers == nodes_.size()) {
       Found();
@@ -95,74 +96,80 @@ class Founding : public std::enable_shared_from_this<Founding> {
     Complete(first);
   }
 
-  // Somebody began, whoever it was, and by whichever nodes.
-  void GoOn(std::map<std::string, PaxosConfig> configs) {
-    std::erase_if(configs, [this](const auto& each) { return IsDead(each.first, each.second); });
-    if (!configs.empty()) {
-      const auto skip = static_cast<ptrdiff_t>(view_->Random(configs.size()));
-      Complete(std::next(configs.begin(), skip)->second);
-      return;
-    }
-    // Those who began had other nodes each, and got in each other's way.
-    left_ = 1;  // until all are asked
-    const auto on_one = [self = shared_from_this()](const PaxosAnswer&) {
-      if (--self->left_ == 0) self->end_();
-    };
-    for (const auto& [node, answer] : answers_) {
-      if (answer.nonce.empty()) continue;
-      ++left_;
-      PaxosAsk ask{PaxosAsk::Kind::kOffer};
-      ask.name = answer.nonce;
-      ask.text = view_->NewNonce();
-      view_->AskNode(node, ask, on_one);
-    }
-    on_one({});
-  }
-
-  // One of its nodes followed another config by the same offer, of which it had but one.
-  bool IsDead(const std::string& text, const PaxosConfig& config) const {
-    return std::any_of(config.now.begin(), config.now.end(), [&](const PaxosMember& member) {
-      const auto answer = answers_.find(member.node);
-      if (answer == answers_.end()) return false;
-      const PaxosAnswer& its = answer->second;
-      return (its.nonce == member.nonce && its.config != text) ||
-             its.voided.find(member.nonce + ' ') != std::string::npos;
-    });
-  }
-
-  // It holds once all of its nodes have followed it: no other one can come that far then, unless a
-  // node has lost its data, and that one's other nodes would still be this one's.
+  // Makes it the config that holds, if nothing stands in the way; whoever began it, and by whichever
+  // nodes.
+  //
+  // It holds once each of its nodes has followed it or has lost, for good, what it was to follow it
+  // by: where two configs have nodes in common, one of those that lost nothing keeps the other from
+  // coming that far.
   void Complete(const PaxosConfig& config) {
-    const auto founding = std::make_shared<const PaxosConfig>(config);
+    founding_ = std::make_shared<const PaxosConfig>(config);
     left_ = config.now.size();
     PaxosAsk ask{PaxosAsk::Kind::kRead};
     ask.name = kConfigRegister;
-    for (const PaxosMember& member : config.now) {
-      view_->Ask(founding, member, ask,
-                 [self = shared_from_this(), founding, member](const PaxosAnswer& answer) {
-                   self->OnFollowed(*founding, member, answer);
+    for (size_t i = 0; i < config.now.size(); ++i) {
+      view_->Ask(founding_, config.now[i], ask,
+                 [self = shared_from_this(), i](const PaxosAnswer& answer) {
+                   self->OnFollowed(i, answer);
                  });
     }
   }
 
-  void OnFollowed(const PaxosConfig& config, const PaxosMember& member, const PaxosAnswer& answer) {
-    followed_ += answer.kind == AnswerKind::kOk;
-    if (answer.kind == AnswerKind::kStranger || answer.kind == AnswerKind::kRestarted) {
-      lost_.insert(member.node);
+  void OnFollowed(size_t place, const PaxosAnswer& answer) {
+    followed_.resize(founding_->now.size());
+    const PaxosMember& member = founding_->now[place];
+    const bool is_it = answer.nonce == member.nonce;
+    if (answer.kind == AnswerKind::kOk) {
+      followed_[place] = true;
+    } else if (answer.kind == AnswerKind::kOther) {
+      // By one nonce it follows one of them.
+      dead_ |= is_it && answer.epoch == 0;
+    } else if (answer.kind == AnswerKind::kRestarted) {
+      if (!view_->Keeps(member.node)) Renew(member.node, member.nonce, {});
+    } else if (answer.kind == AnswerKind::kStranger) {
+      if (answer.voided.find(member.nonce + ' ') != std::string::npos) {
+        dead_ = true;
+      } else if (!is_it && answer.offer != member.nonce) {
+        ++lost_;
+      } else if (is_it) {
+        Renew(member.node, member.nonce, {});
+      } else if (view_->IsVoid(member.node, answer)) {
+        Renew(member.node, {}, member.nonce);
+      }
     }
     if (--left_ > 0) return;
-    if (followed_ == config.now.size()) {
+    Judge();
+    end_();
+  }
+
+  void Judge() {
+    const size_t followed =
+        static_cast<size_t>(std::count(followed_.begin(), followed_.end(), true));
+    const size_t all = founding_->now.size();
+    if (dead_) {
+      // Those who began had other nodes each, and got in each other's way.
+      for (size_t i = 0; i < all; ++i) {
+        const PaxosMember& member = founding_->now[i];
+        if (followed_[i]) Renew(member.node, member.nonce, {});
+      }
+    } else if (followed + lost_ == all && founding_->IsQuorum(followed_)) {
       view_->Complain({});
-      PaxosConfig first = config;
+      PaxosConfig first = *founding_;
       first.epoch = 1;
       view_->Adopt(first);
-    } else if (!lost_.empty()) {
-      // Nobody can tell any more whether it had come to hold before.
-      view_->Complain(*lost_.begin() +
-                      " lost its data while the registers were founded: unless another node has "
-                      "them, end all members, delete the hash of the registers on all nodes, start");
+    } else if (all - lost_ <= all / 2) {
+      view_->Complain("too many nodes lost their data while the registers were founded: end all "
+                      "members, delete the hash of the registers on all nodes, start");
     }
-    end_();
+  }
+
+  // What that node is, of a config that does not hold yet, or offers, it will not be any more.
+  void Renew(const std::string& node, const std::string& nonce, const std::string& offer) {
+    PaxosAsk ask{PaxosAsk::Kind::kOffer};
+    ask.name = nonce;
+    ask.nonce = offer;
+    ask.text = view_->NewNonce();
+    view_->AskNode(node, ask, [](const PaxosAnswer&) {});
   }
 
   // The latest; of equally late ones, of nodes that have nothing to do with each other, what most
@@ -187,8 +194,10 @@ class Founding : public std::enable_shared_from_this<Founding> {
   size_t left_ = 0;
   bool offering_ = false;
   std::map<std::string, PaxosAnswer> answers_;  // of kAbout
-  size_t followed_ = 0;
-  std::set<std::string> lost_;
+  PaxosView::ConfigPtr founding_;
+  std::vector<bool> followed_;  // by its nodes' places
+  size_t lost_ = 0;
+  bool dead_ = false;
 };
 
 }  // namespace

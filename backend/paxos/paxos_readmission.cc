@@ -140,7 +140,10 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     std::erase_if(stay, [&](const PaxosMember& each) { return !Has(wanted, each.node); });
     if (stay.size() < std::max(kLeastPaxosNodes, wanted.size() / 2 + 1)) return;
     joint->next = std::move(stay);
-    std::erase_if(joint->out, [&](const PaxosMember& each) { return !Has(wanted, each.node); });
+    // A plan that others follow already may want them.
+    std::erase_if(joint->out, [&](const PaxosMember& each) {
+      return !Has(wanted, each.node) && view_->IsOverdue(each);
+    });
     joint->plan = view_->plan();
   }
 
@@ -300,7 +303,8 @@ class Release : public std::enable_shared_from_this<Release> {
     const PaxosMember* const out = Find(config->out, node_);
     // By an earlier release it may come back at any moment.
     const bool is_out = out != nullptr && out->nonce == out_;
-    if (!is_one && (is_out || !Has(view_->wanted(), node_))) {
+    const bool may_come = view_->plan() > 0 || Has(view_->wanted(), node_);
+    if (!is_one && (is_out || !may_come)) {
       done_({true, false, {}});
     } else if (++tries_ > kTries) {
       done_({false, true, "not enough of the others answer"});

@@ -118,11 +118,29 @@ class Simulation {
 
   void StartMember(size_t i) {
     PaxosOptions options;
-    options.nodes = network_.names();
+    options.nodes = ConfiguredNodes();
     options.proposer = options.seed = ++proposers_ * 7919 + network_.Draw(1000);
     options.time_limit_ms = 400;
     members_[i] = std::make_unique<PaxosRegisters>(ports_[i].get(), options, "simulated nodes");
-    if (plan_ > 1) members_[i]->Follow(plan_, wanted_);
+    Tell(i, plan_, wanted_);
+  }
+
+  // Before there is a fleet the members' config files may differ, in one node each.
+  std::vector<std::string> ConfiguredNodes() {
+    std::vector<std::string> names = network_.names();
+    if (names.size() > 3 && network_.Chance(300)) {
+      names.erase(names.begin() + static_cast<long>(network_.Draw(names.size())));
+    }
+    return names;
+  }
+
+  // The plans are in the registers, so that who does not know these does not hear of any.
+  void Tell(size_t i, uint64_t plan, const std::vector<std::string>& names) {
+    if (members_[i]->epoch() > 0) {
+      members_[i]->Follow(plan, names);
+      return;
+    }
+    network_.After(20, [=, this] { Tell(i, plan, names); });
   }
 
   std::string SomeName() {
@@ -228,6 +246,9 @@ class Simulation {
 
   // Members hear of it one after the other.
   void ChangePlan() {
+    const bool known = std::any_of(members_.begin(), members_.end(),
+                                   [](const auto& member) { return member->epoch() > 0; });
+    if (!known) return;
     std::vector<std::string> names = network_.names();
     while (names.size() > 3 && network_.Chance(700)) {
       names.erase(names.begin() + static_cast<long>(network_.Draw(names.size())));
@@ -236,7 +257,7 @@ class Simulation {
     ++plan_;
     for (size_t i = 0; i < kMembers; ++i) {
       network_.After(network_.Draw(300),
-                     [this, i, names, plan = plan_] { members_[i]->Follow(plan, names); });
+                     [this, i, names, plan = plan_] { Tell(i, plan, names); });
     }
   }
 
@@ -244,10 +265,10 @@ class Simulation {
   // node the earlier one has no way to it any more.)
   void Release(size_t i) {
     const std::string run = network_.acceptor(i).run;
+    const uint64_t which = ++releases_[i];
     members_[network_.Draw(kMembers)]->Release(
-        network_.names()[i], [this, i, run](const NodeRelease& release) {
+        network_.names()[i], [this, i, run, which](const NodeRelease& release) {
           if (!release.done) return;
-          const uint64_t which = ++releases_[i];
           network_.After(network_.Draw(100), [this, i, run, which] {
             if (network_.acceptor(i).run != run || which != releases_[i]) return;
             network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
@@ -276,7 +297,7 @@ class Simulation {
   // Without faults all is well again, if a majority has lost nothing.
   void Heal() {
     network_.faults = {};
-    for (const auto& member : members_) member->Follow(plan_, wanted_);
+    for (size_t i = 0; i < kMembers; ++i) Tell(i, plan_, wanted_);
     for (size_t i = 0; i < network_.size(); ++i) network_.SetDown(i, false);
     for (size_t i = 0; i < kMembers && !lossy_; ++i) {
       for (const char* name : {"a", "b/0", "b/1", "b/2"}) {
