@@ -101,7 +101,9 @@ class PaxosAcceptor {
   const std::string& nonce() const { return nonce_; }
   const std::string& config() const { return config_; }
   // It may become an acceptor by what it offers.
-  bool offers() const { return nonce_.empty() && !offer_.empty() && own(); }
+  bool offers(bool keeps) const {
+    return nonce_.empty() && !offer_.empty() && !came_home() && (keeps || own());
+  }
   // What it accepted last.
   std::string value(const std::string& name) const {
     const auto found = registers_.find(name);
@@ -133,7 +135,7 @@ class PaxosAcceptor {
     answer.epoch = epoch_;
     answer.offer = offer_;
     answer.config = config_;
-    if (joined_in_ != run || own()) answer.run = joined_in_;
+    if (!came_home()) answer.run = joined_in_;
     answer.me = run;
     answer.voided = voided_;
     return answer;

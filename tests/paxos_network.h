@@ -110,7 +110,7 @@ class PaxosNetwork {
   // Whether that node may lose its data: none else has, of those that are acceptors or are to be.
   // (Of a node that has offered itself nobody may know yet whether it is to be one.)
   bool MayLose(size_t i) const {
-    if (!Whole() || nodes_[i].acceptor.offers()) return false;
+    if (!Whole() || nodes_[i].acceptor.offers(keeps)) return false;
     uint64_t agreed = 0;  // or about to be
     uint64_t known = 0;
     for (const Node& node : nodes_) {

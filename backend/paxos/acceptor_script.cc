@@ -19,7 +19,7 @@ local m = redis.call('HMGET', key, 'nonce', 'epoch', 'id', 'config', 'offer', 'r
   'void')
 for i = 1, 8 do m[i] = m[i] or '' end
 local own = m[6] == run and (master == '' or m[7] == master)
-if m[6] == run and not own then m[6] = '' end
+if master ~= '' and not own then m[6] = '' end
 local function about(kind) return {kind, m[1], m[2], m[5], m[4], m[6], run, m[8]} end
 
 if op == 'HELLO' then return about('ABOUT') end

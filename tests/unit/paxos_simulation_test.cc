@@ -125,11 +125,13 @@ class Simulation {
     Tell(i, plan_, wanted_);
   }
 
-  // Before there is a fleet the members' config files may differ, in one node each.
+  // Before there is a fleet the members' config files may differ, in one node each. (What is founded
+  // by some is told to the others by nodes that both name, which must not all lose it.)
   std::vector<std::string> ConfiguredNodes() {
     std::vector<std::string> names = network_.names();
     if (names.size() > 3 && network_.Chance(300)) {
       names.erase(names.begin() + static_cast<long>(network_.Draw(names.size())));
+      differ_ = true;
     }
     return names;
   }
@@ -220,7 +222,7 @@ class Simulation {
           // Without Keeps it is as lost as one that is empty: two at once may be too many.
           if (network_.keeps || network_.MayLose(i)) {
             network_.Restart(i, true);
-          } else if (network_.Chance(100)) {
+          } else if (!differ_ && network_.Chance(100)) {
             network_.Restart(i, true);
             lossy_ = true;
           }
@@ -335,6 +337,7 @@ class Simulation {
   uint64_t proposers_ = 0;
   uint64_t texts_ = 0;
   bool lossy_ = false;
+  bool differ_ = false;  // the members' config files
   std::vector<std::string> wanted_;
   uint64_t plan_ = 1;
   std::map<size_t, uint64_t> releases_;  // by node
