@@ -7,11 +7,15 @@ namespace gemel {
 // replica since it became an acceptor, or since it was restarted, has another master_replid2 than
 // then: what it has may be a copy of its own of earlier, which came home from another node. (A
 // master that had no replica for an hour forgets it, which says nothing.)
+// Who may evict the hash as any other key says nothing either: among keys of the same second LRU does
+// not tell which is used more, and a majority may do so at once.
 const char* const kAcceptorScript = R"lua(
 local key = KEYS[1]
 local op, nonce, epoch, id, name, ballot, text = unpack(ARGV)
 local rep = redis.call('INFO', 'replication')
 if string.find(rep, 'role:slave', 1, true) then return {'REPLICA'} end
+local evicts = string.match(redis.call('INFO', 'memory'), 'maxmemory_policy:(allkeys%-%a+)')
+if evicts then return {'EVICTS', evicts} end
 local master = string.match(rep, 'master_replid2:(%x+)') or ''
 if not string.find(master, '[^0]') then master = '' end
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')

@@ -95,6 +95,11 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
     answer.why = "it is a replica of another server at the moment";
     return answer;
   }
+  if (kind == "EVICTS" && texts.size() == 2) {
+    answer.evicts = texts[1];
+    answer.why = "it may evict the registers as any key (maxmemory-policy " + texts[1] + ")";
+    return answer;
+  }
   if (kind == "CONFLICT" && texts.size() == 2) {
     answer.kind = Kind::kConflict;
     answer.promised = Ballot::FromText(texts[1]);

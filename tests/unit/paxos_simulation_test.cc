@@ -229,8 +229,11 @@ class Simulation {
           break;
         // Who loses all at once has lost the registers: here one after the other does.
         case 2:
-        case 3:
           if (network_.MayLose(i)) network_.Restart(i, false);
+          break;
+        // By FLUSHALL, say.
+        case 3:
+          if (network_.MayLose(i)) network_.acceptor(i).Lose();
           break;
         case 4:
           ChangePlan();
