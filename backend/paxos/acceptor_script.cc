@@ -7,8 +7,8 @@ namespace gemel {
 // replica since it became an acceptor, or since it was restarted, has another master_replid2 than
 // then: what it has may be a copy of its own of earlier, which came home from another node. (A
 // master that had no replica for an hour forgets it, which says nothing.)
-// Who may evict the hash as any other key says nothing either: among keys of the same second LRU does
-// not tell which is used more, and a majority may do so at once.
+// Who may evict the hash as any other key says nothing either: among keys of the same second LRU
+// does not tell which is used more, and a majority may do so at once.
 const char* const kAcceptorScript = R"lua(
 local key = KEYS[1]
 local op, nonce, epoch, id, name, ballot, text = unpack(ARGV)

@@ -96,8 +96,8 @@ class Founding : public std::enable_shared_from_this<Founding> {
     Complete(first);
   }
 
-  // Makes it the config that holds, if nothing stands in the way; whoever began it, and by whichever
-  // nodes.
+  // Makes it the config that holds, if nothing stands in the way; whoever began it, and by
+  // whichever nodes.
   //
   // It holds once each of its nodes has followed it or has lost, for good, what it was to follow it
   // by: where two configs have nodes in common, one of those that lost nothing keeps the other from
@@ -158,8 +158,9 @@ class Founding : public std::enable_shared_from_this<Founding> {
       first.epoch = 1;
       view_->Adopt(first);
     } else if (all - lost_ <= all / 2) {
-      view_->Complain("too many nodes lost their data while the registers were founded: end all "
-                      "members, delete the hash of the registers on all nodes, start");
+      view_->Complain(
+          "too many nodes lost their data while the registers were founded: end all "
+          "members, delete the hash of the registers on all nodes, start");
     }
   }
 

@@ -52,8 +52,8 @@ struct PaxosAnswer {
   };
   Kind kind = Kind::kSilent;
   std::string why = {};  // kSilent: a phrase
-  // kSilent: the maxmemory-policy for which it neither becomes an acceptor nor is one, as long as it
-  // has that.
+  // kSilent: the maxmemory-policy for which it neither becomes an acceptor nor is one, as long as
+  // it has that.
   std::string evicts = {};
   Ballot promised = {};  // kOk of kRead, kConflict
   Ballot accepted = {};  // kOk of kRead and kPrepare

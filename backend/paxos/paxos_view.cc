@@ -158,9 +158,9 @@ bool PaxosView::Remedy(const Question& question, const PaxosAnswer& answer,
     remedy->text = question.config->Encode();
     return true;
   }
-  const bool restarted = offers ? !IsVoid(question.member.node, answer)
-                                : answer.kind == AnswerKind::kRestarted &&
-                                      port_->Keeps(question.member.node);
+  const bool restarted =
+      offers ? !IsVoid(question.member.node, answer)
+             : answer.kind == AnswerKind::kRestarted && port_->Keeps(question.member.node);
   if (restarted) {
     remedy->kind = PaxosAsk::Kind::kResume;
     remedy->name = answer.run;

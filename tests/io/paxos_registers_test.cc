@@ -366,8 +366,9 @@ TEST_F(PaxosRegistersTest, WhoMayEvictThemDoesNotCount) {
   std::vector<std::string> warnings;
   const std::unique_ptr<Registers> view = nodes.View(&loop_, 600, &warnings);
   EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
-  EXPECT_NE(view->trouble().find("may evict the registers as any key (maxmemory-policy allkeys-lfu)"),
-            std::string::npos)
+  EXPECT_NE(
+      view->trouble().find("may evict the registers as any key (maxmemory-policy allkeys-lfu)"),
+      std::string::npos)
       << view->trouble();
   EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(),
                           [](const std::string& each) {

@@ -125,8 +125,8 @@ class Simulation {
     Tell(i, plan_, wanted_);
   }
 
-  // Before there is a fleet the members' config files may differ, in one node each. (What is founded
-  // by some is told to the others by nodes that both name, which must not all lose it.)
+  // Before there is a fleet the members' config files may differ, in one node each. (What is
+  // founded by some is told to the others by nodes that both name, which must not all lose it.)
   std::vector<std::string> ConfiguredNodes() {
     std::vector<std::string> names = network_.names();
     if (names.size() > 3 && network_.Chance(300)) {
@@ -261,8 +261,7 @@ class Simulation {
     wanted_ = names;
     ++plan_;
     for (size_t i = 0; i < kMembers; ++i) {
-      network_.After(network_.Draw(300),
-                     [this, i, names, plan = plan_] { Tell(i, plan, names); });
+      network_.After(network_.Draw(300), [this, i, names, plan = plan_] { Tell(i, plan, names); });
     }
   }
 
