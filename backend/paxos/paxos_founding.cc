@@ -153,11 +153,10 @@ class Founding : public std::enable_shared_from_this<Founding> {
         if (followed_[i]) Renew(member.node, member.nonce, {});
       }
     } else if (followed + lost_ == all && founding_->IsQuorum(followed_)) {
-      view_->Complain({});
       PaxosConfig first = *founding_;
       first.epoch = 1;
       view_->Adopt(first);
-    } else if (all - lost_ <= all / 2) {
+    } else if (all - lost_ <= all / 2 && answers_.size() == nodes_.size()) {
       view_->Complain(
           "too many nodes lost their data while the registers were founded: end all "
           "members, delete the hash of the registers on all nodes, start");

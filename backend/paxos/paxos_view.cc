@@ -38,6 +38,7 @@ void PaxosView::Want(std::vector<std::string> nodes, uint64_t plan) {
 void PaxosView::Adopt(const PaxosConfig& config) {
   if (config_ != nullptr && config_->epoch >= config.epoch) return;
   config_ = std::make_shared<const PaxosConfig>(config);
+  complaint_.clear();
   config_id_ = config.Id();
   const std::vector<PaxosMember> acceptors = config.Acceptors();
   std::erase_if(strangers_, [&](const auto& stranger) {
