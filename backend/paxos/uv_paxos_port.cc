@@ -76,6 +76,7 @@ void UvPaxosPort::Send(const std::shared_ptr<Question>& question) {
     to->answered = reply.kind == Kind::kReply;
     if (reply.kind == Kind::kReply) {
       const PaxosAnswer answer = PaxosAnswer::Parse(question->ask.kind, reply.frame);
+      to->answered = answer.evicts.empty();
       WarnOfPolicy(question->node, to, answer.evicts);
       question->done(answer);
       return;
