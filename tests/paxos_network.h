@@ -108,8 +108,8 @@ class PaxosNetwork {
   }
 
   // Whether that node may lose its data: none else has, of those that are acceptors or are to be.
-  // (Of a node that has offered itself nobody may know yet whether it is to be one. Once a change is
-  // agreed, a majority of the new ones is needed, too: with two of four lost it never ends.)
+  // (Of a node that has offered itself nobody may know yet whether it is to be one. Once a change
+  // is agreed, a majority of the new ones is needed, too: with two of four lost it never ends.)
   bool MayLose(size_t i) const {
     if (!Whole() || nodes_[i].acceptor.offers(keeps)) return false;
     uint64_t agreed = 0;  // or about to be
