@@ -250,7 +250,7 @@ TEST_F(PaxosChange, ANodeThatWasRestartedOffersWhatItKept) {
 TEST_F(PaxosChange, ANodeThatIsLostWhileTheyAreFoundedDoesNotHoldItUp) {
   for (const auto& [kind, text] :
        {std::pair(PaxosAsk::Kind::kOffer, "n"), std::pair(PaxosAsk::Kind::kInstall, "")}) {
-    const PaxosConfig first{0, {{"n0", "n"}, {"n1", "m"}, {"n2", "o"}}};
+    const PaxosConfig first{0, {{"n0", "n"}, {"n1", "m"}, {"n2", "o"}}, {}};
     for (size_t i = 0; i < 2; ++i) {
       PaxosAsk ask{kind, first.now[i].nonce, 0, first.Id()};
       ask.text = text[0] == 0 ? first.Encode() : first.now[i].nonce;
