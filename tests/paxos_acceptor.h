@@ -39,9 +39,11 @@ class PaxosAcceptor {
     using Kind = PaxosAsk::Kind;
     if (ask.kind == Kind::kHello) return About(PaxosAnswer::Kind::kAbout);
     if (ask.kind == Kind::kOffer) {
-      if (nonce_ == ask.name && (offer_.empty() || offer_ == ask.nonce || !own()) &&
-          epoch_ <= ask.epoch) {
+      if (nonce_ == ask.name && (offer_.empty() || offer_ == ask.nonce) && epoch_ <= ask.epoch) {
+        std::string voided = voided_;
+        if (!nonce_.empty() && own() && epoch_ == 0) voided += nonce_ + ' ';
         Forget();
+        voided_ = std::move(voided);
         offer_ = ask.text;
         joined_in_ = run;
         joined_after_ = master;
@@ -50,13 +52,16 @@ class PaxosAcceptor {
     }
     if (ask.kind == Kind::kInstall && nonce_.empty() && !offer_.empty() && offer_ == ask.nonce &&
         own()) {
+      std::string voided = std::move(voided_);
       Forget();
+      voided_ = std::move(voided);
       nonce_ = ask.nonce;
       joined_in_ = run;
       joined_after_ = master;
       return Install(ask);
     }
-    if (nonce_.empty() || nonce_ != ask.nonce) return About(PaxosAnswer::Kind::kStranger);
+    const std::string& is = nonce_.empty() ? offer_ : nonce_;
+    if (is.empty() || is != ask.nonce) return About(PaxosAnswer::Kind::kStranger);
     if (came_home()) return About(PaxosAnswer::Kind::kStranger);
     if (ask.kind == Kind::kResume) {
       if (joined_in_ == ask.name) {
@@ -65,6 +70,7 @@ class PaxosAcceptor {
       }
       return {PaxosAnswer::Kind::kOk};
     }
+    if (nonce_.empty()) return About(PaxosAnswer::Kind::kStranger);
     if (joined_in_ != run) return About(PaxosAnswer::Kind::kRestarted);
     if (epoch_ > ask.epoch || (epoch_ == ask.epoch && id_ != ask.config_id)) {
       return About(PaxosAnswer::Kind::kOther);
@@ -94,6 +100,15 @@ class PaxosAcceptor {
 
   const std::string& nonce() const { return nonce_; }
   const std::string& config() const { return config_; }
+  // It may become an acceptor by what it offers.
+  bool offers(bool keeps) const {
+    return nonce_.empty() && !offer_.empty() && !came_home() && (keeps || own());
+  }
+  // What it accepted last.
+  std::string value(const std::string& name) const {
+    const auto found = registers_.find(name);
+    return found == registers_.end() ? std::string() : found->second.value;
+  }
   bool restarted() const { return joined_in_ != run; }
   // What it has was a copy that another node had of it.
   bool came_home() const {
@@ -120,8 +135,9 @@ class PaxosAcceptor {
     answer.epoch = epoch_;
     answer.offer = offer_;
     answer.config = config_;
-    answer.run = joined_in_;
+    if (!came_home()) answer.run = joined_in_;
     answer.me = run;
+    answer.voided = voided_;
     return answer;
   }
 
@@ -168,6 +184,7 @@ class PaxosAcceptor {
 
   std::string nonce_;
   std::string offer_;
+  std::string voided_;
   std::string id_;
   std::string config_;
   std::string joined_in_;     // the run

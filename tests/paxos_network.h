@@ -3,6 +3,7 @@
 #ifndef GEMEL_TESTS_PAXOS_NETWORK_H_
 #define GEMEL_TESTS_PAXOS_NETWORK_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "backend/paxos/paxos_config.h"
+#include "backend/paxos/paxos_operation.h"
+#include "backend/paxos/paxos_value.h"
 #include "tests/paxos_acceptor.h"
 
 namespace gemel {
@@ -84,7 +87,7 @@ class PaxosNetwork {
   void SetDown(size_t i, bool down) { nodes_[i].down = down; }
 
   // Whether each is an acceptor of the last config, which is no joint one.
-  bool Whole() {
+  bool Whole() const {
     PaxosConfig last;
     for (const Node& node : nodes_) {
       PaxosConfig config;
@@ -102,6 +105,26 @@ class PaxosNetwork {
       }
     }
     return true;
+  }
+
+  // Whether that node may lose its data: none else has, of those that are acceptors or are to be.
+  // (Of a node that has offered itself nobody may know yet whether it is to be one. Once a change
+  // is agreed, a majority of the new ones is needed, too: with two of four lost it never ends.)
+  bool MayLose(size_t i) const {
+    if (!Whole() || nodes_[i].acceptor.offers(keeps)) return false;
+    uint64_t agreed = 0;  // or about to be
+    uint64_t known = 0;
+    for (const Node& node : nodes_) {
+      PaxosConfig config;
+      PaxosValue value;
+      if (PaxosConfig::Decode(node.acceptor.config(), &config)) {
+        known = std::max(known, config.epoch);
+      }
+      if (PaxosValue::Decode(node.acceptor.value(kConfigRegister), &value)) {
+        agreed = std::max(agreed, value.version + 1);
+      }
+    }
+    return agreed <= known;
   }
 
   // One member's way to the nodes.

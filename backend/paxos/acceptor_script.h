@@ -11,8 +11,9 @@ namespace gemel {
 // Fields of the hash: nonce, epoch, id and config (of the config that holds), run (the run_id in
 // which it became an acceptor, or offered itself), master (its master_replid2 then; empty: it was
 // no replica before), offer (of who is none yet), and of a register NAME p:NAME (the ballot
-// promised last), a:NAME (accepted) and v:NAME (the value). It is one hash so that nothing can be
-// lost of it without all being lost: without the nonce it is an acceptor no more.
+// promised last), a:NAME (accepted) and v:NAME (the value); and void (nonces by which it followed a
+// config that never came to hold). It is one hash so that nothing can be lost of it without all
+// being lost: without the nonce it is an acceptor no more.
 extern const char* const kAcceptorScript;
 // What a node is asked before another one copies its data: a hash that is none of its own, but came
 // with data that was copied to it, goes, so that it does not come back to where it is from. Without

@@ -79,7 +79,7 @@ bool PaxosConfig::Decode(std::string_view text, PaxosConfig* config) {
     if (some == nullptr) return false;
     some->push_back({std::string(line.substr(second + 1)), std::string(nonce)});
   }
-  return config->epoch > 0 && !config->now.empty();
+  return !config->now.empty();
 }
 
 std::string PaxosConfig::Id() const {
@@ -92,7 +92,8 @@ PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t 
 }
 
 bool IsAsLeftOut(const PaxosMember& out, const std::string& nonce) {
-  return out.nonce.substr(0, out.nonce.rfind('/')) == nonce;
+  const std::string had = out.nonce.substr(0, out.nonce.rfind('/'));
+  return had == nonce || had == kAnyNonce;
 }
 
 PaxosConfig FoundingConfig(std::vector<PaxosMember> offers) {
@@ -105,7 +106,7 @@ PaxosConfig FoundingConfig(std::vector<PaxosMember> offers) {
                     [&](const PaxosMember& other) { return other.nonce == offer.nonce; });
     if (!known) different.push_back(std::move(offer));
   }
-  return {1, std::move(different), {}};
+  return {0, std::move(different), {}};
 }
 
 }  // namespace gemel

@@ -25,7 +25,7 @@ struct PaxosMember {
 // Immutable. Epoch n + 1 is agreed on by the acceptors of epoch n, so that there is one of each.
 // While the acceptors change (`next`), a majority of both is needed for everything.
 struct PaxosConfig {
-  uint64_t epoch = 0;
+  uint64_t epoch = 0;  // 0: that of 1, which does not hold before all of its acceptors follow it
   std::vector<PaxosMember> now;
   std::vector<PaxosMember> next;  // empty: no change is under way
   // The version of the fleet's plan by whose nodes it goes; 0: of none. By an older plan nobody
@@ -50,13 +50,15 @@ struct PaxosConfig {
   std::string Id() const;
 };
 
+// Of a node that did not say what it has.
+inline constexpr const char* kAnyNonce = "?";
 // An entry of PaxosConfig::out, of a node that had that nonce when it was left out by that epoch.
 PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t epoch);
 // Whether a node that has this nonce is as it was then.
 bool IsAsLeftOut(const PaxosMember& out, const std::string& nonce);
 
-// The first of all: of nodes by what each of them offered. The same for all who found it. Of
-// addresses that lead to the same server, which offers the same to all, one counts.
+// The one before the first, of epoch 0: of nodes by what each of them offered. The same for all who
+// found it. Of addresses that lead to the same server, which offers the same to all, one counts.
 PaxosConfig FoundingConfig(std::vector<PaxosMember> offers);
 
 }  // namespace gemel

@@ -86,6 +86,7 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     PaxosAsk ask{PaxosAsk::Kind::kOffer};
     ask.epoch = config_->epoch;
     ask.name = seen.nonce;
+    if (view_->IsVoid(node, seen)) ask.nonce = seen.offer;
     for (const PaxosMember& member : config_->now) {
       // It was copied from there.
       if (member.nonce == seen.offer) ask.nonce = seen.offer;
@@ -93,7 +94,8 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     ask.text = view_->NewNonce();
     view_->AskNode(node, ask, [self = shared_from_this(), node](const PaxosAnswer& answer) {
       self->view_->ForgetStranger(node);
-      if (answer.kind == Kind::kAbout && !answer.offer.empty()) {
+      if (answer.kind == Kind::kAbout && !answer.offer.empty() &&
+          !self->view_->IsVoid(node, answer)) {
         self->offers_.push_back({node, answer.offer});
       }
       self->OnOne();
@@ -138,7 +140,10 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     std::erase_if(stay, [&](const PaxosMember& each) { return !Has(wanted, each.node); });
     if (stay.size() < std::max(kLeastPaxosNodes, wanted.size() / 2 + 1)) return;
     joint->next = std::move(stay);
-    std::erase_if(joint->out, [&](const PaxosMember& each) { return !Has(wanted, each.node); });
+    // A plan that others follow already may want them.
+    std::erase_if(joint->out, [&](const PaxosMember& each) {
+      return !Has(wanted, each.node) && view_->IsOverdue(each);
+    });
     joint->plan = view_->plan();
   }
 
@@ -150,11 +155,16 @@ class AcceptorChange : public std::enable_shared_from_this<AcceptorChange> {
     PaxosAsk ask{PaxosAsk::Kind::kRead};
     ask.name = kConfigRegister;
     for (const PaxosMember& member : joint.next) {
+      ++left_;
       if (std::find(config_->now.begin(), config_->now.end(), member) == config_->now.end()) {
-        ++there_;  // it has just offered itself
+        view_->AskNode(
+            member.node, {}, [self = shared_from_this(), member](const PaxosAnswer& answer) {
+              self->there_ +=
+                  answer.offer == member.nonce && !self->view_->IsVoid(member.node, answer);
+              self->OnThere();
+            });
         continue;
       }
-      ++left_;
       view_->Ask(config_, member, ask, [self = shared_from_this()](const PaxosAnswer& answer) {
         self->there_ += answer.kind == Kind::kOk;
         self->OnThere();
@@ -291,8 +301,10 @@ class Release : public std::enable_shared_from_this<Release> {
     const bool joint = config->joint();
     const bool is_one = Find(config->now, node_) != nullptr || Find(config->next, node_) != nullptr;
     const PaxosMember* const out = Find(config->out, node_);
-    const bool held = out != nullptr && !view_->IsOverdue(*out);
-    if (!is_one && (held || !Has(view_->wanted(), node_))) {
+    // By an earlier release it may come back at any moment.
+    const bool is_out = out != nullptr && out->nonce == out_;
+    const bool may_come = view_->plan() > 0 || Has(view_->wanted(), node_);
+    if (!is_one && (is_out || !may_come)) {
       done_({true, false, {}});
     } else if (++tries_ > kTries) {
       done_({false, true, "not enough of the others answer"});
@@ -316,14 +328,14 @@ class Release : public std::enable_shared_from_this<Release> {
            " nodes keep the registers of the fleet at the moment";
   }
 
-  // One that does not say what it has, has something else once it does.
   void Leave(const PaxosView::ConfigPtr& config, const PaxosAnswer& answer) {
     const auto again = [self = shared_from_this()] { self->Start(); };
     if (view_->config() != config) {
       again();
       return;
     }
-    const std::string nonce = answer.kind == Kind::kAbout ? answer.nonce : "?";
+    const std::string nonce = answer.kind == Kind::kAbout ? answer.nonce : kAnyNonce;
+    out_ = LeftOut(node_, nonce, config->epoch + 1).nonce;
     std::make_shared<AcceptorChange>(view_, again)->Leave(node_, nonce);
   }
 
@@ -331,6 +343,7 @@ class Release : public std::enable_shared_from_this<Release> {
   const std::string node_;
   const ReleaseDone done_;
   int tries_ = 0;
+  std::string out_;  // how it is to be left out
 };
 
 }  // namespace

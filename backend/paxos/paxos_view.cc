@@ -38,6 +38,7 @@ void PaxosView::Want(std::vector<std::string> nodes, uint64_t plan) {
 void PaxosView::Adopt(const PaxosConfig& config) {
   if (config_ != nullptr && config_->epoch >= config.epoch) return;
   config_ = std::make_shared<const PaxosConfig>(config);
+  complaint_.clear();
   config_id_ = config.Id();
   const std::vector<PaxosMember> acceptors = config.Acceptors();
   std::erase_if(strangers_, [&](const auto& stranger) {
@@ -151,19 +152,26 @@ bool PaxosView::Remedy(const Question& question, const PaxosAnswer& answer,
   remedy->nonce = nonce;
   remedy->epoch = question.ask.epoch;
   remedy->config_id = question.ask.config_id;
-  const bool joins = answer.kind == AnswerKind::kStranger && answer.nonce.empty() &&
-                     answer.offer == nonce && !nonce.empty();
-  if (joins || answer.kind == AnswerKind::kBehind) {
+  const bool offers = answer.kind == AnswerKind::kStranger && answer.nonce.empty() &&
+                      answer.offer == nonce && !nonce.empty();
+  if ((offers && answer.run == answer.me) || answer.kind == AnswerKind::kBehind) {
     remedy->kind = PaxosAsk::Kind::kInstall;
     remedy->text = question.config->Encode();
     return true;
   }
-  if (answer.kind == AnswerKind::kRestarted && port_->Keeps(question.member.node)) {
+  const bool restarted =
+      offers ? !IsVoid(question.member.node, answer)
+             : answer.kind == AnswerKind::kRestarted && port_->Keeps(question.member.node);
+  if (restarted) {
     remedy->kind = PaxosAsk::Kind::kResume;
     remedy->name = answer.run;
     return true;
   }
   return false;
+}
+
+bool PaxosView::IsVoid(const std::string& node, const PaxosAnswer& seen) const {
+  return !seen.offer.empty() && seen.run != seen.me && (seen.run.empty() || !port_->Keeps(node));
 }
 
 void PaxosView::AskAll(const ConfigPtr& config, const PaxosAsk& ask, Each each,

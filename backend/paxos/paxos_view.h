@@ -65,6 +65,10 @@ class PaxosView : public std::enable_shared_from_this<PaxosView> {
   void AskAll(const ConfigPtr& config, const PaxosAsk& ask, Each each, std::function<void()> end);
   // A node, whatever it is.
   void AskNode(const std::string& node, const PaxosAsk& ask, PaxosPort::Done done);
+  bool Keeps(const std::string& node) const { return port_->Keeps(node); }
+  // Whether what a node offers is not its own, or of an earlier process and not kept: it will not
+  // become an acceptor by that.
+  bool IsVoid(const std::string& node, const PaxosAnswer& seen) const;
   void After(uint64_t ms, std::function<void()> call);
 
   // Nobody is called any more.

@@ -75,7 +75,10 @@ void UvPaxosPort::Send(const std::shared_ptr<Question>& question) {
     }
     to->answered = reply.kind == Kind::kReply;
     if (reply.kind == Kind::kReply) {
-      question->done(PaxosAnswer::Parse(question->ask.kind, reply.frame));
+      const PaxosAnswer answer = PaxosAnswer::Parse(question->ask.kind, reply.frame);
+      to->answered = answer.evicts.empty();
+      WarnOfPolicy(question->node, to, answer.evicts);
+      question->done(answer);
       return;
     }
     // What a replica says to scripts that write; else it may be that it forgot the script.
@@ -112,9 +115,6 @@ void UvPaxosPort::Greet(const std::string& name, Node* node) {
   node->connection.Command(
       {"CONFIG", "GET", "append*"}, ask_limit_ms_,
       [this, name, node](const HiredisReply& reply) { OnAppendSettings(name, node, reply); });
-  node->connection.Command(
-      {"CONFIG", "GET", "maxmemory-policy"}, ask_limit_ms_,
-      [this, name, node](const HiredisReply& reply) { OnMemorySettings(name, node, reply); });
   node->connection.Command({"SCRIPT", "LOAD", ScriptFor(*node)}, ask_limit_ms_,
                            [node](const HiredisReply& reply) {
                              if (reply.kind == Kind::kReply) node->sha = reply.text;
@@ -124,6 +124,16 @@ void UvPaxosPort::Greet(const std::string& name, Node* node) {
 void UvPaxosPort::Warn(Node* node, const std::string& sentence) {
   const std::function<void(const std::string&)> warn = on_warning_;
   if (warn && node->warned.insert(sentence).second) warn(sentence);
+}
+
+void UvPaxosPort::WarnOfPolicy(const std::string& name, Node* node, const std::string& policy) {
+  if (policy.empty()) return;
+  Warn(node, "Node " + name +
+                 " does not count among those that keep registers of the fleet: it may evict them "
+                 "as any key (maxmemory-policy " +
+                 policy +
+                 "). Set noeviction or a volatile policy there, or name other servers in [fleet] "
+                 "servers.");
 }
 
 void UvPaxosPort::OnAppendSettings(const std::string& name, Node* node, const HiredisReply& reply) {
@@ -136,19 +146,6 @@ void UvPaxosPort::OnAppendSettings(const std::string& name, Node* node, const Hi
                  (appends ? "does not write each to its disk at once (appendfsync is not always)"
                           : "keeps them in memory alone (appendonly is no)") +
                  ": when a majority of the nodes restart at once, the registers are lost.");
-}
-
-// Among keys of the same second LRU does not tell which is used more, so no allkeys policy is safe.
-void UvPaxosPort::OnMemorySettings(const std::string& name, Node* node, const HiredisReply& reply) {
-  const std::string policy =
-      reply.kind == Kind::kReply ? SettingIn(reply.text, "maxmemory-policy") : std::string();
-  if (!policy.starts_with("allkeys-")) return;
-  Warn(node,
-       "Node " + name +
-           " keeps registers of the fleet, but may evict them, as any key (maxmemory-policy " +
-           policy +
-           "): when a majority of the nodes do so at once, the registers are lost. Set a "
-           "volatile policy or noeviction there, or name other servers in [fleet] servers.");
 }
 
 void UvPaxosPort::Forget(Node* node) {

@@ -67,7 +67,8 @@ class UvPaxosPort : public PaxosPort {
   // Before the first question on a connection: how the node keeps what it answers, and the script.
   void Greet(const std::string& name, Node* node);
   void OnAppendSettings(const std::string& name, Node* node, const HiredisReply& reply);
-  void OnMemorySettings(const std::string& name, Node* node, const HiredisReply& reply);
+  // Of a node that does not count by it; none: it does.
+  void WarnOfPolicy(const std::string& name, Node* node, const std::string& policy);
   // Once for each node and sentence.
   void Warn(Node* node, const std::string& sentence);
   static std::string ScriptFor(const Node& node);

@@ -198,9 +198,20 @@ TEST(FleetRegistersFaults, NodesWithoutMemoryTakeThemStill) {
   EXPECT_TRUE(fleet.Connect(0)("FLUSHALL") == "OK");
 }
 
-TEST(FleetRegistersFaults, APolicyThatMayEvictThemIsWarnedOf) {
-  FleetWorld fleet({.on_nodes = true, .redis_options = {"--maxmemory-policy", "allkeys-lru"}});
-  EXPECT_TRUE(fleet.member(0).Logs("may evict them, as any key (maxmemory-policy allkeys-lru)"));
+TEST(FleetRegistersFaults, ANodeThatMayEvictThemDoesNotCount) {
+  FleetWorld fleet({.lease_ms = 3000, .on_nodes = true});
+  RedisNode& node = fleet.node(0, 0);
+  node.Connect()("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+  EXPECT_TRUE(Eventually([&] {
+    return fleet.member(0).Logs("does not count among those that keep registers of the fleet");
+  }));
+  const std::string life = LifeOn(node, "m1");
+  const std::string others = LifeOn(fleet.node(1, 0), "m1");
+  EXPECT_TRUE(Eventually([&] { return LifeOn(fleet.node(1, 0), "m1") != others; }));
+  EXPECT_EQ(LifeOn(node, "m1"), life);
+  EXPECT_EQ(fleet.Connect(0)("SET", "k", "v"), "OK");
+  node.Connect()("CONFIG", "SET", "maxmemory-policy", "noeviction");
+  EXPECT_TRUE(Eventually([&] { return LifeOn(node, "m1") != life; }));
 }
 
 }  // namespace

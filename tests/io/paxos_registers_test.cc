@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <random>
@@ -266,7 +267,7 @@ TEST_F(PaxosRegistersTest, TheScriptIsAsItsModel) {
     // Of HELLO, OFFER, INSTALL and RESUME there are to be few, or nothing else gets through.
     ask.kind = static_cast<PaxosAsk::Kind>(draw(10) == 0 ? draw(4) : 2 + draw(6));
     ask.nonce = draw(20) == 0 ? "other" : "nonce";
-    ask.epoch = 1 + static_cast<uint64_t>(i) / 400 + (draw(10) == 0);
+    ask.epoch = draw(10) == 0 ? 0 : 1 + static_cast<uint64_t>(i) / 400 + (draw(10) == 0);
     ask.config_id = draw(20) == 0 ? "id2" : "id1";
     ask.name = draw(2) == 0 ? "r1" : "r2";
     if (ask.kind == PaxosAsk::Kind::kOffer) ask.name = draw(3) == 0 ? "nonce" : "";
@@ -358,6 +359,33 @@ TEST_F(PaxosRegistersTest, NodesWhoseMemoryIsFullTakeThemStill) {
   }
   const RegisterValue now = Read(view.get(), "a");
   EXPECT_EQ(Write(view.get(), "a", now.version, "two").first, Outcome::kDone);
+}
+
+TEST_F(PaxosRegistersTest, WhoMayEvictThemDoesNotCount) {
+  Nodes nodes({"--maxmemory-policy", "allkeys-lfu"});
+  std::vector<std::string> warnings;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_, 600, &warnings);
+  EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
+  EXPECT_NE(
+      view->trouble().find("may evict the registers as any key (maxmemory-policy allkeys-lfu)"),
+      std::string::npos)
+      << view->trouble();
+  EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(),
+                          [](const std::string& each) {
+                            return each.find("does not count among those") != std::string::npos;
+                          }),
+            3);
+  for (size_t i = 0; i < 3; ++i) {
+    nodes[i].Connect()("CONFIG", "SET", "maxmemory-policy", "volatile-lru");
+  }
+  Put(view.get(), "a", "one");
+  // It is one of three that counts not at the moment.
+  nodes[1].Connect()("CONFIG", "SET", "maxmemory-policy", "allkeys-random");
+  Put(view.get(), "a", "two");
+  nodes[2].Kill();
+  EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
+  nodes[1].Connect()("CONFIG", "SET", "maxmemory-policy", "noeviction");
+  EXPECT_EQ(Read(view.get(), "a").text, "two");
 }
 
 TEST_F(PaxosRegistersTest, SomebodysScriptFlushIsNotNoticed) {

@@ -190,8 +190,79 @@ TEST_F(PaxosChange, NorDoesAnOfferThatComesHome) {
   EXPECT_EQ(node.Handle(install).kind, PaxosAnswer::Kind::kOk);
   node.CopyOf(old);
   EXPECT_EQ(node.Handle(install).kind, PaxosAnswer::Kind::kStranger);
+  const PaxosAnswer seen = node.Handle({});
+  EXPECT_NE(seen.run, seen.me) << "it is void";
+  offer.nonce = seen.offer;
   offer.text = "other";
   EXPECT_EQ(node.Handle(offer).offer, "other");
+}
+
+// Nor may it be taken back by what it got before it is released again.
+TEST_F(PaxosChange, ANodeThatIsReleasedAgainIsNotTakenBackBeforeItIsOverwrittenAgain) {
+  const auto view = View({"n0", "n1", "n2", "n3"});
+  ASSERT_TRUE(Put(view.get(), "x"));
+  ASSERT_TRUE(Release(view.get(), "n3").done);
+  network_.acceptor(3).CopyOf(network_.acceptor(0));
+  ASSERT_TRUE(Release(view.get(), "n3").done);
+  EXPECT_FALSE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 5));
+  network_.acceptor(3).Lose();
+  EXPECT_TRUE(Come(view.get(), {"n0", "n1", "n2", "n3"}));
+}
+
+// Of a node that does not say what it has, it is not known what it had.
+TEST_F(PaxosChange, ANodeThatIsReleasedWhileItIsSilentIsNotTakenBackAtOnce) {
+  const auto view = View({"n0", "n1", "n2", "n3"});
+  ASSERT_TRUE(Put(view.get(), "x"));
+  network_.SetDown(3, true);
+  ASSERT_TRUE(Release(view.get(), "n3").done);
+  network_.SetDown(3, false);
+  EXPECT_FALSE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 5));
+  EXPECT_TRUE(Come(view.get(), {"n0", "n1", "n2", "n3"}, 300));
+}
+
+TEST_F(PaxosChange, WhoFoundByOtherNodesEachFindEachOther) {
+  const auto one = View({"n0", "n1", "n2"});
+  const auto other = View({"n0", "n1", "n3"});
+  // Both at once, in each other's way.
+  one->Read("a", [](RegisterOutcome, const RegisterValue&) {});
+  ASSERT_TRUE(Put(other.get(), "x"));
+  EXPECT_EQ(Get(one.get()), "x");
+  EXPECT_EQ(one->nodes(), other->nodes());
+}
+
+// It had offered itself to who founds, and has not followed yet.
+TEST_F(PaxosChange, ANodeThatWasRestartedOffersWhatItKept) {
+  for (const bool keeps : {true, false}) {
+    SCOPED_TRACE(keeps);
+    network_.keeps = keeps;
+    for (const size_t i : {0, 1, 2}) network_.Restart(i, false);
+    network_.SetDown(2, true);
+    PaxosAsk offer{PaxosAsk::Kind::kOffer};
+    offer.text = "n";
+    network_.acceptor(0).Handle(offer);
+    network_.Restart(0, true);
+    network_.SetDown(2, false);
+    ASSERT_TRUE(Put(View({"n0", "n1", "n2"}).get(), "x"));
+    EXPECT_EQ(network_.acceptor(0).nonce() == "n", keeps);
+  }
+}
+
+TEST_F(PaxosChange, ANodeThatIsLostWhileTheyAreFoundedDoesNotHoldItUp) {
+  for (const auto& [kind, text] :
+       {std::pair(PaxosAsk::Kind::kOffer, "n"), std::pair(PaxosAsk::Kind::kInstall, "")}) {
+    const PaxosConfig first{0, {{"n0", "n"}, {"n1", "m"}, {"n2", "o"}}, {}};
+    for (size_t i = 0; i < 2; ++i) {
+      PaxosAsk ask{kind, first.now[i].nonce, 0, first.Id()};
+      ask.text = text[0] == 0 ? first.Encode() : first.now[i].nonce;
+      if (kind == PaxosAsk::Kind::kOffer) ask.nonce.clear();
+      network_.acceptor(i).Handle(ask);
+    }
+  }
+  ASSERT_EQ(network_.acceptor(1).nonce(), "m");
+  const auto view = View({"n0", "n1", "n2"});
+  EXPECT_TRUE(Put(view.get(), "x"));
+  EXPECT_TRUE(network_.RunUntil([&] { return network_.Whole(); }, 5000));
+  EXPECT_EQ(network_.acceptor(1).nonce(), "m") << "it was founded anew";
 }
 
 // What it had came home after it was restarted.

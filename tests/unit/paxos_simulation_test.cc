@@ -118,11 +118,31 @@ class Simulation {
 
   void StartMember(size_t i) {
     PaxosOptions options;
-    options.nodes = network_.names();
+    options.nodes = ConfiguredNodes();
     options.proposer = options.seed = ++proposers_ * 7919 + network_.Draw(1000);
     options.time_limit_ms = 400;
     members_[i] = std::make_unique<PaxosRegisters>(ports_[i].get(), options, "simulated nodes");
-    if (plan_ > 1) members_[i]->Follow(plan_, wanted_);
+    Tell(i, plan_, wanted_);
+  }
+
+  // Before there is a fleet the members' config files may differ, in one node each. (What is
+  // founded by some is told to the others by nodes that both name, which must not all lose it.)
+  std::vector<std::string> ConfiguredNodes() {
+    std::vector<std::string> names = network_.names();
+    if (names.size() > 3 && network_.Chance(300)) {
+      names.erase(names.begin() + static_cast<long>(network_.Draw(names.size())));
+      differ_ = true;
+    }
+    return names;
+  }
+
+  // The plans are in the registers, so that who does not know these does not hear of any.
+  void Tell(size_t i, uint64_t plan, const std::vector<std::string>& names) {
+    if (members_[i]->epoch() > 0) {
+      members_[i]->Follow(plan, names);
+      return;
+    }
+    network_.After(20, [=, this] { Tell(i, plan, names); });
   }
 
   std::string SomeName() {
@@ -200,17 +220,20 @@ class Simulation {
           // restart the node within the same moment.)
           if (network_.acceptor(i).came_home()) break;
           // Without Keeps it is as lost as one that is empty: two at once may be too many.
-          if (network_.keeps || network_.Whole()) {
+          if (network_.keeps || network_.MayLose(i)) {
             network_.Restart(i, true);
-          } else if (network_.Chance(100)) {
+          } else if (!differ_ && network_.Chance(100)) {
             network_.Restart(i, true);
             lossy_ = true;
           }
           break;
         // Who loses all at once has lost the registers: here one after the other does.
         case 2:
+          if (network_.MayLose(i)) network_.Restart(i, false);
+          break;
+        // By FLUSHALL, say.
         case 3:
-          if (network_.Whole()) network_.Restart(i, false);
+          if (network_.MayLose(i)) network_.acceptor(i).Lose();
           break;
         case 4:
           ChangePlan();
@@ -228,6 +251,9 @@ class Simulation {
 
   // Members hear of it one after the other.
   void ChangePlan() {
+    const bool known = std::any_of(members_.begin(), members_.end(),
+                                   [](const auto& member) { return member->epoch() > 0; });
+    if (!known) return;
     std::vector<std::string> names = network_.names();
     while (names.size() > 3 && network_.Chance(700)) {
       names.erase(names.begin() + static_cast<long>(network_.Draw(names.size())));
@@ -235,19 +261,20 @@ class Simulation {
     wanted_ = names;
     ++plan_;
     for (size_t i = 0; i < kMembers; ++i) {
-      network_.After(network_.Draw(300),
-                     [this, i, names, plan = plan_] { members_[i]->Follow(plan, names); });
+      network_.After(network_.Draw(300), [this, i, names, plan = plan_] { Tell(i, plan, names); });
     }
   }
 
-  // In order: what is overwritten then is no loss, whatever else was lost.
+  // In order: what is overwritten then is no loss, whatever else was lost. (Of two owners of the
+  // node the earlier one has no way to it any more.)
   void Release(size_t i) {
     const std::string run = network_.acceptor(i).run;
+    const uint64_t which = ++releases_[i];
     members_[network_.Draw(kMembers)]->Release(
-        network_.names()[i], [this, i, run](const NodeRelease& release) {
+        network_.names()[i], [this, i, run, which](const NodeRelease& release) {
           if (!release.done) return;
-          network_.After(network_.Draw(100), [this, i, run] {
-            if (network_.acceptor(i).run != run) return;
+          network_.After(network_.Draw(100), [this, i, run, which] {
+            if (network_.acceptor(i).run != run || which != releases_[i]) return;
             network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
             ++overwritten_;
           });
@@ -257,7 +284,7 @@ class Simulation {
   // By REPLICAOF: with another's data, or with an older copy of its own that another had.
   void Overwrite(size_t i) {
     if (network_.Chance(500)) {
-      if (network_.Whole()) {
+      if (network_.MayLose(i)) {
         network_.acceptor(i).CopyOf(network_.acceptor((i + 1) % network_.size()));
       }
       return;
@@ -265,7 +292,7 @@ class Simulation {
     const PaxosAcceptor old = network_.acceptor(i);
     network_.After(network_.Draw(200), [this, i, old] {
       // Of an earlier process it is none of its own.
-      if (network_.Whole() && network_.acceptor(i).run == old.run) {
+      if (network_.MayLose(i) && network_.acceptor(i).run == old.run) {
         network_.acceptor(i).CopyOf(old);
       }
     });
@@ -274,7 +301,7 @@ class Simulation {
   // Without faults all is well again, if a majority has lost nothing.
   void Heal() {
     network_.faults = {};
-    for (const auto& member : members_) member->Follow(plan_, wanted_);
+    for (size_t i = 0; i < kMembers; ++i) Tell(i, plan_, wanted_);
     for (size_t i = 0; i < network_.size(); ++i) network_.SetDown(i, false);
     for (size_t i = 0; i < kMembers && !lossy_; ++i) {
       for (const char* name : {"a", "b/0", "b/1", "b/2"}) {
@@ -312,8 +339,10 @@ class Simulation {
   uint64_t proposers_ = 0;
   uint64_t texts_ = 0;
   bool lossy_ = false;
+  bool differ_ = false;  // the members' config files
   std::vector<std::string> wanted_;
   uint64_t plan_ = 1;
+  std::map<size_t, uint64_t> releases_;  // by node
   uint64_t overwritten_ = 0;
 };
 
