@@ -278,8 +278,11 @@ struct PoolConfig {
   std::vector<UserConfig> users;
   bool protected_mode = true;  // without a password only clients on this machine are served
   uint32_t databases = 16;     // that clients may SELECT; see Databases
-  bool cluster = false;        // clients are told that it is a Redis Cluster of one node,
-  Address announce;            // at this address; without a host: the one that they came to
+  // Of the nodes: there a fleet keeps what it agrees on, and clients have those below it alone; 0:
+  // the nodes keep nothing (see config_registers.h).
+  uint32_t registers_database = 0;
+  bool cluster = false;  // clients are told that it is a Redis Cluster of one node,
+  Address announce;      // at this address; without a host: the one that they came to
   RingConfig ring;
   std::vector<ShardConfig> shards;
   WriteConfig write;
@@ -349,11 +352,12 @@ struct FleetConfig {
   bool witness = false;              // owns no shard, and counts for a majority where the
                                      // coordinator's servers are the members' nodes
   uint32_t lease_ms = 500;           // a member that is silent for so long loses its shards
-  std::vector<std::string> servers;  // of the coordinator; of paxos: Redis servers without shards
-  std::string prefix;                // of its keys there; empty: "gemel/<name>/"
-  std::string user;                  // for the servers
+  // Of the coordinator. Of paxos: Redis servers, with shards or without; none: all nodes of shards.
+  std::vector<std::string> servers;
+  std::string prefix;  // of its keys there; empty: "gemel/<name>/"
+  std::string user;    // for the servers
   std::string password;
-  uint32_t database = 15;  // of the servers, for paxos
+  uint32_t database = 15;  // of the servers or nodes, for paxos
   // Of raft: which of the servers this member is, or one that may be added; without a host: none.
   Address raft_listen;
 

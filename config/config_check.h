@@ -26,6 +26,7 @@ struct PoolPlaces {
   std::optional<Place> points;  // nothing: the default
   std::vector<ShardPlaces> shards;
   std::vector<Place> commands;  // of their names
+  Place coordinator;            // of a fleet
 };
 
 // All points of all shards: above it a ring takes too much memory and time to build.

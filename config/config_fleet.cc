@@ -52,16 +52,18 @@ void ReadTcp(TableReader& table, std::string_view key, bool may_be_tls, Address*
 
 }  // namespace
 
-void ReadFleet(TableReader table, FleetConfig* fleet) {
+void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator) {
   // What all members have to agree on is not set over a connection to one.
   const auto file_only = [&table](std::string_view key) { table.Protect(key, Guard::kFileOnly); };
-  table.Choice<std::string>("coordinator",
-                            {{"file", "file"},
-                             {"raft", "raft"},
-                             {"etcd", "etcd"},
-                             {"zookeeper", "zookeeper"},
-                             {"paxos", "paxos"}},
-                            &fleet->coordinator);
+  *coordinator = table
+                     .Choice<std::string>("coordinator",
+                                          {{"file", "file"},
+                                           {"raft", "raft"},
+                                           {"etcd", "etcd"},
+                                           {"zookeeper", "zookeeper"},
+                                           {"paxos", "paxos"}},
+                                          &fleet->coordinator)
+                     .value_or(Place{});
   file_only("coordinator");
   ReadWord(table, "name", false, &fleet->name);
   file_only("name");
@@ -115,12 +117,12 @@ void ReadFleet(TableReader table, FleetConfig* fleet) {
   if (fleet->listen.host.empty() && !table.IsWrong("listen")) {
     table.Missing("listen", std::string("where other members reach this one, as ") + kTcpAddress);
   }
-  if (fleet->servers.empty() && !table.IsWrong("servers")) {
+  const bool on_nodes = fleet->coordinator == "paxos";
+  if (fleet->servers.empty() && !on_nodes && !table.IsWrong("servers")) {
     table.Missing("servers", "the addresses of " + fleet->coordinator + ", such as [\"127.0.0.1:" +
                                  std::string(fleet->coordinator == "etcd"        ? "2379"
                                              : fleet->coordinator == "zookeeper" ? "2181"
-                                             : fleet->coordinator == "raft"      ? "7600"
-                                                                                 : "6379") +
+                                                                                 : "7600") +
                                  "\"]");
   }
 }

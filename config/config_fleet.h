@@ -8,8 +8,8 @@
 
 namespace gemel {
 
-// Reads the section, and checks what its values must be together.
-void ReadFleet(TableReader table, FleetConfig* fleet);
+// Reads the section, and checks what its values must be together. *coordinator: where that is said.
+void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator);
 
 }  // namespace gemel
 

@@ -8,6 +8,7 @@
 
 #include "config/config_check.h"
 #include "config/config_mistakes.h"
+#include "config/config_registers.h"
 #include "config/config_scan.h"
 #include "config/config_sections.h"
 #include "config/config_text.h"
@@ -36,8 +37,10 @@ std::optional<Config> ParseAndCheck(std::string_view text, const std::string& fi
   ReadSections(table, &config, &places, mistakes);
   // The values go together only if each of them is good.
   if (mistakes->empty()) CheckPool(config.pool(), places, mistakes);
+  if (mistakes->empty()) CheckRegisters(config, places, mistakes);
   if (mistakes->empty()) CheckTls(config, mistakes);
   if (!mistakes->empty()) return std::nullopt;
+  PlaceRegisters(config.fleet, &config.pool());
   config.state_dir = Resolve(file, config.state_dir);
   config.log.file = Resolve(file, config.log.file);
   for (std::string* path : {&config.tls.cert, &config.tls.key, &config.tls.ca,

@@ -324,7 +324,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
   ReadAudit(section("audit"), &pool.audit);
   ReadRemovals(section("removals"), &pool.removals);
   ReadCommands(section("commands"), &pool.command_rules);
-  ReadFleet(section("fleet"), &config->fleet);
+  ReadFleet(section("fleet"), &config->fleet, &places->coordinator);
   ReadSlowlog(section("slowlog"), &pool.slowlog);
   ReadLatency(section("latency"), &pool.latency);
   ReadMetrics(section("metrics"), &config->metrics);

@@ -9,6 +9,7 @@
 #include "backend/acl/acl_users.h"
 #include "backend/command/command_names.h"
 #include "backend/tls/openssl_tls.h"
+#include "config/config_registers.h"
 #include "config/config_risks.h"
 #include "config/example_config.h"
 #include "config/posix_config_file.h"
@@ -175,6 +176,8 @@ int main(int argc, char** argv) {
     }
     if (test) {
       Warn(*config, text);
+      const std::string registers = gemel::DescribeRegisters(*config);
+      if (!registers.empty()) std::cout << file << ": " << registers << "\n";
       std::cout << file << ": ok\n";
       return against.empty() ? 0 : Compare(file, against);
     }

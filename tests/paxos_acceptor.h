@@ -20,6 +20,7 @@ enum class PaxosMutant : uint8_t {
   kSilentAmnesia,  // the registers are lost, but the nonce is not
   kReusedBallot,   // a proposer whose attempt failed goes on with its promises and another value
   kNothingCopied,  // a node is readmitted without its registers
+  kComesHome,      // an old copy of a node's own data passes for what it has
 };
 
 class PaxosAcceptor {
@@ -32,28 +33,44 @@ class PaxosAcceptor {
 
   PaxosMutant mutant = PaxosMutant::kNone;
   std::string run = "1";  // of the process
+  std::string master;     // whose replica it was last; empty: nobody's
 
   PaxosAnswer Handle(const PaxosAsk& ask) {
     using Kind = PaxosAsk::Kind;
     if (ask.kind == Kind::kHello) return About(PaxosAnswer::Kind::kAbout);
     if (ask.kind == Kind::kOffer) {
-      if (nonce_ == ask.name && offer_.empty() && epoch_ <= ask.epoch) {
+      if (nonce_ == ask.name && (offer_.empty() || offer_ == ask.nonce) && epoch_ <= ask.epoch) {
+        std::string voided = voided_;
+        if (!nonce_.empty() && own() && epoch_ == 0) voided += nonce_ + ' ';
         Forget();
+        voided_ = std::move(voided);
         offer_ = ask.text;
+        joined_in_ = run;
+        joined_after_ = master;
       }
       return About(PaxosAnswer::Kind::kAbout);
     }
-    if (ask.kind == Kind::kInstall && nonce_.empty() && !offer_.empty() && offer_ == ask.nonce) {
+    if (ask.kind == Kind::kInstall && nonce_.empty() && !offer_.empty() && offer_ == ask.nonce &&
+        own()) {
+      std::string voided = std::move(voided_);
       Forget();
+      voided_ = std::move(voided);
       nonce_ = ask.nonce;
       joined_in_ = run;
+      joined_after_ = master;
       return Install(ask);
     }
-    if (nonce_.empty() || nonce_ != ask.nonce) return About(PaxosAnswer::Kind::kStranger);
+    const std::string& is = nonce_.empty() ? offer_ : nonce_;
+    if (is.empty() || is != ask.nonce) return About(PaxosAnswer::Kind::kStranger);
+    if (came_home()) return About(PaxosAnswer::Kind::kStranger);
     if (ask.kind == Kind::kResume) {
-      if (joined_in_ == ask.name) joined_in_ = run;
+      if (joined_in_ == ask.name) {
+        joined_in_ = run;
+        joined_after_ = master;
+      }
       return {PaxosAnswer::Kind::kOk};
     }
+    if (nonce_.empty()) return About(PaxosAnswer::Kind::kStranger);
     if (joined_in_ != run) return About(PaxosAnswer::Kind::kRestarted);
     if (epoch_ > ask.epoch || (epoch_ == ask.epoch && id_ != ask.config_id)) {
       return About(PaxosAnswer::Kind::kOther);
@@ -75,21 +92,42 @@ class PaxosAcceptor {
   // It has a copy of another node's data, as by REPLICAOF.
   void CopyOf(const PaxosAcceptor& other) {
     const std::string own = run;
+    const std::string was = master;
     *this = other;
     run = own;
+    master = was + "+";
   }
 
   const std::string& nonce() const { return nonce_; }
   const std::string& config() const { return config_; }
+  // It may become an acceptor by what it offers.
+  bool offers(bool keeps) const {
+    return nonce_.empty() && !offer_.empty() && !came_home() && (keeps || own());
+  }
+  // What it accepted last.
+  std::string value(const std::string& name) const {
+    const auto found = registers_.find(name);
+    return found == registers_.end() ? std::string() : found->second.value;
+  }
   bool restarted() const { return joined_in_ != run; }
+  // What it has was a copy that another node had of it.
+  bool came_home() const {
+    return mutant != PaxosMutant::kComesHome && !master.empty() &&
+           (joined_in_ != run || joined_after_ != master);
+  }
 
   PaxosAcceptor() = default;
 
  private:
-  PaxosAcceptor(PaxosMutant the_mutant, std::string the_run)
-      : mutant(the_mutant), run(std::move(the_run)) {}
+  PaxosAcceptor(PaxosMutant the_mutant, std::string the_run, std::string the_master)
+      : mutant(the_mutant), run(std::move(the_run)), master(std::move(the_master)) {}
 
-  void Forget() { *this = PaxosAcceptor(mutant, run); }
+  // What it has is of this process, which was nobody's replica since.
+  bool own() const {
+    return joined_in_ == run &&
+           (mutant == PaxosMutant::kComesHome || master.empty() || joined_after_ == master);
+  }
+  void Forget() { *this = PaxosAcceptor(mutant, run, master); }
 
   PaxosAnswer About(PaxosAnswer::Kind kind) const {
     PaxosAnswer answer{kind};
@@ -97,7 +135,9 @@ class PaxosAcceptor {
     answer.epoch = epoch_;
     answer.offer = offer_;
     answer.config = config_;
-    answer.run = joined_in_;
+    if (!came_home()) answer.run = joined_in_;
+    answer.me = run;
+    answer.voided = voided_;
     return answer;
   }
 
@@ -144,9 +184,11 @@ class PaxosAcceptor {
 
   std::string nonce_;
   std::string offer_;
+  std::string voided_;
   std::string id_;
   std::string config_;
-  std::string joined_in_;  // the run
+  std::string joined_in_;     // the run
+  std::string joined_after_;  // the master
   uint64_t epoch_ = 0;
   std::map<std::string, Register> registers_;
 };

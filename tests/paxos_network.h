@@ -3,6 +3,7 @@
 #ifndef GEMEL_TESTS_PAXOS_NETWORK_H_
 #define GEMEL_TESTS_PAXOS_NETWORK_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include "backend/paxos/paxos_config.h"
+#include "backend/paxos/paxos_operation.h"
+#include "backend/paxos/paxos_value.h"
 #include "tests/paxos_acceptor.h"
 
 namespace gemel {
@@ -32,7 +35,10 @@ class PaxosNetwork {
 
   PaxosNetwork(uint64_t seed, size_t nodes, PaxosMutant mutant)
       : random_(seed), mutant_(mutant), nodes_(nodes) {
-    for (Node& node : nodes_) node.acceptor.mutant = mutant;
+    for (Node& node : nodes_) {
+      node.acceptor.mutant = mutant;
+      node.acceptor.run = "first of " + std::to_string(&node - nodes_.data());
+    }
   }
   PaxosNetwork(const PaxosNetwork&) = delete;
   PaxosNetwork& operator=(const PaxosNetwork&) = delete;
@@ -75,12 +81,13 @@ class PaxosNetwork {
 
   void Restart(size_t i, bool with_data) {
     nodes_[i].acceptor.run = std::to_string(++runs_);
+    nodes_[i].acceptor.master.clear();
     if (!with_data) nodes_[i].acceptor.Lose();
   }
   void SetDown(size_t i, bool down) { nodes_[i].down = down; }
 
   // Whether each is an acceptor of the last config, which is no joint one.
-  bool Whole() {
+  bool Whole() const {
     PaxosConfig last;
     for (const Node& node : nodes_) {
       PaxosConfig config;
@@ -92,9 +99,32 @@ class PaxosNetwork {
     for (const PaxosMember& member : last.now) {
       const size_t i = std::stoul(member.node.substr(1));
       const PaxosAcceptor& acceptor = nodes_[i].acceptor;
-      if (acceptor.nonce() != member.nonce || (acceptor.restarted() && !keeps)) return false;
+      if (acceptor.nonce() != member.nonce || (acceptor.restarted() && !keeps) ||
+          acceptor.came_home()) {
+        return false;
+      }
     }
     return true;
+  }
+
+  // Whether that node may lose its data: none else has, of those that are acceptors or are to be.
+  // (Of a node that has offered itself nobody may know yet whether it is to be one. Once a change
+  // is agreed, a majority of the new ones is needed, too: with two of four lost it never ends.)
+  bool MayLose(size_t i) const {
+    if (!Whole() || nodes_[i].acceptor.offers(keeps)) return false;
+    uint64_t agreed = 0;  // or about to be
+    uint64_t known = 0;
+    for (const Node& node : nodes_) {
+      PaxosConfig config;
+      PaxosValue value;
+      if (PaxosConfig::Decode(node.acceptor.config(), &config)) {
+        known = std::max(known, config.epoch);
+      }
+      if (PaxosValue::Decode(node.acceptor.value(kConfigRegister), &value)) {
+        agreed = std::max(agreed, value.version + 1);
+      }
+    }
+    return agreed <= known;
   }
 
   // One member's way to the nodes.

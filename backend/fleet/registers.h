@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/topology/coordinator.h"
+
 namespace gemel {
 
 // What a register holds. Of one register equal versions are equal texts, and later ones are higher.
@@ -101,6 +103,20 @@ class Registers {
   virtual std::string trouble() const = 0;
   // Of what is known here, or asked by the engine now and then: asks nothing.
   virtual EngineStatus Status() const { return {}; }
+  // Where the fleet's own nodes keep the registers: these are they by the plan of that version.
+  // Those of an older one say nothing.
+  virtual void Follow(uint64_t plan, const std::vector<std::string>& nodes) {
+    (void)plan;
+    (void)nodes;
+  }
+  // Where servers that keep the registers hold other data, too: the whole data of this one is about
+  // to be overwritten, in the next seconds. False: it does not matter, nothing is called. `done`
+  // runs later, once: then it may be, or why not.
+  virtual bool Release(const std::string& node, ReleaseDone done) {
+    (void)node;
+    (void)done;
+    return false;
+  }
   // Where the servers are members' (see EngineStatus::change): that one is to be one of them from
   // now on, or not any more. Status tells what becomes of it.
   virtual void ChangeServers(bool add, const std::string& server) {

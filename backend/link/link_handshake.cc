@@ -190,12 +190,14 @@ std::string LinkHandshake::OnSize(std::string_view reply) {
   return {};
 }
 
-// Of all databases.
+// Of all databases that may be the clients'.
 std::string LinkHandshake::OnKeyspace(std::string_view reply) {
   if (reply[0] == '-') return {};
   uint64_t keys = 0;
-  ForEachDatabase(ReplyText(reply),
-                  [&](uint32_t, const KeyspaceCount& count) { keys += count.keys; });
+  const uint32_t hidden = options_->hidden_database;
+  ForEachDatabase(ReplyText(reply), [&](uint32_t index, const KeyspaceCount& count) {
+    if (hidden == 0 || index != hidden) keys += count.keys;
+  });
   identity_.keys = keys;
   return {};
 }

@@ -20,6 +20,8 @@ struct LinkOptions {
   uint32_t database = 0;
   // How many databases clients may choose from; a node may have fewer.
   uint32_t databases = 1;
+  // One that no client has, and of which none hears; 0: there is none.
+  uint32_t hidden_database = 0;
   ReplyLimits limits;
   uint64_t max_reply = uint64_t{1} << 30;  // a larger one is not kept, twice as large ends the link
   uint32_t connect_timeout_ms = 1000;

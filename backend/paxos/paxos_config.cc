@@ -49,6 +49,8 @@ std::string PaxosConfig::Encode() const {
   std::string text = PaddedNumber(epoch) + '\n';
   Append("now", now, &text);
   Append("next", next, &text);
+  Append("out", out, &text);
+  if (plan > 0) text += "plan " + PaddedNumber(plan) + " -\n";
   return text;
 }
 
@@ -65,12 +67,19 @@ bool PaxosConfig::Decode(std::string_view text, PaxosConfig* config) {
     const size_t second = first == line.npos ? line.npos : line.find(' ', first + 1);
     if (second == line.npos) return false;
     const std::string_view word = line.substr(0, first);
-    if (word != "now" && word != "next") return false;
-    PaxosMember member{std::string(line.substr(second + 1)),
-                       std::string(line.substr(first + 1, second - first - 1))};
-    (word == "now" ? config->now : config->next).push_back(std::move(member));
+    const std::string_view nonce = line.substr(first + 1, second - first - 1);
+    if (word == "plan") {
+      if (!ParsePaddedNumber(nonce, &config->plan)) return false;
+      continue;
+    }
+    std::vector<PaxosMember>* const some = word == "now"    ? &config->now
+                                           : word == "next" ? &config->next
+                                           : word == "out"  ? &config->out
+                                                            : nullptr;
+    if (some == nullptr) return false;
+    some->push_back({std::string(line.substr(second + 1)), std::string(nonce)});
   }
-  return config->epoch > 0 && !config->now.empty();
+  return !config->now.empty();
 }
 
 std::string PaxosConfig::Id() const {
@@ -78,10 +87,26 @@ std::string PaxosConfig::Id() const {
   return PaddedNumber(XXH3_64bits(text.data(), text.size()));
 }
 
+PaxosMember LeftOut(const std::string& node, const std::string& nonce, uint64_t epoch) {
+  return {node, nonce + '/' + PaddedNumber(epoch)};
+}
+
+bool IsAsLeftOut(const PaxosMember& out, const std::string& nonce) {
+  const std::string had = out.nonce.substr(0, out.nonce.rfind('/'));
+  return had == nonce || had == kAnyNonce;
+}
+
 PaxosConfig FoundingConfig(std::vector<PaxosMember> offers) {
   std::sort(offers.begin(), offers.end(),
             [](const PaxosMember& a, const PaxosMember& b) { return a.node < b.node; });
-  return {1, std::move(offers), {}};
+  std::vector<PaxosMember> different;
+  for (PaxosMember& offer : offers) {
+    const bool known =
+        std::any_of(different.begin(), different.end(),
+                    [&](const PaxosMember& other) { return other.nonce == offer.nonce; });
+    if (!known) different.push_back(std::move(offer));
+  }
+  return {0, std::move(different), {}};
 }
 
 }  // namespace gemel

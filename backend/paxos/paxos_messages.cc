@@ -95,12 +95,17 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
     answer.why = "it is a replica of another server at the moment";
     return answer;
   }
+  if (kind == "EVICTS" && texts.size() == 2) {
+    answer.evicts = texts[1];
+    answer.why = "it may evict the registers as any key (maxmemory-policy " + texts[1] + ")";
+    return answer;
+  }
   if (kind == "CONFLICT" && texts.size() == 2) {
     answer.kind = Kind::kConflict;
     answer.promised = Ballot::FromText(texts[1]);
     return answer;
   }
-  if (texts.size() != 6) return NoAnswer();
+  if (texts.size() != 8) return NoAnswer();
   if (kind == "ABOUT") {
     answer.kind = Kind::kAbout;
   } else if (kind == "STRANGER") {
@@ -119,6 +124,8 @@ PaxosAnswer PaxosAnswer::Parse(PaxosAsk::Kind asked, std::string_view frame) {
   answer.offer = texts[3];
   answer.config = texts[4];
   answer.run = texts[5];
+  answer.me = texts[6];
+  answer.voided = texts[7];
   return answer;
 }
 

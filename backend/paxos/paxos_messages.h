@@ -16,7 +16,8 @@ namespace gemel {
 struct PaxosAsk {
   enum class Kind : uint8_t {
     kHello,    // who are you?
-    kOffer,    // be ready to become an acceptor: `text` is its nonce unless it offers one already
+    kOffer,    // be ready to become an acceptor: `text` is its nonce unless it offers one already,
+               // which is not `nonce`; only if it is the acceptor `name`, or none
     kInstall,  // this config holds now (`text`); who offered `nonce` becomes an acceptor by it
     kResume,   // it was restarted in place of the run `name`, and keeps what it answered
     kRead,     // what has it accepted last?
@@ -25,7 +26,7 @@ struct PaxosAsk {
     kNames,  // which registers that begin so has it ever accepted a value of?
   };
   Kind kind = Kind::kHello;
-  std::string nonce = {};  // of the acceptor that is meant
+  std::string nonce = {};  // of the acceptor that is meant; of kOffer an offer that is void
   uint64_t epoch = 0;      // of the config of who asks
   std::string config_id = {};
   // The register; of kNames the prefix, of kOffer the nonce that was seen there, of kResume the
@@ -51,6 +52,9 @@ struct PaxosAnswer {
   };
   Kind kind = Kind::kSilent;
   std::string why = {};  // kSilent: a phrase
+  // kSilent: the maxmemory-policy for which it neither becomes an acceptor nor is one, as long as
+  // it has that.
+  std::string evicts = {};
   Ballot promised = {};  // kOk of kRead, kConflict
   Ballot accepted = {};  // kOk of kRead and kPrepare
   std::string value = {};
@@ -60,7 +64,11 @@ struct PaxosAnswer {
   uint64_t epoch = 0;
   std::string offer = {};
   std::string config = {};
-  std::string run = {};  // in which it became an acceptor
+  std::string run = {};  // in which it became an acceptor or offered to; empty: in another's data
+  std::string me = {};   // the process that answers
+  // Nonces, each with a space, by which it began to be one while the registers were founded, and
+  // never was.
+  std::string voided = {};
 
   // Of the script's reply: an array of texts, as RESP2 has it. What is no such reply is kSilent.
   static PaxosAnswer Parse(PaxosAsk::Kind asked, std::string_view frame);

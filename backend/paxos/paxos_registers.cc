@@ -9,9 +9,10 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kCareMs = 100;      // at most, before a change of the acceptors is begun
-constexpr uint64_t kListPauseMs = 20;  // before names are asked for again
-constexpr size_t kReadsAtOnce = 16;    // of a list
+constexpr uint64_t kCareMs = 100;       // at most, before a change of the acceptors is begun
+constexpr uint64_t kCareAgainMs = 300;  // before it is tried again, where nothing came of it
+constexpr uint64_t kListPauseMs = 20;   // before names are asked for again
+constexpr size_t kReadsAtOnce = 16;     // of a list
 
 // A compare-and-set over any number of rounds.
 struct Attempt {
@@ -179,13 +180,45 @@ void PaxosRegisters::Note(bool reached) {
   if (back && on_change) on_change();
 }
 
+void PaxosRegisters::Follow(uint64_t plan, const std::vector<std::string>& nodes) {
+  view_->Want(nodes, plan);
+  Care();
+}
+
+bool PaxosRegisters::Release(const std::string& node, ReleaseDone done) {
+  // Not inside the call, whatever is known.
+  view_->After(0, alive_.Guard([this, node, done = std::move(done)] {
+    view_->WhenKnown(alive_.Guard([this, node, done](bool known) {
+      if (!known) {
+        done({false, false, "the registers are not known"});
+        return;
+      }
+      ReleasePaxosNode(view_, node, alive_.Guard(done));
+    }));
+  }));
+  return true;
+}
+
+std::vector<std::string> PaxosRegisters::nodes() const {
+  if (view_->config() == nullptr) return view_->wanted();
+  std::vector<std::string> nodes;
+  for (const PaxosMember& member : view_->config()->Acceptors()) {
+    if (std::find(nodes.begin(), nodes.end(), member.node) == nodes.end()) {
+      nodes.push_back(member.node);
+    }
+  }
+  return nodes;
+}
+
 void PaxosRegisters::Care() {
-  if (caring_ || view_->config() == nullptr) return;
-  if (!view_->config()->joint() && view_->stranger() == nullptr) return;
+  if (caring_ || !view_->NeedsChange()) return;
   caring_ = true;
+  const uint64_t before = epoch();
   // Not all views at the same time.
-  view_->After(1 + view_->Random(kCareMs), alive_.Guard([this] {
-    ReadmitPaxosNode(view_, alive_.Guard([this] { caring_ = false; }));
+  view_->After(1 + view_->Random(kCareMs), alive_.Guard([this, before] {
+    ReadmitPaxosNode(view_, alive_.Guard([this, before] {
+      view_->After(epoch() == before ? kCareAgainMs : 0, alive_.Guard([this] { caring_ = false; }));
+    }));
   }));
 }
 

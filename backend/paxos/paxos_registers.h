@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/fleet/registers.h"
 #include "backend/life/alive.h"
@@ -28,11 +29,16 @@ class PaxosRegisters : public Registers {
   void set_on_change(std::function<void()> on_change) override {
     on_change_ = std::move(on_change);
   }
+  // See PaxosView::Want. Of no fleet's plan: nodes that are given by hand stay.
+  void Follow(uint64_t plan, const std::vector<std::string>& nodes) override;
+  bool Release(const std::string& node, ReleaseDone done) override;
   std::string place() const override { return place_; }
   std::string trouble() const override { return trouble_; }
 
   // Of the config that holds, as far as this view knows: 0: none yet. For figures and tests.
   uint64_t epoch() const { return view_->config() == nullptr ? 0 : view_->config()->epoch; }
+  // Likewise, the acceptors; as long as there are none, who is to be.
+  std::vector<std::string> nodes() const;
 
  private:
   struct Listing;

@@ -1,5 +1,6 @@
 #include "backend/paxos/paxos_view.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/paxos/paxos_founding.h"
@@ -11,6 +12,8 @@ namespace {
 using AnswerKind = PaxosAnswer::Kind;
 
 constexpr int kRemedies = 3;  // for one question
+// From when an acceptor was left out until its data is being overwritten, at most.
+constexpr uint64_t kOverwriteMs = 20 * 1000;
 
 }  // namespace
 
@@ -24,12 +27,40 @@ struct PaxosView::Question {
 };
 
 PaxosView::PaxosView(PaxosPort* port, PaxosOptions options)
-    : port_(port), options_(std::move(options)), random_(options_.seed) {}
+    : port_(port), options_(std::move(options)), random_(options_.seed), wanted_(options_.nodes) {}
+
+void PaxosView::Want(std::vector<std::string> nodes, uint64_t plan) {
+  if (plan < plan_) return;
+  wanted_ = std::move(nodes);
+  plan_ = plan;
+}
 
 void PaxosView::Adopt(const PaxosConfig& config) {
   if (config_ != nullptr && config_->epoch >= config.epoch) return;
   config_ = std::make_shared<const PaxosConfig>(config);
+  complaint_.clear();
   config_id_ = config.Id();
+  const std::vector<PaxosMember> acceptors = config.Acceptors();
+  std::erase_if(strangers_, [&](const auto& stranger) {
+    return std::none_of(acceptors.begin(), acceptors.end(),
+                        [&](const PaxosMember& each) { return each.node == stranger.first; });
+  });
+  for (const PaxosMember& member : config.out) {
+    if (!left_out_.insert(member.nonce).second) continue;
+    After(kOverwriteMs, [this, nonce = member.nonce] { overdue_.insert(nonce); });
+  }
+}
+
+bool PaxosView::NeedsChange() const {
+  if (config_ == nullptr) return false;
+  if (config_->joint() || !strangers_.empty()) return true;
+  if (plan_ < config_->plan) return false;
+  const auto has = [](const std::vector<std::string>& nodes, const std::string& node) {
+    return std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+  };
+  size_t there = 0;
+  for (const PaxosMember& member : config_->now) there += has(wanted_, member.node);
+  return there < wanted_.size() || (plan_ > config_->plan && there < config_->now.size());
 }
 
 std::string PaxosView::IdOf(const ConfigPtr& config) const {
@@ -121,19 +152,26 @@ bool PaxosView::Remedy(const Question& question, const PaxosAnswer& answer,
   remedy->nonce = nonce;
   remedy->epoch = question.ask.epoch;
   remedy->config_id = question.ask.config_id;
-  const bool joins = answer.kind == AnswerKind::kStranger && answer.nonce.empty() &&
-                     answer.offer == nonce && !nonce.empty();
-  if (joins || answer.kind == AnswerKind::kBehind) {
+  const bool offers = answer.kind == AnswerKind::kStranger && answer.nonce.empty() &&
+                      answer.offer == nonce && !nonce.empty();
+  if ((offers && answer.run == answer.me) || answer.kind == AnswerKind::kBehind) {
     remedy->kind = PaxosAsk::Kind::kInstall;
     remedy->text = question.config->Encode();
     return true;
   }
-  if (answer.kind == AnswerKind::kRestarted && port_->Keeps(question.member.node)) {
+  const bool restarted =
+      offers ? !IsVoid(question.member.node, answer)
+             : answer.kind == AnswerKind::kRestarted && port_->Keeps(question.member.node);
+  if (restarted) {
     remedy->kind = PaxosAsk::Kind::kResume;
     remedy->name = answer.run;
     return true;
   }
   return false;
+}
+
+bool PaxosView::IsVoid(const std::string& node, const PaxosAnswer& seen) const {
+  return !seen.offer.empty() && seen.run != seen.me && (seen.run.empty() || !port_->Keeps(node));
 }
 
 void PaxosView::AskAll(const ConfigPtr& config, const PaxosAsk& ask, Each each,
@@ -171,7 +209,7 @@ void PaxosView::Hear(const std::string& node, const PaxosAnswer& answer) {
 }
 
 std::string PaxosView::Trouble() const {
-  std::string text;
+  std::string text = complaint_;
   const auto add = [&text](const std::string& node, const std::string& what) {
     text += (text.empty() ? "" : "; ") + node + ": " + what;
   };

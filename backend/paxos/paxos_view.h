@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@
 namespace gemel {
 
 struct PaxosOptions {
-  std::vector<std::string> nodes;  // their addresses, three or more
+  std::vector<std::string> nodes;  // the acceptors' addresses, three or more
   uint64_t proposer = 0;           // random, of this view alone
   uint64_t seed = 1;               // of the pauses after a conflict, and of nonces
   uint32_t time_limit_ms = 1000;   // of a question
@@ -32,6 +33,11 @@ class PaxosView : public std::enable_shared_from_this<PaxosView> {
   PaxosView(PaxosPort* port, PaxosOptions options);
 
   const PaxosOptions& options() const { return options_; }
+  // The nodes that are to be the acceptors, by the fleet's plan of that version (0: by none). Those
+  // of an older version say nothing.
+  void Want(std::vector<std::string> nodes, uint64_t plan);
+  const std::vector<std::string>& wanted() const { return wanted_; }
+  uint64_t plan() const { return plan_; }
   // Null: not known yet. Later ones have a higher epoch.
   const ConfigPtr& config() const { return config_; }
   // Takes over what is later than what is known (or as late: of an acceptor that nobody follows).
@@ -59,6 +65,10 @@ class PaxosView : public std::enable_shared_from_this<PaxosView> {
   void AskAll(const ConfigPtr& config, const PaxosAsk& ask, Each each, std::function<void()> end);
   // A node, whatever it is.
   void AskNode(const std::string& node, const PaxosAsk& ask, PaxosPort::Done done);
+  bool Keeps(const std::string& node) const { return port_->Keeps(node); }
+  // Whether what a node offers is not its own, or of an earlier process and not kept: it will not
+  // become an acceptor by that.
+  bool IsVoid(const std::string& node, const PaxosAnswer& seen) const;
   void After(uint64_t ms, std::function<void()> call);
 
   // Nobody is called any more.
@@ -69,6 +79,14 @@ class PaxosView : public std::enable_shared_from_this<PaxosView> {
     return strangers_.empty() ? nullptr : &*strangers_.begin();
   }
   void ForgetStranger(const std::string& node) { strangers_.erase(node); }
+  const std::map<std::string, PaxosAnswer>& strangers() const { return strangers_; }
+  // Whether the acceptors are others than they should be, as far as is known.
+  bool NeedsChange() const;
+  // Whether one that was left out (PaxosConfig::out) has been so for so long that its data will not
+  // be overwritten any more.
+  bool IsOverdue(const PaxosMember& member) const { return overdue_.contains(member.nonce); }
+  // What stands in the way of the first config, a sentence without a full stop; empty: nothing.
+  void Complain(const std::string& what) { complaint_ = what; }
   // Why nodes did not answer last, and which have lost their registers: a sentence.
   std::string Trouble() const;
 
@@ -93,6 +111,11 @@ class PaxosView : public std::enable_shared_from_this<PaxosView> {
   std::vector<std::function<void(bool)>> waiting_;  // for the config
   std::map<std::string, std::string> silent_;       // by node: why
   std::map<std::string, PaxosAnswer> strangers_;
+  std::vector<std::string> wanted_;
+  uint64_t plan_ = 0;
+  std::set<std::string> left_out_;  // the nonces of those that were seen to be
+  std::set<std::string> overdue_;
+  std::string complaint_;
 };
 
 }  // namespace gemel

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,15 @@
 
 namespace gemel {
 
-// One connection a node, made by the first question. Nodes are known by their address's text; what
-// is asked of another one is not answered by anybody (kSilent). One loop, one thread.
+// How a node is reached, by its address's text; nothing: it is none. Any thread.
+using PaxosNodeOf = std::function<std::optional<HiredisNode>(const std::string& node)>;
+
+// One connection a node, made by the first question. What is asked of a node that there is not is
+// not answered by anybody (kSilent). One loop, one thread.
 class UvPaxosPort : public PaxosPort {
  public:
-  UvPaxosPort(uv_loop_t* loop, std::string key, std::vector<HiredisNode> nodes,
-              uint32_t ask_limit_ms, std::function<void(const std::string&)> on_warning);
+  UvPaxosPort(uv_loop_t* loop, std::string key, PaxosNodeOf node_of, uint32_t ask_limit_ms,
+              std::function<void(const std::string&)> on_warning);
   ~UvPaxosPort() override;
   UvPaxosPort(const UvPaxosPort&) = delete;
   UvPaxosPort& operator=(const UvPaxosPort&) = delete;
@@ -34,8 +38,8 @@ class UvPaxosPort : public PaxosPort {
   void After(uint64_t ms, std::function<void()> call) override;
   bool Keeps(const std::string& node) const override;
 
-  // Of each node: whether it answered what it was asked last; nullopt: it was not asked yet.
-  std::map<std::string, std::optional<bool>> Answers() const;
+  // Whether the node answered what it was asked last; nullopt: it was not asked yet.
+  std::optional<bool> Answers(const std::string& node) const;
 
  private:
   struct Node {
@@ -44,14 +48,30 @@ class UvPaxosPort : public PaxosPort {
     HiredisConnection connection;
     bool greeted = false;  // on this connection
     std::string sha;       // of the script, once the node has it
+    bool plain = false;    // it does not understand kAcceptorFlags
     bool keeps = false;
-    bool warned = false;
+    std::set<std::string> warned;
     std::optional<bool> answered;  // what it was asked last
   };
 
+  struct Question {
+    std::string node;
+    PaxosAsk ask;
+    Done done;
+    int tries = 0;
+  };
+  Node* Find(const std::string& name);
+  void Send(const std::shared_ptr<Question>& question);
+  // Whether it was not carried out for a reason that another try does not have.
+  bool TryAgain(Node* node, const Question& question, const HiredisReply& reply);
   // Before the first question on a connection: how the node keeps what it answers, and the script.
   void Greet(const std::string& name, Node* node);
   void OnAppendSettings(const std::string& name, Node* node, const HiredisReply& reply);
+  // Of a node that does not count by it; none: it does.
+  void WarnOfPolicy(const std::string& name, Node* node, const std::string& policy);
+  // Once for each node and sentence.
+  void Warn(Node* node, const std::string& sentence);
+  static std::string ScriptFor(const Node& node);
   // The connection is gone: the next may be to another process.
   static void Forget(Node* node);
   void Arm();
@@ -59,6 +79,7 @@ class UvPaxosPort : public PaxosPort {
 
   uv_loop_t* const loop_;
   const std::string key_;
+  const PaxosNodeOf node_of_;
   const uint32_t ask_limit_ms_;
   const std::function<void(const std::string&)> on_warning_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;

@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "backend/paxos/acceptor_script.h"
 #include "backend/paxos/paxos_registers.h"
 #include "backend/paxos/uv_paxos_port.h"
 #include "backend/uv/uv_clock.h"
@@ -14,7 +15,7 @@ namespace {
 
 PaxosOptions LogicOptions(const UvPaxosOptions& options) {
   PaxosOptions logic;
-  for (const HiredisNode& node : options.nodes) logic.nodes.push_back(node.address.ToString());
+  logic.nodes = options.nodes;
   std::random_device device;
   const auto draw = [&device] { return uint64_t{device()} << 32 | device(); };
   logic.proposer = options.proposer != 0 ? options.proposer : draw();
@@ -23,7 +24,8 @@ PaxosOptions LogicOptions(const UvPaxosOptions& options) {
   return logic;
 }
 
-std::string Place(const PaxosOptions& options) {
+std::string Place(const PaxosOptions& options, bool follows) {
+  if (follows) return "registers on the shards' own nodes";
   std::string place = "registers on the nodes ";
   for (const std::string& node : options.nodes) {
     place += (&node == &options.nodes.front() ? "" : ", ") + node;
@@ -36,9 +38,13 @@ class UvPaxosRegisters : public Registers {
  public:
   UvPaxosRegisters(uv_loop_t* loop, UvPaxosOptions options, const PaxosOptions& logic)
       : loop_(loop),
-        port_(loop, PaxosKey(options.fleet), std::move(options.nodes),
-              std::max(1U, options.time_limit_ms / 2), std::move(options.on_warning)),
-        registers_(&port_, logic, Place(logic)) {}
+        follows_(options.follows),
+        shared_(options.shared),
+        database_(options.database),
+        key_(PaxosKey(options.fleet)),
+        port_(loop, key_, std::move(options.node_of), std::max(1U, options.time_limit_ms / 2),
+              std::move(options.on_warning)),
+        registers_(&port_, logic, Place(logic, options.follows)) {}
 
   void Read(const std::string& name, ReadDone done) override {
     registers_.Read(name, Timed<RegisterValue>(std::move(done)));
@@ -58,16 +64,26 @@ class UvPaxosRegisters : public Registers {
   void set_on_change(std::function<void()> on_change) override {
     registers_.set_on_change(std::move(on_change));
   }
+  void Follow(uint64_t plan, const std::vector<std::string>& nodes) override {
+    if (follows_) registers_.Follow(plan, nodes);
+  }
+  bool Release(const std::string& node, ReleaseDone done) override {
+    if (!shared_) return false;
+    return registers_.Release(node, [this, done = std::move(done)](NodeRelease release) {
+      release.ask_source = {"EVAL", kSourceScript, "0", std::to_string(database_), key_};
+      done(release);
+    });
+  }
   std::string place() const override { return registers_.place(); }
   std::string trouble() const override { return registers_.trouble(); }
   EngineStatus Status() const override {
     EngineStatus status;
     status.leaderless = true;
     status.answer_ms = answer_ms_;
-    for (const auto& [name, answered] : port_.Answers()) {
+    for (const std::string& name : registers_.nodes()) {
       EngineStatus::Server& server = status.servers.emplace_back();
       server.name = name;
-      if (answered) {
+      if (const std::optional<bool> answered = port_.Answers(name)) {
         server.contact = *answered ? EngineStatus::Contact::kReached : EngineStatus::Contact::kNot;
       }
     }
@@ -90,6 +106,10 @@ class UvPaxosRegisters : public Registers {
   }
 
   uv_loop_t* const loop_;
+  const bool follows_;
+  const bool shared_;
+  const uint32_t database_;
+  const std::string key_;
   std::optional<uint64_t> answer_ms_;
   UvPaxosPort port_;
   PaxosRegisters registers_;

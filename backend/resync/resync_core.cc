@@ -27,6 +27,7 @@ ResyncCopies::ResyncCopies()
       scanned(kMaxCopies),
       in_vain(kMaxCopies),
       connected(kMaxCopies),
+      waits_since_ms(kMaxCopies),
       notes(kMaxCopies) {}
 
 void ResyncCopies::Forget(uint32_t copy) {
@@ -36,6 +37,7 @@ void ResyncCopies::Forget(uint32_t copy) {
   scanned[copy] = false;
   in_vain[copy] = {};
   connected[copy] = {};
+  waits_since_ms[copy] = 0;
   notes[copy].clear();
 }
 

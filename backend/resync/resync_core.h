@@ -80,7 +80,8 @@ struct ResyncCopies {
     uint64_t since_ms = 0;
   };
   std::vector<Connected> connected;
-  std::vector<std::string> notes;                      // for PROXY SHARDS
+  std::vector<uint64_t> waits_since_ms;  // for other nodes (ShardEnv::Release); 0: not
+  std::vector<std::string> notes;        // for PROXY SHARDS
   std::unordered_map<std::string, uint64_t> noted_ms;  // what was logged, and when
 };
 

@@ -15,6 +15,9 @@ namespace {
 
 // Between two looks at whether its turn has come.
 constexpr uint64_t kTurnMs = 500;
+// So long a copy waits for others to keep the fleet's registers before it is made without Redis's
+// replication, which leaves them where they are.
+constexpr uint64_t kKeepersMs = 15 * 1000;
 
 std::string_view LastLine(std::string_view text) {
   const size_t at = text.rfind('\n');
@@ -223,9 +226,9 @@ void ResyncPrepare::FindPrimary() {
     if (address->tls) {
       // The port is one that speaks TLS: the copy has to speak it, too.
       c_->Prepare(c_->at.copy, {"CONFIG", "SET", "tls-replication", "yes"},
-                  [this](const ControlReply&) { TakeDelayAway(); });
+                  [this](const ControlReply&) { Release(); });
     } else {
-      TakeDelayAway();
+      Release();
     }
     return;
   }
@@ -240,7 +243,7 @@ void ResyncPrepare::FindPrimary() {
     }
     c_->at.host = "127.0.0.1";
     c_->at.port_text = std::to_string(port);
-    TakeDelayAway();
+    Release();
   });
 }
 
@@ -252,6 +255,45 @@ void ResyncPrepare::TakeDelayAway() {
       LeaveOtherMaster();
     }
   }));
+}
+
+// Redis copies all databases, also one that is none of the shard's.
+void ResyncPrepare::Release() {
+  const bool asked =
+      c_->env->Release(c_->NameOf(c_->at.copy),
+                       c_->Guard([this](const NodeRelease& release) { OnReleased(release); }));
+  if (!asked) TakeDelayAway();
+}
+
+void ResyncPrepare::OnReleased(const NodeRelease& release) {
+  uint64_t& since_ms = c_->copies.waits_since_ms[c_->at.copy];
+  if (const std::string why = c_->Obstacle(); !why.empty()) {
+    c_->Fail(why);
+  } else if (release.done) {
+    since_ms = 0;
+    AskSource(release);
+  } else if (!release.too_few) {
+    c_->Fail("it keeps registers of the fleet: " + release.why);
+  } else if (const uint64_t now_ms = c_->env->NowMs();
+             since_ms != 0 && now_ms >= since_ms + kKeepersMs) {
+    since_ms = 0;
+    c_->by_keys->Go("its node is needed for the registers of the fleet: " + release.why);
+  } else {
+    if (since_ms == 0) since_ms = now_ms;
+    c_->SetNote("waits until other nodes keep the registers of the fleet: " + release.why);
+    c_->retry_at_ms = now_ms + kTurnMs;
+    c_->next_copy = c_->at.copy + 1;
+    c_->End();
+  }
+}
+
+void ResyncPrepare::AskSource(const NodeRelease& release) {
+  if (release.ask_source.empty()) {
+    TakeDelayAway();
+  } else {
+    c_->Demand(c_->at.primary, release.ask_source,
+               [this](const ControlReply&) { TakeDelayAway(); });
+  }
 }
 
 void ResyncPrepare::LeaveOtherMaster() {

@@ -30,6 +30,9 @@ class ResyncPrepare {
   std::string HostToName(const std::string& host) const;
   void FindPrimary();
   void TakeDelayAway();
+  void Release();
+  void OnReleased(const NodeRelease& release);
+  void AskSource(const NodeRelease& release);
   void LeaveOtherMaster();
   void SendReplicaOf();
 

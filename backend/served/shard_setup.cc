@@ -21,6 +21,7 @@ LinkOptions LinkOptionsOf(const PoolConfig& pool, const ShardConfig& shard, cons
   link.password = shard.password;
   link.database = shard.database;
   link.databases = pool.Databases();
+  link.hidden_database = pool.registers_database;
   // What the proxy asks for itself (INFO, DUMP) is not a client's.
   link.limits.max_bulk = std::max<uint64_t>(pool.limits.max_bulk, kOwnReplies);
   link.max_reply = pool.limits.max_reply;

@@ -264,10 +264,19 @@ bool Channels::PassesOn(std::string_view name, std::string_view message) {
   args_.clear();
   if (KindOfChannel(name) == ChannelKind::kShardChannel) return true;
   const uint32_t own = OwnDatabase();
-  if (own == 0) return speaks_;
+  if (own == 0) return speaks_ && !IsHidden(name, message);
   SplitFrame(message, &args_);
   const int64_t database = DatabaseOfNotification(args_[args_.size() - 2]);
   return database < 0 ? speaks_ : database == own;
+}
+
+// What a node tells of keys in a database that is not the clients'.
+bool Channels::IsHidden(std::string_view name, std::string_view message) {
+  const uint32_t hidden = feeds_[parts_->copies->primary()]->link().options().hidden_database;
+  if (hidden == 0 || !MayBeAboutKeys(name)) return false;
+  std::vector<std::string_view> args;
+  SplitFrame(message, &args);
+  return DatabaseOfNotification(args[args.size() - 2]) == int64_t{hidden};
 }
 
 uint32_t Channels::OwnDatabase() const {

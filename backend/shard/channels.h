@@ -109,6 +109,7 @@ class Channels : private ChannelFeed::Host {
   // Splits the message into args_.
   bool PassesOn(std::string_view name, std::string_view message);
   // The database that the shard has for itself; 0: it has all.
+  bool IsHidden(std::string_view name, std::string_view message);
   uint32_t OwnDatabase() const;
   // A name as the nodes have it; empty: nothing of it is the shard's.
   std::string OnNodes(const std::string& name) const;

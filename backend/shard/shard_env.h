@@ -28,6 +28,12 @@ class ShardEnv {
   virtual int64_t UnixMs() { return 0; }
   // See Coordinator::Propose: `done` comes later, on the shard's thread.
   virtual void Propose(Edit edit, EditDone done) = 0;
+  // See Coordinator::Release, likewise.
+  virtual bool Release(const std::string& node, ReleaseDone done) {
+    (void)node;
+    (void)done;
+    return false;
+  }
   // The shard gives a request back that it has not sent to any node, or that was sent and may be
   // executed again: another process is to have the shard (Shard::GiveBack, Shard::Cut). The frame
   // is valid during the call. Never called otherwise, so never where there is but one process.

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/topology/edit.h"
 #include "backend/topology/topology.h"
@@ -24,6 +25,16 @@ struct EditResult {
 };
 
 using EditDone = std::function<void(const EditResult&)>;
+
+// What became of Coordinator::Release.
+struct NodeRelease {
+  bool done = false;
+  bool too_few = false;  // not as long as other nodes are missing
+  std::string why = {};  // if not done: a phrase
+  // What the node whose data is to be copied there is asked first; empty: nothing.
+  std::vector<std::string> ask_source = {};
+};
+using ReleaseDone = std::function<void(const NodeRelease&)>;
 
 // Who may write to the nodes of a shard, and propose edits of it.
 struct ShardLease {
@@ -84,6 +95,13 @@ class Coordinator {
     (void)shard;
     (void)epoch;
     (void)clean;
+  }
+  // All data of the node is about to be overwritten, in the next seconds, and what is agreed on may
+  // be kept there, too. False: it is not, and `done` is not called. Else `done` runs once, later.
+  virtual bool Release(const std::string& node, ReleaseDone done) {
+    (void)node;
+    (void)done;
+    return false;
   }
 };
 

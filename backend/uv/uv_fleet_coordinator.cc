@@ -50,6 +50,12 @@ class UvFleetCoordinator::Front : public Coordinator {
     core_->WithMember(
         [shard, epoch, clean](FleetMember* member) { member->Give(shard, epoch, clean); });
   }
+  bool Release(const std::string& node, ReleaseDone done) override {
+    return core_->Release(node,
+                          [post_back = post_back_, done = std::move(done)](const NodeRelease& is) {
+                            (*post_back)([done, is] { done(is); });
+                          });
+  }
 
  private:
   std::shared_ptr<Core> core_;

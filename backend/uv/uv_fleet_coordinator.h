@@ -25,6 +25,10 @@ class UvFleetCoordinator : public CoordinatorService {
     OwnLife::Options life;
     // Opens the engine on the thread's loop; null and *error if it cannot be.
     std::function<std::unique_ptr<Registers>(uv_loop_t* loop, std::string* error)> open;
+    // Whether nodes of shards keep the registers (Registers::Release).
+    bool on_nodes = false;
+    // Of a plan: the nodes that are to (Registers::Follow). Null: others do.
+    std::function<std::vector<std::string>(const FleetPlan& plan)> keepers;
     // The fleet as this member would found it.
     FleetRecord founding;
     uint64_t patience_ms = 15000;  // for the registers at the start

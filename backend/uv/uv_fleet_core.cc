@@ -161,6 +161,7 @@ void UvFleetCoordinator::Core::Join() {
                            options_.note});
     const std::shared_ptr<const FleetRecord> fleet = Fleet();
     member_->change().Serve(fleet->plan.version, fleet->plan.route);
+    Follow(fleet->plan);
     registers_->set_on_change([this] { member_->LookSoon(); });
   });
 }
@@ -219,6 +220,7 @@ UvFleetCoordinator::Core::News UvFleetCoordinator::Core::Publish() {
 }
 
 void UvFleetCoordinator::Core::Tell(const News& news) {
+  if (news.fleet) Follow(Fleet()->plan);
   if (news.fleet && on_fleet_) on_fleet_();
   if (!news.leases && !news.snapshot) return;
   std::vector<Watching> watching;
@@ -383,6 +385,21 @@ void UvFleetCoordinator::Core::ChangeServers(bool add, const std::string& server
   Post([this, add, server] {
     if (member_ != nullptr) registers_->ChangeServers(add, server);
   });
+}
+
+bool UvFleetCoordinator::Core::Release(const std::string& node, ReleaseDone done) {
+  if (!options_.on_nodes) return false;
+  const auto unreached = [done] { done({false, false, "this process ends"}); };
+  const bool posted = Post([this, node, unreached, done] {
+    if (member_ == nullptr) return unreached();
+    if (!registers_->Release(node, done)) done({true, false, {}});
+  });
+  if (!posted) unreached();
+  return true;
+}
+
+void UvFleetCoordinator::Core::Follow(const FleetPlan& plan) {
+  if (options_.keepers) registers_->Follow(plan.version, options_.keepers(plan));
 }
 
 std::shared_ptr<const Topology> UvFleetCoordinator::Core::current() const {

@@ -48,6 +48,8 @@ class UvFleetCoordinator::Core {
   void Close(bool clean, EditDone done);
   void Leave(Task done);
   void ChangeServers(bool add, const std::string& server);
+  // See Coordinator. `done` runs on the thread.
+  bool Release(const std::string& node, ReleaseDone done);
   void WithMember(std::function<void(FleetMember* member)> act);
   std::shared_ptr<const Topology> current() const;
   ShardLease LeaseOf(std::string_view shard) const;
@@ -97,6 +99,7 @@ class UvFleetCoordinator::Core {
   News Publish();
   void Tell(const News& news);
   void CheckLeft();
+  void Follow(const FleetPlan& plan);
   FleetStatus MakeStatus() const;
   void Opened(const std::string& error);
 

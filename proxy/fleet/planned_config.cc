@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/address.h"
+#include "config/config_registers.h"
 #include "proxy/dispatch/pool.h"
 
 namespace gemel {
@@ -52,6 +53,7 @@ bool SetPlan(const FleetPlan& plan, Config* config, std::string* error) {
   pool.shards = std::move(shards);
   pool.ring.points = ring.points;
   pool.ring.hash_tag = ring.hash_tag;
+  PlaceRegisters(config->fleet, &pool);
   return true;
 }
 

@@ -8,7 +8,9 @@
 #include "backend/engines/uv_engines.h"
 #include "backend/files/posix_random_hex.h"
 #include "backend/paxos/uv_paxos_registers.h"
+#include "config/config_registers.h"
 #include "proxy/fleet/planned_config.h"
+#include "proxy/fleet/register_keepers.h"
 #include "proxy/worker/uv_listener.h"
 
 namespace gemel {
@@ -17,7 +19,6 @@ namespace {
 
 constexpr std::string_view kPaxosCoordinator = "paxos";
 constexpr std::string_view kRaftCoordinator = "raft";
-constexpr size_t kLeastAcceptors = 3;
 
 // So that one server that hangs costs no lease.
 uint32_t TimeLimitMs(const FleetConfig& fleet) {
@@ -44,35 +45,21 @@ EngineOptions EngineOf(const Config& config, const UvFleet::Note& note) {
   return options;
 }
 
-// Servers that hold no shard: FLUSHALL and whole copies of a shard take all that a node has, and
-// with it what it has promised as an acceptor.
-std::optional<UvPaxosOptions> PaxosOf(const Config& config, const UvFleet::Note& note,
-                                      std::string* error) {
+UvPaxosOptions PaxosOf(const Config& config, const FleetPlan& plan,
+                       std::shared_ptr<const RegisterKeepers> keepers, const UvFleet::Note& note) {
   const FleetConfig& fleet = config.fleet;
   UvPaxosOptions options;
   options.fleet = fleet.name;
   options.time_limit_ms = TimeLimitMs(fleet);
   options.on_warning = [note](const std::string& text) { note(NoteLevel::kWarn, text); };
-  for (const std::string& server : fleet.servers) {
-    for (const ShardConfig& shard : config.pool().shards) {
-      for (const Address& node : shard.Nodes()) {
-        if (node.ToString() != server) continue;
-        *error = server + " is a node of shard '" + shard.name +
-                 "': paxos needs Redis servers that hold no shard, for FLUSHALL and resyncs would "
-                 "take what it keeps there";
-        return std::nullopt;
-      }
-    }
-    HiredisNode& node = options.nodes.emplace_back();
-    node.address = *ParseAddress(server, error);
-    node.user = fleet.user;
-    node.password = fleet.password;
-    node.database = fleet.database;
-  }
-  if (options.nodes.size() >= kLeastAcceptors) return options;
-  *error = "paxos needs at least " + std::to_string(kLeastAcceptors) +
-           " Redis servers in [fleet] servers, and knows " + std::to_string(options.nodes.size());
-  return std::nullopt;
+  options.follows = fleet.servers.empty();
+  options.database = fleet.database;
+  options.shared = NodesKeepRegisters(fleet, config.pool());
+  options.nodes = options.follows ? KeepersOf(plan) : fleet.servers;
+  options.node_of = [keepers = std::move(keepers)](const std::string& node) {
+    return keepers->Find(node);
+  };
+  return options;
 }
 
 std::string MarkOf(const std::string& folder) {
@@ -105,23 +92,23 @@ std::unique_ptr<UvFleet> UvFleet::Open(const Config& config, const Topology& ini
   options.life.address = (fleet.announce.host.empty() ? fleet.listen : fleet.announce).ToString();
   options.life.lease_ms = fleet.lease_ms;
   options.life.witness = fleet.witness;
+  options.founding.id = RandomHex(24);
+  options.founding.plan.topology = initial;
+  options.founding.plan.databases = WantedOf(config.pool()).databases;
+  auto keepers = std::make_shared<RegisterKeepers>(config);
   if (fleet.coordinator == kPaxosCoordinator) {
-    std::optional<UvPaxosOptions> paxos = PaxosOf(config, note, error);
-    if (!paxos) {
-      *error = config.file + ": [fleet]: " + *error;
-      return nullptr;
-    }
-    options.open = [paxos = *std::move(paxos)](uv_loop_t* loop, std::string*) {
+    const UvPaxosOptions paxos = PaxosOf(config, options.founding.plan, keepers, note);
+    options.on_nodes = paxos.shared;
+    if (paxos.follows) options.keepers = KeepersOf;
+    options.open = [paxos](uv_loop_t* loop, std::string*) {
       return OpenPaxosRegisters(loop, paxos);
     };
+    note(NoteLevel::kInfo, DescribeRegisters(config));
   } else {
     options.open = [engine = EngineOf(config, note)](uv_loop_t* loop, std::string* why) {
       return OpenRegisters(loop, engine, why);
     };
   }
-  options.founding.id = RandomHex(24);
-  options.founding.plan.topology = initial;
-  options.founding.plan.databases = WantedOf(config.pool()).databases;
   options.note = note;
   std::shared_ptr<UvFleetCoordinator> coordinator =
       UvFleetCoordinator::Open(std::move(options), error);
@@ -130,8 +117,8 @@ std::unique_ptr<UvFleet> UvFleet::Open(const Config& config, const Topology& ini
     return nullptr;
   }
   FleetFacts facts{coordinator->fleet_id(), fleet.member, fleet.secret, fleet.lease_ms};
-  return std::unique_ptr<UvFleet>(
-      new UvFleet(std::move(facts), fleet.listen, std::move(note), std::move(coordinator)));
+  return std::unique_ptr<UvFleet>(new UvFleet(std::move(facts), fleet.listen, std::move(note),
+                                              std::move(coordinator), std::move(keepers)));
 }
 
 bool UvFleet::Follow(Config* config, gemel::Topology* topology, std::string* error) {
@@ -146,7 +133,9 @@ bool UvFleet::Follow(Config* config, gemel::Topology* topology, std::string* err
                                 "), which count: bring the file up to date");
   }
   *topology = *coordinator_->current();
-  return SetPlan(plan, config, error);
+  if (!SetPlan(plan, config, error)) return false;
+  Use(*config);
+  return true;
 }
 
 bool UvFleet::Bind(uint32_t workers, std::string* error) {

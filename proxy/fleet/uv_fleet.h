@@ -12,6 +12,7 @@
 #include "backend/files/unique_fd.h"
 #include "backend/uv/uv_fleet_coordinator.h"
 #include "config/config.h"
+#include "proxy/fleet/register_keepers.h"
 #include "proxy/fleet/uv_shared_libraries.h"
 #include "proxy/local/fleet_desk.h"
 #include "proxy/worker/uv_worker.h"
@@ -40,6 +41,8 @@ class UvFleet : public FleetDesk {
   uint64_t served() const { return served_; }
   const std::string& file_fingerprint() const { return file_fingerprint_; }
   const FleetFacts& facts() const { return facts_; }
+  // That config is in effect. Any thread.
+  void Use(const Config& config) { keepers_->Use(config); }
   // Listens for other members; a socket for each worker. False and *error.
   bool Bind(uint32_t workers, std::string* error);
   // Of the worker, which has its coordinator's front. In the order of the workers.
@@ -80,11 +83,12 @@ class UvFleet : public FleetDesk {
  private:
   class Service;
   UvFleet(FleetFacts facts, Address listen, Note note,
-          std::shared_ptr<UvFleetCoordinator> coordinator)
+          std::shared_ptr<UvFleetCoordinator> coordinator, std::shared_ptr<RegisterKeepers> keepers)
       : facts_(std::move(facts)),
         listen_(std::move(listen)),
         note_(std::move(note)),
-        coordinator_(std::move(coordinator)) {}
+        coordinator_(std::move(coordinator)),
+        keepers_(std::move(keepers)) {}
 
   const FleetFacts facts_;
   const Address listen_;
@@ -92,6 +96,7 @@ class UvFleet : public FleetDesk {
   uint64_t served_ = 1;
   std::string file_fingerprint_;
   const std::shared_ptr<UvFleetCoordinator> coordinator_;
+  const std::shared_ptr<RegisterKeepers> keepers_;
   std::vector<UniqueFd> sockets_;
   std::unique_ptr<UvSharedLibraries> libraries_;
 };

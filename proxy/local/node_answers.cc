@@ -20,6 +20,7 @@ void NodeAnswers::Send(const Request& place) {
   shards_.resize(pool.shards().size());
   for (size_t i = 0; i < shards_.size(); ++i) {
     shards_[i].database = pool.config().shards[i].database;
+    shards_[i].hidden = pool.config().registers_database;
     Request* request = context_->dispatcher->New();
     requests_.push_back(request);
     request->sink = this;

@@ -248,6 +248,7 @@ std::vector<InfoLine> SumKeyspace(const std::vector<ShardInfoText>& shards) {
   for (const ShardInfoText& shard : shards) {
     ForEachDatabase(shard.text, [&](uint32_t index, const KeyspaceCount& count) {
       if (shard.database != 0 && index != shard.database) return;
+      if (shard.hidden != 0 && index == shard.hidden) return;
       KeyspaceCount& all = databases[shard.database != 0 ? 0 : index];
       // The mean of those that expire.
       const uint64_t expires = all.expires + count.expires;

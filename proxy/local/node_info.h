@@ -17,6 +17,7 @@ namespace gemel {
 struct ShardInfoText {
   std::string text;       // empty: there is none
   uint32_t database = 0;  // that the shard has of its nodes for itself; 0: none
+  uint32_t hidden = 0;    // one that is not the clients' (PoolConfig::registers_database); 0: none
 };
 
 struct InfoLine {

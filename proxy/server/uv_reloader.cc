@@ -386,6 +386,7 @@ void UvReloader::Keep(Job& job) {
     member_.version = job.plan.version;
     member_.fingerprint = job.fingerprint;
     member_.fleet->Serve(job.plan.version, job.plan.route);
+    if (job.next.config != nullptr) member_.fleet->Use(*job.next.config);
   }
   if (!job.order.edits() && !job.order.of_fleet) {
     if (!(sets_.empty() && users_.empty()) && !job.order.rewrite) {

@@ -53,6 +53,29 @@ bool AddCallScope(SessionContext* context, const CommandRow& row) {
   return true;
 }
 
+// A database of the nodes is not the clients'.
+bool Guards(const PoolConfig& config) { return config.registers_database != 0; }
+
+bool IsWellFormedFlush(const std::vector<std::string_view>& args) {
+  return args.size() == 1 ||
+         (args.size() == 2 && (EqualsLower(args[1], "async") || EqualsLower(args[1], "sync")));
+}
+
+// FLUSHALL of the clients' databases alone. One script, which a node runs whole, and which leaves
+// the connection at the database where it is.
+std::string FlushOf(uint32_t databases, const std::vector<std::string_view>& args) {
+  static constexpr std::string_view kScript =
+      "for i = 1, tonumber(ARGV[1]) do "
+      "redis.call('SELECT', i - 1) redis.call('FLUSHDB', ARGV[2]) "
+      "end "
+      "return redis.status_reply('OK')";
+  const std::string count = std::to_string(databases);
+  // So that all nodes at once are not busy with it for longer than a lease.
+  const std::string_view how = args.size() > 1 ? args[1] : std::string_view("ASYNC");
+  const std::vector<std::string_view> eval = {"EVAL", kScript, "0", count, how};
+  return CommandFrame(eval);
+}
+
 }  // namespace
 
 bool SaysThatItReads(const SessionContext& context, const CommandRow& row,
@@ -78,11 +101,15 @@ SentAs Translate(SessionContext* context, const CommandRow& row, const QueuedBlo
   std::vector<std::string_view>& args = context->args;
   const CommandTable& table = context->pool->table();
   bool changed = false;
-  if (row.arg_rule == ArgRule::kFlushAll &&
-      context->pool->config().ShardWithDatabase() != nullptr) {
-    args[0] = "FLUSHDB";
-    sent.row = table.FindByName("flushdb");
-    changed = true;
+  const PoolConfig& config = context->pool->config();
+  if (row.arg_rule == ArgRule::kFlushAll) {
+    if (config.ShardWithDatabase() != nullptr || (Guards(config) && !IsWellFormedFlush(args))) {
+      args[0] = "FLUSHDB";
+      sent.row = table.FindByName("flushdb");
+      changed = true;
+    } else if (Guards(config)) {
+      sent.frame = FlushOf(config.databases, args);
+    }
   } else if (row.script == ScriptRule::kText) {
     sent.by_cursor = FindKeys(row, args, &context->plan.keys) && context->scripts->Note(args[1]);
   } else if (row.script == ScriptRule::kSha) {
@@ -127,6 +154,10 @@ SentAs Translate(SessionContext* context, const CommandRow& row, const QueuedBlo
     changed = true;
   }
   if (changed) sent.frame = CommandFrame(args);
+  // What only reads may do so everywhere, but not where clients have nothing to look for.
+  const bool reads_text = sent.row->script == ScriptRule::kText &&
+                          (sent.row->flags & kCmdReadonly) != 0 && args.size() > 2;
+  if (reads_text && Guards(config)) sent.frame = ConfineScript(args);
   return sent;
 }
 

@@ -52,6 +52,9 @@ class UvWorker::Env : public ShardEnv {
   void Propose(Edit edit, EditDone done) override {
     coordinator->Propose(std::move(edit), std::move(done));
   }
+  bool Release(const std::string& node, ReleaseDone done) override {
+    return coordinator->Release(node, std::move(done));
+  }
   void NotHere(Request* request) override { worker_->dispatcher_.NotHere(request); }
   void UnblockAt(uint64_t at_ms) override { worker_->timers_->UnblockAt(at_ms, NowMs()); }
   void OnMessages(uint32_t worker, std::string messages) override {

@@ -9,11 +9,13 @@
 
 #include "tests/e2e/cluster.h"
 #include "tests/e2e/wait.h"
+#include "tests/e2e/whole_databases.h"
 
 namespace gemel::e2e {
 namespace {
 
 constexpr char kRaft[] = "raft";
+constexpr int kClientsDatabases = 15;  // where the nodes keep the registers in another one
 
 std::string FleetShardName(int shard) { return std::string(1, static_cast<char>('a' + shard)); }
 
@@ -47,7 +49,7 @@ FleetWorld::FleetWorld(FleetOptions options)
                                            : 0) {
   StartCoordinator();
   for (int i = 0; i < options_.shards * options_.copies; ++i) {
-    nodes_.push_back(std::make_unique<RedisNode>());
+    nodes_.push_back(std::make_unique<RedisNode>(options_.redis_options));
   }
   for (int i = 0; i < options_.members; ++i) members_.push_back(std::make_unique<ProxyProcess>());
   const int started = options_.started < 0 ? options_.members : options_.started;
@@ -80,6 +82,7 @@ FleetWorld::~FleetWorld() {
 }
 
 void FleetWorld::StartCoordinator() {
+  if (options_.on_nodes) return;
   if (options_.engine == "paxos") {
     for (int i = 0; i < 3; ++i) acceptors_.push_back(std::make_unique<RedisNode>());
   } else if (options_.engine == "etcd") {
@@ -98,7 +101,8 @@ std::string FleetWorld::Coordinator() const {
   for (int i = 0; i < options_.voters && !raft_ports_.empty(); ++i) {
     servers += "\"" + VoterAddress(i) + "\", ";
   }
-  return "coordinator = \"" + options_.engine + "\"\nservers = [" + servers + "]\n";
+  const std::string coordinator = "coordinator = \"" + options_.engine + "\"\n";
+  return options_.on_nodes ? coordinator : coordinator + "servers = [" + servers + "]\n";
 }
 
 std::string FleetWorld::VoterAddress(int index) const {
@@ -220,6 +224,15 @@ int FleetWorld::OwnerOf(int shard) const {
   return newest.turn == 0 ? -1 : std::stoi(newest.member.substr(1));
 }
 
+std::set<std::string> FleetWorld::Keepers(int asked) const {
+  std::set<std::string> keepers;
+  const Reply fleet = Connect(asked)("PROXY", "FLEET");
+  for (const Reply& server : fleet.Field("servers").items) {
+    keepers.insert(server.Field("name").bytes);
+  }
+  return keepers;
+}
+
 std::set<int> FleetWorld::Voters(int asked) const {
   std::set<int> voters;
   const Reply fleet = Connect(asked)("PROXY", "FLEET");
@@ -327,6 +340,11 @@ bool FleetWorld::WaitUntilInSync() const {
 void FleetWorld::ExpectCopiesEqual() {
   EXPECT_TRUE(WaitUntilInSync());
   for (int shard = 0; shard < options_.shards; ++shard) {
+    for (int copy = 1; copy < options_.copies && options_.on_nodes; ++copy) {
+      EXPECT_EQ(DatabasesDiffer(node(shard, 0), node(shard, copy), kClientsDatabases), "")
+          << "shard " << FleetShardName(shard) << ", copy " << copy;
+    }
+    if (options_.on_nodes) continue;
     const std::string digest = node(shard, 0).Digest();
     for (int copy = 1; copy < options_.copies; ++copy) {
       EXPECT_EQ(node(shard, copy).Digest(), digest)

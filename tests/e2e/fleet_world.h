@@ -34,6 +34,9 @@ struct FleetOptions {
   int joiners = 0;               // the next ones, who vote once they are added
   Sections sections = {};        // in place of the defaults here
   std::set<int> witnesses = {};  // of the members
+  // Of paxos: the shards' own nodes keep the registers.
+  bool on_nodes = false;
+  Words redis_options = {};  // of these nodes
 };
 
 class FleetWorld {
@@ -95,6 +98,8 @@ class FleetWorld {
   bool WaitUntilServed(int index) const;
   // Every copy of every shard is, as the members know it.
   bool WaitUntilInSync() const;
+  // The servers that keep the registers, as that member knows it.
+  std::set<std::string> Keepers(int asked) const;
 
   // Test failures unless the copies of every shard hold the same data in the end.
   void ExpectCopiesEqual();

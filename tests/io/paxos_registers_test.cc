@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <random>
@@ -23,8 +24,9 @@ namespace {
 using e2e::RedisNode;
 using e2e::Words;
 
-HiredisNode At(const RedisNode& node) {
-  return {{"127.0.0.1", node.port(), {}}, {}, {}, kPaxosDatabase};
+std::optional<HiredisNode> At(const std::string& address) {
+  std::string error;
+  return HiredisNode{*ParseAddress(address, &error), {}, {}, kPaxosDatabase};
 }
 
 class Turning : public LoopTest {
@@ -36,18 +38,22 @@ class Turning : public LoopTest {
   void TestBody() override {}
 };
 
-// Three nodes that keep what they answered.
+// Nodes that keep what they answered.
 class Nodes {
  public:
-  explicit Nodes(const Words& options = {"--appendonly", "yes", "--appendfsync", "always"}) {
-    for (int i = 0; i < 3; ++i) all_.push_back(std::make_unique<RedisNode>(options));
+  explicit Nodes(const Words& options = {"--appendonly", "yes", "--appendfsync", "always"},
+                 size_t count = 3) {
+    for (size_t i = 0; i < count; ++i) all_.push_back(std::make_unique<RedisNode>(options));
   }
+
+  size_t size() const { return all_.size(); }
 
   RedisNode& operator[](size_t i) { return *all_[i]; }
   std::unique_ptr<Registers> View(uv_loop_t* loop, uint32_t time_limit_ms = 2000,
                                   std::vector<std::string>* warnings = nullptr) {
     UvPaxosOptions options;
-    for (const auto& node : all_) options.nodes.push_back(At(*node));
+    for (const auto& node : all_) options.nodes.push_back(node->address());
+    options.node_of = At;
     options.fleet = "f";
     options.time_limit_ms = time_limit_ms;
     if (warnings != nullptr) {
@@ -60,6 +66,7 @@ class Nodes {
   std::vector<std::unique_ptr<RedisNode>> all_;
 };
 
+template <size_t kNodes>
 class PaxosHarness {
  public:
   static constexpr bool kTells = false;
@@ -67,7 +74,7 @@ class PaxosHarness {
   std::unique_ptr<Registers> View() { return nodes_.View(&turning_.loop_); }
   bool TurnUntil(const std::function<bool()>& condition) { return turning_.RunUntil(condition); }
   void set_reachable(bool reachable) {
-    for (size_t i = 0; i < 3; ++i) {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
       if (reachable) {
         nodes_[i].Start();
       } else {
@@ -78,7 +85,7 @@ class PaxosHarness {
 
  private:
   Turning turning_;
-  Nodes nodes_;
+  Nodes nodes_{{"--appendonly", "yes", "--appendfsync", "always"}, kNodes};
 };
 
 class PaxosRegistersTest : public LoopTest {
@@ -245,7 +252,7 @@ TEST_F(PaxosRegistersTest, ManyFoundAtOnce) {
 // Random questions, many of them wrong, to the script on a server and to the model of it.
 TEST_F(PaxosRegistersTest, TheScriptIsAsItsModel) {
   RedisNode node;
-  UvPaxosPort port(&loop_, "gemel:paxos:f", {At(node)}, 5000, nullptr);
+  UvPaxosPort port(&loop_, "gemel:paxos:f", At, 5000, nullptr);
   PaxosAcceptor model;
   std::mt19937 random(7);
   const auto draw = [&](uint32_t below) { return random() % below; };
@@ -260,7 +267,7 @@ TEST_F(PaxosRegistersTest, TheScriptIsAsItsModel) {
     // Of HELLO, OFFER, INSTALL and RESUME there are to be few, or nothing else gets through.
     ask.kind = static_cast<PaxosAsk::Kind>(draw(10) == 0 ? draw(4) : 2 + draw(6));
     ask.nonce = draw(20) == 0 ? "other" : "nonce";
-    ask.epoch = 1 + static_cast<uint64_t>(i) / 400 + (draw(10) == 0);
+    ask.epoch = draw(10) == 0 ? 0 : 1 + static_cast<uint64_t>(i) / 400 + (draw(10) == 0);
     ask.config_id = draw(20) == 0 ? "id2" : "id1";
     ask.name = draw(2) == 0 ? "r1" : "r2";
     if (ask.kind == PaxosAsk::Kind::kOffer) ask.name = draw(3) == 0 ? "nonce" : "";
@@ -274,6 +281,8 @@ TEST_F(PaxosRegistersTest, TheScriptIsAsItsModel) {
     // The run is a random word of the server's.
     EXPECT_EQ(real->run.empty(), wanted.run.empty());
     real->run = wanted.run;
+    EXPECT_EQ(real->me.empty(), wanted.me.empty());
+    real->me = wanted.me;
     std::sort(real->names.begin(), real->names.end());
     ASSERT_EQ(*real, wanted) << i << ": " << ask.ToArgs()[0] << ' ' << real->why;
     kinds[static_cast<size_t>(real->kind)]++;
@@ -304,10 +313,129 @@ TEST_F(PaxosRegistersTest, AReplicaDoesNotAnswerForItself) {
   EXPECT_EQ(Read(view.get(), "a").text, "two");
 }
 
+bool BecomesReplicaOf(RedisNode* node, const RedisNode& master) {
+  node->Connect()("REPLICAOF", "127.0.0.1", std::to_string(master.port()));
+  return e2e::Eventually([&] {
+    return node->Connect()("INFO", "replication").Text().find("status:up") != std::string::npos;
+  });
+}
+
+// What a node had was copied to another one, and comes back from there after it was written to.
+TEST_F(PaxosRegistersTest, AnOldCopyThatComesHomeDoesNotCount) {
+  Nodes nodes;
+  RedisNode other;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_, 600);
+  Put(view.get(), "a", "one");
+  ASSERT_TRUE(BecomesReplicaOf(&other, nodes[0]));
+  other.Connect()("REPLICAOF", "NO", "ONE");
+  Put(view.get(), "a", "two");
+  const auto nonce = [&] {
+    e2e::Client client = nodes[0].Connect();
+    client("SELECT", std::to_string(kPaxosDatabase));
+    return client("HGET", PaxosKey("f"), "nonce").bytes;
+  };
+  const std::string before = nonce();
+  ASSERT_TRUE(BecomesReplicaOf(&nodes[0], other));
+  nodes[2].Kill();
+  nodes[0].Connect()("REPLICAOF", "NO", "ONE");
+  EXPECT_EQ(nonce(), before) << "it looks as it did";
+  EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
+  nodes[2].Start();
+  EXPECT_EQ(Read(view.get(), "a").text, "two");
+  EXPECT_TRUE(RunUntil([&] {
+    TryRead(view.get(), "a");
+    return IsMember(&nodes[0]) && nonce() != before;
+  })) << "it is not readmitted";
+}
+
+TEST_F(PaxosRegistersTest, NodesWhoseMemoryIsFullTakeThemStill) {
+  Nodes nodes;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_);
+  Put(view.get(), "a", "one");
+  for (size_t i = 0; i < 3; ++i) {
+    e2e::Client client = nodes[i].Connect();
+    client("CONFIG", "SET", "maxmemory", "1000");
+    EXPECT_TRUE(client("SET", "k", "v").Text().starts_with("-OOM"));
+  }
+  const RegisterValue now = Read(view.get(), "a");
+  EXPECT_EQ(Write(view.get(), "a", now.version, "two").first, Outcome::kDone);
+}
+
+TEST_F(PaxosRegistersTest, WhoMayEvictThemDoesNotCount) {
+  Nodes nodes({"--maxmemory-policy", "allkeys-lfu"});
+  std::vector<std::string> warnings;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_, 600, &warnings);
+  EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
+  EXPECT_NE(
+      view->trouble().find("may evict the registers as any key (maxmemory-policy allkeys-lfu)"),
+      std::string::npos)
+      << view->trouble();
+  EXPECT_EQ(std::count_if(warnings.begin(), warnings.end(),
+                          [](const std::string& each) {
+                            return each.find("does not count among those") != std::string::npos;
+                          }),
+            3);
+  for (size_t i = 0; i < 3; ++i) {
+    nodes[i].Connect()("CONFIG", "SET", "maxmemory-policy", "volatile-lru");
+  }
+  Put(view.get(), "a", "one");
+  // It is one of three that counts not at the moment.
+  nodes[1].Connect()("CONFIG", "SET", "maxmemory-policy", "allkeys-random");
+  Put(view.get(), "a", "two");
+  nodes[2].Kill();
+  EXPECT_EQ(TryRead(view.get(), "a"), std::nullopt);
+  nodes[1].Connect()("CONFIG", "SET", "maxmemory-policy", "noeviction");
+  EXPECT_EQ(Read(view.get(), "a").text, "two");
+}
+
+TEST_F(PaxosRegistersTest, SomebodysScriptFlushIsNotNoticed) {
+  Nodes nodes;
+  const std::unique_ptr<Registers> view = nodes.View(&loop_);
+  uint64_t version = Put(view.get(), "a", "0");
+  for (int i = 1; i < 5; ++i) {
+    for (size_t j = 0; j < 3; ++j) nodes[j].Connect()("SCRIPT", "FLUSH");
+    EXPECT_EQ(Write(view.get(), "a", version++, std::to_string(i)).first, Outcome::kDone);
+  }
+  EXPECT_EQ(view->trouble(), "");
+}
+
+// From nodes of one plan to those of another that has none of them.
+TEST_F(PaxosRegistersTest, TheAcceptorsGoWithThePlan) {
+  Nodes nodes;
+  Nodes next;
+  UvPaxosOptions options;
+  for (size_t i = 0; i < 3; ++i) options.nodes.push_back(nodes[i].address());
+  options.node_of = At;
+  options.fleet = "f";
+  options.follows = options.shared = true;
+  const std::unique_ptr<Registers> view = OpenPaxosRegisters(&loop_, options);
+  const std::unique_ptr<Registers> other = OpenPaxosRegisters(&loop_, options);
+  Put(view.get(), "a", "one");
+  EXPECT_EQ(Read(other.get(), "a").text, "one");
+  std::vector<std::string> names;
+  for (size_t i = 0; i < 3; ++i) names.push_back(next[i].address());
+  view->Follow(2, names);
+  EXPECT_TRUE(RunUntil([&] {
+    TryRead(view.get(), "a");
+    return view->Status().servers.size() == 3 && IsMember(&next[0]) && IsMember(&next[1]) &&
+           IsMember(&next[2]);
+  }));
+  EXPECT_EQ(Read(other.get(), "a").text, "one") << "who was not told finds them";
+  for (size_t i = 0; i < 3; ++i) nodes[i].Kill();
+  Put(other.get(), "a", "two");
+  EXPECT_EQ(Read(view.get(), "a").text, "two");
+  std::optional<NodeRelease> release;
+  EXPECT_TRUE(view->Release(names[0], [&](const NodeRelease& is) { release = is; }));
+  EXPECT_TRUE(RunUntil([&] { return release.has_value(); }));
+  EXPECT_TRUE(release && release->too_few) << "three are the least";
+}
+
 }  // namespace
 }  // namespace gemel::paxos_test
 
 namespace gemel::conformance {
 using paxos_test::PaxosHarness;
-INSTANTIATE_TYPED_TEST_SUITE_P(Paxos, RegistersConformance, PaxosHarness);
+INSTANTIATE_TYPED_TEST_SUITE_P(Paxos, RegistersConformance, PaxosHarness<3>);
+// As on two shards of two.
+INSTANTIATE_TYPED_TEST_SUITE_P(PaxosOfFour, RegistersConformance, PaxosHarness<4>);
 }  // namespace gemel::conformance

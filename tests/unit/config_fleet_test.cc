@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/config_load.h"
+#include "config/config_registers.h"
 
 namespace gemel::config_fleet_test {
 
@@ -60,6 +61,66 @@ TEST(ConfigFleet, WhatAMemberNeeds) {
             std::string::npos);
   // Of one that is alone none of it is asked.
   EXPECT_EQ(ErrorOf("[fleet]\ncoordinator = \"file\"\n"), "");
+}
+
+// Of shards of two copies each.
+std::string Shards(int shards) {
+  std::string text;
+  for (int i = 0; i < shards; ++i) {
+    const std::string at = std::to_string(i);
+    text += "[[shard]]\nname = \"s" + at + "\"\nprimary = \"127.0.0.1:710" + at +
+            "\"\nreplicas = [\"127.0.0.1:720" + at + "\"]\n";
+  }
+  return text;
+}
+
+std::string Paxos(const std::string& more = "") {
+  return "[fleet]\ncoordinator = \"paxos\"\nmember = \"m1\"\nsecret = \"0123456789abcdef\"\n"
+         "listen = \"127.0.0.1:7400\"\n" +
+         more;
+}
+
+// The error of the whole text; or what people are told of it, and how many databases clients have.
+std::string Told(const std::string& text) {
+  ConfigError error;
+  const std::optional<Config> config = LoadConfigText(text, "g.toml", &error);
+  if (!config) return error.message;
+  return DescribeRegisters(*config) + " | " + std::to_string(config->pool().Databases()) + " " +
+         std::to_string(config->pool().registers_database);
+}
+
+TEST(ConfigFleet, WithoutServersTheNodesKeepTheRegisters) {
+  EXPECT_EQ(Told(Paxos() + Shards(2)),
+            "the registers of the fleet are kept by 4 nodes of the shards, of which any 1 may be "
+            "down at a time; they are in database 15 of these, which no client has (clients have "
+            "15, 0 to 14) | 15 15");
+  EXPECT_NE(Told(Paxos() + Shards(3)).find("6 nodes of the shards, of which any 2"),
+            std::string::npos);
+  EXPECT_NE(Told(Paxos() + Shards(9)).find("15 nodes of the shards, of which any 7"),
+            std::string::npos);
+  EXPECT_NE(Told(Paxos("database = 3\n") + Shards(2)).find("| 3 3"), std::string::npos);
+  EXPECT_NE(Told("[proxy]\ndatabases = 4\n" + Paxos() + Shards(2)).find("| 4 15"),
+            std::string::npos);
+  EXPECT_NE(Told(Paxos() + Shards(1))
+                .find("of which one may be down at a time (of five two), "
+                      "found 2"),
+            std::string::npos);
+  EXPECT_NE(Told(Paxos("database = 0\n") + Shards(2)).find("0 is the clients'"), std::string::npos);
+  EXPECT_NE(Told(Paxos() + Shards(2) + "database = 15\n").find("shard \"s1\" has database 15"),
+            std::string::npos);
+  EXPECT_NE(Told(Paxos() + Shards(2) + kShard).find("shard \"a\" has one copy"), std::string::npos);
+}
+
+TEST(ConfigFleet, ServersOfPaxosHoldShardsOrDoNot) {
+  EXPECT_EQ(Told(Paxos("servers = [\"h:1\", \"h:2\", \"h:3\"]\n") + kShard),
+            "the registers of the fleet are kept by 3 servers, of which any 1 may be down at a "
+            "time | 16 0");
+  EXPECT_NE(
+      Told(Paxos("servers = [\"127.0.0.1:7100\", \"h:2\", \"h:3\"]\n") + Shards(1)).find("| 15 15"),
+      std::string::npos);
+  EXPECT_NE(Told(Paxos("servers = [\"h:1\", \"h:2\"]\n") + Shards(2)).find("found 2"),
+            std::string::npos);
+  EXPECT_EQ(Told(std::string(kFleet) + kShard), " | 16 0");
 }
 
 }  // namespace gemel::config_fleet_test

@@ -51,6 +51,12 @@ TEST(NodeInfoTest, EachFieldInItsWay) {
   EXPECT_FALSE(fields.contains("evicted_keys"));  // nobody says so
 }
 
+TEST(NodeInfoTest, ADatabaseThatIsNotTheClientsIsLeftOut) {
+  auto fields = Summed({{kA, 0, 3}, {kB, 0, 3}});
+  EXPECT_EQ(fields["db0"], "keys=5,expires=4,avg_ttl=175");
+  EXPECT_FALSE(fields.contains("db3"));
+}
+
 TEST(NodeInfoTest, NoLimitOfOneIsNoLimitOfAll) {
   auto fields = Summed({{kA, 0}, {"used_memory:1\r\nmaxmemory:0\r\n", 0}});
   EXPECT_EQ(fields["maxmemory"], "0");

@@ -196,6 +196,14 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
   void Propose(Edit edit, EditDone done) override {
     edits_.emplace_back(std::move(edit), std::move(done));
   }
+  bool Release(const std::string& node, ReleaseDone done) override {
+    if (!on_release) return false;
+    releases.push_back(node);
+    // As one more edit: later, never inside the call.
+    commands_.push_back(
+        {0, {"PING"}, [this, done = std::move(done)](const auto&) { done(on_release()); }});
+    return true;
+  }
   void Note(NoteLevel, const std::string& text) override { notes.push_back(text); }
 
   // --- ControlPort ---
@@ -218,6 +226,8 @@ class World : public ShardEnv, public ControlPort, public RequestSink {
   size_t fail_at = SIZE_MAX;
   std::function<void(size_t)> on_command;  // before the reply to the n-th command
   bool disk_fails = false;
+  std::function<NodeRelease()> on_release;  // what becomes of the next ShardEnv::Release
+  std::vector<std::string> releases;
   bool one_reply_a_step = false;
 
  private:
