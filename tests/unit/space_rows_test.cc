@@ -234,6 +234,7 @@ TEST(SpaceRows, MalformedKeysStay) {
 TEST(SpaceRows, OperatorsCommandsNeedKeys) {
   ExtraCommand none;
   none.name = "none.keys";
+  none.first_key = none.last_key = none.key_step = 0;
   ExtraCommand two;
   two.name = "two.keys";
   two.first_key = 1;
