@@ -8,6 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "backend/names/node_addresses.h"
+
 namespace gemel {
 
 namespace {
@@ -15,11 +17,6 @@ namespace {
 constexpr size_t kRecord = 16 * 1024;  // the most plain bytes of one (RFC 8446, 5.1)
 // Kept of a wire that has been sent.
 constexpr size_t kKeptWire = 4 * 1024;
-
-bool IsInNumbers(const std::string& host) {
-  return host.find(':') != std::string::npos ||
-         host.find_first_not_of("0123456789.") == std::string::npos;
-}
 
 }  // namespace
 
@@ -99,7 +96,7 @@ bool OpensslChannel::Expect() {
     SSL_SESSION_free(session);
   }
   if (name.empty()) return true;  // a Unix socket
-  const bool number = IsInNumbers(name);
+  const bool number = IsNumber(name);
   if (!number && SSL_set_tlsext_host_name(ssl_, name.c_str()) != 1) return false;
   if (context_->verify() != TlsVerify::kFull) return true;
   if (number) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), name.c_str()) == 1;
@@ -115,7 +112,7 @@ void OpensslChannel::Shake() {
   if (result == 1) {
     state_ = State::kOpen;
   } else {
-    Wants(result);
+    OnLess(result);
   }
 }
 
@@ -135,7 +132,7 @@ void OpensslChannel::ReadAll(ByteBuffer* plain) {
     char* const to = plain->Grow(kRecord);
     const int got = SSL_read(ssl_, to, kRecord);
     if (got <= 0) {
-      Wants(got);
+      OnLess(got);
       return;
     }
     plain->Commit(static_cast<size_t>(got));
@@ -149,7 +146,7 @@ size_t OpensslChannel::Seal(std::string_view plain) {
     const size_t part = std::min(plain.size() - sealed, kRecord);
     const int result = SSL_write(ssl_, plain.data() + sealed, static_cast<int>(part));
     if (result <= 0) {
-      Wants(result);
+      OnLess(result);
       break;
     }
     sealed += static_cast<size_t>(result);
@@ -210,15 +207,14 @@ void OpensslChannel::OnSent(size_t bytes) {
   wire_.Clear(kKeptWire);
 }
 
-bool OpensslChannel::Wants(int result) {
+void OpensslChannel::OnLess(int result) {
   const int code = SSL_get_error(ssl_, result);
-  if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE) return true;
+  if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE) return;
   if (code == SSL_ERROR_ZERO_RETURN) {
     state_ = State::kEnded;
   } else {
     Fail(code);
   }
-  return false;
 }
 
 void OpensslChannel::Fail(int code) {

@@ -66,8 +66,8 @@ class OpensslChannel {
   bool Expect();
   void Shake();
   void ReadAll(ByteBuffer* plain);
-  // Of a call that did not succeed; true: only more bytes are needed.
-  bool Wants(int result);
+  // A call did not succeed: maybe only more bytes are needed.
+  void OnLess(int result);
   void Fail(int code);
 
   const std::shared_ptr<const OpensslContext> context_;

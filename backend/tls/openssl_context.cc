@@ -47,6 +47,12 @@ int VersionOf(TlsVersion version) {
   return version == TlsVersion::k12 ? TLS1_2_VERSION : TLS1_3_VERSION;
 }
 
+// Of both versions.
+void GiveNoTickets(SSL_CTX* context) {
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+}
+
 }  // namespace
 
 std::string TakeOpensslError() {
@@ -155,13 +161,11 @@ std::shared_ptr<OpensslContext> OpensslContext::ForClients(const TlsConfig& conf
         nullptr);
   }
   SSL_CTX_set_session_id_context(made, kSessionKind, sizeof(kSessionKind) - 1);
+  // Clients keep what there is to keep, in tickets: nothing is held here for one that is gone.
+  SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
   if (config.resume_s == 0) {
-    SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(made, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(made, 0);
+    GiveNoTickets(made);
   } else {
-    // Clients keep what there is to keep, in tickets: nothing is held here for one that is gone.
-    SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(made, static_cast<long>(config.resume_s));
     SSL_CTX_set_num_tickets(made, 1);
     unsigned char keys[kTicketKeys];
@@ -186,10 +190,7 @@ std::shared_ptr<OpensslContext> OpensslContext::ForMembers(const TlsConfig& conf
   context->verify_ = TlsVerify::kCa;
   SSL_CTX_set_verify(context->context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_session_cache_mode(context->context_, SSL_SESS_CACHE_OFF);
-  if (!dials) {
-    SSL_CTX_set_options(context->context_, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(context->context_, 0);
-  }
+  if (!dials) GiveNoTickets(context->context_);
   return context;
 }
 

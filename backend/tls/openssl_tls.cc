@@ -24,18 +24,14 @@ std::shared_ptr<const Tls> Now() {
   return effect.tls;
 }
 
-// Of a kind that nothing was configured for: trusts nobody, so that no connection comes to be.
-std::shared_ptr<const OpensslContext> Strict(bool dials) {
-  std::string error;
-  if (dials) return OpensslContext::ForNodes({}, &error);
-  return nullptr;
-}
-
 std::unique_ptr<OpensslChannel> Dial(std::shared_ptr<const OpensslContext> context,
                                      const Address& address) {
-  if (!address.tls) return nullptr;
-  if (context == nullptr) context = Strict(/*dials=*/true);
-  return context == nullptr ? nullptr : OpensslChannel::Make(std::move(context), address.host);
+  if (!address.tls || context == nullptr) return nullptr;
+  return OpensslChannel::Make(std::move(context), address.host);
+}
+
+std::unique_ptr<OpensslChannel> Serve(std::shared_ptr<const OpensslContext> context) {
+  return context == nullptr ? nullptr : OpensslChannel::Make(std::move(context));
 }
 
 bool AnyTls(const std::vector<Address>& addresses) {
@@ -81,14 +77,8 @@ std::unique_ptr<OpensslChannel> TlsToMember(const Address& member) {
   return Dial(Now()->members_dialled, member);
 }
 
-std::unique_ptr<OpensslChannel> TlsOfClient() {
-  const std::shared_ptr<const Tls> tls = Now();
-  return tls->clients == nullptr ? nullptr : OpensslChannel::Make(tls->clients);
-}
+std::unique_ptr<OpensslChannel> TlsOfClient() { return Serve(Now()->clients); }
 
-std::unique_ptr<OpensslChannel> TlsOfMember() {
-  const std::shared_ptr<const Tls> tls = Now();
-  return tls->members_come == nullptr ? nullptr : OpensslChannel::Make(tls->members_come);
-}
+std::unique_ptr<OpensslChannel> TlsOfMember() { return Serve(Now()->members_come); }
 
 }  // namespace gemel

@@ -28,9 +28,9 @@ std::shared_ptr<const Tls> MakeTls(const Config& config, std::string* error);
 // What MakeTls made is in effect from now on, for connections to come. Any thread.
 void UseTls(std::shared_ptr<const Tls> tls);
 
-// Channels of connections that are made now. Null for an address without TLS; for one with TLS
-// whose kind the config in effect does not have, one that fails at once. Any thread; the channel is
-// the caller's thread's.
+// Channels of connections that are made now. Null for an address without TLS, and where the config
+// in effect has nothing for such a connection, which then may not be made. Any thread; the channel
+// is the caller's thread's.
 std::unique_ptr<OpensslChannel> TlsToNode(const Address& node);
 std::unique_ptr<OpensslChannel> TlsToMember(const Address& member);
 std::unique_ptr<OpensslChannel> TlsOfClient();

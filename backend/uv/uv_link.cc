@@ -90,9 +90,7 @@ void UvLink::OnStreamEnd(int code) {
     refused = dial_.all_refused();
   }
   Lost();
-  std::string reason = code == UV_EOF ? "the node closed the connection" : uv_strerror(code);
-  if (!stream_.tls_error().empty()) reason = "TLS: " + stream_.tls_error();
-  link_->OnClosed(reason, refused, NowMs());
+  link_->OnClosed(stream_.WhyEnded(code, "the node closed the connection"), refused, NowMs());
 }
 
 }  // namespace gemel

@@ -170,7 +170,8 @@ void UvStream::Connect(const Address& address, uint32_t keepalive_s,
   tls_ = std::move(tls);
   connects_ = true;
   if (address.tls && tls_ == nullptr) {
-    tls_error_ = "there is no memory for it";
+    tls_error_ =
+        "the config in effect has none for such a connection, or there is no memory for it";
     Fail(UV_ENOMEM);
     return;
   }
@@ -415,6 +416,11 @@ std::string NameOf(const sockaddr_storage& storage) {
 bool UvStream::HasInput() const {
   int bytes = 0;
   return handle_ != nullptr && ::ioctl(handle_->socket.get(), FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+std::string UvStream::WhyEnded(int code, const char* at_end) const {
+  if (!tls_error_.empty()) return "TLS: " + tls_error_;
+  return code == UV_EOF ? at_end : uv_strerror(code);
 }
 
 std::string UvStream::PeerName() const {

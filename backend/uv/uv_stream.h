@@ -84,6 +84,8 @@ class UvStream {
   bool shaking() const {
     return tls_ != nullptr && tls_->state() == OpensslChannel::State::kShaking;
   }
+  // Within OnStreamEnd, of its code: why, a phrase; `at_end` where the peer has closed it.
+  std::string WhyEnded(int code, const char* at_end = "it closed the connection") const;
   // Within OnStreamEnd: why TLS has failed, a phrase; empty if it has not.
   const std::string& tls_error() const { return tls_error_; }
 

@@ -78,11 +78,7 @@ void UvPeerGuest::OnStreamData(char* data, size_t size) {
   }
 }
 
-void UvPeerGuest::OnStreamEnd(int code) {
-  Close(!stream_.tls_error().empty() ? "TLS: " + stream_.tls_error()
-        : code == UV_EOF             ? "it closed the connection"
-                                     : uv_strerror(code));
-}
+void UvPeerGuest::OnStreamEnd(int code) { Close(stream_.WhyEnded(code)); }
 
 void UvPeerGuest::OnStreamSent(size_t) {
   if (refused_ && hello_.empty()) {

@@ -121,10 +121,7 @@ void UvPeerLink::OnStreamData(char* data, size_t size) {
 
 void UvPeerLink::OnStreamEnd(int code) {
   if (!shaking_ && link_ == nullptr && dial_->Failed(IsRefusal(code))) return;
-  Close(address_ + ": " +
-        (!stream_.tls_error().empty() ? "TLS: " + stream_.tls_error()
-         : code == UV_EOF             ? "it closed the connection"
-                                      : uv_strerror(code)));
+  Close(address_ + ": " + stream_.WhyEnded(code));
 }
 
 void UvPeerLink::OnStreamSent(size_t bytes) {

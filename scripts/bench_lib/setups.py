@@ -125,18 +125,7 @@ class Lab:
 
     def _haproxy(self, folder: Path, port: int) -> Process:
         config = folder / "haproxy.cfg"
-        config.write_text(
-            "global\n"
-            "  nbthread 1\n"
-            "  maxconn 4000\n"
-            "defaults\n"
-            "  mode tcp\n"
-            "  timeout connect 5s\n"
-            "  timeout client 1h\n"
-            "  timeout server 1h\n"
-            "listen bench\n"
-            f"  bind 127.0.0.1:{port}\n"
-            f"  server redis 127.0.0.1:{self._one_redis().port}\n")
+        config.write_text(haproxy_config(port, self._one_redis().port))
         return self._spawn("haproxy", [find("haproxy"), "-db", "-f", str(config)], folder, port)
 
     def _gemel_proxy(self, folder: Path, name: str, port: int, copies: int, options: list[str]) -> Process:
@@ -159,6 +148,21 @@ class Lab:
         process = self._spawn(name, [str(self._gemel), "-c", str(config)], folder, port)
         wait_in_sync(process, port)
         return process
+
+
+def haproxy_config(port: int, node: int, bind: str = "") -> str:
+    """That of one that forwards what comes there; `bind`: further words for the listener."""
+    return ("global\n"
+            "  nbthread 1\n"
+            "  maxconn 4000\n"
+            "defaults\n"
+            "  mode tcp\n"
+            "  timeout connect 5s\n"
+            "  timeout client 1h\n"
+            "  timeout server 1h\n"
+            "listen bench\n"
+            f"  bind 127.0.0.1:{port}{bind}\n"
+            f"  server redis 127.0.0.1:{node}\n")
 
 
 def compile_program(name: str, folder: Path) -> Path:

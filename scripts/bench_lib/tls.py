@@ -17,7 +17,7 @@ from .load import CLIENTS, KEYS, VALUE_BYTES
 from .process import BenchError, Process, free_port
 from .report import Bar
 from .resp import fill
-from .setups import Lab, find, wait_in_sync
+from .setups import Lab, find, haproxy_config, wait_in_sync
 
 SETUPS = ("gemel, plain", "gemel", "haproxy", "stunnel")
 CASES = (("get", 1), ("set", 1), ("get", 16), ("set", 16))
@@ -109,18 +109,7 @@ def _gemels(lab: Lab, gemel: Path, folder: Path, node: int, cert: Path) -> list[
 def _haproxy(lab: Lab, folder: Path, node: int, cert: Path) -> Place:
     port = free_port()
     config = folder / "haproxy-tls.cfg"
-    config.write_text(
-        "global\n"
-        "  nbthread 1\n"
-        "  maxconn 4000\n"
-        "defaults\n"
-        "  mode tcp\n"
-        "  timeout connect 5s\n"
-        "  timeout client 1h\n"
-        "  timeout server 1h\n"
-        "listen bench\n"
-        f"  bind 127.0.0.1:{port} ssl crt {cert}\n"
-        f"  server redis 127.0.0.1:{node}\n")
+    config.write_text(haproxy_config(port, node, f" ssl crt {cert}"))
     return _start(lab, "haproxy", [find("haproxy"), "-db", "-f", str(config)], folder, port)
 
 
