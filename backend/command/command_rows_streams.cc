@@ -92,12 +92,12 @@ constexpr CommandRow kStreamRows[] = {
     Local("pubsub|shardchannels", -2, kPubSub | kLoading | kStale,
           LocalCommand::kPubSubShardChannels),
     Local("pubsub|shardnumsub", -2, kPubSub | kLoading | kStale, LocalCommand::kPubSubShardNumSub),
-    Subscribes("punsubscribe", -1, LocalCommand::kPUnsubscribe),
+    Unsubscribes("punsubscribe", LocalCommand::kPUnsubscribe),
     Publishes("spublish", LocalCommand::kSPublish, Key(1)),
     Subscribes("ssubscribe", -2, LocalCommand::kSSubscribe, KeyRange(1, -1)),
     Subscribes("subscribe", -2, LocalCommand::kSubscribe),
-    Subscribes("sunsubscribe", -1, LocalCommand::kSUnsubscribe, KeyRange(1, -1)),
-    Subscribes("unsubscribe", -1, LocalCommand::kUnsubscribe),
+    Unsubscribes("sunsubscribe", LocalCommand::kSUnsubscribe, KeyRange(1, -1)),
+    Unsubscribes("unsubscribe", LocalCommand::kUnsubscribe),
 
     // transactions
     Local("discard", 1, kConn | kFast | kAllowBusy | kNotQueued, LocalCommand::kDiscard),

@@ -216,6 +216,9 @@ struct CommandRow : KeyColumns {
     if (resp2 != Resp2Form::kNullOfCount) return resp2;
     return args > 2 ? Resp2Form::kNullArray : Resp2Form::kPlain;
   }
+  // SUBSCRIBE, UNSUBSCRIBE and their kind: one may be carried out while those before it are under
+  // way.
+  bool IsOfSubscriptions() const { return resp2 == Resp2Form::kAsItIs; }
   // Exactly one key, at args[1]: the planner's short way.
   bool HasOneKey() const { return key_rule == KeyRule::kRange && first_key == 1 && last_key == 1; }
 };

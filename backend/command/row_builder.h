@@ -238,11 +238,17 @@ constexpr Row Local(std::string_view name, int arity, uint32_t flags, LocalComma
   row.local = local;
   return row;
 }
-// SUBSCRIBE and its kind: what comes behind it depends on it, and it on what was asked before.
+// SUBSCRIBE and its kind. What comes behind it depends on it (CommandRow::IsOfSubscriptions).
 constexpr Row Subscribes(std::string_view name, int arity, LocalCommand local,
                          Keys keys = kNoKeys) {
-  return Local(name, arity, kPubSub | kConn | kAfterAll | kCmdInSubscriber, local, keys)
+  return Local(name, arity, kPubSub | kConn | kCmdInSubscriber, local, keys)
       .InResp2(Resp2Form::kAsItIs);
+}
+// UNSUBSCRIBE and its kind: it depends on what was asked before, too.
+constexpr Row Unsubscribes(std::string_view name, LocalCommand local, Keys keys = kNoKeys) {
+  Row row = Subscribes(name, -1, local, keys);
+  row.flags |= kAfterAll;
+  return row;
 }
 // PUBLISH: the node is asked once.
 constexpr Row Publishes(std::string_view name, LocalCommand local, Keys keys) {

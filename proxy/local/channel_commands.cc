@@ -93,7 +93,7 @@ class Wish {
     for (const std::string& name : entered_) {
       if (session_->state().subscriptions.Leave(name)) registry_->Give({name});
     }
-    session_->replies().held_pushes().DropUnconfirmed();
+    session_->replies().held_pushes().DropUnconfirmed(entered_);
   }
   // Those that the client did not have.
   const std::vector<std::string>& entered() const { return entered_; }
@@ -141,6 +141,15 @@ bool TakeNames(Session& session, ChannelKind kind, LocalArgs channels,
   return false;
 }
 
+// A name that is under way for the client already: it is not known yet what comes of that.
+bool WaitsForSame(Session& session, const std::vector<std::string>& names) {
+  HeldPushes& held = session.replies().held_pushes();
+  return held.any_unconfirmed() && !session.replies().stops().awaits_order() &&
+         std::any_of(names.begin(), names.end(),
+                     [&held](const std::string& name) { return held.IsUnconfirmed(name); }) &&
+         session.replies().StopsBehindAll();
+}
+
 // Until the client has been told.
 void HoldMessages(Session& session, const Wish& wish) {
   ReplyLine& replies = session.replies();
@@ -163,8 +172,11 @@ void FinishWish(Session* session, Wish* wish, uint64_t pool, bool silent, Reques
   out->append(wish->confirmations());
 }
 
-// Asks the shards that do not tell of them yet.
+// Asks the shards that do not tell of them yet. Those that stand behind it are carried out
+// meanwhile, for what others publish is to find them: it may wait only for what has been read.
 void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
+  // What its client published before is not told to it.
+  if (session.replies().StopsBehindOthers(row)) return;
   SessionContext& context = session.context();
   ChannelRegistry* registry = context.channels;
   const ChannelKind kind = KindOf(row);
@@ -175,18 +187,18 @@ void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArg
   }
   std::vector<std::string> names;
   if (!TakeNames(session, kind, args.subspan(1), &names)) return;
+  if (WaitsForSame(session, names)) return;
   auto wish = std::make_shared<Wish>(&session, std::move(names));
   wish->Enter();
   auto questions = wish->BeginAsking();
-  if (questions.empty()) {
-    session.ReplyNow(wish->confirmations());
-    HoldMessages(session, *wish);
-    return;
-  }
   const bool silent = session.state().reply_mode.silent();
   Request* place = session.Reserve(&row);
+  if (questions.empty()) {
+    HoldMessages(session, *wish);
+    place->sink->OnReply(place, Reply{wish->confirmations(), nullptr});
+    return;
+  }
   place->holds_pushes = true;
-  session.Await(place);
   HoldMessages(session, *wish);
   GatherPtr gather =
       Gather::Make(context.dispatcher, place,

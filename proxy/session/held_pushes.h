@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/bytes/budget.h"
@@ -26,48 +28,55 @@ class HeldPushes {
   bool empty() const { return pushes_.empty() && unconfirmed_.empty(); }
   size_t bytes() const { return bytes_; }
   // It comes once so many of those in line have gone out, and behind the pushes before it.
-  void Add(size_t ahead, std::string_view push) { Add(ahead, push, false); }
+  void Add(size_t ahead, std::string_view push) { Add(gone_ + ahead, {}, push); }
   // So many of those in line go out before the client knows that it has subscribed to these names
-  // (channel_name.h).
+  // (channel_name.h). Not fewer than the last time.
   void AwaitConfirmation(size_t ahead, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
+      confirmations_.push_back({gone_ + ahead, name});
+      if (!unconfirmed_.insert_or_assign(name, gone_ + ahead).second) continue;
       bytes_ += name.size();
       Budget::Take(name.size());
-      unconfirmed_.push_back({ahead, name});
     }
   }
   bool any_unconfirmed() const { return !unconfirmed_.empty(); }
+  bool IsUnconfirmed(const std::string& name) const { return unconfirmed_.contains(name); }
   // A message of that name. False: it may come now.
   bool AddMessage(const std::string& name, std::string_view message) {
-    for (const Unconfirmed& of : unconfirmed_) {
-      if (of.name != name) continue;
-      Add(of.ahead, message, true);
+    const auto of = unconfirmed_.find(name);
+    if (of != unconfirmed_.end()) {
+      Add(of->second, name, message);
       return true;
     }
     // Nor does one of another name overtake it.
     if (unconfirmed_.empty() || pushes_.empty()) return false;
-    Add(0, message, false);
+    Add(gone_, {}, message);
     return true;
   }
-  // Nothing came of what was not confirmed yet: it is forgotten, and its messages.
-  void DropUnconfirmed() {
-    for (const Unconfirmed& of : unconfirmed_) Gone(of.name.size());
-    unconfirmed_.clear();
-    std::erase_if(pushes_, [this](const Push& push) {
-      if (push.unconfirmed) Gone(push.bytes.size());
-      return push.unconfirmed;
+  // Nothing came of these of what was not confirmed yet: they are forgotten, and their messages.
+  void DropUnconfirmed(const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (unconfirmed_.erase(name) > 0) Gone(name.size());
+    }
+    std::erase_if(pushes_, [this, &names](const Push& push) {
+      const bool drop = !push.unconfirmed.empty() &&
+                        std::find(names.begin(), names.end(), push.unconfirmed) != names.end();
+      if (drop) Gone(push.bytes.size());
+      return drop;
     });
   }
   // So many have gone out. Calls out(push) for each whose turn has come.
   template <typename Out>
   void OnGone(size_t count, Out out) {
-    std::erase_if(unconfirmed_, [this, count](Unconfirmed& of) {
-      of.ahead -= std::min(of.ahead, count);
-      if (of.ahead == 0) Gone(of.name.size());
-      return of.ahead == 0;
-    });
-    for (Push& push : pushes_) push.ahead -= std::min(push.ahead, count);
-    while (!pushes_.empty() && pushes_.front().ahead == 0) {
+    gone_ += count;
+    for (; !confirmations_.empty() && confirmations_.front().behind <= gone_;
+         confirmations_.pop_front()) {
+      const auto of = unconfirmed_.find(confirmations_.front().name);
+      if (of == unconfirmed_.end() || of->second > gone_) continue;  // it was dropped
+      Gone(of->first.size());
+      unconfirmed_.erase(of);
+    }
+    while (!pushes_.empty() && pushes_.front().behind <= gone_) {
       out(std::string_view(pushes_.front().bytes));
       Gone(pushes_.front().bytes.size());
       pushes_.pop_front();
@@ -75,19 +84,20 @@ class HeldPushes {
   }
 
  private:
+  // `behind`: how many have gone out then, of all since this was made.
   struct Push {
-    size_t ahead;
-    bool unconfirmed;  // of a subscription that was not
+    uint64_t behind;
+    std::string unconfirmed;  // of a subscription that was not; else empty
     std::string bytes;
   };
-  struct Unconfirmed {
-    size_t ahead;
+  struct Confirmation {
+    uint64_t behind;
     std::string name;
   };
 
-  void Add(size_t ahead, std::string_view push, bool unconfirmed) {
-    if (!pushes_.empty()) ahead = std::max(ahead, pushes_.back().ahead);
-    pushes_.push_back({ahead, unconfirmed, std::string(push)});
+  void Add(uint64_t behind, const std::string& unconfirmed, std::string_view push) {
+    if (!pushes_.empty()) behind = std::max(behind, pushes_.back().behind);
+    pushes_.push_back({behind, unconfirmed, std::string(push)});
     bytes_ += push.size();
     Budget::Take(push.size());
   }
@@ -96,8 +106,10 @@ class HeldPushes {
     Budget::Give(bytes);
   }
 
+  uint64_t gone_ = 0;
   std::deque<Push> pushes_;
-  std::vector<Unconfirmed> unconfirmed_;
+  std::unordered_map<std::string, uint64_t> unconfirmed_;  // behind how many
+  std::deque<Confirmation> confirmations_;                 // of these, and of what was dropped
   size_t bytes_ = 0;
 };
 

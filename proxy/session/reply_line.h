@@ -92,9 +92,15 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
     if (pending_ > 0) stops_.StopAtFence();
     return pending_ > 0;
   }
-  // The same for what must wait for all but others of its own kind (PUBLISH).
+  // The same for what must wait for all but others of its own kind (PUBLISH, SUBSCRIBE).
   bool StopsBehindOthers(const CommandRow& row) {
-    return !stops_.awaits_order() && tail_ != nullptr && tail_->row != &row && StopsBehindAll();
+    return !stops_.awaits_order() && tail_ != nullptr && !AreOfAKind(tail_->row, row) &&
+           StopsBehindAll();
+  }
+  // The same for what must wait until the client knows what it has subscribed to: all but those.
+  bool StopsBehindSubscriptions(const CommandRow& row) {
+    return pushes_ != nullptr && pushes_->any_unconfirmed() && !row.IsOfSubscriptions() &&
+           StopsBehindAll();
   }
 
   // --- what goes out ---
@@ -122,11 +128,15 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   // How the reply to a command is to read that comes now: a later HELLO is none of its.
   Resp2Form FormFor(const CommandRow* row) const {
     // Also a client that wants no replies is told what it has subscribed to, as with Redis.
-    const bool told = row != nullptr && row->resp2 == Resp2Form::kAsItIs;
+    const bool told = row != nullptr && row->IsOfSubscriptions();
     if (state_->reply_mode.silent() && !told) [[unlikely]]
       return Resp2Form::kNothing;
     if (state_->protocol.is_resp3()) return Resp2Form::kAsItIs;
     return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
+  }
+  static bool AreOfAKind(const CommandRow* before, const CommandRow& row) {
+    return before == &row ||
+           (before != nullptr && before->IsOfSubscriptions() && row.IsOfSubscriptions());
   }
   // It has not taken so many messages that it is cut off now, as by Redis's
   // client-output-buffer-limit for pubsub.

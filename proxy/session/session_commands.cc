@@ -105,10 +105,12 @@ bool SessionCommands::Handle(std::string_view frame) {
     return true;
   if (context.pause.active() && MayWriteNow(*row)) [[unlikely]]
     return counted.NotYet();
-  if (state_.subscriptions.any() && (row->flags & kCmdInSubscriber) == 0 &&
-      !state_.protocol.is_resp3()) [[unlikely]] {
-    RejectInSubscriber(*row);
-    return true;
+  if (state_.subscriptions.any()) [[unlikely]] {
+    if (replies_.StopsBehindSubscriptions(*row)) return counted.NotYet();
+    if ((row->flags & kCmdInSubscriber) == 0 && !state_.protocol.is_resp3()) {
+      RejectInSubscriber(*row);
+      return true;
+    }
   }
   if (state_.transaction.open() && (row->flags & kCmdNotQueued) == 0) [[unlikely]] {
     Queue(*row, frame);

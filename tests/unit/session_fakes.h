@@ -39,6 +39,13 @@ inline std::string Bulk(std::string_view text) {
   AppendBulk(&out, text);
   return out;
 }
+// What a client of RESP2 is told of a subscription, and of a message.
+inline std::string Confirmed(const std::string& channel, int count = 1) {
+  return "*3\r\n" + Bulk("subscribe") + Bulk(channel) + ":" + std::to_string(count) + "\r\n";
+}
+inline std::string MessageOf(const std::string& channel, const std::string& text) {
+  return Command({"message", channel, text});
+}
 
 // What one Redis would answer: a node's behaviour, and the model of all nodes together.
 inline std::string Execute(Data* data, const Args& args) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "backend/bytes/budget.h"
 #include "proxy/session/held_pushes.h"
 #include "tests/unit/session_fakes.h"
 
@@ -209,6 +210,38 @@ TEST(HeldPushesTest, EachInItsTurn) {
   EXPECT_EQ(take(5), "c");
   EXPECT_TRUE(pushes.empty());
   EXPECT_EQ(pushes.bytes(), 0u);
+}
+
+TEST(HeldPushesTest, EachBehindItsConfirmation) {
+  const uint64_t before = Budget::Held();
+  {
+    HeldPushes pushes;
+    std::string out;
+    const auto take = [&](size_t gone) {
+      pushes.OnGone(gone, [&](std::string_view push) { out += push; });
+      return std::exchange(out, {});
+    };
+    EXPECT_FALSE(pushes.AddMessage("a", "0"));
+    pushes.AwaitConfirmation(1, {"a", "b"});
+    pushes.AwaitConfirmation(2, {"c"});
+    EXPECT_TRUE(pushes.AddMessage("c", "c"));
+    EXPECT_TRUE(pushes.AddMessage("a", "a"));
+    EXPECT_EQ(take(1), "");
+    EXPECT_FALSE(pushes.IsUnconfirmed("a"));
+    EXPECT_TRUE(pushes.IsUnconfirmed("c"));
+    EXPECT_TRUE(pushes.AddMessage("a", "A")) << "nor is one of its client overtaken";
+    pushes.AwaitConfirmation(3, {"d"});
+    EXPECT_TRUE(pushes.AddMessage("d", "d"));
+    pushes.DropUnconfirmed({"c"});
+    EXPECT_FALSE(pushes.IsUnconfirmed("c"));
+    EXPECT_EQ(take(1), "aA");
+    EXPECT_TRUE(pushes.any_unconfirmed());
+    EXPECT_EQ(take(2), "d");
+    EXPECT_TRUE(pushes.empty());
+    EXPECT_EQ(pushes.bytes(), 0u);
+    pushes.AwaitConfirmation(1, {"left"});
+  }
+  EXPECT_EQ(Budget::Held(), before);
 }
 
 }  // namespace
