@@ -199,6 +199,7 @@ void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArg
     return;
   }
   place->holds_pushes = true;
+  session.replies().Foresee(wish->confirmations().size());
   HoldMessages(session, *wish);
   GatherPtr gather =
       Gather::Make(context.dispatcher, place,

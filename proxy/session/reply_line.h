@@ -113,6 +113,8 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
   // Nothing is asked for and all is sent.
   bool Idle() const { return head_ == nullptr && out_.empty(); }
   const ReplyForecast& forecast() const { return forecast_; }
+  // An answer of that size will come.
+  void Foresee(size_t size) { forecast_.Note(size); }
 
   // --- the end ---
   // The client has left. What is in flight runs on.
