@@ -24,9 +24,9 @@ class Load {
  public:
   struct Options {
     int threads = 4;
-    int keys = 8;      // of each kind, a thread
-    int pipeline = 1;  // requests of one thread under way at once
-    std::string name;  // in its keys' names: two at a time have different ones
+    int keys = 8;           // of each kind, a thread
+    int pipeline = 1;       // requests of one thread under way at once
+    std::string name = {};  // in its keys' names: two at a time have different ones
   };
 
   Load(uint16_t port, Options options);
