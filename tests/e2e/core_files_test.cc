@@ -19,8 +19,9 @@ class CoreFiles : public testing::Test {
  protected:
   // Crashes it in its folder, where it was started with that limit. Returns the core; empty: none.
   std::string CoreOfCrash(const std::string& limit) {
-    proxy_.set_prefix(
-        {"sh", "-c", "cd " + proxy_.folder() + " && ulimit " + limit + " && exec \"$0\" \"$@\""});
+    proxy_.set_prefix({"sh", "-c",
+                       "cd " + proxy_.folder() + " && ulimit " + limit +
+                           " && export ASAN_OPTIONS=disable_coredump=0 && exec \"$0\" \"$@\""});
     proxy_.Start("[proxy]\npassword = \"" + std::string(kPassword) +
                  "\"\nlisten = [\"127.0.0.1:" + std::to_string(proxy_.port()) +
                  "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node_.address() + "\"\n");
@@ -29,8 +30,8 @@ class CoreFiles : public testing::Test {
     const Finished raised = RunProgram(
         {"prlimit", "--pid", std::to_string(proxy_.pid()), "--core=unlimited:unlimited"});
     EXPECT_EQ(raised.exit_code, 0) << raised.output;
-    proxy_.Signal(SIGSEGV);
-    EXPECT_EQ(proxy_.Wait(), 128 + SIGSEGV);
+    proxy_.Signal(SIGABRT);
+    EXPECT_EQ(proxy_.Wait(), 128 + SIGABRT);
     for (const auto& file : std::filesystem::directory_iterator(proxy_.folder())) {
       if (file.path().filename().string().starts_with("core")) return file.path();
     }
