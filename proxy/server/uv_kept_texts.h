@@ -14,6 +14,7 @@
 #include "proxy/options/kept_options.h"
 #include "proxy/scripts/function_store.h"
 #include "proxy/scripts/script_cache.h"
+#include "proxy/server/posix_process_facts.h"
 #include "proxy/server/uv_script_keeper.h"
 
 namespace gemel {
@@ -33,11 +34,7 @@ class UvKeptTexts {
   // Reads the files in that folder, and writes them from now on.
   void Open(uv_loop_t* loop, const std::string& folder,
             const std::function<void(const std::string&)>& warn) {
-    functions_.set_clock([] {
-      uv_timeval64_t now;
-      uv_gettimeofday(&now);
-      return static_cast<uint64_t>(now.tv_sec) * 1000000 + static_cast<uint64_t>(now.tv_usec);
-    });
+    functions_.set_clock([] { return static_cast<uint64_t>(UnixTimeUs()); });
     script_keeper_ =
         std::make_unique<UvScriptKeeper>(loop, ScriptFile{folder, "scripts"}, &scripts_, warn);
     function_keeper_ =

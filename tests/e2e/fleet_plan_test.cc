@@ -84,23 +84,6 @@ class HandedKeys {
   std::vector<std::thread> threads_;
 };
 
-std::string ShardLines(const std::string& name, const RedisNode& primary,
-                       const RedisNode& replica) {
-  return "[[shard]]\nname = \"" + name + "\"\nprimary = \"" + primary.address() +
-         "\"\nreplicas = [\"" + replica.address() + "\"]\n";
-}
-
-// On a machine that is busy members may not agree in time: then it is said again.
-Reply Reload(FleetWorld* fleet, int member, const std::string& config) {
-  WriteFile(fleet->member(member).config_path(), config);
-  Reply reply;
-  Eventually([&] {
-    reply = fleet->Connect(member)("PROXY", "RELOAD");
-    return !Has(reply.Text(), "in time") && !Has(reply.Text(), "under way");
-  });
-  return reply;
-}
-
 int64_t VersionAt(const FleetWorld& fleet, int member) {
   return fleet.Connect(member)("PROXY", "FLEET").Field("version").integer;
 }

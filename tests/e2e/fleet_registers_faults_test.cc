@@ -85,22 +85,6 @@ TEST(FleetRegistersFaults, NodesThatAreCopiedOverLetOthersGoFirst) {
   fleet.ExpectCopiesEqual();
 }
 
-std::string ShardLines(const std::string& name, const RedisNode& primary,
-                       const RedisNode& replica) {
-  return "[[shard]]\nname = \"" + name + "\"\nprimary = \"" + primary.address() +
-         "\"\nreplicas = [\"" + replica.address() + "\"]\n";
-}
-
-Reply Reload(FleetWorld* fleet, int member, const std::string& config) {
-  WriteFile(fleet->member(member).config_path(), config);
-  Reply reply;
-  Eventually([&] {
-    reply = fleet->Connect(member)("PROXY", "RELOAD");
-    return !Has(reply.Text(), "in time") && !Has(reply.Text(), "under way");
-  });
-  return reply;
-}
-
 TEST(FleetRegistersFaults, TheyGoWithTheShards) {
   // Longer than the members, which need them to end in order.
   RedisNode primary;

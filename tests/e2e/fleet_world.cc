@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/look.h"
 #include "tests/e2e/wait.h"
 #include "tests/e2e/whole_databases.h"
 
@@ -356,6 +357,22 @@ void FleetWorld::ExpectCopiesEqual() {
 Finished RunMember(const ProxyProcess& process, const std::string& config) {
   WriteFile(process.config_path(), config);
   return RunProgram({GemelBinary(), "-c", process.config_path()}, "", std::chrono::seconds(40));
+}
+
+std::string ShardLines(const std::string& name, const RedisNode& primary,
+                       const RedisNode& replica) {
+  return "[[shard]]\nname = \"" + name + "\"\nprimary = \"" + primary.address() +
+         "\"\nreplicas = [\"" + replica.address() + "\"]\n";
+}
+
+Reply Reload(FleetWorld* fleet, int member, const std::string& config) {
+  WriteFile(fleet->member(member).config_path(), config);
+  Reply reply;
+  Eventually([&] {
+    reply = fleet->Connect(member)("PROXY", "RELOAD");
+    return !Has(reply.Text(), "in time") && !Has(reply.Text(), "under way");
+  });
+  return reply;
 }
 
 }  // namespace gemel::e2e

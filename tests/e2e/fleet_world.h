@@ -122,6 +122,13 @@ class FleetWorld {
 // The whole text of a member that is not expected to serve, once it has ended by itself.
 Finished RunMember(const ProxyProcess& process, const std::string& config);
 
+// The table of a shard of two copies.
+std::string ShardLines(const std::string& name, const RedisNode& primary, const RedisNode& replica);
+
+// Gives the member that config, and says PROXY RELOAD; again where the members do not agree in
+// time, as on a machine that is busy.
+Reply Reload(FleetWorld* fleet, int member, const std::string& config);
+
 }  // namespace gemel::e2e
 
 #endif  // GEMEL_TESTS_E2E_FLEET_WORLD_H_
