@@ -1,9 +1,11 @@
 // Registers by CASPaxos under every fault that the model knows, many seeds of it; and that each
-// rule which is broken on purpose is found out.
+// rule which is broken on purpose is found out. PAXOS_RUNS=n sets how many seeds are run,
+// PAXOS_FIRST=n where they begin.
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,7 +16,7 @@
 #include "backend/paxos/paxos_registers.h"
 #include "tests/paxos_network.h"
 
-namespace gemel::paxos_simulation_test {
+namespace gemel::paxos_sim_test {
 namespace {
 
 // What members were told, and the first thing in it that cannot be.
@@ -346,30 +348,30 @@ class Simulation {
   uint64_t overwritten_ = 0;
 };
 
-// In parts, which run side by side.
-class PaxosSimulation : public ::testing::TestWithParam<uint64_t> {};
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
 
-constexpr uint64_t kParts = 8;
-constexpr uint64_t kSeeds = 300;  // of a part
-
-TEST_P(PaxosSimulation, NothingThatCannotBe) {
+TEST(PaxosSimulation, KeepsThePromises) {
+  const uint64_t first = Setting("PAXOS_FIRST", 1);
+  const uint64_t runs = Setting("PAXOS_RUNS", 2400);
   uint64_t done = 0;
   uint64_t readmitted = 0;
   uint64_t overwritten = 0;
-  for (uint64_t seed = GetParam() * kSeeds + 1; seed <= (GetParam() + 1) * kSeeds; ++seed) {
+  for (uint64_t seed = first; seed < first + runs; ++seed) {
     Simulation simulation(seed);
     ASSERT_EQ(simulation.Run(), "") << "seed " << seed;
     done += simulation.done();
     readmitted += simulation.epoch() > 2;
     overwritten += simulation.overwritten();
   }
+  if (runs < 100) return;
   // It is no proof of anything if nothing happens.
-  EXPECT_GT(done, kSeeds * 5);
-  EXPECT_GT(readmitted, kSeeds / 4);
-  EXPECT_GT(overwritten, kSeeds / 10);
+  EXPECT_GT(done, runs * 5);
+  EXPECT_GT(readmitted, runs / 4);
+  EXPECT_GT(overwritten, runs / 10);
 }
-
-INSTANTIATE_TEST_SUITE_P(Seeds, PaxosSimulation, ::testing::Range(uint64_t{0}, kParts));
 
 class PaxosMutants : public ::testing::TestWithParam<PaxosMutant> {};
 
@@ -412,4 +414,4 @@ INSTANTIATE_TEST_SUITE_P(All, PaxosMutants,
                          NameOf);
 
 }  // namespace
-}  // namespace gemel::paxos_simulation_test
+}  // namespace gemel::paxos_sim_test
