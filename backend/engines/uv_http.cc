@@ -1,13 +1,11 @@
 #include "backend/engines/uv_http.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "backend/engines/posix_curl.h"
 #include "backend/life/alive.h"
 #include "backend/uv/uv_timer.h"
 
@@ -18,14 +16,17 @@ namespace {
 constexpr long kKeepAliveSeconds = 5;
 constexpr long kMaxConnections = 16;  // to one server; what is asked further waits for one of them
 
+// Of who has made sure that it is there.
+const Curl& Library() { return *LoadCurl().curl; }
+
 struct EasyClose {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const { Library().easy_cleanup(easy); }
 };
 struct MultiClose {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  void operator()(CURLM* multi) const { Library().multi_cleanup(multi); }
 };
 struct LinesFree {
-  void operator()(curl_slist* lines) const { curl_slist_free_all(lines); }
+  void operator()(curl_slist* lines) const { Library().slist_free_all(lines); }
 };
 struct PollClose {
   void operator()(uv_poll_t* poll) const {
@@ -41,11 +42,6 @@ using Multi = std::unique_ptr<CURLM, MultiClose>;
 using Lines = std::unique_ptr<curl_slist, LinesFree>;
 using Poll = std::unique_ptr<uv_poll_t, PollClose>;
 
-void InitOnce() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
-
 // One request and what is known of its answer.
 struct Call {
   HttpRequest request;
@@ -57,7 +53,7 @@ struct Call {
   Easy easy;  // goes first: it points to the others
 
   void AddLine(const std::string& line) {
-    lines.reset(curl_slist_append(lines.release(), line.c_str()));
+    lines.reset(Library().slist_append(lines.release(), line.c_str()));
   }
   void Make(uint64_t id);
 
@@ -78,31 +74,33 @@ struct Call {
 };
 
 void Call::Make(uint64_t id) {
-  easy.reset(curl_easy_init());
+  easy.reset(Library().easy_init());
   CURL* to = easy.get();
   AddLine("Content-Type: application/json");
   AddLine("Expect:");  // no "100 Continue" to wait for
   if (!request.authorization.empty()) AddLine("Authorization: " + request.authorization);
-  curl_easy_setopt(to, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(to, CURLOPT_PROTOCOLS_STR, "http");
-  curl_easy_setopt(to, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(to, CURLOPT_PROXY, "");
-  curl_easy_setopt(to, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(to, CURLOPT_HTTPHEADER, lines.get());
-  curl_easy_setopt(to, CURLOPT_POST, 1L);
-  curl_easy_setopt(to, CURLOPT_POSTFIELDS, request.body.data());
-  curl_easy_setopt(to, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-  curl_easy_setopt(to, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_ms));
-  curl_easy_setopt(to, CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_ms));
-  curl_easy_setopt(to, CURLOPT_TCP_KEEPALIVE, 1L);  // who only listens would not notice the end
-  curl_easy_setopt(to, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
-  curl_easy_setopt(to, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
-  curl_easy_setopt(to, CURLOPT_ERRORBUFFER, error);
-  curl_easy_setopt(to, CURLOPT_WRITEFUNCTION, OnBytes);
-  curl_easy_setopt(to, CURLOPT_WRITEDATA, this);
-  curl_easy_setopt(to, CURLOPT_PREREQFUNCTION, OnSend);
-  curl_easy_setopt(to, CURLOPT_PREREQDATA, this);
-  curl_easy_setopt(to, CURLOPT_PRIVATE, reinterpret_cast<void*>(id));
+  Library().easy_setopt(to, CURLOPT_URL, request.url.c_str());
+  Library().easy_setopt(to, CURLOPT_PROTOCOLS_STR, "http");
+  Library().easy_setopt(to, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  Library().easy_setopt(to, CURLOPT_PROXY, "");
+  Library().easy_setopt(to, CURLOPT_NOSIGNAL, 1L);
+  Library().easy_setopt(to, CURLOPT_HTTPHEADER, lines.get());
+  Library().easy_setopt(to, CURLOPT_POST, 1L);
+  Library().easy_setopt(to, CURLOPT_POSTFIELDS, request.body.data());
+  Library().easy_setopt(to, CURLOPT_POSTFIELDSIZE_LARGE,
+                        static_cast<curl_off_t>(request.body.size()));
+  Library().easy_setopt(to, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_ms));
+  Library().easy_setopt(to, CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_ms));
+  // Who only listens would not notice the end.
+  Library().easy_setopt(to, CURLOPT_TCP_KEEPALIVE, 1L);
+  Library().easy_setopt(to, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  Library().easy_setopt(to, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
+  Library().easy_setopt(to, CURLOPT_ERRORBUFFER, error);
+  Library().easy_setopt(to, CURLOPT_WRITEFUNCTION, OnBytes);
+  Library().easy_setopt(to, CURLOPT_WRITEDATA, this);
+  Library().easy_setopt(to, CURLOPT_PREREQFUNCTION, OnSend);
+  Library().easy_setopt(to, CURLOPT_PREREQDATA, this);
+  Library().easy_setopt(to, CURLOPT_PRIVATE, reinterpret_cast<void*>(id));
 }
 
 }  // namespace
@@ -110,13 +108,13 @@ void Call::Make(uint64_t id) {
 class UvHttp::State {
  public:
   explicit State(uv_loop_t* loop) : loop_(loop), timer_(loop, [this] { OnTimer(); }) {
-    InitOnce();
-    multi_.reset(curl_multi_init());
-    curl_multi_setopt(multi_.get(), CURLMOPT_MAX_HOST_CONNECTIONS, kMaxConnections);
-    curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, OnSocket);
-    curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, OnTimeWanted);
-    curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
+    if (LoadCurl().curl == nullptr) return;
+    multi_.reset(Library().multi_init());
+    Library().multi_setopt(multi_.get(), CURLMOPT_MAX_HOST_CONNECTIONS, kMaxConnections);
+    Library().multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, OnSocket);
+    Library().multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
+    Library().multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, OnTimeWanted);
+    Library().multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
   }
   ~State() {
     alive_.End();
@@ -131,8 +129,13 @@ class UvHttp::State {
     auto call = std::make_unique<Call>();
     call->request = std::move(request);
     call->done = std::move(done);
-    call->Make(id);
-    curl_multi_add_handle(multi_.get(), call->easy.get());  // begins at the timer that it sets
+    if (multi_ != nullptr) {
+      call->Make(id);
+      // Begins at the timer that it sets.
+      Library().multi_add_handle(multi_.get(), call->easy.get());
+    } else {
+      timer_.Set(0);
+    }
     calls_.emplace(id, std::move(call));
     return id;
   }
@@ -142,7 +145,7 @@ class UvHttp::State {
     if (found == calls_.end()) return nullptr;
     std::unique_ptr<Call> call = std::move(found->second);
     calls_.erase(found);
-    curl_multi_remove_handle(multi_.get(), call->easy.get());
+    if (multi_ != nullptr) Library().multi_remove_handle(multi_.get(), call->easy.get());
     return call;
   }
 
@@ -189,17 +192,37 @@ class UvHttp::State {
     static_cast<State*>(poll->data)->Act(fd, what);
   }
 
-  void OnTimer() { Act(CURL_SOCKET_TIMEOUT, 0); }
+  void OnTimer() {
+    if (multi_ != nullptr) {
+      Act(CURL_SOCKET_TIMEOUT, 0);
+    } else {
+      FailAll();
+    }
+  }
+
+  // Without the library.
+  void FailAll() {
+    std::vector<uint64_t> ids;
+    for (const auto& [id, call] : calls_) ids.push_back(id);
+    const Alive::Watch watch = alive_.watch();
+    for (const uint64_t id : ids) {
+      const std::unique_ptr<Call> call = Take(id);
+      if (call == nullptr) continue;
+      call->answer.error = LoadCurl().error;
+      call->done(call->answer);
+      if (watch.gone()) return;
+    }
+  }
 
   void Act(curl_socket_t fd, int what) {
     int running = 0;
-    curl_multi_socket_action(multi_.get(), fd, what, &running);
+    Library().multi_socket_action(multi_.get(), fd, what, &running);
     std::vector<std::pair<uint64_t, CURLcode>> ended;
     int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    while (const CURLMsg* message = Library().multi_info_read(multi_.get(), &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       void* id = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &id);
+      Library().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &id);
       ended.emplace_back(reinterpret_cast<uint64_t>(id), message->data.result);
     }
     const Alive::Watch watch = alive_.watch();
@@ -233,10 +256,10 @@ class UvHttp::State {
     HttpAnswer& answer = call->answer;
     if (code == CURLE_OK) {
       long status = 0;
-      curl_easy_getinfo(call->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+      Library().easy_getinfo(call->easy.get(), CURLINFO_RESPONSE_CODE, &status);
       answer.status = static_cast<uint32_t>(status);
     } else {
-      answer.error = call->error[0] != '\0' ? call->error : curl_easy_strerror(code);
+      answer.error = call->error[0] != '\0' ? call->error : Library().easy_strerror(code);
     }
     call->done(answer);
   }

@@ -48,14 +48,21 @@ void Forget::Evaluate() {
   } else {
     stage_ = one_ring || swept_ >= rings_->history().last_id() ? Stage::kIdle : Stage::kPropose;
   }
-  guarding_ = needed && rings_->MayHaveSuspects(swept_);
+  guarding_ = needed && rings_->MayHaveSuspects(Since());
   if (!needed) marks_.Clear();
   shard_.set_gate(guarding_ ? this : nullptr);
 }
 
+// What a shard that is not swept holds is believed as far as the rings that are kept say. rings_ may
+// still have some that are not, from before every shard was swept for a later one.
+HeldSince Forget::Since() const {
+  return swept_ == 0 ? HeldSince{first_ring_, true} : HeldSince::Sweep(swept_);
+}
+
 // A mark counts for more than the last sweep, if it is of a later ring.
 HeldSince Forget::SinceFor(const KeyMark* mark) const {
-  if (mark == nullptr || mark->ring < swept_) return HeldSince::Sweep(swept_);
+  const HeldSince since = Since();
+  if (mark == nullptr || mark->ring < since.ring) return since;
   return {mark->ring, true};
 }
 

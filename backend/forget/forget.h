@@ -86,6 +86,7 @@ class Forget : private ShardGate, private RequestSink {
   void OnReply(Request* request, const Reply& reply) override;
 
   void Evaluate();
+  HeldSince Since() const;
   HeldSince SinceFor(const KeyMark* mark) const;
   bool Delete(const std::vector<std::string_view>& keys,
               const std::vector<std::string_view>& marked, Ask::What what);
@@ -115,6 +116,7 @@ class Forget : private ShardGate, private RequestSink {
   bool stopped_ = false;
   std::optional<ShardRings> rings_;
   uint64_t swept_ = 0;
+  uint64_t first_ring_ = 0;  // that was kept when swept_ became 0 here
   bool guarding_ = false;
 
   KeyMarks marks_;

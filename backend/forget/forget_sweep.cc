@@ -36,6 +36,7 @@ void Forget::Tick(uint64_t now_ms) {
   if (shard_.info().swept < swept_) {
     // A stale copy was forced, or a process restarted: old keys may be back.
     swept_ = shard_.info().swept;
+    first_ring_ = shard_.first_ring();
     progress_.Begin(now_ms);
     Evaluate();
   }
@@ -151,7 +152,7 @@ void Forget::OnScanned(Ask* ask, const Reply& reply) {
   progress_.LookedAt(keys.size());
   tokens_.Take(kLookCost * static_cast<double>(keys.size()));
   for (std::string& key : keys) {
-    const ShardRings::Standing standing = rings_->Of(KeyOf(key), HeldSince::Sweep(swept_));
+    const ShardRings::Standing standing = rings_->Of(KeyOf(key), Since());
     if (!standing.owned || standing.suspect) round_.keys.push_back(std::move(key));
   }
   Advance();

@@ -118,11 +118,11 @@ bool ShardRings::MayHoldForeign(uint64_t swept) const {
   return false;
 }
 
-bool ShardRings::MayHaveSuspects(uint64_t swept) const {
-  bool lost = swept < first_id();
+bool ShardRings::MayHaveSuspects(HeldSince since) const {
+  bool lost = since.held || since.ring < first_id();
   for (size_t i = 1; i < index_.size(); ++i) {
     const RingHistory::Moves& moves = *history_->rings_[i].moves;
-    if (history_->rings_[i - 1].spec.id < swept) continue;
+    if (history_->rings_[i - 1].spec.id < since.ring) continue;
     if (lost && index_[i] != kNone && moves.gained[index_[i]]) return true;
     if (index_[i - 1] != kNone && moves.lost[index_[i - 1]]) lost = true;
   }

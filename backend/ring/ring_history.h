@@ -87,7 +87,7 @@ class ShardRings {
   // to delete. With one ring: false.
   bool MayHoldForeign(uint64_t swept) const;
   // Whether a key may be suspect.
-  bool MayHaveSuspects(uint64_t swept) const;
+  bool MayHaveSuspects(HeldSince since) const;
 
  private:
   static constexpr uint32_t kNone = ~0u;

@@ -58,6 +58,10 @@ class Copies {
   uint32_t primary() const { return primary_; }
   // Durable, and of no matter for the copies: see ShardInfo.
   void set_swept(uint64_t ring) { info_.swept = ring; }
+  // The first of the rings that were kept when an edit of this shard came into effect last; 0: none
+  // was known.
+  uint64_t first_ring() const { return first_ring_; }
+  void set_first_ring(uint64_t ring) { first_ring_ = ring; }
   void set_settings(uint32_t copy, std::vector<NodeSetting> settings) {
     info_.copies[copy].settings = std::move(settings);
   }
@@ -114,6 +118,7 @@ class Copies {
   std::vector<Place> places_;
   CopyStages stages_;
   ShardInfo info_;
+  uint64_t first_ring_ = 0;
   uint32_t primary_ = 0;
   uint8_t last_database_ = 0;
   CopyMask connected_ = 0;

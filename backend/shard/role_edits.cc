@@ -54,6 +54,9 @@ void RoleEdits::SendNow(Edit edit, EditDone done) {
   const auto answered = [this, alive = alive_.watch(),
                          done = std::move(done)](const EditResult& result) {
     if (!result.ok) ++edits_failed_;
+    if (result.ok && !alive.gone() && !result.topology->rings.empty()) {
+      parts_->copies->set_first_ring(result.topology->rings.front().id);
+    }
     done(result);
     if (result.ok || alive.gone()) return;
     // It may have been decided on what is not so any more.

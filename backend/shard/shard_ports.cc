@@ -104,6 +104,8 @@ bool ForgetPort::IsKeyLocked(std::string_view key) const {
 }
 void ForgetPort::set_swept(uint64_t ring) const { parts_->copies->set_swept(ring); }
 
+uint64_t ForgetPort::first_ring() const { return parts_->copies->first_ring(); }
+
 bool SettingsPort::IsConnected(uint32_t copy) const { return parts_->copies->link(copy).up(); }
 const std::string& SettingsPort::NameOf(uint32_t copy) const {
   return parts_->copies->link(copy).name();

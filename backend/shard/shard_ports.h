@@ -120,6 +120,8 @@ class ForgetPort : public ShardView {
   bool IsKeyLocked(std::string_view key) const;
   // ShardInfo::swept changed, durably.
   void set_swept(uint64_t ring) const;
+  // See Copies::first_ring.
+  uint64_t first_ring() const;
 };
 
 // For the settings of the nodes (backend/settings).

@@ -76,7 +76,8 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION database)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser")
+# It is loaded by name, so the list of shared libraries does not have it.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, libcurl4")
 if(GEMEL_RAFT)
   # Its list of symbols does not tell that an older one breaks what it promises.
   string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libraft0 (>= 0.22)")

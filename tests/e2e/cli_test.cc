@@ -295,6 +295,15 @@ TEST(Cli, HangupKeepsServing) {
   EXPECT_TRUE(cluster.proxy().running());
 }
 
+// With what it needs itself it is some thirty libraries.
+TEST(Cli, LoadsNoLibraryOfHttpThatNobodyAskedFor) {
+  Cluster cluster({.shards = 1});
+  EXPECT_EQ(cluster.Connect()("SET", "k", "v"), "OK");
+  const std::string maps = ReadFile("/proc/" + std::to_string(cluster.proxy().pid()) + "/maps");
+  EXPECT_NE(maps.find("libssl"), maps.npos) << maps;
+  EXPECT_EQ(maps.find("libcurl"), maps.npos) << maps;
+}
+
 TEST(Cli, LogsToAFile) {
   RedisNode node;
   ProxyProcess proxy;

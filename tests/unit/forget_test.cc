@@ -375,6 +375,29 @@ TEST_F(ForgetTest, AForcedCopyBringsOldKeysBack) {
   ExpectDone();
 }
 
+// Its only node keeps every write on its disk and restarts after the sweep: rings that are kept no
+// more do not say that what came since may be old.
+TEST_F(ForgetTest, WhatCameAfterTheSweepOutlivesTheNodesProcess) {
+  Reversed(1);
+  Live(200);
+  ExpectDone();
+  ASSERT_EQ(queue_->current()->rings.size(), 1U);
+  Lose(0);
+  Up(0, "r0", 5, "always");
+  Live(100);
+  Put(moved_, "new");
+  log_.clear();
+  Lose(0);
+  Up(0, "r1", 5, "always");
+  Live(2000);
+  EXPECT_EQ(Durable().copies[0].run_id, "r1");
+  ExpectDone();
+  EXPECT_EQ(Get(moved_), "$3\r\nnew\r\n");
+  EXPECT_TRUE(std::none_of(log_.begin(), log_.end(), [](const std::string& line) {
+    return line.find("UNLINK") != line.npos;
+  }));
+}
+
 // One shard among rings that change at random, under clients, kills of the proxy and lost
 // connections. The model knows of each key what the client was told last.
 class ForgetHistory : public ForgetTest {

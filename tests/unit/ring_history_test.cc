@@ -44,7 +44,7 @@ TEST(RingHistory, OneRingIsBelieved) {
   EXPECT_EQ(a.history().last_id(), 4U);
   for (const uint64_t swept : {0, 4}) {
     EXPECT_FALSE(a.MayHoldForeign(swept));
-    EXPECT_FALSE(a.MayHaveSuspects(swept));
+    EXPECT_FALSE(a.MayHaveSuspects(HeldSince::Sweep(swept)));
     EXPECT_TRUE(a.Of(KeyOf(specs, {"a"}), HeldSince::Sweep(swept)).owned);
     EXPECT_FALSE(a.Of(KeyOf(specs, {"a"}), HeldSince::Sweep(swept)).suspect);
     EXPECT_FALSE(a.Of(KeyOf(specs, {"b"}), HeldSince::Sweep(swept)).owned);
@@ -61,19 +61,19 @@ TEST(RingHistory, AReversalLeavesOldValues) {
   for (const uint64_t swept : {0, 1}) {
     EXPECT_TRUE(a.Of(moved, HeldSince::Sweep(swept)).suspect) << swept;
     EXPECT_FALSE(a.Of(stayed, HeldSince::Sweep(swept)).suspect);
-    EXPECT_TRUE(a.MayHaveSuspects(swept));
+    EXPECT_TRUE(a.MayHaveSuspects(HeldSince::Sweep(swept)));
     EXPECT_TRUE(a.MayHoldForeign(swept));
   }
   // Swept while b had it: what it holds now came after.
   EXPECT_FALSE(a.Of(moved, HeldSince::Sweep(2)).suspect);
-  EXPECT_FALSE(a.MayHaveSuspects(2));
+  EXPECT_FALSE(a.MayHaveSuspects(HeldSince::Sweep(2)));
   EXPECT_FALSE(a.MayHoldForeign(2));
   // b may hold what it had.
   const ShardRings b = Rings(specs, "b");
   EXPECT_FALSE(b.Owned(moved));
   EXPECT_TRUE(b.MayHoldForeign(2));
   EXPECT_FALSE(b.MayHoldForeign(3));
-  EXPECT_FALSE(b.MayHaveSuspects(2));
+  EXPECT_FALSE(b.MayHaveSuspects(HeldSince::Sweep(2)));
 }
 
 TEST(RingHistory, WhoOnlyGainsHasNothingToDelete) {
@@ -84,7 +84,7 @@ TEST(RingHistory, WhoOnlyGainsHasNothingToDelete) {
   EXPECT_TRUE(Rings(specs, "b").MayHoldForeign(1));
   // It is not known what it held before there was a ring.
   EXPECT_TRUE(Rings(specs, "a").MayHoldForeign(0));
-  EXPECT_TRUE(Rings(specs, "a").MayHaveSuspects(0));
+  EXPECT_TRUE(Rings(specs, "a").MayHaveSuspects(HeldSince::Sweep(0)));
   // Another weight of a takes from the others alone.
   const std::vector<RingSpec> heavier = {Spec(1, {{"a", 1}, {"b", 1}}),
                                          Spec(2, {{"a", 3}, {"b", 1}})};
@@ -97,7 +97,7 @@ TEST(RingHistory, WhatAJoiningShardHoldsIsOld) {
   const std::vector<RingSpec> specs = {Spec(7, {{"a", 1}}), Spec(8, both)};
   const ShardRings b = Rings(specs, "b");
   EXPECT_TRUE(b.Of(KeyOf(specs, {"a", "b"}), HeldSince::Sweep(0)).suspect);
-  EXPECT_TRUE(b.MayHaveSuspects(0));
+  EXPECT_TRUE(b.MayHaveSuspects(HeldSince::Sweep(0)));
   EXPECT_TRUE(b.MayHoldForeign(0));
   EXPECT_FALSE(b.MayHoldForeign(8));
 }
@@ -136,7 +136,7 @@ TEST(RingHistory, AShardThatComesBackAfterLong) {
   const ShardRings b = Rings(specs, "b");
   EXPECT_TRUE(b.Of(KeyOf(specs, {"a", "b"}), HeldSince::Sweep(3)).suspect);
   EXPECT_TRUE(b.MayHoldForeign(3));
-  EXPECT_TRUE(b.MayHaveSuspects(3));
+  EXPECT_TRUE(b.MayHaveSuspects(HeldSince::Sweep(3)));
 }
 
 TEST(RingHistory, AnEarlierOneIsShared) {
@@ -153,7 +153,7 @@ TEST(RingHistory, AnEarlierOneIsShared) {
       ShardRings(std::make_shared<const RingHistory>(gap, first.get()), "a").MayHoldForeign(1));
   for (uint64_t swept = 0; swept <= 4; ++swept) {
     EXPECT_EQ(fresh.MayHoldForeign(swept), shared.MayHoldForeign(swept));
-    EXPECT_EQ(fresh.MayHaveSuspects(swept), shared.MayHaveSuspects(swept));
+    EXPECT_EQ(fresh.MayHaveSuspects(HeldSince::Sweep(swept)), shared.MayHaveSuspects(HeldSince::Sweep(swept)));
   }
 }
 
