@@ -53,8 +53,8 @@ void Forget::Evaluate() {
   shard_.set_gate(guarding_ ? this : nullptr);
 }
 
-// What a shard that is not swept holds is believed as far as the rings that are kept say. rings_ may
-// still have some that are not, from before every shard was swept for a later one.
+// What a shard that is not swept holds is believed as far as the rings that are kept say. rings_
+// may still have some that are not, from before every shard was swept for a later one.
 HeldSince Forget::Since() const {
   return swept_ == 0 ? HeldSince{first_ring_, true} : HeldSince::Sweep(swept_);
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace gemel {
 
@@ -41,14 +42,23 @@ size_t MostReads(const redisReader& reader) {
   return text ? kMaxReads : kMaxReadsOfOthers;
 }
 
-// Belongs to the context until it is freed, then to the loop until the handle is closed.
+// Belongs to the context until it is freed, then to the loop until the handles are closed.
+//
+// What is asked in a turn of the loop is written when it ends, at once: a socket that takes nothing
+// is rare, and is the only one of which libuv is asked to tell when it does.
 struct Watch {
   uv_poll_t poll;
+  uv_prepare_t end_of_turn;
   redisAsyncContext* context = nullptr;  // null once it is freed
+  int handles = 2;
   int events = 0;
-  size_t reads = 0;  // of a reply that is not whole yet
+  int watched = 0;       // of these, what libuv was told
+  bool writing = false;  // at the end of a turn
+  size_t reads = 0;      // of a reply that is not whole yet
 
+  // hiredis asks again for what it has asked for, and to tell libuv costs a system call.
   void Apply() {
+    if (std::exchange(watched, events) == events) return;
     if (events == 0) {
       uv_poll_stop(&poll);
     } else {
@@ -79,7 +89,10 @@ struct Watch {
   static void OnPoll(uv_poll_t* poll, int status, int ready) {
     Watch* watch = static_cast<Watch*>(poll->data);
     // After an error reading and writing are what tells which one.
-    if (status != 0) ready = watch->events;
+    if (status != 0) {
+      ready = watch->events;
+      watch->watched = 0;  // libuv has stopped it
+    }
     if ((ready & UV_READABLE) != 0 && watch->context != nullptr) {
       redisAsyncContext* context = watch->context;
       if ((context->c.flags & REDIS_CONNECTED) != 0 && context->replies.head == nullptr) {
@@ -92,29 +105,56 @@ struct Watch {
     if ((ready & UV_WRITABLE) != 0 && watch->context != nullptr) {
       redisAsyncHandleWrite(watch->context);
     }
-    if (status != 0 && watch->context != nullptr) watch->Apply();  // libuv has stopped it
+    if (status != 0 && watch->context != nullptr) watch->Apply();
   }
 
-  template <int kEvent>
-  static void Add(void* data) {
+  static void OnEndOfTurn(uv_prepare_t* prepare) {
+    Watch* watch = static_cast<Watch*>(prepare->data);
+    uv_prepare_stop(prepare);
+    watch->writing = true;
+    redisAsyncHandleWrite(watch->context);
+    watch->writing = false;
+  }
+
+  static void AddRead(void* data) {
     Watch* watch = static_cast<Watch*>(data);
-    watch->events |= kEvent;
+    watch->events |= UV_READABLE;
     watch->Apply();
   }
-
-  template <int kEvent>
-  static void Remove(void* data) {
+  static void RemoveRead(void* data) {
     Watch* watch = static_cast<Watch*>(data);
-    watch->events &= ~kEvent;
+    watch->events &= ~UV_READABLE;
+    watch->Apply();
+  }
+  static void AddWrite(void* data) {
+    Watch* watch = static_cast<Watch*>(data);
+    const bool connected = (watch->context->c.flags & REDIS_CONNECTED) != 0;
+    if (connected && !watch->writing && (watch->events & UV_WRITABLE) == 0) {
+      uv_prepare_start(&watch->end_of_turn, OnEndOfTurn);
+      return;
+    }
+    watch->events |= UV_WRITABLE;
+    watch->Apply();
+  }
+  static void RemoveWrite(void* data) {
+    Watch* watch = static_cast<Watch*>(data);
+    uv_prepare_stop(&watch->end_of_turn);
+    watch->events &= ~UV_WRITABLE;
     watch->Apply();
   }
 
   static void Cleanup(void* data) {
     Watch* watch = static_cast<Watch*>(data);
     watch->context = nullptr;
-    uv_close(reinterpret_cast<uv_handle_t*>(&watch->poll), [](uv_handle_t* closed) {
-      std::unique_ptr<Watch>(static_cast<Watch*>(closed->data)).reset();
-    });
+    watch->Close();
+  }
+  void Close() {
+    const uv_close_cb closed = [](uv_handle_t* handle) {
+      Watch* watch = static_cast<Watch*>(handle->data);
+      if (--watch->handles == 0) std::unique_ptr<Watch>(watch).reset();
+    };
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll), closed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&end_of_turn), closed);
   }
 };
 
@@ -124,12 +164,14 @@ bool AttachToLoop(redisAsyncContext* context, uv_loop_t* loop) {
   auto watch = std::make_unique<Watch>();
   if (uv_poll_init(loop, &watch->poll, context->c.fd) != 0) return false;
   watch->poll.data = watch.get();
+  uv_prepare_init(loop, &watch->end_of_turn);
+  watch->end_of_turn.data = watch.get();
   watch->context = context;
   context->c.reader->fn = BoundedParts(*context->c.reader->fn);
-  context->ev.addRead = &Watch::Add<UV_READABLE>;
-  context->ev.delRead = &Watch::Remove<UV_READABLE>;
-  context->ev.addWrite = &Watch::Add<UV_WRITABLE>;
-  context->ev.delWrite = &Watch::Remove<UV_WRITABLE>;
+  context->ev.addRead = &Watch::AddRead;
+  context->ev.delRead = &Watch::RemoveRead;
+  context->ev.addWrite = &Watch::AddWrite;
+  context->ev.delWrite = &Watch::RemoveWrite;
   context->ev.cleanup = &Watch::Cleanup;
   context->ev.data = watch.release();
   return true;
@@ -139,6 +181,7 @@ bool AttachToLoop(redisAsyncContext* context, uv_loop_t* loop) {
 UniqueFd ExchangeSocket(redisAsyncContext* context, UniqueFd socket) {
   auto* watch = static_cast<Watch*>(context->ev.data);
   uv_poll_stop(&watch->poll);
+  watch->watched = 0;
   UniqueFd had(::fcntl(context->c.fd, F_DUPFD_CLOEXEC, 0));
   if (!had.valid() || ::dup3(socket.get(), context->c.fd, O_CLOEXEC) < 0) return {};
   watch->Apply();

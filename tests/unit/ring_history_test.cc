@@ -153,7 +153,8 @@ TEST(RingHistory, AnEarlierOneIsShared) {
       ShardRings(std::make_shared<const RingHistory>(gap, first.get()), "a").MayHoldForeign(1));
   for (uint64_t swept = 0; swept <= 4; ++swept) {
     EXPECT_EQ(fresh.MayHoldForeign(swept), shared.MayHoldForeign(swept));
-    EXPECT_EQ(fresh.MayHaveSuspects(HeldSince::Sweep(swept)), shared.MayHaveSuspects(HeldSince::Sweep(swept)));
+    EXPECT_EQ(fresh.MayHaveSuspects(HeldSince::Sweep(swept)),
+              shared.MayHaveSuspects(HeldSince::Sweep(swept)));
   }
 }
 
@@ -281,7 +282,7 @@ class Model {
           ASSERT_TRUE(standing.suspect) << name << " " << key;
         }
         if (standing.owned && standing.suspect) {
-          ASSERT_TRUE(rings.MayHaveSuspects(shard.swept)) << name << " " << key;
+          ASSERT_TRUE(rings.MayHaveSuspects(HeldSince::Sweep(shard.swept))) << name << " " << key;
         }
         if (!standing.owned || standing.suspect) {
           ASSERT_TRUE(specs_.size() == 1 || rings.MayHoldForeign(shard.swept))
