@@ -44,7 +44,7 @@ TEST_F(ShardChannelsWaitTest, SoIsWhatItsNodeTellsOfKeys) {
   const std::string script = "redis.call('PUBLISH', 'a', '1')";
   const Asked* evaluated = Ask({"EVAL", script, "1", "k"}, 2);
   const Asked* set = Ask({"SET", "k", "1"}, 3);
-  Pass(1000);
+  Pass(30);
   Up(0, "r0");
   EXPECT_EQ(Sent(0), Command({"SET", "k", "1"})) << "nobody wants to hear of keys";
   EXPECT_EQ(Want(true, {"__keyspace@0__:k"})->told, "");
@@ -89,7 +89,9 @@ TEST_F(ShardChannelsWaitTest, SoIsWhatANewPrimaryTells) {
   for (int i = 0; i < 4; ++i) {
     Pass(50);
     RunEdits();
-    FeedSays(0, kPong);
+    if (feeds_[0].Sent(shard_->channels_link(0)).find("PING") != std::string::npos) {
+      FeedSays(0, kPong);
+    }
     if (Durable().copies[Durable().primary].node == "n1") break;
   }
   ASSERT_EQ(Durable().copies[Durable().primary].node, "n1");
