@@ -40,7 +40,9 @@ void ChannelFeed::Stop() {
 }
 
 void ChannelFeed::OnMainUp(uint64_t now_ms) {
-  if (!started_ || link_.state() != Link::State::kDown) return;
+  if (!started_ || link_.up()) return;
+  failed_ = false;  // of an attempt that has begun it is not known, whatever became of those before
+  if (link_.state() != Link::State::kDown) return;
   Stop();
   Start(now_ms);
 }
@@ -133,7 +135,7 @@ void ChannelFeed::OnLinkDown(Link*, const std::string&, bool) {
   unsettled_ = 0;
   any_refused_ = false;
   answered_ = pings_;
-  failed_ = started_;
+  failed_ = started_ && !link_.times().hopeful();
   host_->OnMessagesEnd(copy_);
 }
 

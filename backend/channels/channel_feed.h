@@ -56,7 +56,8 @@ class ChannelFeed : private LinkOwner {
   // that has been told, or nothing more of it will be.
   uint64_t Ping();
   bool IsAnswered(uint64_t ping) const { return answered_ >= ping; }
-  // It could not be connected, or its connection was lost, and it is not back.
+  // It could not be connected. One that was lost is not given up before it is tried again, nor is
+  // one whose node's main link has come up since.
   bool failed() const { return failed_; }
   // What is published there is told, or refused.
   bool IsSettled(const std::string& name) const;

@@ -1,12 +1,12 @@
 #include "backend/shard/channels.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "backend/bytes/budget.h"
 #include "backend/channels/channel_name.h"
 #include "backend/channels/keyspace_name.h"
+#include "backend/command/command_table.h"
 #include "backend/link/node_identity.h"
 #include "backend/resp/request_reader.h"
 #include "backend/resp/resp_writer.h"
@@ -58,9 +58,20 @@ void Channels::OnMainUp(uint32_t copy) {
   const uint64_t now_ms = parts_->env->NowMs();
   ChannelFeed& feed = *feeds_[copy];
   feed.OnMainUp(now_ms);
-  if (wanted_.empty() || copy != parts_->copies->primary() || !feed.link().has_transport()) return;
+  if (copy == parts_->copies->primary()) BeginCatchingUp(now_ms);
+}
+
+void Channels::OnRoles() {
+  const uint32_t primary = parts_->copies->primary();
+  if (std::exchange(primary_, primary) == primary || primary >= feeds_.size()) return;
+  if (parts_->copies->link(primary).up()) BeginCatchingUp(parts_->env->NowMs());
+}
+
+void Channels::BeginCatchingUp(uint64_t now_ms) {
+  ChannelFeed& feed = *feeds_[parts_->copies->primary()];
+  if (wanted_.empty() || !feed.link().has_transport()) return;
   StartFeeds(now_ms);
-  if (feed.AllSettled()) return;
+  if (feed.AllSettled() || feed.failed()) return;
   catching_up_ = true;
   catch_up_until_ms_ = std::max(catch_up_until_ms_, now_ms + kSubscribeWaitMs);
   parts_->shard->LeaveShortWay();
@@ -107,6 +118,7 @@ void Channels::Stop() {
   Settle(~uint64_t{0});
   for (const auto& [name, workers] : wanted_) Budget::Give(CostOfWanted(name));
   wanted_.clear();
+  of_keys_ = 0;
   catching_up_ = false;
   LookWhoSpeaks();
 }
@@ -118,7 +130,7 @@ void Channels::Submit(Request* request) {
     const uint32_t primary = parts_->copies->primary();
     const uint64_t until_ms = now_ms + kSubscribeWaitMs;
     waiting_.push_back({request, {}, until_ms, {}, primary, feeds_[primary]->Ping()});
-    SettleOne(std::prev(waiting_.end()), now_ms);
+    SettleLast(now_ms);
     return;
   }
   if (!cargo.wanted) {
@@ -132,7 +144,7 @@ void Channels::Submit(Request* request) {
   used_ms_ = now_ms;
   StartFeeds(now_ms);
   waiting_.push_back({request, cargo.names, now_ms + kSubscribeWaitMs, {}});
-  SettleOne(std::prev(waiting_.end()), now_ms);
+  SettleLast(now_ms);
 }
 
 void Channels::Want(const ChannelsCargo& cargo) {
@@ -140,6 +152,7 @@ void Channels::Want(const ChannelsCargo& cargo) {
     Workers& workers = wanted_[name];
     if (workers.empty()) {
       Budget::Take(CostOfWanted(name));
+      if (MayBeAboutKeys(name)) ++of_keys_;
       const std::string there = OnNodes(name);
       for (const auto& feed : feeds_) {
         if (!there.empty()) feed->Add(there);
@@ -173,6 +186,7 @@ void Channels::Drop(uint32_t worker, const std::string& name) {
     if (!there.empty()) feed->Remove(there);
   }
   Budget::Give(CostOfWanted(found->first));
+  if (MayBeAboutKeys(name)) --of_keys_;
   wanted_.erase(found);
 }
 
@@ -182,28 +196,50 @@ bool Channels::NeedsNoWait(const std::string& name) const {
   if (there.empty()) return true;
   bool all = true;
   ForEachCopy(parts_->copies->in_sync(), [&](uint32_t copy) {
-    const Link& feed = feeds_[copy]->link();
+    ChannelFeed& feed = *feeds_[copy];
     // Nor is one waited for that could not be connected to.
-    all = all && (!parts_->copies->link(copy).up() || !feed.has_transport() ||
-                  feeds_[copy]->failed() || feeds_[copy]->IsSettled(there));
+    all = all && (feed.IsSettled(there) || !MayBeThere(copy) || !feed.link().has_transport() ||
+                  feed.failed());
   });
   return all;
 }
 
-void Channels::SettleOne(std::list<Waiting>::iterator waiting, uint64_t now_ms) {
+bool Channels::MayBeThere(uint32_t copy) const {
+  const Link& main = parts_->copies->link(copy);
+  return main.up() || main.times().hopeful();
+}
+
+bool Channels::MayPublishToo(const Request& request) {
+  return request.block || (request.row != nullptr && request.row->script != ScriptRule::kNone);
+}
+
+bool Channels::NeedsNoWait(Waiting* waiting, uint64_t now_ms) const {
   std::erase_if(waiting->names, [this](const std::string& name) { return NeedsNoWait(name); });
-  const bool open = !waiting->names.empty() || !feeds_[waiting->copy]->IsAnswered(waiting->ping);
-  if (waiting->error.empty() && open && now_ms < waiting->until_ms) return;
-  const Waiting done = std::move(*waiting);
-  waiting_.erase(waiting);
-  done.request->sink->OnReply(done.request,
-                              Reply{done.error.empty() ? "+OK\r\n" : done.error, nullptr});
+  return !waiting->error.empty() || now_ms >= waiting->until_ms ||
+         (waiting->names.empty() && feeds_[waiting->copy]->IsAnswered(waiting->ping));
 }
 
 void Channels::Settle(uint64_t now_ms) {
   settle_ = false;
   LookWhoSpeaks();  // whoever is told that it listens may publish next
-  for (auto it = waiting_.begin(); it != waiting_.end();) SettleOne(it++, now_ms);
+  std::list<Waiting> done;
+  for (auto it = waiting_.begin(); it != waiting_.end();) {
+    const auto waiting = it++;
+    if (NeedsNoWait(&*waiting, now_ms)) done.splice(done.end(), waiting_, waiting);
+  }
+  for (const Waiting& each : done) Answer(each);
+}
+
+void Channels::SettleLast(uint64_t now_ms) {
+  if (!NeedsNoWait(&waiting_.back(), now_ms)) return;
+  const Waiting done = std::move(waiting_.back());
+  waiting_.pop_back();
+  Answer(done);
+}
+
+void Channels::Answer(const Waiting& done) {
+  done.request->sink->OnReply(done.request,
+                              Reply{done.error.empty() ? "+OK\r\n" : done.error, nullptr});
 }
 
 void Channels::OnSubscribed(uint32_t copy, std::string_view name, std::string_view error) {

@@ -30,7 +30,8 @@ namespace gemel {
 
 // Of a request of kind kChannels: that worker wants to hear of the names (channel_name.h), or does
 // not any more; both hold until the other is said, however often. Answered with OK once all
-// copies in sync tell of all of them, but for those that cannot be asked just now; or with the
+// copies in sync tell of all of them, but for those that cannot be asked just now (of one that is
+// being connected to it is not known yet), in a second at the latest; or with the
 // primary's error, and what it refused is not wanted. With `barrier` it is answered once all that
 // the primary has published by now was handed on (or cannot be any more), and no names are in it.
 // With `all`, and without `wanted`, it is of every name that the worker has wanted.
@@ -62,9 +63,16 @@ class Channels : private ChannelFeed::Host {
   void Submit(Request* request);
   // The shard was another process's before. Those who listen have until then to say so here.
   void AwaitListeners(uint64_t until_ms);
-  // False for that time, and for a moment after the primary's link has come up: what it was sent
-  // now nobody would hear, though somebody wants to.
+  // Another copy may be the primary.
+  void OnRoles();
+  // False for that time, and for a moment after the primary's link has come up, or it has become
+  // the primary: what it was sent now nobody would hear, though somebody wants to.
   bool MayPublish() const { return !catching_up_; }
+  // The same of a request that is no PUBLISH, for what its node tells of keys, and what it
+  // publishes among other things.
+  bool MayBeSent(const Request& request) const {
+    return !catching_up_ || wanted_.empty() || (of_keys_ == 0 && !MayPublishToo(request));
+  }
 
   // What the copies in sync have published until it was begun; before another one is the primary.
   struct Rest {
@@ -100,10 +108,16 @@ class Channels : private ChannelFeed::Host {
   void Drop(const ChannelsCargo& cargo);
   void Drop(uint32_t worker, const std::string& name);
   void StartFeeds(uint64_t now_ms);
-  // Answers those that need not wait any more; that one, if it need not.
+  // Answers those that need not wait any more. Whoever is answered may submit something.
   void Settle(uint64_t now_ms);
-  void SettleOne(std::list<Waiting>::iterator waiting, uint64_t now_ms);
+  // The one that came last, if it need not.
+  void SettleLast(uint64_t now_ms);
+  bool NeedsNoWait(Waiting* waiting, uint64_t now_ms) const;
+  static void Answer(const Waiting& done);
   bool NeedsNoWait(const std::string& name) const;
+  // Its node is connected to, or it is not known yet that it cannot be.
+  bool MayBeThere(uint32_t copy) const;
+  static bool MayPublishToo(const Request& request);
   // Looks who passes on what the primary's server publishes.
   void LookWhoSpeaks();
   // Splits the message into args_.
@@ -114,14 +128,18 @@ class Channels : private ChannelFeed::Host {
   // A name as the nodes have it; empty: nothing of it is the shard's.
   std::string OnNodes(const std::string& name) const;
   std::string OfNodes(std::string_view name) const;
-  // Ends the time in which nothing may be published, if that is over.
+  // Begins the time in which nothing may be published, if the primary's feed is not ready.
+  void BeginCatchingUp(uint64_t now_ms);
+  // Ends it, if it is over.
   void LookWhetherCaughtUp(uint64_t now_ms);
 
   ShardParts* parts_;
   std::vector<std::unique_ptr<ChannelFeed>> feeds_;  // by copy
   std::unordered_map<std::string, Workers> wanted_;
+  size_t of_keys_ = 0;  // of these: that may be about keys
   std::list<Waiting> waiting_;
-  bool settle_ = false;  // a node has confirmed or refused something
+  bool settle_ = false;   // a node has confirmed or refused something
+  uint32_t primary_ = 0;  // as it was seen last
   bool catching_up_ = false;
   uint64_t catch_up_until_ms_ = 0;
   uint64_t listeners_until_ms_ = 0;

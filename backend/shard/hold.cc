@@ -54,9 +54,10 @@ void Hold::Submit(Request* request) {
 
 // What may be done at most once is for the primary alone.
 bool Hold::CanBeSent(const Request& request) const {
-  if (request.kind != RequestKind::kRead) return CanWrite();
-  return IsAtMostOnce(request) ? CanWrite() && parts_->audience->channels().MayPublish()
-                               : CanRead();
+  const Channels& channels = parts_->audience->channels();
+  if (request.kind != RequestKind::kRead) return CanWrite() && channels.MayBeSent(request);
+  if (IsAtMostOnce(request)) return CanWrite() && channels.MayPublish();
+  return CanRead() && (!request.block || channels.MayBeSent(request));
 }
 
 void Hold::Send(Request* request) {

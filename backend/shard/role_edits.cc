@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backend/shard/audience.h"
 #include "backend/shard/blocked_clients.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
@@ -79,6 +80,7 @@ void RoleEdits::Take(const ShardInfo& info) {
   parts_->replicated->OnRoles();
   parts_->removals->OnRoles();
   parts_->tracked->OnRoles();
+  parts_->audience->channels().OnRoles();
 }
 
 void RoleEdits::OnTopology(const ShardInfo& info) {

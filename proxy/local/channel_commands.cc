@@ -1,12 +1,11 @@
 // SUBSCRIBE and its kind, PUBLISH, PUBSUB. Source: pubsub.c of Redis 7.0.
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "backend/channels/channel_name.h"
+#include "backend/channels/keyspace_name.h"
 #include "backend/command/ascii.h"
 #include "backend/command/glob.h"
 #include "backend/resp/resp_writer.h"
@@ -14,6 +13,7 @@
 #include "proxy/channels/channel_counts.h"
 #include "proxy/channels/channel_registry.h"
 #include "proxy/local/local_commands.h"
+#include "proxy/local/subscribe_wish.h"
 #include "proxy/session/gather.h"
 #include "proxy/session/session.h"
 
@@ -46,102 +46,30 @@ std::string Shown(const Session& session, ChannelKind kind, std::string_view cha
 void AppendConfirmation(const Session& session, std::string_view verb,
                         const std::string_view* channel, ChannelKind kind, std::string* out) {
   const SessionState& state = session.state();
-  const size_t begin = out->size();
-  AppendArrayHeader(out, 3);
-  if (state.protocol.is_resp3()) (*out)[begin] = '>';
-  AppendBulk(out, verb);
-  if (channel != nullptr) {
-    AppendBulk(out, Shown(session, kind, *channel));
-  } else if (state.protocol.is_resp3()) {
-    AppendNull(out);
-  } else {
-    AppendNullBulk(out);
-  }
+  std::string shown;
+  if (channel != nullptr) shown = Shown(session, kind, *channel);
+  AppendConfirmationHead(state.protocol.is_resp3(), verb, channel != nullptr ? &shown : nullptr,
+                         out);
   AppendInteger(out, static_cast<int64_t>(state.subscriptions.Told(kind)));
 }
 
-// What a client asked to subscribe to. It is a subscriber from then on, as with Redis; it is told
-// so when the shards tell of it, and what comes meanwhile is held for it.
-class Wish {
- public:
-  Wish(Session* session, std::vector<std::string> names)
-      : session_(session), registry_(session->context().channels), names_(std::move(names)) {}
-  ~Wish() {
-    for (const std::string& name : asked_) registry_->EndAsking(name);
-  }
-  Wish(const Wish&) = delete;
-  Wish& operator=(const Wish&) = delete;
+// It is read again when it is known what comes of all that is under way for the client.
+bool WaitsForAny(Session& session) {
+  return session.replies().held_pushes().any_unconfirmed() &&
+         !session.replies().stops().awaits_order() && session.replies().StopsBehindAll();
+}
 
-  void Enter() {
-    try {
-      for (const std::string& name : names_) EnterOne(name);
-    } catch (...) {
-      TakeBack();
-      throw;
-    }
-  }
-  // The names that not all shards tell of are under way from now on; by shard, what is to be asked.
-  std::map<uint32_t, std::vector<std::string>> BeginAsking() {
-    std::map<uint32_t, std::vector<std::string>> questions;
-    for (const std::string& name : std::set<std::string>(names_.begin(), names_.end())) {
-      if (registry_->IsTold(name)) continue;
-      for (const uint32_t shard : registry_->ShardsOf(name)) questions[shard].push_back(name);
-      registry_->BeginAsking(name);
-      asked_.push_back(name);
-    }
-    return questions;
-  }
-  void SetTold() {
-    for (const std::string& name : asked_) registry_->SetTold(name);
-  }
-  // Nothing came of it.
-  void TakeBack() {
-    for (const std::string& name : entered_) {
-      if (session_->state().subscriptions.Leave(name)) registry_->Give({name});
-    }
-    session_->replies().held_pushes().DropUnconfirmed(entered_);
-  }
-  // Those that the client did not have.
-  const std::vector<std::string>& entered() const { return entered_; }
-  const std::string& confirmations() const { return confirmations_; }
-
- private:
-  void EnterOne(const std::string& name) {
-    Subscriptions& subscriptions = session_->state().subscriptions;
-    const ChannelKind kind = KindOfChannel(name);
-    if (!subscriptions.Has(name)) {
-      entered_.push_back(name);
-      registry_->Take(name);
-      try {
-        subscriptions.Enter(registry_, &session_->replies(), name);
-      } catch (...) {
-        registry_->Give({name});
-        throw;
-      }
-    }
-    const std::string_view channel = TextOfChannel(name);
-    AppendConfirmation(*session_, VerbsOf(kind).subscribe, &channel, kind, &confirmations_);
-  }
-
-  Session* session_;
-  ChannelRegistry* registry_;
-  std::vector<std::string> names_;
-  std::vector<std::string> entered_;
-  std::vector<std::string> asked_;
-  std::string confirmations_;
-};
-
-// The names that are asked for, if the client may have so many; else it has been answered.
-bool TakeNames(Session& session, ChannelKind kind, LocalArgs channels,
-               std::vector<std::string>* names) {
+// The client may have so many; else it has been answered, or waits until it is known whether it has
+// what it asked for before.
+bool MayHave(Session& session, const std::vector<std::string>& names) {
   const Subscriptions& subscriptions = session.state().subscriptions;
   const uint64_t most = session.context().pool->config().limits.client_subscriptions;
-  size_t more = 0;
-  for (const std::string_view channel : channels) {
-    names->push_back(MakeChannelName(kind, channel));
-    if (!subscriptions.Has(names->back())) ++more;
-  }
+  const auto more =
+      static_cast<size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& name) {
+        return !subscriptions.Has(name);
+      }));
   if (more == 0 || subscriptions.size() + more <= most) return true;
+  if (WaitsForAny(session)) return false;
   session.ReplyError("ERR a client may subscribe to " + std::to_string(most) +
                      " channels and patterns at most ([limits] client_subscriptions)");
   return false;
@@ -150,41 +78,14 @@ bool TakeNames(Session& session, ChannelKind kind, LocalArgs channels,
 // A name that is under way for the client already: it is not known yet what comes of that.
 bool WaitsForSame(Session& session, const std::vector<std::string>& names) {
   HeldPushes& held = session.replies().held_pushes();
-  return held.any_unconfirmed() && !session.replies().stops().awaits_order() &&
-         std::any_of(names.begin(), names.end(),
+  return std::any_of(names.begin(), names.end(),
                      [&held](const std::string& name) { return held.IsUnconfirmed(name); }) &&
-         session.replies().StopsBehindAll();
-}
-
-// Until the client has been told.
-void HoldMessages(Session& session, const Wish& wish) {
-  ReplyLine& replies = session.replies();
-  if (replies.pending() == 0) return;
-  replies.held_pushes().AwaitConfirmation(replies.pending(), wish.entered());
-}
-
-// What the shards say of it.
-void FinishWish(Session* session, Wish* wish, uint64_t pool, bool silent, Request* place,
-                const std::vector<PartReply>& parts, std::string* out) {
-  for (const PartReply& part : parts) {
-    if (!part.reply.starts_with('-')) continue;
-    wish->TakeBack();
-    if (silent) place->form = Resp2Form::kNothing;
-    out->append(part.reply);
-    return;
-  }
-  // A reload meanwhile may have brought shards that were not asked.
-  if (session->context().pool->number() == pool) wish->SetTold();
-  out->append(wish->confirmations());
+         WaitsForAny(session);
 }
 
 // Asks the shards that do not tell of them yet. Those that stand behind it are carried out
 // meanwhile, for what others publish is to find them: it may wait only for what has been read.
 void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {
-  // What its client published before is not told to it.
-  if (session.replies().StopsBehindOthers(row)) return;
-  SessionContext& context = session.context();
-  ChannelRegistry* registry = context.channels;
   const ChannelKind kind = KindOf(row);
   // As in Redis 7.0, within EXEC.
   if (kind == ChannelKind::kShardChannel && session.replies().stops().awaits_order()) {
@@ -192,31 +93,18 @@ void Subscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArg
     return;
   }
   std::vector<std::string> names;
-  if (!TakeNames(session, kind, args.subspan(1), &names)) return;
+  for (const std::string_view channel : args.subspan(1)) {
+    names.push_back(MakeChannelName(kind, channel));
+  }
+  // What its client published before is not told to it.
+  const bool of_keys = std::any_of(names.begin(), names.end(), MayBeAboutKeys);
+  if (session.replies().StopsBehindMessages(of_keys)) return;
+  if (!MayHave(session, names)) return;
   if (WaitsForSame(session, names)) return;
-  auto wish = std::make_shared<Wish>(&session, std::move(names));
-  wish->Enter();
-  auto questions = wish->BeginAsking();
-  const bool silent = session.state().reply_mode.silent();
+  const auto wish = SubscribeWish::Make(&session, kind, std::move(names));
   Request* place = session.Reserve(&row);
-  if (questions.empty()) {
-    HoldMessages(session, *wish);
-    place->sink->OnReply(place, Reply{wish->confirmations(), nullptr});
-    return;
-  }
-  place->holds_pushes = true;
-  session.replies().Foresee(wish->confirmations().size());
-  HoldMessages(session, *wish);
-  GatherPtr gather =
-      Gather::Make(context.dispatcher, place,
-                   [&session, wish, silent, place, pool = context.pool->number()](
-                       const std::vector<PartReply>& parts, std::string* out) {
-                     FinishWish(&session, wish.get(), pool, silent, place, parts, out);
-                   });
-  for (auto& [shard, asked] : questions) {
-    gather->AddApart(shard, RequestKind::kChannels, registry->Question(true, std::move(asked)));
-  }
-  Gather::Launch(std::move(gather));
+  wish->Enter();
+  wish->Begin(place);
 }
 
 void Unsubscribe(LocalCommands&, Session& session, const CommandRow& row, LocalArgs args) {

@@ -176,12 +176,16 @@ void ExecReply::Append(std::string_view of_nodes) {
     Count(command, element);
     if (session_->context().monitor->any()) [[unlikely]]
       TellMonitors(command);
-    if (session_->state().protocol.is_resp3()) {
-      whole_ += element;
-      return;
-    }
     if (!command.local) SplitFrame(block_->FrameOf(command), &args_);
-    AppendInResp2(element, command.row->FormIn2(args_.size()), &whole_);
+    const Resp2Form form = session_->state().protocol.is_resp3()
+                               ? Resp2Form::kAsItIs
+                               : command.row->FormIn2(args_.size());
+    // Those of subscriptions may be several frames.
+    if (form == Resp2Form::kAsItIs) {
+      whole_ += element;
+    } else {
+      AppendInResp2(element, form, &whole_);
+    }
   } catch (const std::bad_alloc&) {
     no_memory_ = true;
   }

@@ -101,6 +101,10 @@ bool WaitFor(SessionContext* context, ReplyLine* replies, const Published& publi
 
 }  // namespace
 
+bool MayPublish(const CommandRow& row) {
+  return IsPublish(row) || row.script != ScriptRule::kNone || row.local == LocalCommand::kExec;
+}
+
 bool MayBeAheadOfSubscriptions(const SessionContext& context, SessionState& state,
                                const CommandRow& row) {
   if (context.dispatcher->workers() == 1 || state.read_turn <= context.all_read_turn) return false;

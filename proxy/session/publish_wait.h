@@ -14,6 +14,9 @@
 
 namespace gemel {
 
+// A command of that row may publish something. (That nodes tell of what it writes does not count.)
+bool MayPublish(const CommandRow& row);
+
 // True: the command publishes, and another worker may have a SUBSCRIBE from before it that it has
 // not read yet: WaitForSubscriptions is to be asked. Costs next to nothing with one worker.
 bool MayBeAheadOfSubscriptions(const SessionContext& context, SessionState& state,

@@ -7,6 +7,7 @@
 #include "backend/shard/blocked_cargo.h"
 #include "backend/spaces/space_channels.h"
 #include "proxy/session/errors.h"
+#include "proxy/session/publish_wait.h"
 
 namespace gemel {
 
@@ -112,6 +113,16 @@ bool ReplyLine::HoldMessage(ChannelMessage* message, ChannelMessage* shown) {
   return pushes_->any_unconfirmed() &&
          pushes_->AddMessage(ChannelOfMessage(message->In(/*resp3=*/false)),
                              shown->In(state_->protocol.is_resp3()));
+}
+
+bool ReplyLine::StopsBehindMessages(bool of_keys) {
+  if (stops_.awaits_order()) return false;
+  for (const Request* request = head_; request != nullptr; request = request->next) {
+    const CommandRow* row = request->row;
+    if (request->answered || row == nullptr || row->IsOfSubscriptions()) continue;
+    if (of_keys || MayPublish(*row)) return StopsBehindAll();
+  }
+  return false;
 }
 
 void ReplyLine::PushInTurn(std::string_view push) {

@@ -97,11 +97,13 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
     if (pending_ > 0) stops_.StopAtFence();
     return pending_ > 0;
   }
-  // The same for what must wait for all but others of its own kind (PUBLISH, SUBSCRIBE).
+  // The same for what must wait for all but others of its own kind (PUBLISH).
   bool StopsBehindOthers(const CommandRow& row) {
-    return !stops_.awaits_order() && tail_ != nullptr && !AreOfAKind(tail_->row, row) &&
-           StopsBehindAll();
+    return !stops_.awaits_order() && tail_ != nullptr && tail_->row != &row && StopsBehindAll();
   }
+  // The same for what must wait for all that may bring messages which do not come behind it
+  // (SUBSCRIBE): what publishes, and with `of_keys` whatever nodes may tell something of.
+  bool StopsBehindMessages(bool of_keys);
   // The same for what must wait until the client knows what it has subscribed to: all but those.
   bool StopsBehindSubscriptions(const CommandRow& row) {
     return pushes_ != nullptr && pushes_->any_unconfirmed() && !row.IsOfSubscriptions() &&
@@ -147,10 +149,6 @@ class ReplyLine : public RequestSink, public Subscriber, public Watcher {
       return Resp2Form::kNothing;
     if (state_->protocol.is_resp3()) return Resp2Form::kAsItIs;
     return row == nullptr ? Resp2Form::kPlain : row->FormIn2(context_->args.size());
-  }
-  static bool AreOfAKind(const CommandRow* before, const CommandRow& row) {
-    return before == &row ||
-           (before != nullptr && before->IsOfSubscriptions() && row.IsOfSubscriptions());
   }
   // It has not taken so many messages that it is cut off now, as by Redis's
   // client-output-buffer-limit for pubsub.

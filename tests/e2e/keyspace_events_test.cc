@@ -137,6 +137,67 @@ TEST_P(KeyspaceEvents, HoweverLateANodeIs) {
   EXPECT_EQ(counted, 3);
 }
 
+const Words kTellsAll = {"--notify-keyspace-events", "KEA"};
+
+// One SET, as soon as it is taken, and what a client is told that had subscribed before it.
+void ExpectToHear(const Cluster& cluster, Wire* subscriber, const std::string& key) {
+  Client writer = cluster.Connect();
+  EXPECT_TRUE(Eventually([&] { return !writer("SET", key, "v").IsError(); }));
+  writer("PUBLISH", "__keyspace@0__:" + key, "end");
+  EXPECT_EQ(subscriber->Read(), Encode({"message", "__keyspace@0__:" + key, "set"}));
+}
+
+// Behind a start there is no connection yet on which nodes tell of keys.
+TEST(KeyspaceEventsAnew, BehindAStart) {
+  Cluster cluster({.workers = 2, .redis_options = kTellsAll});
+  for (int i = 0; i < 10; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    RedisNode& primary = cluster.node(cluster.ShardOf(key), 0);
+    const bool late = i % 5 == 0;
+    EXPECT_EQ(cluster.proxy().Stop(), 0);
+    if (late) primary.Pause();
+    cluster.proxy().Restart();
+    Wire subscriber(cluster.proxy().port());
+    subscriber.Send(Encode({"SUBSCRIBE", "__keyspace@0__:" + key}));
+    Client writer = cluster.Connect();
+    if (late) primary.Resume();
+    subscriber.Read();
+    ExpectToHear(cluster, &subscriber, key);
+  }
+}
+
+TEST(KeyspaceEventsAnew, BehindAnUpgrade) {
+  Cluster cluster({.workers = 2, .redis_options = kTellsAll});
+  Wire before(cluster.proxy().port());
+  before.Ask({"SUBSCRIBE", "__keyspace@0__:old"});
+  for (int i = 0; i < 5; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    ASSERT_FALSE(cluster.Connect()("PROXY", "UPGRADE").IsError());
+    ExpectToHear(cluster, &before, "old");
+    before.Read();
+    Wire subscriber(cluster.proxy().port());
+    subscriber.Ask({"SUBSCRIBE", "__keyspace@0__:" + key});
+    ExpectToHear(cluster, &subscriber, key);
+  }
+}
+
+// Whoever subscribes while it is away is told so, and hears of what is written when it is back.
+TEST(KeyspaceEventsAnew, WhereANodeIsBack) {
+  Cluster cluster({.shards = 1, .copies = 1, .redis_options = kTellsAll});
+  RedisNode& node = cluster.node(0, 0);
+  for (int i = 0; i < 5; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    // It comes back empty, and that is all that it had.
+    EXPECT_FALSE(cluster.Connect()("FLUSHALL").IsError());
+    node.Kill();
+    EXPECT_TRUE(Eventually([&] { return cluster.Status(0).nodes[0].health == "down"; }));
+    Wire subscriber(cluster.proxy().port());
+    subscriber.Ask({"SUBSCRIBE", "__keyspace@0__:" + key});
+    node.Start();
+    ExpectToHear(cluster, &subscriber, key);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, KeyspaceEvents, ::testing::Values(1, 2),
                          [](const auto& ways) { return std::to_string(ways.param); });
 

@@ -404,9 +404,11 @@ TEST_P(Tenants, GoOnWithAnotherBinary) {
   EXPECT_TRUE(
       Eventually([&] { return Has(plain_("INFO", "clients").bytes, "blocked_clients:1"); }));
   ASSERT_TRUE(plain_("PROXY", "UPGRADE").Text().starts_with("OK gemel "));
-  EXPECT_EQ(listens("UNSUBSCRIBE", "__keyspace@0__:k"), "[unsubscribe __keyspace@0__:k :0]");
   EXPECT_EQ(block("INCR", "k"), "QUEUED");
   EXPECT_EQ(block("EXEC"), "[OK :2]");
+  EXPECT_EQ(listens.Read(), "[message __keyspace@0__:k set]");
+  EXPECT_EQ(listens.Read(), "[message __keyspace@0__:k incrby]");
+  EXPECT_EQ(listens("UNSUBSCRIBE", "__keyspace@0__:k"), "[unsubscribe __keyspace@0__:k :0]");
   EXPECT_EQ(As("one")("RPUSH", "kq", "x"), ":1");
   EXPECT_EQ(waits.Read(), "[kq x]");
   EXPECT_EQ(waits("GET", "k"), "2");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -218,6 +219,24 @@ TEST(SessionChannelsTest, AClientSubscribesToSoMuchAndNoMore) {
   world.Ask(client, {"RESET"});
   EXPECT_LT(client.session.Held(), 5000u);
   EXPECT_LT(Budget::Held(), with - 10000);
+}
+
+// As with Redis, each in its turn, though the array is of one for each command.
+TEST(SessionChannelsTest, OfSeveralItIsToldInATransactionToo) {
+  for (const bool resp3 : {false, true}) {
+    World world(1);
+    FakeClient& client = world.Connect();
+    if (resp3) world.Ask(client, {"HELLO", "3"});
+    world.Ask(client, {"MULTI"});
+    EXPECT_EQ(world.Ask(client, {"SUBSCRIBE", "a", "b"}), "+QUEUED\r\n");
+    EXPECT_EQ(world.Ask(client, {"GET", "k"}), "+QUEUED\r\n");
+    EXPECT_EQ(world.Ask(client, {"UNSUBSCRIBE", "b", "none"}), "+QUEUED\r\n");
+    std::string told = Confirmed("a") + Confirmed("b", 2) + "$-1\r\n" + "*3\r\n" +
+                       Bulk("unsubscribe") + Bulk("b") + ":1\r\n" + "*3\r\n" + Bulk("unsubscribe") +
+                       Bulk("none") + ":1\r\n";
+    if (resp3) std::replace(told.begin(), told.end(), '*', '>');
+    EXPECT_EQ(world.Ask(client, {"EXEC"}), "*3\r\n" + told);
+  }
 }
 
 // As with Redis, whose errors are replies like others.

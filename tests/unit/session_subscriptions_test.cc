@@ -161,6 +161,89 @@ TEST_P(SubscriptionsUnderWayTest, OneOfManyIsRefused) {
   EXPECT_EQ(subscriber_.Take(), MessageOf("b", "4"));
 }
 
+// What one that is refused would have counted is not in what those behind it are told, as with
+// Redis.
+TEST_P(SubscriptionsUnderWayTest, OneThatIsRefusedDoesNotCount) {
+  FakeClient& other = world_.Connect();
+  other.Send(Command({"SUBSCRIBE", "told"}));
+  world_.Run();
+  feed_.Connect();
+  feed_.ConfirmAll(&world_);
+  world_.Ask(subscriber_, {"SSUBSCRIBE", "told"});
+  feed_.ConfirmAll(&world_);
+  EXPECT_NE(subscriber_.Take(), "");
+  // One is known already, so that it is done before those that it stands behind.
+  subscriber_.Send(Command({"SUBSCRIBE", "a", "b"}) + Command({"PSUBSCRIBE", "p*"}) +
+                   Command({"SUBSCRIBE", "c"}) + Command({"SUBSCRIBE", "told", "told"}) +
+                   Command({"SSUBSCRIBE", "s"}) + Command({"UNSUBSCRIBE", "told"}));
+  world_.Run();
+  const std::string refusal = "-NOPERM no\r\n";
+  const auto asked = [](std::string_view verb, std::string_view name) {
+    return "*3\r\n" + Bulk(verb) + Bulk(name) + ":1\r\n";
+  };
+  feed_.Says(Confirmed("a") + Confirmed("b") + asked("psubscribe", "p*") + refusal +
+             asked("ssubscribe", "s"));
+  world_.Run();
+  const auto told = [](std::string_view verb, std::string_view name, int count) {
+    return "*3\r\n" + Bulk(verb) + Bulk(name) + ":" + std::to_string(count) + "\r\n";
+  };
+  EXPECT_EQ(subscriber_.Take(), Confirmed("a", 1) + Confirmed("b", 2) +
+                                    told("psubscribe", "p*", 3) + refusal + Confirmed("told", 4) +
+                                    Confirmed("told", 4) + told("ssubscribe", "s", 2) +
+                                    told("unsubscribe", "told", 3));
+}
+
+// Nor does it take a place from those behind it.
+TEST_P(SubscriptionsUnderWayTest, OneThatIsRefusedFillsNoLimit) {
+  World world(1, "[limits]\nclient_subscriptions = 1", GetParam());
+  FakeFeed feed(&world, 0);
+  FakeClient& subscriber = world.Connect(GetParam() - 1);
+  subscriber.Send(Command({"SUBSCRIBE", "a"}) + Command({"SUBSCRIBE", "b"}));
+  world.Run();
+  feed.Connect();
+  EXPECT_EQ(feed.Sent(), Command({"subscribe", "a"}));
+  feed.Says("-NOPERM no\r\n");
+  world.Run();
+  feed.ConfirmAll(&world);
+  EXPECT_EQ(subscriber.Take(), "-NOPERM no\r\n" + Confirmed("b"));
+}
+
+// Whoever has seen what a client's command did may publish for the SUBSCRIBE that came with it: it
+// counts from when it is read. Only what may bring messages that come before it is waited for.
+TEST_P(SubscriptionsUnderWayTest, ItCountsThoughWhatItsClientAskedBeforeIsNotAnswered) {
+  const auto count = [this](std::string_view channel) {
+    return world_.channel_counts.CountOf(MakeChannelName(ChannelKind::kChannel, channel));
+  };
+  subscriber_.Send(Command({"SET", "k", "v"}) + Command({"GET", "k"}) +
+                   Command({"SUBSCRIBE", "a"}) + Command({"SUBSCRIBE", "__keyspace@0__:k"}));
+  EXPECT_EQ(count("a"), 1u);
+  EXPECT_EQ(count("__keyspace@0__:k"), 0u) << "it would hear of its own SET";
+  world_.Exchange();
+  feed_.Connect();
+  feed_.Says(Confirmed("a"));
+  world_.Exchange();
+  world_.workers[GetParam() - 1]->channels.Deliver(MessageOf("a", "1"));
+  subscriber_.Turn();
+  EXPECT_EQ(subscriber_.Take(), "");
+  EXPECT_FALSE(world_.channel_counts.under_way().any());
+  world_.Run();
+  feed_.ConfirmAll(&world_);
+  EXPECT_EQ(subscriber_.Take(), "+OK\r\n$1\r\nv\r\n" + Confirmed("a") + MessageOf("a", "1") +
+                                    Confirmed("__keyspace@0__:k", 2));
+  for (const std::vector<std::string_view>& publishes :
+       {std::vector<std::string_view>{"PUBLISH", "b", "x"},
+        {"SPUBLISH", "b", "x"},
+        {"EVAL", "return 1", "1", "k"}}) {
+    FakeClient& client = world_.Connect(GetParam() - 1);
+    client.Send(Command(publishes) + Command({"SUBSCRIBE", "b"}));
+    EXPECT_EQ(count("b"), 0u) << publishes[0];
+    world_.Run();
+    EXPECT_EQ(count("b"), 1u) << publishes[0];
+    client.Close();
+    world_.Run();
+  }
+}
+
 // Held until it is told of its subscription, and in its order with what it had before.
 TEST_P(SubscriptionsUnderWayTest, MessagesAreHeldUntilTheConfirmation) {
   subscriber_.Send(Command({"SUBSCRIBE", "x"}));

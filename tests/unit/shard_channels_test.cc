@@ -13,10 +13,12 @@
 #include "backend/shard/channels.h"
 #include "backend/shard/server_voices.h"
 #include "tests/unit/order_of.h"
-#include "tests/unit/shard_world.h"
+#include "tests/unit/shard_channels_world.h"
 
 namespace gemel::shard_channels_test {
 namespace {
+
+constexpr char kPong[] = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
 
 std::string Channel(std::string_view text) { return MakeChannelName(ChannelKind::kChannel, text); }
 
@@ -48,90 +50,7 @@ TEST(ServerVoices, OneOfThoseThatShareAServerSpeaks) {
   EXPECT_TRUE(voices.Speaks("b", "q"));
 }
 
-class ShardChannelsTest : public ShardWorld {
- protected:
-  void Begin(uint32_t copies) {
-    MakeUp(copies);
-    feeds_.resize(copies);
-    for (uint32_t i = 0; i < copies; ++i) shard_->channels_link(i)->set_transport(&feeds_[i]);
-  }
-  void FeedUp(uint32_t copy) {
-    Link* link = shard_->channels_link(copy);
-    if (link->state() == Link::State::kDown) shard_->Tick(now_ms_ += 100, 0);
-    ASSERT_EQ(link->state(), Link::State::kConnecting);
-    link->OnConnected(now_ms_);
-    feeds_[copy].Sent(link);
-    Answer(link, SubscriberHandshake("r" + std::to_string(copy)), now_ms_);
-    if (!link->up()) Answer(link, ":1\r\n", now_ms_);  // it ended the connection before
-    ASSERT_TRUE(link->up());
-  }
-  // The subscriptions that it was asked for since.
-  std::string FeedSent(uint32_t copy) {
-    const std::string sent = feeds_[copy].Sent(shard_->channels_link(copy));
-    std::string asked;
-    std::vector<std::string_view> args;
-    for (std::string_view rest = sent; !rest.empty();) {
-      args.clear();
-      const size_t size = SplitNext(rest, &args);
-      if (args[0].ends_with("subscribe")) asked += rest.substr(0, size);
-      rest.remove_prefix(size);
-    }
-    return asked;
-  }
-  void FeedSays(uint32_t copy, const std::string& bytes) {
-    Answer(shard_->channels_link(copy), bytes, now_ms_);
-  }
-  static std::string Confirmation(std::string_view channel) {
-    std::string text = "*3\r\n";
-    AppendBulk(&text, "subscribe");
-    AppendBulk(&text, channel);
-    return text + ":1\r\n";
-  }
-  // Two copies, whose feeds both tell of channel "a".
-  void BeginWithTwoThatTellOfA() {
-    Begin(2);
-    Want(true, {"a"});
-    FeedUp(0);
-    FeedUp(1);
-    FeedSays(0, Confirmation("a"));
-    FeedSays(1, Confirmation("a"));
-  }
-  Asked* Want(bool wanted, const std::vector<std::string>& channels, uint32_t worker = 0) {
-    Asked* request = &asked_.emplace_back();
-    auto cargo = std::make_unique<ChannelsCargo>();
-    cargo->worker = worker;
-    cargo->wanted = wanted;
-    for (const std::string& channel : channels) cargo->names.push_back(Channel(channel));
-    request->sink = this;
-    request->kind = RequestKind::kChannels;
-    request->Extra().cargo = std::move(cargo);
-    shard_->Submit(request);
-    return request;
-  }
-  Asked* Publish(const std::string& text, uint32_t session) {
-    Asked* request = &asked_.emplace_back();
-    request->sink = this;
-    request->session = session;
-    request->row = table_.FindByName("publish");
-    request->primary_only = true;
-    const std::string frame = Command({"PUBLISH", "a", text});
-    request->frame = frame;
-    shard_->Submit(request);
-    return request;
-  }
-  // What came for that worker since it was asked last.
-  std::string Heard(uint32_t worker) { return std::exchange(heard_[worker], {}); }
-  ServerVoices* voices() override { return &voices_; }
-  void OnMessages(uint32_t worker, std::string messages) override {
-    heard_[worker] += messages;
-    ++batches_;
-  }
-
-  std::deque<FakeTransport> feeds_;
-  ServerVoices voices_;
-  std::string heard_[4];
-  int batches_ = 0;
-};
+class ShardChannelsTest : public ShardChannelsWorld {};
 
 TEST_F(ShardChannelsTest, IsAnsweredWhenAllInSyncTell) {
   Begin(2);
@@ -153,7 +72,8 @@ TEST_F(ShardChannelsTest, IsAnsweredWhenAllInSyncTell) {
 
 TEST_F(ShardChannelsTest, DoesNotWaitForWhoCannotBeAsked) {
   Begin(2);
-  shard_->link(1)->OnClosed("reset", false, now_ms_);
+  Lose(1);
+  Lose(1, /*refused=*/true);
   const Asked* asked = Want(true, {"a"});
   FeedUp(0);
   FeedSent(0);
@@ -291,8 +211,6 @@ TEST_F(ShardChannelsTest, WhatIsRefusedForAMomentIsAskedForAgain) {
   EXPECT_EQ(FeedSent(1), Command({"subscribe", "a"}));
 }
 
-constexpr char kPong[] = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
-
 // Behind what the primary has published, which is handed on before.
 TEST_F(ShardChannelsTest, ABarrierIsAnsweredBehindTheMessages) {
   BeginWithTwoThatTellOfA();
@@ -357,25 +275,6 @@ TEST_F(ShardChannelsTest, OrWithoutThemAfterAWhile) {
     RunEdits();
   }
   EXPECT_EQ(order.told.substr(0, 3), "+OK");
-}
-
-// A primary that comes up is sent no PUBLISH before its feed tells of what is wanted.
-TEST_F(ShardChannelsTest, WhatWaitsForAPrimaryIsHeard) {
-  Make(1);
-  feeds_.resize(1);
-  shard_->channels_link(0)->set_transport(&feeds_[0]);
-  const Asked* published = Ask({"PUBLISH", "a", "1"});
-  EXPECT_EQ(Want(true, {"a"})->told, "+OK\r\n") << "it cannot be asked";
-  Up(0, "r0");
-  const Asked* set = Ask({"GET", "k"}, 2);
-  EXPECT_EQ(Sent(0), Command({"GET", "k"}));
-  Reply(0, "$-1\r\n");
-  EXPECT_EQ(set->told, "$-1\r\n");
-  FeedUp(0);
-  EXPECT_EQ(Sent(0), "");
-  FeedSays(0, Confirmation("a"));
-  EXPECT_EQ(Sent(0), Command({"PUBLISH", "a", "1"}));
-  EXPECT_EQ(published->told, "");
 }
 
 // To clients a database that the shard has for itself is the first.

@@ -43,6 +43,8 @@ class Subscriptions {
   // Leaves all, and gives it back.
   void Reset();
 
+  // What was asked for last (proxy/local/subscribe_wish.h), as long as that is.
+  std::weak_ptr<void> asked_last;
   // When it had more than the soft limit of messages that it has not taken; 0: it has not.
   uint64_t slow_since_ms = 0;
 
