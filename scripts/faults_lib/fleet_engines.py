@@ -1,4 +1,5 @@
-"""The servers that a fleet agrees by: small Redis servers for paxos, etcd, ZooKeeper; three of each."""
+"""What a fleet agrees by: three servers of its own (small Redis servers for paxos, etcd, ZooKeeper), the nodes of its
+shards (paxos), or its own members (raft)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,9 @@ import json
 import socket
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from bench_lib.process import BenchError, Process
 from bench_lib.setups import find
@@ -141,7 +144,26 @@ def _zookeeper(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
     return list(servers)
 
 
-ENGINES = {"paxos": _paxos, "etcd": _etcd, "zookeeper": _zookeeper}
+def _none(_folder: Path, _network: Loopback, _ports: Ports) -> list[Server]:
+    return []
+
+
+@dataclass(frozen=True)
+class Engine:
+    coordinator: str  # as [fleet] spells it
+    servers: Callable[[Path, Loopback, Ports], list[Server]] = _none
+    leads: bool = True  # one of its servers decides for the others
+    by_members: bool = False  # the members are its servers
+    by_nodes: bool = False  # the nodes of the shards are
+
+
+ENGINES = {
+    "raft": Engine("raft", by_members=True),
+    "paxos-nodes": Engine("paxos", leads=False, by_nodes=True),
+    "paxos": Engine("paxos", _paxos, leads=False),
+    "etcd": Engine("etcd", _etcd),
+    "zookeeper": Engine("zookeeper", _zookeeper),
+}
 
 
 def wait_until_up(servers: list[Server]) -> None:
