@@ -20,6 +20,7 @@ from .struck import Struck
 
 SERVERS = 3
 _UP_S = 60.0
+_TICK_MS, _SYNC_TICKS = 400, 3  # of ZooKeeper
 _JAR = Path("/usr/share/java/zookeeper.jar")
 
 
@@ -136,7 +137,8 @@ def _zookeeper(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
         data.mkdir()
         (data / "myid").write_text(f"{number}\n")
         config = server.folder / "zoo.cfg"
-        config.write_text(f"tickTime=400\ninitLimit=10\nsyncLimit=3\ndataDir={data}\nadmin.enableServer=false\n"
+        config.write_text(f"tickTime={_TICK_MS}\ninitLimit=10\nsyncLimit={_SYNC_TICKS}\ndataDir={data}\n"
+                          f"admin.enableServer=false\n"
                           f"clientPort={server.place.port}\nclientPortAddress={server.place.host}\n"
                           f"4lw.commands.whitelist=srvr\n{quorum}")
         server.command = [*server.place.prefix, find("java"), "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
@@ -155,6 +157,7 @@ class Engine:
     leads: bool = True  # one of its servers decides for the others
     by_members: bool = False  # the members are its servers
     by_nodes: bool = False  # the nodes of the shards are
+    silent_leader_ms: float = 0.0  # until its servers notice that who leads them says nothing any more
 
 
 ENGINES = {
@@ -162,7 +165,7 @@ ENGINES = {
     "paxos-nodes": Engine("paxos", leads=False, by_nodes=True),
     "paxos": Engine("paxos", _paxos, leads=False),
     "etcd": Engine("etcd", _etcd),
-    "zookeeper": Engine("zookeeper", _zookeeper),
+    "zookeeper": Engine("zookeeper", _zookeeper, silent_leader_ms=_TICK_MS * _SYNC_TICKS),
 }
 
 

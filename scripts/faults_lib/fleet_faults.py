@@ -123,7 +123,7 @@ def _on_fleet(row: FleetRow, result: FleetResult, folder: Path, ports: Ports, op
             load.close()
         struck = [fleet.members.index(part) for part in parts if isinstance(part, Member)]
         own = [index for index in range(CLIENTS) if index % len(fleet.members) in struck]
-        _take(result, outcome, own, row)
+        _take(result, outcome, own, lambda text: row.may_be_told(engine, text))
         client = fleet.verify_client()
         _verify(result, outcome, load, client.call, client)
         client.close()
@@ -158,7 +158,7 @@ def _on_sentinel(row: FleetRow, result: FleetResult, folder: Path, ports: Ports,
             outcome = load.stop()
         finally:
             load.close()
-        _take(result, outcome, [], row)
+        _take(result, outcome, [], lambda text: False)
         client = setup.verify_client()
         _verify(result, outcome, load, client.call, client)
         client.close()
@@ -197,14 +197,15 @@ def _strike(row: FleetRow, result: FleetResult, load: FleetLoad, choose: Callabl
     return parts
 
 
-def _take(result: FleetResult, outcome: Outcome, own: list[int], row: FleetRow) -> None:
+def _take(result: FleetResult, outcome: Outcome, own: list[int],
+          may_be_told: Callable[[str], bool]) -> None:
     result.requests = outcome.requests
     result.acknowledged = outcome.acknowledged
     for index in range(CLIENTS):
         seen = outcome.seen_by(index)
         for (_, kind, text), count in seen.errors.items():
-            by_right = result.setup == FLEET and row.may_be_told(text)
-            errors = result.own_errors if index in own else result.told if by_right else result.others_errors
+            others = result.told if may_be_told(text) else result.others_errors
+            errors = result.own_errors if index in own else others
             shown = f"{'a write' if kind == WRITE else 'a read'}: {text}"
             errors[shown] = errors.get(shown, 0) + count
         for seconds, when in seen.stalls.values():

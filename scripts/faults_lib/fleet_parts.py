@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench_lib.process import BenchError
 
 from .fleet_engines import Server
-from .fleet_rows import BYSTANDER, LEADER, LEADING_OWNER, MOST_SERVERS, NODE, OWNER, SERVER, FleetRow
+from .fleet_rows import AWAY, BYSTANDER, LEADER, LEADING_OWNER, MOST_SERVERS, NODE, OWNER, SERVER, FleetRow
 from .fleet_setup import SHARDS, Fleet, Member
 from .node import Node
 
@@ -45,6 +45,9 @@ def choose_parts(fleet: Fleet, row: FleetRow) -> list[Part]:
             parts += _most_servers(fleet, leader)
         else:
             parts.append(of[what])
+    for part in parts:
+        if isinstance(part, Member) and row.way is AWAY:
+            part.parts_from = [owners[shard].place]
     return parts
 
 

@@ -17,6 +17,8 @@ TAKE_OVER_MS = 1000.0
 DEATH_OF_NODE_MS = 100.0
 SILENCE_OF_NODE_MS = 1100.0  # [health] timeout_ms, and a promotion
 CALM_MS = 50.0
+# Who hears nothing still says for so long that it lives, so others wait for what is on its way to it.
+STILL_HEARD_MS = 500.0
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,11 @@ DEAF = Way("deaf", "hears nothing for 3 s", 3.0, lambda part: part.place.deafen(
            silent=True, cuts=True)
 MUTE = Way("mute", "is not heard for 3 s", 3.0, lambda part: part.place.silence(), lambda part: part.place.mend(),
            silent=True, cuts=True)
-# Of a member: clients, nodes and, where the servers are others than the members, these too are still there for it.
+# Of a member alone, and clients still reach it.
 APART = Way("apart", "cut off from the coordinator alone for 3 s", 3.0,
-            lambda part: part.place.part_from(part.agrees_with), lambda part: part.place.rejoin(), silent=True,
+            lambda part: part.place.part_from(part.parts_from), lambda part: part.place.rejoin(), silent=True,
             cuts=True)
+AWAY = Way("away", "cut off from the owner alone for 3 s", 3.0, APART.strike, APART.mend, silent=True, cuts=True)
 
 _SAID = {OWNER: "the owner", BYSTANDER: "a member that owns nothing", SERVER: "a server of the coordinator",
          LEADER: "the coordinator's leader", NODE: "the primary", LEADING_OWNER: "an owner that leads",
@@ -82,6 +85,10 @@ class FleetRow:
         bar += nodes * (SILENCE_OF_NODE_MS if self.way.silent else DEATH_OF_NODE_MS)
         if SERVER in self.parts and not engine.by_nodes:
             bar += CALM_MS
+        if self.way is DEAF and not {OWNER, LEADING_OWNER}.isdisjoint(self.parts):
+            bar += STILL_HEARD_MS
+        if LEADER in self.parts and self.way.silent:
+            bar += engine.silent_leader_ms
         return bar
 
     def why_not(self, engine: Engine) -> str:
@@ -101,12 +108,14 @@ class FleetRow:
         struck = sum(part in (OWNER, SERVER, LEADER) for part in self.parts)
         return 5 if engine.by_members and struck > 1 else 3
 
-    def may_be_told(self, text: str) -> bool:
+    def may_be_told(self, engine: Engine, text: str) -> bool:
         """Whether it is an error that clients of other members get by right when this happens."""
         if MOST_SERVERS in self.parts and text.startswith("CLUSTERDOWN"):
             return True
-        # Of what was on its way to an owner.
+        # Of what was on its way to an owner that is lost, or lost its lease since etcd or ZooKeeper took longer than
+        # that to have another leader.
         lost = self.way is not STOP and not {OWNER, LEADING_OWNER, MOST_SERVERS}.isdisjoint(self.parts)
+        lost = lost or LEADER in self.parts and not engine.by_members
         return lost and "may or may not have been" in text
 
     def with_sentinel(self) -> tuple[str, ...] | None:
@@ -124,6 +133,7 @@ ROWS = [
     *(FleetRow((LEADING_OWNER,), way, quick=way in _QUICK) for way in WAYS),
     *(FleetRow((part,), way) for part in (OWNER, LEADER, LEADING_OWNER, NODE) for way in (DEAF, MUTE)),
     *(FleetRow((part,), APART, quick=True) for part in (OWNER, LEADING_OWNER)),
+    FleetRow((BYSTANDER,), AWAY, quick=True),
     FleetRow((MOST_SERVERS,), HANG, quick=True),
     *(FleetRow((OWNER, other), way, quick=way is KILL and other != SERVER)
       for other in (NODE, SERVER, LEADER) for way in (KILL, HANG, CUT)),

@@ -35,7 +35,7 @@ class Member(Struck):
         self.folder = folder / name
         self.peer = f"{place.host}:{ports.take()}"
         self.voter = f"{place.host}:{ports.take()}"  # if it is one
-        self.agrees_with: list[Place] = []  # where the servers of the coordinator are, but for itself
+        self.parts_from: list[Place] = []  # at first the servers of the coordinator, but for itself
         self._gemel = gemel
         self._process: Process | None = None
         self._starts = 0
@@ -143,7 +143,7 @@ class Fleet:
             self.members.append(Member(f"m{number}", folder, gemel, self.network.place(ports), ports))
         for member in self.members:
             agree = self.members if self.engine.by_members else self.servers
-            member.agrees_with = [part.place for part in agree if part is not member]
+            member.parts_from = [part.place for part in agree if part is not member]
             member.configure(self._text(member))
             member.start()
         for member in self.members:
