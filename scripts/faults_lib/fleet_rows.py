@@ -17,8 +17,6 @@ TAKE_OVER_MS = 1000.0
 DEATH_OF_NODE_MS = 100.0
 SILENCE_OF_NODE_MS = 1100.0  # [health] timeout_ms, and a promotion
 CALM_MS = 50.0
-# Who hears nothing still says for so long that it lives, so others wait for what is on its way to it.
-STILL_HEARD_MS = 500.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,6 @@ class FleetRow:
         bar += nodes * (SILENCE_OF_NODE_MS if self.way.silent else DEATH_OF_NODE_MS)
         if SERVER in self.parts and not engine.by_nodes:
             bar += CALM_MS
-        if self.way is DEAF and not {OWNER, LEADING_OWNER}.isdisjoint(self.parts):
-            bar += STILL_HEARD_MS
         if LEADER in self.parts and self.way.silent:
             bar += engine.silent_leader_ms
         return bar
@@ -112,10 +108,10 @@ class FleetRow:
         """Whether it is an error that clients of other members get by right when this happens."""
         if MOST_SERVERS in self.parts and text.startswith("CLUSTERDOWN"):
             return True
-        # Of what was on its way to an owner that is lost, or lost its lease since etcd or ZooKeeper took longer than
-        # that to have another leader.
+        # Of what was on its way to an owner that is lost, or lost its lease since it took longer than that to have
+        # another leader: etcd and ZooKeeper may, and raft where the leader is still heard.
         lost = self.way is not STOP and not {OWNER, LEADING_OWNER, MOST_SERVERS}.isdisjoint(self.parts)
-        lost = lost or LEADER in self.parts and not engine.by_members
+        lost = lost or LEADER in self.parts and (not engine.by_members or self.way is DEAF)
         return lost and "may or may not have been" in text
 
     def with_sentinel(self) -> tuple[str, ...] | None:
