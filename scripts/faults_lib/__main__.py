@@ -51,10 +51,11 @@ def parse_arguments() -> argparse.Namespace:
                         help="with --soak: hostile clients beside polite ones, instead of faults of nodes")
     parser.add_argument("--kinds", help="of hostile clients: only these, comma-separated")
     parser.add_argument("--fleet", action="store_true",
-                        help="instead: a fleet of three beside Sentinel, while members, servers of the coordinator and "
+                        help="instead: a fleet beside Sentinel, while members, servers of the coordinator and "
                              "nodes fail; with --rows, --quick, --list, --keep, --json")
-    parser.add_argument("--engine", choices=tuple(ENGINES), default="paxos",
-                        help="with --fleet: what the members agree by (default paxos)")
+    parser.add_argument("--engine", choices=tuple(ENGINES), default="raft",
+                        help="with --fleet: what the members agree by (default raft); paxos-nodes: paxos on the nodes "
+                             "of the shards, paxos: on three Redis servers of its own")
     parser.add_argument("--rounds", type=int, default=1, help="with --fleet: each row so often (default 1)")
     parser.add_argument("--seed", type=int, help="of the soak")
     parser.add_argument("--workers", type=int, default=1, help="of gemel (default 1)")

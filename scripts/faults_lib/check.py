@@ -38,15 +38,23 @@ def copies_equal(setup: Setup, seconds: float = 5.0) -> list[str]:
     return copies_of_all(setup.shards, seconds)
 
 
-def copies_of_all(shards: list[list[Node]], seconds: float = 5.0) -> list[str]:
+def copies_of_all(shards: list[list[Node]], seconds: float = 5.0, registers_beside: bool = False) -> list[str]:
+    """`registers_beside`: the nodes also keep what a fleet agrees on, each its own, in another database than 0."""
     end = time.monotonic() + seconds
     while True:
-        unequal = [nodes for nodes in shards if len({node.must("DEBUG", "DIGEST") for node in nodes}) > 1]
+        unequal = [nodes for nodes in shards if _unequal(nodes, registers_beside)]
         if not unequal:
             return []
         if time.monotonic() > end:
             return [text for nodes in unequal for text in _differences(*nodes[:2])]
         time.sleep(0.1)
+
+
+def _unequal(nodes: list[Node], only_first_database: bool) -> bool:
+    if only_first_database:
+        first, *others = [_digests(node) for node in nodes]
+        return any(other != first for other in others)
+    return len({node.must("DEBUG", "DIGEST") for node in nodes}) > 1
 
 
 def _differences(one: Node, other: Node) -> list[str]:

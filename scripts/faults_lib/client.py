@@ -232,8 +232,8 @@ class LoadClient:
             self._failed()
             return FAILED
         if isinstance(reply, Exception) or not _fits(words, reply):
-            text = _short(reply) if isinstance(reply, Exception) else f"unexpected reply {reply!r}"
-            self.seen.errors[(tag, kind, text[:100])] += 1
+            text = _short(reply) if isinstance(reply, Exception) else f"unexpected reply {reply!r}"[:200]
+            self.seen.errors[(tag, kind, text)] += 1
             self._failed()
             return FAILED
         self.seen.requests += 1
@@ -269,4 +269,4 @@ def _fits(words: tuple[str, ...], reply: Any) -> bool:
 
 
 def _short(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:100]
+    return (str(error) or type(error).__name__)[:200]

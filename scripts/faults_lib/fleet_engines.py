@@ -1,4 +1,5 @@
-"""The servers that a fleet agrees by: small Redis servers for paxos, etcd, ZooKeeper; three of each."""
+"""What a fleet agrees by: three servers of its own (small Redis servers for paxos, etcd, ZooKeeper), the nodes of its
+shards (paxos), or its own members (raft)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,9 @@ import json
 import socket
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 from bench_lib.process import BenchError, Process
 from bench_lib.setups import find
@@ -17,6 +20,7 @@ from .struck import Struck
 
 SERVERS = 3
 _UP_S = 60.0
+_TICK_MS, _SYNC_TICKS = 400, 3  # of ZooKeeper
 _JAR = Path("/usr/share/java/zookeeper.jar")
 
 
@@ -109,7 +113,8 @@ def _paxos(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
 
 
 def _etcd(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
-    """With the times that a lease of half a second needs: with etcd's own a new leader takes longer than that."""
+    """With the times that a lease of half a second needs: with etcd's own a new leader takes longer than that. And
+    with --pre-vote, which etcd 3.4 does not have by itself: a server that was cut off costs the leader otherwise."""
     servers = [Etcd(f"etcd-{number}", folder, network.place(ports), ports) for number in range(1, SERVERS + 1)]
     cluster = ",".join(f"{server.name}={server.peer_url}" for server in servers)
     for server in servers:
@@ -118,7 +123,7 @@ def _etcd(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
             *server.place.prefix, find("etcd"), "--name", server.name, "--data-dir", str(server.folder / "data"),
             "--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", server.peer_url,
             "--initial-advertise-peer-urls", server.peer_url, "--initial-cluster", cluster,
-            "--heartbeat-interval", "20", "--election-timeout", "200"]
+            "--heartbeat-interval", "20", "--election-timeout", "200", "--pre-vote"]
     return list(servers)
 
 
@@ -133,7 +138,8 @@ def _zookeeper(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
         data.mkdir()
         (data / "myid").write_text(f"{number}\n")
         config = server.folder / "zoo.cfg"
-        config.write_text(f"tickTime=400\ninitLimit=10\nsyncLimit=3\ndataDir={data}\nadmin.enableServer=false\n"
+        config.write_text(f"tickTime={_TICK_MS}\ninitLimit=10\nsyncLimit={_SYNC_TICKS}\ndataDir={data}\n"
+                          f"admin.enableServer=false\n"
                           f"clientPort={server.place.port}\nclientPortAddress={server.place.host}\n"
                           f"4lw.commands.whitelist=srvr\n{quorum}")
         server.command = [*server.place.prefix, find("java"), "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
@@ -141,7 +147,27 @@ def _zookeeper(folder: Path, network: Loopback, ports: Ports) -> list[Server]:
     return list(servers)
 
 
-ENGINES = {"paxos": _paxos, "etcd": _etcd, "zookeeper": _zookeeper}
+def _none(_folder: Path, _network: Loopback, _ports: Ports) -> list[Server]:
+    return []
+
+
+@dataclass(frozen=True)
+class Engine:
+    coordinator: str  # as [fleet] spells it
+    servers: Callable[[Path, Loopback, Ports], list[Server]] = _none
+    leads: bool = True  # one of its servers decides for the others
+    by_members: bool = False  # the members are its servers
+    by_nodes: bool = False  # the nodes of the shards are
+    silent_leader_ms: float = 0.0  # until its servers notice that who leads them says nothing any more
+
+
+ENGINES = {
+    "raft": Engine("raft", by_members=True),
+    "paxos-nodes": Engine("paxos", leads=False, by_nodes=True),
+    "paxos": Engine("paxos", _paxos, leads=False),
+    "etcd": Engine("etcd", _etcd),
+    "zookeeper": Engine("zookeeper", _zookeeper, silent_leader_ms=_TICK_MS * _SYNC_TICKS),
+}
 
 
 def wait_until_up(servers: list[Server]) -> None:

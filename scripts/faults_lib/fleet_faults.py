@@ -1,4 +1,4 @@
-"""scripts/faults --fleet: the rows on a fleet of three and, of the same nodes and load, on Sentinel; the table."""
+"""scripts/faults --fleet: the rows on a fleet and, of the same nodes and load, on Sentinel; the table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench_lib.process import BenchError
 from .check import copies_of_all, wait_until_healed
 from .client import WRITE
 from .connect import ThroughSentinel
-from .fleet_engines import Server, leader_of
-from .fleet_load import CLIENTS, MEMBERS, FleetLoad, check_shared
-from .fleet_rows import BYSTANDER, LEADER, MEMBER_PARTS, NODE, OWNER, SERVER, FleetRow
+from .fleet_engines import ENGINES
+from .fleet_load import CLIENTS, FleetLoad, check_shared
+from .fleet_parts import arrange, choose_parts
+from .fleet_rows import LEADER, NODE, SERVER, FleetRow
 from .fleet_setup import Fleet, Member, SentinelServer
 from .lab import Lab, Needs
 from .load import Outcome
 from .network import Ports
-from .node import Node
 from .setups import Sentinel
 
 _WARM_S = 1.0
@@ -48,6 +48,7 @@ class FleetResult:
     own_wait_ms: float | None = None  # of the clients of the one that was struck
     bar_ms: float | None = None
     others_errors: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)  # to them by right
     own_errors: dict[str, int] = field(default_factory=dict)
     lost: int = 0
     doubled: int = 0
@@ -90,8 +91,10 @@ def run_fleet_row(row: FleetRow, setup: str, ports: Ports, options: FleetOptions
     try:
         if row.way.cuts and row.parts and not options.namespaces:
             raise Skipped("no network namespace can be made here")
-        if LEADER in row.parts and (options.engine == "paxos" or setup == SENTINEL):
+        if setup == SENTINEL and LEADER in row.parts:
             raise Skipped("there is no leader to strike")
+        if setup == FLEET and (reason := row.why_not(ENGINES[options.engine])):
+            raise Skipped(reason)
         if setup == FLEET:
             _on_fleet(row, result, folder, ports, options)
         else:
@@ -107,24 +110,25 @@ def run_fleet_row(row: FleetRow, setup: str, ports: Ports, options: FleetOptions
 
 
 def _on_fleet(row: FleetRow, result: FleetResult, folder: Path, ports: Ports, options: FleetOptions) -> None:
-    result.bar_ms = row.bar_ms
-    fleet = Fleet(folder, options.gemel, ports, options.engine, row.way.cuts and bool(row.parts))
+    engine = ENGINES[options.engine]
+    result.bar_ms = row.bar_ms(engine)
+    fleet = Fleet(folder, options.gemel, ports, engine, row.members(engine), row.way.cuts and bool(row.parts))
     try:
-        parts = [_part_of(fleet, what) for what in row.parts]
-        struck = [fleet.members.index(part) for part in parts if isinstance(part, Member)]
-        load = FleetLoad([fleet.connector(index) for index in range(MEMBERS)], fleet.tags())
+        arrange(fleet, row)
+        load = FleetLoad([fleet.connector(index) for index in range(len(fleet.members))], fleet.tags())
         try:
-            _strike(row, result, load, parts, lambda: _heal(fleet, result))
+            parts = _strike(row, result, load, lambda: choose_parts(fleet, row), lambda: _heal(fleet, result))
             outcome = load.stop()
         finally:
             load.close()
-        own = [index for index in range(CLIENTS) if index % MEMBERS in struck]
-        _take(result, outcome, own)
+        struck = [fleet.members.index(part) for part in parts if isinstance(part, Member)]
+        own = [index for index in range(CLIENTS) if index % len(fleet.members) in struck]
+        _take(result, outcome, own, lambda text: row.may_be_told(engine, text))
         client = fleet.verify_client()
         _verify(result, outcome, load, client.call, client)
         client.close()
         if not result.failure:
-            result.differences = copies_of_all(fleet.shards)
+            result.differences = copies_of_all(fleet.shards, registers_beside=engine.by_nodes)
             result.equal = not result.differences
         if result.violations:
             result.logs = [f"{member.name}: {line}" for member in fleet.members for line in member.log_tail()]
@@ -136,24 +140,6 @@ def _heal(fleet: Fleet, result: FleetResult) -> None:
     result.healed_s = fleet.wait_until(fleet.healed, _HEAL_S, "every member is back, and the copies are in sync")
 
 
-def _part_of(fleet: Fleet, what: str) -> Member | Server | Node:
-    if what == OWNER:
-        owner = fleet.owner(0)
-        if owner is None:
-            raise BenchError("nobody owns shard 'a'")
-        return owner
-    if what == BYSTANDER:
-        return fleet.bystander()
-    if what == NODE:
-        return fleet.primary(0)
-    leader = leader_of(fleet.servers)
-    if what == LEADER:
-        if leader is None:
-            raise BenchError("the coordinator has no leader")
-        return leader
-    return next(server for server in fleet.servers if server is not leader)
-
-
 def _on_sentinel(row: FleetRow, result: FleetResult, folder: Path, ports: Ports, options: FleetOptions) -> None:
     wanted = row.with_sentinel()
     if wanted is None:
@@ -163,16 +149,16 @@ def _on_sentinel(row: FleetRow, result: FleetResult, folder: Path, ports: Ports,
         setup = Sentinel(lab, Needs(cuttable=0 if row.way.cuts and NODE in wanted else None))
         if row.way.cuts and SERVER in wanted:
             raise Skipped("sentinels are not cut off here")
-        parts = [setup.primary() if what == NODE else SentinelServer(lab, setup, 0) for what in wanted]
         connectors: list[ThroughSentinel] = [setup.connector()]
         load = FleetLoad(list(connectors), setup.tags())
         try:
-            _strike(row, result, load, parts,
+            _strike(row, result, load, lambda: [setup.primary() if what == NODE else SentinelServer(lab, setup, 0)
+                                                for what in wanted],
                     lambda: _keep_healed(result, wait_until_healed(setup, time.monotonic(), 0.5, _HEAL_S)))
             outcome = load.stop()
         finally:
             load.close()
-        _take(result, outcome, [])
+        _take(result, outcome, [], lambda text: False)
         client = setup.verify_client()
         _verify(result, outcome, load, client.call, client)
         client.close()
@@ -187,11 +173,14 @@ def _keep_healed(result: FleetResult, seconds: float | None) -> None:
     result.healed_s = seconds
 
 
-def _strike(row: FleetRow, result: FleetResult, load: FleetLoad, parts: list, heal: Callable[[], None]) -> None:
+def _strike(row: FleetRow, result: FleetResult, load: FleetLoad, choose: Callable[[], list],
+            heal: Callable[[], None]) -> list:
+    """The parts that it chose."""
     def note(text: str) -> None:
         result.notes.append(f"{time.monotonic() - load.began:.3f} s: {text}")
 
     time.sleep(_WARM_S)
+    parts = choose()
     for part in parts:
         note(f"{part.name}: {row.way.name}")
         row.way.strike(part)
@@ -205,15 +194,18 @@ def _strike(row: FleetRow, result: FleetResult, load: FleetLoad, parts: list, he
         result.failure = str(error)
     time.sleep(_AFTER_S)
     load.check_alive()
+    return parts
 
 
-def _take(result: FleetResult, outcome: Outcome, own: list[int]) -> None:
+def _take(result: FleetResult, outcome: Outcome, own: list[int],
+          may_be_told: Callable[[str], bool]) -> None:
     result.requests = outcome.requests
     result.acknowledged = outcome.acknowledged
     for index in range(CLIENTS):
         seen = outcome.seen_by(index)
-        errors = result.own_errors if index in own else result.others_errors
         for (_, kind, text), count in seen.errors.items():
+            others = result.told if may_be_told(text) else result.others_errors
+            errors = result.own_errors if index in own else others
             shown = f"{'a write' if kind == WRITE else 'a read'}: {text}"
             errors[shown] = errors.get(shown, 0) + count
         for seconds, when in seen.stalls.values():
@@ -235,8 +227,8 @@ def as_json(result: FleetResult) -> dict[str, Any]:
     return {**asdict(result), "violations": result.violations}
 
 
-_HEAD = (f"{'event':<54} {'setup':<9} {'requests':>8} {'wait ms':>8} {'bar':>6} {'its own':>8} {'errors':>7} "
-         f"{'its own':>8} {'lost':>5} {'doubled':>7} {'stale':>6} {'equal':>5} {'healed s':>8}")
+_HEAD = (f"{'event':<64} {'setup':<9} {'requests':>8} {'wait ms':>8} {'bar':>6} {'its own':>8} {'errors':>7} "
+         f"{'told':>5} {'its own':>8} {'lost':>5} {'doubled':>7} {'stale':>6} {'equal':>5} {'healed s':>8}")
 
 
 def head() -> str:
@@ -244,7 +236,7 @@ def head() -> str:
 
 
 def line(result: FleetResult) -> str:
-    start = f"{result.title:<54} {result.setup:<9}"
+    start = f"{result.title:<64} {result.setup:<9}"
     if result.skipped:
         return f"{start} skipped: {result.skipped}"
     if not result.requests:
@@ -255,14 +247,16 @@ def line(result: FleetResult) -> str:
     equal = {None: "-", True: "yes", False: "NO"}[result.equal]
     healed = "-" if result.healed_s is None else f"{result.healed_s:.1f}"
     return (f"{start} {result.requests:>8,} {result.others_wait_ms:>8,.0f} {bar:>6} {own_wait:>8} "
-            f"{sum(result.others_errors.values()):>7,} {own_errors:>8} {result.lost:>5,} {result.doubled:>7,} "
-            f"{result.stale:>6,} {equal:>5} {healed:>8}{'  <--' if result.violations else ''}")
+            f"{sum(result.others_errors.values()):>7,} {sum(result.told.values()):>5,} {own_errors:>8} {result.lost:>5,} "
+            f"{result.doubled:>7,} {result.stale:>6,} {equal:>5} {healed:>8}{'  <--' if result.violations else ''}")
 
 
 def details(result: FleetResult, engine: str) -> list[str]:
     lines = [f"{result.row}, {result.setup}: " + "; ".join(result.violations or ["as promised"])]
-    for whose, errors in (("others", result.others_errors), ("its own", result.own_errors)):
-        lines += [f"  {count:>6} {whose}: {text}" for text, count in sorted(errors.items(), key=lambda one: -one[1])[:5]]
+    for whose, errors in (("others", result.others_errors), ("others, by right", result.told),
+                          ("its own", result.own_errors)):
+        often = sorted(errors.items(), key=lambda one: -one[1])[:5]
+        lines += [f"  {count:>6} {whose}: {text}" for text, count in often]
     if result.bar_ms is not None and result.others_wait_ms > result.bar_ms:
         lines.append(f"  the longest wait, {result.others_wait_ms:,.0f} ms, began at {result.others_wait_at_s:.3f} s")
     lines += [f"  {text}" for text in (*result.examples[:6], *result.differences[:6], *result.notes, *result.logs)]
@@ -272,7 +266,8 @@ def details(result: FleetResult, engine: str) -> list[str]:
 
 def summary(results: list[FleetResult], engine: str) -> str:
     lines = ["", "wait: the longest of the clients of members that nothing happened to, and what the design allows; its "
-             "own: of the struck member's clients, which go to another one. errors: replies, and connections lost."]
+             "own: of the struck member's clients, which go to another one. errors: replies, and connections lost; told: "
+             "those that belong to the event, of a write on its way to an owner, or while nobody may own a shard."]
     fleet = [one for one in results if one.setup == FLEET and not one.skipped]
     shown = [one for one in fleet if one.violations or one.others_wait_ms > (one.bar_ms or 0)]
     if shown:

@@ -1,4 +1,4 @@
-"""Nine clients, three of each member, that also look at each other's counters, whichever member carried them out.
+"""Nine clients, shared out among the members, that also look at each other's counters, whichever member carried them out.
 
 What any client was told of a counter, all that ask for it later must be told at least: each writes the highest value
 that it knows into memory that all share, and looks there before it asks. One counter a shard is everybody's.
@@ -11,7 +11,6 @@ from multiprocessing.sharedctypes import RawArray
 from .client import FAILED, READ, WRITE, Board, Connector, LoadClient, Range
 from .load import Load, LoadOptions, Outcome
 
-MEMBERS = 3
 CLIENTS = 9
 
 

@@ -1,4 +1,4 @@
-"""A fleet of three gemels over two shards of two copies, and the servers that it agrees by."""
+"""A fleet of gemels over two shards of two copies, and the servers that it agrees by."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Callable
 from bench_lib.process import BenchError, Process
 from bench_lib.resp import Client
 
-from .fleet_engines import ENGINES, Server, wait_until_up
+from .fleet_engines import Engine, Server, leader_of, wait_until_up
 from .lab import Lab
 from .network import Bridge, Loopback, Place, Ports
 from .node import Node
 from .setups import Sentinel, as_dict, shard_name
 from .struck import Struck
 
-MEMBERS = 3
 SHARDS = 2
 CONNECT_S = 1.0  # a member that does not take a connection for so long is left for another one
 REQUEST_S = 5.0
 _START_S = 60.0
+_ARRANGE_S = 20.0
 # The names of an owner's connections to its nodes end with its turn and its own name.
 _OWNER = re.compile(r" name=gemel:\S*;(\d+);([^\s;:]+)")
 
@@ -29,11 +29,13 @@ _OWNER = re.compile(r" name=gemel:\S*;(\d+);([^\s;:]+)")
 class Member(Struck):
     """One gemel. It keeps its addresses and its state folder, whatever happens to its process."""
 
-    def __init__(self, name: str, folder: Path, gemel: Path, place: Place, peer_port: int) -> None:
+    def __init__(self, name: str, folder: Path, gemel: Path, place: Place, ports: Ports) -> None:
         self.name = name
         self.place = place
         self.folder = folder / name
-        self.peer = f"{place.host}:{peer_port}"
+        self.peer = f"{place.host}:{ports.take()}"
+        self.voter = f"{place.host}:{ports.take()}"  # if it is one
+        self.parts_from: list[Place] = []  # at first the servers of the coordinator, but for itself
         self._gemel = gemel
         self._process: Process | None = None
         self._starts = 0
@@ -115,43 +117,51 @@ class ThroughMember:
 class Fleet:
     """`cuttable`: every server is in a network namespace of its own."""
 
-    def __init__(self, folder: Path, gemel: Path, ports: Ports, engine: str, cuttable: bool) -> None:
+    def __init__(self, folder: Path, gemel: Path, ports: Ports, engine: Engine, members: int, cuttable: bool) -> None:
+        self.engine = engine
         self.network: Loopback = Bridge() if cuttable else Loopback()
         self.shards: list[list[Node]] = []
         self.servers: list[Server] = []
         self.members: list[Member] = []
         try:
-            self._start(folder, gemel, ports, engine)
+            self._start(folder, gemel, ports, members)
         except BaseException:  # Ctrl-C and TERM, too: namespaces outlive this process
             self.close()
             raise
 
-    def _start(self, folder: Path, gemel: Path, ports: Ports, engine: str) -> None:
+    def _start(self, folder: Path, gemel: Path, ports: Ports, members: int) -> None:
         for shard in range(SHARDS):
             self.shards.append([])
             for role in ("primary", "replica"):
                 place = self.network.place(ports)
                 self.shards[-1].append(Node(folder, f"{shard_name(shard)}-{role}", place))
-        self.servers = ENGINES[engine](folder, self.network, ports)
+        self.servers = self.engine.servers(folder, self.network, ports)
         for server in self.servers:
             server.start()
         wait_until_up(self.servers)
-        for number in range(1, MEMBERS + 1):
-            self.members.append(Member(f"m{number}", folder, gemel, self.network.place(ports), ports.take()))
+        for number in range(1, members + 1):
+            self.members.append(Member(f"m{number}", folder, gemel, self.network.place(ports), ports))
         for member in self.members:
-            member.configure(self._text(member, engine))
+            agree = self.members if self.engine.by_members else self.servers
+            member.parts_from = [part.place for part in agree if part is not member]
+            member.configure(self._text(member))
             member.start()
         for member in self.members:
             member.wait_until_up()
         self.wait_until(lambda: self.healed() and self.spread(), _START_S, "the shards are spread, and in sync")
 
-    def _text(self, member: Member, engine: str) -> str:
-        servers = ", ".join(f'"{server.address}"' for server in self.servers)
+    def _text(self, member: Member) -> str:
+        addresses = [server.address for server in self.servers]
+        votes = ""
+        if self.engine.by_members:
+            addresses = [one.voter for one in self.members]
+            votes = f'raft_listen = "{member.voter}"\n'
+        servers = ", ".join(f'"{address}"' for address in addresses)
         # From another machine's address, as a namespace's is, nobody comes in without a password otherwise.
         text = (f'[proxy]\nlisten = ["{member.place.host}:{member.place.port}"]\nworkers = 1\n'
                 f'protected_mode = false\nstate_dir = "{member.folder / "state"}"\n'
-                f'[fleet]\ncoordinator = "{engine}"\nmember = "{member.name}"\n'
-                f'secret = "of the faults alone"\nlisten = "{member.peer}"\nservers = [{servers}]\n')
+                f'[fleet]\ncoordinator = "{self.engine.coordinator}"\nmember = "{member.name}"\n'
+                f'secret = "of the faults alone"\nlisten = "{member.peer}"\nservers = [{servers}]\n{votes}')
         for number, (primary, replica) in enumerate(self.shards):
             text += (f'[[shard]]\nname = "{shard_name(number)}"\nprimary = "{primary.address}"\n'
                      f'replicas = ["{replica.address}"]\n')
@@ -159,7 +169,7 @@ class Fleet:
 
     def connector(self, first: int) -> ThroughMember:
         """To that member as long as it can be reached."""
-        order = [self.members[(first + step) % MEMBERS] for step in range(MEMBERS)]
+        order = self.members[first:] + self.members[:first]
         return ThroughMember([(member.place.host, member.place.port) for member in order])
 
     def tags(self) -> list[str]:
@@ -184,11 +194,63 @@ class Fleet:
         name = max(found, default=(0, ""))[1]
         return next((member for member in self.members if member.name == name), None)
 
-    def bystander(self) -> Member:
-        """A member that owns no shard, or, where each owns one, not the first one."""
-        owners = [self.owner(shard) for shard in range(SHARDS)]
-        others = [member for member in self.members if member not in owners]
-        return others[0] if others else next(member for member in self.members if member is not owners[0])
+    def owners(self) -> list[Member]:
+        return [owner for shard in range(SHARDS) if (owner := self.owner(shard)) is not None]
+
+    def leader(self) -> Member | Server | None:
+        """Who leads the coordinator."""
+        if not self.engine.by_members:
+            return leader_of(self.servers)
+        said: list[str] = []
+        for member in self.members:
+            try:
+                said.append(as_dict(member.ask("PROXY", "FLEET")).get("leader", ""))
+            except OSError:
+                continue
+        # All who are up have to agree: a leader that was says so for a while.
+        return next((member for member in self.members if set(said) == {member.voter}), None)
+
+    def wait_for_leader(self) -> Member | Server:
+        self.wait_until(lambda: self.leader() is not None, _ARRANGE_S, "somebody leads the coordinator")
+        leader = self.leader()
+        if leader is None:
+            raise BenchError("the leader of the coordinator does not stay one")
+        return leader
+
+    def arrange(self, leader_owns: bool) -> None:
+        """Where a member leads: shards move until it owns one, or none."""
+        end = time.monotonic() + _ARRANGE_S
+        while True:
+            leader = self.leader()
+            owners = self.owners()
+            if len(owners) == SHARDS and leader is not None and (leader in owners) == leader_owns and self.healed():
+                return
+            if time.monotonic() > end:
+                raise BenchError(f"not in {_ARRANGE_S:.0f} s: the leader of the coordinator owns "
+                                 f"{'one shard' if leader_owns else 'no shard'}; {self.describe()}")
+            if leader is not None and len(owners) == SHARDS and (leader in owners) != leader_owns:
+                stay = [leader, owners[0]] if leader_owns else [one for one in self.members if one is not leader]
+                self._drain([one for one in self.members if one not in stay])
+            time.sleep(0.1)
+
+    def _drain(self, members: list[Member]) -> None:
+        """What they own goes to the others, and stays there."""
+        for member in members:
+            member.ask("PROXY", "FLEET", "DRAIN")
+        try:
+            self.wait_until(lambda: self.spread() and not any(one in members for one in self.owners()), _ARRANGE_S,
+                            "shards leave who is drained")
+        finally:
+            for member in members:
+                member.ask("PROXY", "FLEET", "UNDRAIN")
+
+    def bystander(self, but: list[Member]) -> Member:
+        """A member that owns no shard and is none of those."""
+        owners = self.owners()
+        found = next((member for member in self.members if member not in owners and member not in but), None)
+        if found is None:
+            raise BenchError("every member owns a shard, or leads")
+        return found
 
     def spread(self) -> bool:
         owners = [self.owner(shard) for shard in range(SHARDS)]

@@ -20,7 +20,9 @@ from bench_lib.setups import find
 from .gate import Gate
 
 _PREFIX = "gemel-faults"
+_NOBODY = "02:67:65:6d:65:6c"  # no interface has this address
 _count = itertools.count()
+_End = tuple[list[str], str]  # of a pair of interfaces: what tc is told to find it, and its name
 
 
 class Ports:
@@ -105,6 +107,7 @@ class NamespacePlace(Place):
         self.host = f"{subnet}.{4 * number % 240 + 2}"
         self.bind = f"{self.host} 127.0.0.1"
         self.prefix = [find("ip"), "netns", "exec", self._name]
+        self._dropping: list[_End] = []
         try:
             _ip("netns", "add", self._name)
             _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self._name)
@@ -118,12 +121,31 @@ class NamespacePlace(Place):
             raise
 
     def cut(self) -> None:
-        for where, device in (([], self._near), (["-n", self._name], self._far)):
-            _run("tc", *where, "qdisc", "replace", "dev", device, "root", "pfifo", "limit", "0")
+        self._drop(self._to_it(), self._from_it())
+
+    def deafen(self) -> None:
+        """It is heard, and hears nothing itself."""
+        self._drop(self._to_it())
+
+    def silence(self) -> None:
+        """It hears, and nobody hears it."""
+        self._drop(self._from_it())
 
     def mend(self) -> None:
-        for where, device in (([], self._near), (["-n", self._name], self._far)):
+        while self._dropping:
+            where, device = self._dropping.pop()
             _run("tc", *where, "qdisc", "del", "dev", device, "root")
+
+    def _to_it(self) -> _End:
+        return [], self._near
+
+    def _from_it(self) -> _End:
+        return ["-n", self._name], self._far
+
+    def _drop(self, *ends: _End) -> None:
+        for where, device in (end for end in ends if end not in self._dropping):
+            _run("tc", *where, "qdisc", "replace", "dev", device, "root", "pfifo", "limit", "0")
+            self._dropping.append((where, device))
 
     def close(self) -> None:
         # The interfaces go with the namespace.
@@ -181,6 +203,8 @@ class BridgedPlace(NamespacePlace):
         self.host = host
         self.bind = f"{host} 127.0.0.1"
         self.prefix = [find("ip"), "netns", "exec", self._name]
+        self._dropping: list[_End] = []
+        self._apart: list[BridgedPlace] = []
         try:
             _ip("netns", "add", self._name)
             _ip("link", "add", self._near, "type", "veth", "peer", "name", self._far, "netns", self._name)
@@ -191,6 +215,20 @@ class BridgedPlace(NamespacePlace):
         except BenchError:
             self.close()
             raise
+
+    def part_from(self, others: list[BridgedPlace]) -> None:
+        """They and this one send each other's packets to nobody; all else goes on."""
+        self._apart = others
+        for one, other in self._pairs():
+            _ip("-n", one._name, "neigh", "replace", other.host, "lladdr", _NOBODY, "nud", "permanent", "dev", one._far)
+
+    def rejoin(self) -> None:
+        for one, other in self._pairs():
+            _ip("-n", one._name, "neigh", "del", other.host, "dev", one._far)
+        self._apart = []
+
+    def _pairs(self) -> list[tuple[BridgedPlace, BridgedPlace]]:
+        return [pair for other in self._apart for pair in ((self, other), (other, self))]
 
 
 def namespaces_work(ports: Ports) -> bool:
