@@ -20,7 +20,8 @@ bool HasSecrets(const Config& config) {
   };
   for (const std::string* secret :
        {&config.fleet.secret, &config.fleet.password, &config.metrics.password,
-        &config.tls.key_password, &config.node_tls.key_password}) {
+        &config.tls.key_password, &config.node_tls.key_password,
+        &config.coordinator_tls.key_password}) {
     if (!secret->empty()) return true;
   }
   return std::any_of(config.pools.begin(), config.pools.end(), [&](const PoolConfig& pool) {

@@ -352,7 +352,8 @@ struct FleetConfig {
   bool witness = false;              // owns no shard, and counts for a majority where the
                                      // coordinator's servers are the members' nodes
   uint32_t lease_ms = 500;           // a member that is silent for so long loses its shards
-  // Of the coordinator. Of paxos: Redis servers, with shards or without; none: all nodes of shards.
+  // Of the coordinator, "tls:" before those that speak it. Of paxos: Redis servers, with shards or
+  // without; none: all nodes of shards.
   std::vector<std::string> servers;
   std::string prefix;  // of its keys there; empty: "gemel/<name>/"
   std::string user;    // for the servers
@@ -382,6 +383,7 @@ struct Config {
   FleetConfig fleet;
   TlsConfig tls;
   NodeTlsConfig node_tls;
+  NodeTlsConfig coordinator_tls;
   std::vector<PoolConfig> pools;
   // The pool: a file that was read has one.
   PoolConfig& pool() { return pools[0]; }

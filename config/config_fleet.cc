@@ -50,6 +50,25 @@ void ReadTcp(TableReader& table, std::string_view key, bool may_be_tls, Address*
   }
 }
 
+// Whether TLS, where the address says it, can be spoken with such a server.
+bool MayBeTls(TableReader& table, const TableReader::Item& server, const Address& address,
+              const std::string& coordinator) {
+  const char* why = nullptr;
+  if (coordinator == "zookeeper") {
+    why =
+        " is with TLS, which ZooKeeper's C client of this system cannot speak, expected one "
+        "without \"tls:\": that of a tunnel on this machine (stunnel), or of a server on a network "
+        "that you trust";
+  } else if (coordinator == "raft") {
+    why =
+        " is with TLS, expected it without \"tls:\": what the voters say is with TLS, by [tls], "
+        "where [fleet] listen is";
+  }
+  if (!address.tls || why == nullptr) return true;
+  table.Reject("servers", server.place, Quote(server.text) + why);
+  return false;
+}
+
 }  // namespace
 
 void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator) {
@@ -89,7 +108,8 @@ void ReadFleet(TableReader table, FleetConfig* fleet, Place* coordinator) {
     fleet->servers.clear();
     for (const TableReader::Item& item : servers) {
       Address address;
-      if (ToTcp(table, "servers", item.place, item.text, false, &address)) {
+      if (ToTcp(table, "servers", item.place, item.text, true, &address) &&
+          MayBeTls(table, item, address, fleet->coordinator)) {
         fleet->servers.push_back(address.ToString());
       }
     }

@@ -43,9 +43,11 @@ std::optional<Config> ParseAndCheck(std::string_view text, const std::string& fi
   PlaceRegisters(config.fleet, &config.pool());
   config.state_dir = Resolve(file, config.state_dir);
   config.log.file = Resolve(file, config.log.file);
-  for (std::string* path : {&config.tls.cert, &config.tls.key, &config.tls.ca,
-                            &config.node_tls.cert, &config.node_tls.key, &config.node_tls.ca}) {
+  for (std::string* path : {&config.tls.cert, &config.tls.key, &config.tls.ca}) {
     *path = Resolve(file, *path);
+  }
+  for (NodeTlsConfig* tls : {&config.node_tls, &config.coordinator_tls}) {
+    for (std::string* path : {&tls->cert, &tls->key, &tls->ca}) *path = Resolve(file, *path);
   }
   for (TlsCert& other : config.tls.others) {
     other.cert = Resolve(file, other.cert);

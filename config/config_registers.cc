@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "config/config_check.h"
 #include "config/config_text.h"
@@ -20,6 +21,14 @@ std::set<std::string> NodesOf(const PoolConfig& pool) {
 }
 
 bool IsPaxos(const FleetConfig& fleet) { return fleet.coordinator == "paxos"; }
+
+// The node that such a server is, if TLS is not looked at; empty: none.
+std::string OtherSpelling(const std::set<std::string>& nodes, const std::string& server) {
+  constexpr std::string_view kTls = "tls:";
+  const std::string other =
+      server.starts_with(kTls) ? server.substr(kTls.size()) : std::string(kTls) + server;
+  return !nodes.contains(server) && nodes.contains(other) ? other : std::string();
+}
 
 // Why these nodes are too few, as a phrase.
 std::string TooFew(size_t nodes) {
@@ -77,6 +86,13 @@ void CheckRegisters(const Config& config, const PoolPlaces& places, Mistakes* mi
   } else if (fleet.servers.size() < kLeastRegisterNodes) {
     mistakes->Add(places.coordinator,
                   "[fleet] servers: too few for \"paxos\", " + TooFew(fleet.servers.size()));
+  }
+  for (const std::string& server : fleet.servers) {
+    const std::string node = OtherSpelling(NodesOf(config.pool()), server);
+    if (node.empty()) continue;
+    mistakes->Add(places.coordinator, "[fleet] servers: " + Quote(server) + " is the node " +
+                                          Quote(node) +
+                                          " of a shard, expected it as it stands there");
   }
   if (!NodesKeepRegisters(fleet, config.pool())) return;
   if (fleet.database == 0) {

@@ -337,6 +337,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
     ReadTlsCert(TableReader(table, "[[tls_cert]]", mistakes), &config->tls.others.emplace_back());
   }
   ReadNodeTls(section("node_tls"), &config->node_tls);
+  ReadNodeTls(section("coordinator_tls"), &config->coordinator_tls);
   ReadLog(section("log"), &config->log);
   root.Finish();
 }

@@ -59,7 +59,8 @@ enum class TlsVerify : uint8_t {
   kNone,  // whatever: nobody who listens only can read along, who stands between can
 };
 
-// [node_tls]: to nodes whose address is "tls:".
+// [node_tls]: to nodes whose address is "tls:". [coordinator_tls]: to such servers of what a fleet
+// agrees by that are no nodes of shards.
 struct NodeTlsConfig {
   std::string ca;    // the file of the CAs; empty: those of the system
   std::string cert;  // what gemel shows, if nodes ask; empty: nothing

@@ -26,7 +26,7 @@ schedule("^e2e\\.Soak\\.Hostile" COST ${cost} PROCESSORS 4)
 # They write as fast as they can.
 schedule("^e2e\\.(RemovalsAndFaults|Evictions)\\." COST 50)
 # 8 to 20 seconds, mostly of waiting.
-schedule("^e2e\\.(CopyByKeys|NodeRights|HungFiles|OddConfigFile|TwoProxies|BusyPair|MixedVersions|FleetRaft)\\." COST 40)
+schedule("^e2e\\.(CopyByKeys|NodeRights|HungFiles|OddConfigFile|TwoProxies|BusyPair|MixedVersions|FleetRaft|FleetTls)\\." COST 40)
 schedule("/(Busy|Pausing|ReloadFaults)\\.|\\.GuessesOfAnAddressAreSlow|^e2e\\.Names\\." COST 40)
 # Many clients that write as fast as they can, or large values under a sanitizer: one of them at a time.
 schedule("/(BlockFaults|CounterFaults|TransactionsAtomicity|Convergence)\\.|OfLargeValues|OfManyClientsAtOnce" COST 30

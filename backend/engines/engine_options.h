@@ -11,17 +11,19 @@
 namespace gemel {
 
 struct EngineOptions {
-  std::string name;                  // of the engine: "etcd"
-  std::string fleet;                 // of the characters of a register's name, without '/'
-  std::vector<std::string> servers;  // each host:port or [v6]:port; tried one after the other
+  std::string name;   // of the engine: "etcd"
+  std::string fleet;  // of the characters of a register's name, without '/'
+  // Each host:port or [v6]:port, "tls:" before those that speak it; tried one after the other.
+  std::vector<std::string> servers;
   std::string prefix;  // what the engine's names of the registers begin with; empty: gemel/<fleet>/
   std::string user;    // empty: nobody asks
   std::string password;           // of that user
   uint32_t time_limit_ms = 1000;  // of one question, all servers that are tried included
   // Of an engine that runs in the members themselves ("raft"): `servers` are its voters.
-  std::string member;  // this one
-  std::string secret;  // by which members know each other
-  std::string folder;  // where a voter keeps its log
+  std::string member;        // this one
+  std::string secret;        // by which members know each other
+  bool members_tls = false;  // and by certificates: what they say goes over TLS (openssl_tls.h)
+  std::string folder;        // where a voter keeps its log
   // Which of the servers this member is; another one: it votes once it is added; empty: none, it
   // asks them.
   std::string voter;

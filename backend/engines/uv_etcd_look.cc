@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "backend/engines/uv_etcd_request.h"
+
 namespace gemel {
 
 namespace {
@@ -27,8 +29,7 @@ UvEtcdLook::UvEtcdLook(uv_loop_t* loop, UvHttp* http, const std::vector<std::str
 void UvEtcdLook::Ask() {
   timer_.Set(kPaceMs);
   for (Server& server : servers_) {
-    HttpRequest request;
-    request.url = "http://" + server.address + std::string(kEtcdStatus);
+    HttpRequest request = EtcdRequest(server.address, kEtcdStatus);
     request.body = "{}";
     request.connect_ms = kAnswerMs;
     request.total_ms = kAnswerMs;

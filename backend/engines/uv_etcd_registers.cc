@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/engines/uv_etcd_request.h"
 #include "backend/uv/uv_clock.h"
 
 namespace gemel {
@@ -147,8 +148,7 @@ void UvEtcdRegisters::Send(uint64_t id) {
       std::max<uint64_t>(1, left_ms / (options_.servers.size() - question.tried));
   if (question.tried == 0) question.first = server_;
   const size_t server = (question.first + question.tried) % options_.servers.size();
-  HttpRequest request;
-  request.url = "http://" + options_.servers[server] + std::string(question.path);
+  HttpRequest request = EtcdRequest(options_.servers[server], question.path);
   request.body = question.body;
   request.connect_ms = share_ms;
   request.total_ms = question.write ? left_ms : share_ms;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/engines/etcd_messages.h"
+#include "backend/engines/uv_etcd_request.h"
 
 namespace gemel {
 
@@ -29,8 +30,7 @@ void UvEtcdWatch::Begin(const std::string& server, const std::string& token) {
   line_.clear();
   skipping_ = false;
   ended_ = false;
-  HttpRequest request;
-  request.url = "http://" + server + std::string(kEtcdWatch);
+  HttpRequest request = EtcdRequest(server, kEtcdWatch);
   request.body = request_;
   request.authorization = token;
   request.connect_ms = time_limit_ms_;

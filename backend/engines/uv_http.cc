@@ -50,12 +50,14 @@ struct Call {
   std::string bytes;  // for on_bytes
   char error[CURL_ERROR_SIZE] = {};
   Lines lines;
+  Lines connect_to;
   Easy easy;  // goes first: it points to the others
 
   void AddLine(const std::string& line) {
     lines.reset(Library().slist_append(lines.release(), line.c_str()));
   }
   void Make(uint64_t id);
+  void SetTls(CURL* to);
 
   static size_t OnBytes(char* data, size_t size, size_t count, void* self) {
     Call* call = static_cast<Call*>(self);
@@ -64,6 +66,11 @@ struct Call {
     if (into->size() + size * count > UvHttp::kMaxBody) return 0;
     into->append(data, size * count);
     return size * count;
+  }
+  static CURLcode OnTls(CURL*, void* context, void* self) {
+    const Call* call = static_cast<const Call*>(self);
+    return call->request.tls->LendTo(static_cast<SSL_CTX*>(context)) ? CURLE_OK
+                                                                     : CURLE_SSL_CERTPROBLEM;
   }
   // Before each sending. A second one would be of a request that may have been carried out, which
   // libcurl sends again when a kept connection ends.
@@ -80,7 +87,7 @@ void Call::Make(uint64_t id) {
   AddLine("Expect:");  // no "100 Continue" to wait for
   if (!request.authorization.empty()) AddLine("Authorization: " + request.authorization);
   Library().easy_setopt(to, CURLOPT_URL, request.url.c_str());
-  Library().easy_setopt(to, CURLOPT_PROTOCOLS_STR, "http");
+  Library().easy_setopt(to, CURLOPT_PROTOCOLS_STR, request.tls == nullptr ? "http" : "https");
   Library().easy_setopt(to, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   Library().easy_setopt(to, CURLOPT_PROXY, "");
   Library().easy_setopt(to, CURLOPT_NOSIGNAL, 1L);
@@ -101,6 +108,24 @@ void Call::Make(uint64_t id) {
   Library().easy_setopt(to, CURLOPT_PREREQFUNCTION, OnSend);
   Library().easy_setopt(to, CURLOPT_PREREQDATA, this);
   Library().easy_setopt(to, CURLOPT_PRIVATE, reinterpret_cast<void*>(id));
+  if (!request.connect_to.empty()) {
+    connect_to.reset(Library().slist_append(nullptr, ("::" + request.connect_to).c_str()));
+    Library().easy_setopt(to, CURLOPT_CONNECT_TO, connect_to.get());
+  }
+  if (request.tls != nullptr) SetTls(to);
+}
+
+// All of it is the context's, which was made of the files elsewhere: libcurl would read them here,
+// on the loop, at each connection. It takes up no session: that would be of certificates of before.
+void Call::SetTls(CURL* to) {
+  const TlsVerify verify = request.tls->verify();
+  Library().easy_setopt(to, CURLOPT_CAINFO, nullptr);
+  Library().easy_setopt(to, CURLOPT_CAPATH, nullptr);
+  Library().easy_setopt(to, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+  Library().easy_setopt(to, CURLOPT_SSL_VERIFYPEER, verify == TlsVerify::kNone ? 0L : 1L);
+  Library().easy_setopt(to, CURLOPT_SSL_VERIFYHOST, verify == TlsVerify::kFull ? 2L : 0L);
+  Library().easy_setopt(to, CURLOPT_SSL_CTX_FUNCTION, OnTls);
+  Library().easy_setopt(to, CURLOPT_SSL_CTX_DATA, this);
 }
 
 }  // namespace

@@ -11,10 +11,15 @@
 #include <string>
 #include <string_view>
 
+#include "backend/tls/openssl_context.h"
+
 namespace gemel {
 
 struct HttpRequest {
   std::string url;
+  std::string connect_to;  // host:port, in place of the url's; empty: the url's
+  // Of an https:// url, what is shown and who the server has to be.
+  std::shared_ptr<const OpensslContext> tls = nullptr;
   std::string body;           // it is a POST of JSON
   std::string authorization;  // of that header line; empty: none
   uint64_t connect_ms = 0;    // to be connected in

@@ -7,6 +7,7 @@
 
 #include "backend/names/node_addresses.h"
 #include "backend/raft/raft_names.h"
+#include "backend/uv/uv_clock.h"
 #include "backend/uv/uv_names.h"
 
 namespace gemel {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kDoorBacklog = 128;
 constexpr uint64_t kDoorNameMs = 10000;
+constexpr uint64_t kTellAgainMs = 60000;
 
 // libuv's code.
 int PlaceOfDoor(const std::string& number, uint16_t port, sockaddr_storage* place) {
@@ -74,10 +76,10 @@ void UvRaftDoor::OnComer() {
   auto line = std::make_unique<UvRaftLine>(
       loop_, PeerHandshake::Side::kServes,
       PeerHandshake::Names{RaftFleet(options_.fleet), RaftVoterName(options_.voter)},
-      options_.secret,
+      options_.secret, options_.tls,
       UvRaftLine::Calls{[this, id](const std::string& peer) { OnKnown(id, peer); },
                         [this, id](std::string_view frame) { calls_.on_frame(id, frame); },
-                        [this, id](const std::string&) { OnGone(id); }});
+                        [this, id](const std::string& why) { OnGone(id, why); }});
   const bool accepted = line->Accept(reinterpret_cast<uv_stream_t*>(listener_.get()));
   if (!accepted || !open_ || comers_.size() - guests_.size() >= kMostStrangers) return;
   comers_.emplace(id, std::move(line));
@@ -91,13 +93,42 @@ void UvRaftDoor::OnKnown(uint64_t id, const std::string& peer) {
   }
   const std::unique_ptr<UvRaftLine> line = std::move(comers_[id]);
   comers_.erase(id);
-  if (uv_stream_t* stream = line->Release(); stream != nullptr) calls_.on_voter(*voter, stream);
+  if (uv_stream_t* stream = HandOn(line.get()); stream != nullptr) calls_.on_voter(*voter, stream);
 }
 
-void UvRaftDoor::OnGone(uint64_t id) {
+uv_stream_t* UvRaftDoor::HandOn(UvRaftLine* line) {
+  std::unique_ptr<UvTlsTunnel> tunnel;
+  uv_stream_t* stream = line->Release(&tunnel);
+  // One that has ended already has told the stream so.
+  if (tunnel == nullptr || tunnel->finished()) return stream;
+  tunnels_.push_front(std::move(tunnel));
+  tunnels_.front()->set_on_finish(
+      [this, kept = tunnels_.begin()] { tunnels_.erase(kept); });
+  return stream;
+}
+
+void UvRaftDoor::OnGone(uint64_t id, const std::string& why) {
   const bool guest = guests_.erase(id) > 0;
-  comers_.erase(id);
+  const auto found = comers_.find(id);
+  const bool refused = found != comers_.end() && found->second->refused();
+  if (found != comers_.end()) comers_.erase(found);
   if (guest) calls_.on_gone(id);
+  if (refused) TellOfStranger(why);
+}
+
+void UvRaftDoor::TellOfStranger(const std::string& why) {
+  const uint64_t now_ms = UvClock::NowMs(loop_);
+  std::erase_if(told_ms_, [&](const auto& told) { return now_ms >= told.second + kTellAgainMs; });
+  // Each of its connections has another port.
+  const size_t address = why.find(": ");
+  const size_t port = why.rfind(':', address == std::string::npos ? address : address - 1);
+  std::string what = why;
+  if (address != std::string::npos && port != std::string::npos) what.erase(port, address - port);
+  if (told_ms_.size() >= kMostStrangers || !told_ms_.emplace(std::move(what), now_ms).second) {
+    return;
+  }
+  calls_.on_stranger("a connection to raft's port " + options_.listen.ToString() +
+                     " was refused: " + why);
 }
 
 bool UvRaftDoor::Send(uint64_t guest, std::string_view frame) {
@@ -113,7 +144,7 @@ void UvRaftDoor::Connect(const std::string& voter, Connected connected) {
       loop_, PeerHandshake::Side::kDials,
       PeerHandshake::Names{RaftFleet(options_.fleet), RaftVoterName(options_.voter),
                            RaftVoterName(voter)},
-      options_.secret,
+      options_.secret, options_.tls,
       UvRaftLine::Calls{[this, outgoing](const std::string&) { OnMade(outgoing); },
                         [](std::string_view) {},
                         [this, outgoing](const std::string&) { OnNotMade(outgoing); }});
@@ -125,7 +156,7 @@ void UvRaftDoor::Connect(const std::string& voter, Connected connected) {
 void UvRaftDoor::OnMade(std::list<Outgoing>::iterator outgoing) {
   const Outgoing made = std::move(*outgoing);
   outgoing_.erase(outgoing);
-  made.connected(made.line->Release());
+  made.connected(HandOn(made.line.get()));
 }
 
 void UvRaftDoor::OnNotMade(std::list<Outgoing>::iterator outgoing) {

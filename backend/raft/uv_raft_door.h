@@ -33,6 +33,7 @@ class UvRaftDoor {
     std::string secret;
     std::string voter;  // the address that others know this one by
     Address listen;
+    bool tls = false;  // members show each other certificates, and read nothing else
   };
   struct Calls {
     // Of one who says that it is that voter: who votes changes, and this one may not know of it
@@ -43,6 +44,9 @@ class UvRaftDoor {
     std::function<void(uint64_t guest)> on_guest;
     std::function<void(uint64_t guest, std::string_view frame)> on_frame;
     std::function<void(uint64_t guest)> on_gone;
+    // One who is no member was turned away: a sentence without a full stop. The same is told once a
+    // minute at most.
+    std::function<void(const std::string& why)> on_stranger;
   };
   // Null: it could not be made. Else the socket is the callee's.
   using Connected = std::function<void(uv_stream_t* stream)>;
@@ -73,7 +77,10 @@ class UvRaftDoor {
 
   void OnComer();
   void OnKnown(uint64_t id, const std::string& peer);
-  void OnGone(uint64_t id);
+  void OnGone(uint64_t id, const std::string& why);
+  void TellOfStranger(const std::string& why);
+  // The stream that libraft takes; null: it has to do without.
+  uv_stream_t* HandOn(UvRaftLine* line);
   void OnMade(std::list<Outgoing>::iterator outgoing);
   void OnNotMade(std::list<Outgoing>::iterator outgoing);
   void FinishClose();
@@ -85,6 +92,8 @@ class UvRaftDoor {
   std::map<uint64_t, std::unique_ptr<UvRaftLine>> comers_;
   std::set<uint64_t> guests_;
   std::list<Outgoing> outgoing_;
+  std::list<std::unique_ptr<UvTlsTunnel>> tunnels_;  // of streams that were handed on
+  std::map<std::string, uint64_t> told_ms_;          // of strangers, by what was told
   std::function<void()> closed_;
   UvTimer closing_;
   uint64_t next_ = 1;

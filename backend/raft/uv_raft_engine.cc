@@ -52,6 +52,7 @@ std::unique_ptr<Registers> OpenRaftRegisters(uv_loop_t* loop, const EngineOption
     if (std::find(voters->begin(), voters->end(), own) != voters->end()) at.voters = *voters;
     at.listen =
         options.listen.empty() ? *voter : ParseAddress(options.listen, error).value_or(Address());
+    at.tls = options.members_tls;
     at.on_warning = options.on_warning;
     node = UvRaftNode::Open(loop, std::move(at), error);
     if (node == nullptr) return nullptr;
@@ -68,6 +69,7 @@ std::unique_ptr<Registers> OpenRaftRegisters(uv_loop_t* loop, const EngineOption
   registers.secret = options.secret;
   registers.voters = *voters;
   registers.time_limit_ms = options.time_limit_ms;
+  registers.tls = options.members_tls;
   return std::make_unique<UvRaftRegisters>(loop, std::move(registers), std::move(node), own);
 }
 

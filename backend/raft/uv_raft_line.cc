@@ -1,9 +1,11 @@
 #include "backend/raft/uv_raft_line.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <new>
@@ -11,6 +13,7 @@
 
 #include "backend/peer/peer_wire.h"
 #include "backend/peer/uv_peer_nonce.h"
+#include "backend/tls/openssl_tls.h"
 
 namespace gemel {
 
@@ -26,11 +29,45 @@ struct WriteRequest {
   std::string bytes;
 };
 
-UvRaftLine::Tcp NewTcp(uv_loop_t* loop) {
-  UvRaftLine::Tcp tcp(static_cast<uv_tcp_t*>(std::calloc(1, sizeof(uv_tcp_t))));
-  if (tcp == nullptr) throw std::bad_alloc();
-  uv_tcp_init(loop, tcp.get());
-  return tcp;
+// A handle of libuv's, TCP or pipe, that `init` makes of the memory.
+template <typename Handle, typename Init>
+UvRaftLine::Stream NewStream(const Init& init) {
+  auto* handle = static_cast<Handle*>(std::calloc(1, sizeof(Handle)));
+  if (handle == nullptr) throw std::bad_alloc();
+  init(handle);
+  return UvRaftLine::Stream(reinterpret_cast<uv_stream_t*>(handle));
+}
+
+UvRaftLine::Stream NewTcp(uv_loop_t* loop) {
+  return NewStream<uv_tcp_t>([loop](uv_tcp_t* tcp) { uv_tcp_init(loop, tcp); });
+}
+
+UvRaftLine::Stream NewPipe(uv_loop_t* loop) {
+  return NewStream<uv_pipe_t>([loop](uv_pipe_t* pipe) { uv_pipe_init(loop, pipe, 0); });
+}
+
+uv_tcp_t* AsTcp(const UvRaftLine::Stream& stream) {
+  return reinterpret_cast<uv_tcp_t*>(stream.get());
+}
+
+// "127.0.0.1:50123: ", of the other end.
+std::string NameOfPeer(const uv_tcp_t* tcp) {
+  sockaddr_storage place{};
+  int size = sizeof(place);
+  char number[INET6_ADDRSTRLEN] = {};
+  if (uv_tcp_getpeername(tcp, reinterpret_cast<sockaddr*>(&place), &size) != 0) return {};
+  Address address;
+  if (place.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&place);
+    uv_ip6_name(v6, number, sizeof(number));
+    address.port = ntohs(v6->sin6_port);
+  } else {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&place);
+    uv_ip4_name(v4, number, sizeof(number));
+    address.port = ntohs(v4->sin_port);
+  }
+  address.host = number;
+  return address.ToString() + ": ";
 }
 
 void SetOptions(uv_tcp_t* tcp) {
@@ -48,15 +85,16 @@ std::array<char, 64 * 1024>& ReadBuffer() {
 
 }  // namespace
 
-void UvRaftLine::Closer::operator()(uv_tcp_t* tcp) const {
-  tcp->data = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(tcp), [](uv_handle_t* closed) { std::free(closed); });
+void UvRaftLine::Closer::operator()(uv_stream_t* stream) const {
+  stream->data = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(stream), [](uv_handle_t* closed) { std::free(closed); });
 }
 
 UvRaftLine::UvRaftLine(uv_loop_t* loop, PeerHandshake::Side side, const PeerHandshake::Names& names,
-                       const std::string& secret, Calls calls)
+                       const std::string& secret, bool tls, Calls calls)
     : loop_(loop),
       handshake_(side, names, secret, PeerNonce(), 0),
+      tls_(tls),
       calls_(std::move(calls)),
       timer_(loop, [this] { OnTimer(); }) {}
 
@@ -72,14 +110,14 @@ void UvRaftLine::Dial(const Address& address) {
 }
 
 void UvRaftLine::Connect(const Address& number) {
-  tcp_ = NewTcp(loop_);
-  tcp_->data = this;
+  stream_ = NewTcp(loop_);
+  stream_->data = this;
   struct ConnectRequest {
     uv_connect_t connect{};
-    uv_tcp_t* tcp = nullptr;
+    uv_stream_t* stream = nullptr;
   };
   auto request = std::make_unique<ConnectRequest>();
-  request->tcp = tcp_.get();
+  request->stream = stream_.get();
   request->connect.data = request.get();
   sockaddr_storage place{};
   int status =
@@ -89,12 +127,12 @@ void UvRaftLine::Connect(const Address& number) {
   }
   if (status == 0) {
     status = uv_tcp_connect(
-        &request->connect, tcp_.get(), reinterpret_cast<sockaddr*>(&place),
+        &request->connect, AsTcp(stream_), reinterpret_cast<sockaddr*>(&place),
         [](uv_connect_t* done, int result) {
           const std::unique_ptr<ConnectRequest> owned(static_cast<ConnectRequest*>(done->data));
           // Its line has gone, or goes another way.
-          if (owned->tcp->data == nullptr) return;
-          auto* line = static_cast<UvRaftLine*>(owned->tcp->data);
+          if (owned->stream->data == nullptr) return;
+          auto* line = static_cast<UvRaftLine*>(owned->stream->data);
           if (result == 0) {
             line->dial_->Connected();
             return line->Begin();
@@ -111,16 +149,44 @@ void UvRaftLine::Connect(const Address& number) {
 }
 
 bool UvRaftLine::Accept(uv_stream_t* listener) {
-  tcp_ = NewTcp(loop_);
-  tcp_->data = this;
-  if (uv_accept(listener, reinterpret_cast<uv_stream_t*>(tcp_.get())) != 0) return false;
+  stream_ = NewTcp(loop_);
+  stream_->data = this;
+  if (uv_accept(listener, stream_.get()) != 0) return false;
+  where_ = NameOfPeer(AsTcp(stream_));
   timer_.Set(kSetUpMs);
   Begin();
   return true;
 }
 
+bool UvRaftLine::Cover() {
+  Address other;
+  other.tls = true;
+  std::unique_ptr<OpensslChannel> channel = dial_ != nullptr ? TlsToMember(other) : TlsOfMember();
+  uv_os_fd_t connected = -1;
+  int ends[2];
+  if (channel == nullptr ||
+      uv_fileno(reinterpret_cast<uv_handle_t*>(stream_.get()), &connected) != 0 ||
+      ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
+    return false;
+  }
+  UniqueFd ours(ends[0]);
+  UniqueFd theirs(ends[1]);
+  // libuv closes the one that it has.
+  UniqueFd wire(::fcntl(connected, F_DUPFD_CLOEXEC, 0));
+  Stream pipe = NewPipe(loop_);
+  if (!wire.valid() || uv_pipe_open(reinterpret_cast<uv_pipe_t*>(pipe.get()), theirs.get()) != 0) {
+    return false;
+  }
+  theirs.Release();
+  tunnel_ = UvTlsTunnel::Open(loop_, std::move(wire), std::move(ours), std::move(channel));
+  stream_ = std::move(pipe);
+  stream_->data = this;
+  return tunnel_ != nullptr;
+}
+
 void UvRaftLine::Begin() {
-  SetOptions(tcp_.get());
+  SetOptions(AsTcp(stream_));
+  if (tls_ && !Cover()) return LoseSoon("TLS cannot begin: no descriptors or no memory");
   std::string hello;
   if (dial_ != nullptr) {
     handshake_.Begin(&hello);
@@ -128,18 +194,24 @@ void UvRaftLine::Begin() {
     if (!Write(std::move(hello))) return Lose("it takes nothing");
   }
   uv_read_start(
-      reinterpret_cast<uv_stream_t*>(tcp_.get()),
+      stream_.get(),
       [](uv_handle_t*, size_t, uv_buf_t* buffer) {
         *buffer = uv_buf_init(ReadBuffer().data(), static_cast<unsigned>(ReadBuffer().size()));
       },
       [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
         if (stream->data == nullptr || size == 0) return;
         auto* line = static_cast<UvRaftLine*>(stream->data);
-        if (size < 0)
-          return line->Lose(size == UV_EOF ? "it closed the connection"
-                                           : uv_strerror(static_cast<int>(size)));
+        if (size < 0) return line->Lose(line->WhyEnded(static_cast<int>(size)));
         line->OnBytes({buffer->base, static_cast<size_t>(size)});
       });
+}
+
+std::string UvRaftLine::WhyEnded(int code) {
+  if (tunnel_ != nullptr && !tunnel_->error().empty()) {
+    refused_ = !ready_ && tunnel_->failed();
+    return tunnel_->error();
+  }
+  return code == UV_EOF ? "it closed the connection" : uv_strerror(code);
 }
 
 bool UvRaftLine::ShakeHands(std::string_view* bytes) {
@@ -153,6 +225,7 @@ bool UvRaftLine::ShakeHands(std::string_view* bytes) {
   }
   if (state == PeerHandshake::State::kUnderWay) return true;
   if (state == PeerHandshake::State::kRefused) {
+    refused_ = true;
     Lose(handshake_.error());
     return false;
   }
@@ -161,13 +234,13 @@ bool UvRaftLine::ShakeHands(std::string_view* bytes) {
   // Who dials may say more at once, but not where the socket is to be handed on.
   input_ = *bytes;
   *bytes = {};
-  uv_tcp_t* tcp = tcp_.get();
+  uv_stream_t* stream = stream_.get();
   calls_.on_ready(handshake_.peer());
-  return tcp->data == this;
+  return stream->data == this;
 }
 
 bool UvRaftLine::OnBytes(std::string_view bytes) {
-  uv_tcp_t* tcp = tcp_.get();
+  uv_stream_t* stream = stream_.get();
   if (!ready_ && !ShakeHands(&bytes)) return false;
   if (!ready_) return true;
   input_.append(bytes);
@@ -182,14 +255,14 @@ bool UvRaftLine::OnBytes(std::string_view bytes) {
     const std::string frame = input_.substr(at + kFrameHead, size);
     at += kFrameHead + size;
     calls_.on_frame(frame);
-    if (tcp->data != this) return false;
+    if (stream->data != this) return false;
   }
   input_.erase(0, at);
   return true;
 }
 
 bool UvRaftLine::Send(std::string_view frame) {
-  if (!ready_ || lost_ || tcp_ == nullptr || frame.size() > kMostFrame) return false;
+  if (!ready_ || lost_ || stream_ == nullptr || frame.size() > kMostFrame) return false;
   std::string bytes;
   bytes.reserve(kFrameHead + frame.size());
   WireWriter writer(&bytes);
@@ -198,7 +271,7 @@ bool UvRaftLine::Send(std::string_view frame) {
 }
 
 bool UvRaftLine::Write(std::string bytes) {
-  auto* stream = reinterpret_cast<uv_stream_t*>(tcp_.get());
+  uv_stream_t* stream = stream_.get();
   if (uv_stream_get_write_queue_size(stream) > kMostQueued) return false;
   uv_buf_t buffer = uv_buf_init(bytes.data(), static_cast<unsigned>(bytes.size()));
   const int written = uv_try_write(stream, &buffer, 1);
@@ -225,13 +298,13 @@ bool UvRaftLine::Write(std::string bytes) {
   return true;
 }
 
-uv_stream_t* UvRaftLine::Release() {
-  if (!input_.empty() || tcp_ == nullptr) return nullptr;
+uv_stream_t* UvRaftLine::Release(std::unique_ptr<UvTlsTunnel>* tunnel) {
+  if (!input_.empty() || stream_ == nullptr) return nullptr;
   ready_ = false;
-  uv_tcp_t* tcp = tcp_.release();
-  auto* stream = reinterpret_cast<uv_stream_t*>(tcp);
+  uv_stream_t* stream = stream_.release();
   uv_read_stop(stream);
-  tcp->data = nullptr;
+  stream->data = nullptr;
+  *tunnel = std::move(tunnel_);
   return stream;
 }
 
@@ -241,7 +314,8 @@ void UvRaftLine::Lose(const std::string& why) {
   ready_ = false;
   dial_.reset();
   timer_.Stop();
-  tcp_.reset();
+  stream_.reset();
+  tunnel_.reset();
   calls.on_lost(said);
 }
 

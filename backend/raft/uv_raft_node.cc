@@ -41,13 +41,15 @@ class UvRaftNode::Core {
   Core(uv_loop_t* loop, Options options)
       : loop_(loop),
         options_(std::move(options)),
-        door_(loop, {options_.fleet, options_.secret, options_.voter, options_.listen},
+        door_(loop,
+              {options_.fleet, options_.secret, options_.voter, options_.listen, options_.tls},
               {[this](const std::string& voter, uv_stream_t* stream) {
                  RaftCoreAccepted(raft_.get(), voter.c_str(), stream);
                },
                [this](uint64_t guest) { guests_[guest] = 0; },
                [this](uint64_t guest, std::string_view frame) { OnGuestFrame(guest, frame); },
-               [this](uint64_t guest) { guests_.erase(guest); }}),
+               [this](uint64_t guest) { guests_.erase(guest); },
+               [this](const std::string& why) { Warn(why); }}),
         tell_(loop, [this] { Tell(); }),
         watch_(loop, [this] { Watch(); }) {}
 

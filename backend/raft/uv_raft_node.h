@@ -29,6 +29,7 @@ class UvRaftNode {
     // All that found it, this one too: 3 or 5. Empty: it votes once those that do have added it.
     std::vector<std::string> voters;
     Address listen;              // usually `voter`
+    bool tls = false;            // members speak it: as they do to each other else (openssl_tls.h)
     uint32_t election_ms = 100;  // so long, or up to twice as long, a dead leader is waited for
     uint32_t heartbeat_ms = 20;
     uint32_t snapshot_after = 1024;

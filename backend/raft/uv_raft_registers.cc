@@ -71,7 +71,7 @@ void UvRaftRegisters::Dial(size_t voter) {
       loop_, PeerHandshake::Side::kDials,
       PeerHandshake::Names{RaftFleet(options_.fleet), RaftGuestName(options_.member),
                            RaftVoterName(address)},
-      options_.secret,
+      options_.secret, options_.tls,
       UvRaftLine::Calls{[this, voter](const std::string&) {
                           questions_.OnLine(voter, NowMs());
                           FinishSoon();

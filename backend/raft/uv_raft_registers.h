@@ -30,6 +30,7 @@ class UvRaftRegisters : public Registers {
     std::string secret;
     std::vector<std::string> voters;
     uint32_t time_limit_ms = 1000;
+    bool tls = false;  // with the voters
   };
 
   // `node`: of this process, if it is a voter; `own` is its address.

@@ -77,27 +77,31 @@ std::shared_ptr<OpensslContext> OpensslContext::Make(const TlsChoices& choices, 
     *error = "OpenSSL cannot be used: " + TakeOpensslError();
     return nullptr;
   }
-  std::shared_ptr<OpensslContext> context(new OpensslContext(made, dials));
-  SSL_CTX_set_min_proto_version(made, VersionOf(choices.min_version));
-  SSL_CTX_set_max_proto_version(made, VersionOf(choices.max_version));
+  std::shared_ptr<OpensslContext> context(new OpensslContext(made, choices, dials));
   SSL_CTX_set_options(made, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                 SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
   // A connection that rests keeps no buffers.
   SSL_CTX_set_mode(made, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                              SSL_MODE_RELEASE_BUFFERS);
-  if (!choices.ciphers.empty() && SSL_CTX_set_cipher_list(made, choices.ciphers.c_str()) != 1) {
+  return Choose(made, choices, error) ? context : nullptr;
+}
+
+bool OpensslContext::Choose(SSL_CTX* context, const TlsChoices& choices, std::string* error) {
+  SSL_CTX_set_min_proto_version(context, VersionOf(choices.min_version));
+  SSL_CTX_set_max_proto_version(context, VersionOf(choices.max_version));
+  if (!choices.ciphers.empty() && SSL_CTX_set_cipher_list(context, choices.ciphers.c_str()) != 1) {
     *error = "the ciphers \"" + choices.ciphers + "\" cannot be used: " + TakeOpensslError() +
              " (openssl ciphers -v shows what there is)";
-    return nullptr;
+    return false;
   }
   if (!choices.ciphersuites.empty() &&
-      SSL_CTX_set_ciphersuites(made, choices.ciphersuites.c_str()) != 1) {
+      SSL_CTX_set_ciphersuites(context, choices.ciphersuites.c_str()) != 1) {
     *error = "the ciphersuites \"" + choices.ciphersuites +
              "\" cannot be used: " + TakeOpensslError() +
              " (openssl ciphers -v -tls1_3 shows what there is)";
-    return nullptr;
+    return false;
   }
-  return context;
+  return true;
 }
 
 bool OpensslContext::Show(const std::string& cert, const std::string& key,
@@ -210,6 +214,19 @@ std::shared_ptr<OpensslContext> OpensslContext::ForNodes(const NodeTlsConfig& co
   context->KeepSessions();
   ERR_clear_error();
   return context;
+}
+
+bool OpensslContext::LendTo(SSL_CTX* other) const {
+  std::string ignored;  // it was good when this was made
+  if (!Choose(other, choices_, &ignored)) return false;
+  SSL_CTX_set1_cert_store(other, SSL_CTX_get_cert_store(context_));
+  X509* const cert = SSL_CTX_get0_certificate(context_);
+  if (cert == nullptr) return true;
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(context_, &chain);
+  return SSL_CTX_use_certificate(other, cert) == 1 &&
+         SSL_CTX_use_PrivateKey(other, SSL_CTX_get0_privatekey(context_)) == 1 &&
+         SSL_CTX_set1_chain(other, chain) == 1;
 }
 
 int OpensslContext::OnServerName(SSL* ssl, int*, void* self) {

@@ -31,7 +31,7 @@ class OpensslContext {
   // of `config.ca`.
   static std::shared_ptr<OpensslContext> ForMembers(const TlsConfig& config, bool dials,
                                                     std::string* error);
-  // For nodes that are connected to.
+  // For nodes, or servers of a coordinator, that are connected to.
   static std::shared_ptr<OpensslContext> ForNodes(const NodeTlsConfig& config, std::string* error);
 
   ~OpensslContext();
@@ -43,6 +43,9 @@ class OpensslContext {
   // What a server that is called `host` has to be: see TlsVerify.
   TlsVerify verify() const { return verify_; }
   const std::string& server_name() const { return server_name_; }
+  // Has `other`, which a library has made for itself, use the same: what is shown and trusted,
+  // versions and ciphers; but not `verify`. False if OpenSSL does not take it.
+  bool LendTo(SSL_CTX* other) const;
 
   // The session of the last connection to `host`, to be taken up again; null: none. The caller
   // frees it. Any thread.
@@ -51,9 +54,11 @@ class OpensslContext {
   void Keep(const std::string& host, SSL_SESSION* session) const;
 
  private:
-  OpensslContext(SSL_CTX* context, bool dials) : context_(context), dials_(dials) {}
+  OpensslContext(SSL_CTX* context, const TlsChoices& choices, bool dials)
+      : context_(context), choices_(choices), dials_(dials) {}
   static std::shared_ptr<OpensslContext> Make(const TlsChoices& choices, bool dials,
                                               std::string* error);
+  static bool Choose(SSL_CTX* context, const TlsChoices& choices, std::string* error);
   bool Show(const std::string& cert, const std::string& key, const std::string& password,
             std::string* error);
   bool Trust(const std::string& ca, std::string* error);
@@ -62,6 +67,7 @@ class OpensslContext {
   static int OnServerName(SSL* ssl, int*, void* self);
 
   SSL_CTX* const context_;  // freed by the destructor
+  const TlsChoices choices_;
   const bool dials_;
   TlsVerify verify_ = TlsVerify::kFull;
   std::string server_name_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace gemel {
 
@@ -39,6 +40,15 @@ bool AnyTls(const std::vector<Address>& addresses) {
                      [](const Address& address) { return address.tls; });
 }
 
+std::vector<Address> ServersOf(const FleetConfig& fleet) {
+  std::vector<Address> servers;
+  std::string ignored;
+  for (const std::string& server : fleet.servers) {
+    servers.push_back(ParseAddress(server, &ignored).value_or(Address()));
+  }
+  return servers;
+}
+
 }  // namespace
 
 std::shared_ptr<const Tls> MakeTls(const Config& config, std::string* error) {
@@ -62,6 +72,10 @@ std::shared_ptr<const Tls> MakeTls(const Config& config, std::string* error) {
     tls->members_dialled = OpensslContext::ForMembers(config.tls, /*dials=*/true, error);
     if (tls->members_dialled == nullptr) return nullptr;
   }
+  if (config.fleet.active() && AnyTls(ServersOf(config.fleet))) {
+    tls->coordinator = OpensslContext::ForNodes(config.coordinator_tls, error);
+    if (tls->coordinator == nullptr) return nullptr;
+  }
   return tls;
 }
 
@@ -73,6 +87,10 @@ void UseTls(std::shared_ptr<const Tls> tls) {
 
 std::unique_ptr<OpensslChannel> TlsToNode(const Address& node) { return Dial(Now()->nodes, node); }
 
+std::unique_ptr<OpensslChannel> TlsToCoordinator(const Address& server) {
+  return Dial(Now()->coordinator, server);
+}
+
 std::unique_ptr<OpensslChannel> TlsToMember(const Address& member) {
   return Dial(Now()->members_dialled, member);
 }
@@ -80,5 +98,9 @@ std::unique_ptr<OpensslChannel> TlsToMember(const Address& member) {
 std::unique_ptr<OpensslChannel> TlsOfClient() { return Serve(Now()->clients); }
 
 std::unique_ptr<OpensslChannel> TlsOfMember() { return Serve(Now()->members_come); }
+
+std::shared_ptr<const OpensslContext> CoordinatorTls(const Address& server) {
+  return server.tls ? Now()->coordinator : nullptr;
+}
 
 }  // namespace gemel

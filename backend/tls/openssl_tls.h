@@ -19,6 +19,7 @@ struct Tls {
   std::shared_ptr<const OpensslContext> nodes;         // null: there is no "tls:" node
   std::shared_ptr<const OpensslContext> members_come;  // null: members speak without
   std::shared_ptr<const OpensslContext> members_dialled;
+  std::shared_ptr<const OpensslContext> coordinator;  // null: no server of it is "tls:"
 };
 
 // Reads the files that the config names, as far as it needs them. Null and *error, a sentence, if
@@ -32,9 +33,14 @@ void UseTls(std::shared_ptr<const Tls> tls);
 // in effect has nothing for such a connection, which then may not be made. Any thread; the channel
 // is the caller's thread's.
 std::unique_ptr<OpensslChannel> TlsToNode(const Address& node);
+// Of what a fleet agrees by, and no node of a shard.
+std::unique_ptr<OpensslChannel> TlsToCoordinator(const Address& server);
 std::unique_ptr<OpensslChannel> TlsToMember(const Address& member);
 std::unique_ptr<OpensslChannel> TlsOfClient();
 std::unique_ptr<OpensslChannel> TlsOfMember();
+
+// For a library that makes such connections to the coordinator's servers itself. Null as above.
+std::shared_ptr<const OpensslContext> CoordinatorTls(const Address& server);
 
 }  // namespace gemel
 

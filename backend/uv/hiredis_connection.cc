@@ -239,7 +239,8 @@ bool HiredisConnection::OnHandshake(Step step, HiredisReply answer) {
 }
 
 bool HiredisConnection::BeginTls() {
-  std::unique_ptr<OpensslChannel> channel = TlsToNode(node_.address);
+  std::unique_ptr<OpensslChannel> channel =
+      node_.of_coordinator ? TlsToCoordinator(node_.address) : TlsToNode(node_.address);
   int ends[2];
   if (channel == nullptr ||
       ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {

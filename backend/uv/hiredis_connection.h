@@ -37,6 +37,8 @@ struct HiredisNode {
   // Not null, and the name is a fleet's: no command is sent before the connections of earlier
   // owners of the shard are ended there (see TurnFence).
   OtherProxies* others = nullptr;
+  // It is none of a shard, but keeps what a fleet agrees on: TLS is that of [coordinator_tls].
+  bool of_coordinator = false;
 };
 
 struct HiredisReply {

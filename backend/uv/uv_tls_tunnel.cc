@@ -113,6 +113,9 @@ void UvTlsTunnel::OnReady(const End* end, int status, int events) {
     Finish("there is no memory for it");
   }
   Watch();
+  if (!finished_) return;
+  const std::function<void()> on_finish = std::exchange(on_finish_, nullptr);
+  if (on_finish) on_finish();
 }
 
 void UvTlsTunnel::ReadWire() {

@@ -1,14 +1,16 @@
 // TLS for who knows nothing of it: what is written to one end of a pair of sockets goes to a server
-// with TLS, and what that says comes out there. For control traffic: hiredis 0.14 reads and writes
-// its socket itself.
+// with TLS, or to a client, and what that says comes out there. For control traffic and for raft:
+// hiredis 0.14 and libraft read and write their sockets themselves.
 
 #ifndef GEMEL_BACKEND_UV_UV_TLS_TUNNEL_H_
 #define GEMEL_BACKEND_UV_UV_TLS_TUNNEL_H_
 
 #include <uv.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "backend/bytes/byte_buffer.h"
 #include "backend/files/unique_fd.h"
@@ -28,6 +30,12 @@ class UvTlsTunnel {
   UvTlsTunnel(const UvTlsTunnel&) = delete;
   UvTlsTunnel& operator=(const UvTlsTunnel&) = delete;
 
+  // Nothing comes or goes any more; the other end of the pair sees that, too.
+  bool finished() const { return finished_; }
+  // Runs once it is, if it is not yet, and may destroy the tunnel.
+  void set_on_finish(std::function<void()> on_finish) { on_finish_ = std::move(on_finish); }
+  // What the other side said is no TLS, or not what it has to be.
+  bool failed() const { return channel_->state() == OpensslChannel::State::kFailed; }
   // Why it has ended, a phrase; empty if it has not, or the server just closed the connection.
   const std::string& error() const { return error_; }
 
@@ -50,6 +58,7 @@ class UvTlsTunnel {
   size_t told_ = 0;       // of it
   bool finished_ = false;
   std::string error_;
+  std::function<void()> on_finish_;
 };
 
 }  // namespace gemel

@@ -45,8 +45,9 @@ std::optional<HiredisNode> RegisterKeepers::Find(const std::string& node) const 
     return shard.primary == *address || std::find(shard.replicas.begin(), shard.replicas.end(),
                                                   *address) != shard.replicas.end();
   });
+  found.of_coordinator = of == shards_.end() && !fleet_.servers.empty();
   const bool fleets_own = fleet_.servers.empty() ? false : !fleet_.password.empty();
-  if (fleets_own || (of == shards_.end() && !fleet_.servers.empty()) || shards_.empty()) {
+  if (fleets_own || found.of_coordinator || shards_.empty()) {
     found.user = fleet_.user;
     found.password = fleet_.password;
     return found;

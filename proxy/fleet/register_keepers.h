@@ -27,8 +27,9 @@ class RegisterKeepers {
   void Use(const Config& config);
   // A node by its address: one of a shard by that shard's user and password, unless [fleet] has
   // others for a server that it names; one of no shard by those of [fleet] or, without `servers`,
-  // of the first shard (it may be of one that this process does not know yet). Nothing: the text
-  // is no address.
+  // of the first shard (it may be of one that this process does not know yet). One of no shard that
+  // `servers` names is spoken to by [coordinator_tls], if it is with TLS. Nothing: the text is no
+  // address.
   std::optional<HiredisNode> Find(const std::string& node) const;
 
  private:

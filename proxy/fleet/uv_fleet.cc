@@ -39,6 +39,7 @@ EngineOptions EngineOf(const Config& config, const UvFleet::Note& note) {
   if (options.name == kRaftCoordinator) options.time_limit_ms = fleet.lease_ms * 3 / 4;
   options.member = fleet.member;
   options.secret = fleet.secret;
+  options.members_tls = fleet.listen.tls;
   options.folder = (std::filesystem::path(config.state_dir) / "raft").string();
   if (!fleet.raft_listen.host.empty()) options.voter = fleet.raft_listen.ToString();
   options.on_warning = [note](const std::string& text) { note(NoteLevel::kWarn, text); };

@@ -16,6 +16,7 @@ namespace gemel::e2e {
 namespace {
 
 constexpr char kRaft[] = "raft";
+constexpr size_t kAcceptors = 3;
 constexpr int kClientsDatabases = 15;  // where the nodes keep the registers in another one
 
 std::string FleetShardName(int shard) { return std::string(1, static_cast<char>('a' + shard)); }
@@ -47,10 +48,13 @@ FleetWorld::FleetWorld(FleetOptions options)
     : options_(std::move(options)),
       peer_ports_(static_cast<size_t>(options_.members)),
       raft_ports_(options_.engine == kRaft ? static_cast<size_t>(options_.voters + options_.joiners)
-                                           : 0) {
+                                           : 0),
+      tls_ports_(options_.tls != nullptr
+                     ? static_cast<size_t>(options_.shards * options_.copies) + kAcceptors
+                     : 0) {
   StartCoordinator();
-  for (int i = 0; i < options_.shards * options_.copies; ++i) {
-    nodes_.push_back(std::make_unique<RedisNode>(options_.redis_options));
+  for (size_t i = 0; i < static_cast<size_t>(options_.shards * options_.copies); ++i) {
+    nodes_.push_back(std::make_unique<RedisNode>(RedisOptions(i)));
   }
   for (int i = 0; i < options_.members; ++i) members_.push_back(std::make_unique<ProxyProcess>());
   const int started = options_.started < 0 ? options_.members : options_.started;
@@ -82,12 +86,34 @@ FleetWorld::~FleetWorld() {
   }
 }
 
+Words FleetWorld::RedisOptions(size_t number) const {
+  Words options = number < static_cast<size_t>(options_.shards * options_.copies)
+                      ? options_.redis_options
+                      : Words();
+  if (options_.tls == nullptr) return options;
+  const Words tls = options_.tls->RedisOptions("server", tls_ports_[number].number());
+  options.insert(options.end(), tls.begin(), tls.end());
+  return options;
+}
+
+std::string FleetWorld::RedisAddress(size_t number, const RedisNode& node) const {
+  if (options_.tls == nullptr) return node.address();
+  return "tls:127.0.0.1:" + std::to_string(tls_ports_[number].number());
+}
+
 void FleetWorld::StartCoordinator() {
   if (options_.on_nodes) return;
   if (options_.engine == "paxos") {
-    for (int i = 0; i < 3; ++i) acceptors_.push_back(std::make_unique<RedisNode>());
+    const auto nodes = static_cast<size_t>(options_.shards * options_.copies);
+    for (size_t i = 0; i < kAcceptors; ++i) {
+      acceptors_.push_back(std::make_unique<RedisNode>(RedisOptions(nodes + i)));
+    }
   } else if (options_.engine == "etcd") {
-    etcd_ = StartEtcd(1);
+    EtcdTls tls;
+    if (options_.tls != nullptr) {
+      tls = {options_.tls->cert("server"), options_.tls->key("server"), options_.tls->ca()};
+    }
+    etcd_ = StartEtcd(1, options_.tls != nullptr ? &tls : nullptr);
   } else if (options_.engine == "zookeeper") {
     zookeeper_ = std::make_unique<ZookeeperServer>();
     zookeeper_->Start();
@@ -96,8 +122,12 @@ void FleetWorld::StartCoordinator() {
 
 std::string FleetWorld::Coordinator() const {
   std::string servers;
-  for (const auto& node : acceptors_) servers += "\"" + node->address() + "\", ";
-  for (const auto& server : etcd_) servers += "\"" + server->address() + "\", ";
+  const auto nodes = static_cast<size_t>(options_.shards * options_.copies);
+  for (size_t i = 0; i < acceptors_.size(); ++i) {
+    servers += "\"" + RedisAddress(nodes + i, *acceptors_[i]) + "\", ";
+  }
+  const std::string tls = options_.tls != nullptr ? "tls:" : "";
+  for (const auto& server : etcd_) servers += "\"" + tls + server->address() + "\", ";
   if (zookeeper_) servers += "\"" + zookeeper_->address() + "\"";
   for (int i = 0; i < options_.voters && !raft_ports_.empty(); ++i) {
     servers += "\"" + VoterAddress(i) + "\", ";
@@ -146,6 +176,12 @@ std::string FleetWorld::Config(int index, const Sections& more,
   if (static_cast<size_t>(index) < raft_ports_.size()) {
     fleet["raft_listen"] = "\"" + VoterAddress(index) + "\"";
   }
+  if (options_.tls != nullptr) {
+    fleet["listen"].insert(1, "tls:");
+    for (const char* section : {"tls", "node_tls", "coordinator_tls"}) {
+      if (!more.contains(section)) sections[section] = options_.tls->Lines("member");
+    }
+  }
   for (const auto& [name, lines] : more) {
     if (name.starts_with("fleet.")) {
       fleet[name.substr(6)] = lines;
@@ -162,8 +198,8 @@ std::string FleetWorld::Config(int index, const Sections& more,
   for (int shard = 0; shard < options_.shards; ++shard) {
     text += "[[shard]]\nname = \"" + FleetShardName(shard) + "\"\n";
     for (int copy = 0; copy < options_.copies; ++copy) {
-      const std::string address =
-          "\"" + nodes_[static_cast<size_t>(shard * options_.copies + copy)]->address() + "\"";
+      const auto number = static_cast<size_t>(shard * options_.copies + copy);
+      const std::string address = "\"" + RedisAddress(number, *nodes_[number]) + "\"";
       text += copy == 0 ? "primary = " + address + "\nreplicas = [" : address + ", ";
     }
     text += "]\n";

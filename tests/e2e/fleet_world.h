@@ -15,6 +15,7 @@
 #include "tests/e2e/free_port.h"
 #include "tests/e2e/proxy_process.h"
 #include "tests/e2e/redis_node.h"
+#include "tests/e2e/tls_files.h"
 #include "tests/io/engine_servers.h"
 
 namespace gemel::e2e {
@@ -37,6 +38,9 @@ struct FleetOptions {
   // Of paxos: the shards' own nodes keep the registers.
   bool on_nodes = false;
   Words redis_options = {};  // of these nodes
+  // Nodes, servers of paxos and etcd, and members speak TLS and show these; null: they do not. Of
+  // "server" and "member" there are certificates.
+  const TlsFiles* tls = nullptr;
 };
 
 class FleetWorld {
@@ -51,6 +55,8 @@ class FleetWorld {
   int shards() const { return options_.shards; }
   int members() const { return options_.members; }
   // Shards are "a", "b", ...; copy 0 is the primary of the config.
+  // Servers of paxos that hold no shard.
+  RedisNode& acceptor(int index) { return *acceptors_[static_cast<size_t>(index)]; }
   RedisNode& node(int shard, int copy) {
     return *nodes_[static_cast<size_t>(shard * options_.copies + copy)];
   }
@@ -105,6 +111,9 @@ class FleetWorld {
   void ExpectCopiesEqual();
 
  private:
+  // Of the node, or of the server of paxos, whose number is counted after all nodes.
+  Words RedisOptions(size_t number) const;
+  std::string RedisAddress(size_t number, const RedisNode& node) const;
   void StartCoordinator();
   std::string Coordinator() const;
   void WaitUntilMembersServe(const std::vector<int>& indexes);
@@ -116,6 +125,7 @@ class FleetWorld {
   std::unique_ptr<ZookeeperServer> zookeeper_;
   std::vector<FreePort> peer_ports_;
   std::vector<FreePort> raft_ports_;
+  std::vector<FreePort> tls_ports_;  // of nodes and servers of paxos
   std::vector<std::unique_ptr<ProxyProcess>> members_;
 };
 

@@ -67,6 +67,16 @@ void RedisNode::Resume() { process_.Signal(SIGCONT); }
 
 std::string RedisNode::Digest() const { return Connect()("DEBUG", "DIGEST").Text(); }
 
+int PlainClients(const RedisNode& node) {
+  const std::string list = node.Connect()("CLIENT", "LIST").bytes;
+  const std::string local = " laddr=127.0.0.1:" + std::to_string(node.port()) + " ";
+  int count = -1;
+  for (size_t at = list.find(local); at != std::string::npos; at = list.find(local, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
 std::string ValkeyServer() {
   std::string path = GEMEL_SOURCE "/build/valkey/usr/bin/valkey-server";
   if (access(path.c_str(), X_OK) == 0) return path;

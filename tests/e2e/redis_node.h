@@ -50,6 +50,9 @@ class RedisNode {
   ChildProcess process_;
 };
 
+// Connections that clients have to its plain port, but for the one that asks.
+int PlainClients(const RedisNode& node);
+
 // Valkey's server: the system's, or the one that scripts/test unpacks under build/. Throws if there
 // is none.
 std::string ValkeyServer();

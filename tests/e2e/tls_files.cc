@@ -45,4 +45,16 @@ std::string TlsFiles::Section(const std::string& name, const std::string& furthe
   return "[tls]\ncert = \"" + cert(name) + "\"\nkey = \"" + key(name) + "\"\n" + further + "\n";
 }
 
+std::string TlsFiles::Lines(const std::string& name) const {
+  return "cert = \"" + cert(name) + "\"\nkey = \"" + key(name) + "\"\nca = \"" + ca() + "\"";
+}
+
+Words TlsFiles::RedisOptions(const std::string& name, uint16_t port) const {
+  return {"--tls-port",         std::to_string(port),
+          "--tls-cert-file",    cert(name),
+          "--tls-key-file",     key(name),
+          "--tls-ca-cert-file", ca(),
+          "--tls-auth-clients", "no"};
+}
+
 }  // namespace gemel::e2e

@@ -3,9 +3,11 @@
 #ifndef GEMEL_TESTS_E2E_TLS_FILES_H_
 #define GEMEL_TESTS_E2E_TLS_FILES_H_
 
+#include <cstdint>
 #include <string>
 
 #include "tests/e2e/child_process.h"
+#include "tests/e2e/client.h"
 
 namespace gemel::e2e {
 
@@ -26,6 +28,10 @@ class TlsFiles {
 
   // The section [tls] that shows the certificate of that name.
   std::string Section(const std::string& name, const std::string& further = "") const;
+  // Lines of a section that shows that one, and trusts the CA.
+  std::string Lines(const std::string& name) const;
+  // Of a redis-server that shows that one on a port for TLS, beside its plain one, and wants none.
+  Words RedisOptions(const std::string& name, uint16_t port) const;
 
  private:
   TempFolder folder_;

@@ -1,4 +1,4 @@
-// Nodes, and other members of a fleet, that are spoken to with TLS.
+// Nodes that are spoken to with TLS.
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "tests/e2e/cluster.h"
-#include "tests/e2e/fleet_world.h"
 #include "tests/e2e/tls_files.h"
 #include "tests/e2e/wait.h"
 
@@ -17,25 +16,12 @@ namespace {
 // A redis-server with a port for TLS beside its plain one, which the test alone uses.
 struct TlsNode {
   explicit TlsNode(const TlsFiles& files, const Words& further = {}) {
-    Words options = {"--tls-port",         std::to_string(port.number()),
-                     "--tls-cert-file",    files.cert("node"),
-                     "--tls-key-file",     files.key("node"),
-                     "--tls-ca-cert-file", files.ca(),
-                     "--tls-auth-clients", "no"};
+    Words options = files.RedisOptions("node", port.number());
     options.insert(options.end(), further.begin(), further.end());
     node = std::make_unique<RedisNode>(options);
   }
   std::string address() const { return "tls:127.0.0.1:" + std::to_string(port.number()); }
-  // Connections that came to the plain port, but for the one that asks.
-  int PlainClients() const {
-    const std::string list = node->Connect()("CLIENT", "LIST").bytes;
-    const std::string local = " laddr=127.0.0.1:" + std::to_string(node->port()) + " ";
-    int count = -1;
-    for (size_t at = list.find(local); at != std::string::npos; at = list.find(local, at + 1)) {
-      ++count;
-    }
-    return count;
-  }
+  int PlainClients() const { return e2e::PlainClients(*node); }
 
   FreePort port;
   std::unique_ptr<RedisNode> node;
@@ -136,81 +122,6 @@ TEST_F(TlsNodes, APlainNodeIsNoneWithTls) {
            proxy_.Log().find(" is down") != std::string::npos;
   })) << proxy_.Log();
   EXPECT_TRUE(Connect()("GET", "key").IsError());
-}
-
-TEST(TlsFleet, MembersSpeakItAmongThemselves) {
-  TlsFiles files;
-  files.Make("member");
-  FleetOptions options{.started = 0};
-  options.engine = "raft";
-  FleetWorld world(options);
-  const std::string tls = "cert = \"" + files.cert("member") + "\"\nkey = \"" +
-                          files.key("member") + "\"\nca = \"" + files.ca() + "\"";
-  const auto sections = [&](int index) {
-    return Sections{
-        {"fleet.listen", "\"tls:127.0.0.1:" + std::to_string(world.peer_port(index)) + "\""},
-        {"tls", tls}};
-  };
-  for (int i = 0; i < 3; ++i) {
-    WriteFile(world.member(i).config_path(), world.Config(i, sections(i)));
-    world.member(i).Launch();
-  }
-  for (int i = 0; i < 3; ++i) world.member(i).WaitUntilServes();
-  ASSERT_TRUE(world.WaitUntilSpread());
-  ASSERT_TRUE(world.WaitUntilInSync());
-  const std::string large(3 << 20, 'x');
-  for (int shard = 0; shard < 2; ++shard) {
-    const std::string key = world.KeyOn(shard);
-    for (int i = 0; i < 3; ++i) {
-      EXPECT_EQ(world.Connect(i)("SET", key, std::to_string(i)), "OK");
-      EXPECT_EQ(world.Connect((i + 1) % 3)("GET", key), std::to_string(i));
-    }
-    EXPECT_EQ(world.Connect(0)("SET", key, large), "OK");
-    EXPECT_TRUE(world.Connect(1)("GET", key).bytes == large);
-    EXPECT_TRUE(world.Connect(2)("GET", key).bytes == large);
-  }
-  // The owner of a shard dies: another one takes over, by links with TLS.
-  const int owner = world.WaitForOwner(0);
-  world.member(owner).Kill();
-  for (int i = 0; i < 3; ++i) {
-    if (i == owner) continue;
-    EXPECT_TRUE(world.WaitUntilServed(i)) << i;
-  }
-  world.ExpectCopiesEqual();
-}
-
-TEST(TlsFleet, WhoHasNoCertificateOfTheFleetsCaIsNoMember) {
-  TlsFiles files;
-  TlsFiles others;
-  files.Make("member");
-  others.Make("member");
-  FleetOptions options{.started = 0};
-  options.engine = "raft";
-  FleetWorld world(options);
-  const auto sections = [&](int index, const TlsFiles& of) {
-    return Sections{
-        {"fleet.listen", "\"tls:127.0.0.1:" + std::to_string(world.peer_port(index)) + "\""},
-        {"tls", "cert = \"" + of.cert("member") + "\"\nkey = \"" + of.key("member") +
-                    "\"\nca = \"" + of.ca() + "\""}};
-  };
-  for (int i = 0; i < 3; ++i) {
-    WriteFile(world.member(i).config_path(), world.Config(i, sections(i, i == 2 ? others : files)));
-    world.member(i).Launch();
-  }
-  for (int i = 0; i < 3; ++i) world.member(i).WaitUntilServes();
-  // What is another member's it cannot bring there, and says so, also where it is asked why.
-  for (int i = 0; i < 3; ++i) {
-    const Reply all = world.Connect(i)("PROXY", "EXPLAIN", "MGET", "a", "b", "c", "d", "e", "f");
-    EXPECT_EQ(all.items.size(), 6U) << all;
-    for (const Reply& key : all.items) EXPECT_FALSE(key.Field("why").bytes.empty()) << all;
-  }
-  EXPECT_TRUE(Eventually([&] {
-    for (int shard = 0; shard < 2; ++shard) {
-      const Reply reply = world.Connect(2)("GET", world.KeyOn(shard));
-      if (reply.IsError()) return reply.bytes.find("TLS: ") != std::string::npos;
-    }
-    return false;
-  }));
 }
 
 }  // namespace

@@ -8,7 +8,9 @@ void EngineServer::Pause() { process_.Signal(SIGSTOP); }
 
 void EngineServer::Resume() { process_.Signal(SIGCONT); }
 
-void EtcdServer::SetCluster(const std::vector<std::unique_ptr<EtcdServer>>& all) {
+void EtcdServer::SetCluster(const std::vector<std::unique_ptr<EtcdServer>>& all,
+                            const EtcdTls* tls) {
+  const std::string scheme = tls != nullptr ? "https://" : "http://";
   std::string cluster;
   for (const auto& server : all) {
     cluster += (cluster.empty() ? "" : ",") + server->name() + "=" + server->peer_url();
@@ -16,19 +18,22 @@ void EtcdServer::SetCluster(const std::vector<std::unique_ptr<EtcdServer>>& all)
   command_ = {"etcd",
               "--name=" + name(),
               "--data-dir=" + folder() + "/data",
-              "--listen-client-urls=http://" + address(),
-              "--advertise-client-urls=http://" + address(),
+              "--listen-client-urls=" + scheme + address(),
+              "--advertise-client-urls=" + scheme + address(),
               "--listen-peer-urls=" + peer_url(),
               "--initial-advertise-peer-urls=" + peer_url(),
               "--initial-cluster=" + cluster,
               "--initial-cluster-token=" + all.front()->name(),
               "--initial-cluster-state=new"};
+  if (tls == nullptr) return;
+  command_.insert(command_.end(), {"--cert-file=" + tls->cert, "--key-file=" + tls->key,
+                                   "--trusted-ca-file=" + tls->ca, "--client-cert-auth=true"});
 }
 
-std::vector<std::unique_ptr<EtcdServer>> StartEtcd(size_t servers) {
+std::vector<std::unique_ptr<EtcdServer>> StartEtcd(size_t servers, const EtcdTls* tls) {
   std::vector<std::unique_ptr<EtcdServer>> all;
   for (size_t i = 0; i < servers; ++i) all.push_back(std::make_unique<EtcdServer>());
-  for (const auto& server : all) server->SetCluster(all);
+  for (const auto& server : all) server->SetCluster(all, tls);
   for (const auto& server : all) server->Start();
   return all;
 }

@@ -36,19 +36,26 @@ class EngineServer {
   e2e::ChildProcess process_;
 };
 
+// Files: what it shows, and the CA of what clients have to show.
+struct EtcdTls {
+  std::string cert;
+  std::string key;
+  std::string ca;
+};
+
 class EtcdServer : public EngineServer {
  public:
   std::string peer_url() const { return "http://127.0.0.1:" + std::to_string(peers_.number()); }
   std::string name() const { return "n" + std::to_string(peers_.number()); }
-  // Of these servers, itself among them.
-  void SetCluster(const std::vector<std::unique_ptr<EtcdServer>>& all);
+  // Of these servers, itself among them. `tls`: clients speak it; null: they do not.
+  void SetCluster(const std::vector<std::unique_ptr<EtcdServer>>& all, const EtcdTls* tls);
 
  private:
   e2e::FreePort peers_;
 };
 
 // So many, started.
-std::vector<std::unique_ptr<EtcdServer>> StartEtcd(size_t servers);
+std::vector<std::unique_ptr<EtcdServer>> StartEtcd(size_t servers, const EtcdTls* tls = nullptr);
 
 class ZookeeperServer : public EngineServer {
  public:

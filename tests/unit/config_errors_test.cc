@@ -146,7 +146,7 @@ TEST(ConfigErrors, UnknownSections) {
       "expected one of [proxy], [ring], [[shard]], [[user]], [write], [read], [health], [limits], "
       "[timeouts], "
       "[resync], [audit], [removals], [commands], [fleet], [slowlog], [latency], [metrics], "
-      "[[command]], [tls], [[tls_cert]], [node_tls], "
+      "[[command]], [tls], [[tls_cert]], [node_tls], [coordinator_tls], "
       "[log]";
   Expect({
       {Sharded("[@@prxy]\nworkers = 1"), "unknown section \"prxy\", did you mean [proxy]?"},

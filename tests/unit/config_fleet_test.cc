@@ -123,4 +123,40 @@ TEST(ConfigFleet, ServersOfPaxosHoldShardsOrDoNot) {
   EXPECT_EQ(Told(std::string(kFleet) + kShard), " | 16 0");
 }
 
+TEST(ConfigFleet, ServersMayBeWithTls) {
+  ConfigError error;
+  const std::optional<Config> config =
+      LoadConfigText(With("servers", "servers = [\"tls:e1:2379\", \"e2:2379\"]\n") +
+                         "[coordinator_tls]\nca = \"ca.pem\"\nverify = \"ca\"\n" + kShard,
+                     "/etc/g.toml", &error);
+  ASSERT_TRUE(config) << error.message;
+  EXPECT_EQ(config->fleet.servers, (std::vector<std::string>{"tls:e1:2379", "e2:2379"}));
+  EXPECT_EQ(config->coordinator_tls.ca, "/etc/ca.pem");
+  EXPECT_EQ(config->coordinator_tls.verify, TlsVerify::kCa);
+  EXPECT_EQ(config->node_tls, NodeTlsConfig());
+}
+
+TEST(ConfigFleet, WhereTlsCannotBeSpokenItIsSaidWhatToDo) {
+  const auto with = [](const std::string& coordinator) {
+    std::string text = With("servers", "servers = [\"h:1\", \"tls:h:2\", \"h:3\"]\n");
+    return text.replace(text.find("etcd"), 4, coordinator);
+  };
+  EXPECT_NE(ErrorOf(with("zookeeper")).find("\"tls:h:2\" is with TLS, which ZooKeeper's C client"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(with("zookeeper")).find("a tunnel on this machine"), std::string::npos);
+  EXPECT_NE(ErrorOf(with("raft")).find("is with TLS, by [tls], where [fleet] listen is"),
+            std::string::npos);
+  EXPECT_EQ(ErrorOf(with("etcd")), "");
+}
+
+TEST(ConfigFleet, NodesThatAreServersOfPaxosAreSpelledAlike) {
+  const std::string shards =
+      "[[shard]]\nname = \"s\"\nprimary = \"tls:h:1\"\nreplicas = [\"tls:h:2\"]\n";
+  EXPECT_NE(Told(Paxos("servers = [\"h:1\", \"h:3\", \"h:4\"]\n") + shards)
+                .find("\"h:1\" is the node \"tls:h:1\" of a shard"),
+            std::string::npos);
+  EXPECT_NE(Told(Paxos("servers = [\"tls:h:1\", \"h:3\", \"tls:h:4\"]\n") + shards).find("| 15 15"),
+            std::string::npos);
+}
+
 }  // namespace gemel::config_fleet_test

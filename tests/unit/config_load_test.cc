@@ -174,10 +174,10 @@ TEST_F(ConfigExample, LoadsAndShowsTheDefaults) {
 TEST_F(ConfigExample, ShowsEveryOption) {
   size_t options = 0;
   for (const char* head :
-       {"[proxy]",   "[ring]",      "[[shard]]", "[write]", "[read]",       "[health]",
-        "[limits]",  "[timeouts]",  "[resync]",  "[audit]", "[removals]",   "[fleet]",
-        "[slowlog]", "[latency]",   "[metrics]", "[tls]",   "[[tls_cert]]", "[node_tls]",
-        "[log]",     "[[command]]", "[[user]]"}) {
+       {"[proxy]",           "[ring]",     "[[shard]]",   "[write]", "[read]",       "[health]",
+        "[limits]",          "[timeouts]", "[resync]",    "[audit]", "[removals]",   "[fleet]",
+        "[slowlog]",         "[latency]",  "[metrics]",   "[tls]",   "[[tls_cert]]", "[node_tls]",
+        "[coordinator_tls]", "[log]",      "[[command]]", "[[user]]"}) {
     SCOPED_TRACE(head);
     const size_t section = text_.find("\n" + std::string(head));
     const size_t comment = text_.find("\n# " + std::string(head));

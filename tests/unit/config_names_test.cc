@@ -318,7 +318,7 @@ TEST(ConfigNamesTest, WhatIsKnownIsShown) {
       EXPECT_NE(FindOption(name), nullptr) << name;
     }
   }
-  EXPECT_EQ(options, 112u);
+  EXPECT_EQ(options, 121u);
 }
 
 // Who may set an option over a connection. A new one that names a path or an address is protected
@@ -334,7 +334,8 @@ TEST(ConfigNamesTest, WhatIsProtected) {
               option.name == "proxy.protected_configs" ||
                   option.name == "proxy.allow_readable_secrets" ||
                   option.name.starts_with("commands.") || option.name.starts_with("fleet.") ||
-                  option.name.starts_with("tls.") || option.name.starts_with("node_tls."))
+                  option.name.starts_with("tls.") || option.name.starts_with("node_tls.") ||
+                  option.name.starts_with("coordinator_tls."))
         << option.name;
     for (const ProtectedConfigs leave :
          {ProtectedConfigs::kNo, ProtectedConfigs::kYes, ProtectedConfigs::kLocal}) {

@@ -82,5 +82,14 @@ TEST(RegisterKeepers, ServersByTheFleets) {
   EXPECT_EQ(Way(keepers, "o:1"), "uf pf 15");
 }
 
+TEST(RegisterKeepers, WhoIsNoNodeIsSpokenToAsTheCoordinatorIs) {
+  const std::string servers = "servers = [\"h:1\", \"o:1\", \"tls:o:2\"]\n";
+  const RegisterKeepers keepers(Load(servers));
+  EXPECT_FALSE(keepers.Find("h:1")->of_coordinator);
+  EXPECT_TRUE(keepers.Find("tls:o:2")->of_coordinator);
+  EXPECT_TRUE(keepers.Find("tls:o:2")->address.tls);
+  EXPECT_FALSE(RegisterKeepers(Load("")).Find("h:9")->of_coordinator);
+}
+
 }  // namespace
 }  // namespace gemel::register_keepers_test
