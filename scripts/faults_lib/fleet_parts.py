@@ -9,6 +9,7 @@ from .fleet_rows import AWAY, BYSTANDER, LEADER, LEADING_OWNER, MOST_SERVERS, NO
 from .fleet_setup import SHARDS, Fleet, Member
 from .node import Node
 
+_OWNED_S = 20.0
 Part = Member | Server | Node
 
 
@@ -28,6 +29,7 @@ def choose_parts(fleet: Fleet, row: FleetRow) -> list[Part]:
         return []
     arrange(fleet, row)
     leader = fleet.wait_for_leader() if fleet.engine.leads else None
+    fleet.wait_until(fleet.spread, _OWNED_S, "every shard has an owner of its own")  # a busy machine costs leases
     owners = [fleet.owner(shard) for shard in range(SHARDS)]
     if None in owners:
         raise BenchError("nobody owns some shard")
