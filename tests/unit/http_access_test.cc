@@ -27,8 +27,9 @@ PageRequest From(const std::string& peer, const std::string& authorization = "",
 }
 
 HttpLooker Look(const Config& config, const PageRequest& request) {
-  const CommandTable table(config.pool().commands);
-  return JudgeHttp(config, AclUsers(config.pool(), &table, nullptr), request);
+  static const CommandTable table;
+  static const AclUsers none(PoolConfig(), &table, nullptr);  // whose catalog takes long to make
+  return JudgeHttp(config, AclUsers(config.pool(), &table, &none), request);
 }
 
 HttpVerdict Judge(const Config& config, const PageRequest& request) {
