@@ -197,8 +197,8 @@ struct LatencyConfig {
 struct MetricsConfig {
   std::vector<Address>
       listen;            // IP addresses; empty: there is none, and nothing is measured for it
-  std::string password;  // who looks must give it; without one only this machine may look
-  bool actions = false;  // who gives the password may promote, drain and resync
+  std::string password;  // who looks gives it, or a user's; without one this machine may look, too
+  bool actions = false;  // who gives one may promote, drain and resync: of users those who may
 
   bool operator==(const MetricsConfig&) const = default;
 };

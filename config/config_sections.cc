@@ -327,7 +327,7 @@ void ReadSections(const toml::table& file, Config* config, PoolPlaces* places, M
   ReadFleet(section("fleet"), &config->fleet, &places->coordinator);
   ReadSlowlog(section("slowlog"), &pool.slowlog);
   ReadLatency(section("latency"), &pool.latency);
-  ReadMetrics(section("metrics"), &config->metrics);
+  ReadMetrics(section("metrics"), !pool.users.empty() || !pool.password.empty(), &config->metrics);
   for (const toml::table* table : root.Sections("command", kMaxConfigCommands)) {
     ReadCommand(TableReader(table, "[[command]]", mistakes), &pool.commands.emplace_back(),
                 &places->commands.emplace_back());

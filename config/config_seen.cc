@@ -24,7 +24,8 @@ bool IsNumber(const std::string& host) {
 
 void ReadListen(TableReader& table, std::vector<Address>* listen) {
   std::vector<TableReader::Item> items;
-  const std::optional<Place> place = table.Strings("listen", kMetricsAddresses, kMaxMetricsListens, &items);
+  const std::optional<Place> place =
+      table.Strings("listen", kMetricsAddresses, kMaxMetricsListens, &items);
   table.Protect("listen");
   std::string shown;
   for (const Address& address : *listen) shown += (shown.empty() ? "" : " ") + address.ToString();
@@ -75,13 +76,16 @@ void ReadLatency(TableReader table, LatencyConfig* latency) {
   table.Finish();
 }
 
-void ReadMetrics(TableReader table, MetricsConfig* metrics) {
+void ReadMetrics(TableReader table, bool has_users, MetricsConfig* metrics) {
   ReadListen(table, &metrics->listen);
   table.Secret("password", &metrics->password);
   const std::optional<Place> place = table.Bool("actions", &metrics->actions);
   table.Protect("actions");
-  if (place && metrics->actions && metrics->password.empty() && !table.IsWrong("password")) {
-    table.Reject("actions", *place, "expected a password beside it, which whoever acts must give");
+  const bool any = has_users || !metrics->password.empty() || table.IsWrong("password");
+  if (place && metrics->actions && !any) {
+    table.Reject("actions", *place,
+                 "expected a password beside it, or [[user]] tables, or [proxy] password: whoever "
+                 "acts must give one");
   }
   table.Finish();
 }

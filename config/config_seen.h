@@ -11,7 +11,8 @@ namespace gemel {
 // Each reads its section, and checks what its values must be together.
 void ReadSlowlog(TableReader table, SlowlogConfig* slowlog);
 void ReadLatency(TableReader table, LatencyConfig* latency);
-void ReadMetrics(TableReader table, MetricsConfig* metrics);
+// `has_users`: there are clients' passwords, too.
+void ReadMetrics(TableReader table, bool has_users, MetricsConfig* metrics);
 
 }  // namespace gemel
 

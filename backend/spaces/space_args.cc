@@ -67,23 +67,16 @@ void TranslateMatch(SpaceArgs args, std::string_view prefix, Strings* words) {
   words->push_back(escaped + "*");
 }
 
+// Where it names none, who carries it out knows the user's (proxy/local).
 void TranslateTracking(SpaceArgs args, std::string_view prefix, Strings* words) {
-  bool bcast = false;
-  bool any = false;
   for (size_t at = 3; at < args.size(); ++at) {
     if (EqualsLower(args[at], "redirect")) {
       ++at;
-    } else if (EqualsLower(args[at], "bcast")) {
-      bcast = true;
     } else if (EqualsLower(args[at], "prefix") && at + 1 < args.size()) {
       ++at;
       (*words)[at] = WithPrefix(prefix, args[at]);
-      any = true;
     }
   }
-  if (!bcast || any) return;
-  words->emplace_back("PREFIX");
-  words->emplace_back(prefix);
 }
 
 // Behind the names of the command and, if it has one, of the subcommand.

@@ -55,21 +55,29 @@ bool IsPrefixOfOther(std::string_view a, std::string_view b) {
   return a.starts_with(b) || b.starts_with(a);
 }
 
-std::string Overlap(std::string_view prefix, std::string_view which, std::string_view other) {
+// `space` is the prefix of all keys of the client's user: it sees names without it.
+std::string Overlap(std::string_view prefix, std::string_view which, std::string_view other,
+                    std::string_view space) {
+  for (std::string_view* name : {&prefix, &other}) {
+    if (name->starts_with(space)) name->remove_prefix(space.size());
+  }
   return "ERR Prefix '" + std::string(prefix) + "' overlaps with " + std::string(which) +
          " prefix '" + std::string(other) + "'. Prefixes for a single client must not overlap.";
 }
 
-std::string WhyNotPrefixes(const Tracking& now, const std::vector<std::string>& prefixes) {
+std::string WhyNotPrefixes(const Tracking& now, const std::vector<std::string>& prefixes,
+                           std::string_view space) {
   for (size_t i = 0; i < prefixes.size(); ++i) {
     if (now.on()) {
       for (const std::string& old : now.options().prefixes) {
-        if (IsPrefixOfOther(old, prefixes[i])) return Overlap(prefixes[i], "an existing", old);
+        if (IsPrefixOfOther(old, prefixes[i])) {
+          return Overlap(prefixes[i], "an existing", old, space);
+        }
       }
     }
     for (size_t j = i + 1; j < prefixes.size(); ++j) {
       if (IsPrefixOfOther(prefixes[i], prefixes[j])) {
-        return Overlap(prefixes[i], "another provided", prefixes[j]);
+        return Overlap(prefixes[i], "another provided", prefixes[j], space);
       }
     }
   }
@@ -77,7 +85,8 @@ std::string WhyNotPrefixes(const Tracking& now, const std::vector<std::string>& 
 }
 
 // Why what is asked cannot be turned on: by itself, or as things are. Empty: it can.
-std::string WhyNotTrack(const Tracking& now, const TrackingOptions& options) {
+std::string WhyNotTrack(const Tracking& now, const TrackingOptions& options,
+                        std::string_view space) {
   if (!options.bcast && !options.prefixes.empty()) {
     return "ERR PREFIX option requires BCAST mode to be enabled";
   }
@@ -96,14 +105,15 @@ std::string WhyNotTrack(const Tracking& now, const TrackingOptions& options) {
     return "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and "
            "then re-enabling it with a different mode.";
   }
-  return options.bcast ? WhyNotPrefixes(now, options.prefixes) : std::string();
+  return options.bcast ? WhyNotPrefixes(now, options.prefixes, space) : std::string();
 }
 
-// What is tracked from then on: with those prefixes that were before.
-void AddPrefixes(const Tracking& now, TrackingOptions* options) {
+// What is tracked from then on: with those prefixes that were before. Who names none tracks all of
+// its keys.
+void AddPrefixes(const Tracking& now, const std::string& space, TrackingOptions* options) {
   if (!options->bcast) return;
   std::vector<std::string>& prefixes = options->prefixes;
-  if (prefixes.empty()) prefixes.emplace_back();
+  if (prefixes.empty()) prefixes.push_back(space);
   if (now.on()) {
     const std::vector<std::string>& old = now.options().prefixes;
     prefixes.insert(prefixes.end(), old.begin(), old.end());
@@ -154,7 +164,7 @@ void AskForRedirect(const SessionContext& context, uint64_t id, Gather* gather) 
 void TurnTrackingOn(Session& session, const CommandRow& row, TrackingOptions options) {
   SessionContext& context = session.context();
   Tracking& tracking = session.state().tracking;
-  AddPrefixes(tracking, &options);
+  AddPrefixes(tracking, session.state().access.prefix(), &options);
   Request* place = session.Reserve(&row);
   session.Await(place);
   EnterTracking(&session);
@@ -202,7 +212,9 @@ void ClientTracking(LocalCommands&, Session& session, const CommandRow& row, Loc
   std::string wrong = ReadTrackingOptions(args, &options);
   const bool on = EqualsLower(args[2], "on");
   if (wrong.empty() && !on && !EqualsLower(args[2], "off")) wrong = kTrackingSyntax;
-  if (wrong.empty() && on) wrong = WhyNotTrack(tracking, options);
+  if (wrong.empty() && on) {
+    wrong = WhyNotTrack(tracking, options, session.state().access.prefix());
+  }
   if (options.redirect != 0 && (!wrong.empty() || !on)) {
     DoNotTrack(session, row, options.redirect, wrong);
   } else if (!wrong.empty()) {

@@ -4,7 +4,9 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <utility>
 
+#include "backend/acl/password_hash.h"
 #include "backend/command/ascii.h"
 #include "proxy/session/state/access_guard.h"
 
@@ -59,27 +61,76 @@ bool IsNumberOrLocal(std::string_view host) {
          host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
-}  // namespace
-
-std::optional<std::string> GivenPassword(std::string_view authorization) {
-  if (TakeWord(&authorization, "bearer")) return std::string(authorization);
-  if (!TakeWord(&authorization, "basic")) return std::nullopt;
-  std::optional<std::string> pair = Decoded(authorization);
-  if (!pair) return std::nullopt;
-  const size_t colon = pair->find(':');
-  if (colon == std::string::npos) return std::nullopt;
-  return pair->substr(colon + 1);
+bool IsHttpUser(const AclUser& user) {
+  return user.on() && !user.nopass() && !user.passwords().empty();
 }
 
-HttpVerdict JudgeHttp(const Config& config, const PageRequest& request) {
-  const std::string& password = config.metrics.password;
-  if (password.empty()) {
-    if (config.pool().protected_mode && !IsLocalPeer(request.peer)) return HttpVerdict::kTurnedAway;
-    return IsNumberOrLocal(HostOf(request.host)) ? HttpVerdict::kServed : HttpVerdict::kStrangeHost;
+// What an Authorization header gives.
+struct Credentials {
+  bool any = false;    // one that could be right
+  bool basic = false;  // it is "Basic", whatever it has
+  std::string user;
+  std::string password;
+};
+
+Credentials Given(std::string_view authorization) {
+  Credentials given;
+  if (TakeWord(&authorization, "bearer")) {
+    given.any = true;
+    given.password = authorization;
+    return given;
   }
-  if (request.authorization.empty()) return HttpVerdict::kNoPassword;
-  const std::optional<std::string> given = GivenPassword(request.authorization);
-  return given && IsSame(*given, password) ? HttpVerdict::kServed : HttpVerdict::kWrongPassword;
+  given.basic = EqualsLower(authorization.substr(0, authorization.find(' ')), "basic");
+  if (!TakeWord(&authorization, "basic")) return given;
+  std::optional<std::string> pair = Decoded(authorization);
+  if (!pair) return given;
+  const size_t colon = pair->find(':');
+  if (colon != std::string::npos) {
+    given.any = true;
+    given.user = pair->substr(0, colon);
+    given.password = pair->substr(colon + 1);
+  }
+  WipePassword(*pair);
+  return given;
+}
+
+}  // namespace
+
+bool HasHttpUsers(const AclUsers& users) {
+  for (const auto& [name, user] : users.all()) {
+    if (IsHttpUser(*user)) return true;
+  }
+  return false;
+}
+
+HttpLooker JudgeHttp(const Config& config, const AclUsers& users, const PageRequest& request) {
+  const std::string& password = config.metrics.password;
+  const bool has_users = HasHttpUsers(users);
+  Credentials given = Given(request.authorization);
+  HttpLooker looker;
+  if (given.any) {
+    // Both are looked at, whichever is right.
+    const bool of_metrics = IsSame(given.password, password) && !password.empty();
+    const bool of_user = users.Authenticates(given.user, given.password) && given.basic;
+    WipePassword(given.password);
+    AclUserPtr user = users.Find(given.user);
+    const bool known = of_user && IsHttpUser(*user);
+    if (of_metrics || known) {
+      looker.password = true;
+      if (!of_metrics) looker.user = std::move(user);
+      return looker;
+    }
+    looker.name = std::move(given.user);
+  }
+  if (!password.empty() || (has_users && given.basic)) {
+    looker.verdict =
+        request.authorization.empty() ? HttpVerdict::kNoPassword : HttpVerdict::kWrongPassword;
+  } else if (config.pool().protected_mode && !IsLocalPeer(request.peer)) {
+    looker.verdict = has_users ? HttpVerdict::kNoPassword : HttpVerdict::kTurnedAway;
+  } else if (!IsNumberOrLocal(HostOf(request.host))) {
+    looker.verdict = has_users ? HttpVerdict::kNoPassword : HttpVerdict::kStrangeHost;
+  }
+  return looker;
 }
 
 std::optional<PageAnswer> Refusal(HttpVerdict verdict) {
@@ -90,7 +141,8 @@ std::optional<PageAnswer> Refusal(HttpVerdict verdict) {
       return HttpError(403,
                        "gemel is running in protected mode because no password is set for its "
                        "metrics: only this machine may look at them. Set [metrics] password in "
-                       "the config file, or [proxy] protected_mode = false if nobody you do not "
+                       "the config file or give a user one, or [proxy] protected_mode = false if "
+                       "nobody you do not "
                        "trust can reach this listener.");
     case HttpVerdict::kStrangeHost:
       return HttpError(403,
@@ -101,9 +153,11 @@ std::optional<PageAnswer> Refusal(HttpVerdict verdict) {
     case HttpVerdict::kWrongPassword: {
       PageAnswer answer =
           HttpError(401, verdict == HttpVerdict::kNoPassword
-                             ? "the password of [metrics] is required, as \"Authorization: Bearer "
-                               "...\" or with any user name"
-                             : "that is not the password of [metrics]");
+                             ? "a password is required: that of [metrics], as \"Authorization: "
+                               "Bearer ...\" or with any user name, or that of a user with the "
+                               "user's name"
+                             : "that is neither the password of [metrics] nor that of a user of "
+                               "the name");
       answer.headers = "WWW-Authenticate: Basic realm=\"gemel\", charset=\"UTF-8\"\r\n";
       return answer;
     }

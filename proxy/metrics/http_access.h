@@ -1,12 +1,12 @@
-// Who may look at the metrics.
+// Who may look at the metrics, and who it is that looks.
 
 #ifndef GEMEL_PROXY_METRICS_HTTP_ACCESS_H_
 #define GEMEL_PROXY_METRICS_HTTP_ACCESS_H_
 
 #include <optional>
 #include <string>
-#include <string_view>
 
+#include "backend/acl/acl_users.h"
 #include "config/config.h"
 #include "proxy/metrics/http_exchange.h"
 
@@ -20,15 +20,22 @@ enum class HttpVerdict : uint8_t {
   kWrongPassword,
 };
 
-// By [metrics] and [proxy] protected_mode of the config in effect.
-HttpVerdict JudgeHttp(const Config& config, const PageRequest& request);
+struct HttpLooker {
+  HttpVerdict verdict = HttpVerdict::kServed;
+  bool password = false;  // it gave one that is right
+  AclUserPtr user;        // whose it is; null: that of [metrics], or nobody's
+  std::string name;       // that a wrong one was given with; empty: none
+};
+
+// By [metrics] and [proxy] protected_mode of the config in effect, and its users. Who needs no
+// password as a client (`nopass`) is nobody here.
+HttpLooker JudgeHttp(const Config& config, const AclUsers& users, const PageRequest& request);
+// There is a user who can give a password here.
+bool HasHttpUsers(const AclUsers& users);
 // What it is told; of kServed nothing.
 std::optional<PageAnswer> Refusal(HttpVerdict verdict);
 // A page of another site has asked its reader's browser for it.
 bool IsFromElsewhere(const PageRequest& request);
-
-// Of an Authorization header: what "Bearer" has, or the password of "Basic"; nothing of others.
-std::optional<std::string> GivenPassword(std::string_view authorization);
 
 }  // namespace gemel
 

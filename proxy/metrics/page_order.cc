@@ -24,6 +24,8 @@ std::optional<PageOrder> ReadPageOrder(const Pool& pool, std::string_view text) 
   const std::vector<ShardConfig>& configs = pool.config().shards;
   PageOrder order;
   order.text = verb + " " + what + (words->size() == 3 ? " " + (*words)[2] : "");
+  order.command = {"PROXY"};
+  order.command.insert(order.command.end(), words->begin(), words->end());
   if (verb == "promote") {
     order.order.verb = Verb::kPromote;
     for (size_t i = 0; i < configs.size(); ++i) {

@@ -16,7 +16,8 @@ namespace gemel {
 struct PageOrder {
   std::vector<uint32_t> slots;  // of the shards that are to carry it out
   ShardOrder order;
-  std::string text;  // for the log
+  std::string text;                  // for the log
+  std::vector<std::string> command;  // that would do the same for a client
 };
 
 // "promote SHARD [NODE]", "resync NODE", "drain NODE", "undrain NODE". Nothing: it is none, or

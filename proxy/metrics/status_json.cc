@@ -131,7 +131,8 @@ Json ProcessJson(const ProcessInfo& process, std::span<const WorkerReadings> wor
 
 }  // namespace
 
-std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReadings> workers) {
+std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReadings> workers,
+                       bool actions) {
   const WorkerReadings& first = workers[0];
   Json shards = Json::array();
   for (const PoolShard& shard : first.pool->shards()) {
@@ -151,10 +152,9 @@ std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReading
   }
   Json bounds = Json::array();
   for (size_t i = 0; i < LatencyBuckets::kBounds; ++i) bounds.push_back(LatencyBuckets::BoundUs(i));
-  const Json json = {
-      {"process", ProcessJson(process, workers)}, {"actions", first.config->metrics.actions},
-      {"bounds_us", std::move(bounds)},           {"shards", std::move(shards)},
-      {"resyncs", ResyncsJson(process)},          {"events", EventsJson(process)}};
+  const Json json = {{"process", ProcessJson(process, workers)}, {"actions", actions},
+                     {"bounds_us", std::move(bounds)},           {"shards", std::move(shards)},
+                     {"resyncs", ResyncsJson(process)},          {"events", EventsJson(process)}};
   return Text(json);
 }
 

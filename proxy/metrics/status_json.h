@@ -15,8 +15,9 @@
 namespace gemel {
 
 // All that the page shows of the process, the shards, and what happened. Numbers that grow are told
-// as they are: the page makes rates of them. Any thread.
-std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReadings> workers);
+// as they are: the page makes rates of them. `actions`: who looks may order something. Any thread.
+std::string StatusJson(const ProcessInfo& process, std::span<const WorkerReadings> workers,
+                       bool actions);
 
 // A command as one types it: words with blanks between them, "..." with \", \\, \n, \r, \t and
 // \xHH,

@@ -1,6 +1,7 @@
 #include "proxy/server/exposure.h"
 
 #include "backend/acl/acl_users.h"
+#include "proxy/metrics/http_access.h"
 #include "proxy/session/state/access_guard.h"
 
 namespace gemel {
@@ -39,6 +40,9 @@ std::string MetricsExposureWarning(const Config& config) {
   if (!config.metrics.password.empty()) return {};
   const std::string listeners = OpenOnes(config.metrics.listen);
   if (listeners.empty()) return {};
+  const CommandTable table(config.pool().commands);
+  const bool users = HasHttpUsers(AclUsers(config.pool(), &table, nullptr));
+  if (config.pool().protected_mode && users) return {};  // others give a name and a password
   return config.pool().protected_mode
              ? "protected mode: there is no [metrics] password, so on " + listeners +
                    " only this machine may look at the metrics: set [metrics] password"

@@ -75,21 +75,23 @@ bool UvMetrics::Open(const Config& config, Opened* opened, std::string* error) {
   return true;
 }
 
-void UvMetrics::Use(std::shared_ptr<const Config> config, Opened opened) {
+void UvMetrics::Use(const UvWorker::Serving& serving, Opened opened) {
+  const Config& config = *serving.config;
   for (const auto& [address, listener] : opened) {
     Log(NoteLevel::kInfo, "shows metrics on " + address.ToString());
   }
-  if (const std::string warning = MetricsExposureWarning(*config); !warning.empty()) {
-    const std::string before = this->config() ? MetricsExposureWarning(*this->config()) : "";
+  if (const std::string warning = MetricsExposureWarning(config); !warning.empty()) {
+    const std::shared_ptr<const Config> last = this->serving().config;
+    const std::string before = last ? MetricsExposureWarning(*last) : "";
     if (warning != before) Log(NoteLevel::kWarn, warning);
   }
   Opened closed;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    config_ = std::move(config);
+    serving_ = serving;
     for (auto& one : opened) open_.push_back(std::move(one));
     for (size_t i = 0; i < open_.size();) {
-      if (Has(config_->metrics.listen, open_[i].first)) {
+      if (Has(config.metrics.listen, open_[i].first)) {
         ++i;
         continue;
       }
@@ -126,9 +128,9 @@ void UvMetrics::Stop() {
   Drop(std::move(closed));
 }
 
-std::shared_ptr<const Config> UvMetrics::config() const {
+UvWorker::Serving UvMetrics::serving() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return stopped_ ? nullptr : config_;
+  return stopped_ ? UvWorker::Serving() : serving_;
 }
 
 void UvMetrics::Ask(UvWorker* worker, const std::shared_ptr<Collection>& collection, size_t index,

@@ -16,6 +16,7 @@
 
 #include "config/config.h"
 #include "proxy/metrics/civet_listener.h"
+#include "proxy/metrics/http_access.h"
 #include "proxy/metrics/http_exchange.h"
 #include "proxy/metrics/readings.h"
 #include "proxy/worker/uv_worker.h"
@@ -36,8 +37,8 @@ class UvMetrics {
   // Listens where the config says and it does not listen yet: so far who asks is told to wait. Any
   // thread. False and *error, a sentence with the place in the file; *opened is empty then.
   bool Open(const Config& config, Opened* opened, std::string* error);
-  // That config is in effect: what it does not say is closed, on a thread of its own.
-  void Use(std::shared_ptr<const Config> config, Opened opened);
+  // That is in effect: what its config does not say is closed, on a thread of its own.
+  void Use(const UvWorker::Serving& serving, Opened opened);
   // They are not used after all. Does not block.
   void Drop(Opened opened);
   // Who waits for an answer gets none. Nothing may follow but the destructor, which waits until all
@@ -47,16 +48,27 @@ class UvMetrics {
  private:
   struct Collection;
   PageAnswer Answer(const PageRequest& request);
-  PageAnswer Route(const Config& config, const PageRequest& request);
+  // Who asks, and what was in effect when it did.
+  struct Visit {
+    const PageRequest& request;
+    UvWorker::Serving serving;
+    HttpLooker looker;
+  };
+  PageAnswer Route(const Visit& visit);
   PageAnswer Explain(const PageRequest& request);
-  PageAnswer Act(const Config& config, const PageRequest& request);
+  PageAnswer Act(const Visit& visit);
+  // Waits as a client's password does, and counts a wrong one as that.
+  void Guard(const Visit& visit);
+  // A user was refused that; empty: a password was wrong. Counts it, and enters it in ACL LOG.
+  void NoteDenied(const Visit& visit, const std::string& command);
   // Runs that on the worker's thread, and waits until its `done` was called there. False: it was
   // not in time, and may be later.
   using Done = std::function<void()>;
   bool RunOn(UvWorker* worker, std::function<void(const Done& done)> task);
   // Null: the workers did not answer in time.
   std::shared_ptr<const Pool> PoolInEffect();
-  std::shared_ptr<const Config> config() const;
+  // Nothing: not in use.
+  UvWorker::Serving serving() const;
   // Those of all workers; none if they do not come in time. `keys`: hot and big ones, too.
   std::vector<WorkerReadings> Collect(bool keys);
   static void Ask(UvWorker* worker, const std::shared_ptr<Collection>& collection, size_t index,
@@ -66,7 +78,7 @@ class UvMetrics {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable came_;
   bool stopped_ = false;
-  std::shared_ptr<const Config> config_;  // null: not in use
+  UvWorker::Serving serving_;
   Opened open_;
   std::vector<std::thread> closers_;
 };

@@ -5,7 +5,7 @@
 
 #include "proxy/log/event_log.h"
 #include "proxy/log/log.h"
-#include "proxy/metrics/http_access.h"
+#include "proxy/metrics/http_rights.h"
 #include "proxy/metrics/metrics_page.h"
 #include "proxy/metrics/page_order.h"
 #include "proxy/metrics/status_json.h"
@@ -29,30 +29,61 @@ PageAnswer JsonAnswer(std::string json) {
 }  // namespace
 
 PageAnswer UvMetrics::Answer(const PageRequest& request) {
-  const std::shared_ptr<const Config> config = this->config();
-  if (config == nullptr) return HttpError(503, "gemel begins or ends: ask again");
-  const HttpVerdict verdict = JudgeHttp(*config, request);
-  AccessGuard* guard = shared_->process->access;
-  if (guard != nullptr && !request.authorization.empty()) {
-    // Right or wrong, after wrong ones from there it waits: else the wait would tell.
-    const uint64_t now_ms = shared_->process->clock_us() / 1000;
-    std::this_thread::sleep_for(std::chrono::milliseconds(guard->WaitMs(request.peer, 0, now_ms)));
-    if (verdict == HttpVerdict::kWrongPassword) {
-      guard->Note(Rejection::kPassword, request.peer, now_ms);
+  Visit visit{request, serving(), {}};
+  if (visit.serving.config == nullptr) return HttpError(503, "gemel begins or ends: ask again");
+  visit.looker = JudgeHttp(*visit.serving.config, visit.serving.pool->users(), request);
+  if (!request.authorization.empty()) Guard(visit);
+  if (std::optional<PageAnswer> refused = Refusal(visit.looker.verdict)) return *std::move(refused);
+  if (visit.looker.user != nullptr) {
+    HttpDenial denial = DenialOfPath(*visit.serving.pool, *visit.looker.user, request.path);
+    if (!denial.command.empty()) {
+      NoteDenied(visit, denial.command);
+      return HttpError(403, std::move(denial.error));
     }
   }
-  if (std::optional<PageAnswer> refused = Refusal(verdict)) return *std::move(refused);
-  return Route(*config, request);
+  return Route(visit);
 }
 
-PageAnswer UvMetrics::Route(const Config& config, const PageRequest& request) {
+// Right or wrong, after wrong ones from there it waits: else the wait would tell.
+void UvMetrics::Guard(const Visit& visit) {
+  AccessGuard* guard = shared_->process->access;
+  if (guard == nullptr) return;
+  const std::string& peer = visit.request.peer;
+  const uint64_t now_ms = shared_->process->clock_us() / 1000;
+  std::this_thread::sleep_for(std::chrono::milliseconds(guard->WaitMs(peer, 0, now_ms)));
+  if (visit.looker.verdict != HttpVerdict::kWrongPassword) return;
+  guard->Note(Rejection::kPassword, peer, now_ms);
+  NoteDenied(visit, "");
+}
+
+void UvMetrics::NoteDenied(const Visit& visit, const std::string& command) {
+  const bool password = command.empty();
+  UvWorker* first = shared_->workers[0].get();
+  first->Post([first, password] {
+    (password ? first->stats().denied_auth : first->stats().denied_cmd).Add(1);
+  });
+  AccessGuard* guard = shared_->process->access;
+  if (guard == nullptr) return;
+  const HttpLooker& looker = visit.looker;
+  AclLog::Entry entry;
+  entry.reason = password ? "auth" : "command";
+  entry.context = "toplevel";
+  entry.object = password ? "HTTP" : command;
+  entry.user = (password ? looker.name : looker.user->name()).substr(0, AclLog::kMostText);
+  entry.client = "addr=" + visit.request.peer +
+                 " cmd=http user=" + (password ? std::string() : looker.user->name());
+  entry.unix_ms = shared_->process->unix_time_us() / 1000;
+  guard->acl_log().Add(std::move(entry));
+}
+
+PageAnswer UvMetrics::Route(const Visit& visit) {
+  const PageRequest& request = visit.request;
   if (request.path == "/explain") {
     return request.method == "POST" ? Explain(request)
                                     : HttpError(405, "a command to explain is sent with POST");
   }
   if (request.path == "/act") {
-    return request.method == "POST" ? Act(config, request)
-                                    : HttpError(405, "an order is sent with POST");
+    return request.method == "POST" ? Act(visit) : HttpError(405, "an order is sent with POST");
   }
   if (request.method != "GET" && request.method != "HEAD") {
     return HttpError(405, "only GET is served here");
@@ -64,7 +95,12 @@ PageAnswer UvMetrics::Route(const Config& config, const PageRequest& request) {
   const bool page = request.path == "/metrics";
   const std::vector<WorkerReadings> readings = Collect(/*keys=*/!page);
   if (readings.empty()) return HttpError(503, kTooLate);
-  if (!page) return JsonAnswer(StatusJson(*shared_->process, readings));
+  if (!page) {
+    const AclUserPtr& user = visit.looker.user;
+    const bool actions = visit.serving.config->metrics.actions &&
+                         (user == nullptr || MayOrder(*visit.serving.pool, *user));
+    return JsonAnswer(StatusJson(*shared_->process, readings, actions));
+  }
   PageAnswer answer;
   answer.type = "text/plain; version=0.0.4; charset=utf-8";
   answer.body = MetricsPage(*shared_->process, readings);
@@ -106,11 +142,13 @@ PageAnswer UvMetrics::Explain(const PageRequest& request) {
 
 // The body is "promote SHARD [NODE]", or "resync", "drain" or "undrain NODE". A page of another
 // site cannot make a browser send it: it would have to name its origin.
-PageAnswer UvMetrics::Act(const Config& config, const PageRequest& request) {
-  if (!config.metrics.actions) {
+PageAnswer UvMetrics::Act(const Visit& visit) {
+  const PageRequest& request = visit.request;
+  if (!visit.serving.config->metrics.actions) {
     return HttpError(403, "orders are not taken here: set [metrics] actions = true");
   }
   if (IsFromElsewhere(request)) return HttpError(403, "a page of another site may not give orders");
+  if (!visit.looker.password) return *Refusal(HttpVerdict::kNoPassword);
   const std::shared_ptr<const Pool> pool = PoolInEffect();
   if (pool == nullptr) return HttpError(503, kTooLate);
   const std::optional<PageOrder> order = ReadPageOrder(*pool, request.body);
@@ -119,7 +157,16 @@ PageAnswer UvMetrics::Act(const Config& config, const PageRequest& request) {
                      "expected \"promote SHARD [NODE]\", or \"resync\", \"drain\" or \"undrain "
                      "NODE\", of a shard or a node that there is");
   }
-  const std::string line = request.peer + " orders over HTTP: " + order->text;
+  std::string who = request.peer;
+  if (const AclUserPtr& user = visit.looker.user) {
+    HttpDenial denial = DenialOfOrder(*visit.serving.pool, *user, *order);
+    if (!denial.command.empty()) {
+      NoteDenied(visit, denial.command);
+      return HttpError(403, std::move(denial.error));
+    }
+    who = "user '" + user->name() + "' at " + who;
+  }
+  const std::string line = who + " orders over HTTP: " + order->text;
   Log(NoteLevel::kInfo, line);
   shared_->process->events->Add(shared_->process->unix_time_us(), NoteLevel::kInfo, line);
   for (const uint32_t slot : order->slots) {

@@ -117,7 +117,7 @@ void UvReloader::Stop() {
 bool UvReloader::ShowMetrics(std::string* error) {
   UvMetrics::Opened opened;
   if (!metrics_->Open(*serving_.config, &opened, error)) return false;
-  metrics_->Use(serving_.config, std::move(opened));
+  metrics_->Use(serving_, std::move(opened));
   return true;
 }
 
@@ -379,7 +379,7 @@ void UvReloader::DropSockets(Job* job) {
 // The job's text is that of the config in effect.
 void UvReloader::Keep(Job& job) {
   if (job.log) UseLog(job.log);
-  metrics_->Use(serving_.config, std::exchange(job.metrics_opened, {}));
+  metrics_->Use(serving_, std::exchange(job.metrics_opened, {}));
   text_ = job.text;
   UseTls(job.tls);
   if (job.fleet != nullptr) {

@@ -83,12 +83,18 @@ void UvSupervisor::Reloading() {
 }
 
 void UvSupervisor::Reloaded(std::string_view error) {
+  TellReady(error.empty() ? std::string() : "the last reload was refused: ", error);
+}
+
+void UvSupervisor::UpgradeRefused(std::string_view why) {
+  TellReady("the last upgrade was refused: ", why);
+}
+
+void UvSupervisor::TellReady(const std::string& refused, std::string_view why) {
   if (!ready_ || stopping_) return;
   std::string status = status_;
-  if (!error.empty()) {
-    // One line: what follows it would be another statement.
-    status += "; the last reload was refused: " + Printable(error.substr(0, kMaxStatus));
-  }
+  // One line: what follows it would be another statement.
+  if (!refused.empty()) status += "; " + refused + Printable(why.substr(0, kMaxStatus));
   Tell("READY=1\nSTATUS=" + status);
 }
 

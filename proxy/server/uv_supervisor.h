@@ -34,12 +34,15 @@ class UvSupervisor {
   // The config is read again; it has been, and `error` says why it was refused, or is empty.
   void Reloading();
   void Reloaded(std::string_view error);
+  // The process does not go over to another binary. No reload is under way.
+  void UpgradeRefused(std::string_view why);
   // What is in flight is answered, and then the process ends.
   void Stopping();
   // Nothing more is told. Before the loop's end.
   void Close();
 
  private:
+  void TellReady(const std::string& refused, std::string_view why);
   void Tell(std::string message);
   bool Send(std::string_view message) const;
   void OnBeat();

@@ -87,6 +87,7 @@ void UvUpgrade::Begin(std::string binary, const std::string& cause, ReloadDone d
   }
   if (!why.empty()) {
     world_.note(NoteLevel::kWarn, cause + ": refused: " + why);
+    if (!active() && !world_.reloader->busy()) world_.supervisor->UpgradeRefused(why);
     done({false, false, why});
     return;
   }
@@ -126,7 +127,9 @@ void UvUpgrade::Meet(const std::shared_ptr<Job>& job, bool freeze) {
 void UvUpgrade::OnPart(const std::shared_ptr<Job>& job, UvWorker::HandedPart part) {
   if (job != job_) return;
   if (!part.settled && job->why.empty()) {
-    job->why = "what " + part.who + " was asked, or has asked, is not answered yet: try again";
+    job->why = "what " + part.who + " is not answered within the " +
+               std::to_string(kHeldMs / 1000) +
+               " s for which clients are held: try again once it is";
   }
   HandOver& to = job->hand_over;
   job->quiet &= part.quiet;
@@ -220,8 +223,8 @@ void UvUpgrade::Refuse(const std::string& why) {
       UvWorker* worker = each.get();
       worker->Post([worker] { worker->EndHandOver(); });
     }
-    world_.supervisor->Reloaded(why);
   }
+  if (job->held || !world_.reloader->busy()) world_.supervisor->UpgradeRefused(why);
   job->done({false, false, why});
   if (std::exchange(reload_later_, false) && on_reload_) on_reload_();
 }

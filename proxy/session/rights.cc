@@ -51,14 +51,13 @@ std::string ErrorOf(AclDenied denied, std::string_view command) {
 
 }  // namespace
 
-Refusal RefusalOf(SessionContext* context, const SessionState& state, const CommandRow& row,
-                  std::span<const std::string_view> args) {
-  const AclCatalog& catalog = context->pool->users().catalog();
-  const AclUser& user = *state.access.account();
+Refusal RefusalOf(const AclUsers& users, const AclUser& user, bool scripts, const CommandRow& row,
+                  std::span<const std::string_view> args, std::vector<uint32_t>* keys) {
+  const AclCatalog& catalog = users.catalog();
   const std::string_view name = catalog.commands()[catalog.NumberOf(row)].row->name;
   uint32_t at = 0;
   Refusal refusal;
-  refusal.denied = user.Check(catalog, row, args, &context->acl_keys, &at);
+  refusal.denied = user.Check(catalog, row, args, keys, &at);
   if (refusal.denied != AclDenied::kNothing) {
     refusal.object = refusal.denied == AclDenied::kCommand ? name : args[at];
     refusal.error = ErrorOf(refusal.denied, name);
@@ -67,16 +66,22 @@ Refusal RefusalOf(SessionContext* context, const SessionState& state, const Comm
   if (!user.prefix.empty() && !RefusalInSpace(row).empty()) {
     return {AclDenied::kCommand, name, RefusalInSpace(row)};
   }
-  if (row.script != ScriptRule::kNone && !state.access.allows_scripts()) {
+  if (row.script != ScriptRule::kNone && !scripts) {
     return {AclDenied::kCommand, name, kNoScripts};
   }
   const std::string_view unnamed = UnnamedKeys(row, args);
-  if (!unnamed.empty() && !user.AllowsUnnamedKeys(catalog, row, args, &context->acl_keys)) {
+  if (!unnamed.empty() && !user.AllowsUnnamedKeys(catalog, row, args, keys)) {
     return {AclDenied::kKey, args[1],
             "ERR " + std::string(unnamed) +
                 " option of SORT denied due to insufficient ACL permissions."};
   }
   return refusal;
+}
+
+Refusal RefusalOf(SessionContext* context, const SessionState& state, const CommandRow& row,
+                  std::span<const std::string_view> args) {
+  return RefusalOf(context->pool->users(), *state.access.account(), state.access.allows_scripts(),
+                   row, args, &context->acl_keys);
 }
 
 Refusal RefusalOfQueued(SessionContext* context, const SessionState& state, const CommandRow& row,

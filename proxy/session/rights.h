@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/acl/acl_user.h"
+#include "backend/acl/acl_users.h"
 #include "backend/command/command_table.h"
 
 namespace gemel {
@@ -28,6 +28,11 @@ struct Refusal {
 // and functions: nobody looks what these do, so they are for users who may do all that they can.
 Refusal RefusalOf(SessionContext* context, const SessionState& state, const CommandRow& row,
                   std::span<const std::string_view> args);
+
+// The same by that user's rules, whoever it is that asks. `scripts`: it may run them; `keys` is
+// scratch.
+Refusal RefusalOf(const AclUsers& users, const AclUser& user, bool scripts, const CommandRow& row,
+                  std::span<const std::string_view> args, std::vector<uint32_t>* keys);
 
 // The same of what is queued, whose keys have their prefix already.
 Refusal RefusalOfQueued(SessionContext* context, const SessionState& state, const CommandRow& row,

@@ -51,10 +51,14 @@ void UvSessions::BeginHandOver() {
 bool UvSessions::Settled(std::string* who) const {
   for (const auto& session : connected_) {
     if (session->ended() || session->session().Settled()) continue;
-    *who = session->session().facts().peer;
+    const SessionFacts& facts = session->session().facts();
+    *who = facts.peer + " has asked";
+    if (facts.last_command != nullptr) {
+      *who += " (" + std::string(facts.last_command->name) + " at last)";
+    }
     return false;
   }
-  if (!finishing_.empty()) *who = "one that has left";
+  if (!finishing_.empty()) *who = "a client that has left had asked";
   return finishing_.empty();
 }
 

@@ -51,7 +51,8 @@ class UvSessions : public SessionDirectory {
   // --- for who hands them over to another process (SessionContext::pause holds them) ---
   // Nothing more is read, and who only waits is to wait no more.
   void BeginHandOver();
-  // Nothing is in flight any more. Else *who is one for whom something is.
+  // Nothing is in flight any more. Else *who is one for whom something is: "127.0.0.1:40000 has
+  // asked (get at last)".
   bool Settled(std::string* who) const;
   // Those with TLS cannot be handed over: they go once they have what they are owed, or at once.
   void DrainTls();

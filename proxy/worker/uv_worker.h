@@ -153,7 +153,7 @@ class UvWorker : private WorkerRequestHandler {
   // What a worker hands over, and what it knows of the others' clients.
   struct HandedPart {
     bool settled = false;
-    std::string who;  // is not settled
+    std::string who;  // is not settled: "127.0.0.1:40000 has asked"
     bool quiet = false;
     uint64_t pause_left_ms = 0;
     bool pause_all = false;

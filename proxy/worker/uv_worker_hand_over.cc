@@ -50,7 +50,7 @@ void UvWorker::CheckSettled() {
   if (part.settled && handing_over_.freezes && sessions_.any_tls()) return;
   if (part.settled && (!shards_.AllHeard() || (handing_over_.freezes && !shards_.Quiet()))) {
     part.settled = false;
-    part.who = "a node";
+    part.who = "a node was asked";
   }
   if (!part.settled && now_ms < handing_over_.until_ms) return;
   const OnHanded done = std::exchange(handing_over_.done, nullptr);

@@ -14,6 +14,7 @@ namespace gemel::e2e::core_files_test {
 namespace {
 
 constexpr char kPassword[] = "a-password-to-be-found";
+constexpr char kOfNode[] = "what-opens-a-node-up";
 
 class CoreFiles : public testing::Test {
  protected:
@@ -22,10 +23,12 @@ class CoreFiles : public testing::Test {
     proxy_.set_prefix({"sh", "-c",
                        "cd " + proxy_.folder() + " && ulimit " + limit +
                            " && export ASAN_OPTIONS=disable_coredump=0 && exec \"$0\" \"$@\""});
-    proxy_.Start("[proxy]\npassword = \"" + std::string(kPassword) +
-                 "\"\nlisten = [\"127.0.0.1:" + std::to_string(proxy_.port()) +
-                 "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" + node_.address() + "\"\n");
-    EXPECT_EQ(Client(proxy_.port())("AUTH", kPassword), "OK");
+    proxy_.Start("[proxy]\npassword = \"" + std::string(kPassword) + "\"\nlisten = [\"127.0.0.1:" +
+                 std::to_string(proxy_.port()) + "\"]\n[[shard]]\nname = \"a\"\nprimary = \"" +
+                 node_.address() + "\"\npassword = \"" + kOfNode + "\"\n");
+    Client client(proxy_.port());
+    EXPECT_EQ(client("AUTH", kPassword), "OK");
+    EXPECT_EQ(client("SET", "k", "v"), "OK");
     // Whoever may raises the limit later: it is too late.
     const Finished raised = RunProgram(
         {"prlimit", "--pid", std::to_string(proxy_.pid()), "--core=unlimited:unlimited"});
@@ -38,21 +41,24 @@ class CoreFiles : public testing::Test {
     return {};
   }
 
-  RedisNode node_;
+  RedisNode node_{Words{"--requirepass", kOfNode}};
   ProxyProcess proxy_;
 };
 
 TEST_F(CoreFiles, NoneWithoutALimitForThem) { EXPECT_EQ(CoreOfCrash("-S -c 0"), ""); }
 
 // What the other one is about: it would be found.
-TEST_F(CoreFiles, OneThatIsAskedForHasThePassword) {
+TEST_F(CoreFiles, OneThatIsAskedForHasThePasswords) {
   std::ifstream in("/proc/sys/kernel/core_pattern");
   std::string pattern;
   std::getline(in, pattern);
   const std::string core = CoreOfCrash("-c unlimited");
   if (!pattern.starts_with("core")) return;  // it is somewhere else
   ASSERT_NE(core, "");
-  EXPECT_NE(ReadFile(core).find(kPassword), std::string::npos);
+  const std::string bytes = ReadFile(core);
+  for (const char* password : {kPassword, kOfNode}) {
+    EXPECT_NE(bytes.find(password), std::string::npos) << password;
+  }
 }
 
 }  // namespace

@@ -322,6 +322,35 @@ TEST_P(Tenants, AreToldOfTheirOwnKeys) {
   }
 }
 
+// Errors show what the client said, and not what its keys are called in truth.
+TEST_P(Tenants, AreToldOfTheirOwnPrefixes) {
+  RedisNode alone;
+  Wire own(alone.port());
+  auto one = WireAs("one");
+  own.Ask({"HELLO", "3"});
+  for (const Words& options : std::vector<Words>{{"ON", "BCAST", "PREFIX", "ab", "PREFIX", "a"},
+                                                 {"ON", "BCAST", "PREFIX", "a", "PREFIX", "a"},
+                                                 {"ON", "BCAST", "PREFIX", "a", "PREFIX", ""},
+                                                 {"ON", "PREFIX", "a"},
+                                                 {"ON", "BCAST", "PREFIX"},
+                                                 {"ON", "BCAST", "PREFIX", "a", "PREFIX", "b"},
+                                                 {"ON", "BCAST", "PREFIX", "ab"},
+                                                 {"ON", "BCAST", "PREFIX", "c", "PREFIX", "b"},
+                                                 {"ON", "BCAST", "PREFIX", ""},
+                                                 {"ON", "BCAST", "PREFIX", "c"},
+                                                 {"ON", "BCAST"},
+                                                 {"OFF"},
+                                                 {"ON", "BCAST"},
+                                                 {"ON", "BCAST"},
+                                                 {"ON", "BCAST", "PREFIX", "a"},
+                                                 {"OFF"}}) {
+    Words words = {"CLIENT", "TRACKING"};
+    words.insert(words.end(), options.begin(), options.end());
+    EXPECT_EQ(one->Ask(words), own.Ask(words)) << words.back();
+    EXPECT_EQ(one->Ask({"CLIENT", "TRACKINGINFO"}), own.Ask({"CLIENT", "TRACKINGINFO"}));
+  }
+}
+
 TEST_P(Tenants, HearOfTheirOwnKeys) {
   Client one = As("one");
   Client writer = As("one");

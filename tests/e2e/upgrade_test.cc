@@ -160,6 +160,26 @@ TEST_P(Upgrade, ABadConfigIsRefused) {
   ExpectDone(client("PROXY", "UPGRADE"));
 }
 
+// What takes longer than clients are held for: it is said who waits for what, and goes on.
+TEST_P(Upgrade, WhoWaitsForLongIsNamed) {
+  Start();
+  Client client = cluster().Connect();
+  Client traces = cluster().Connect();
+  const std::string run_id = RunId(&client);
+  traces.Append({"PROXY", "TRACE", "*", "8"});
+  traces.Flush();
+  ASSERT_TRUE(Eventually(
+      [&] { return client("CLIENT", "LIST").bytes.find("cmd=proxy|trace") != std::string::npos; }));
+  const std::string text = client("PROXY", "UPGRADE").Text();
+  EXPECT_TRUE(text.find("what 127.0.0.1:") != std::string::npos) << text;
+  EXPECT_TRUE(text.find(" has asked (proxy|trace at last) is not answered within the 2 s for which "
+                        "clients are held: try again once it is") != std::string::npos)
+      << text;
+  EXPECT_EQ(RunId(&client), run_id);
+  EXPECT_FALSE(traces.Read().IsError());
+  ExpectDone(client("PROXY", "UPGRADE"));
+}
+
 TEST_P(Upgrade, APathNeedsTheFilesLeave) {
   Start();
   EXPECT_TRUE(cluster()

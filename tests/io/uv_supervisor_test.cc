@@ -82,6 +82,9 @@ TEST_F(UvSupervisorTest, WhatItSaysIsOneStatementALine) {
   EXPECT_EQ(manager_.Read(0), "READY=1\nSTATUS=serves; the last reload was refused: bad\\nREADY=0");
   supervisor_->Reloaded("");
   EXPECT_EQ(manager_.Read(0), "READY=1\nSTATUS=serves");
+  supervisor_->UpgradeRefused("bad\nREADY=0");
+  EXPECT_EQ(manager_.Read(0),
+            "READY=1\nSTATUS=serves; the last upgrade was refused: bad\\nREADY=0");
   supervisor_->Stopping();
   EXPECT_TRUE(manager_.Read(0).starts_with("STOPPING=1\n"));
   supervisor_->Reloaded("");

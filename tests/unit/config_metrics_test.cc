@@ -49,9 +49,12 @@ TEST(ConfigMetrics, WhatIsWrongIsSaid) {
   }
   EXPECT_NE(Why("listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]").find("is given twice"),
             std::string::npos);
-  EXPECT_EQ(Why("actions = true"),
-            "gemel.toml:2:11: [metrics] actions: expected a password beside it, which whoever acts "
-            "must give");
+  EXPECT_EQ(
+      Why("actions = true"),
+      "gemel.toml:2:11: [metrics] actions: expected a password beside it, or [[user]] tables, "
+      "or [proxy] password: whoever acts must give one");
+  EXPECT_TRUE(Load("actions = true\n[[user]]\nname = \"ann\"\nrules = \"on >p +@all\""));
+  EXPECT_TRUE(Load("actions = true\n[proxy]\npassword = \"p\""));
   EXPECT_EQ(Why("password = \"secret-word\"\nactions = 5").find("secret-word"), std::string::npos);
 }
 

@@ -20,9 +20,9 @@ std::string Warning(const std::vector<std::string>& listen, const std::string& p
 }
 
 TEST(ExposureTest, OnlyBeyondLoopbackAndWithoutAPassword) {
-  for (const char* inside : {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1",
-                             "localhost:1", "LocalHost:1", "unix:/run/g.sock",
-                             "tls:127.0.0.1:1", "tls:localhost:1"}) {
+  for (const char* inside :
+       {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "localhost:1",
+        "LocalHost:1", "unix:/run/g.sock", "tls:127.0.0.1:1", "tls:localhost:1"}) {
     EXPECT_EQ(Warning({inside}), "") << inside;
     EXPECT_EQ(Warning({inside}, "", false), "") << inside;
   }
@@ -49,6 +49,9 @@ TEST(ExposureTest, OfMetrics) {
   EXPECT_EQ(MetricsExposureWarning(config),
             "protected mode: there is no [metrics] password, so on 0.0.0.0:9121 only this machine "
             "may look at the metrics: set [metrics] password");
+  config.pool().users.emplace_back().name = "ann";
+  config.pool().users[0].rules = {"on", ">p", "+@all"};
+  EXPECT_EQ(MetricsExposureWarning(config), "");
   config.pool().protected_mode = false;
   EXPECT_NE(MetricsExposureWarning(config).find("whoever reaches 0.0.0.0:9121"), std::string::npos);
   config.metrics.password = "p";

@@ -207,7 +207,7 @@ TEST(SpaceRows, Sort) {
 TEST(SpaceRows, Tracking) {
   EXPECT_EQ(Ask({"CLIENT", "TRACKING", "ON"}, "t:"), (Text{"CLIENT", "TRACKING", "ON"}));
   EXPECT_EQ(Ask({"CLIENT", "TRACKING", "ON", "BCAST"}, "t:"),
-            (Text{"CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "t:"}));
+            (Text{"CLIENT", "TRACKING", "ON", "BCAST"}));
   EXPECT_EQ(Ask({"CLIENT", "TRACKING", "ON", "PREFIX", "a", "BCAST", "prefix", "b"}, "t:"),
             (Text{"CLIENT", "TRACKING", "ON", "PREFIX", "t:a", "BCAST", "prefix", "t:b"}));
 }

@@ -38,13 +38,14 @@ TEST(StatusJson, HasTheShardsAndWhatOthersNamed) {
   readings[0].config = std::make_shared<const Config>(*world.config);
   readings[0].pool = std::make_shared<const Pool>(world.config->pool(), 1);
   world.workers[0]->shards[0]->Read(/*keys=*/true, &readings[0].shards.emplace_back());
-  const std::string json = StatusJson(world.process, readings);
+  const std::string json = StatusJson(world.process, readings, false);
   EXPECT_NE(json.find("\"name\":\"a\""), std::string::npos) << json;
   EXPECT_NE(json.find("\"role\":\"primary\""), std::string::npos);
   EXPECT_NE(json.find("\"state\":\"in-sync\""), std::string::npos);
   EXPECT_NE(json.find("{\"name\":\"b\",\"elsewhere\":true}"), std::string::npos) << json;
   EXPECT_NE(json.find("a \\\"quoted\\\" "), std::string::npos) << json;
   EXPECT_NE(json.find("\"actions\":false"), std::string::npos);
+  EXPECT_NE(StatusJson(world.process, readings, true).find("\"actions\":true"), std::string::npos);
 }
 
 TEST(CommandPlaces, WhereItGoesByThePool) {
