@@ -20,7 +20,7 @@ enum class PeerFrame : uint8_t {
   kGone = 3,       // u32: the client of that session is gone
   kDropWatch = 4,  // u64: nobody asks for what is watched by that ticket any more
   kEndSync = 5,    // u64: the WAIT that is this request is to be answered with what is known
-  kAlive = 6,      // nothing: so that silence tells something
+  kAlive = 6,      // is the other there? and the answer: so that silence tells something
   // What comes outside of replies, in one order with them (peer_push.h), for a worker of the asker.
   kMessages = 7,  // u32: the worker; messages of channels
   kChanged = 8,   // u32: the worker; what changed of keys that its clients track

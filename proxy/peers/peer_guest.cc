@@ -87,6 +87,7 @@ bool PeerGuest::OnFrame(std::string_view body) {
       if (!ReadPeerNumber(body, &number)) return Bad("what it sent has no number");
       return OnNumber(frame, number);
     case PeerFrame::kAlive:
+      SayAlive();
       return true;
     default:
       return Bad("what it sent is nothing that who asks may say");
@@ -417,7 +418,10 @@ void PeerGuest::SayError(uint64_t id, std::string_view text) {
 bool PeerGuest::Tick(uint64_t now_ms) {
   now_ms_ = now_ms;
   if (!error_.empty()) return false;
-  if (Full()) heard_ms_ = now_ms;  // it is not listened to
+  if (Full()) {  // it is not listened to
+    heard_ms_ = now_ms;
+    if (now_ms >= said_ms_ + PeerLink::kAliveMs) SayAlive();
+  }
   if (now_ms > heard_ms_ + PeerLink::kSilenceMs) {
     return Bad("it has said nothing for " + std::to_string(PeerLink::kSilenceMs) + " ms");
   }
@@ -425,13 +429,15 @@ bool PeerGuest::Tick(uint64_t now_ms) {
     return client.second.pending == 0 && now_ms > client.second.used_ms + kKeepClientMs &&
            !audience_.Tracks(client.first);
   });
-  if (now_ms < said_ms_ + PeerLink::kAliveMs) return true;
+  return true;
+}
+
+void PeerGuest::SayAlive() {
   text_.clear();
   AppendPeerAlive(&text_);
   out_.Append(text_);
-  said_ms_ = now_ms;
+  said_ms_ = now_ms_;
   WantFlush();
-  return true;
 }
 
 void PeerGuest::Lost() {

@@ -144,6 +144,7 @@ class PeerGuest : private SeatHolder {
   void Say(const PeerReply& reply, ByteBuffer* buffer);
   void SayNotHere(uint64_t id);
   void SayError(uint64_t id, std::string_view text);
+  void SayAlive();
   void WantFlush();
 
   const std::string member_;

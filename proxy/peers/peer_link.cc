@@ -35,7 +35,8 @@ PeerLink::PeerLink(std::string member, PeerLinkHost* host, ChunkPool* pool,
       out_(pool),
       input_(kMostPeerFrame),
       heard_ms_(now_ms),
-      said_ms_(now_ms) {}
+      there_ms_(now_ms),
+      asked_ms_(now_ms) {}
 
 PeerLink::~PeerLink() = default;
 
@@ -120,7 +121,6 @@ void PeerLink::Send(Request* request, const PeerPlace& place, std::string_view s
   ++outstanding_;
   if (entry.counted) ++counted_;
   if (request->kind == RequestKind::kSync) ++syncs_;
-  said_ms_ = now_ms;
 }
 
 void PeerLink::Forget(const Request& request) {
@@ -162,6 +162,7 @@ bool PeerLink::OnFrame(std::string_view body) {
       error_ = "what it sent for those who listen is malformed";
       return false;
     case PeerFrame::kAlive:
+      there_ms_ = heard_ms_;
       return true;
     default:
       error_ = "what it sent is nothing that who is asked may say";
@@ -241,16 +242,14 @@ bool PeerLink::Tick(uint64_t now_ms) {
     error_ = "it has said nothing for " + std::to_string(kSilenceMs) + " ms";
     return false;
   }
-  const uint64_t before = queued_;
   TellGone();
   TellEnded();
   TellDropped();
-  if (queued_ == before && now_ms >= said_ms_ + kAliveMs) {
-    text_.clear();
-    AppendPeerAlive(&text_);
-    Queue(text_);
-  }
-  if (queued_ != before) said_ms_ = now_ms;
+  if (now_ms < asked_ms_ + kAliveMs) return true;
+  text_.clear();
+  AppendPeerAlive(&text_);
+  Queue(text_);
+  asked_ms_ = now_ms;
   return true;
 }
 

@@ -58,11 +58,14 @@ class PeerLink {
   // Beyond these nothing more is sent before something is answered, or taken by the socket.
   static constexpr size_t kMostCounted = 16 * 1024;
   static constexpr size_t kMostQueued = size_t{8} << 20;
-  // So long silence is borne, and so often something is said.
+  // So long silence is borne, and so often it asks whether the other end is there, which answers at
+  // once: one that hears nothing is as silent as one that does not speak.
   static constexpr uint64_t kSilenceMs = 3000;
-  static constexpr uint64_t kAliveMs = 500;
-  // Beyond this it has missed when it was to say something.
-  static constexpr uint64_t kMissedMs = kAliveMs + 100;
+  static constexpr uint64_t kAliveMs = 400;
+  // Beyond this it has missed an answer to that, unless it just says something else, behind which
+  // the answer may stand.
+  static constexpr uint64_t kMissedMs = kAliveMs + 200;
+  static constexpr uint64_t kQuietMs = 200;
 
   // `host`, `pool` and `gone` (null: nobody leaves) outlive it.
   PeerLink(std::string member, PeerLinkHost* host, ChunkPool* pool, const GoneSessions* gone,
@@ -88,7 +91,9 @@ class PeerLink {
 
   // False: what came is no part of the protocol, as error() says, and the link is to be ended.
   bool OnBytes(std::string_view bytes, uint64_t now_ms);
-  bool IsSilent(uint64_t now_ms) const { return now_ms > heard_ms_ + kMissedMs; }
+  bool IsSilent(uint64_t now_ms) const {
+    return now_ms > there_ms_ + kMissedMs && now_ms > heard_ms_ + kQuietMs;
+  }
   // False: it is lost, as error() says. Called a few times a second.
   bool Tick(uint64_t now_ms);
   // The connection is over: gives back or ends all that is not answered, in the order in which it
@@ -137,7 +142,8 @@ class PeerLink {
   uint64_t queued_ = 0;  // bytes in all
   uint64_t taken_ = 0;
   uint64_t heard_ms_;
-  uint64_t said_ms_;
+  uint64_t there_ms_;                                         // it answered that it is
+  uint64_t asked_ms_;                                         // whether it is there
   std::unordered_map<const BlockTicket*, uint64_t> blocked_;  // the ids of those that wait
   struct Watched {
     std::shared_ptr<WatchTicket> ticket;

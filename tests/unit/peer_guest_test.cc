@@ -195,8 +195,9 @@ TEST(PeerGuestTest, ItIsNotReadFromWhileTooMuchIsNotAnswered) {
   EXPECT_EQ(member.got.size(), PeerGuest::kMostCounted + 1);
   ASSERT_TRUE(member.guest->Resume());
   EXPECT_EQ(member.got.size(), PeerGuest::kMostCounted + 1);
-  // And it is not taken to be silent meanwhile.
+  // And it is not taken to be silent meanwhile, and says itself that it is there.
   EXPECT_TRUE(member.guest->Tick(1000000));
+  EXPECT_FALSE(member.guest->out().empty());
   while (!member.got.empty()) {
     member.Answer("$-1\r\n");
     ASSERT_TRUE(member.guest->Resume());
@@ -223,10 +224,20 @@ TEST(PeerGuestTest, LargeRepliesAreNotCopied) {
   EXPECT_TRUE(found);
 }
 
+// So a member that hears nothing any more is as silent as one that does not speak.
+TEST(PeerGuestTest, ItSaysThatItIsThereWhenItHearsSo) {
+  Member member;
+  EXPECT_TRUE(member.guest->Tick(PeerLink::kAliveMs));
+  EXPECT_TRUE(member.guest->out().empty());
+  std::string wire;
+  AppendPeerAlive(&wire);
+  EXPECT_TRUE(member.guest->OnBytes(wire, PeerLink::kAliveMs));
+  EXPECT_FALSE(member.guest->out().empty());
+}
+
 TEST(PeerGuestTest, SilenceEndsIt) {
   Member member;
   EXPECT_TRUE(member.guest->Tick(PeerLink::kSilenceMs));
-  EXPECT_FALSE(member.guest->out().empty());  // it says that it is there
   std::string wire;
   AppendPeerAlive(&wire);
   EXPECT_TRUE(member.guest->OnBytes(wire, PeerLink::kSilenceMs));
@@ -267,6 +278,23 @@ TEST(PeerLinkTest, AnswersToNothingEndIt) {
     // None is answered twice.
     EXPECT_FALSE(world.up["b"]->OnBytes(wire, 0));
   }
+}
+
+// Requests are no question whether it is there: they may take long.
+TEST(PeerLinkTest, ItAsksWhetherTheOtherIsThereThoughRequestsGoOn) {
+  PeerWorld world;
+  Member b;
+  world.Own("b");
+  world.Connect("b");
+  PeerLink& link = *world.up["b"];
+  for (uint64_t waited = 0; waited < PeerLink::kAliveMs; waited += PeerLink::kAliveMs / 5) {
+    world.Write("x");
+    world.Carry("b", &b);
+    world.now_ms += PeerLink::kAliveMs / 5;
+    ASSERT_TRUE(link.out().empty());
+    ASSERT_TRUE(link.Tick(world.now_ms));
+  }
+  EXPECT_FALSE(link.out().empty());
 }
 
 TEST(PeerLinkTest, SilenceIsALoss) {

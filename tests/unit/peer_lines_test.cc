@@ -253,6 +253,31 @@ TEST(PeerLinesTest, ASilentMemberIsGivenUpOnceAnotherHasTheShard) {
   EXPECT_EQ(world.asker.Take(), (Texts{"$1\r\nv\r\n"}));
 }
 
+// What it answers it may have heard long ago.
+TEST(PeerLinesTest, AMemberThatHearsNothingIsGivenUpThoughItAnsweredSomething) {
+  PeerWorld world;
+  Member b;
+  world.Own("b");
+  world.Connect("b");
+  world.Connect("c");
+  world.Write("x");
+  world.Write("y");
+  world.Carry("b", &b);
+  world.now_ms += PeerLink::kMissedMs + 1;
+  b.Answer("+OK\r\n");
+  world.Return("b", &b);
+  world.Own("c", 2);
+  world.lines->Tick();
+  world.lines->Flush();
+  EXPECT_EQ(world.asker.Take(), (Texts{"+OK\r\n"})) << "it speaks: more may come";
+  world.now_ms += PeerLink::kQuietMs + 1;
+  world.lines->Tick();
+  world.lines->Flush();
+  const Texts replies = world.asker.Take();
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(IsUnknown(replies[0], "b")) << replies[0];
+}
+
 TEST(PeerLinesTest, AMemberThatSpeaksIsWaitedForThoughAnotherHasTheShard) {
   PeerWorld world;
   Member b;
