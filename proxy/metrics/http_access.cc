@@ -133,7 +133,7 @@ HttpLooker JudgeHttp(const Config& config, const AclUsers& users, const PageRequ
   return looker;
 }
 
-std::optional<PageAnswer> Refusal(HttpVerdict verdict) {
+std::optional<PageAnswer> HttpRefusal(HttpVerdict verdict) {
   switch (verdict) {
     case HttpVerdict::kServed:
       return std::nullopt;

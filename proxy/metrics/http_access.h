@@ -33,7 +33,7 @@ HttpLooker JudgeHttp(const Config& config, const AclUsers& users, const PageRequ
 // There is a user who can give a password here.
 bool HasHttpUsers(const AclUsers& users);
 // What it is told; of kServed nothing.
-std::optional<PageAnswer> Refusal(HttpVerdict verdict);
+std::optional<PageAnswer> HttpRefusal(HttpVerdict verdict);
 // A page of another site has asked its reader's browser for it.
 bool IsFromElsewhere(const PageRequest& request);
 

@@ -33,7 +33,8 @@ PageAnswer UvMetrics::Answer(const PageRequest& request) {
   if (visit.serving.config == nullptr) return HttpError(503, "gemel begins or ends: ask again");
   visit.looker = JudgeHttp(*visit.serving.config, visit.serving.pool->users(), request);
   if (!request.authorization.empty()) Guard(visit);
-  if (std::optional<PageAnswer> refused = Refusal(visit.looker.verdict)) return *std::move(refused);
+  if (std::optional<PageAnswer> refused = HttpRefusal(visit.looker.verdict))
+    return *std::move(refused);
   if (visit.looker.user != nullptr) {
     HttpDenial denial = DenialOfPath(*visit.serving.pool, *visit.looker.user, request.path);
     if (!denial.command.empty()) {
@@ -148,7 +149,7 @@ PageAnswer UvMetrics::Act(const Visit& visit) {
     return HttpError(403, "orders are not taken here: set [metrics] actions = true");
   }
   if (IsFromElsewhere(request)) return HttpError(403, "a page of another site may not give orders");
-  if (!visit.looker.password) return *Refusal(HttpVerdict::kNoPassword);
+  if (!visit.looker.password) return *HttpRefusal(HttpVerdict::kNoPassword);
   const std::shared_ptr<const Pool> pool = PoolInEffect();
   if (pool == nullptr) return HttpError(503, kTooLate);
   const std::optional<PageOrder> order = ReadPageOrder(*pool, request.body);

@@ -60,7 +60,7 @@ TEST(HttpAccess, WithoutAPasswordThisMachineAlone) {
     EXPECT_EQ(Judge(config, From(peer)), HttpVerdict::kTurnedAway) << peer;
   }
   EXPECT_EQ(Judge(With("", false), From("10.0.0.1:5")), HttpVerdict::kServed);
-  EXPECT_NE(Refusal(HttpVerdict::kTurnedAway)->body.find("protected mode"), std::string::npos);
+  EXPECT_NE(HttpRefusal(HttpVerdict::kTurnedAway)->body.find("protected mode"), std::string::npos);
 }
 
 TEST(HttpAccess, NoPageOfAnotherSiteReadsThem) {
@@ -97,10 +97,10 @@ TEST(HttpAccess, APassword) {
         "Basic YWRtaW46eA==", "Basic YWRtaW46b3BlbiBzZXNhbWU6bm9", "Digest x", "open sesame:now"}) {
     EXPECT_EQ(judge(wrong), HttpVerdict::kWrongPassword) << wrong;
   }
-  EXPECT_EQ(Refusal(HttpVerdict::kNoPassword)->status, 401);
-  EXPECT_NE(Refusal(HttpVerdict::kWrongPassword)->headers.find("WWW-Authenticate: Basic"),
+  EXPECT_EQ(HttpRefusal(HttpVerdict::kNoPassword)->status, 401);
+  EXPECT_NE(HttpRefusal(HttpVerdict::kWrongPassword)->headers.find("WWW-Authenticate: Basic"),
             std::string::npos);
-  EXPECT_FALSE(Refusal(HttpVerdict::kServed));
+  EXPECT_FALSE(HttpRefusal(HttpVerdict::kServed));
 }
 
 // A user's name and password, as for AUTH.
