@@ -102,8 +102,7 @@ uv_stream_t* UvRaftDoor::HandOn(UvRaftLine* line) {
   // One that has ended already has told the stream so.
   if (tunnel == nullptr || tunnel->finished()) return stream;
   tunnels_.push_front(std::move(tunnel));
-  tunnels_.front()->set_on_finish(
-      [this, kept = tunnels_.begin()] { tunnels_.erase(kept); });
+  tunnels_.front()->set_on_finish([this, kept = tunnels_.begin()] { tunnels_.erase(kept); });
   return stream;
 }
 

@@ -176,7 +176,7 @@ TEST(FleetTls, AReloadReadsTheFilesAgain) {
 TEST(FleetTls, WhoHasNoCertificateOfTheFleetsCaIsNoPeer) {
   const Files files;
   const Files others;
-  FleetWorld fleet({.started = 0, .tls = &files});
+  FleetWorld fleet({.started = 0, .lease_ms = 3000, .tls = &files});
   for (int i = 0; i < 3; ++i) {
     const Sections sections = {{"tls", (i == 2 ? others : files).Lines("member")}};
     WriteFile(fleet.member(i).config_path(), fleet.Config(i, sections));
