@@ -17,11 +17,6 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-bool IsUnknown(const std::string& reply, const std::string& member) {
-  return reply.starts_with("-ERR the member '" + member + "'") &&
-         reply.find("may or may not have been carried out") != std::string::npos;
-}
-
 TEST(PeerLinesTest, RequestsGoThereAndComeBack) {
   PeerWorld world;
   Member b;
@@ -228,74 +223,6 @@ TEST(PeerLinesTest, ALostLinkGivesReadsBackAndSaysWhatIsNotKnown) {
 }
 
 // Whatever byte was the last that the connection took.
-TEST(PeerLinesTest, ASilentMemberIsGivenUpOnceAnotherHasTheShard) {
-  PeerWorld world;
-  Member b, c;
-  world.Own("b");
-  world.Connect("b");
-  world.Connect("c");
-  world.Write("x");
-  world.Read("x");
-  world.Carry("b", &b);
-  world.now_ms += PeerLink::kMissedMs + 1;
-  world.lines->Tick();
-  EXPECT_TRUE(world.asker.Take().empty()) << "it may be slow: the shard is its own still";
-  world.Own("c", 2);
-  world.lines->Tick();
-  world.lines->Flush();
-  const Texts replies = world.asker.Take();
-  ASSERT_EQ(replies.size(), 1u);
-  EXPECT_TRUE(IsUnknown(replies[0], "b")) << replies[0];
-  world.Carry("c", &c);
-  EXPECT_EQ(c.seen, (Texts{Get("x")}));
-  c.Answer("$1\r\nv\r\n");
-  world.Return("c", &c);
-  EXPECT_EQ(world.asker.Take(), (Texts{"$1\r\nv\r\n"}));
-}
-
-// What it answers it may have heard long ago.
-TEST(PeerLinesTest, AMemberThatHearsNothingIsGivenUpThoughItAnsweredSomething) {
-  PeerWorld world;
-  Member b;
-  world.Own("b");
-  world.Connect("b");
-  world.Connect("c");
-  world.Write("x");
-  world.Write("y");
-  world.Carry("b", &b);
-  world.now_ms += PeerLink::kMissedMs + 1;
-  b.Answer("+OK\r\n");
-  world.Return("b", &b);
-  world.Own("c", 2);
-  world.lines->Tick();
-  world.lines->Flush();
-  EXPECT_EQ(world.asker.Take(), (Texts{"+OK\r\n"})) << "it speaks: more may come";
-  world.now_ms += PeerLink::kQuietMs + 1;
-  world.lines->Tick();
-  world.lines->Flush();
-  const Texts replies = world.asker.Take();
-  ASSERT_EQ(replies.size(), 1u);
-  EXPECT_TRUE(IsUnknown(replies[0], "b")) << replies[0];
-}
-
-TEST(PeerLinesTest, AMemberThatSpeaksIsWaitedForThoughAnotherHasTheShard) {
-  PeerWorld world;
-  Member b;
-  world.Own("b");
-  world.Connect("b");
-  world.Connect("c");
-  world.Write("x");
-  world.Carry("b", &b);
-  world.Own("c", 2);
-  world.now_ms += PeerLink::kAliveMs;
-  world.lines->Tick();
-  world.lines->Flush();
-  EXPECT_TRUE(world.asker.Take().empty());
-  b.Answer("+OK\r\n");
-  world.Return("b", &b);
-  EXPECT_EQ(world.asker.Take(), (Texts{"+OK\r\n"}));
-}
-
 TEST(PeerLinesTest, AWriteThatDidNotGoOutWholeIsSentAgain) {
   for (size_t cut = 0;; ++cut) {
     PeerWorld world;

@@ -281,6 +281,12 @@ class PeerWorld : public PeerRoads {
 inline std::string Set(std::string_view key) { return CommandFrame({"SET", key, "v"}); }
 inline std::string Get(std::string_view key) { return CommandFrame({"GET", key}); }
 
+// An answer to what a member that was lost may have done.
+inline bool IsUnknown(const std::string& reply, const std::string& member) {
+  return reply.starts_with("-ERR the member '" + member + "'") &&
+         reply.find("may or may not have been carried out") != std::string::npos;
+}
+
 }  // namespace gemel::peer_test
 
 #endif  // GEMEL_TESTS_UNIT_PEER_WORLD_H_
