@@ -104,6 +104,11 @@ void RoleEdits::Propose(RoleEdit role) {
   });
 }
 
+bool RoleEdits::AllowWrites() const {
+  if (!editing_ || adding_) return true;
+  return entering_ != 0 && (entering_ & ~parts_->copies->joining()) == 0;
+}
+
 void RoleEdits::Enter(uint32_t copy, bool was_scanned) {
   editing_ = true;
   entering_ = Bit(copy);

@@ -29,7 +29,9 @@ class RoleEdits {
   CopyMask leaving() const { return leaving_; }
   // Being marked in sync while writes go on: it may count already.
   CopyMask entering() const { return entering_; }
-  bool AllowWrites() const { return !editing_ || entering_ != 0 || adding_; }
+  // Not while one that is entering gets no writes any more: it may be in sync already, and would
+  // lack what is acknowledged without it.
+  bool AllowWrites() const;
   // Why an edit could not be made durable; empty: nothing of the kind.
   const std::string& error() const { return error_; }
   void ForgetError() { SetError({}); }
