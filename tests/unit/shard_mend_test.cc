@@ -125,6 +125,42 @@ TEST_F(ShardMendTest, ACopyJoinsAndItsKeysAreRepaired) {
   EXPECT_EQ(shard_->figures().Get("resyncs"), 0u);
 }
 
+// It may be so already: who went on from what is saved would take it for equal.
+TEST_F(ShardMendTest, NothingIsAcknowledgedWithoutACopyThatIsBeingMarkedInSync) {
+  MakeUp(2);
+  Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  RunEdits();
+  ASSERT_EQ(Durable().copies[1].state, CopyState::kStale);
+  Sent(0);
+  Up(1, "r1");
+  Pass(10);
+  ExpectRepair(0, "k");
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "k", "0", "abc", "REPLACE"}));
+  Reply(1, "+OK\r\n");
+  ASSERT_FALSE(queue_->idle()) << "it is being marked in sync";
+  const Asked* both = Ask({"SET", "k", "w"});
+  EXPECT_EQ(Sent(0), Command({"SET", "k", "w"})) << "writes go on meanwhile";
+  EXPECT_EQ(Sent(1), Command({"SET", "k", "w"}));
+  Reply(0, "+OK\r\n");
+  Lose(1);
+  const Asked* alone = Ask({"SET", "k", "x"});
+  Pass(30);
+  EXPECT_EQ(Sent(0), "");
+  EXPECT_EQ(both->told, "");
+  EXPECT_EQ(alone->told, "");
+  RunEdits();
+  Pass(100);
+  RunEdits();
+  EXPECT_EQ(Durable().copies[1].state, CopyState::kStale);
+  EXPECT_EQ(both->told, "+OK\r\n");
+  EXPECT_EQ(Sent(0), Command({"SET", "k", "x"}));
+  Reply(0, "+OK\r\n");
+  EXPECT_EQ(alone->told, "+OK\r\n");
+}
+
 TEST_F(ShardMendTest, AWriteOfTwoKeysSpreadsWhatIsWrong) {
   MakeUp(2);
   Ask({"SET", "k", "v"});
