@@ -228,9 +228,14 @@ void ConfigFile::PutBackWhatHasTheData() {
     if (shard == nullptr) continue;
     for (const CopyInfo& copy : shard->copies) {
       Node* node = scene_->fleet.Find(copy.node);
+      if (copy.state != CopyState::kInSync || setup.Has(node)) continue;
+      // Shards that were to exchange their nodes: each has its own again.
+      for (ShardSetup& other : in_effect_.shards) {
+        if (other.nodes.size() > 1) std::erase(other.nodes, node);
+      }
       const bool taken = std::any_of(in_effect_.shards.begin(), in_effect_.shards.end(),
                                      [&](const ShardSetup& other) { return other.Has(node); });
-      if (copy.state == CopyState::kInSync && !taken) setup.nodes.push_back(node);
+      if (!taken) setup.nodes.push_back(node);
     }
   }
   wanted_ = in_effect_;
