@@ -90,12 +90,27 @@ void RoleEdits::OnTopology(const ShardInfo& info) {
   parts_->roles->Reconcile();
 }
 
+// The copies in sync that such an edit makes stale.
+CopyMask RoleEdits::LeftBehind(EditKind kind, uint32_t copy) const {
+  switch (kind) {
+    case EditKind::kMarkStale:
+    case EditKind::kDrain:
+      return Bit(copy);
+    case EditKind::kPromote:
+      return Bit(parts_->copies->primary());
+    case EditKind::kForcePromote:
+      return parts_->copies->in_sync() & ~Bit(copy);
+    default:
+      return 0;
+  }
+}
+
 void RoleEdits::Propose(RoleEdit role) {
   editing_ = true;
-  if (role.kind == EditKind::kMarkStale || role.kind == EditKind::kPromote) {
-    const uint32_t leaver = role.kind == EditKind::kPromote ? parts_->copies->primary() : role.copy;
-    parts_->journals->Need(leaver);
-    leaving_ = Bit(leaver);
+  leaving_ = LeftBehind(role.kind, role.copy);
+  // What one has that the forced one lacks no journal knows.
+  if (role.kind != EditKind::kForcePromote) {
+    ForEachCopy(leaving_, [this](uint32_t leaver) { parts_->journals->Need(leaver); });
   }
   Edit edit{role.kind, parts_->options.name, parts_->copies->info(role.copy).node,
             std::move(role.run_id), std::move(role.reason)};
@@ -155,13 +170,13 @@ void RoleEdits::ProposeOrder(Edit edit, EditDone done) {
   const EditKind kind = edit.kind;
   const uint32_t copy = static_cast<uint32_t>(parts_->copies->info().IndexOf(edit.node));
   // One that is to leave is not read from the moment that it may be stale on disk.
+  leaving_ = LeftBehind(kind, copy);
   if (kind == EditKind::kMarkStale || kind == EditKind::kDrain) {
-    leaving_ = Bit(copy);
     if ((parts_->copies->joining() & Bit(copy)) != 0) parts_->way_back->Leave(copy, edit.reason);
     // What it misses while it is drained is all that it misses, if its process lives on.
     if (kind == EditKind::kDrain && parts_->copies->InSync(copy)) parts_->journals->Need(copy);
-    parts_->shard->Refresh();
   }
+  if (leaving_ != 0) parts_->shard->Refresh();
   Send(std::move(edit), [this, kind, copy, done = std::move(done)](const EditResult& result) {
     OnOrderDone(kind, copy, result, done);
   });

@@ -62,6 +62,7 @@ class RoleEdits {
   void OnTopology(const ShardInfo& info);
 
  private:
+  CopyMask LeftBehind(EditKind kind, uint32_t copy) const;
   void Send(Edit edit, EditDone done);
   void SendNow(Edit edit, EditDone done);
   void OnDone(EditKind kind, uint32_t copy, const EditResult& result);

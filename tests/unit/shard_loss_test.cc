@@ -89,6 +89,27 @@ TEST_F(ShardLossTest, MissesInsteadOfOldValues) {
   EXPECT_EQ(Sent(1), Command({"GET", "k"}));
 }
 
+// What it has beyond what was acknowledged is undone then, and nobody may have read it.
+TEST_F(ShardLossTest, APrimaryThatComesBackIsNotReadWhileAnotherTakesItsPlace) {
+  killed_ = true;
+  Make(2);
+  Up(1, "r1");
+  for (int i = 0; i < 50 && queue_->idle(); ++i) {
+    if (shard_->link(0)->state() == Link::State::kConnecting) Lose(0, /*refused=*/true);
+    Pass(100);
+  }
+  ASSERT_FALSE(queue_->idle()) << "the other one is being promoted";
+  Up(0, "r0");
+  const Asked* get = Ask({"GET", "k"});
+  Pass(10);
+  EXPECT_EQ(Sent(0).find("GET"), std::string::npos);
+  RunEdits();
+  EXPECT_EQ(Durable().primary, 1u);
+  EXPECT_NE(Sent(1).find(Command({"GET", "k"})), std::string::npos);
+  Reply(1, "$1\r\nv\r\n");
+  EXPECT_EQ(get->told, "$1\r\nv\r\n");
+}
+
 TEST_F(ShardLossTest, RefusesWhereNothingIsToBeLost) {
   MakeUp(2);
   Ask({"SET", "k", "v"});

@@ -43,10 +43,11 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
       LinkOptions node;
       node.name = "n" + std::to_string(i);
       options.nodes.push_back(node);
-      const bool counts = !fresh_ || i == 0;
+      const bool counts = (!fresh_ && !killed_) || i == 0;
       info.copies.push_back({node.name, counts ? CopyState::kInSync : CopyState::kStale,
                              fresh_ ? "" : "r" + std::to_string(i),
-                             counts ? "" : "its data is not known yet"});
+                             counts ? "" : "its data is not known yet",
+                             counts || fresh_ ? StaleCause::kOther : StaleCause::kNotClean});
     }
     topology_ = std::make_shared<const Topology>(topology);
     queue_ = std::make_unique<EditQueue>(topology_);
@@ -142,7 +143,8 @@ class ShardWorld : public ::testing::Test, public ShardEnv, public RequestSink {
   ShardOptions base_;  // what Make begins with
   std::vector<RingSpec> rings_;
   uint64_t swept_ = 0;
-  bool fresh_ = false;  // nothing is known of the nodes, and the first counts
+  bool fresh_ = false;   // nothing is known of the nodes, and the first counts
+  bool killed_ = false;  // the proxy was, before: the first is the primary, the others were in sync
   CommandTable table_{ModuleCommands()};
   ChunkPool pool_;
   uint64_t now_ms_ = 1000;
