@@ -26,7 +26,19 @@ class FakeFeed {
     Answer(link_, SubscriberHandshake("r"));
     sent_ = transport_.Sent(link_);
   }
-  std::string Sent() { return std::exchange(sent_, {}) + transport_.Sent(link_); }
+  // What it was asked to tell, or to tell no more, since.
+  std::string Sent() {
+    const std::string all = std::exchange(sent_, {}) + transport_.Sent(link_);
+    std::string asked;
+    std::vector<std::string_view> args;
+    for (std::string_view rest = all; !rest.empty();) {
+      args.clear();
+      const size_t size = SplitNext(rest, &args);
+      if (args[0].ends_with("subscribe")) asked += rest.substr(0, size);
+      rest.remove_prefix(size);
+    }
+    return asked;
+  }
   void Says(const std::string& bytes) { Answer(link_, bytes); }
   // Confirms all that it is asked for, bit by bit.
   void ConfirmAll(World* world) {
