@@ -190,7 +190,10 @@ TEST(FleetRaft, AVoterComesAndAnotherGoesAndTheNewOnesDecide) {
   // With files of before.
   fleet.RestartMembers({0, 1});
   ExpectWhole(&fleet, &load);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(fleet.Voters(i), (std::set<int>{1, 2, 3}));
+  // Who was away hears of it with the rest of what it missed.
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_TRUE(Eventually([&] { return fleet.Voters(i) == std::set<int>{1, 2, 3}; })) << i;
+  }
 }
 
 TEST(FleetRaft, AllAreKilledAtOnceAndFindAllAgain) {
