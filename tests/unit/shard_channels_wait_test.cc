@@ -40,10 +40,9 @@ TEST_F(ShardChannelsWaitTest, SoIsWhatItsNodeTellsOfKeys) {
   shard_->channels_link(0)->set_transport(&feeds_[0]);
   Want(true, {"a"});
   const std::string script = "redis.call('PUBLISH', 'a', '1')";
-  const Asked* set = Ask({"SET", "k", "1"}, 2);
   const Asked* evaluated = Ask({"EVAL", script, "1", "l"}, 3);
   Up(0, "r0");
-  Pass(10);
+  const Asked* set = Ask({"SET", "k", "1"}, 2);
   EXPECT_EQ(Sent(0), Command({"SET", "k", "1"})) << "nobody wants to hear of keys";
   EXPECT_EQ(Want(true, {"__keyspace@0__:k"})->told, "");
   Ask({"SET", "k", "2"}, 4);
