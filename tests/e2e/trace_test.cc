@@ -94,7 +94,10 @@ TEST_P(Trace, TellsTheNodesTimeFromItsOwn) {
   // Both copies of the shard are busy: a write waits for them.
   for (int copy = 0; copy < cluster_.copies(); ++copy) {
     RawSocket socket(cluster_.node(0, copy).port());
+    socket.Send(Encode({"PING"}));
+    socket.Read(7);
     socket.Send(Encode({"DEBUG", "SLEEP", "0.5"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it has begun
     Client another = cluster_.Connect();
     EXPECT_EQ(another("APPEND", slow, "x"), copy == 0 ? ":2" : ":3");
     EXPECT_EQ(another("GET", quick), "v");

@@ -14,7 +14,8 @@ namespace {
 // The connection on which a shard's node tells what is published there.
 class FakeFeed {
  public:
-  FakeFeed(World* world, uint32_t shard) {
+  // It must outlive `world`, which says to the node what it leaves when it goes.
+  void Attach(World* world, uint32_t shard) {
     for (auto& worker : world->workers) {
       if (worker->shards.contains(shard)) link_ = worker->shards.at(shard)->channels_link(0);
     }
@@ -55,7 +56,7 @@ class FakeFeed {
   }
 
  private:
-  Link* link_;
+  Link* link_ = nullptr;
   FakeTransport transport_;
   std::string sent_;
 };
@@ -63,10 +64,12 @@ class FakeFeed {
 // Shards on two workers, or all on one.
 class SubscriptionsUnderWayTest : public ::testing::TestWithParam<uint32_t> {
  protected:
-  SubscriptionsUnderWayTest() : subscriber_(world_.Connect(GetParam() - 1)) {}
+  SubscriptionsUnderWayTest() : subscriber_(world_.Connect(GetParam() - 1)) {
+    feed_.Attach(&world_, 0);
+  }
 
+  FakeFeed feed_;
   World world_{1, "", GetParam()};
-  FakeFeed feed_{&world_, 0};
   FakeClient& subscriber_;
   FakeClient& publisher_ = world_.Connect(0);
 };
@@ -207,8 +210,9 @@ TEST_P(SubscriptionsUnderWayTest, OneThatIsRefusedDoesNotCount) {
 
 // Nor does it take a place from those behind it.
 TEST_P(SubscriptionsUnderWayTest, OneThatIsRefusedFillsNoLimit) {
+  FakeFeed feed;
   World world(1, "[limits]\nclient_subscriptions = 1", GetParam());
-  FakeFeed feed(&world, 0);
+  feed.Attach(&world, 0);
   FakeClient& subscriber = world.Connect(GetParam() - 1);
   subscriber.Send(Command({"SUBSCRIBE", "a"}) + Command({"SUBSCRIBE", "b"}));
   world.Run();
