@@ -32,6 +32,14 @@ bool TakeUnclean(ShardRecord* record, std::string* error) {
   return true;
 }
 
+// Its owner leaves it in order, and may have written since it took it from one that had not: a copy
+// that was equal then need not be any more.
+void LeaveClean(ShardRecord* record) {
+  for (CopyInfo& copy : record->info.copies) {
+    if (copy.cause == StaleCause::kNotClean) copy.cause = StaleCause::kNotCleanBefore;
+  }
+}
+
 }  // namespace
 
 FleetMember::FleetMember(Registers* registers, OwnLife::Options options, Hooks hooks)
@@ -203,7 +211,11 @@ void FleetMember::Give(const std::string& shard, uint64_t epoch, bool clean) {
           *error = "it is not this member's";
           return false;
         }
-        if (!clean && !TakeUnclean(record, error)) return false;
+        if (clean) {
+          LeaveClean(record);
+        } else if (!TakeUnclean(record, error)) {
+          return false;
+        }
         std::string to = record->next;
         const FleetView::Member* next = view_.FindMember(to);
         if (next == nullptr || next->life.ended || next->life.draining) {

@@ -58,6 +58,28 @@ TEST(FleetMember, WhoDiesIsReplacedWithItsReplicasStale) {
   }
 }
 
+// A copy that was equal when an owner died is not known to be once the next one has served.
+TEST(FleetMember, WhoGetsAShardInOrderKnowsNotWhatWasWrittenSinceADeath) {
+  World world(2, 2, 6);
+  world.Start(0);
+  ASSERT_TRUE(world.RunUntil([&] { return world.AllOwned(); }));
+  world.Kill(0);
+  world.Start(1);
+  ASSERT_TRUE(world.RunUntil([&] { return world.Loads()["m1"] == 6; }));
+  world.Start(0);
+  ASSERT_TRUE(world.RunUntil([&] { return world.Loads()["m0"] == 3; }));
+  world.RunFor(kLeaseMs);
+  size_t moved = 0;
+  for (const auto& [name, shard] : world.at(1).member->view().shards()) {
+    const bool is_moved = shard.record.owner == world.at(0).name;
+    moved += is_moved;
+    EXPECT_EQ(shard.record.info.copies[1].cause,
+              is_moved ? StaleCause::kNotCleanBefore : StaleCause::kNotClean)
+        << name;
+  }
+  EXPECT_EQ(moved, 3U);
+}
+
 TEST(FleetMember, WhoIsPausedHasLostItsShardsWhenItGoesOn) {
   World world(3, 2, 4);
   world.Start(0);
