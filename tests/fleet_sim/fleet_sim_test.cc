@@ -7,14 +7,10 @@
 #include <cstdlib>
 
 #include "tests/fleet_sim/fleet_world.h"
+#include "tests/setting.h"
 
 namespace gemel::fleet_sim {
 namespace {
-
-uint64_t Setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 unsigned long long Long(uint64_t value) { return value; }
 

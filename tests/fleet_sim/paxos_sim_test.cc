@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 
 #include "backend/paxos/paxos_registers.h"
 #include "tests/paxos_network.h"
+#include "tests/setting.h"
 
 namespace gemel::paxos_sim_test {
 namespace {
@@ -347,11 +347,6 @@ class Simulation {
   std::map<size_t, uint64_t> releases_;  // by node
   uint64_t overwritten_ = 0;
 };
-
-uint64_t Setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 TEST(PaxosSimulation, KeepsThePromises) {
   const uint64_t first = Setting("PAXOS_FIRST", 1);

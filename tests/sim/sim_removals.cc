@@ -1,8 +1,9 @@
 #include "tests/sim/sim_removals.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
+
+#include "tests/setting.h"
 
 namespace gemel::sim {
 
@@ -32,9 +33,7 @@ void RemovalCounts::Add(const RemovalCounts& other) {
 }
 
 bool Removals::IsOn(uint64_t seed) {
-  const char* percent = std::getenv("SIM_REMOVALS");
-  return Loop(seed ^ kDice)
-      .Chance(percent == nullptr ? kShare : std::strtoull(percent, nullptr, 10));
+  return Loop(seed ^ kDice).Chance(Setting("SIM_REMOVALS", kShare));
 }
 
 bool Removals::MayGo(const std::string& key) {

@@ -6,15 +6,11 @@
 #include <cstdlib>
 
 #include "tests/sanitized.h"
+#include "tests/setting.h"
 #include "tests/sim/sim_world.h"
 
 namespace gemel::sim {
 namespace {
-
-uint64_t Setting(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 // What many runs did, and how long their clients waited.
 struct Coverage {

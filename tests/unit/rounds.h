@@ -4,14 +4,14 @@
 #define GEMEL_TESTS_UNIT_ROUNDS_H_
 
 #include <cstdint>
-#include <cstdlib>
+
+#include "tests/setting.h"
 
 namespace gemel {
 
 // GEMEL_ROUNDS times as many as usual, for a night's run.
 inline uint64_t Rounds(uint64_t usual) {
-  const char* times = std::getenv("GEMEL_ROUNDS");
-  return times == nullptr ? usual : usual * std::strtoull(times, nullptr, 10);
+  return usual * Setting("GEMEL_ROUNDS", 1);
 }
 
 }  // namespace gemel
