@@ -187,6 +187,8 @@ bool Aside::IsDoubtfulReply(uint32_t copy, const Reply& reply) {
   return parts_->reads->IsDoubtful(copy, reply);
 }
 
+bool Aside::MustWaitForAnother(uint32_t copy) { return parts_->reads->MustWait(copy); }
+
 const Link& Aside::MainLink(uint32_t copy) const { return parts_->copies->link(copy); }
 
 bool Aside::MaySideTakeLonger(const Link& link, uint64_t overdue_ms) {

@@ -28,6 +28,8 @@ class Aside : private SideReads::Host {
   void AddCopy(uint32_t copy, const LinkOptions& node);
   void RemoveCopy(uint32_t copy) { side_.StopLink(copy); }
   void SetOptions(uint32_t copy, const LinkOptions& node) { side_.SetOptions(copy, node); }
+  // Whoever waits for that node's answer on a side link waits for nothing.
+  void OnNodeDown(uint32_t copy, const std::string& why) { side_.OnNodeDown(copy, why); }
   void Tick(uint64_t now_ms, uint32_t random);
   void Stop();
   // Everything is over: what is here waits with what is held, whether it was sent or not.
@@ -92,6 +94,7 @@ class Aside : private SideReads::Host {
   int PickForSideRead(const Request& request, CopyMask tried) override;
   bool MaySendSideRead(const Request& request) override;
   bool IsDoubtfulReply(uint32_t copy, const Reply& reply) override;
+  bool MustWaitForAnother(uint32_t copy) override;
   const Link& MainLink(uint32_t copy) const override;
   bool MaySideTakeLonger(const Link& link, uint64_t overdue_ms) override;
   bool IsGone(uint32_t session) const override { return parts_->env->IsGone(session); }

@@ -30,6 +30,7 @@ bool Comparison::Begin(std::span<const CompareRead> reads, CopyMask copies, Comp
     op->item_kind = LinkItem::Kind::kCompare;
     op->pending = copies;
     op->repair_job = index;
+    op->repair_step = reads[index].brief ? kBrief : 0;
     op->database = reads[index].database;
     ForEachCopy(copies,
                 [&](uint32_t copy) { parts_->copies->link(copy).Send(op, reads[index].frame); });

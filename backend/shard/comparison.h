@@ -28,11 +28,15 @@ class CompareSink {
 struct CompareRead {
   std::string frame;
   uint8_t database = 0;
+  bool brief = false;  // soon done whatever the key holds, though the command's row does not say so
 };
 
 // Logic only, the shard's thread.
 class Comparison {
  public:
+  // repair_step of the op of one that is brief.
+  static constexpr uint8_t kBrief = 1;
+
   explicit Comparison(ShardParts* parts) : parts_(parts) {}
 
   // Every copy that is in sync can be asked now, all at the same point of the order.

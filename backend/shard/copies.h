@@ -80,6 +80,8 @@ class Copies {
   CopyMask targets() const { return stages_.targets(); }
   // The link is up, and the node is the process that it should be.
   CopyMask up() const { return connected_ & ~stages_.replaced(); }
+  // In sync as far as is durable, and known here to lack something, or not known not to.
+  CopyMask unsure() const { return stages_.doubtful() & ~stages_.replaced(); }
   bool IsUp(uint32_t copy) const { return (up() & Bit(copy)) != 0; }
   // Those of them to which something can be sent, whatever process each is.
   CopyMask Reachable(CopyMask copies) const;

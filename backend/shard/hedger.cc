@@ -72,7 +72,7 @@ void Hedger::OnReply(uint32_t copy, Hedge* hedge, const Reply& reply, std::strin
   Request* request = hedge->request;
   if (request != nullptr && parts_->reads->IsDoubtful(copy, reply)) {
     if (hedge->pending != 0) return;  // the other one is still to answer
-    if (parts_->reads->Retry(request, frame)) request = nullptr;
+    if (parts_->reads->AskAgain(copy, request, frame)) request = nullptr;
   }
   const bool won = copy != hedge->first;
   hedge->request = nullptr;

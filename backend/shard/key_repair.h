@@ -65,6 +65,11 @@ class KeyRepair {
     }
     return false;
   }
+  // visit(key, targets) for each that is being repaired.
+  template <typename Visit>
+  void ForEachUnderWay(Visit visit) const {
+    for (const auto& [id, job] : jobs_) visit(job.key, job.targets);
+  }
   bool IsLocked(std::string_view key) const { return LockOn(key) != kNoJob; }
   // The job that has locked the key, or kNoJob; and whether that is still under way.
   uint32_t LockOn(std::string_view key) const {

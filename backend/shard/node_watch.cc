@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backend/shard/aside.h"
+#include "backend/shard/comparison.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
 #include "backend/shard/hedger.h"
@@ -92,7 +93,7 @@ void NodeWatch::OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms) {
   const NodeHealth before = nodes_[copy]->detector.health();
   const NodeHealth after = Judge(copy, probe, began_ms);
   if (after == before) return;
-  Link& link = parts_->copies->link(copy);
+  const Link& link = parts_->copies->link(copy);
   if (!parts_->copies->info(copy).drained()) {
     parts_->Note(after == NodeHealth::kDown ? NoteLevel::kWarn : NoteLevel::kInfo,
                  "node " + link.name() + " is " + std::string(NodeHealthName(after)));
@@ -102,11 +103,11 @@ void NodeWatch::OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms) {
   // resync.
   const bool patient =
       probe == ProbeOutcome::kTimeout && !parts_->copies->InSync(copy) && link.line().empty();
-  if (after == NodeHealth::kDown && link.up() && !patient) {
-    link.Fail("the node does not answer its health checks");
-  } else {
-    parts_->roles->Reconcile();
+  const bool was_up = link.up();
+  if (after == NodeHealth::kDown && !patient) {
+    EndLinks(copy, "the node does not answer its health checks");
   }
+  if (!was_up || link.up()) parts_->roles->Reconcile();
 }
 
 bool NodeWatch::TakeProbeWish(uint32_t copy) {
@@ -240,13 +241,20 @@ uint64_t NodeWatch::PatienceWith(uint32_t index, uint64_t now_ms) {
 }
 
 void NodeWatch::GiveUp(uint32_t copy) {
-  Link& link = parts_->copies->link(copy);
+  const Link& link = parts_->copies->link(copy);
   nodes_[copy]->detector.OnHang(parts_->env->NowMs());
   const std::string silence = std::to_string(nodes_[copy]->hang.silent_ms()) + " ms";
   parts_->Note(
       NoteLevel::kWarn,
       "node " + link.name() + " is down: no answer to requests and health checks for " + silence);
-  link.Fail("the node hangs: no answer to requests and health checks for " + silence);
+  EndLinks(copy, "the node hangs: no answer to requests and health checks for " + silence);
+}
+
+// The main one first, which may be why the others are asked no more.
+void NodeWatch::EndLinks(uint32_t copy, const std::string& why) {
+  Link& link = parts_->copies->link(copy);
+  if (link.up()) link.Fail(why);
+  parts_->aside->OnNodeDown(copy, why);
 }
 
 NodeWatch::Work NodeWatch::WorkOf(uint32_t copy) {
@@ -289,6 +297,10 @@ NodeWatch::Work NodeWatch::WorkIn(const Link& link, size_t first) {
     if (item->item_kind == LinkItem::Kind::kRemoval) return true;
     if (item->item_kind == LinkItem::Kind::kRepair &&
         parts_->way_back->repairs().IsShort(*static_cast<Op*>(item))) {
+      return true;
+    }
+    if (item->item_kind == LinkItem::Kind::kCompare &&
+        static_cast<Op*>(item)->repair_step == Comparison::kBrief) {
       return true;
     }
     const CommandRow* row = frame_.SplitWithRow(frame);

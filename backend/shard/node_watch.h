@@ -97,6 +97,7 @@ class NodeWatch {
   Work WorkIn(const Link& link, size_t first);
   bool HasScript(const Link& link);
   void GiveUp(uint32_t copy);
+  void EndLinks(uint32_t copy, const std::string& why);
 
   ShardParts* parts_;
   std::vector<std::unique_ptr<Node>> nodes_;  // by copy

@@ -111,9 +111,21 @@ bool ReadPath::Retry(Request* request, std::string_view frame) {
   return true;
 }
 
+bool ReadPath::AskAgain(uint32_t copy, Request* request, std::string_view frame) {
+  if (Retry(request, frame)) return true;
+  if (!MustWait(copy) || IsAtMostOnce(*request)) return false;
+  if (request->cursors) frame = cursors_.FromStart(frame);
+  parts_->hold->TakeBack(request, frame, parts_->env->NowMs());
+  return true;
+}
+
+bool ReadPath::MustWait(uint32_t copy) const {
+  return !parts_->copies->Serves(copy) && parts_->roles->Hopeful();
+}
+
 void ReadPath::OnReply(const Link& link, Request* request, const Reply& reply,
                        std::string_view frame) {
-  if (IsDoubtful(link.index(), reply) && Retry(request, frame)) [[unlikely]]
+  if (IsDoubtful(link.index(), reply) && AskAgain(link.index(), request, frame)) [[unlikely]]
     return;
   if (link.end().rest_unread) [[unlikely]]
     parts_->aside->LearnFromRefusal(link.index(), reply.bytes, frame);

@@ -98,6 +98,12 @@ class ReadPath {
   bool IsDoubtful(uint32_t copy, const Reply& reply) const;
   // Sends a read to another copy; false if there is none that it was not sent to.
   bool Retry(Request* request, std::string_view frame);
+  // What that copy answered to it is doubtful. True: another one is asked, or it waits until one
+  // can be; the request is no more the caller's. False: the answer is better than none.
+  bool AskAgain(uint32_t copy, Request* request, std::string_view frame);
+  // The copy is not to be read, for it may lack a write that a client has sent before its read, and
+  // one may be before long.
+  bool MustWait(uint32_t copy) const;
 
  private:
   // The short way of it: nobody is silent, and the primary serves.

@@ -9,7 +9,6 @@
 #include "backend/resp/resp_writer.h"
 #include "backend/shard/copies.h"
 #include "backend/shard/first_writes.h"
-#include "backend/shard/hold.h"
 #include "backend/shard/journals.h"
 #include "backend/shard/refusals.h"
 #include "backend/shard/scan_copies.h"
@@ -17,6 +16,7 @@
 #include "backend/shard/tracked_keys.h"
 #include "backend/shard/watches.h"
 #include "backend/shard/way_back.h"
+#include "backend/shard/write_path.h"
 
 namespace gemel {
 
@@ -25,14 +25,13 @@ namespace {
 // Single keys are recorded as long as something was removed so lately.
 constexpr uint64_t kRecordMs = 10 * 1000;
 constexpr size_t kDeleteBatch = 128;
-constexpr size_t kMaxWhilePaused = 100 * 1000;
 
 }  // namespace
 
 void Removals::Tick(uint64_t now_ms, uint32_t random) {
   feeds_.Tick(now_ms, random);
   if (recent_.recording() && now_ms >= heard_ms_ + kRecordMs) recent_.End();
-  if (!parts_->hold->paused()) while_paused_.clear();
+  paused_.Tick();
   feeds_.StepBarrier();
   OnRemovedEnd();
 }
@@ -43,17 +42,20 @@ void Removals::OnMainUp(uint32_t copy) {
 }
 
 void Removals::OnMissed(uint32_t copy) {
-  const std::string& node = parts_->copies->info(copy).node;
   const CopyMask in_sync = parts_->copies->in_sync();
   if ((in_sync & Bit(copy)) == 0) {
     CopyWhole(Bit(copy));
+    paused_.OnMissed(copy);
     return;
   }
   CopyWhole(~in_sync);
   // Also for one that is being copied just now, and comes in sync before long.
-  if (parts_->copies->members() > 1) {
-    Audit("node " + node + " has evicted keys while its notifications were not heard");
-  }
+  if (parts_->copies->members() > 1) AuditMissed(copy);
+}
+
+void Removals::AuditMissed(uint32_t copy) {
+  Audit("node " + parts_->copies->info(copy).node +
+        " has evicted keys while its notifications were not heard");
 }
 
 // The journals of these copies are worth nothing.
@@ -147,9 +149,7 @@ void Removals::OnRemoved(uint32_t copy, std::string_view key, bool evicted) {
   const bool joins =
       parts_->copies->Is(copy, CopyStage::kJoining) && !parts_->journals->Has(copy, key);
   if (!joins) Miss(Bit(copy) & parts_->journals->known(), key);
-  if (parts_->hold->paused() && while_paused_.size() < kMaxWhilePaused) {
-    while_paused_.emplace_back(copy, key);
-  }
+  paused_.OnRemoved(copy, key);
   if (!parts_->copies->InSync(copy) && !joins) {
     // It may have removed what its repair had just brought.
     if (parts_->way_back->repairs().IsLocked(key)) gone_again_[std::string(key)] |= Bit(copy);
@@ -254,6 +254,7 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
       op->item_kind = LinkItem::Kind::kRemoval;
       op->database = database;
       op->repair_step = 0;
+      op->generation = parts_->writes->generations().Begin();
       parts_->roles->OnOverwritten(copy);
       parts_->copies->link(copy).Send(op, frame);
     });
@@ -266,6 +267,12 @@ void Removals::OnReply(uint32_t copy, const Op& op, std::string_view reply,
     doubts_.OnReply(copy, op, reply, frame);
     return;
   }
+  OnDeleted(copy, op, reply, frame);
+  EndOf(op);
+}
+
+void Removals::OnDeleted(uint32_t copy, const Op& op, std::string_view reply,
+                         std::string_view frame) {
   if (reply[0] != '-') return;
   parts_->journals->RecordKeys(Bit(copy), frame, op.database);
   const CopyMask others = parts_->copies->in_sync() & ~Bit(copy);
@@ -288,6 +295,13 @@ void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
   }
   parts_->journals->RecordKeys(Bit(copy), frame, op.database);
   if (parts_->copies->InSync(copy)) DoubtAll(copy, op.database, frame);
+  EndOf(op);
+}
+
+void Removals::EndOf(const Op& deletion) {
+  WriteGenerations& generations = parts_->writes->generations();
+  generations.End(deletion.generation);
+  generations.TellIfDrained();
 }
 
 void Removals::Doubt(std::string_view key, const KeyDoubts::Cause& cause) {
@@ -317,26 +331,23 @@ void Removals::DeleteEverywhere(const std::string& key) {
   Delete(up, {key});
   Miss(parts_->journals->known() & ~up, key);
   recent_.Add(key);
+  paused_.OnMadeEqual(key);
   recent_.NoteTold(key, up);  // as of a repair: nobody has anything of before
   if (!parts_->tracked->idle()) parts_->tracked->OnChanged(key);
 }
 
+void Removals::OnWritten(CopyMask copies, const std::string& key) {
+  if ((copies & parts_->copies->in_sync()) != 0) paused_.OnMadeEqual(key);
+}
+
 void Removals::OnRoles() {
   doubts_.OnRoles();
-  const uint32_t primary = parts_->copies->primary();
   const CopyMask entered = parts_->copies->in_sync() & ~was_in_sync_;
   // What an audit has still to find may be wrong there, too, and is in no journal.
   const CopyMask left = was_in_sync_ & ~parts_->copies->in_sync();
   if (left != 0 && audit_due_ && audit_due_()) CopyWhole(left);
-  was_in_sync_ = parts_->copies->in_sync();
-  if (entered != 0 && !while_paused_.empty()) {
-    // Some may have been written again by what was sent before the pause.
-    for (const auto& [on, key] : while_paused_) {
-      if (!parts_->copies->InSync(on)) continue;
-      Doubt(key, {(entered & Bit(on)) != 0 ? on : primary, 0, true, false});
-    }
-    while_paused_.clear();
-  }
+  const CopyMask before = std::exchange(was_in_sync_, parts_->copies->in_sync());
+  paused_.OnEntered(entered, before);
   doubts_.Resolve();
 }
 

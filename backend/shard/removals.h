@@ -36,6 +36,7 @@
 #include "backend/removals/recent_writes.h"
 #include "backend/shard/frame_keys.h"
 #include "backend/shard/key_doubts.h"
+#include "backend/shard/pause_journal.h"
 #include "backend/shard/removal_feeds.h"
 #include "backend/shard/shard_parts.h"
 
@@ -44,7 +45,8 @@ namespace gemel {
 // Logic only, the shard's thread.
 class Removals {
  public:
-  explicit Removals(ShardParts* parts) : parts_(parts), feeds_(parts), doubts_(parts) {}
+  explicit Removals(ShardParts* parts)
+      : parts_(parts), feeds_(parts), doubts_(parts), paused_(parts) {}
 
   RemovalFeeds& feeds() { return feeds_; }
   KeyDoubts& doubts() { return doubts_; }
@@ -115,10 +117,15 @@ class Removals {
   bool IsLocked(std::string_view key) const;
   // On every copy that can be reached; the others have it in their journals.
   void DeleteEverywhere(const std::string& key);
+  // These copies in sync were written to for a repair of the key, which they may have otherwise now
+  // than a copy that is not in sync yet.
+  void OnWritten(CopyMask copies, const std::string& key);
   // Those of these copies that have a journal may have the key wrong.
   void Miss(CopyMask copies, std::string_view key);
   // It cannot be known which keys are wrong: all are to be compared.
   void Audit(const std::string& why);
+  // For what that copy, which is in sync, has evicted while nobody was told.
+  void AuditMissed(uint32_t copy);
   // The key is in doubt, and so is what that may have spread to.
   void Doubt(std::string_view key, const KeyDoubts::Cause& cause);
   // A repair of the key ended on these copies: on which of them, that are not in sync, it was
@@ -136,19 +143,21 @@ class Removals {
   bool IsKnownToBeGone(uint32_t copy, std::string_view key) const;
   void DoubtAll(uint32_t copy, uint8_t database, std::string_view frame);
   void Flush();
+  // Who waits for the writes in flight waits for that, too.
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
+  void OnDeleted(uint32_t copy, const Op& op, std::string_view reply, std::string_view frame);
+  void EndOf(const Op& deletion);
   void CopyWhole(CopyMask copies);
 
   ShardParts* parts_;
   RemovalFeeds feeds_;
   KeyDoubts doubts_;
   RecentWrites recent_;
+  PauseJournal paused_;
   uint64_t heard_ms_ = 0;  // when something was removed last
   // Told since the last Flush, and on which copies it is gone.
   std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_;
   std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_again_;  // TakeGoneAgain
-  // What went while writes were paused: for a copy that comes in sync meanwhile.
-  std::vector<std::pair<uint32_t, std::string>> while_paused_;
   CopyMask was_in_sync_ = 0;
   std::function<void(const std::string&)> audit_;
   std::function<bool()> audit_due_;

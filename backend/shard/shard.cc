@@ -300,6 +300,12 @@ void Shard::SetOptions(const ShardOptions& options) {
   Refresh();
 }
 
+// What a copy that was replaced has, its run_id says to whoever comes.
+bool Shard::Quiet() const {
+  return writes_.Quiet() && copies_.unsure() == 0 && removals_.doubts().empty() &&
+         !way_back_.repairs().Concerns(copies_.in_sync());
+}
+
 bool Shard::Idle() const {
   if (!Quiet() || !hold_.empty() || !aside_.empty() || !way_back_.NothingLocked() ||
       !control_.idle() || !audience_.NoneWaits()) {

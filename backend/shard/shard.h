@@ -133,8 +133,10 @@ class Shard : private ShardCenter {
   void Read(bool keys, ShardReadings* readings) const { ReadShard(parts_, keys, readings); }
   // Bytes of replies that may be outstanding on a link.
   uint64_t reply_room() const { return aside_.reply_room(); }
-  // Every write that was sent has been answered by every copy that it went to.
-  bool Quiet() const { return writes_.Quiet(); }
+  // The copies in sync are equal, and whoever serves next may take them for that: every write that
+  // was sent has been answered by every copy that it went to, and nothing that one of them may lack
+  // is still to be made good, or to be said durably.
+  bool Quiet() const;
   // Nothing at all is in flight or held.
   bool Idle() const;
   // Empty; or what is true of its state that never may be.

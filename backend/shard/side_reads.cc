@@ -43,6 +43,8 @@ void SideReads::StopLink(uint32_t copy) {
   lane.stopping = lane.started = false;
 }
 
+void SideReads::OnNodeDown(uint32_t copy, const std::string& why) { lanes_[copy]->link->Fail(why); }
+
 void SideReads::Add(Request* request, uint32_t ends, uint64_t bytes, uint64_t now_ms) {
   now_ms_ = std::max(now_ms_, now_ms);
   request->OwnFrame();
@@ -203,7 +205,8 @@ void SideReads::OnLinkReply(Link* link, LinkItem* item, const Reply& reply, std:
   }
   Request* request = entry->request;
   if (host_->IsDoubtfulReply(link->index(), reply) &&
-      host_->PickForSideRead(*request, request->tried) >= 0) {
+      (host_->PickForSideRead(*request, request->tried) >= 0 ||
+       host_->MustWaitForAnother(link->index()))) {
     entry->copy = -1;
     Step();
     return;

@@ -45,6 +45,8 @@ class SideReads : private LinkOwner {
     virtual bool MaySendSideRead(const Request& request) = 0;
     // The copy is in doubt, or says that it cannot answer now.
     virtual bool IsDoubtfulReply(uint32_t copy, const Reply& reply) = 0;
+    // What it answers may be old, and somebody may answer soon.
+    virtual bool MustWaitForAnother(uint32_t copy) = 0;
     virtual const Link& MainLink(uint32_t copy) const = 0;
     // See LinkOwner::MayTakeLonger.
     virtual bool MaySideTakeLonger(const Link& link, uint64_t overdue_ms) = 0;
@@ -82,6 +84,8 @@ class SideReads : private LinkOwner {
   void SetOptions(uint32_t copy, LinkOptions options);
   // The copy is removed.
   void StopLink(uint32_t copy);
+  // The copy's node is down: what was sent to it there is asked again elsewhere, at once.
+  void OnNodeDown(uint32_t copy, const std::string& why);
   // False where side links have no transport.
   bool usable(uint32_t copy) const {
     return copy < lanes_.size() && lanes_[copy] != nullptr && lanes_[copy]->link->has_transport();

@@ -17,7 +17,7 @@ void UvWorker::Drain(uint64_t deadline_ms, std::function<void()> drained) {
 }
 
 void UvWorker::CheckDrained(uint64_t now_ms) {
-  const bool busy = !sessions_.empty() || !shards_.AllHeard();
+  const bool busy = !sessions_.empty() || !shards_.AllHeard() || !shards_.Quiet();
   const Draining::Step step = draining_.Next(now_ms, busy);
   if (step == Draining::Step::kServe) return;
   sessions_.Drain();

@@ -78,7 +78,15 @@ class FleetingKey {
   bool Seen(const SimOp& write, const SimOp& read) const {
     if (!write.is_conditional) return Before(write, read);
     if (!options_.all_acks && !options_.all_told) return false;  // by a copy that nobody asks
+    if (!options_.all_acks && MayBeUnheard(write)) return false;
     return write.outcome == Outcome::kOk && write.ended_us < read.invoked_us;
+  }
+  // A copy had removed what the others had, and did not tell yet what it removes.
+  bool MayBeUnheard(const SimOp& write) const {
+    return std::any_of(removals_.begin(), removals_.end(), [&](const Removal& removal) {
+      return removal.told_us == UINT64_MAX && removal.at_us <= write.ended_us &&
+             write.invoked_us <= removal.at_us + kMadeGoodUs;
+    });
   }
   bool OldIsRight(const SimOp& read) const {
     return (!options_.all_acks && options_.data_lost) ||

@@ -42,7 +42,7 @@ bool Lives::Busy(std::map<Shard*, uint64_t>* heard) const {
     for (uint32_t copy = 0; copy < shard->copy_count(); ++copy) {
       busy |= !shard->link(copy)->line().empty();
     }
-    busy |= !shard->removals().AllHeard(&(*heard)[shard]);
+    busy |= !shard->removals().AllHeard(&(*heard)[shard]) || !shard->Quiet();
   }
   return busy;
 }

@@ -102,6 +102,8 @@ std::string Node::Answer(const ConnectionPtr& connection, const std::vector<std:
   if (args[0] == "SELECT" && std::stoul(args[1]) < kind_.databases && !refused) {
     connection->database = static_cast<uint8_t>(std::stoul(args[1]));
   }
+  connection->select_refused |= args[0] == "SELECT" && refused;
+  lenient_ = connection->select_refused;
   return args[0] == "CLIENT" && !refused ? ClientCommand(connection, args)
                                          : Execute(args, connection->database);
 }
@@ -125,6 +127,7 @@ std::string Node::InMulti(const ConnectionPtr& connection, const std::vector<std
     return error.empty() ? Simple("QUEUED") : error;
   }
   connection->multi = false;
+  lenient_ = false;
   if (connection->aborted || condition_.Refuses("EXEC")) {
     return "-EXECABORT Transaction discarded\r\n";
   }
@@ -241,7 +244,9 @@ std::string Node::ClientCommand(const ConnectionPtr& connection,
   return Integer(wire_.EndClient(args[3]));
 }
 
+// The link finds out where a SELECT was refused, and takes no reply that came from behind it.
 void Node::CheckDatabase(const std::vector<std::string>& args, uint8_t database) {
+  if (lenient_ && !KeyCommands::IsWrite(args[0])) return;
   static const CommandTable table(ModuleCommands());
   const std::vector<std::string_view> words(args.begin(), args.end());
   const CommandRow* row = table.Find(words);
@@ -319,7 +324,12 @@ std::string Node::ReplicaOf(const std::vector<std::string>& args) {
 
 void Node::Control(const std::vector<std::string>& args,
                    std::function<void(const std::string&)> done) {
-  wire_.Control([this, args] { return Execute(args); }, std::move(done));
+  wire_.Control(
+      [this, args] {
+        lenient_ = false;
+        return Execute(args);
+      },
+      std::move(done));
 }
 
 }  // namespace gemel::sim

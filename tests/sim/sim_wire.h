@@ -25,6 +25,7 @@ struct Connection {
   std::string name;              // and what the client calls it
   bool resp3 = false;            // what it is answered in
   uint8_t database = 0;          // that it has selected
+  bool select_refused = false;   // once: what came behind it may have come to another database
   uint64_t last_arrival_us = 0;  // at the node
   std::string in;                // at the node: a command that is not whole yet
   bool multi = false;            // between MULTI and EXEC,

@@ -91,6 +91,24 @@ TEST_F(ShardHealthTest, ALongWriteThatOthersHaveDoneIsGivenTheWholeTimeout) {
   }
 }
 
+// An audit must not make the end of a node last longer.
+TEST_F(ShardHealthTest, WhatAComparisonKnowsToBeBriefIsNotWaitedForAnyLonger) {
+  class Sink : public CompareSink {
+    void OnCompareReply(uint32_t, uint32_t, std::string_view) override {}
+    void OnCompareEnd(bool) override {}
+  };
+  for (const bool brief : {true, false}) {
+    Sink sink;
+    MakeUp(2);
+    const CompareRead read{Command({"MEMORY", "USAGE", "k"}), 0, brief};
+    ASSERT_TRUE(shard_->ports().audit.Compare({&read, 1}, Bit(0) | Bit(1), &sink));
+    Reply(0, ":100\r\n");
+    const uint64_t took_ms = UntilDown(1, 1000);
+    EXPECT_EQ(took_ms < 250, brief) << took_ms;
+    RunEdits();
+  }
+}
+
 TEST_F(ShardHealthTest, ALongReadIsWaitedForUntilTheRequestTimeout) {
   const std::string large(20000, 'x');
   for (const auto& command : Commands{{"KEYS", "*"},

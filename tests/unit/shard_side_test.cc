@@ -74,6 +74,31 @@ TEST_F(ShardSideTest, SuspectsGoAloneAtFirst) {
   EXPECT_EQ(Sent(1), Command({"SET", "f", "7"}));
 }
 
+// Its death may be noticed by the health checks alone.
+TEST_F(ShardSideTest, WhatIsOnTheSideLinkOfANodeThatIsDownIsAskedElsewhere) {
+  for (const bool main_is_up : {true, false}) {
+    SCOPED_TRACE(main_is_up);
+    sides_.clear();
+    Begin(3);
+    Asked* read = Ask({"GET", "a"}, 7);
+    Sent(0);
+    Lose(0);
+    RunEdits();
+    ASSERT_EQ(Durable().primary, 1u);
+    SideUp(1);
+    EXPECT_EQ(SentAside(1), Command({"GET", "a"}));
+    if (!main_is_up) Lose(1);
+    shard_->nodes().OnProbe(1, ProbeOutcome::kHardError, now_ms_ += 1);
+    EXPECT_FALSE(shard_->side_link(1)->up());
+    RunEdits();
+    ASSERT_EQ(Durable().primary, 2u);
+    SideUp(2);
+    EXPECT_EQ(SentAside(2), Command({"GET", "a"}));
+    ReplyAside(2, "$1\r\n1\r\n");
+    EXPECT_EQ(read->told, "$1\r\n1\r\n");
+  }
+}
+
 TEST_F(ShardSideTest, TheOneThatEndsConnectionsIsRefused) {
   Begin(2);
   Asked* good = Ask({"GET", "good"}, 1);
