@@ -34,9 +34,11 @@ void DifferingWrites::Await(Op* op, std::string_view key) {
 void DifferingWrites::OnSource(std::string_view key, uint32_t copy) {
   for (Write& write : writes_) {
     if (std::find(write.keys.begin(), write.keys.end(), key) == write.keys.end()) continue;
-    for (const Other& other : write.others) {
-      if ((other.copies & Bit(copy)) != 0) write.op->KeepReply(Reply{other.reply, nullptr});
-    }
+    const auto other =
+        std::find_if(write.others.begin(), write.others.end(),
+                     [copy](const Other& one) { return (one.copies & Bit(copy)) != 0; });
+    if (other == write.others.end()) continue;
+    write.op->KeepReply(Reply{other->reply, nullptr});
     write.others.clear();
   }
 }

@@ -22,7 +22,9 @@ class DifferingWrites {
   void Keep(const Op* op, CopyMask copies, std::string_view reply);
   // That key of it is made equal; the client's answer waits for it.
   void Await(Op* op, std::string_view key);
-  // The key is made equal from that copy: what it answered is what the op keeps from now on.
+  // The key is made equal from that copy: what it answered is what the op keeps from now on. (Of a
+  // write of several keys the first word of another copy than the primary counts: the keys that are
+  // made equal from the primary were mostly equal before.)
   void OnSource(std::string_view key, uint32_t copy);
   // The key is equal. Calls settled(op) for each write that waits for no other.
   template <typename Settled>

@@ -1,5 +1,6 @@
 #include "tests/sim/sim_operator.h"
 
+#include <memory>
 #include <utility>
 
 namespace gemel::sim {
@@ -32,12 +33,14 @@ void Operator::OrderOnNode(size_t index) {
 // An order may be refused, and one that was given up may still take effect.
 void Operator::UndrainUntilDone(size_t index) {
   schedule_->Begin();
+  auto refused = std::make_shared<bool>(false);  // the drain itself may be under way
   if (SimProxy* proxy = lives_->serving(); proxy != nullptr) {
     if (SimShard* shard = proxy->Find(scene_->fleet.ShardOf(index)); shard != nullptr) {
-      proxy->orders().Order(shard, "UNDRAIN", scene_->fleet.at(index), [](bool) {});
+      proxy->orders().Order(shard, "UNDRAIN", scene_->fleet.at(index),
+                            [refused](bool ok) { *refused = !ok; });
     }
   }
-  scene_->loop.After(100000, [this, index] {
+  scene_->loop.After(100000, [this, index, refused] {
     schedule_->Over();
     SimProxy* proxy = lives_->awake();
     if (proxy == nullptr) {
@@ -47,7 +50,7 @@ void Operator::UndrainUntilDone(size_t index) {
     SimShard* shard = proxy->Find(scene_->fleet.ShardOf(index));
     if (shard == nullptr) return;
     const CopyInfo* copy = scene_->fleet.DurableCopy(index);
-    if (shard->shard()->ports().resync.editing() ||
+    if (*refused || shard->shard()->ports().resync.editing() ||
         (copy != nullptr && copy->drained_by == DrainedBy::kOperator)) {
       UndrainUntilDone(index);
     }

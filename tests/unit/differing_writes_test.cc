@@ -37,6 +37,18 @@ TEST(DifferingWrites, TheReplyOfTheSourceIsKept) {
   EXPECT_EQ(op.reply(), ":2\r\n") << "the first one counts";
 }
 
+// One of the keys was gone on a copy, and the other one equal on all.
+TEST(DifferingWrites, OfSeveralKeysTheOneThatAnotherCopyHasRightCounts) {
+  DifferingWrites writes;
+  Answered op(":0\r\n");
+  writes.Keep(&op, Bit(1), ":1\r\n");
+  writes.Await(&op, "a");
+  writes.Await(&op, "b");
+  writes.OnSource("a", 0);
+  writes.OnSource("b", 1);
+  EXPECT_EQ(op.reply(), ":1\r\n");
+}
+
 TEST(DifferingWrites, ThePrimarysIsKeptIfThatIsTheSource) {
   DifferingWrites writes;
   Answered op(":0\r\n");
