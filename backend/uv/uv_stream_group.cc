@@ -1,5 +1,7 @@
 #include "backend/uv/uv_stream_group.h"
 
+#include <algorithm>
+
 #include "backend/bytes/budget.h"
 #include "backend/uv/uv_stream.h"
 
@@ -8,9 +10,9 @@ namespace gemel {
 UvStreamGroup::UvStreamGroup(uv_loop_t* loop)
     : loop_(loop), buffers_(std::make_unique_for_overwrite<char[]>(kStride * SocketBatch::kMax)) {}
 
-size_t UvStreamGroup::TakeSome(Line* line, size_t* next) {
+size_t UvStreamGroup::TakeSome(Line* line, size_t* next, size_t most) {
   size_t count = 0;
-  for (; *next < line->size() && count < SocketBatch::kMax; ++*next) {
+  for (; *next < line->size() && count < most; ++*next) {
     if ((*line)[*next] != nullptr) places_[count++] = *next;
   }
   return count;
@@ -19,7 +21,7 @@ size_t UvStreamGroup::TakeSome(Line* line, size_t* next) {
 // A stream that is closed while others are told what they got has left the line.
 void UvStreamGroup::ReceiveAll() {
   for (size_t next = 0; next < readable_.size();) {
-    size_t count = TakeSome(&readable_, &next);
+    size_t count = TakeSome(&readable_, &next, SocketBatch::kMax);
     for (size_t i = 0; i < count; ++i) {
       iovec& place = parts_[i][0];
       char* const shared = buffers_.get() + i * kStride;
@@ -46,9 +48,13 @@ void UvStreamGroup::ReceiveAll() {
   readable_.clear();
 }
 
+// Few at first, then as many again as have gone: whoever gets the first ones can go on, on another
+// core, while the rest is sent. (All at once, one call of some 100 us, cost a twentieth of the
+// throughput of clients that send one request at a time; few each time cost CPU where many wait.)
 void UvStreamGroup::SendAll() {
   for (size_t next = 0; next < to_send_.size();) {
-    const size_t count = TakeSome(&to_send_, &next);
+    const size_t most = std::clamp(next, kSendFirst, SocketBatch::kMax);
+    const size_t count = TakeSome(&to_send_, &next, most);
     size_t bytes[SocketBatch::kMax];
     for (size_t i = 0; i < count; ++i) {
       SocketOp& op = ops_[i];

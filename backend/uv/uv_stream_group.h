@@ -55,6 +55,7 @@ class UvStreamGroup {
   // has not been read would be told again.
   static constexpr size_t kReadNow = 512;
   static constexpr size_t kPartsOfSend = 16;
+  static constexpr size_t kSendFirst = 4;
   static constexpr size_t kBuffer = 64 * 1024;
   // Not a power of two, or the buffers would get in each other's way in the cache.
   static constexpr size_t kStride = kBuffer + 4096 + 192;
@@ -69,8 +70,8 @@ class UvStreamGroup {
     if (*at != kNowhere) (*line)[*at] = nullptr;
     *at = kNowhere;
   }
-  // Takes the next streams of the line from *next on, as many as go at once.
-  size_t TakeSome(Line* line, size_t* next);
+  // Takes the next streams of the line from *next on, `most` of them.
+  size_t TakeSome(Line* line, size_t* next, size_t most);
 
   uv_loop_t* loop_;
   SocketBatch batch_;
