@@ -70,6 +70,7 @@ void Departure::Tick(uint64_t now_ms) {
 // A copy that went away may lack what was lost on the way to it, and have what another one lacks:
 // that would be made good when it is back, and nobody knows of it elsewhere.
 bool Departure::AllAreThere() const {
+  if (parts_->copies->unsure() != 0) return false;
   for (uint32_t i = 0; i < parts_->copies->count(); ++i) {
     const Link& link = parts_->copies->link(i);
     if ((parts_->copies->in_sync() & Bit(i)) != 0 && link.was_up() && !link.up()) return false;

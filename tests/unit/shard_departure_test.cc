@@ -119,6 +119,22 @@ TEST_F(DepartureTest, WithBothLinksLostNothingIsInFlightAndTheShardIsNotClean) {
   EXPECT_FALSE(shard_->GiveBack());
 }
 
+// It is there, and lacks a write, which could not be said durably.
+TEST_F(DepartureTest, WithACopyThatRefusedAWriteTheShardIsNotClean) {
+  base_.wait_ms = 200;
+  Begin();
+  Asked* set = Ask({"SET", "k", "v"});
+  Reply(0, "+OK\r\n");
+  Reply(1, "-READONLY a replica\r\n");
+  RunEdits(false);
+  Pass(300);
+  RunEdits(false);
+  EXPECT_TRUE(set->told.starts_with("-CLUSTERDOWN")) << set->told;
+  BeginMove();
+  EXPECT_TRUE(Drained()) << "nothing is in flight";
+  EXPECT_FALSE(shard_->GiveBack());
+}
+
 TEST_F(DepartureTest, ANodeThatHangsIsNotWaitedForForEver) {
   base_.wait_ms = 200;
   Begin();
