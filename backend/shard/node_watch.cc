@@ -103,11 +103,10 @@ void NodeWatch::OnProbe(uint32_t copy, ProbeOutcome probe, uint64_t began_ms) {
   // resync.
   const bool patient =
       probe == ProbeOutcome::kTimeout && !parts_->copies->InSync(copy) && link.line().empty();
-  const bool was_up = link.up();
   if (after == NodeHealth::kDown && !patient) {
     EndLinks(copy, "the node does not answer its health checks");
   }
-  if (!was_up || link.up()) parts_->roles->Reconcile();
+  parts_->roles->Reconcile();
 }
 
 bool NodeWatch::TakeProbeWish(uint32_t copy) {
@@ -250,7 +249,7 @@ void NodeWatch::GiveUp(uint32_t copy) {
   EndLinks(copy, "the node hangs: no answer to requests and health checks for " + silence);
 }
 
-// The main one first, which may be why the others are asked no more.
+// The main one first: what the side link gives back must not come to this copy again.
 void NodeWatch::EndLinks(uint32_t copy, const std::string& why) {
   Link& link = parts_->copies->link(copy);
   if (link.up()) link.Fail(why);

@@ -44,22 +44,18 @@ void PauseJournal::OnEntered(CopyMask entered, CopyMask before) {
   if (std::exchange(too_many_, false)) {
     removals.Audit("very many keys changed while writes were paused");
   }
+  std::vector<Change> changes = std::exchange(changes_, {});
+  parts_->way_back->repairs().ForEachUnderWay([&](const std::string& key, CopyMask targets) {
+    if ((entered & ~targets) != 0 && (targets & before) != 0) changes.push_back({kAll, key});
+  });
   // What is removed has mostly been written before the pause, and is gone on one copy alone.
-  for (const Change& change : std::exchange(changes_, {})) {
-    const bool by_who_entered = change.copy != kAll && (entered & Bit(change.copy)) != 0;
+  for (const Change& change : changes) {
     if (change.copy == kAll) {
       removals.Doubt(change.key, {copies.primary(), before & copies.in_sync(), false, false});
     } else if (copies.InSync(change.copy)) {
+      const bool by_who_entered = (entered & Bit(change.copy)) != 0;
       removals.Doubt(change.key, {by_who_entered ? change.copy : copies.primary(), 0, true, false});
     }
-  }
-  // Nor has it been a target of these.
-  std::vector<std::string> keys;
-  parts_->way_back->repairs().ForEachUnderWay([&](const std::string& key, CopyMask targets) {
-    if ((entered & ~targets) != 0 && (targets & before) != 0) keys.push_back(key);
-  });
-  for (const std::string& key : keys) {
-    removals.Doubt(key, {copies.primary(), before & copies.in_sync(), false, false});
   }
 }
 

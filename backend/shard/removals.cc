@@ -255,6 +255,7 @@ void Removals::Delete(CopyMask copies, const std::vector<std::string_view>& keys
       op->database = database;
       op->repair_step = 0;
       op->generation = parts_->writes->generations().Begin();
+      ++deletions_;
       parts_->roles->OnOverwritten(copy);
       parts_->copies->link(copy).Send(op, frame);
     });
@@ -301,6 +302,7 @@ void Removals::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
 void Removals::EndOf(const Op& deletion) {
   WriteGenerations& generations = parts_->writes->generations();
   generations.End(deletion.generation);
+  --deletions_;
   generations.TellIfDrained();
 }
 
@@ -334,10 +336,6 @@ void Removals::DeleteEverywhere(const std::string& key) {
   paused_.OnMadeEqual(key);
   recent_.NoteTold(key, up);  // as of a repair: nobody has anything of before
   if (!parts_->tracked->idle()) parts_->tracked->OnChanged(key);
-}
-
-void Removals::OnWritten(CopyMask copies, const std::string& key) {
-  if ((copies & parts_->copies->in_sync()) != 0) paused_.OnMadeEqual(key);
 }
 
 void Removals::OnRoles() {

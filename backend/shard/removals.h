@@ -66,6 +66,9 @@ class Removals {
   // are in reach had removed by then is heard of, and what follows from that was sent, and no key
   // is in doubt.
   bool AllHeard(uint64_t* ticket);
+  // Deletions that the copies have not answered: who waits for all that is in flight
+  // (WriteGenerations) waits for them, too.
+  uint64_t deletions_in_flight() const { return deletions_; }
   void Trim() { frame_.Trim(); }
 
   // --- what is written ---
@@ -117,9 +120,9 @@ class Removals {
   bool IsLocked(std::string_view key) const;
   // On every copy that can be reached; the others have it in their journals.
   void DeleteEverywhere(const std::string& key);
-  // These copies in sync were written to for a repair of the key, which they may have otherwise now
-  // than a copy that is not in sync yet.
-  void OnWritten(CopyMask copies, const std::string& key);
+  // A copy in sync was written to for a repair of the key, which it may have otherwise now than one
+  // that is not in sync yet.
+  void OnWritten(const std::string& key) { paused_.OnMadeEqual(key); }
   // Those of these copies that have a journal may have the key wrong.
   void Miss(CopyMask copies, std::string_view key);
   // It cannot be known which keys are wrong: all are to be compared.
@@ -143,7 +146,6 @@ class Removals {
   bool IsKnownToBeGone(uint32_t copy, std::string_view key) const;
   void DoubtAll(uint32_t copy, uint8_t database, std::string_view frame);
   void Flush();
-  // Who waits for the writes in flight waits for that, too.
   void Delete(CopyMask copies, const std::vector<std::string_view>& keys);
   void OnDeleted(uint32_t copy, const Op& op, std::string_view reply, std::string_view frame);
   void EndOf(const Op& deletion);
@@ -154,7 +156,8 @@ class Removals {
   KeyDoubts doubts_;
   RecentWrites recent_;
   PauseJournal paused_;
-  uint64_t heard_ms_ = 0;  // when something was removed last
+  uint64_t deletions_ = 0;  // in flight
+  uint64_t heard_ms_ = 0;   // when something was removed last
   // Told since the last Flush, and on which copies it is gone.
   std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_;
   std::unordered_map<std::string, CopyMask, Hash, std::equal_to<>> gone_again_;  // TakeGoneAgain

@@ -244,8 +244,10 @@ uint64_t WayBack::ConnectionOf(uint32_t copy) const {
 
 void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
   if (copies != 0) ++repaired_;
-  if ((copies & parts_->copies->in_sync()) != 0) parts_->tracked->OnRepaired(key);
-  parts_->removals->OnWritten(copies, key);
+  if ((copies & parts_->copies->in_sync()) != 0) {
+    parts_->tracked->OnRepaired(key);
+    parts_->removals->OnWritten(key);
+  }
   KeyIsClean(key, copies & ~parts_->removals->TakeGoneAgain(key, copies));
   parts_->removals->doubts().OnRepaired(key);
   if (!repair_.IsLocked(key) && !parts_->removals->doubts().Has(key)) {
@@ -260,7 +262,7 @@ void WayBack::OnKeyRepaired(const std::string& key, CopyMask copies) {
 void WayBack::OnKeyNotRepaired(const std::string& key, CopyMask copies, const std::string& why,
                                bool too_big) {
   // On some it may have been.
-  parts_->removals->OnWritten(parts_->copies->in_sync(), key);
+  parts_->removals->OnWritten(key);
   if (parts_->removals->doubts().OnNotRepaired(key, why)) return;
   ForEachCopy(copies, [&](uint32_t copy) {
     // Not every repair follows a write that has been recorded: the audit's does not.

@@ -110,7 +110,9 @@ class WritePath {
   WaitingWrites& waiting() { return waiting_; }
   // All that are in flight wait for a copy that missed them.
   bool AllWait() const { return in_flight() == waiting_.size(); }
-  uint64_t in_flight() const { return generations_.in_flight(); }
+  uint64_t in_flight() const {
+    return generations_.in_flight() - parts_->removals->deletions_in_flight();
+  }
   WriteGenerations& generations() { return generations_; }
   // Since the shard was made.
   uint64_t sent() const { return sent_; }

@@ -70,7 +70,7 @@ class UvStreamGroup {
     if (*at != kNowhere) (*line)[*at] = nullptr;
     *at = kNowhere;
   }
-  // Takes the next streams of the line from *next on, `most` of them.
+  // Takes the next streams of the line from *next on, at most so many.
   size_t TakeSome(Line* line, size_t* next, size_t most);
 
   uv_loop_t* loop_;

@@ -360,6 +360,27 @@ TEST_F(RemovalsTest, ADeletionThatIsLostMakesTheKeyDoubtful) {
   EXPECT_EQ(edits_, "");
 }
 
+// Where many keys go there is always one.
+TEST_F(RemovalsTest, ADeletionInFlightKeepsNobodyFromBeingMendedInPlace) {
+  base_.grace_ms = 400;
+  Begin(3);
+  Record();
+  Ask({"SET", "k", "v"});
+  Lose(1);
+  Reply(0, "+OK\r\n");
+  Reply(2, "+OK\r\n");
+  Sent(0);
+  Tell(2, {"gone"}, "evicted");
+  EXPECT_EQ(Sent(0), Command({"DEL", "gone"}));
+  Up(1, "r1");
+  Pass(20);
+  EXPECT_EQ(edits_, "");
+  const std::string asked = Sent(0);
+  for (const char* key : {"k", "gone"}) {  // what it missed while it was away, too
+    EXPECT_NE(asked.find(Command({"MEMORY", "USAGE", key})), std::string::npos) << key;
+  }
+}
+
 TEST_F(RemovalsTest, ARefusedDeletionCostsTheCopyItsPlace) {
   Begin(2);
   Record();
