@@ -63,10 +63,10 @@ class UvWorker : private WorkerRequestHandler {
     std::atomic<uint32_t> room_for_clients{UINT32_MAX};
     std::atomic<uint64_t> next_session{1};
     GoneSessions gone_sessions;
-    // Of a hand-over: workers that have brought back who had subscribed to something. Counts the
-    // one that asks, and waits for the others; for a second at most.
-    std::atomic<uint32_t> subscribers_back{0};
-    void AwaitSubscribers();
+    // Of a hand-over: workers that have brought back who had subscribed to something, or monitors.
+    // Counts the one that asks, and waits for the others; for a second at most.
+    std::atomic<uint32_t> listeners_back{0};
+    void AwaitListeners();
   };
 
   // What is in effect: a config, and what was made of it. One at a time on all workers.

@@ -85,9 +85,9 @@ void UvWorker::EndHandOver() {
   sessions_.EndHandOver();
 }
 
-void UvWorker::Shared::AwaitSubscribers() {
-  subscribers_back.fetch_add(1);
-  for (int ms = 0; ms < 1000 && subscribers_back.load() < workers.size(); ++ms) {
+void UvWorker::Shared::AwaitListeners() {
+  listeners_back.fetch_add(1);
+  for (int ms = 0; ms < 1000 && listeners_back.load() < workers.size(); ++ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -99,13 +99,15 @@ void UvWorker::TakeOver() {
   if (inherited.pause_left_ms > 0) {
     context.pause.Begin(context.now_ms + inherited.pause_left_ms, inherited.pause_all);
   }
-  // First who has subscribed, at all workers: what the rest writes and publishes is told to them.
-  for (const bool subscribers : {true, false}) {
+  // First who has subscribed or monitors, at all workers: what the rest asks, writes and publishes
+  // is told to them.
+  for (const bool listening : {true, false}) {
     for (auto& [socket, session] : inherited.sessions) {
-      if (session.subscriptions.empty() == subscribers) continue;
+      const bool listens = session.client.monitors || !session.subscriptions.empty();
+      if (listens != listening) continue;
       sessions_.TakeOver(std::move(socket), session, inherited.told);
     }
-    if (subscribers && inherited.handed) shared_->AwaitSubscribers();
+    if (listening && inherited.handed) shared_->AwaitListeners();
   }
 }
 

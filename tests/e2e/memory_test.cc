@@ -171,7 +171,8 @@ TEST(Memory, RepliesThatAreNotTakenCount) {
   // Of what each may have for itself, all of them would have more than what is for all.
   Crowd nodes(&cluster, 24, Repeat(Encode({"GET", "big"}), 100));
   EXPECT_LT(nodes.Push(), before + SmallMost());
-  Crowd own(&cluster, 24, Repeat(Encode({"INFO", "server"}) + Encode({"COMMAND"}), 1000));
+  // Replies that take long to make (COMMAND) would have those behind them wait on a slow machine.
+  Crowd own(&cluster, 24, Repeat(Encode({"INFO", "server"}) + Encode({"PROXY", "HELP"}), 1000));
   EXPECT_LT(own.Push(), before + SmallMost());
   EXPECT_EQ(cluster.Connect()("SET", "k", "v"), "OK");
   EXPECT_EQ(cluster.Connect()("GET", "big"), std::string(kMb, 'v'));
@@ -273,7 +274,11 @@ TEST(Memory, IsGivenBack) {
     return now <= fresh + fresh / 2;
   })) << now
       << " bytes, fresh: " << fresh;
-  EXPECT_LT(Number(cluster.Connect(), "buffered_bytes"), kMb);
+  // Clients that have left are noticed one by one.
+  EXPECT_TRUE(Eventually([&] {
+    now = Number(cluster.Connect(), "buffered_bytes");
+    return now < kMb;
+  })) << now;
 }
 
 // A client may write all that it has to ask before it reads anything.
