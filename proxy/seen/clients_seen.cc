@@ -43,11 +43,16 @@ void ClientsSeen::NoteLatency(const CommandRow& row, uint64_t took_us, const Tim
 // Where there is no memory it is not noted: the client has its answer all the same.
 void ClientsSeen::NoteSlow(const CommandRow& row, uint64_t took_us, std::string args,
                            const Who& who, const AwayTime& away) try {
-  const int64_t unix_s = UnixUs() / 1000000;
   const TimeSplit split = SplitTime(took_us, away);
   if (tracer_.looks() && (row.flags & kCmdAdmin) == 0) Trace(row, args, took_us, split, who);
-  NoteLatency(row, took_us, split, unix_s);
+  if (took_us >= latency_from_us_) NoteLatency(row, took_us, split, UnixUs() / 1000000);
   if (took_us < log_from_us_ || (row.flags & kCmdSkipSlowlog) != 0) return;
+  if (!log_room_.Has(1)) {
+    ++not_logged_;
+    return;
+  }
+  log_room_.Take(1);
+  const int64_t unix_s = UnixUs() / 1000000;
   SlowLog::Entry entry;
   entry.unix_s = unix_s;
   entry.took_us = took_us;
@@ -55,7 +60,7 @@ void ClientsSeen::NoteSlow(const CommandRow& row, uint64_t took_us, std::string 
   entry.args = std::move(args);
   entry.peer = who.peer;
   entry.name = who.name;
-  shared_.slow_log->Add(std::move(entry), log_most_);
+  shared_.slow_log->Add(std::move(entry), log_most_, std::exchange(not_logged_, 0));
 } catch (const std::bad_alloc&) {
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "backend/command/command_table.h"
+#include "backend/pace/token_bucket.h"
 #include "config/config.h"
 #include "proxy/seen/command_stats.h"
 #include "proxy/seen/error_counts.h"
@@ -40,11 +41,14 @@ class ClientsSeen {
 
   // `table`: of the pools; outlives it.
   ClientsSeen(Shared shared, const CommandTable& table)
-      : shared_(std::move(shared)), tracer_(shared_.traces), commands_(table) {}
+      : shared_(std::move(shared)), tracer_(shared_.traces), commands_(table) {
+    RefillLog(0);
+  }
 
   void SetOptions(const PoolConfig& config);
   // To be called often. `commands`: how many there were in all.
-  void OnTick(uint64_t commands) {
+  void OnTick(uint64_t now_ms, uint64_t commands) {
+    RefillLog(now_ms);
     tracer_.set_commands(commands);
     if (tracer_.Tick()) SetSlow();
   }
@@ -54,11 +58,14 @@ class ClientsSeen {
   bool IsSlow(uint64_t took_us) const { return took_us >= slow_from_us_; }
   // May the slow log want to know what was asked?
   bool keeps_args() const { return log_from_us_ != kNever || tracer_.looks(); }
+  // Does anybody want to know what was asked that took long, or is it one of a flood?
+  bool WantsSlowArgs() const { return log_room_.Has(1) || tracer_.looks(); }
   // One was carried out.
   void OnDone(const CommandRow& row, uint64_t took_us) { commands_.Add(row, took_us, tracking_); }
 
   // --- on the longer ways ---
-  // It took long: `args` is an array of RESP (shown_args.h), `away` how long a node had it.
+  // It took long: `args` is an array of RESP (shown_args.h; not looked at unless WantsSlowArgs),
+  // `away` how long a node had it.
   void NoteSlow(const CommandRow& row, uint64_t took_us, std::string args, const Who& who,
                 const AwayTime& away = {});
   void OnRejected(const CommandRow& row) { commands_.AddRejected(row); }
@@ -80,7 +87,13 @@ class ClientsSeen {
 
  private:
   static constexpr uint64_t kNever = ~uint64_t{0};
+  // So many go into the slow log a second, and the rest only takes its ids: where all are slow, as
+  // behind a client that sends thousands at once, to note each would make all of them slower.
+  static constexpr double kLogged = 10'000;
 
+  void RefillLog(uint64_t now_ms) {
+    log_room_.Refill(now_ms, kLogged, kLogged, ~uint64_t{0}, kLogged);
+  }
   void SetSlow();
   void Trace(const CommandRow& row, const std::string& args, uint64_t took_us,
              const TimeSplit& split, const Who& who);
@@ -92,6 +105,8 @@ class ClientsSeen {
   uint64_t log_from_us_ = kNever;
   uint64_t latency_from_us_ = kNever;
   size_t log_most_ = 0;
+  TokenBucket log_room_;
+  uint64_t not_logged_ = 0;  // since the last that was
   bool tracking_ = true;
   CommandStats commands_;
   ErrorCounts errors_;

@@ -7,9 +7,10 @@
 
 namespace gemel {
 
-void SlowLog::Add(Entry entry, size_t most) {
+void SlowLog::Add(Entry entry, size_t most, uint64_t others) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  entry.id = next_id_++;
+  entry.id = next_id_ + others;
+  next_id_ = entry.id + 1;
   entries_.push_front(std::move(entry));
   while (entries_.size() > most) entries_.pop_back();
 }

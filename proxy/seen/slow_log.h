@@ -26,8 +26,9 @@ class SlowLog {
     TimeSplit split = {};
   };
 
-  // It is given its id. The oldest go, until there are no more than that.
-  void Add(Entry entry, size_t most);
+  // It is given its id, behind those of `others` that are not kept. The oldest go, until there are
+  // no more than `most`.
+  void Add(Entry entry, size_t most, uint64_t others = 0);
   size_t size() const;
   void Reset();
   // Appends the reply to SLOWLOG GET: so many, the newest first.

@@ -22,7 +22,7 @@ class WorkerSeen {
 
   // To be called often.
   void OnTick(uint64_t now_ms) {
-    clients.OnTick(stats_->commands.Get());
+    clients.OnTick(now_ms, stats_->commands.Get());
     if (!commands_.Sample(now_ms, stats_->commands.Get())) return;
     input_.Sample(now_ms, stats_->input_bytes.Get());
     output_.Sample(now_ms, stats_->output_bytes.Get());

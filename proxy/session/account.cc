@@ -51,7 +51,9 @@ void Account::CountApart(const Request& request, std::string_view reply, uint64_
 // Where there is no memory it is not noted: the client has its answer all the same.
 void Account::NoteSlow(const Request& request, const CommandRow& row, uint64_t took_us) try {
   std::string args;
-  if (request.noted && !request.extra->note.args.empty()) {
+  if (!context_->seen->WantsSlowArgs()) {
+    // one of a flood
+  } else if (request.noted && !request.extra->note.args.empty()) {
     args = request.extra->note.args.view();
   } else if (request.owns_frame()) {
     AppendShownFrame(&row, request.extra->owned.view(), &args);
@@ -73,6 +75,7 @@ AwayTime Account::AwayOf(const Request& request) const {
 void Account::KeepArgs(Request* request) try {
   const bool has_args = request->noted && !request->extra->note.args.empty();
   if (has_args || request->owns_frame() || !request->frame_good) return;
+  if (!context_->seen->WantsSlowArgs()) return;
   Note(request, request->noted ? request->extra->note.row : nullptr, request->frame);
 } catch (const std::bad_alloc&) {
 }

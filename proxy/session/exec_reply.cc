@@ -205,7 +205,7 @@ void ExecReply::Count(const QueuedBlock::Command& command, std::string_view repl
   if (failed) seen->OnFailed(row);
   if (!seen->IsSlow(took_us_)) return;
   std::string args;
-  AppendShownFrame(&row, block_->FrameOf(command), &args);
+  if (seen->WantsSlowArgs()) AppendShownFrame(&row, block_->FrameOf(command), &args);
   seen->NoteSlow(row, took_us_, std::move(args), session_->replies().account().who());
 }
 

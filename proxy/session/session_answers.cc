@@ -32,7 +32,7 @@ void SessionCommands::ReplyNow(std::string_view frame) {
     seen->users().OnDone(state_.access.account(), took_us, frame.size(), frame.starts_with('-'));
   if (seen->IsSlow(took_us)) [[unlikely]] {
     std::string args;
-    AppendShownArgs(&row, context_->args, &args);
+    if (seen->WantsSlowArgs()) AppendShownArgs(&row, context_->args, &args);
     seen->NoteSlow(row, took_us, std::move(args), replies_.account().who());
   }
   Tell(frame);

@@ -86,6 +86,23 @@ TEST_F(SessionSeen, RejectedAndFailed) {
   EXPECT_EQ(Of("set").calls, 0u);
 }
 
+TEST_F(SessionSeen, OfAFloodOfSlowOnesTheSlowLogCountsTheRest) {
+  Use();
+  FakeClient& client = world_->Connect();
+  for (int i = 0; i < 10'002; ++i) Take(client, {"SET", "k", std::to_string(i)}, 10000);
+  EXPECT_EQ(world_->slow_log.size(), 128u);
+  EXPECT_TRUE(LogHas({"SET", "k", "9999"}));
+  EXPECT_FALSE(LogHas({"SET", "k", "10001"}));
+  EXPECT_EQ(Of("set").calls, 10'002u);
+  // There is room again a moment later.
+  ClientsSeen* seen = world_->workers[0]->context.seen;
+  seen->OnTick(1'000'000, 0);
+  seen->OnTick(1'000'100, 0);
+  Take(client, {"SET", "k", "later"}, 10000);
+  EXPECT_TRUE(LogHas({"SET", "k", "later"}));
+  EXPECT_TRUE(Log().starts_with("*100\r\n*6\r\n:10002\r\n"));
+}
+
 TEST_F(SessionSeen, TheSlowLogHasWhatWasAsked) {
   Use();
   FakeClient& client = world_->Connect();
