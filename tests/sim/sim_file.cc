@@ -156,6 +156,10 @@ void ConfigFile::ChangeRing(ProxyOptions* config) {
 
 void ConfigFile::AddShard(ProxyOptions* config) {
   std::vector<Node*> free = FreeNodes(*config);
+  // While one thing is wrong an operator does not begin anew where it is.
+  if (scene_->plan.mode != Mode::kManyFaults) {
+    std::erase_if(free, [](const Node* node) { return !node->condition().healthy(); });
+  }
   const size_t count = std::min<size_t>(scene_->plan.copies, 2);
   if (free.size() < count || config->shards.size() >= 4) return;
   ShardSetup shard;
