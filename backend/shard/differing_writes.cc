@@ -28,18 +28,27 @@ void DifferingWrites::Keep(const Op* op, CopyMask copies, std::string_view reply
 void DifferingWrites::Await(Op* op, std::string_view key) {
   Write* write = Find(op);
   write->op = op;
-  write->keys.emplace_back(key);
+  write->keys.push_back({std::string(key)});
 }
 
 void DifferingWrites::OnSource(std::string_view key, uint32_t copy) {
   for (Write& write : writes_) {
-    if (std::find(write.keys.begin(), write.keys.end(), key) == write.keys.end()) continue;
+    const bool waits = std::any_of(write.keys.begin(), write.keys.end(), [key](const Key& one) {
+      return one.name == key && !one.decided;
+    });
+    if (!waits) continue;
     const auto other =
         std::find_if(write.others.begin(), write.others.end(),
                      [copy](const Other& one) { return (one.copies & Bit(copy)) != 0; });
     if (other == write.others.end()) continue;
     write.op->KeepReply(Reply{other->reply, nullptr});
     write.others.clear();
+  }
+}
+
+void DifferingWrites::OnEqual(std::string_view key) {
+  for (Write& write : writes_) {
+    for (Key& one : write.keys) one.decided |= one.name == key;
   }
 }
 

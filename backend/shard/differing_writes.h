@@ -26,11 +26,17 @@ class DifferingWrites {
   // write of several keys the first word of another copy than the primary counts: the keys that are
   // made equal from the primary were mostly equal before.)
   void OnSource(std::string_view key, uint32_t copy);
+  // Every copy has the key as its source has it: should it be made equal once more, for what a copy
+  // had removed of it before, that one's answer counts no more.
+  void OnEqual(std::string_view key);
   // The key is equal. Calls settled(op) for each write that waits for no other.
   template <typename Settled>
   void OnSettled(std::string_view key, Settled settled) {
     for (Write& write : writes_) {
-      if (std::erase(write.keys, key) > 0 && write.keys.empty()) settled(write.op);
+      if (std::erase_if(write.keys, [key](const Key& one) { return one.name == key; }) > 0 &&
+          write.keys.empty()) {
+        settled(write.op);
+      }
     }
   }
   // Some key of it is not equal yet.
@@ -49,11 +55,15 @@ class DifferingWrites {
     CopyMask copies = 0;
     std::string reply;
   };
+  struct Key {
+    std::string name;
+    bool decided = false;  // who has it right
+  };
   struct Write {
     const Op* of = nullptr;
     Op* op = nullptr;  // once it waits
     std::vector<Other> others;
-    std::vector<std::string> keys;  // that it waits for
+    std::vector<Key> keys;  // that it waits for
   };
 
   Write* Find(const Op* op);

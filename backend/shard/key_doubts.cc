@@ -280,6 +280,7 @@ void KeyDoubts::OnLost(uint32_t copy, const Op& op, std::string_view frame) {
 void KeyDoubts::OnRepaired(const std::string& key) {
   const auto repaired = repairing_.extract(key);
   const bool unseen = !repaired.empty();
+  if (unseen) parts_->writes->differing().OnEqual(key);
   const uint32_t primary = parts_->copies->primary();
   if (unseen && SourceOf(repaired.mapped().cause) == primary) {
     parts_->removals->NoteRight(primary, key);

@@ -184,6 +184,22 @@ TEST_F(DifferingWritesTest, ThePrimarysIfThatHas) {
   EXPECT_EQ(write->told, ":1\r\n");
 }
 
+// It expired there just as the repair came, and that is told while the repair is under way.
+TEST_F(DifferingWritesTest, ThePrimarysThoughACopyTellsWhatTheRepairReplaced) {
+  BeginSeenElsewhere(2);
+  Asked* write = Differ({1, 0});
+  Tell(0, {"a"});
+  ExpectRepairOnceHeard(0, "a");
+  Reply(0, "$3\r\nabc\r\n:-1\r\n");
+  EXPECT_EQ(Sent(1), Command({"RESTORE", "a", "0", "abc", "REPLACE"}));
+  Tell(1, {"a"});
+  Reply(1, "+OK\r\n");
+  EXPECT_EQ(write->told, "") << "it may be otherwise on that copy again";
+  ExpectRepairOnceHeard(1, "a");
+  MakeEqual(1);
+  EXPECT_EQ(write->told, ":1\r\n");
+}
+
 TEST_F(DifferingWritesTest, ThePrimarysIfItIsDeletedOnAll) {
   BeginSeenElsewhere(2);
   Asked* write = Differ({0, 1});
