@@ -68,8 +68,10 @@ void Comparison::EndOp(Op* op) {
   if (op->pending != 0) return;
   parts_->ops->Free(op);
   if (--left_ > 0) return;
+  // A copy that refused a write before it, or lost one, is otherwise than the rest until it leaves.
+  const bool sure = parts_->copies->in_sync() == parts_->copies->readable();
   if (CompareSink* sink = std::exchange(sink_, nullptr); sink != nullptr) {
-    sink->OnCompareEnd(!lost_);
+    sink->OnCompareEnd(sure && !lost_);
   }
 }
 

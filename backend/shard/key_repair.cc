@@ -16,12 +16,17 @@ namespace {
 constexpr size_t kMaxPayload = 64u << 20;
 // What it takes in memory, with which a server answers before, is mostly a few times its DUMP.
 constexpr int64_t kMaxMemory = int64_t{4} * kMaxPayload;
+// In pieces nothing is held up but the key itself.
+constexpr int64_t kMaxMemoryInPieces = int64_t{4} * kMaxMemory;
 // Keys of so much take a server more than a moment.
 constexpr int64_t kLarge = int64_t{1} << 20;
-// In pieces nothing is held up but the key itself.
 // More than the clocks of the nodes are apart.
 constexpr int64_t kSoonMs = 3000;
-constexpr int64_t kMaxMemoryInPieces = int64_t{4} * kMaxMemory;
+// What has so little left is waited for until it is gone, a round trip at a time. It would live on
+// the targets for as long as the repair takes to get there, and a write would find it there that
+// finds nothing on the source.
+constexpr int64_t kNowMs = 10;
+constexpr uint32_t kMostWaits = 1000;
 
 }  // namespace
 
@@ -170,6 +175,12 @@ void KeyRepair::OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view r
     return;
   }
   if (step == kExpiry && ExpiresSoon(expiry_ms) && host_->CanSendRepair(job->source)) {
+    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", KeyOf(job->key)}));
+    return;
+  }
+  if (step == kTtl && expiry_ms >= 0 && expiry_ms <= kNowMs && job->waits < kMostWaits &&
+      host_->CanSendRepair(job->source)) {
+    ++job->waits;
     Send(job, id, job->source, kTtl, CommandFrame({"PTTL", KeyOf(job->key)}));
     return;
   }

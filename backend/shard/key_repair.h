@@ -100,6 +100,7 @@ class KeyRepair {
     CopyMask waiting = 0;  // targets whose answer is still to come
     CopyMask failed = 0;
     uint32_t in_flight = 0;
+    uint32_t waits = 0;   // for it to expire, on the source
     bool broken = false;  // the source was lost
     bool too_big = false;
     std::string why;

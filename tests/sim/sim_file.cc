@@ -28,6 +28,14 @@ bool ConfigFile::OnTakenEffect(const ProxyOptions& next) {
   return ring_changed;
 }
 
+bool ConfigFile::AddsAShardThatIsNotWell(const ProxyOptions& next) const {
+  return std::any_of(next.shards.begin(), next.shards.end(), [this](const ShardSetup& shard) {
+    return in_effect_.Find(shard.name) == nullptr &&
+           std::any_of(shard.nodes.begin(), shard.nodes.end(),
+                       [](const Node* node) { return !node->condition().healthy(); });
+  });
+}
+
 void ConfigFile::OnRefused() {
   if (scene_->loop.Chance(50)) wanted_ = in_effect_;
 }
@@ -156,10 +164,6 @@ void ConfigFile::ChangeRing(ProxyOptions* config) {
 
 void ConfigFile::AddShard(ProxyOptions* config) {
   std::vector<Node*> free = FreeNodes(*config);
-  // While one thing is wrong an operator does not begin anew where it is.
-  if (scene_->plan.mode != Mode::kManyFaults) {
-    std::erase_if(free, [](const Node* node) { return !node->condition().healthy(); });
-  }
   const size_t count = std::min<size_t>(scene_->plan.copies, 2);
   if (free.size() < count || config->shards.size() >= 4) return;
   ShardSetup shard;

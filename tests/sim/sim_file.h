@@ -21,6 +21,8 @@ class ConfigFile {
   // Something else, as anybody might write it; or what was in effect before, if that is `reverse`d,
   // and then *back.
   ProxyOptions Next(bool reverse, bool* back);
+  // A shard that is not in effect has a node with which something is wrong just now.
+  bool AddsAShardThatIsNotWell(const ProxyOptions& next) const;
   // That is what it says from now on; it took effect: whether the ring is another; it was refused.
   void Write(const ProxyOptions& next) { wanted_ = next; }
   bool OnTakenEffect(const ProxyOptions& next);

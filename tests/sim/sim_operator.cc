@@ -63,6 +63,8 @@ void Operator::Reload(bool reverse) {
   Loop& loop = scene_->loop;
   bool back = false;
   const ProxyOptions next = file_->Next(reverse, &back);
+  // While one thing is wrong an operator does not begin anew where it is.
+  if (scene_->plan.mode != Mode::kManyFaults && file_->AddsAShardThatIsNotWell(next)) return;
   const bool force = scene_->plan.mode == Mode::kManyFaults && loop.Chance(10);
   std::string text = std::string("reload") + (back ? " (back)" : "") + (force ? " (FORCE)" : "");
   for (const ShardSetup& shard : next.shards) {

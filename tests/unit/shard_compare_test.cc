@@ -88,6 +88,22 @@ TEST(ShardCompare, SaysThatAnAnswerWasLost) {
             Bit(0) | Bit(1));  // reads alone are no reason to leave
 }
 
+// The other one has what that copy refused, and the comparison stands behind it on both.
+TEST(ShardCompare, BehindAWriteThatACopyRefusedNothingIsKnown) {
+  World world;
+  world.on_command = [&](uint32_t copy, const Words&) { return copy != 0; };
+  Sink sink(1);
+  world.Write("a", "1");
+  EXPECT_TRUE(world.shard->ports().audit.Compare(Frames({{"GET", "a"}}), Bit(0) | Bit(1), &sink));
+  world.Settle();
+  Answer(world.shard->link(0), "-READONLY You can't write against a read only replica.\r\n",
+         world.now_ms);
+  Answer(world.shard->link(0), "$-1\r\n", world.now_ms);
+  EXPECT_EQ(sink.ended, 1);
+  EXPECT_EQ(sink.replies[0], (Words{"$-1\r\n", "$1\r\n1\r\n"}));
+  EXPECT_FALSE(sink.known);
+}
+
 TEST(ShardCompare, OneAtATime) {
   World world;
   bool mute = true;
