@@ -99,8 +99,9 @@ class Node {
   uint64_t starts_ = 0;
   Keyspace::Snapshot saved_;
   bool in_exec_ = false;
-  bool lenient_ = false;  // a read may come to another database than its key's
-  uint64_t busy_us_ = 0;  // by the commands that it read just now
+  bool select_refused_ = false;  // on some connection
+  bool lenient_ = false;         // a read may come to another database than its key's
+  uint64_t busy_us_ = 0;         // by the commands that it read just now
   Condition condition_;
   Keyspace keys_;
   KeyCommands commands_;
