@@ -33,7 +33,7 @@ struct KeyVerdict {
 
 class KeyComparison : private CompareSink {
  public:
-  // `known` is false if a copy was lost on the way.
+  // `known` is false if a copy was lost on the way, or is in doubt at the end.
   using Done = std::function<void(bool known)>;
 
   // Values that take more memory than `max_value` bytes are compared by their length only.

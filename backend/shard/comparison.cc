@@ -14,7 +14,7 @@ namespace gemel {
 bool Comparison::CanBegin() const {
   const Copies& copies = *parts_->copies;
   return !parts_->roles->stopped() && !parts_->hold->paused() && !parts_->edits->editing() &&
-         !copies.losing() && copies.readable() != 0 && copies.in_sync() == copies.readable();
+         !copies.losing() && copies.readable() != 0 && copies.AllReadable();
 }
 
 bool Comparison::Begin(std::span<const CompareRead> reads, CopyMask copies, CompareSink* sink) {
@@ -69,7 +69,7 @@ void Comparison::EndOp(Op* op) {
   parts_->ops->Free(op);
   if (--left_ > 0) return;
   // A copy that refused a write before it, or lost one, is otherwise than the rest until it leaves.
-  const bool sure = parts_->copies->in_sync() == parts_->copies->readable();
+  const bool sure = parts_->copies->AllReadable();
   if (CompareSink* sink = std::exchange(sink_, nullptr); sink != nullptr) {
     sink->OnCompareEnd(sure && !lost_);
   }

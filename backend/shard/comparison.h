@@ -20,7 +20,7 @@ class CompareSink {
   virtual ~CompareSink() = default;
   // One copy's reply to the command at `index`; valid during the call.
   virtual void OnCompareReply(uint32_t index, uint32_t copy, std::string_view reply) = 0;
-  // All has come that will; `known`: nothing was lost.
+  // All has come that will; `known`: nothing was lost, and no copy in sync is in doubt now.
   virtual void OnCompareEnd(bool known) = 0;
 };
 

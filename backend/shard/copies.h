@@ -87,6 +87,8 @@ class Copies {
   CopyMask Reachable(CopyMask copies) const;
   // In sync, up and in no doubt: see ShardRoles::Derive, which alone sets it.
   CopyMask readable() const { return readable_; }
+  // Each that is in sync is.
+  bool AllReadable() const { return in_sync() == readable_; }
   bool Serves(uint32_t copy) const { return (readable_ & Bit(copy)) != 0; }
   void set_readable(CopyMask copies) { readable_ = copies; }
 

@@ -174,13 +174,10 @@ void KeyRepair::OnExpiry(Job* job, uint32_t id, uint8_t step, std::string_view r
     Close(id);
     return;
   }
-  if (step == kExpiry && ExpiresSoon(expiry_ms) && host_->CanSendRepair(job->source)) {
-    Send(job, id, job->source, kTtl, CommandFrame({"PTTL", KeyOf(job->key)}));
-    return;
-  }
-  if (step == kTtl && expiry_ms >= 0 && expiry_ms <= kNowMs && job->waits < kMostWaits &&
-      host_->CanSendRepair(job->source)) {
-    ++job->waits;
+  const bool ask = step == kExpiry
+                       ? ExpiresSoon(expiry_ms)
+                       : expiry_ms >= 0 && expiry_ms <= kNowMs && job->waits++ < kMostWaits;
+  if (ask && host_->CanSendRepair(job->source)) {
     Send(job, id, job->source, kTtl, CommandFrame({"PTTL", KeyOf(job->key)}));
     return;
   }

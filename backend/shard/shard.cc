@@ -222,8 +222,7 @@ void Shard::SubmitSlow(Request* request) {
 void Shard::Refresh() {
   copies_.set_readable(roles_.Readable());
   if (!writes_.waiting().empty() && !edits_.editing()) writes_.Settle();
-  if (writes_.waiting().empty() && copies_.in_sync() == copies_.readable())
-    journals_.ForgetSettled();
+  if (writes_.waiting().empty() && copies_.AllReadable()) journals_.ForgetSettled();
   open_ = false;
   if (!hold_.empty()) hold_.Release();
   open_ = hold_.CanWrite() && !hold_.leaving() && way_back_.NothingLocked() && first_.idle() &&

@@ -287,7 +287,7 @@ bool ShardRoles::PrimaryReady() {
 }
 
 bool ShardRoles::MayWrite() {
-  return parts_->edits->AllowWrites() && parts_->copies->in_sync() == parts_->copies->readable() &&
+  return parts_->edits->AllowWrites() && parts_->copies->AllReadable() &&
          !(parts_->copies->info().adopted && Starting());
 }
 

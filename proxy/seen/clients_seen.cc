@@ -29,8 +29,9 @@ void ClientsSeen::Trace(const CommandRow& row, const std::string& args, uint64_t
 }
 
 // Besides Redis's events the parts of what took long, each where it is long itself.
-void ClientsSeen::NoteLatency(const CommandRow& row, uint64_t took_us, const TimeSplit& split,
-                              int64_t unix_s) {
+void ClientsSeen::NoteLatency(const CommandRow& row, uint64_t took_us, const TimeSplit& split) {
+  if (took_us < latency_from_us_) return;
+  const int64_t unix_s = UnixUs() / 1000000;
   const auto note = [&](std::string_view event, uint64_t us) {
     if (us >= latency_from_us_) shared_.latency->Add(event, us / 1000, unix_s);
   };
@@ -40,28 +41,25 @@ void ClientsSeen::NoteLatency(const CommandRow& row, uint64_t took_us, const Tim
   note("at-the-node", split.node_us);
 }
 
-// Where there is no memory it is not noted: the client has its answer all the same.
-void ClientsSeen::NoteSlow(const CommandRow& row, uint64_t took_us, std::string args,
-                           const Who& who, const AwayTime& away) try {
+void ClientsSeen::NoteSlowArgs(const CommandRow& row, uint64_t took_us, std::string args,
+                               const Who& who, const AwayTime& away) {
   const TimeSplit split = SplitTime(took_us, away);
   if (tracer_.looks() && (row.flags & kCmdAdmin) == 0) Trace(row, args, took_us, split, who);
-  if (took_us >= latency_from_us_) NoteLatency(row, took_us, split, UnixUs() / 1000000);
+  NoteLatency(row, took_us, split);
   if (took_us < log_from_us_ || (row.flags & kCmdSkipSlowlog) != 0) return;
   if (!log_room_.Has(1)) {
     ++not_logged_;
     return;
   }
   log_room_.Take(1);
-  const int64_t unix_s = UnixUs() / 1000000;
   SlowLog::Entry entry;
-  entry.unix_s = unix_s;
+  entry.unix_s = UnixUs() / 1000000;
   entry.took_us = took_us;
   entry.split = split;
   entry.args = std::move(args);
   entry.peer = who.peer;
   entry.name = who.name;
   shared_.slow_log->Add(std::move(entry), log_most_, std::exchange(not_logged_, 0));
-} catch (const std::bad_alloc&) {
 }
 
 void ClientsSeen::Reset() {

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "backend/command/command_table.h"
 #include "backend/pace/token_bucket.h"
@@ -64,10 +66,17 @@ class ClientsSeen {
   void OnDone(const CommandRow& row, uint64_t took_us) { commands_.Add(row, took_us, tracking_); }
 
   // --- on the longer ways ---
-  // It took long: `args` is an array of RESP (shown_args.h; not looked at unless WantsSlowArgs),
-  // `away` how long a node had it.
-  void NoteSlow(const CommandRow& row, uint64_t took_us, std::string args, const Who& who,
-                const AwayTime& away = {});
+  // It took long, `away` of it at a node. `show(&args)` appends what was asked, an array of RESP
+  // (shown_args.h); it is not called where nobody wants to know. Where there is no memory it is not
+  // noted: the client has its answer all the same.
+  template <typename Show>
+  void NoteSlow(const CommandRow& row, uint64_t took_us, const Who& who, const AwayTime& away,
+                Show show) try {
+    std::string args;
+    if (WantsSlowArgs()) show(&args);
+    NoteSlowArgs(row, took_us, std::move(args), who, away);
+  } catch (const std::bad_alloc&) {
+  }
   void OnRejected(const CommandRow& row) { commands_.AddRejected(row); }
   void OnFailed(const CommandRow& row) { commands_.AddFailed(row); }
   void OnError(std::string_view error) { errors_.Add(error); }
@@ -95,9 +104,11 @@ class ClientsSeen {
     log_room_.Refill(now_ms, kLogged, kLogged, ~uint64_t{0}, kLogged);
   }
   void SetSlow();
+  void NoteSlowArgs(const CommandRow& row, uint64_t took_us, std::string args, const Who& who,
+                    const AwayTime& away);
   void Trace(const CommandRow& row, const std::string& args, uint64_t took_us,
              const TimeSplit& split, const Who& who);
-  void NoteLatency(const CommandRow& row, uint64_t took_us, const TimeSplit& split, int64_t unix_s);
+  void NoteLatency(const CommandRow& row, uint64_t took_us, const TimeSplit& split);
 
   Shared shared_;
   Tracer tracer_;

@@ -48,22 +48,19 @@ void Account::CountApart(const Request& request, std::string_view reply, uint64_
   if (!rejected) seen->shards().OnDone(request.shard, took_us);
 }
 
-// Where there is no memory it is not noted: the client has its answer all the same.
-void Account::NoteSlow(const Request& request, const CommandRow& row, uint64_t took_us) try {
-  std::string args;
-  if (!context_->seen->WantsSlowArgs()) {
-    // one of a flood
-  } else if (request.noted && !request.extra->note.args.empty()) {
-    args = request.extra->note.args.view();
-  } else if (request.owns_frame()) {
-    AppendShownFrame(&row, request.extra->owned.view(), &args);
-  } else if (request.frame_good) {
-    AppendShownFrame(&row, request.frame, &args);
-  } else {
-    AppendShownArgs(&row, {&row.name, 1}, &args);
-  }
-  context_->seen->NoteSlow(row, took_us, std::move(args), who(), AwayOf(request));
-} catch (const std::bad_alloc&) {
+void Account::NoteSlow(const Request& request, const CommandRow& row, uint64_t took_us) {
+  const auto show = [&](std::string* args) {
+    if (request.noted && !request.extra->note.args.empty()) {
+      *args = request.extra->note.args.view();
+    } else if (request.owns_frame()) {
+      AppendShownFrame(&row, request.extra->owned.view(), args);
+    } else if (request.frame_good) {
+      AppendShownFrame(&row, request.frame, args);
+    } else {
+      AppendShownArgs(&row, {&row.name, 1}, args);
+    }
+  };
+  context_->seen->NoteSlow(row, took_us, who(), AwayOf(request), show);
 }
 
 // Of what is answered at once the node that answers knows.

@@ -204,9 +204,9 @@ void ExecReply::Count(const QueuedBlock::Command& command, std::string_view repl
   seen->OnDone(row, took_us_ / block_->commands.size());
   if (failed) seen->OnFailed(row);
   if (!seen->IsSlow(took_us_)) return;
-  std::string args;
-  if (seen->WantsSlowArgs()) AppendShownFrame(&row, block_->FrameOf(command), &args);
-  seen->NoteSlow(row, took_us_, std::move(args), session_->replies().account().who());
+  seen->NoteSlow(row, took_us_, session_->replies().account().who(), {}, [&](std::string* args) {
+    AppendShownFrame(&row, block_->FrameOf(command), args);
+  });
 }
 
 void ExecReply::TellMonitors(const QueuedBlock::Command& command) {

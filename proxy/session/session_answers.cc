@@ -31,9 +31,8 @@ void SessionCommands::ReplyNow(std::string_view frame) {
   if (seen->shards().on()) [[unlikely]]
     seen->users().OnDone(state_.access.account(), took_us, frame.size(), frame.starts_with('-'));
   if (seen->IsSlow(took_us)) [[unlikely]] {
-    std::string args;
-    if (seen->WantsSlowArgs()) AppendShownArgs(&row, context_->args, &args);
-    seen->NoteSlow(row, took_us, std::move(args), replies_.account().who());
+    seen->NoteSlow(row, took_us, replies_.account().who(), {},
+                   [&](std::string* args) { AppendShownArgs(&row, context_->args, args); });
   }
   Tell(frame);
 }

@@ -103,7 +103,7 @@ std::string Node::Answer(const ConnectionPtr& connection, const std::vector<std:
     connection->database = static_cast<uint8_t>(std::stoul(args[1]));
   }
   connection->select_refused |= args[0] == "SELECT" && refused;
-  select_refused_ |= connection->select_refused;
+  if (args[0] == "SELECT" && refused) refused_in_.insert(connection->database);
   lenient_ = connection->select_refused;
   return args[0] == "CLIENT" && !refused ? ClientCommand(connection, args)
                                          : Execute(args, connection->database);
@@ -248,8 +248,8 @@ std::string Node::ClientCommand(const ConnectionPtr& connection,
 // The link finds out where a SELECT was refused, and takes no reply that came from behind it.
 void Node::CheckDatabase(const std::vector<std::string>& args, uint8_t database) {
   if (lenient_ && !KeyCommands::IsWrite(args[0])) return;
-  // What may have come to another database is made equal there, from the other copies.
-  if (select_refused_ && (args[0] == "RESTORE" || args[0] == "DEL")) return;
+  // What may have come to a database that was to be left is made equal there, from other copies.
+  if (refused_in_.contains(database) && (args[0] == "RESTORE" || args[0] == "DEL")) return;
   static const CommandTable table(ModuleCommands());
   const std::vector<std::string_view> words(args.begin(), args.end());
   const CommandRow* row = table.Find(words);

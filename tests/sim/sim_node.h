@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,9 +100,9 @@ class Node {
   uint64_t starts_ = 0;
   Keyspace::Snapshot saved_;
   bool in_exec_ = false;
-  bool select_refused_ = false;  // on some connection
-  bool lenient_ = false;         // a read may come to another database than its key's
-  uint64_t busy_us_ = 0;         // by the commands that it read just now
+  bool lenient_ = false;          // a read may come to another database than its key's
+  std::set<uint8_t> refused_in_;  // databases in which some connection was refused another
+  uint64_t busy_us_ = 0;          // by the commands that it read just now
   Condition condition_;
   Keyspace keys_;
   KeyCommands commands_;
