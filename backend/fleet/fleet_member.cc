@@ -155,7 +155,8 @@ void FleetMember::PlanAndAct() {
   const uint64_t life = life_.record().number;
   if (!change_.pending()) established_life_ = life;
   if (established_life_ != life) return;
-  const OwnerPlan plan = PlanOwners(view_, options_.name, Settled(hooks_.clock()));
+  const OwnerPlan plan =
+      PlanOwners(view_, options_.name, options_.lease_ms, Settled(hooks_.clock()));
   for (const std::string& shard : plan.claims) Claim(shard);
   if (change_.pending()) return;
   for (const OwnerPlan::Move& move : plan.moves) Move(move.shard, move.to);
@@ -216,12 +217,10 @@ void FleetMember::Give(const std::string& shard, uint64_t epoch, bool clean) {
         } else if (!TakeUnclean(record, error)) {
           return false;
         }
-        std::string to = record->next;
+        std::string to = NextOwner(view_, options_.name, record->next, options_.lease_ms);
+        // While the plan changes nobody gets what was not to be his before.
+        if (change_.pending() && to != record->next) to.clear();
         const FleetView::Member* next = view_.FindMember(to);
-        if (next == nullptr || next->life.ended || next->life.draining) {
-          to = change_.pending() ? std::string() : NextOwner(view_, options_.name);
-          next = view_.FindMember(to);
-        }
         // Nobody: then whoever comes first claims it, or this member itself.
         record->owner = to;
         record->owner_life = next == nullptr ? 0 : next->life.number;

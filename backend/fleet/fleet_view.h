@@ -57,6 +57,11 @@ class FleetView {
   // What is kept together besides, by the name of its register.
   const std::map<std::string, RegisterValue, std::less<>>& texts() const { return texts_; }
 
+  // No beat of it was seen for so long, though it was looked for: what was asked that long after
+  // the last one was seen still had that one.
+  bool SilentFor(const Member& member, uint64_t ms) const {
+    return listed_ms_ >= member.seen_ms + ms;
+  }
   // That life of the member goes on, as far as is known.
   bool Lives(std::string_view member, uint64_t number) const;
   // It may own shards: it lives, wants to, and serves by the plan in effect, or is about to.

@@ -16,8 +16,7 @@ OthersLives::OthersLives(Registers* registers, FleetView* view, std::string self
 
 void OthersLives::EndSilent() {
   for (const auto& [name, member] : view_->members()) {
-    // What was asked a lease after the last beat was seen still had that beat.
-    if (name == self_ || member.life.ended || view_->listed_ms() < member.seen_ms + lease_ms_ ||
+    if (name == self_ || member.life.ended || !view_->SilentFor(member, lease_ms_) ||
         !asking_.insert(name).second) {
       continue;
     }

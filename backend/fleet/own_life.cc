@@ -71,7 +71,7 @@ void OwnLife::TryToJoin(uint64_t now_ms) {
   next.number = 1;
   if (before != nullptr) {
     next.number = before->life.number + 1;
-    const bool silent = view_->listed_ms() >= before->seen_ms + options_.lease_ms;
+    const bool silent = view_->SilentFor(*before, options_.lease_ms);
     if (!before->life.ended && before->life.id != record_.id && !silent) {
       if (first_seen_beat_ == 0) first_seen_beat_ = before->life.beat;
       if (before->life.beat > first_seen_beat_ + 5 && !std::exchange(told_of_other_, true)) {

@@ -8,7 +8,7 @@ namespace gemel {
 namespace {
 
 struct Loads {
-  std::map<std::string, size_t> of;  // of those that may own
+  std::map<std::string, size_t, std::less<>> of;  // of those that may own
   bool any_free = false;
   size_t moving = 0;  // of `self`
 
@@ -23,10 +23,11 @@ struct Loads {
 };
 
 // A shard that moves counts as its next owner's.
-Loads LoadsOf(const FleetView& view, std::string_view self) {
+Loads LoadsOf(const FleetView& view, std::string_view self, uint32_t lease_ms) {
   Loads loads;
   for (const auto& [name, member] : view.members()) {
-    if (view.MayOwn(member.life)) loads.of[name] = 0;
+    const bool silent = name != self && view.SilentFor(member, lease_ms / 2);
+    if (!silent && view.MayOwn(member.life)) loads.of[name] = 0;
   }
   for (const auto& [name, shard] : view.shards()) {
     if (!shard.planned) continue;
@@ -45,9 +46,10 @@ Loads LoadsOf(const FleetView& view, std::string_view self) {
 
 }  // namespace
 
-OwnerPlan PlanOwners(const FleetView& view, std::string_view self, bool settled) {
+OwnerPlan PlanOwners(const FleetView& view, std::string_view self, uint32_t lease_ms,
+                     bool settled) {
   OwnerPlan plan;
-  Loads loads = LoadsOf(view, self);
+  Loads loads = LoadsOf(view, self, lease_ms);
   const bool any_free = loads.any_free;
   for (const auto& [name, shard] : view.shards()) {
     if (!shard.planned || !view.IsFree(shard.record)) continue;
@@ -85,8 +87,10 @@ OwnerPlan PlanOwners(const FleetView& view, std::string_view self, bool settled)
   return plan;
 }
 
-std::string NextOwner(const FleetView& view, std::string_view self) {
-  return LoadsOf(view, self).Least(self);
+std::string NextOwner(const FleetView& view, std::string_view self, std::string_view wanted,
+                      uint32_t lease_ms) {
+  const Loads loads = LoadsOf(view, self, lease_ms);
+  return loads.of.contains(wanted) ? std::string(wanted) : loads.Least(self);
 }
 
 }  // namespace gemel

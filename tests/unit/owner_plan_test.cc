@@ -1,0 +1,98 @@
+#include "backend/fleet/owner_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace gemel::owner_plan_test {
+
+constexpr uint32_t kLeaseMs = 500;
+
+// The members m0 to m2 and the shards s0 to s3 of nobody.
+class OwnerPlanTest : public ::testing::Test {
+ protected:
+  OwnerPlanTest() {
+    FleetRecord fleet;
+    for (int i = 0; i < 4; ++i) {
+      ShardInfo info;
+      info.name = "s" + std::to_string(i);
+      fleet.plan.topology.shards.push_back(info);
+    }
+    Put(std::string(kFleetRegister), EncodeFleet(fleet));
+    for (int i = 0; i < 3; ++i) Beat("m" + std::to_string(i));
+    Listed(1000);
+  }
+
+  void Put(const std::string& name, const std::string& text) {
+    std::string error;
+    EXPECT_TRUE(view_.OnText(name, {text, ++version_}, now_ms_, &error)) << error;
+  }
+  void Beat(const std::string& member) {
+    LifeRecord life;
+    life.number = 1;
+    life.id = member;
+    life.beat = ++version_;
+    life.route = view_.fleet()->plan.route;
+    view_.OnLife(member, life, version_, now_ms_);
+  }
+  void Listed(uint64_t now_ms) {
+    std::string error;
+    now_ms_ = now_ms;
+    view_.OnList({}, now_ms, now_ms, &error);
+  }
+  void Own(const std::string& shard, const std::string& member, const std::string& next = "") {
+    ShardRecord record = view_.FindShard(shard)->record;
+    record.owner = member;
+    record.owner_life = 1;
+    record.owner_life_id = member;
+    record.next = next;
+    view_.OnShard(record, ++version_);
+  }
+
+  FleetView view_;
+  uint64_t version_ = 0;
+  uint64_t now_ms_ = 1000;
+};
+
+TEST_F(OwnerPlanTest, FreeShardsGoToWhoHasTheFewest) {
+  Own("s0", "m0");
+  EXPECT_EQ(PlanOwners(view_, "m0", kLeaseMs, true).claims, std::vector<std::string>{"s3"});
+  EXPECT_EQ(PlanOwners(view_, "m1", kLeaseMs, true).claims, std::vector<std::string>{"s1"});
+  EXPECT_EQ(PlanOwners(view_, "m2", kLeaseMs, true).claims, std::vector<std::string>{"s2"});
+}
+
+TEST_F(OwnerPlanTest, WhoIsSilentGetsNoneThatIsFree) {
+  Listed(1200);
+  Beat("m1");
+  Listed(1000 + kLeaseMs / 2);
+  // m1 takes all: m0 and m2 have been silent for half a lease.
+  EXPECT_EQ(PlanOwners(view_, "m1", kLeaseMs, true).claims.size(), 4U);
+  // Whoever looks does not count itself as silent.
+  EXPECT_EQ(PlanOwners(view_, "m0", kLeaseMs, true).claims, (std::vector<std::string>{"s0", "s2"}));
+}
+
+TEST_F(OwnerPlanTest, WhoIsSilentGetsNoneForTheSakeOfBalanceNorOfWhoDrains) {
+  for (const char* shard : {"s0", "s1", "s2", "s3"}) Own(shard, "m0");
+  EXPECT_EQ(PlanOwners(view_, "m0", kLeaseMs, true).moves.size(), 2U);
+  Listed(1200);
+  Beat("m2");
+  Listed(1000 + kLeaseMs / 2);
+  for (const OwnerPlan::Move& move : PlanOwners(view_, "m0", kLeaseMs, true).moves) {
+    EXPECT_EQ(move.to, "m2");
+  }
+  Listed(1200 + kLeaseMs / 2);
+  EXPECT_TRUE(PlanOwners(view_, "m0", kLeaseMs, true).moves.empty());
+}
+
+TEST_F(OwnerPlanTest, AShardOnItsWayToWhoHasFallenSilentGoesToAnother) {
+  Own("s0", "m0", "m1");
+  EXPECT_EQ(NextOwner(view_, "m0", "m1", kLeaseMs), "m1");
+  Listed(1200);
+  Beat("m2");
+  Listed(1000 + kLeaseMs / 2);
+  EXPECT_EQ(NextOwner(view_, "m0", "m1", kLeaseMs), "m2");
+  Listed(1200 + kLeaseMs / 2);
+  EXPECT_EQ(NextOwner(view_, "m0", "m1", kLeaseMs), "");
+}
+
+}  // namespace gemel::owner_plan_test
