@@ -4,6 +4,7 @@
 #ifndef GEMEL_BACKEND_PEER_PEER_WIRE_H_
 #define GEMEL_BACKEND_PEER_PEER_WIRE_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,7 +16,11 @@ namespace gemel {
 // Puts a number there, and says where it ends. Of a known size, so that it is one store.
 template <size_t kBytes>
 char* PutWireNumber(uint64_t value, char* at) {
-  for (size_t i = 0; i < kBytes; ++i) at[i] = static_cast<char>(value >> (8 * i));
+  if constexpr (std::endian::native == std::endian::little) {
+    std::memcpy(at, &value, kBytes);
+  } else {
+    for (size_t i = 0; i < kBytes; ++i) at[i] = static_cast<char>(value >> (8 * i));
+  }
   return at + kBytes;
 }
 
@@ -81,8 +86,8 @@ class WireReader {
     return size <= most ? Raw(size) : Bad();
   }
   std::string_view Raw(size_t size) {
-    if (!ok_ || rest_.size() < size) return Bad();
-    const std::string_view bytes = rest_.substr(0, size);
+    if (rest_.size() < size) return Bad();
+    const std::string_view bytes(rest_.data(), size);
     rest_.remove_prefix(size);
     return bytes;
   }
@@ -106,8 +111,12 @@ class WireReader {
     const std::string_view raw = Raw(kBytes);
     if (raw.size() < kBytes) return 0;
     uint64_t value = 0;
-    for (size_t i = 0; i < kBytes; ++i) {
-      value |= uint64_t{static_cast<unsigned char>(raw[i])} << (8 * i);
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(&value, raw.data(), kBytes);
+    } else {
+      for (size_t i = 0; i < kBytes; ++i) {
+        value |= uint64_t{static_cast<unsigned char>(raw[i])} << (8 * i);
+      }
     }
     return value;
   }

@@ -303,10 +303,14 @@ void PeerGuest::Deliver(Request* request, bool counted) {
 }
 
 PeerGuest::Client& PeerGuest::ClientOf(uint32_t from) {
-  const auto [client, made] = clients_.try_emplace(from);
-  if (made) client->second.session = from == 0 ? 0 : world_.next_session();
-  client->second.used_ms = now_ms_;
-  return client->second;
+  if (last_client_ == nullptr || last_from_ != from) {
+    const auto [client, made] = clients_.try_emplace(from);
+    if (made) client->second.session = from == 0 ? 0 : world_.next_session();
+    last_client_ = &client->second;
+    last_from_ = from;
+  }
+  last_client_->used_ms = now_ms_;
+  return *last_client_;
 }
 
 void PeerGuest::SetGone(uint32_t from, Client* client) {
@@ -321,7 +325,9 @@ void PeerGuest::LeaveSession(Pending* pending) {
   const bool gone = client->gone;
   if (gone) world_.gone->Remove(client->session);
   if (audience_.Tracks(pending->from)) return;  // it is known there by its number
-  if (gone || lost_ || clients_.size() > kMostClients) clients_.erase(pending->from);
+  if (!gone && !lost_ && clients_.size() <= kMostClients) return;
+  last_client_ = nullptr;
+  clients_.erase(pending->from);
 }
 
 void PeerGuest::OnAnswer(Pending* pending, Request* request, const Reply& reply) {
@@ -425,6 +431,7 @@ bool PeerGuest::Tick(uint64_t now_ms) {
   if (now_ms > heard_ms_ + PeerLink::kSilenceMs) {
     return Bad("it has said nothing for " + std::to_string(PeerLink::kSilenceMs) + " ms");
   }
+  last_client_ = nullptr;
   std::erase_if(clients_, [this, now_ms](const auto& client) {
     return client.second.pending == 0 && now_ms > client.second.used_ms + kKeepClientMs &&
            !audience_.Tracks(client.first);

@@ -159,6 +159,9 @@ class PeerGuest : private SeatHolder {
   BlockPool<Pending, 1> pool_;
   size_t pending_ = 0;
   std::unordered_map<uint32_t, Client> clients_;  // by the asker's numbers; 0 is nobody
+  // Who asked last, for it mostly goes on; null: nobody that is known.
+  Client* last_client_ = nullptr;
+  uint32_t last_from_ = 0;
   std::unordered_map<uint64_t, std::shared_ptr<WatchTicket>> watched_;
   std::unordered_map<uint64_t, Pending*> late_;        // by id: those that may wait long
   std::unordered_map<std::string, uint32_t> refused_;  // by shard: the round that was refused last

@@ -88,7 +88,17 @@ void PeerLines::Submit(Request* request) {
   }
   Line& line = LineOf(request->shard);
   const uint64_t now_ms = world_.now_ms();
-  line.waiting.push_back({request, {++last_number_, now_ms, request->shard, 0, route_}, now_ms});
+  const Waiting waiting{request, {++last_number_, now_ms, request->shard, 0, route_}, now_ms};
+  if (line.open != nullptr && line.open->Takes()) {
+    line.used = true;
+    SendOn(&line, line.open, waiting, now_ms);
+    const bool first = !dirty();
+    sent_ = true;
+    if (first) world_.want_flush();
+    return;
+  }
+  line.open = nullptr;
+  line.waiting.push_back(waiting);
   Mark(&line, request->shard);
 }
 
@@ -117,7 +127,10 @@ void PeerLines::Unblock(Request* request) {
 }
 
 void PeerLines::OnOwners() {
-  for (Line& line : lines_) line.looked = false;
+  for (Line& line : lines_) {
+    line.looked = false;
+    line.open = nullptr;
+  }
   MarkAll();
   LookWhoOwns();
 }
@@ -125,6 +138,12 @@ void PeerLines::OnOwners() {
 void PeerLines::OnRoad() {
   MarkAll();
   LookWhoOwns();
+}
+
+void PeerLines::OnRoom() {
+  for (uint32_t slot = 0; slot < lines_.size(); ++slot) {
+    if (lines_[slot].full) Mark(&lines_[slot], slot);
+  }
 }
 
 void PeerLines::LookWhoOwns() {
@@ -166,6 +185,7 @@ bool PeerLines::OnPeerPush(std::string_view body) {
 
 void PeerLines::OnPeerLost(const PeerLink* link) {
   for (Line& line : lines_) {
+    if (line.open == link) line.open = nullptr;
     if (line.stage.link != link) continue;
     line.stage.link = nullptr;
     line.stage.lost = true;
@@ -175,7 +195,7 @@ void PeerLines::OnPeerLost(const PeerLink* link) {
 void PeerLines::Flush() {
   // What an answer causes is sent in the same turn, but an answer that cannot but be an error again
   // does not keep the loop.
-  for (int turn = 0; turn < 16 && dirty(); ++turn) {
+  for (int turn = 0; turn < 16 && HasWork(); ++turn) {
     for (const uint32_t slot : std::exchange(dirty_, {})) {
       lines_[slot].dirty = false;
       Drive(slot);
@@ -184,11 +204,13 @@ void PeerLines::Flush() {
       ripe.request->sink->OnReply(ripe.request, Reply{ripe.bytes, nullptr});
     }
   }
+  sent_ = false;  // links are flushed after this
 }
 
 void PeerLines::Drive(uint32_t slot) {
   Line* line = &lines_[slot];
   line->full = false;
+  line->open = nullptr;
   if (line->returning) {
     if (line->on_way > 0) return;
     line->returning = false;
@@ -243,13 +265,22 @@ void PeerLines::SendWaiting(Line* line, PeerLink* link) {
   line->link = link;
   const uint64_t now_ms = world_.now_ms();
   while (!line->waiting.empty() && link->Takes()) {
-    Waiting next = line->waiting.front();
+    const Waiting next = line->waiting.front();
     line->waiting.pop_front();
-    next.place.waited_ms += static_cast<uint32_t>(now_ms - next.held_ms);
-    ++(IsPrompt(*next.request) ? line->on_way : line->on_way_late);
-    link->Send(next.request, next.place, line->name, line->round, now_ms);
+    SendOn(line, link, next, now_ms);
   }
   line->full = !line->waiting.empty();
+  if (line->full) {
+    link->WantRoom();
+  } else {
+    line->open = link;
+  }
+}
+
+void PeerLines::SendOn(Line* line, PeerLink* link, Waiting next, uint64_t now_ms) {
+  next.place.waited_ms += static_cast<uint32_t>(now_ms - next.held_ms);
+  ++(IsPrompt(*next.request) ? line->on_way : line->on_way_late);
+  link->Send(next.request, next.place, line->name, line->round, now_ms);
 }
 
 // Each may cause others to be submitted, here or there, which stand behind all that are held.
@@ -291,6 +322,7 @@ void PeerLines::OnPeerBack(Request* request, const PeerPlace& place, bool refuse
   }
   line.looked = false;
   line.returning = true;
+  line.open = nullptr;
   if (request->kind == RequestKind::kUnblock) {
     Unblock(request);
   } else {
@@ -304,6 +336,7 @@ void PeerLines::OnPeerUnknown(Request* request, const PeerPlace& place, const st
   LeaveWay(&line, *request);
   line.looked = false;
   line.returning = true;  // what comes back with it stands where it stood
+  line.open = nullptr;
   Mark(&line, place.slot);
   Answer(request,
          ErrorFrame("ERR the member '" + member + "' of the fleet, which had shard '" + line.name +
@@ -351,6 +384,8 @@ void PeerLines::Tick() {
   GiveUpSilent(now_ms);
   for (uint32_t slot = 0; slot < lines_.size(); ++slot) {
     Line& line = lines_[slot];
+    // So that it is known to be wanted.
+    if (std::exchange(line.used, false) && line.open != nullptr) world_.roads->LinkTo(line.owner);
     if (line.waiting.empty()) continue;
     // Behind a link without room it is the member that is slow, not the way.
     std::string why;

@@ -10,6 +10,9 @@
 // Those who listen to a shard, for what is published and for keys that change, are known to its
 // owner by the link. When either is another one, they are told to say it anew (World::on_anew).
 //
+// While a line's way is open, nothing waits and nothing comes back, what is new is put on the link
+// at once.
+//
 // Requests whose answer may take long (BLPOP, WAIT, orders to the shard) are not waited for: no
 // other depends on their place.
 
@@ -88,11 +91,13 @@ class PeerLines : public PeerLinkHost {
   bool Has(uint32_t slot) const;
   // Somebody else may own a shard.
   void OnOwners();
-  // A link is up, or has room again.
+  // A link is up, or is no more.
   void OnRoad();
+  // A link has room again that had none.
+  void OnRoom();
   // Sends what can be sent, brings home what is at home, and answers what is to be answered.
   void Flush();
-  bool dirty() const { return !dirty_.empty() || !ripe_.empty(); }
+  bool dirty() const { return sent_ || HasWork(); }
   // A few times a second: who has waited too long is answered with an error, and what is with a
   // member that is silent, and has lost the shard, is waited for no longer.
   void Tick();
@@ -124,6 +129,8 @@ class PeerLines : public PeerLinkHost {
     std::deque<Waiting> waiting;
     uint32_t on_way = 0;       // of those that are waited for
     PeerLink* link = nullptr;  // theirs
+    PeerLink* open = nullptr;  // the same while the way is open
+    bool used = false;         // since the last Tick, without a look at the link
     uint32_t on_way_late = 0;  // of the others
     uint32_t round = 0;        // no other of the worker's lines has it
     bool returning = false;    // some have come back
@@ -141,6 +148,7 @@ class PeerLines : public PeerLinkHost {
     std::string bytes;
   };
 
+  bool HasWork() const { return !dirty_.empty() || !ripe_.empty(); }
   // Is it waited for, and does its place count?
   static bool IsPrompt(const Request& request) { return request.submitted; }
   Line& LineOf(uint32_t slot);
@@ -148,6 +156,7 @@ class PeerLines : public PeerLinkHost {
   void MarkAll();
   void Drive(uint32_t slot);
   void SendWaiting(Line* line, PeerLink* link);
+  void SendOn(Line* line, PeerLink* link, Waiting next, uint64_t now_ms);
   void BringHome(Line* line);
   bool IsOfOldRoute(const Waiting& waiting) const;
   void DropOldRoute(Line* line);
@@ -165,6 +174,7 @@ class PeerLines : public PeerLinkHost {
   std::deque<Line> lines_;  // by slot
   std::vector<uint32_t> dirty_;
   std::vector<Ripe> ripe_;
+  bool sent_ = false;  // a link was given something outside of Flush
   uint64_t last_number_ = 0;
   uint64_t route_ = 1;
   uint32_t last_round_ = 0;

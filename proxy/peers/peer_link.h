@@ -10,6 +10,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "backend/bytes/out_queue.h"
@@ -77,6 +78,9 @@ class PeerLink {
   const std::string& member() const { return member_; }
   // There is room for another request.
   bool Takes() const { return counted_ < kMostCounted && out_.bytes() < kMostQueued; }
+  // Somebody has more than it takes: HasRoomAgain() is true once, when it takes some.
+  void WantRoom() { wants_room_ = true; }
+  bool HasRoomAgain() { return wants_room_ && Takes() && std::exchange(wants_room_, false); }
   // Sends a request, whose frame stays where it is until it is answered. kUnblock: only if Waits()
   // says that its ticket is here.
   void Send(Request* request, const PeerPlace& place, std::string_view shard, uint32_t round,
@@ -136,6 +140,7 @@ class PeerLink {
   std::string cargo_;  // scratch
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
+  bool wants_room_ = false;
   size_t outstanding_ = 0;
   size_t counted_ = 0;
   size_t syncs_ = 0;

@@ -116,6 +116,8 @@ void UvPeerLink::OnStreamData(char* data, size_t size) {
     if (shaking_) OnShaking(bytes, now_ms);
   } else if (!link_->OnBytes(bytes, now_ms)) {
     Close(address_ + ": " + link_->error());
+  } else if (link_->HasRoomAgain()) {
+    calls_.on_room();
   }
 }
 
@@ -127,7 +129,7 @@ void UvPeerLink::OnStreamEnd(int code) {
 void UvPeerLink::OnStreamSent(size_t bytes) {
   if (link_ == nullptr || bytes == 0 || sends_hello_) return;
   link_->OnTaken(bytes);
-  if (link_->Takes()) calls_.on_change();
+  if (link_->HasRoomAgain()) calls_.on_room();
 }
 
 void UvPeerLink::Close(std::string why) {

@@ -23,7 +23,8 @@ class UvPeerLink : private UvStreamEvents {
   struct Calls {
     PeerLinkHost* host = nullptr;
     const GoneSessions* gone = nullptr;
-    std::function<void()> on_change;  // it is up, or not any more, or has room again
+    std::function<void()> on_change;  // it is up, or not any more
+    std::function<void()> on_room;    // it has room again
   };
 
   // `base` outlives it. Nothing of `calls` is called inside Want.
