@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
+
+#include "tests/members_world.h"
 
 namespace gemel::owner_plan_test {
 
@@ -12,13 +15,7 @@ constexpr uint32_t kLeaseMs = 500;
 class OwnerPlanTest : public ::testing::Test {
  protected:
   OwnerPlanTest() {
-    FleetRecord fleet;
-    for (int i = 0; i < 4; ++i) {
-      ShardInfo info;
-      info.name = "s" + std::to_string(i);
-      fleet.plan.topology.shards.push_back(info);
-    }
-    Put(std::string(kFleetRegister), EncodeFleet(fleet));
+    Put(std::string(kFleetRegister), EncodeFleet({"f", {members_world::Founded(4)}, {}, 1, {}}));
     for (int i = 0; i < 3; ++i) Beat("m" + std::to_string(i));
     Listed(1000);
   }

@@ -108,6 +108,7 @@ TEST(PeerLinesTest, OrderIsKeptWhenTheShardMoves) {
   // 5 is back, but 2 to 4 are not: nothing goes to the next owner.
   world.Carry("c", &c);
   EXPECT_TRUE(c.seen.empty());
+  world.Carry("b", &b);  // 6 was on the link before there was another owner
   b.GiveAll();
   world.Return("b", &b);
   world.Write("7");
