@@ -85,13 +85,15 @@ constexpr NodeNumber kNodeNumbers[] = {
      /*in_words=*/true},
 };
 
-void ReadNode(Parts parts, uint32_t copy, NodeReadings* node) {
+void ReadNode(Parts parts, uint32_t copy, bool for_people, NodeReadings* node) {
   node->address = parts.copies->info(copy).node;
-  node->role = RoleWord(parts, copy);
-  node->state = StateWord(parts, copy);
-  node->health = NodeHealthName(parts.nodes->HealthOf(copy));
-  node->reason = ReasonText(parts, copy);
-  node->resync = ResyncText(parts, copy);
+  if (for_people) {
+    node->role = RoleWord(parts, copy);
+    node->state = StateWord(parts, copy);
+    node->health = NodeHealthName(parts.nodes->HealthOf(copy));
+    node->reason = ReasonText(parts, copy);
+    node->resync = ResyncText(parts, copy);
+  }
   node->numbers.reserve(std::size(kNodeNumbers));
   for (const NodeNumber& number : kNodeNumbers) {
     node->numbers.push_back({number.name, number.help, number.type, number.value(parts, copy)});
@@ -105,11 +107,11 @@ void ReadNode(Parts parts, uint32_t copy, NodeReadings* node) {
 std::span<const ShardNumber> ShardNumbers() { return kShardNumbers; }
 std::span<const NodeNumber> NodeNumbers() { return kNodeNumbers; }
 
-void ReadShard(Parts parts, bool keys, ShardReadings* readings) {
+void ReadShard(Parts parts, bool for_people, ShardReadings* readings) {
   readings->name = parts.options.name;
-  if (parts.notes.members) readings->members = parts.notes.members();
-  if (parts.notes.sweep) readings->sweep = parts.notes.sweep();
-  if (keys) {
+  if (for_people) {
+    if (parts.notes.members) readings->members = parts.notes.members();
+    if (parts.notes.sweep) readings->sweep = parts.notes.sweep();
     readings->hot = parts.sample->Hot();
     readings->big = parts.sample->Big();
   }
@@ -120,7 +122,8 @@ void ReadShard(Parts parts, bool keys, ShardReadings* readings) {
   }
   for (const Figure* figure : figures) readings->numbers.push_back(figure->Read());
   for (uint32_t i = 0; i < parts.copies->count(); ++i) {
-    if (parts.copies->IsMember(i)) ReadNode(parts, i, &readings->nodes.emplace_back());
+    if (!parts.copies->IsMember(i)) continue;
+    ReadNode(parts, i, for_people, &readings->nodes.emplace_back());
   }
 }
 

@@ -55,8 +55,8 @@ struct ShardReadings {
   std::vector<HotKey> hot;             // most first
   std::vector<BigKey> big;             // largest first
 };
-// `keys`: those that are hot or big, too.
-void ReadShard(const ShardParts& parts, bool keys, ShardReadings* readings);
+// `for_people`: what is said in words, and the keys that are hot or big, too.
+void ReadShard(const ShardParts& parts, bool for_people, ShardReadings* readings);
 
 // What PROXY SHARDS says of a node in words.
 std::string_view RoleWord(const ShardParts& parts, uint32_t copy);

@@ -85,16 +85,43 @@ bool WriteAll(mg_connection* connection, std::string_view bytes) {
   return true;
 }
 
+// Where the protocol has no chunks (HTTP/1.0) it ends with the connection. If it cannot be made to
+// its end, the last chunk does not come, by which who reads it knows.
+void SendPieces(mg_connection* connection, const PageAnswer& answer, bool chunked) try {
+  bool good = true;
+  answer.pieces([&](std::string_view piece) {
+    good = chunked
+               ? mg_send_chunk(connection, piece.data(), static_cast<unsigned>(piece.size())) > 0
+               : WriteAll(connection, piece);
+    return good;
+  });
+  if (good && chunked) mg_send_chunk(connection, "", 0);
+} catch (const std::exception&) {
+}
+
 void Send(mg_connection* connection, const PageAnswer& answer, bool head_only) {
+  const bool chunked =
+      answer.pieces && TextOf(mg_get_request_info(connection)->http_version) != "1.0";
+  std::string length;
+  if (chunked) {
+    length = "\r\nTransfer-Encoding: chunked";
+  } else if (!answer.pieces) {
+    length = "\r\nContent-Length: " + std::to_string(answer.body.size());
+  }
   // Nothing of a page comes from elsewhere, and no other site may show it or act by it.
   const std::string head =
       "HTTP/1.1 " + std::to_string(answer.status) + " " +
       mg_get_response_code_text(connection, answer.status) + "\r\nContent-Type: " + answer.type +
-      "\r\nContent-Length: " + std::to_string(answer.body.size()) +
+      length +
       "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
       "Referrer-Policy: no-referrer\r\n" +
       answer.headers + "\r\n";
-  if (WriteAll(connection, head) && !head_only) WriteAll(connection, answer.body);
+  if (!WriteAll(connection, head) || head_only) return;
+  if (answer.pieces) {
+    SendPieces(connection, answer, chunked);
+  } else {
+    WriteAll(connection, answer.body);
+  }
 }
 
 }  // namespace
@@ -165,14 +192,19 @@ int CivetListener::OnRequest(mg_connection* connection) try {
   const auto* listener =
       static_cast<const CivetListener*>(mg_get_user_data(mg_get_context(connection)));
   PageRequest request = RequestOf(connection);
-  // The library's threads have 100 KB of stack, which a page may need more than.
-  const auto handle = [listener, &request] { return listener->handler_(request); };
-  PageAnswer answer =
-      ReadBody(connection, &request.body)
-          ? std::async(std::launch::async, handle).get()
-          : HttpError(413, "a request brings " + std::to_string(kMaxBody) + " bytes at most");
-  Send(connection, answer, request.method == "HEAD");
-  return answer.status;
+  if (!ReadBody(connection, &request.body)) {
+    Send(connection,
+         HttpError(413, "a request brings " + std::to_string(kMaxBody) + " bytes at most"), false);
+    return 413;
+  }
+  // The library's threads have 100 KB of stack, which a page may need more than. This one waits:
+  // the connection is one thread's at a time.
+  const auto serve = [listener, connection, &request] {
+    const PageAnswer answer = listener->handler_(request);
+    Send(connection, answer, request.method == "HEAD");
+    return answer.status;
+  };
+  return std::async(std::launch::async, serve).get();
 } catch (const std::exception&) {
   mg_send_http_error(connection, 503, "%s", "there is no memory for it");
   return 503;

@@ -3,9 +3,14 @@
 #ifndef GEMEL_PROXY_METRICS_HTTP_EXCHANGE_H_
 #define GEMEL_PROXY_METRICS_HTTP_EXCHANGE_H_
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace gemel {
+
+// Takes a piece of a long answer. False: nobody listens any more, and the rest need not be made.
+using PageSink = std::function<bool(std::string_view piece)>;
 
 struct PageRequest {
   std::string method;
@@ -23,6 +28,9 @@ struct PageAnswer {
   std::string type = "text/plain; charset=utf-8";
   std::string body;
   std::string headers = {};  // further ones, each line with its end
+  // Of a long one, instead of `body`: gives it to the sink in pieces, on the thread of the handler,
+  // once, before the handler's listener can go.
+  std::function<void(const PageSink& sink)> pieces = {};
 };
 
 // A sentence, as text.

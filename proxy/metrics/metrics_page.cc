@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <iterator>
 #include <map>
 #include <utility>
@@ -49,31 +48,54 @@ struct Numbered {
   const std::vector<FigureReading>* numbers;
 };
 
-const FigureReading* FindNumber(const std::vector<FigureReading>& numbers, size_t place,
-                                std::string_view name) {
-  if (place < numbers.size() && numbers[place].name == name) return &numbers[place];
-  const auto found = std::find_if(numbers.begin(), numbers.end(),
-                                  [&](const FigureReading& one) { return one.name == name; });
-  return found == numbers.end() ? nullptr : &*found;
-}
-
-void AppendNumbers(Page* page, const std::string& head, const std::vector<Numbered>& things) {
-  if (things.empty()) return;
-  std::vector<FigureReading> families = *things[0].numbers;
-  for (const Numbered& thing : things) {
-    for (size_t i = 0; i < thing.numbers->size(); ++i) {
-      const FigureReading& number = (*thing.numbers)[i];
-      if (FindNumber(families, i, number.name) == nullptr) families.push_back(number);
+// The same numbers by family. A page goes through one family after the other, and the readings, in
+// which each thing's numbers lie together, do not fit into a cache: they are gone through once.
+class NumberTable {
+ public:
+  explicit NumberTable(const std::vector<Numbered>& things) : things_(things.size()) {
+    for (size_t thing = 0; thing < things.size(); ++thing) {
+      const std::vector<FigureReading>& numbers = *things[thing].numbers;
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        rows_[PlaceOf(numbers[i], i)].cells[thing] = {numbers[i].value, true};
+      }
     }
   }
-  for (size_t i = 0; i < families.size(); ++i) {
-    const FigureReading& family = families[i];
+
+  struct Cell {
+    uint64_t value = 0;
+    bool there = false;
+  };
+  struct Row {
+    FigureReading family;
+    std::vector<Cell> cells;  // by thing
+  };
+  const std::vector<Row>& rows() const { return rows_; }
+
+ private:
+  // `guess`: where it is if this thing has the numbers that all have.
+  size_t PlaceOf(const FigureReading& number, size_t guess) {
+    if (guess < rows_.size() && rows_[guess].family.name == number.name) return guess;
+    const auto found = std::find_if(rows_.begin(), rows_.end(),
+                                    [&](const Row& row) { return row.family.name == number.name; });
+    if (found != rows_.end()) return static_cast<size_t>(found - rows_.begin());
+    rows_.push_back({number, std::vector<Cell>(things_)});
+    return rows_.size() - 1;
+  }
+
+  const size_t things_;
+  std::vector<Row> rows_;
+};
+
+void AppendNumbers(Page* page, const std::string& head, const std::vector<Numbered>& things) {
+  const NumberTable table(things);
+  for (const NumberTable::Row& row : table.rows()) {
+    const FigureReading& family = row.family;
     const MetricName name = MetricNameOf(head, family.name, family.type);
     if (name.name.empty()) continue;
     page->text.Begin(name.name, family.help, family.type);
-    for (const Numbered& thing : things) {
-      const FigureReading* number = FindNumber(*thing.numbers, i, family.name);
-      if (number != nullptr) AppendValue(&page->text, name, thing.labels, number->value);
+    for (size_t thing = 0; thing < things.size() && !page->text.unwanted(); ++thing) {
+      const NumberTable::Cell& cell = row.cells[thing];
+      if (cell.there) AppendValue(&page->text, name, things[thing].labels, cell.value);
     }
   }
 }
@@ -301,14 +323,15 @@ void AppendResyncs(Page* page) {
 
 }  // namespace
 
-std::string MetricsPage(const ProcessInfo& process, std::span<const WorkerReadings> workers) {
+void WriteMetricsPage(const ProcessInfo& process, std::span<const WorkerReadings> workers,
+                      const PageSink& sink) {
   const WorkerReadings& first = workers[0];
-  Page page{
-      process, workers, *first.config, *first.pool, LabelsOf({{"pool", first.pool->config().name}}),
-      {}};
-  // It is about as long as the last one.
-  static std::atomic<size_t> last_bytes{0};
-  page.text.Reserve(last_bytes + last_bytes / 16);
+  Page page{process,
+            workers,
+            *first.config,
+            *first.pool,
+            LabelsOf({{"pool", first.pool->config().name}}),
+            MetricsText(sink)};
   AppendProcess(&page);
   AppendLimits(&page);
   AppendErrors(&page);
@@ -317,9 +340,7 @@ std::string MetricsPage(const ProcessInfo& process, std::span<const WorkerReadin
   AppendSeenOfShards(&page);
   AppendShards(&page);
   AppendResyncs(&page);
-  std::string text = page.text.Take();
-  last_bytes = text.size();
-  return text;
+  page.text.Finish();
 }
 
 }  // namespace gemel

@@ -6,15 +6,17 @@
 #define GEMEL_PROXY_METRICS_METRICS_PAGE_H_
 
 #include <span>
-#include <string>
 
 #include "proxy/local/local_commands.h"
+#include "proxy/metrics/http_exchange.h"
 #include "proxy/metrics/readings.h"
 
 namespace gemel {
 
-// `workers` are the readings of all workers, at least one. Any thread.
-std::string MetricsPage(const ProcessInfo& process, std::span<const WorkerReadings> workers);
+// Gives the page to the sink in pieces of whole lines. `workers` are the readings of all workers,
+// at least one. Any thread.
+void WriteMetricsPage(const ProcessInfo& process, std::span<const WorkerReadings> workers,
+                      const PageSink& sink);
 
 }  // namespace gemel
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 #include <vector>
 
 namespace gemel {
@@ -54,6 +55,19 @@ std::string LabelsOf(std::initializer_list<std::pair<std::string_view, std::stri
   return text;
 }
 
+MetricsText::MetricsText(std::function<bool(std::string_view)> sink) : sink_(std::move(sink)) {
+  text_.reserve(kPiece + kPiece / 8);
+}
+
+void MetricsText::Finish() {
+  if (!text_.empty()) Give();
+}
+
+void MetricsText::Give() {
+  if (!unwanted_ && !sink_(text_)) unwanted_ = true;
+  text_.clear();
+}
+
 void MetricsText::Begin(std::string_view name, std::string_view help, std::string_view type) {
   name_ = name;
   text_ += "# HELP ";
@@ -80,11 +94,13 @@ void MetricsText::End(std::string_view before, Number value) {
 void MetricsText::Sample(std::string_view labels, uint64_t value) {
   Head(labels);
   End(labels.empty() ? " " : "} ", value);
+  GiveIfLong();
 }
 
 void MetricsText::Sample(std::string_view labels, double value) {
   Head(labels);
   End(labels.empty() ? " " : "} ", value);
+  GiveIfLong();
 }
 
 void MetricsText::SampleText(std::string_view labels, std::string_view value) {
@@ -92,6 +108,7 @@ void MetricsText::SampleText(std::string_view labels, std::string_view value) {
   text_ += labels.empty() ? " " : "} ";
   text_ += value;
   text_ += '\n';
+  GiveIfLong();
 }
 
 void MetricsText::Head(std::string_view labels) {
@@ -128,6 +145,7 @@ void MetricsText::Histogram(std::string_view labels, std::span<const uint64_t> c
       End(" ", total);
     }
   }
+  GiveIfLong();
 }
 
 }  // namespace gemel

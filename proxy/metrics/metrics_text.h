@@ -3,7 +3,9 @@
 #ifndef GEMEL_PROXY_METRICS_METRICS_TEXT_H_
 #define GEMEL_PROXY_METRICS_METRICS_TEXT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -20,8 +22,16 @@ std::string LabelsOf(std::initializer_list<std::pair<std::string_view, std::stri
 
 class MetricsText {
  public:
-  // It will come to about so much.
-  void Reserve(size_t bytes) { text_.reserve(bytes); }
+  // About as many bytes of a piece: what is written is still near when it is sent.
+  static constexpr size_t kPiece = 128 * 1024;
+
+  // `sink` gets the text in pieces of whole lines, none empty; false: it wants no more.
+  explicit MetricsText(std::function<bool(std::string_view piece)> sink);
+  // Gives the last piece.
+  void Finish();
+  // Nobody wants what comes: it may be left out.
+  bool unwanted() const { return unwanted_; }
+
   // A family begins: what comes until the next is of it. Each has a name of its own.
   void Begin(std::string_view name, std::string_view help, std::string_view type);
   void Begin(std::string_view name, std::string_view help, FigureType type) {
@@ -38,13 +48,17 @@ class MetricsText {
   void Histogram(std::string_view labels, std::span<const uint64_t> cumulative, uint64_t total,
                  double sum_s);
 
-  std::string Take() { return std::move(text_); }
-
  private:
+  void GiveIfLong() {
+    if (text_.size() >= kPiece) Give();
+  }
+  void Give();
   void Head(std::string_view labels);
   template <typename Number>
   void End(std::string_view before, Number value);
 
+  const std::function<bool(std::string_view)> sink_;
+  bool unwanted_ = false;
   std::string text_;
   std::string name_;
   std::string head_;  // scratch

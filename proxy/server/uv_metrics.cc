@@ -39,7 +39,7 @@ void DropDoubles(std::vector<WorkerReadings>* workers) {
 }  // namespace
 
 struct UvMetrics::Collection {
-  bool keys = false;
+  bool for_people = false;
   std::vector<WorkerReadings> readings;
   size_t left = 0;  // workers that have not told all; the metrics' mutex guards it
   UvMetrics* metrics = nullptr;
@@ -136,7 +136,7 @@ UvWorker::Serving UvMetrics::serving() const {
 void UvMetrics::Ask(UvWorker* worker, const std::shared_ptr<Collection>& collection, size_t index,
                     size_t from) {
   worker->Post([worker, collection, index, from] {
-    if (worker->Read(&collection->readings[index], collection->keys, from, kShardsATurn)) {
+    if (worker->Read(&collection->readings[index], collection->for_people, from, kShardsATurn)) {
       Ask(worker, collection, index, from + kShardsATurn);
       return;
     }
@@ -164,18 +164,18 @@ std::shared_ptr<const Pool> UvMetrics::PoolInEffect() {
   const auto readings = std::make_shared<WorkerReadings>();
   UvWorker* worker = shared_->workers[0].get();
   const bool came = RunOn(worker, [worker, readings](const Done& done) {
-    worker->Read(readings.get(), /*keys=*/false, /*from=*/SIZE_MAX / 2, /*most=*/0);
+    worker->Read(readings.get(), /*for_people=*/false, /*from=*/SIZE_MAX / 2, /*most=*/0);
     done();
   });
   return came ? readings->pool : nullptr;
 }
 
-std::vector<WorkerReadings> UvMetrics::Collect(bool keys) {
+std::vector<WorkerReadings> UvMetrics::Collect(bool for_people) {
   const auto collection = std::make_shared<Collection>();
   const size_t workers = shared_->workers.size();
   collection->readings.resize(workers);
   collection->left = workers;
-  collection->keys = keys;
+  collection->for_people = for_people;
   collection->metrics = this;
   for (size_t i = 0; i < workers; ++i) Ask(shared_->workers[i].get(), collection, i, 0);
   std::unique_lock<std::mutex> lock(mutex_);

@@ -69,8 +69,8 @@ class UvMetrics {
   std::shared_ptr<const Pool> PoolInEffect();
   // Nothing: not in use.
   UvWorker::Serving serving() const;
-  // Those of all workers; none if they do not come in time. `keys`: hot and big ones, too.
-  std::vector<WorkerReadings> Collect(bool keys);
+  // Those of all workers; none if they do not come in time. `for_people`: see ReadShard.
+  std::vector<WorkerReadings> Collect(bool for_people);
   static void Ask(UvWorker* worker, const std::shared_ptr<Collection>& collection, size_t index,
                   size_t from);
 

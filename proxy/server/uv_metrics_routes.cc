@@ -94,7 +94,7 @@ PageAnswer UvMetrics::Route(const Visit& visit) {
     return HttpError(404, "there are /metrics for Prometheus and / for people here");
   }
   const bool page = request.path == "/metrics";
-  const std::vector<WorkerReadings> readings = Collect(/*keys=*/!page);
+  std::vector<WorkerReadings> readings = Collect(/*for_people=*/!page);
   if (readings.empty()) return HttpError(503, kTooLate);
   if (!page) {
     const AclUserPtr& user = visit.looker.user;
@@ -104,7 +104,9 @@ PageAnswer UvMetrics::Route(const Visit& visit) {
   }
   PageAnswer answer;
   answer.type = "text/plain; version=0.0.4; charset=utf-8";
-  answer.body = MetricsPage(*shared_->process, readings);
+  answer.pieces =
+      [this, readings = std::make_shared<const std::vector<WorkerReadings>>(std::move(readings))](
+          const PageSink& sink) { WriteMetricsPage(*shared_->process, *readings, sink); };
   return answer;
 }
 

@@ -174,7 +174,7 @@ class UvWorker : private WorkerRequestHandler {
   void TellLibraries();
   // Adds what it tells of `most` of its shards, from that one on. True: there are more; else the
   // rest of it was told, too.
-  bool Read(WorkerReadings* readings, bool keys, size_t from, size_t most);
+  bool Read(WorkerReadings* readings, bool for_people, size_t from, size_t most);
   // Where such a request (of kind kExplain) to its shard of that slot would go; nothing: it has
   // none.
   std::optional<ShardExplanation> Explain(uint32_t slot, const Request& request) const;

@@ -7,12 +7,12 @@
 
 namespace gemel {
 
-bool UvWorker::Read(WorkerReadings* readings, bool keys, size_t from, size_t most) try {
+bool UvWorker::Read(WorkerReadings* readings, bool for_people, size_t from, size_t most) try {
   const auto& shards = shards_.all();
   from = std::min(from, shards.size());
   const size_t end = std::min(shards.size(), from + most);
   for (size_t i = from; i < end; ++i) {
-    shards[i]->shard()->Read(keys, &readings->shards.emplace_back());
+    shards[i]->shard()->Read(for_people, &readings->shards.emplace_back());
   }
   if (end < shards.size()) return true;
   readings->config = serving_.config;

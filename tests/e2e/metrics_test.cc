@@ -53,6 +53,27 @@ TEST(Metrics, PrometheusUnderstandsThem) {
   EXPECT_GE(scrape.Sum("gemel_node_duration_seconds_count", ""), 152);
 }
 
+// They are sent while they are made, in chunks where the protocol has them.
+TEST(Metrics, ComeWholeInEitherProtocol) {
+  Looked looked;
+  const WebAnswer chunked = looked.Get("/metrics", {"--raw"});
+  EXPECT_NE(chunked.head.find("Transfer-Encoding: chunked"), std::string::npos) << chunked.head;
+  EXPECT_TRUE(chunked.body.ends_with("\r\n0\r\n\r\n"));
+  const WebAnswer old = looked.Get("/metrics", {"--http1.0"});
+  EXPECT_EQ(old.head.find("Transfer-Encoding"), std::string::npos) << old.head;
+  EXPECT_TRUE(old.body.starts_with("# HELP gemel_build_info"));
+  const Scrape scrape = looked.Metrics();
+  std::string last;
+  std::istringstream lines(scrape.text());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) last = line;
+  }
+  EXPECT_NE(old.body.find(last), std::string::npos) << last;
+  const WebAnswer head = looked.Get("/metrics", {"-I"});
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.body, "");
+}
+
 TEST(Metrics, FollowAPromotionAndWhatIsStale) {
   Looked looked;
   Cluster& cluster = looked.cluster();

@@ -145,7 +145,7 @@ class KeySampleTest : public ShardWorld {
  protected:
   ShardReadings Read() {
     ShardReadings readings;
-    shard_->Read(/*keys=*/true, &readings);
+    shard_->Read(/*for_people=*/true, &readings);
     return readings;
   }
   void Serve(int times, const std::function<void(int)>& ask, const std::string& reply,

@@ -6,11 +6,14 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/figures/metric_name.h"
+#include "proxy/metrics/metrics_text.h"
 #include "tests/unit/session_fakes.h"
 
 namespace gemel::metrics_page_test {
@@ -28,7 +31,7 @@ std::vector<WorkerReadings> Read(World& world) {
     // The world's own: what is counted of commands goes by its table.
     read.pool = std::shared_ptr<const Pool>(std::shared_ptr<void>(), world.pool.get());
     for (auto& [slot, shard] : worker->shards)
-      shard->Read(/*keys=*/true, &read.shards.emplace_back());
+      shard->Read(/*for_people=*/true, &read.shards.emplace_back());
     read.seen = worker->worker_seen.clients.shards().all();
     read.users = worker->worker_seen.clients.users().all();
     read.in_flight = worker->dispatcher.pending();
@@ -66,6 +69,17 @@ struct Page {
   std::map<std::string, std::string> samples;
 };
 
+// All pieces, each of whole lines.
+std::string PageOf(const ProcessInfo& process, std::span<const WorkerReadings> readings) {
+  std::string text;
+  WriteMetricsPage(process, readings, [&text](std::string_view piece) {
+    EXPECT_TRUE(piece.ends_with('\n'));
+    text += piece;
+    return true;
+  });
+  return text;
+}
+
 class MetricsPageTest : public ::testing::Test {
  protected:
   explicit MetricsPageTest() : world_(2, "", /*workers=*/2) {
@@ -73,7 +87,7 @@ class MetricsPageTest : public ::testing::Test {
       worker->worker_seen.clients.shards().Use(world_.pool->NamesBySlot());
     }
   }
-  Page Look() { return Page(MetricsPage(world_.process, Read(world_))); }
+  Page Look() { return Page(PageOf(world_.process, Read(world_))); }
 
   World world_;
 };
@@ -148,7 +162,7 @@ TEST_F(MetricsPageTest, HasAllThatIsDeclared) {
     EXPECT_TRUE(page.families.contains(MetricNameOf("gemel_node_", number.name, number.type).name))
         << number.name;
   }
-  EXPECT_EQ(page.text, MetricsPage(world_.process, Read(world_)));
+  EXPECT_EQ(page.text, PageOf(world_.process, Read(world_)));
 }
 
 // A shard that is going may lack figures that others have.
@@ -157,11 +171,36 @@ TEST_F(MetricsPageTest, ShardsMayHaveOtherFigures) {
   std::vector<FigureReading>& numbers = readings[0].shards[0].numbers;
   std::erase_if(numbers, [](const FigureReading& number) { return number.name == "epoch"; });
   readings[1].shards[0].numbers.push_back({"odd", "Of one alone", FigureType::kCounter, 7});
-  const Page page(MetricsPage(world_.process, readings));
+  const Page page(PageOf(world_.process, readings));
   EXPECT_EQ(page.Of("gemel_shard_epoch{pool=\"default\",shard=\"a\"}"), "none");
   EXPECT_NE(page.Of("gemel_shard_epoch{pool=\"default\",shard=\"b\"}"), "none");
   EXPECT_EQ(page.Of("gemel_shard_odd_total{pool=\"default\",shard=\"b\"}"), "7");
   EXPECT_EQ(page.Of("gemel_shard_reads_total{pool=\"default\",shard=\"a\"}"), "0");
+}
+
+// What is long is given while it is made, and no more of it once nobody listens.
+TEST_F(MetricsPageTest, ItIsGivenInPieces) {
+  std::vector<WorkerReadings> readings = Read(world_);
+  for (int i = 0; i < 400; ++i) {
+    ShardReadings shard = readings[0].shards[0];
+    shard.name = "more" + std::to_string(i);
+    readings[0].shards.push_back(shard);
+  }
+  const std::string page = PageOf(world_.process, readings);
+  std::vector<size_t> sizes;
+  std::string text;
+  WriteMetricsPage(world_.process, readings, [&](std::string_view piece) {
+    sizes.push_back(piece.size());
+    text += piece;
+    return sizes.size() < 3;
+  });
+  ASSERT_EQ(sizes.size(), 3U);
+  for (const size_t size : sizes) {
+    EXPECT_GE(size, MetricsText::kPiece);
+    EXPECT_LE(size, MetricsText::kPiece * 9 / 8);
+  }
+  EXPECT_TRUE(page.starts_with(text));
+  EXPECT_GT(page.size(), text.size() + MetricsText::kPiece);
 }
 
 }  // namespace

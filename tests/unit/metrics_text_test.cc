@@ -4,22 +4,33 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "backend/figures/metric_name.h"
 
 namespace gemel::metrics_text_test {
 namespace {
 
+std::function<bool(std::string_view)> AddTo(std::string* page) {
+  return [page](std::string_view piece) {
+    *page += piece;
+    return true;
+  };
+}
+
 TEST(MetricsText, Families) {
-  MetricsText text;
+  std::string page;
+  MetricsText text(AddTo(&page));
   text.Begin("gemel_a_total", "What it is,\nin \\ two lines with \"quotes\"", FigureType::kCounter);
   text.Sample({}, uint64_t{18446744073709551615U});
   text.Sample(LabelsOf({{"pool", "p"}, {"shard", "a\"b\\c\nd"}}), uint64_t{0});
   text.Begin("gemel_b", "Another", FigureType::kGauge);
   text.Sample(LabelsOf({{"x", ""}}), 0.25);
   text.SampleText({}, "12.5");
-  EXPECT_EQ(text.Take(),
+  text.Finish();
+  EXPECT_EQ(page,
             "# HELP gemel_a_total What it is,\\nin \\\\ two lines with \"quotes\"\n"
             "# TYPE gemel_a_total counter\n"
             "gemel_a_total 18446744073709551615\n"
@@ -35,10 +46,11 @@ TEST(MetricsText, Histograms) {
   buckets.Add(64);
   buckets.Add(65, 2);
   buckets.Add(60'000'000);
-  MetricsText text;
+  std::string page;
+  MetricsText text(AddTo(&page));
   text.Begin("d_seconds", "How long", "histogram");
   text.Histogram(LabelsOf({{"n", "1"}}), buckets);
-  const std::string page = text.Take();
+  text.Finish();
   EXPECT_NE(page.find("d_seconds_bucket{n=\"1\",le=\"0.000064\"} 1\n"
                       "d_seconds_bucket{n=\"1\",le=\"0.000128\"} 3\n"),
             std::string::npos)

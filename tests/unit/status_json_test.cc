@@ -37,7 +37,7 @@ TEST(StatusJson, HasTheShardsAndWhatOthersNamed) {
   std::vector<WorkerReadings> readings(1);
   readings[0].config = std::make_shared<const Config>(*world.config);
   readings[0].pool = std::make_shared<const Pool>(world.config->pool(), 1);
-  world.workers[0]->shards[0]->Read(/*keys=*/true, &readings[0].shards.emplace_back());
+  world.workers[0]->shards[0]->Read(/*for_people=*/true, &readings[0].shards.emplace_back());
   const std::string json = StatusJson(world.process, readings, false);
   EXPECT_NE(json.find("\"name\":\"a\""), std::string::npos) << json;
   EXPECT_NE(json.find("\"role\":\"primary\""), std::string::npos);
