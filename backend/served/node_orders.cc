@@ -63,7 +63,7 @@ void NodeOrders::Take(Request* request) {
     order.answers.back().replies.resize(commands->size());
     running.answers[copy] = order.answers.size() - 1;
     if (!commands->empty()) running.left[copy] = static_cast<uint32_t>(commands->size());
-    if (order.ended) running.polled[copy] = false;
+    if (!order.poll.empty()) running.polled[copy] = false;
     asked.emplace_back(copy, commands);
   }
   for (const auto& [copy, commands] : asked) Ask(id, copy, *commands);
@@ -125,7 +125,7 @@ void NodeOrders::OnPolled(uint64_t id, uint32_t copy, const ControlReply& reply)
   if (found == running_.end()) return;
   Running& running = found->second;
   NodesOrder& order = running.order();
-  if (!reply.ok || order.ended(reply.text)) {
+  if (!reply.ok || reply.text.find(order.while_has) == std::string::npos) {
     order.answers[running.answers[copy]].replies.push_back(reply);
     running.polled.erase(copy);
   } else {

@@ -5,7 +5,6 @@
 #define GEMEL_BACKEND_SERVED_NODES_ORDER_H_
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -24,9 +23,10 @@ struct NodesOrder : RequestCargo {
   std::map<std::string, std::vector<Command>> of_nodes;
   // Options that gemel may have changed: in the replies to CONFIG GET they are as without it.
   std::vector<std::string> own_values;
-  // Asked of each node again and again behind `commands`, until it says so, or is away.
+  // Asked of each node again and again behind `commands`, for as long as its answer has that text
+  // in it; empty: nothing is. Until then, or until the node is away, the order is not answered.
   Command poll;
-  std::function<bool(const std::string& text)> ended;
+  std::string while_has;
   // Nothing is asked, and it is answered so much later.
   uint64_t delay_ms = 0;
 

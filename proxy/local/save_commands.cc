@@ -81,9 +81,7 @@ void Save(LocalCommands&, Session& session, const CommandRow& row, LocalArgs) {
   NodesOrder order;
   order.commands = {{"BGSAVE"}};
   order.poll = {"INFO", "persistence"};
-  order.ended = [](const std::string& text) {
-    return text.find("rdb_bgsave_in_progress:1") == std::string::npos;
-  };
+  order.while_has = "rdb_bgsave_in_progress:1";
   AskNodes(&session.context(), *place, order, [place](std::vector<NodeSaid> all) {
     std::string error;
     for (NodeSaid& said : all) {

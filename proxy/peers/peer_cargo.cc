@@ -30,22 +30,27 @@ uint64_t Left(uint64_t timeout_ms, uint64_t waited_ms) {
   return timeout_ms > waited_ms ? timeout_ms - waited_ms : 1;
 }
 
+void AppendTexts(const std::vector<std::string>& texts, WireWriter* writer) {
+  writer->U32(static_cast<uint32_t>(texts.size()));
+  for (const std::string& text : texts) writer->Text(text);
+}
+
+void ReadTexts(WireReader* reader, std::vector<std::string>* texts) {
+  for (size_t count = reader->Count(kLeastText); count > 0; --count) {
+    texts->emplace_back(reader->Text());
+  }
+}
+
 void AppendCommands(const std::vector<NodesOrder::Command>& commands, WireWriter* writer) {
   writer->U32(static_cast<uint32_t>(commands.size()));
-  for (const NodesOrder::Command& command : commands) {
-    writer->U32(static_cast<uint32_t>(command.size()));
-    for (const std::string& arg : command) writer->Text(arg);
-  }
+  for (const NodesOrder::Command& command : commands) AppendTexts(command, writer);
 }
 
 // A command has a name at least.
 bool ReadCommands(WireReader* reader, std::vector<NodesOrder::Command>* commands) {
   for (size_t count = reader->Count(kLeastText); count > 0; --count) {
-    NodesOrder::Command& command = commands->emplace_back();
-    for (size_t args = reader->Count(kLeastText); args > 0; --args) {
-      command.emplace_back(reader->Text());
-    }
-    if (command.empty()) return false;
+    ReadTexts(reader, &commands->emplace_back());
+    if (commands->back().empty()) return false;
   }
   return reader->ok();
 }
@@ -57,8 +62,9 @@ void AppendNodesOrder(const NodesOrder& order, WireWriter* writer) {
     writer->Text(node);
     AppendCommands(commands, writer);
   }
-  writer->U32(static_cast<uint32_t>(order.own_values.size()));
-  for (const std::string& value : order.own_values) writer->Text(value);
+  AppendTexts(order.own_values, writer);
+  AppendTexts(order.poll, writer);
+  writer->Text(order.while_has);
   writer->U64(order.delay_ms);
 }
 
@@ -68,22 +74,11 @@ bool ReadNodesOrder(WireReader* reader, NodesOrder* order) {
     const std::string node(reader->Text());
     if (!ReadCommands(reader, &order->of_nodes[node])) return false;
   }
-  for (size_t values = reader->Count(kLeastText); values > 0; --values) {
-    order->own_values.emplace_back(reader->Text());
-  }
+  ReadTexts(reader, &order->own_values);
+  ReadTexts(reader, &order->poll);
+  order->while_has = reader->Text();
   order->delay_ms = reader->U64();
   return reader->ok();
-}
-
-void AppendTexts(const std::vector<std::string>& texts, WireWriter* writer) {
-  writer->U32(static_cast<uint32_t>(texts.size()));
-  for (const std::string& text : texts) writer->Text(text);
-}
-
-void ReadTexts(WireReader* reader, std::vector<std::string>* texts) {
-  for (size_t count = reader->Count(kLeastText); count > 0; --count) {
-    texts->emplace_back(reader->Text());
-  }
 }
 
 void AppendChannels(const ChannelsCargo& cargo, WireWriter* writer) {
@@ -134,21 +129,6 @@ std::unique_ptr<RequestCargo> ReadWatch(WireReader* reader, uint64_t* ticket) {
 }
 
 }  // namespace
-
-std::string_view WhyItStays(const Request& request) {
-  switch (request.kind) {
-    case RequestKind::kNodes: {
-      const auto& order = static_cast<const NodesOrder&>(*request.extra->cargo);
-      // What is asked again and again ends when a function of this process says so.
-      return order.poll.empty() && !order.ended
-                 ? std::string_view()
-                 : "ERR waiting for what a node does in the background is not yet available for a "
-                   "shard that another member of the fleet owns";
-    }
-    default:
-      return {};
-  }
-}
 
 void AppendPeerCargo(const Request& request, uint64_t ticket, uint64_t waited_ms,
                      std::string* out) {

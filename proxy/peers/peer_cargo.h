@@ -18,11 +18,7 @@ struct LibrariesCargo : RequestCargo {
   std::string shared;
 };
 
-// Why a request of that kind, with its cargo, cannot be sent to another member: the end of a
-// sentence that begins with what cannot be. Empty: it can.
-std::string_view WhyItStays(const Request& request);
-
-// Appends the cargo of a request that can travel. `ticket`: the number of its ticket, where it has
+// Appends the cargo of a request. `ticket`: the number of its ticket, where it has
 // one (kWatch and guarded: of the watch; kUnblock: of the request that waits). `waited_ms`: so much
 // of its timeout has passed.
 void AppendPeerCargo(const Request& request, uint64_t ticket, uint64_t waited_ms, std::string* out);

@@ -67,10 +67,6 @@ void PeerLines::Answer(Request* request, std::string bytes) {
 }
 
 void PeerLines::Submit(Request* request) {
-  if (const std::string_view why = WhyItStays(*request); !why.empty()) {
-    Answer(request, ErrorFrame(why));
-    return;
-  }
   if (request->kind == RequestKind::kUnblock) {
     Unblock(request);
     return;

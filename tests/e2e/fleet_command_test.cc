@@ -6,6 +6,7 @@
 
 #include "tests/e2e/fleet_load.h"
 #include "tests/e2e/fleet_world.h"
+#include "tests/e2e/look.h"
 
 namespace gemel::e2e::fleet_command_test {
 namespace {
@@ -44,6 +45,25 @@ TEST_P(FleetCommand, ShowsTheCoordinatorsServers) {
     })) << engine
         << ": " << shown;
     EXPECT_EQ(shown.Field("member"), "m" + std::to_string(i));
+  }
+}
+
+// A member that owns none of the shards, or not all, has all nodes save, and waits for them.
+TEST(FleetNodes, AreToldByAnyMember) {
+  FleetWorld fleet({.lease_ms = 3000});
+  int saves = 0;
+  for (int i = 0; i < fleet.members(); ++i) {
+    Client client = fleet.Connect(i);
+    EXPECT_EQ(client("SAVE"), "OK");
+    ++saves;
+    for (int shard = 0; shard < fleet.shards(); ++shard) {
+      for (int copy = 0; copy < 2; ++copy) {
+        const std::string info = fleet.node(shard, copy).Connect()("INFO", "persistence").bytes;
+        EXPECT_TRUE(Has(info, "rdb_bgsave_in_progress:0"));
+        EXPECT_TRUE(Has(info, "rdb_saves:" + std::to_string(saves) + "\r\n")) << info;
+      }
+    }
+    EXPECT_GT(client("LASTSAVE").integer, 0);
   }
 }
 

@@ -124,13 +124,13 @@ TEST_F(NodeOrdersTest, IsAskedAgainUntilItHasEnded) {
   NodesOrder order;
   order.commands = {{"S"}};
   order.poll = {"P"};
-  order.ended = [](const std::string& text) { return text == "end"; };
+  order.while_has = "not yet";
   const NodesOrder& sent = Send(order);
   Answer("0: S", "s");
   Answer("1: S", "s");
   EXPECT_TRUE(!sink_.answered && asked_.empty());
   orders_->Tick(now_ms_ += 100);
-  Answer("0: P", "not yet");
+  Answer("0: P", "it has not yet ended");
   Answer("1: P", "end");
   orders_->Tick(now_ms_ += 100);
   orders_->Tick(now_ms_ += 100);

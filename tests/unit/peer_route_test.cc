@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "backend/served/nodes_order.h"
 #include "proxy/peers/peer_lines.h"
 #include "tests/unit/peer_world.h"
 
@@ -79,21 +78,6 @@ TEST_F(PeerRouteTest, WhoIsAheadWaitsForTheOwner) {
   b_.Answer("+OK\r\n");
   Return();
   EXPECT_EQ(world_.asker.Take(), Texts{"+OK\r\n"});
-}
-
-TEST(PeerLinesTest, NothingIsAnsweredInsideSubmit) {
-  PeerWorld world;
-  world.Own("b");
-  Request* request = world.asker.Make(RequestKind::kNodes, {});
-  auto order = std::make_unique<NodesOrder>();
-  order->poll = {"INFO"};
-  request->Extra().cargo = std::move(order);
-  world.lines->Submit(request);
-  EXPECT_TRUE(world.asker.replies.empty());
-  world.lines->Flush();
-  ASSERT_EQ(world.asker.replies.size(), 1u);
-  EXPECT_NE(world.asker.replies[0].find("not yet available for a shard that another member"),
-            std::string::npos);
 }
 
 }  // namespace
