@@ -29,6 +29,7 @@ Dispatcher::Dispatcher(const Pool* pool, uint32_t worker, uint32_t workers)
 
 void Dispatcher::SetPool(const Pool* pool) {
   pool_ = pool;
+  ++pools_;
   // Slots of shards that are no more stay: requests may be on their way back.
   if (slots_.size() < pool->slot_count()) slots_.resize(pool->slot_count());
   for (const PoolShard& shard : pool->shards()) slots_[shard.slot].owner = shard.owner;

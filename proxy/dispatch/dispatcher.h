@@ -48,6 +48,8 @@ class Dispatcher : private RequestSink {
   void set_elsewhere(Elsewhere* elsewhere) { elsewhere_ = elsewhere; }
 
   const Pool& pool() const { return *pool_; }
+  // So many there were until now: what is remembered of one is good while this stays.
+  uint64_t pools() const { return pools_; }
   uint32_t worker() const { return worker_; }
   uint32_t workers() const { return static_cast<uint32_t>(outboxes_.size()); }
 
@@ -205,6 +207,7 @@ class Dispatcher : private RequestSink {
   void OnReply(Request* request, const Reply& reply) override;
 
   const Pool* pool_;
+  uint64_t pools_ = 0;
   uint32_t worker_;
   std::vector<Slot> slots_;
   std::vector<std::vector<Message>> outboxes_;

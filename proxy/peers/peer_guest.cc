@@ -16,6 +16,8 @@ namespace {
 constexpr RequestLimits kFrameLimits = {
     .max_bulk = kMostPeerFrame, .max_args = kMostPeerFrame, .max_request = kMostPeerFrame};
 constexpr size_t kLargeReply = 16 * 1024;
+// It is put together with its head first: one piece costs less than two.
+constexpr size_t kSmallReply = 512;
 // Numbers of sessions that ask no more are kept so long, and no more than so many.
 constexpr uint64_t kKeepClientMs = 60 * 1000;
 constexpr size_t kMostClients = 64 * 1024;
@@ -41,6 +43,7 @@ PeerGuest::PeerGuest(std::string member, World world, uint64_t now_ms)
       input_(kMostPeerFrame),
       heard_ms_(now_ms),
       said_ms_(now_ms),
+      lookup_(world_.dispatcher),
       now_ms_(now_ms),
       audience_(world_.seats, this, world_.dispatcher) {}
 
@@ -122,14 +125,12 @@ bool PeerGuest::IsRefused(const PeerRequest& asked) {
 }
 
 // Whoever is behind is to know the plan in effect first, so that no key is of two shards.
-const PoolShard* PeerGuest::ShardOf(const PeerRequest& asked) const {
-  const Pool& pool = world_.dispatcher->pool();
-  return route_ == pool.route() ? pool.Find(asked.shard) : nullptr;
+const PoolShard* PeerGuest::ShardOf(const PeerRequest& asked) {
+  return route_ == world_.dispatcher->pool().route() ? lookup_.Shard(asked.shard) : nullptr;
 }
 
 bool PeerGuest::OnRequest(const PeerRequest& asked) {
-  const CommandTable& table = world_.dispatcher->pool().table();
-  const CommandRow* row = asked.row.empty() ? nullptr : table.FindByName(asked.row);
+  const CommandRow* row = asked.row.empty() ? nullptr : lookup_.Row(asked.row);
   if (row == nullptr && !asked.row.empty()) {
     SayError(asked.id,
              "ERR the member of the fleet that owns the shard does not know this command");
@@ -365,10 +366,13 @@ void PeerGuest::OnAnswer(Pending* pending, Request* request, const Reply& reply)
 void PeerGuest::Say(const PeerReply& reply, ByteBuffer* buffer) {
   text_.clear();
   AppendPeerReply(reply, &text_);
+  const bool large = buffer != nullptr && reply.bytes.size() >= kLargeReply;
+  const bool small = reply.bytes.size() <= kSmallReply;
+  if (small) text_ += reply.bytes;
   out_.Append(text_);
-  if (buffer != nullptr && reply.bytes.size() >= kLargeReply) {
+  if (large) {
     out_.AppendChunk(world_.chunks->Adopt(std::move(*buffer)));
-  } else if (!reply.bytes.empty()) {
+  } else if (!small) {
     out_.Append(reply.bytes);
   }
   said_ms_ = now_ms_;

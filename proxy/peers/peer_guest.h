@@ -34,6 +34,7 @@
 #include "proxy/peers/peer_cargo.h"
 #include "proxy/peers/peer_codec.h"
 #include "proxy/peers/peer_input.h"
+#include "proxy/peers/peer_lookup.h"
 
 namespace gemel {
 
@@ -118,7 +119,7 @@ class PeerGuest : private SeatHolder {
   bool OnFrame(std::string_view body);
   bool OnRequest(const PeerRequest& asked);
   // The shard; null: it is not here, or it was found by another route.
-  const PoolShard* ShardOf(const PeerRequest& asked) const;
+  const PoolShard* ShardOf(const PeerRequest& asked);
   bool OnNumber(PeerFrame frame, uint64_t number);
   bool Bad(std::string_view why);
   // What comes of an earlier refusal.
@@ -169,6 +170,7 @@ class PeerGuest : private SeatHolder {
   uint64_t bytes_ = 0;  // of those that are counted
   uint64_t heard_ms_;
   uint64_t said_ms_;
+  PeerLookup lookup_;
   uint64_t route_ = 1;  // that the asker goes by
   uint64_t now_ms_;
   bool lost_ = false;
