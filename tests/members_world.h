@@ -108,11 +108,16 @@ class World {
   bool RunUntil(const std::function<bool()>& condition, uint64_t ms = 20000) {
     return engine_.RunUntil(
         [&] {
+          if (engine_.now_ms() < looked_ms_ + look_every_ms_) return false;
+          looked_ms_ = engine_.now_ms();
           Check();
           return ::testing::Test::HasFatalFailure() || condition();
         },
         ms);
   }
+  // Of very many members and shards: whether all is well, and whether there is what is waited for,
+  // is looked at no more often than that.
+  void LookEvery(uint64_t ms) { look_every_ms_ = ms; }
   void RunFor(uint64_t ms) {
     const uint64_t end = engine_.now_ms() + ms;
     RunUntil([&] { return engine_.now_ms() >= end; }, ms + 1000);
@@ -140,8 +145,9 @@ class World {
     std::map<std::string, size_t> loads;
     for (const auto& process : processes_) {
       if (process->member == nullptr) continue;
+      size_t& load = loads[process->name];
       for (const auto& [name, shard] : process->member->view().shards()) {
-        loads[process->name] += process->member->life().Owns(shard.record) ? 1 : 0;
+        load += process->member->life().Owns(shard.record) ? 1 : 0;
       }
     }
     return loads;
@@ -182,6 +188,7 @@ class World {
     if (process->paused || process->member == nullptr) return;
     process->member->Tick();
     for (const auto& [name, shard] : process->member->view().shards()) {
+      if (shard.record.next.empty()) continue;
       const ShardLease lease = process->member->LeaseOf(name);
       if (!lease.leaving || process->given[name] == lease.epoch) continue;
       process->given[name] = lease.epoch;
@@ -197,6 +204,8 @@ class World {
   bool was_founded_ = false;
   uint64_t ids_ = 0;
   uint64_t checked_ms_ = 0;
+  uint64_t look_every_ms_ = 0;
+  uint64_t looked_ms_ = 0;
   std::vector<std::string> notes_;
 };
 

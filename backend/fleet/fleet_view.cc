@@ -8,12 +8,15 @@ FleetView::FleetView() : topology_(std::make_shared<const Topology>()) {}
 
 void FleetView::OnList(const std::vector<NamedRegister>& all, uint64_t asked_ms, uint64_t now_ms,
                        std::string* error) {
+  listing_ = true;
   // The shards of the fleet's record come first.
   for (const bool fleet : {true, false}) {
     for (const NamedRegister& one : all) {
       if ((one.name == kFleetRegister) == fleet) OnText(one.name, one.value, now_ms, error);
     }
   }
+  listing_ = false;
+  if (std::exchange(assembling_, false)) Assemble();
   if (asked_ms > listed_ms_) listed_ms_ = asked_ms;
 }
 
@@ -38,9 +41,8 @@ bool FleetView::OnText(const std::string& name, const RegisterValue& value, uint
       return true;
     }
   } else if (name.starts_with(kShardPrefix)) {
-    for (const auto& [shard, state] : shards_) {
-      if (state.version >= value.version && ShardRegister(shard) == name) return true;
-    }
+    const auto known = shard_versions_.find(name);
+    if (known != shard_versions_.end() && known->second >= value.version) return true;
     if (const std::optional<ShardRecord> record = DecodeShard(text, &why)) {
       OnShard(*record, value.version);
       return true;
@@ -77,8 +79,9 @@ void FleetView::OnShard(const ShardRecord& record, uint64_t version) {
   const bool changed = known.version == 0 || known.record.info != record.info;
   known.record = record;
   known.version = version;
+  shard_versions_[ShardRegister(record.info.name)] = version;
   ++changes_;
-  if (changed) Assemble();
+  if (changed) TopologyChanged();
 }
 
 void FleetView::SetFleet(FleetRecord record) {
@@ -90,7 +93,15 @@ void FleetView::SetFleet(FleetRecord record) {
     if (shard.version == 0) shard.record.info = info;
   }
   ++changes_;
-  Assemble();
+  TopologyChanged();
+}
+
+void FleetView::TopologyChanged() {
+  if (listing_) {
+    assembling_ = true;
+  } else {
+    Assemble();
+  }
 }
 
 void FleetView::Assemble() {

@@ -76,14 +76,19 @@ class FleetView {
 
  private:
   void SetFleet(FleetRecord record);
+  void TopologyChanged();
   void Assemble();
 
   std::optional<FleetRecord> fleet_;
   uint64_t fleet_version_ = 0;
   std::map<std::string, Member, std::less<>> members_;
   std::map<std::string, Shard, std::less<>> shards_;
+  // What is known of shards, by the names of their registers: most of a List is known already.
+  std::map<std::string, uint64_t, std::less<>> shard_versions_;
   std::map<std::string, RegisterValue, std::less<>> texts_;
   std::shared_ptr<const Topology> topology_;
+  bool listing_ = false;     // it is assembled behind all that a List brings
+  bool assembling_ = false;  // then
   uint64_t listed_ms_ = 0;
   uint64_t changes_ = 0;
 };

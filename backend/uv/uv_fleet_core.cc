@@ -267,6 +267,8 @@ FleetStatus UvFleetCoordinator::Core::MakeStatus() const {
   }
   status.version = view.fleet()->plan.version;
   status.next_version = view.fleet()->next ? view.fleet()->next->version : 0;
+  std::map<std::string_view, FleetStatus::Member*> owners;
+  for (FleetStatus::Member& member : status.members) owners.emplace(member.name, &member);
   for (const auto& [name, shard] : view.shards()) {
     if (!shard.planned && !member_->life().Owns(shard.record)) continue;
     FleetStatus::Shard& one = status.shards.emplace_back();
@@ -274,9 +276,8 @@ FleetStatus UvFleetCoordinator::Core::MakeStatus() const {
     one.lease = member_->LeaseOf(name);
     one.next = shard.record.next;
     one.epoch = shard.record.info.epoch;
-    for (FleetStatus::Member& member : status.members) {
-      if (member.name == one.lease.owner) ++member.shards;
-    }
+    const auto owner = owners.find(one.lease.owner);
+    if (owner != owners.end()) ++owner->second->shards;
   }
   return status;
 }

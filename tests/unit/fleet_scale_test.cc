@@ -21,6 +21,7 @@ TEST(FleetScale, ManyMembersAgreeAfterARackHasDied) {
   const int members = FromEnvironment("GEMEL_FLEET_MEMBERS", 7);
   const auto rack = static_cast<size_t>(members) / 3;
   members_world::World world(1, members, shards);
+  if (members * shards > 1000) world.LookEvery(20);
   for (size_t i = 0; i < world.size(); ++i) world.Start(i);
   ASSERT_TRUE(world.RunUntil([&] { return world.Even(); }, 120000));
   const auto asked = [&] {
