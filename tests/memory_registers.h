@@ -168,11 +168,14 @@ class MemoryRegisters : public Registers {
   }
 
   void List(const std::string& prefix, ListDone done) override {
+    ListSince(prefix, 0, std::move(done));
+  }
+  void ListSince(const std::string& prefix, uint64_t since, ListDone done) override {
     using All = std::vector<NamedRegister>;
-    const auto list = [engine = engine_, prefix] {
+    const auto list = [engine = engine_, prefix, since] {
       All all;
       for (const auto& [name, value] : engine->all()) {
-        if (name.starts_with(prefix)) all.push_back({name, value});
+        if (value.version > since && name.starts_with(prefix)) all.push_back({name, value});
       }
       return all;
     };

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -56,14 +57,15 @@ class RegistersConformance : public ::testing::Test {
     ADD_FAILURE() << "cannot be read: " << one_->trouble();
     return {};
   }
-  std::vector<NamedRegister> List(const std::string& prefix, Registers* view) {
+  std::vector<NamedRegister> List(const std::string& prefix, Registers* view, uint64_t since = 0) {
     for (int i = 0; i < 50; ++i) {
       std::optional<RegisterOutcome> is;
       std::vector<NamedRegister> all;
-      view->List(prefix, [&](RegisterOutcome outcome, const std::vector<NamedRegister>& found) {
+      const auto take = [&](RegisterOutcome outcome, const std::vector<NamedRegister>& found) {
         is = outcome;
         all = found;
-      });
+      };
+      since == 0 ? view->List(prefix, take) : view->ListSince(prefix, since, take);
       EXPECT_FALSE(is) << "answered inside List";
       EXPECT_TRUE(harness_.TurnUntil([&] { return is.has_value(); })) << "not answered";
       if (is == RegisterOutcome::kDone) return all;
@@ -155,6 +157,20 @@ TYPED_TEST_P(RegistersConformance, ListsByPrefixInTheOrderOfNames) {
   const std::vector<NamedRegister> some = this->List("shard", this->one_.get());
   ASSERT_EQ(some.size(), 5U);
   EXPECT_EQ(some.back().name, "shardless");
+}
+
+// What was changed since may be all that is listed, and nothing of it is left out.
+TYPED_TEST_P(RegistersConformance, ListsWhatIsNew) {
+  for (const char* name : {"a", "b", "c"}) this->Put(name, "old");
+  uint64_t since = 0;
+  for (const NamedRegister& one : this->List("", this->one_.get())) {
+    since = std::max(since, one.value.version);
+  }
+  this->Put("b", "new");
+  this->Put("d", "new");
+  std::vector<NamedRegister> found = this->List("", this->one_.get(), since);
+  std::erase_if(found, [](const NamedRegister& one) { return one.value.text == "old"; });
+  EXPECT_EQ(found, (std::vector<NamedRegister>{{"b", this->Read("b")}, {"d", this->Read("d")}}));
 }
 
 TYPED_TEST_P(RegistersConformance, ListsMoreThanFitsIntoOneAnswer) {
@@ -362,10 +378,10 @@ TYPED_TEST_P(RegistersConformance, GoesWithQuestionsUnderWay) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(RegistersConformance, WritesWhereTheVersionIsTheExpectedOne,
-                            ListsByPrefixInTheOrderOfNames, ListsMoreThanFitsIntoOneAnswer,
-                            TakesEveryTextAndEveryName, OfTwoWritersOneWins, NoIncrementIsLost,
-                            TellsOfChanges, WhatCannotBeReachedSaysSoAndComesBack,
-                            GoesWithQuestionsUnderWay);
+                            ListsByPrefixInTheOrderOfNames, ListsWhatIsNew,
+                            ListsMoreThanFitsIntoOneAnswer, TakesEveryTextAndEveryName,
+                            OfTwoWritersOneWins, NoIncrementIsLost, TellsOfChanges,
+                            WhatCannotBeReachedSaysSoAndComesBack, GoesWithQuestionsUnderWay);
 
 }  // namespace gemel::conformance
 

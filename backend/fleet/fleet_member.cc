@@ -88,17 +88,26 @@ void FleetMember::Look(uint64_t now_ms) {
   look_soon_ = false;
   looked_ms_ = now_ms;
   next_look_ms_ = now_ms + beat;
-  registers_->List("", alive_.Guard([this, now_ms](RegisterOutcome outcome,
-                                                   const std::vector<NamedRegister>& all) {
-    looking_ = false;
-    if (outcome != RegisterOutcome::kDone) return;
-    std::string error;
-    view_.OnList(all, now_ms, hooks_.clock(), &error);
-    if (error != told_ && !error.empty()) hooks_.note(NoteLevel::kError, error);
-    told_ = error;
-    plan_due_ = true;
-    if (!closing_) others_.EndSilent();
-  }));
+  // Of a shard that was not in the plan then the view has not kept what was said.
+  const uint64_t fleet = view_.fleet_version();
+  registers_->ListSince("", fleet == listed_fleet_ ? listed_version_ : 0,
+                        alive_.Guard([this, now_ms, fleet](RegisterOutcome outcome,
+                                                           const std::vector<NamedRegister>& all) {
+                          looking_ = false;
+                          if (outcome != RegisterOutcome::kDone) return;
+                          listed_fleet_ = fleet;
+                          for (const NamedRegister& one : all) {
+                            listed_version_ = std::max(listed_version_, one.value.version);
+                          }
+                          std::string error;
+                          view_.OnList(all, now_ms, hooks_.clock(), &error);
+                          if (!error.empty() && std::exchange(told_, error) != error) {
+                            hooks_.note(NoteLevel::kError, error);
+                          }
+                          if (view_.fleet_version() != fleet) look_soon_ = true;
+                          plan_due_ = true;
+                          if (!closing_) others_.EndSilent();
+                        }));
 }
 
 std::string FleetMember::PeopleOf() const {

@@ -103,6 +103,8 @@ class FleetMember {
   uint64_t seen_changes_ = 0;
   uint64_t next_look_ms_ = 0;
   uint64_t looked_ms_ = 0;
+  uint64_t listed_version_ = 0;  // the highest that a List has said
+  uint64_t listed_fleet_ = 0;    // by that version of the fleet's register
   bool looking_ = false;
   bool look_soon_ = false;
   bool sharing_ = false;

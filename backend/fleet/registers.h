@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/topology/coordinator.h"
@@ -88,6 +89,12 @@ class Registers {
   // All that were ever written whose names begin so, in the order of their names; each as by Read,
   // but not all of one moment. kDone or kUnreachable.
   virtual void List(const std::string& prefix, ListDone done) = 0;
+  // The same for who knows what List or this has said before, and the highest version among it,
+  // `since`: an engine whose versions count over all registers may leave out what is no newer.
+  virtual void ListSince(const std::string& prefix, uint64_t since, ListDone done) {
+    (void)since;
+    List(prefix, std::move(done));
+  }
   // Writes `text` if the version is `expected`; 0: if it was never written. Linearizable.
   virtual void Write(const std::string& name, uint64_t expected, const std::string& text,
                      WriteDone done) = 0;

@@ -55,6 +55,7 @@ std::string RaftAsk::Encode() const {
   } else {
     writer.Text(name);
   }
+  if (kind == Kind::kList) writer.U64(since);
   return bytes;
 }
 
@@ -74,6 +75,7 @@ std::optional<RaftAsk> RaftAsk::Decode(std::string_view bytes) {
   } else {
     ask.name = reader.Text(kMostName);
   }
+  if (ask.kind == Kind::kList) ask.since = reader.U64();
   if (!reader.AtEnd()) return std::nullopt;
   return ask;
 }

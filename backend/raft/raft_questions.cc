@@ -24,10 +24,12 @@ void RaftQuestions::Read(const std::string& name, Registers::ReadDone done, uint
   Add(std::move(question), now_ms);
 }
 
-void RaftQuestions::List(const std::string& prefix, Registers::ListDone done, uint64_t now_ms) {
+void RaftQuestions::List(const std::string& prefix, uint64_t since, Registers::ListDone done,
+                         uint64_t now_ms) {
   Question question;
   question.ask.kind = RaftAsk::Kind::kList;
   question.ask.name = prefix;
+  question.ask.since = since;
   question.list = std::move(done);
   Add(std::move(question), now_ms);
 }

@@ -41,7 +41,7 @@ class RaftQuestions {
   RaftQuestions(Options options, Send send);
 
   void Read(const std::string& name, Registers::ReadDone done, uint64_t now_ms);
-  void List(const std::string& prefix, Registers::ListDone done, uint64_t now_ms);
+  void List(const std::string& prefix, uint64_t since, Registers::ListDone done, uint64_t now_ms);
   void Write(const std::string& name, uint64_t expected, const std::string& text,
              Registers::WriteDone done, uint64_t now_ms);
 

@@ -60,11 +60,11 @@ RegisterValue RaftState::Read(const std::string& name) const {
   return found == registers_.end() ? RegisterValue() : found->second;
 }
 
-std::vector<NamedRegister> RaftState::List(std::string_view prefix) const {
+std::vector<NamedRegister> RaftState::List(std::string_view prefix, uint64_t since) const {
   std::vector<NamedRegister> all;
   for (auto each = registers_.lower_bound(prefix);
        each != registers_.end() && each->first.starts_with(prefix); ++each) {
-    all.push_back({each->first, each->second});
+    if (each->second.version > since) all.push_back({each->first, each->second});
   }
   return all;
 }

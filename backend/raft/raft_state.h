@@ -38,7 +38,8 @@ class RaftState {
   Result Apply(const RaftCommand& command);
 
   RegisterValue Read(const std::string& name) const;
-  std::vector<NamedRegister> List(std::string_view prefix) const;
+  // Of a higher version than `since`: versions count over all registers.
+  std::vector<NamedRegister> List(std::string_view prefix, uint64_t since = 0) const;
 
   std::string Snapshot() const;
   // False: those bytes are no snapshot, and nothing has changed.

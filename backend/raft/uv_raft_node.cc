@@ -222,7 +222,7 @@ RaftAnswer UvRaftNode::Core::Look(const RaftAsk& ask) const {
   answer.kind = RaftAnswer::Kind::kDone;
   answer.id = ask.id;
   if (ask.kind == RaftAsk::Kind::kList) {
-    answer.values = state_.List(ask.name);
+    answer.values = state_.List(ask.name, ask.since);
   } else {
     answer.values.push_back({ask.name, state_.Read(ask.name)});
   }

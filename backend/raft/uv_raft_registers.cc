@@ -185,8 +185,8 @@ void UvRaftRegisters::Read(const std::string& name, ReadDone done) {
   questions_.Read(name, std::move(done), NowMs());
 }
 
-void UvRaftRegisters::List(const std::string& prefix, ListDone done) {
-  questions_.List(prefix, std::move(done), NowMs());
+void UvRaftRegisters::ListSince(const std::string& prefix, uint64_t since, ListDone done) {
+  questions_.List(prefix, since, std::move(done), NowMs());
 }
 
 void UvRaftRegisters::Write(const std::string& name, uint64_t expected, const std::string& text,

@@ -39,7 +39,10 @@ class UvRaftRegisters : public Registers {
   ~UvRaftRegisters() override;
 
   void Read(const std::string& name, ReadDone done) override;
-  void List(const std::string& prefix, ListDone done) override;
+  void List(const std::string& prefix, ListDone done) override {
+    ListSince(prefix, 0, std::move(done));
+  }
+  void ListSince(const std::string& prefix, uint64_t since, ListDone done) override;
   void Write(const std::string& name, uint64_t expected, const std::string& text,
              WriteDone done) override;
   void set_on_change(std::function<void()> on_change) override;

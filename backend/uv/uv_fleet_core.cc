@@ -10,7 +10,7 @@ namespace gemel {
 
 namespace {
 
-constexpr uint64_t kTickMs = 5;
+constexpr uint64_t kTickMs = 10;
 constexpr uint64_t kStatusMs = 50;
 constexpr uint64_t kRetryMs = 200;
 

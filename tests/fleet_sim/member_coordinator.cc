@@ -6,7 +6,7 @@ namespace gemel::fleet_sim {
 
 namespace {
 
-constexpr uint64_t kCoreTickUs = 5000;
+constexpr uint64_t kCoreTickUs = 10000;
 constexpr uint64_t kRetryUs = 200000;
 
 }  // namespace

@@ -47,8 +47,11 @@ class MemberRegisters : public Registers {
     });
   }
   void List(const std::string& prefix, ListDone done) override {
+    ListSince(prefix, 0, std::move(done));
+  }
+  void ListSince(const std::string& prefix, uint64_t since, ListDone done) override {
     if (crashing_) return;
-    view_->List(prefix, [this, done](RegisterOutcome outcome, const auto& all) {
+    view_->ListSince(prefix, since, [this, done](RegisterOutcome outcome, const auto& all) {
       process_->Receive([done, outcome, all] { done(outcome, all); });
     });
   }

@@ -24,6 +24,8 @@ TEST(RaftState, WritesWhereTheVersionIsTheExpectedOne) {
   EXPECT_EQ(state.Read("c"), RegisterValue());
   EXPECT_EQ(state.List("").size(), 2U);
   EXPECT_EQ(state.List("b").size(), 1U);
+  EXPECT_EQ(state.List("", 2), (std::vector<NamedRegister>{{"a", {"four", 3}}}));
+  EXPECT_TRUE(state.List("", 3).empty());
 }
 
 TEST(RaftState, WhatIsSentTwiceIsDoneOnceAndAnsweredAlike) {
@@ -91,7 +93,7 @@ TEST(RaftMessages, AreReadAsTheyWereWritten) {
     RaftAsk ask{RaftAsk::Kind::kWrite, 2, "", command};
     EXPECT_EQ(RaftAsk::Decode(ask.Encode()), ask);
   }
-  const RaftAsk list{RaftAsk::Kind::kList, 7, "a/", {}};
+  const RaftAsk list{RaftAsk::Kind::kList, 7, "a/", {}, 9};
   EXPECT_EQ(RaftAsk::Decode(list.Encode()), list);
   for (const auto kind : {RaftAsk::Kind::kAddVoter, RaftAsk::Kind::kRemoveVoter}) {
     const RaftAsk voter{kind, 3, "127.0.0.1:1", {}};
