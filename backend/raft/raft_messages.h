@@ -45,7 +45,7 @@ struct RaftAsk {
   uint64_t id = 0;      // of the question; of a write also its seq
   std::string name;     // of a list: the prefix; of a voter: its address
   RaftCommand command;  // kWrite
-  uint64_t since = {};  // of a list: only what has a higher version
+  uint64_t since = 0;   // of a list: only what has a higher version
 
   bool operator==(const RaftAsk&) const = default;
   std::string Encode() const;
