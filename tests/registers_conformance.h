@@ -166,7 +166,8 @@ TYPED_TEST_P(RegistersConformance, ListsWhatIsNew) {
   for (const NamedRegister& one : this->List("", this->one_.get())) {
     since = std::max(since, one.value.version);
   }
-  this->Put("b", "new");
+  const uint64_t b = this->Read("b").version;
+  EXPECT_EQ(this->Write("b", b, "new").outcome, RegisterOutcome::kDone);
   this->Put("d", "new");
   std::vector<NamedRegister> found = this->List("", this->one_.get(), since);
   std::erase_if(found, [](const NamedRegister& one) { return one.value.text == "old"; });
