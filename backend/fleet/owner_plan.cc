@@ -14,13 +14,35 @@ struct Loads {
 
   // The one with the fewest, by name where several have; empty: there is none.
   std::string Least(std::string_view but = {}) const {
-    std::string least;
-    for (const auto& [name, load] : of) {
-      if (name != but && (least.empty() || load < of.at(least))) least = name;
+    auto least = of.end();
+    for (auto one = of.begin(); one != of.end(); ++one) {
+      if (one->first != but && (least == of.end() || one->second < least->second)) least = one;
     }
-    return least;
+    return least == of.end() ? std::string() : least->first;
+  }
+  // The one with the most, by name where several have.
+  std::string Most() const {
+    auto most = of.begin();
+    for (auto one = of.begin(); one != of.end(); ++one) {
+      if (one->second > most->second) most = one;
+    }
+    return most == of.end() ? std::string() : most->first;
   }
 };
+
+// For the sake of balance whoever has the most gives one to whoever has the fewest, again and
+// again, until nobody has two more than another. All members reckon so, and each does its own part
+// of it at once: who gets the next one of `self`; empty: nobody.
+std::string NextTaker(Loads* loads, std::string_view self) {
+  for (;;) {
+    const std::string giver = loads->Most();
+    const std::string taker = loads->Least();
+    if (giver.empty() || loads->of.at(giver) < loads->of.at(taker) + 2) return {};
+    --loads->of[giver];
+    ++loads->of[taker];
+    if (giver == self) return taker;
+  }
+}
 
 // A shard that moves counts as its next owner's.
 Loads LoadsOf(const FleetView& view, std::string_view self, uint32_t lease_ms) {
@@ -69,18 +91,9 @@ OwnerPlan PlanOwners(const FleetView& view, std::string_view self, uint32_t leas
         !record.next.empty()) {
       continue;
     }
-    const std::string to = loads.Least(self);
+    const std::string to = drains ? loads.Least(self) : NextTaker(&loads, self);
     if (to.empty()) break;
-    if (!drains) {
-      // Of several that have the most, the first gives.
-      std::string most;
-      for (const auto& [member, load] : loads.of) {
-        if (most.empty() || load > loads.of.at(most)) most = member;
-      }
-      if (most != self || loads.of.at(most) < loads.of.at(to) + 2) break;
-      --loads.of[most];
-    }
-    ++loads.of[to];
+    if (drains) ++loads.of[to];
     ++loads.moving;
     plan.moves.push_back({name, to});
   }

@@ -28,10 +28,10 @@ inline constexpr size_t kMovesAtOnce = 4;
 
 // A pure function of the view, nearly the same at every member, so that two rarely want the same
 // shard; where they do, compare-and-set decides. A free shard goes to the member that has the
-// fewest. Once none is free, whoever has two more than the one with the fewest gives one away; who
-// drains gives all. `settled`: nobody came or went lately, so that shards may be moved for the sake
-// of balance. Who has been silent for half a lease of `lease_ms` gets none: it may have ended, and
-// the shard would be without an owner for a lease more.
+// fewest. Once none is free, all who have too many give them away at once, each its part of what
+// makes all even; who drains gives all. `settled`: nobody came or went lately, so that shards may
+// be moved for the sake of balance. Who has been silent for half a lease of `lease_ms` gets none:
+// it may have ended, and the shard would be without an owner for a lease more.
 OwnerPlan PlanOwners(const FleetView& view, std::string_view self, uint32_t lease_ms, bool settled);
 
 // Who is to have a shard of `self`: `wanted` if it may own and is not silent, else the one with the

@@ -14,8 +14,9 @@ constexpr uint32_t kLeaseMs = 500;
 // The members m0 to m2 and the shards s0 to s3 of nobody.
 class OwnerPlanTest : public ::testing::Test {
  protected:
-  OwnerPlanTest() {
-    Put(std::string(kFleetRegister), EncodeFleet({"f", {members_world::Founded(4)}, {}, 1, {}}));
+  explicit OwnerPlanTest(int shards = 4) {
+    Put(std::string(kFleetRegister),
+        EncodeFleet({"f", {members_world::Founded(shards)}, {}, 1, {}}));
     for (int i = 0; i < 3; ++i) Beat("m" + std::to_string(i));
     Listed(1000);
   }
@@ -90,6 +91,28 @@ TEST_F(OwnerPlanTest, AShardOnItsWayToWhoHasFallenSilentGoesToAnother) {
   EXPECT_EQ(NextOwner(view_, "m0", "m1", kLeaseMs), "m2");
   Listed(1200 + kLeaseMs / 2);
   EXPECT_EQ(NextOwner(view_, "m0", "m1", kLeaseMs), "");
+}
+
+class OwnerPlanOfTwelve : public OwnerPlanTest {
+ protected:
+  OwnerPlanOfTwelve() : OwnerPlanTest(12) {
+    for (int i = 0; i < 12; ++i) Own("s" + std::to_string(i), i < 6 ? "m0" : "m1");
+  }
+};
+
+TEST_F(OwnerPlanOfTwelve, AllWhoHaveTooManyGiveTheirPartsAtOnce) {
+  for (const char* giver : {"m0", "m1"}) {
+    const std::vector<OwnerPlan::Move> moves = PlanOwners(view_, giver, kLeaseMs, true).moves;
+    ASSERT_EQ(moves.size(), 2U) << giver;
+    for (const OwnerPlan::Move& move : moves) EXPECT_EQ(move.to, "m2");
+  }
+  EXPECT_TRUE(PlanOwners(view_, "m2", kLeaseMs, true).moves.empty());
+  EXPECT_TRUE(PlanOwners(view_, "m0", kLeaseMs, false).moves.empty());
+  // What is on its way is the next one's.
+  Own("s0", "m0", "m2");
+  Own("s1", "m0", "m2");
+  EXPECT_TRUE(PlanOwners(view_, "m0", kLeaseMs, true).moves.empty());
+  EXPECT_EQ(PlanOwners(view_, "m1", kLeaseMs, true).moves.size(), 2U);
 }
 
 }  // namespace gemel::owner_plan_test
