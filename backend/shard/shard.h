@@ -130,7 +130,9 @@ class Shard : private ShardCenter {
   const ShardOptions& options() const { return parts_.options; }
   const Figures& figures() const { return own_.figures; }
   ShardExplanation Explain(const Request& request) const { return ExplanationOf(parts_, request); }
-  void Read(bool for_people, ShardReadings* readings) const { ReadShard(parts_, for_people, readings); }
+  void Read(bool for_people, ShardReadings* readings) const {
+    ReadShard(parts_, for_people, readings);
+  }
   // Bytes of replies that may be outstanding on a link.
   uint64_t reply_room() const { return aside_.reply_room(); }
   // The copies in sync are equal, and whoever serves next may take them for that: every write that
