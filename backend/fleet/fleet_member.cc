@@ -94,20 +94,23 @@ void FleetMember::Look(uint64_t now_ms) {
                         alive_.Guard([this, now_ms, fleet](RegisterOutcome outcome,
                                                            const std::vector<NamedRegister>& all) {
                           looking_ = false;
-                          if (outcome != RegisterOutcome::kDone) return;
-                          listed_fleet_ = fleet;
-                          for (const NamedRegister& one : all) {
-                            listed_version_ = std::max(listed_version_, one.value.version);
-                          }
-                          std::string error;
-                          view_.OnList(all, now_ms, hooks_.clock(), &error);
-                          if (!error.empty() && std::exchange(told_, error) != error) {
-                            hooks_.note(NoteLevel::kError, error);
-                          }
-                          if (view_.fleet_version() != fleet) look_soon_ = true;
-                          plan_due_ = true;
-                          if (!closing_) others_.EndSilent();
+                          if (outcome == RegisterOutcome::kDone) OnLooked(now_ms, fleet, all);
                         }));
+}
+
+void FleetMember::OnLooked(uint64_t asked_ms, uint64_t fleet,
+                           const std::vector<NamedRegister>& all) {
+  listed_fleet_ = fleet;
+  for (const NamedRegister& one : all) {
+    listed_version_ = std::max(listed_version_, one.value.version);
+  }
+  std::string error;
+  view_.OnList(all, asked_ms, hooks_.clock(), &error);
+  if (error != told_ && !error.empty()) hooks_.note(NoteLevel::kError, error);
+  told_ = error;
+  if (view_.fleet_version() != fleet) look_soon_ = true;
+  plan_due_ = true;
+  if (!closing_) others_.EndSilent();
 }
 
 std::string FleetMember::PeopleOf() const {

@@ -81,6 +81,8 @@ class FleetMember {
  private:
   ShardLease LeaseOf(const ShardRecord& record) const;
   void Look(uint64_t now_ms);
+  // What a look that was asked then has brought, by that version of the fleet's register.
+  void OnLooked(uint64_t asked_ms, uint64_t fleet, const std::vector<NamedRegister>& all);
   void OnLost(const std::string& why);
   void PlanAndAct();
   void Claim(const std::string& shard);

@@ -41,8 +41,8 @@ bool FleetView::OnText(const std::string& name, const RegisterValue& value, uint
       return true;
     }
   } else if (name.starts_with(kShardPrefix)) {
-    const auto known = shard_versions_.find(name);
-    if (known != shard_versions_.end() && known->second >= value.version) return true;
+    const auto known = shards_by_register_.find(name);
+    if (known != shards_by_register_.end() && known->second->version >= value.version) return true;
     if (const std::optional<ShardRecord> record = DecodeShard(text, &why)) {
       OnShard(*record, value.version);
       return true;
@@ -79,7 +79,6 @@ void FleetView::OnShard(const ShardRecord& record, uint64_t version) {
   const bool changed = known.version == 0 || known.record.info != record.info;
   known.record = record;
   known.version = version;
-  shard_versions_[ShardRegister(record.info.name)] = version;
   ++changes_;
   if (changed) TopologyChanged();
 }
@@ -88,7 +87,9 @@ void FleetView::SetFleet(FleetRecord record) {
   fleet_ = std::move(record);
   for (auto& [name, shard] : shards_) shard.planned = false;
   for (const ShardInfo& info : fleet_->plan.topology.shards) {
-    Shard& shard = shards_[info.name];
+    const auto [known, is_new] = shards_.try_emplace(info.name);
+    Shard& shard = known->second;
+    if (is_new) shards_by_register_.emplace(ShardRegister(info.name), &shard);
     shard.planned = true;
     if (shard.version == 0) shard.record.info = info;
   }

@@ -83,8 +83,8 @@ class FleetView {
   uint64_t fleet_version_ = 0;
   std::map<std::string, Member, std::less<>> members_;
   std::map<std::string, Shard, std::less<>> shards_;
-  // What is known of shards, by the names of their registers: most of a List is known already.
-  std::map<std::string, uint64_t, std::less<>> shard_versions_;
+  // The same by the names of their registers: most of a List is known already.
+  std::map<std::string, const Shard*, std::less<>> shards_by_register_;
   std::map<std::string, RegisterValue, std::less<>> texts_;
   std::shared_ptr<const Topology> topology_;
   bool listing_ = false;     // it is assembled behind all that a List brings

@@ -55,7 +55,7 @@ std::string LabelsOf(std::initializer_list<std::pair<std::string_view, std::stri
   return text;
 }
 
-MetricsText::MetricsText(std::function<bool(std::string_view)> sink) : sink_(std::move(sink)) {
+MetricsText::MetricsText(PageSink sink) : sink_(std::move(sink)) {
   text_.reserve(kPiece + kPiece / 8);
 }
 

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 
 #include "backend/figures/figures.h"
 #include "backend/figures/latency_buckets.h"
+#include "proxy/metrics/http_exchange.h"
 
 namespace gemel {
 
@@ -26,7 +26,7 @@ class MetricsText {
   static constexpr size_t kPiece = 128 * 1024;
 
   // `sink` gets the text in pieces of whole lines, none empty; false: it wants no more.
-  explicit MetricsText(std::function<bool(std::string_view piece)> sink);
+  explicit MetricsText(PageSink sink);
   // Gives the last piece.
   void Finish();
   // Nobody wants what comes: it may be left out.
@@ -57,7 +57,7 @@ class MetricsText {
   template <typename Number>
   void End(std::string_view before, Number value);
 
-  const std::function<bool(std::string_view)> sink_;
+  const PageSink sink_;
   bool unwanted_ = false;
   std::string text_;
   std::string name_;

@@ -49,9 +49,8 @@ bool PeerLines::Has(uint32_t slot) const {
 
 void PeerLines::Mark(Line* line, uint32_t slot) {
   if (std::exchange(line->dirty, true)) return;
-  const bool first = !dirty();
+  WantFlush();
   dirty_.push_back(slot);
-  if (first) world_.want_flush();
 }
 
 void PeerLines::MarkAll() {
@@ -61,9 +60,8 @@ void PeerLines::MarkAll() {
 }
 
 void PeerLines::Answer(Request* request, std::string bytes) {
-  const bool first = !dirty();
+  WantFlush();
   ripe_.push_back({request, std::move(bytes)});
-  if (first) world_.want_flush();
 }
 
 void PeerLines::Submit(Request* request) {
@@ -88,9 +86,8 @@ void PeerLines::Submit(Request* request) {
   if (line.open != nullptr && line.open->Takes()) {
     line.used = true;
     SendOn(&line, line.open, waiting, now_ms);
-    const bool first = !dirty();
+    WantFlush();
     sent_ = true;
-    if (first) world_.want_flush();
     return;
   }
   line.open = nullptr;
@@ -295,6 +292,13 @@ void PeerLines::LeaveWay(Line* line, const Request& request) {
   --(IsPrompt(request) ? line->on_way : line->on_way_late);
 }
 
+void PeerLines::TurnBack(Line* line, uint32_t slot) {
+  line->looked = false;
+  line->returning = true;
+  line->open = nullptr;
+  Mark(line, slot);
+}
+
 void PeerLines::Insert(Line* line, Request* request, const PeerPlace& place) {
   const auto behind =
       std::find_if(line->waiting.begin(), line->waiting.end(),
@@ -316,24 +320,18 @@ void PeerLines::OnPeerBack(Request* request, const PeerPlace& place, bool refuse
     line.refused_by = line.owner;
     line.refused_ms = world_.now_ms();
   }
-  line.looked = false;
-  line.returning = true;
-  line.open = nullptr;
+  TurnBack(&line, place.slot);
   if (request->kind == RequestKind::kUnblock) {
     Unblock(request);
   } else {
     Insert(&line, request, place);
   }
-  Mark(&line, place.slot);
 }
 
 void PeerLines::OnPeerUnknown(Request* request, const PeerPlace& place, const std::string& member) {
   Line& line = LineOf(place.slot);
   LeaveWay(&line, *request);
-  line.looked = false;
-  line.returning = true;  // what comes back with it stands where it stood
-  line.open = nullptr;
-  Mark(&line, place.slot);
+  TurnBack(&line, place.slot);
   Answer(request,
          ErrorFrame("ERR the member '" + member + "' of the fleet, which had shard '" + line.name +
                     "', was lost before it answered: the command may or may not have been "

@@ -152,6 +152,10 @@ class PeerLines : public PeerLinkHost {
   // Is it waited for, and does its place count?
   static bool IsPrompt(const Request& request) { return request.submitted; }
   Line& LineOf(uint32_t slot);
+  // Before something is to be done that a flush does.
+  void WantFlush() {
+    if (!dirty()) world_.want_flush();
+  }
   void Mark(Line* line, uint32_t slot);
   void MarkAll();
   void Drive(uint32_t slot);
@@ -162,6 +166,9 @@ class PeerLines : public PeerLinkHost {
   void DropOldRoute(Line* line);
   void GiveUpSilent(uint64_t now_ms);
   void LeaveWay(Line* line, const Request& request);
+  // One has not been carried out there, or may not have been: what comes back stands where it
+  // stood.
+  void TurnBack(Line* line, uint32_t slot);
   void Insert(Line* line, Request* request, const PeerPlace& place);
   void Unblock(Request* request);
   void Answer(Request* request, std::string bytes);

@@ -5,7 +5,6 @@
 #define GEMEL_PROXY_PEERS_PEER_LOOKUP_H_
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "proxy/dispatch/dispatcher.h"

@@ -56,11 +56,14 @@ void UvPeers::OnPool(const Pool* pool) {
 PeerLink* UvPeers::LinkTo(const PeerOwner& owner) {
   std::unique_ptr<UvPeerLink>& link = links_[owner.member];
   if (link == nullptr) {
-    UvPeerLink::Calls calls{&lines_, options_.gone, {}, [this] { lines_.OnRoom(); }};
-    calls.on_change = [this] {
-      FindUp();
-      lines_.OnRoad();
-    };
+    UvPeerLink::Calls calls{.host = &lines_,
+                            .gone = options_.gone,
+                            .on_change =
+                                [this] {
+                                  FindUp();
+                                  lines_.OnRoad();
+                                },
+                            .on_room = [this] { lines_.OnRoom(); }};
     link = std::make_unique<UvPeerLink>(&base_, owner.member, owner.address, std::move(calls));
   }
   link->Want(owner.address);

@@ -138,9 +138,11 @@ def missed(results: list[Scrapes]) -> list[str]:
 
 
 def table(results: list[Scrapes], shards: int) -> str:
-    lines = [f"{f'{shards} shards':<14} workers      bytes   at rest  among clients   longest  longest turn  longest wait  without"]
+    lines = [f"{f'{shards} shards':<14} workers      bytes   at rest  among clients   longest  longest turn  longest wait  "
+             "without"]
     for result in results:
-        lines.append(f"{result.path:<14} {result.workers:>7} {result.bytes:>10,} {result.rest_ms:>6.1f} ms {result.median_ms:>11.1f} ms "
+        lines.append(f"{result.path:<14} {result.workers:>7} {result.bytes:>10,} {result.rest_ms:>6.1f} ms "
+                     f"{result.median_ms:>11.1f} ms "
                      f"{result.longest_ms:>6.1f} ms {result.turn_ms:>10} ms {result.wait_ms:>10.1f} ms "
                      f"{result.quiet_ms:>5.1f} ms")
     lines += [f"missed: {bar}" for bar in missed(results)]

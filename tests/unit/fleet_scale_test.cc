@@ -5,20 +5,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <cstdlib>
 
 #include "tests/members_world.h"
+#include "tests/setting.h"
 
 namespace gemel::fleet_scale_test {
 
-int FromEnvironment(const char* name, int otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::atoi(text);
-}
-
 TEST(FleetScale, ManyMembersAgreeAfterARackHasDied) {
-  const int shards = FromEnvironment("GEMEL_FLEET_SHARDS", 30);
-  const int members = FromEnvironment("GEMEL_FLEET_MEMBERS", 7);
+  const int shards = static_cast<int>(Setting("GEMEL_FLEET_SHARDS", 30));
+  const int members = static_cast<int>(Setting("GEMEL_FLEET_MEMBERS", 7));
   const auto rack = static_cast<size_t>(members) / 3;
   members_world::World world(1, members, shards);
   if (members * shards > 1000) world.LookEvery(20);

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <string>
 #include <string_view>
 
@@ -13,7 +12,7 @@
 namespace gemel::metrics_text_test {
 namespace {
 
-std::function<bool(std::string_view)> AddTo(std::string* page) {
+PageSink AddTo(std::string* page) {
   return [page](std::string_view piece) {
     *page += piece;
     return true;

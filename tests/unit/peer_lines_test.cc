@@ -312,6 +312,15 @@ TEST(PeerLinesTest, WhoWaitsCanBeEndedBeforeThereIsAnOwner) {
             (Texts{std::string(UnblockedText(UnblockCargo::Why::kTimeout)), "+OK\r\n"}));
 }
 
+TEST(PeerLinesTest, NothingIsAnsweredInsideSubmit) {
+  PeerWorld world;
+  world.Own("b");
+  world.lines->Submit(Ends(&world, std::make_shared<BlockTicket>()));
+  EXPECT_TRUE(world.asker.replies.empty());
+  world.lines->Flush();
+  EXPECT_EQ(world.asker.Take(), Texts{"+OK\r\n"});
+}
+
 // Who has waited long with one owner has not waited for the next one.
 TEST(PeerLinesTest, WhoWaitsMovesAlong) {
   PeerWorld world;
